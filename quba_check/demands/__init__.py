@@ -1,0 +1,1 @@
+"""What is demanded: strict YAML with line numbers → demands."""

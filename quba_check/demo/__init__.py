@@ -1,0 +1,1 @@
+"""The embedded demonstration: a procedural suite and two small models."""

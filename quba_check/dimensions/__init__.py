@@ -1,0 +1,14 @@
+"""The dimensions: every module of this folder is imported, and registers the one dimension it declares."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from quba_check.dimensions._registry import Registry, dimension, registry
+
+__all__ = ["Registry", "dimension", "registry"]
+
+for _module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+    if not _module.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,106 @@
+"""Where dimensions are registered and looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+from quba_check.errors import UserError, did_you_mean, listed
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
+from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import View
+
+Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
+T = TypeVar("T")
+ENTRY_POINTS = "quba_check.dimensions"
+
+
+class Registry:
+    """Dimensions by name: the nine published ones first, then others in order of registration."""
+
+    def __init__(self) -> None:
+        self._dimensions: dict[str, Dimension] = {}
+
+    def register(self, dimension: Dimension) -> None:
+        """Add a dimension.
+
+        Raises:
+            UserError: one of that name is there already and was declared elsewhere.
+        """
+        known = self._dimensions.get(dimension.name)
+        if known is not None and known.measure.__module__ != dimension.measure.__module__:
+            raise UserError(
+                f"{dimension.measure.__module__}: the dimension '{dimension.name}' is already registered by "
+                f"{known.measure.__module__}. Give yours another name."
+            )
+        self._dimensions[dimension.name] = dimension
+
+    def __iter__(self) -> Iterator[Dimension]:
+        return iter([self._dimensions[name] for name in self.names])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._dimensions
+
+    def __getitem__(self, name: str) -> Dimension:
+        if name not in self._dimensions:
+            raise UserError(
+                f"unknown dimension '{name}'.{did_you_mean(name, self.names)} Allowed: {listed(self.names)}."
+            )
+        return self._dimensions[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, the published ones first."""
+        published = [name for name in PUBLISHED_DIMENSIONS if name in self._dimensions]
+        return (*published, *(name for name in self._dimensions if name not in PUBLISHED_DIMENSIONS))
+
+    def load_entry_points(self) -> None:
+        """Import what installed packages offer under `quba_check.dimensions`."""
+        for entry_point in entry_points(group=ENTRY_POINTS):
+            entry_point.load()
+
+
+registry = Registry()
+
+
+def dimension(
+    name: str,
+    *,
+    title: str,
+    unit: str,
+    better: Better,
+    source: str,
+    views: Callable[[SuiteFacts], tuple[View, ...]] | Sequence[View] = (),
+    parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
+    weight: float = 0.0,
+) -> Callable[[Measure], Measure]:
+    """Register the decorated function as the measure of a dimension.
+
+    Args:
+        name: name in threshold files, node ids, records and reports.
+        title: what it says, in a sentence for people.
+        unit: unit of the value.
+        better: `high` or `low`.
+        source: where the definition comes from.
+        views: the views that it needs; a function of the suite's facts where they depend on the suite.
+        parts: its named parts; likewise.
+        weight: default weight in the QUBA score; 0 for dimensions outside it.
+
+    Returns:
+        A decorator for `measure(predictions, facts) -> Measurement`.
+    """
+    needed = views if callable(views) else _constant(tuple(views))
+    named = parts if callable(parts) else _constant(tuple(parts))
+
+    def register(measure: Measure) -> Measure:
+        registry.register(Dimension(name, title, unit, better, weight, source, needed, named, measure))
+        return measure
+
+    return register
+
+
+def _constant(value: T) -> Callable[[SuiteFacts], T]:
+    return lambda _suite: value

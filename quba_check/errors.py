@@ -1,0 +1,98 @@
+"""Everything quba-check raises on purpose.
+
+    QubaError
+    ├── UserError            a mistake that the user can mend: one line, exit code 4, never a traceback
+    │   ├── OptionError      a command-line option, an ini value, or how they go together
+    │   ├── ThresholdError   a threshold file (with its line)
+    │   ├── SuiteError       a data folder, its manifest, or an image in it
+    │   ├── ModelError       a model spec, a checkpoint, or what the model returns
+    │   ├── PopulationError  a reference population that cannot grade anything
+    │   └── StoreError       the folder that keeps predictions
+    ├── UnmeasurableError    a dimension that has no value here, with the reason
+    └── InvariantError       a guard found that a number would have been wrong; the value is withheld
+
+Catch `QubaError` for all of them. Every message reads
+`where: what is wrong, got X. Allowed: … . Did you mean …?`
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class QubaError(Exception):
+    """Base of all errors that quba-check raises on purpose."""
+
+
+class UserError(QubaError):
+    """A mistake that the user can mend; shown as one line."""
+
+
+class OptionError(UserError):
+    """An option or ini value that is wrong, or does not go with another."""
+
+
+class ThresholdError(UserError):
+    """A mistake in a threshold file."""
+
+
+class SuiteError(UserError):
+    """A data folder, manifest or image that cannot be used."""
+
+
+class ModelError(UserError):
+    """A model spec, checkpoint or model output that cannot be used."""
+
+
+class PopulationError(UserError):
+    """A reference population that cannot grade anything."""
+
+
+class StoreError(UserError):
+    """The store cannot be written or read."""
+
+
+class UnmeasurableError(QubaError):
+    """A dimension has no value on this model and suite.
+
+    Attributes:
+        reason: why, in words that name what is missing.
+        missing_data: True where a set is absent (a demand may then be `optional`), False where the value
+            itself is undefined (for example clean accuracy 0).
+    """
+
+    def __init__(self, reason: str, *, missing_data: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.missing_data = missing_data
+
+
+class InvariantError(QubaError):
+    """A guard found that a number would have been wrong."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Name the nearest allowed word, as the tail of a message.
+
+    Returns:
+        `" Did you mean 'accuracy'?"`, or an empty string where nothing is near.
+
+    >>> did_you_mean("acuracy", ["accuracy", "parameters"])
+    " Did you mean 'accuracy'?"
+    >>> did_you_mean("zzz", ["accuracy"])
+    ''
+    """
+    near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Names joined by commas, cut after `limit` with a count of the rest.
+
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    names = list(names)
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

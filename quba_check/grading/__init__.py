@@ -1,0 +1,1 @@
+"""QUBA score, reference populations and letters; pure."""

@@ -1,0 +1,1 @@
+"""Pure numpy functions shared by dimensions."""

@@ -1,0 +1,1 @@
+"""What is measured: frozen values that every other folder speaks in. No torch, no I/O."""

@@ -1,0 +1,72 @@
+"""A dimension: one quality, declared in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import View
+
+Better = Literal["high", "low"]
+
+PUBLISHED_DIMENSIONS = (
+    "accuracy",
+    "adversarial_robustness",
+    "corruption_robustness",
+    "ood_robustness",
+    "calibration_error",
+    "class_balance",
+    "object_focus",
+    "shape_bias",
+    "parameters",
+)
+"""The nine dimensions of the paper, in its order; the QUBA score is over these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part of a dimension.
+
+    Attributes:
+        name: as in `corruption_robustness.NAME`.
+        unit: its unit.
+        better: which direction is better; None for a part that is reported only, on which nothing can be
+            demanded.
+        title: what it is, in a few words.
+    """
+
+    name: str
+    unit: str
+    better: Better | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One quality: which views it needs and how its value comes from their predictions.
+
+    Attributes:
+        name: the name in threshold files, node ids, records and reports.
+        title: what it says, in a sentence for people.
+        unit: unit of the value.
+        better: which direction is better.
+        weight: default weight in the QUBA score; 0 for dimensions outside it.
+        source: where the definition comes from.
+        views: the views needed on a suite.
+        parts: the parts there are on a suite.
+        measure: value from the predictions of exactly those views; raises `UnmeasurableError`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: Better
+    weight: float
+    source: str
+    views: Callable[[SuiteFacts], tuple[View, ...]]
+    parts: Callable[[SuiteFacts], tuple[Part, ...]]
+    measure: Callable[[Mapping[View, Predictions], Facts], Measurement]

@@ -1,0 +1,51 @@
+"""What a dimension may know of suite and model besides predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from quba_check.protocol.settings import STANDARD, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFacts:
+    """What the manifest says, before any image is read.
+
+    Attributes:
+        name: the suite's name.
+        class_count: number of classes of the model's own label space.
+        shifts: names of the shifted sets, in manifest order; ood_robustness is over these.
+        corruptions: names of the corruptions, in the field's usual order.
+        spaces: for each declared set, the label space it declares; None is the model's own.
+        generates_corruptions: corruptions are made from the clean set instead of read from files.
+    """
+
+    name: str
+    class_count: int
+    shifts: tuple[str, ...]
+    corruptions: tuple[str, ...]
+    spaces: Mapping[str, str | None]
+    generates_corruptions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of the model without showing it an image.
+
+    Attributes:
+        parameters: number of parameters of the module that classifies.
+        trainable: how many of them require a gradient.
+    """
+
+    parameters: int
+    trainable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Suite, model and protocol of a measurement."""
+
+    suite: SuiteFacts
+    model: ModelFacts
+    protocol: Protocol = STANDARD

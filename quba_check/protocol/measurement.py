@@ -1,0 +1,62 @@
+"""A measurement: value, unit, n, interval and named parts; or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One number with what is needed to read it.
+
+    Attributes:
+        value: the number, finite, at full precision.
+        unit: `fraction`, `ratio`, `millions`, `images`, …
+        n: images behind the value (rows of the shifted views where there are such, denominators left out);
+            None where no image is involved.
+        interval: confidence interval, where one was computed.
+    """
+
+    value: float
+    unit: str
+    n: int | None
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a dimension is for a model on a suite.
+
+    Attributes:
+        dimension: its name.
+        value: see `Quantity`; likewise unit, n and interval.
+        parts: named parts, in the order in which reports show them.
+        notes: short remarks that every report shows beside the value, for example `masked: …`.
+    """
+
+    dimension: str
+    value: float
+    unit: str
+    n: int | None
+    interval: tuple[float, float] | None = None
+    parts: Mapping[str, Quantity] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasurable:
+    """A dimension without a value.
+
+    Attributes:
+        dimension: its name.
+        reason: why, and what to do where something can be done.
+        missing_data: a set that it needs is absent (a demand may then be `optional`).
+    """
+
+    dimension: str
+    reason: str
+    missing_data: bool = False
+
+
+Outcome = Measurement | Unmeasurable

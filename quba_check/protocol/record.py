@@ -1,0 +1,217 @@
+"""The record: what one run leaves behind, as JSON. Every report is rendered from it and from nothing else.
+
+Later versions of schema 1 may add keys; a reader ignores keys that it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.settings import ProtocolName
+
+VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
+Tier = Literal["block", "warn", "info"]
+Bound = Literal["min", "max"]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
+
+
+class QuantityRow(_Row):
+    """A value with unit, n and interval."""
+
+    value: float
+    unit: str
+    n: int | None = None
+    interval: tuple[float, float] | None = None
+
+
+class MeasurementRow(QuantityRow):
+    """A measured dimension."""
+
+    parts: dict[str, QuantityRow] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class UnmeasurableRow(_Row):
+    """A dimension without a value, and why."""
+
+    unmeasurable: str
+
+
+class NotMeasuredRow(_Row):
+    """A dimension that no selected demand asked for."""
+
+    not_measured: Literal[True]
+
+
+AnyMeasurementRow = MeasurementRow | UnmeasurableRow | NotMeasuredRow
+
+
+class ModelRow(_Row):
+    """The model that was measured.
+
+    Attributes:
+        classes: number of classes it answers with.
+        outputs: what its outputs were taken for: `logits`, `probabilities` or `sigmoids`; None if unknown.
+        preparation: how images were prepared, as timm's data config, with `source` saying where it is from.
+    """
+
+    spec: str
+    name: str
+    fingerprint: str
+    parameters: int
+    preparation: dict[str, Any]
+    classes: int
+    outputs: str | None = None
+
+
+class SetRow(_Row):
+    """A set of the suite: images found and images expected."""
+
+    images: int
+    expected: int | None = None
+
+
+class SuiteRow(_Row):
+    """The suite it was measured on."""
+
+    name: str
+    root: str
+    fingerprint: str
+    sets: dict[str, SetRow] = Field(default_factory=dict)
+
+
+class VerdictRow(_Row):
+    """One demand, held against its measurement.
+
+    Attributes:
+        id: node id of the demand's item.
+        dimension: dimension name, or `quba` for demands on score and grade.
+        part: part name; for `quba`: `score` or `grade`.
+        limit: the bound, as it stands in the file (a letter for `quba.grade`).
+        message: what `Verdict.explain()` says; empty for a passed demand.
+    """
+
+    id: str
+    dimension: str
+    part: str | None
+    bound: Bound
+    limit: float | str
+    tier: Tier
+    outcome: VerdictOutcome
+    file: str
+    line: int
+    message: str = ""
+
+
+class GradeRow(_Row):
+    """The grade by the settings of one threshold file.
+
+    Attributes:
+        score: QUBA score; None where not graded.
+        percentile: share of the population's scores that are lower, in [0, 100].
+        letter: A to F.
+        complete: all nine dimensions went into it.
+        missing: dimensions that did not.
+        cross_protocol: dimensions whose population values come from the other protocol and differ by it.
+        notes: remarks shown beside the grade.
+    """
+
+    file: str
+    score: float | None
+    percentile: float | None
+    letter: str | None
+    population: str
+    protocol_of_population: ProtocolName
+    complete: bool
+    missing: tuple[str, ...] = ()
+    cross_protocol: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class EnvironmentRow(_Row):
+    """Where and when."""
+
+    versions: dict[str, str]
+    device: str
+    precision: str
+    seed: int
+    time: str
+    git: str | None = None
+
+
+class Record(_Row):
+    """All that one (model, protocol) left behind.
+
+    Attributes:
+        interrupted: the run was stopped before every selected demand was judged.
+        notes: remarks on the run as a whole (defaults used, store repaired, …).
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    model: ModelRow
+    suite: SuiteRow
+    protocol: ProtocolName
+    measurements: dict[str, AnyMeasurementRow]
+    verdicts: tuple[VerdictRow, ...] = ()
+    grades: tuple[GradeRow, ...] = ()
+    environment: EnvironmentRow
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The record as indented JSON text, numbers at full precision."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def row_of(outcome: Outcome) -> AnyMeasurementRow:
+    """What a record keeps of a measurement."""
+    if isinstance(outcome, Unmeasurable):
+        return UnmeasurableRow(unmeasurable=outcome.reason)
+    return MeasurementRow(
+        value=outcome.value,
+        unit=outcome.unit,
+        n=outcome.n,
+        interval=outcome.interval,
+        parts={
+            name: QuantityRow(value=part.value, unit=part.unit, n=part.n, interval=part.interval)
+            for name, part in outcome.parts.items()
+        },
+        notes=outcome.notes,
+    )
+
+
+def values_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, float]:
+    """The values of the dimensions that have one."""
+    return {name: row.value for name, row in measurements.items() if isinstance(row, MeasurementRow)}
+
+
+MEASUREMENTS = TypeAdapter(dict[str, AnyMeasurementRow])
+"""Reads and writes the `measurements` of a record on their own."""
+
+__all__ = [
+    "MEASUREMENTS",
+    "AnyMeasurementRow",
+    "Bound",
+    "EnvironmentRow",
+    "GradeRow",
+    "MeasurementRow",
+    "ModelRow",
+    "NotMeasuredRow",
+    "QuantityRow",
+    "Record",
+    "SetRow",
+    "SuiteRow",
+    "Tier",
+    "UnmeasurableRow",
+    "VerdictOutcome",
+    "VerdictRow",
+    "row_of",
+    "values_of",
+]

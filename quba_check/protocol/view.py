@@ -1,0 +1,64 @@
+"""A view: which images a model is shown, and which columns of its answers are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Attack = Literal["fgsm", "pgd"]
+Columns = Literal["top1", "probabilities"]
+
+CLEAN_SET = "clean"
+CORRUPTIONS_SET = "corruptions"
+MIXED_SAME_SET = "mixed_same"
+MIXED_RAND_SET = "mixed_rand"
+CUE_CONFLICT_SET = "cue_conflict"
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which set, shifted how, read in which label space, with which columns.
+
+    Attributes:
+        set: name of a set of the suite (`clean`, `corruptions`, a shift such as `sketch`, …).
+        corruption: corruption name, only with `set="corruptions"`.
+        severity: 1 to 5, only with a corruption.
+        attack: the adversarial attack applied to the images, if any.
+        space: label space in which label and top-1 are read; None is the one that the set declares.
+        columns: `probabilities` keeps the N × C table of class probabilities besides the narrow columns.
+
+    Two views that differ only in `space` come from the same forward passes.
+
+    >>> str(View("corruptions", corruption="fog", severity=3))
+    'corruptions/fog/3'
+    >>> str(View("clean", attack="pgd"))
+    'clean+pgd'
+    """
+
+    set: str
+    corruption: str | None = None
+    severity: int | None = None
+    attack: Attack | None = None
+    space: str | None = None
+    columns: Columns = "top1"
+
+    def __str__(self) -> str:
+        where = "/".join(str(part) for part in (self.set, self.corruption, self.severity) if part is not None)
+        return f"{where}+{self.attack}" if self.attack else where
+
+    @property
+    def images(self) -> View:
+        """The view of the unattacked images in the set's declared space: names the files it reads."""
+        return View(self.set, self.corruption, self.severity)
+
+    def read_in(self, space: str | None) -> View:
+        """The same view, read in another label space."""
+        return replace(self, space=space)
+
+
+CLEAN = View(CLEAN_SET, columns="probabilities")
+"""The clean set. Every dimension that looks at it asks for this one view, so that it is predicted once."""
+
+FGSM = View(CLEAN_SET, attack="fgsm")
+PGD = View(CLEAN_SET, attack="pgd")
