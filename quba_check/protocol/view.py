@@ -14,6 +14,24 @@ MIXED_SAME_SET = "mixed_same"
 MIXED_RAND_SET = "mixed_rand"
 CUE_CONFLICT_SET = "cue_conflict"
 SEVERITIES = (1, 2, 3, 4, 5)
+CORRUPTIONS = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+)
+"""The fifteen common corruptions by their ImageNet-C folder names (Hendrycks & Dietterich, ICLR 2019)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Labelled image sets: manifests, readers, label spaces, corruptions. Manifest + view → (index, image, label)."""
+"""Labelled image sets: manifests, readers, label spaces, corruptions."""

@@ -1,0 +1,38 @@
+"""A grade: the QUBA score of nine values and where it stands in a reference population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quba_check.protocol.settings import ProtocolName
+
+LETTERS = ("F", "D", "C", "B", "A")
+"""From worst to best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """QUBA score, percentile in a reference population, letter.
+
+    Attributes:
+        score: the QUBA score; None where the model is not graded.
+        percentile: share of the population's scores that are lower, in percent [0, 100].
+        letter: A, B, C, D or F.
+        population: name of the reference population.
+        protocol_of_population: the protocol that its values come from.
+        complete: all nine dimensions went into the score.
+        missing: those that did not; with some missing and not allowed, score, percentile, letter are None.
+        cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
+            is not that of the values.
+        notes: remarks that every report shows beside the grade.
+    """
+
+    score: float | None
+    percentile: float | None
+    letter: str | None
+    population: str
+    protocol_of_population: ProtocolName
+    complete: bool
+    missing: tuple[str, ...] = ()
+    cross_protocol: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
