@@ -1,0 +1,43 @@
+"""accuracy: how often the model is right on clean images."""
+
+from __future__ import annotations
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._registry import dimension
+from quba_check.metrics.ranking import top_k_accuracy
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.view import CLEAN
+
+TOP = 5
+
+
+def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    top5 = Part("top5", "fraction", "high", "the label is among the five most probable classes")
+    return (top5,) if suite.class_count > TOP else ()
+
+
+@dimension(
+    "accuracy",
+    title="How often the model is right on clean images.",
+    unit="fraction",
+    better="high",
+    weight=1,
+    source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
+    views=(CLEAN,),
+    parts=_parts,
+)
+def measure(predictions: Tables, facts: Facts) -> Measurement:
+    """Share of clean images whose top-1 label is right.
+
+    Raises:
+        UnmeasurableError: there are no clean images.
+    """
+    top1 = accuracy_on(predictions, CLEAN)
+    clean = predictions[CLEAN]
+    parts = {}
+    if _parts(facts.suite) and clean.probabilities is not None:
+        top5 = top_k_accuracy(clean.probabilities, clean.label, TOP)
+        parts["top5"] = Quantity(top5, "fraction", top1.n)
+    return Measurement("accuracy", top1.value, top1.unit, top1.n, parts=parts)

@@ -1,0 +1,97 @@
+"""adversarial_robustness: how much of the accuracy is left when someone aims at the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy, relative
+from quba_check.dimensions._registry import dimension
+from quba_check.errors import InvariantError
+from quba_check.figures import told_apart
+from quba_check.metrics.means import geometric_mean
+from quba_check.metrics.paired import paired_difference
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, FGSM, PGD
+
+ZERO_GRADIENTS = 0.01
+"""Share of images without an input gradient above which the value is marked as masked."""
+STANDARD_ERRORS = 2
+"""How far PGD, the stronger attack, may be weaker than FGSM by chance."""
+
+
+@dimension(
+    "adversarial_robustness",
+    title="How much of the accuracy is left under gradient attacks that move no pixel by more than 8/255.",
+    unit="ratio",
+    better="high",
+    weight=1 / 3,
+    source="arXiv 2503.17110; FGSM: Goodfellow et al., ICLR 2015; PGD: Madry et al., ICLR 2018",
+    views=(CLEAN, FGSM, PGD),
+    parts=(
+        Part("fgsm", "ratio", "high", "relative accuracy under FGSM"),
+        Part("pgd", "ratio", "high", "relative accuracy under PGD"),
+        Part("fgsm_accuracy", "fraction", "high", "accuracy under FGSM"),
+        Part("pgd_accuracy", "fraction", "high", "accuracy under PGD"),
+        Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
+    ),
+)
+def measure(predictions: Tables, _facts: Facts) -> Measurement:
+    """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean).
+
+    Raises:
+        UnmeasurableError: there are no clean images, or the clean accuracy is 0.
+        InvariantError: the three tables are not of the same images.
+    """
+    clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
+    denominator = clean_accuracy(predictions)
+    if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
+        raise InvariantError(
+            "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
+        )
+    held = clean.right & fgsm.right & pgd.extra["always_right"].astype(np.bool_)
+    on_fgsm, on_pgd = accuracy_on(predictions, FGSM), accuracy_on(predictions, PGD)
+    worst = Quantity(float(held.mean()), "fraction", len(clean))
+    parts = {
+        "fgsm": relative(on_fgsm, denominator),
+        "pgd": relative(on_pgd, denominator),
+        "fgsm_accuracy": on_fgsm,
+        "pgd_accuracy": on_pgd,
+        "worst_case": relative(worst, denominator),
+    }
+    return Measurement(
+        "adversarial_robustness",
+        geometric_mean([parts["fgsm"].value, parts["pgd"].value]),
+        "ratio",
+        len(fgsm) + len(pgd),
+        parts=parts,
+        notes=(*_masking(fgsm, pgd), *_overshoot(fgsm, pgd)),
+    )
+
+
+def _masking(fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
+    """Signs that the gradient misleads the attacks, so that the model looks more robust than it is."""
+    flat = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
+    if flat > ZERO_GRADIENTS:
+        yield f"masked: {flat:.1%} of images have no input gradient".replace("%", " %")
+    gain = paired_difference(pgd.right, fgsm.right)
+    if gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error:
+        weak, strong = told_apart(pgd.accuracy, fgsm.accuracy, "fraction")
+        yield f"masked: PGD is weaker than FGSM (acc {weak} > {strong})"
+
+
+def _overshoot(*attacked: Predictions) -> Iterator[str]:
+    """How far attacks on normalised inputs, clamped to [0, 1] there, went beyond their budget in pixels."""
+    moved = [table.extra["moved"] for table in attacked if "moved" in table.extra]
+    shares = [table.extra["moved_share"] for table in attacked if "moved_share" in table.extra]
+    if moved and shares:
+        largest = float(np.concatenate(moved).max())
+        share = float(np.mean(np.concatenate(shares), dtype=np.float64))
+        yield (
+            f"released attack: largest pixel move {largest:.2f}, "
+            f"{100 * share:.0f} % of pixel values moved by more than 8/255"
+        )

@@ -1,0 +1,43 @@
+"""calibration_error: how far the model's probabilities are from frequencies."""
+
+from __future__ import annotations
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._registry import dimension
+from quba_check.errors import InvariantError
+from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.settings import BINS
+from quba_check.protocol.view import CLEAN
+
+
+@dimension(
+    "calibration_error",
+    title="How far the model's probabilities are from how often it is right.",
+    unit="fraction",
+    better="low",
+    weight=1,
+    source="arXiv 2503.17110; ECE: Guo et al., ICML 2017; ACE: Nixon et al., CVPR Workshops 2019",
+    views=(CLEAN,),
+    parts=(
+        Part("ece", "fraction", "low", "expected calibration error of the top label, 15 equally wide bins"),
+        Part("ace", "fraction", "low", "adaptive calibration error over all classes, 15 equally full bins"),
+    ),
+)
+def measure(predictions: Tables, _facts: Facts) -> Measurement:
+    """Geometric mean of the expected and the adaptive calibration error.
+
+    Raises:
+        UnmeasurableError: there are no clean images.
+    """
+    n = accuracy_on(predictions, CLEAN).n
+    clean = predictions[CLEAN]
+    if clean.probabilities is None:
+        raise InvariantError("calibration_error: the clean predictions came without their probabilities")
+    ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS)
+    ace = adaptive_calibration_error(clean.probabilities, clean.label, bins=BINS)
+    parts = {"ece": Quantity(ece, "fraction", n), "ace": Quantity(ace, "fraction", n)}
+    return Measurement("calibration_error", geometric_mean([ece, ace]), "fraction", n, parts=parts)

@@ -1,0 +1,43 @@
+"""object_focus: how little the model leans on the background."""
+
+from __future__ import annotations
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy
+from quba_check.dimensions._registry import dimension
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts
+from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
+
+SAME = View(MIXED_SAME_SET)
+RANDOM = View(MIXED_RAND_SET)
+
+
+@dimension(
+    "object_focus",
+    title="How little the model leans on the background of the object.",
+    unit="fraction",
+    better="high",
+    weight=1 / 2,
+    source="arXiv 2503.17110; ImageNet-9, mixed-same and mixed-rand: Xiao et al., ICLR 2021",
+    views=(CLEAN, SAME, RANDOM),
+    parts=(
+        Part("mixed_same", "fraction", None, "accuracy on backgrounds of the same class"),
+        Part("mixed_rand", "fraction", None, "accuracy on backgrounds of random classes"),
+    ),
+)
+def measure(predictions: Tables, _facts: Facts) -> Measurement:
+    """1 − (acc(mixed-same) − acc(mixed-rand)) / acc(clean); above 1 where other backgrounds help.
+
+    Raises:
+        UnmeasurableError: a set is empty, or the clean accuracy is 0.
+    """
+    clean = clean_accuracy(predictions)
+    same, random = accuracy_on(predictions, SAME), accuracy_on(predictions, RANDOM)
+    return Measurement(
+        "object_focus",
+        1 - (same.value - random.value) / clean,
+        "fraction",
+        len(predictions[SAME]) + len(predictions[RANDOM]),
+        parts={"mixed_same": same, "mixed_rand": random},
+    )

@@ -1,0 +1,89 @@
+"""ood_robustness: how much of the accuracy is left on other renditions of the same classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy, relative
+from quba_check.dimensions._registry import dimension
+from quba_check.errors import UnmeasurableError
+from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.predictions import OUTSIDE, Predictions
+from quba_check.protocol.view import CLEAN, View
+
+
+def _clean_like(shift: str, suite: SuiteFacts) -> View:
+    """The clean set, read in the label space of a shifted one."""
+    return CLEAN.read_in(suite.spaces.get(shift))
+
+
+def _views(suite: SuiteFacts) -> tuple[View, ...]:
+    needed = (view for shift in suite.shifts for view in (View(shift), _clean_like(shift, suite)))
+    return tuple(dict.fromkeys((CLEAN, *needed)))
+
+
+def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    return (
+        *(Part(shift, "ratio", "high", f"relative accuracy on {shift}") for shift in suite.shifts),
+        *(
+            part
+            for shift in suite.shifts
+            for part in (
+                Part(f"{shift}_accuracy", "fraction", None, f"accuracy on {shift}"),
+                Part(f"{shift}_matched", "fraction", None, f"clean accuracy on the classes of {shift}"),
+            )
+        ),
+    )
+
+
+@dimension(
+    "ood_robustness",
+    title="How much of the accuracy is left on other renditions of the same classes.",
+    unit="ratio",
+    better="high",
+    weight=1 / 3,
+    source=(
+        "arXiv 2503.17110; ImageNet-R: Hendrycks et al., ICCV 2021; "
+        "sketch, stylized, edge, silhouette: Geirhos et al., NeurIPS 2021"
+    ),
+    views=_views,
+    parts=_parts,
+)
+def measure(predictions: Tables, facts: Facts) -> Measurement:
+    """Geometric mean over the suite's shifted sets of acc(set) / acc(clean).
+
+    `SET_matched` is the clean accuracy on the classes that occur in the set, in the set's label space; it is
+    left out, with a note, where no clean image has one of these classes.
+
+    Raises:
+        UnmeasurableError: there are no shifted sets, a set is empty, or the clean accuracy is 0.
+    """
+    suite = facts.suite
+    if not suite.shifts:
+        raise UnmeasurableError(
+            "the suite has no shifted sets; declare at least one under 'shifts'", missing_data=True
+        )
+    clean = clean_accuracy(predictions)
+    accuracies = {shift: accuracy_on(predictions, View(shift)) for shift in suite.shifts}
+    parts = {shift: relative(accuracy, clean) for shift, accuracy in accuracies.items()}
+    value = geometric_mean(part.value for part in parts.values())
+    notes = []
+    for shift, accuracy in accuracies.items():
+        parts[f"{shift}_accuracy"] = accuracy
+        matched = _matched(predictions[View(shift)], predictions[_clean_like(shift, suite)])
+        if matched is None:
+            notes.append(f"{shift}_matched is left out: no clean image has one of the classes of {shift}")
+        else:
+            parts[f"{shift}_matched"] = matched
+    rows = sum(len(predictions[View(shift)]) for shift in suite.shifts)
+    return Measurement("ood_robustness", value, "ratio", rows, parts=parts, notes=tuple(notes))
+
+
+def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
+    """Clean accuracy on the classes that occur in the shifted set."""
+    alike = np.isin(clean.label, shifted.label) & (clean.label != OUTSIDE)
+    n = int(np.count_nonzero(alike))
+    return Quantity(float(np.count_nonzero(clean.right & alike)) / n, "fraction", n) if n else None

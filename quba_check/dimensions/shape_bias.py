@@ -1,0 +1,60 @@
+"""shape_bias: whether the model decides by shape or by texture where the two conflict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._registry import dimension
+from quba_check.errors import UnmeasurableError
+from quba_check.metrics.cues import cue_hits
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.facts import Facts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.view import CUE_CONFLICT_SET, View
+
+CUE_CONFLICT = View(CUE_CONFLICT_SET)
+
+
+@dimension(
+    "shape_bias",
+    title="How often the model decides by shape, of the times that it decides by shape or texture.",
+    unit="fraction",
+    better="high",
+    weight=1 / 2,
+    source="arXiv 2503.17110; cue-conflict images: Geirhos et al., ICLR 2019",
+    views=(CUE_CONFLICT,),
+    parts=(
+        Part("shape_hits", "images", None, "decided for the class of the shape"),
+        Part("texture_hits", "images", None, "decided for the class of the texture"),
+        Part("either", "fraction", None, "share decided for one of the two"),
+    ),
+)
+def measure(predictions: Tables, _facts: Facts) -> Measurement:
+    """Shape hits / (shape hits + texture hits) on images whose shape and texture classes differ.
+
+    Raises:
+        UnmeasurableError: there are no such images, or none is decided for its shape or its texture.
+    """
+    accuracy_on(predictions, CUE_CONFLICT)  # an empty set has its own reason
+    table = predictions[CUE_CONFLICT]
+    hits = cue_hits(table.top1, table.label, table.extra["texture"].astype(np.int64))
+    n = hits.conflicts
+    if n == 0:
+        raise UnmeasurableError("no cue-conflict image has shape and texture of different classes; add some")
+    if hits.shape + hits.texture == 0:
+        raise UnmeasurableError(
+            f"none of the {n} cue-conflict images is decided for its shape or its texture; "
+            "check the label space of the set cue_conflict"
+        )
+    return Measurement(
+        "shape_bias",
+        hits.shape / (hits.shape + hits.texture),
+        "fraction",
+        n,
+        parts={
+            "shape_hits": Quantity(float(hits.shape), "images", n),
+            "texture_hits": Quantity(float(hits.texture), "images", n),
+            "either": Quantity((hits.shape + hits.texture) / n, "fraction", n),
+        },
+    )

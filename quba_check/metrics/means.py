@@ -1,0 +1,31 @@
+"""Means that the dimensions are made of."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The n-th root of the product of n values.
+
+    A single 0 makes it 0, a valid value: a quality that is wholly missing is not made up for by another.
+
+    Args:
+        values: at least one, all ≥ 0.
+
+    Returns:
+        A number between the lowest and the highest value.
+
+    Raises:
+        ValueError: there is no value, or one is negative.
+
+    >>> geometric_mean([0.25, 1.0])
+    0.5
+    >>> geometric_mean([0.0, 0.9])
+    0.0
+    """
+    values = list(values)
+    if not values or min(values) < 0:
+        raise ValueError(f"geometric mean: of {values}. Allowed: one or more values >= 0.")
+    return 0.0 if 0 in values else statistics.geometric_mean(values)
