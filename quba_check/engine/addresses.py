@@ -1,0 +1,160 @@
+"""Where the shards of a view live: addresses from the content of everything that determines them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from quba_check.engine.store import SHARD_SIZE, ShardKey, address_of
+from quba_check.errors import UnmeasurableError
+from quba_check.models.classifier import Classifier
+from quba_check.protocol.settings import Protocol
+from quba_check.protocol.space import LabelSpace
+from quba_check.protocol.view import CLEAN_SET, CUE_CONFLICT_SET, View
+from quba_check.suites import corruptions
+from quba_check.suites.digests import ContentDigests
+from quba_check.suites.suite import Example, Suite
+
+FORMAT = 1
+"""Raised when the meaning of a stored column changes: old shards are then never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A view as it is predicted and stored.
+
+    Attributes:
+        view: set, corruption, severity and attack; its `columns` say whether probabilities are kept.
+        address: of model, preparation and settings; the images enter by shard.
+    """
+
+    view: View
+    address: str
+
+
+class Addresses:
+    """Addresses of one model on one suite under one protocol.
+
+    A setting enters the address of the views that it touches and of no other: the clean set is the same
+    under both protocols, and is predicted once for both.
+    """
+
+    def __init__(
+        self, classifier: Classifier, suite: Suite, digests: ContentDigests, protocol: Protocol, seed: int
+    ) -> None:
+        self._classifier = classifier
+        self._suite = suite
+        self._digests = digests
+        self._protocol = protocol
+        self._seed = seed
+        self._keys: dict[View, tuple[ShardKey, ...]] = {}
+        self._contents: dict[View, tuple[str, ...]] = {}
+
+    def stored_view(self, view: View) -> View:
+        """The view that is predicted and stored for a view that is asked for.
+
+        The space in which it is read makes no difference, and the unattacked clean set always keeps its
+        probabilities, so that every dimension finds what it needs in one pass.
+        """
+        clean = view.set == CLEAN_SET and view.attack is None
+        return View(
+            view.set,
+            view.corruption,
+            view.severity,
+            view.attack,
+            columns="probabilities" if clean else view.columns,
+        )
+
+    def crops(self, view: View) -> bool:
+        """Whether images of the view go through the full evaluation transform."""
+        return self._protocol.crops_prepared or not self._suite.is_prepared(view)
+
+    def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
+        """Spaces besides the declared one in which the view's answers are read."""
+        if view.set != CLEAN_SET or view.attack is not None:
+            return ()
+        names = sorted({name for name in self._suite.facts.spaces.values() if name is not None})
+        declared = self._suite.facts.spaces.get(CLEAN_SET)
+        return tuple(self._suite.space(name) for name in names if name != declared)
+
+    def keys(self, view: View) -> tuple[ShardKey, ...]:
+        """The shards of a view, in order; reads the digests of its images."""
+        stored = self.stored_view(view)
+        if stored not in self._keys:
+            address = self.artefact(stored).address
+            examples = self._suite.examples(stored.images)
+            if not examples:
+                raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
+            contents = self._content_of_shards(stored.images)
+            self._keys[stored] = tuple(
+                ShardKey(
+                    address,
+                    number,
+                    content,
+                    tuple(example.index for example in shard_of(examples, number)),
+                )
+                for number, content in enumerate(contents)
+            )
+        return self._keys[stored]
+
+    def artefact(self, view: View) -> Artefact:
+        """The artefact that holds a view."""
+        stored = self.stored_view(view)
+        return Artefact(stored, address_of(self._settings(stored)))
+
+    def content(self, view: View) -> str:
+        """Address of the images and labels of a view, in order."""
+        return address_of(self._content_of_shards(view.images))
+
+    def _content_of_shards(self, images: View) -> tuple[str, ...]:
+        if images not in self._contents:
+            examples = self._suite.examples(images)
+            digests = self._digests.digests([self._suite.path(example) for example in examples])
+            rows = [
+                [example.index, example.label, example.texture, digest]
+                for example, digest in zip(examples, digests, strict=True)
+            ]
+            self._contents[images] = tuple(
+                address_of(rows[start : start + SHARD_SIZE]) for start in range(0, len(rows), SHARD_SIZE)
+            )
+        return self._contents[images]
+
+    @cached_property
+    def _model(self) -> dict[str, Any]:
+        preparation = self._classifier.preparation.as_dict()
+        preparation.pop("source", None)
+        return {
+            "fingerprint": self._classifier.fingerprint,
+            "preparation": preparation,
+            "outputs": self._classifier.stated_outputs,
+            "precision": self._classifier.precision,
+        }
+
+    def _settings(self, view: View) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "format": FORMAT,
+            "model": self._model,
+            "view": str(view),
+            "columns": view.columns,
+            "crop": self.crops(view),
+            "spaces": [
+                [space.name, space.classes, space.members, space.by]
+                for space in (self._suite.space_of(view.set), *self.other_spaces(view))
+            ],
+        }
+        if view.attack is not None:
+            settings["attack_space"] = self._protocol.attack_space
+        if view.attack == "pgd":
+            settings["seed"] = self._seed
+        if self._suite.generates(view):
+            settings["generator"] = [corruptions.VERSION, self._seed]
+        if view.set == CUE_CONFLICT_SET:
+            settings["ties"] = self._protocol.ties
+        return settings
+
+
+def shard_of(examples: Sequence[Example], number: int) -> Sequence[Example]:
+    """The examples of a shard."""
+    return examples[number * SHARD_SIZE : (number + 1) * SHARD_SIZE]

@@ -1,0 +1,314 @@
+"""Each view is predicted once, whoever asks for it, by however many processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from quba_check.engine.addresses import Addresses, shard_of
+from quba_check.engine.loader import batches, preparation_of
+from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
+from quba_check.engine.store import DamagedShardError, ShardKey, Store
+from quba_check.errors import UnmeasurableError
+from quba_check.models.classifier import Classifier
+from quba_check.models.guard import Guard
+from quba_check.models.outputs import OutputKind, output_kind
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.settings import Protocol
+from quba_check.protocol.view import CLEAN, CLEAN_SET, FGSM, View
+from quba_check.suites.digests import ContentDigests
+from quba_check.suites.suite import Suite
+
+WAIT_SECONDS = 0.05
+CPU_BATCH, ACCELERATOR_BATCH = 64, 256
+_SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How work is cut, without any influence on results.
+
+    Attributes:
+        batch_size: images of a forward; None chooses by device and halves it where memory runs out.
+        threads: threads that read images ahead; 0 reads in the working thread.
+    """
+
+    batch_size: int | None = None
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One shard of one view, or of the clean set and its FGSM points together."""
+
+    views: tuple[View, ...]
+    shard: int
+
+
+Progress = Callable[[View, int, int], None]
+"""Called with (view, images done now, images of the view in all)."""
+
+
+class Engine:
+    """Predictions of one model on one suite under one protocol.
+
+    Args:
+        classifier: the model; its parameters are never changed, and a guard checks that.
+        suite: the images.
+        store: where shards are kept.
+        digests: content digests of image files.
+        protocol: where attacks live, whether prepared sets are cropped.
+        seed: for random starts and generated corruptions.
+        tempo: batch size and threads.
+        progress: told of every shard that was predicted.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        suite: Suite,
+        store: Store,
+        digests: ContentDigests,
+        protocol: Protocol,
+        *,
+        seed: int = 0,
+        tempo: Tempo | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.suite = suite
+        self.store = store
+        self.addresses = Addresses(classifier, suite, digests, protocol, seed)
+        self.repaired: list[str] = []
+        self._protocol = protocol
+        self._seed = seed
+        self._tempo = tempo or Tempo()
+        self._progress = progress
+        self._guard = Guard(classifier.module)
+        self._batch_size = self._tempo.batch_size or (
+            CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
+        )
+        self._carries_gradient = True
+        threads = self._tempo.threads
+        self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
+
+    def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
+        """Predictions of views, from the store or made now.
+
+        Args:
+            views: the views wanted; a set of the suite must exist for each.
+            planned: further views that will be asked for; where all that is wanted is being made by other
+                processes, these are worked on instead of waiting.
+
+        Raises:
+            UnmeasurableError: an attack is wanted on a model without gradients.
+            QubaError: an image, the model or the store let us down.
+        """
+        self.settle(planned or views)
+        wanted = self._stored(views)
+        while True:
+            self._complete(wanted, self._stored(planned))
+            try:
+                tables = {view: self._table(view) for view in wanted}
+            except DamagedShardError:
+                continue
+            return {view: self._read_in(view, tables[self.addresses.stored_view(view)]) for view in views}
+
+    def settle(self, views: Collection[View]) -> None:
+        """Find out what the model's outputs are, from the first shard of real images.
+
+        It is predicted as any other, so nothing is done for this alone; another process reads the finding
+        with the shard.
+        """
+        if self.classifier.outputs is not None or not views:
+            return
+        stored = self._stored(views)
+        first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
+        if first is None:
+            first = next((view for view in stored if view.attack is None), None) or CLEAN
+        unit = next(iter(self._units([first], stored)))
+        key = self.addresses.keys(first)[0]
+        while not self._adopt(self.store.about(key).get("outputs")):
+            if not self._make(unit):
+                time.sleep(WAIT_SECONDS)
+
+    def check_unchanged(self) -> None:
+        """Compare a checksum of all parameters and buffers with that of the start.
+
+        Raises:
+            InvariantError: something changed them during the run.
+        """
+        self._guard.check_state()
+
+    def _adopt(self, kind: str | None) -> bool:
+        for known in _SPECIFIC_TO_GENERAL:
+            if kind == known:
+                self.classifier.outputs = known
+                return True
+        return False
+
+    def _stored(self, views: Iterable[View]) -> list[View]:
+        return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
+
+    def _complete(self, wanted: Sequence[View], planned: Sequence[View]) -> None:
+        """Make every missing shard of the wanted views, helping with planned ones rather than waiting."""
+        pending = list(dict.fromkeys(self._units(wanted, {*wanted, *planned})))
+        while pending:
+            left = [unit for unit in pending if not self._make(unit)]
+            if len(left) == len(pending) and not self._help(planned):
+                time.sleep(WAIT_SECONDS)
+            pending = left
+
+    def _help(self, planned: Sequence[View]) -> bool:
+        """Make one shard of what will be asked for later; False where there is none to make."""
+        for unit in self._units(planned, planned):
+            if all(self.store.has(self._key(view, unit.shard)) for view in unit.views):
+                continue
+            try:
+                if self._make(unit):
+                    return True
+            except UnmeasurableError:  # for whoever asks for this view to hear
+                continue
+        return False
+
+    def _units(self, wanted: Iterable[View], planned: Collection[View]) -> Iterator[Unit]:
+        for view in wanted:
+            shares = self._shares_forward(view, planned)
+            together = (self.addresses.stored_view(CLEAN), FGSM) if shares else (view,)
+            for shard in range(len(self.addresses.keys(view))):
+                yield Unit(together, shard)
+
+    def _shares_forward(self, view: View, planned: Collection[View]) -> bool:
+        pair = {self.addresses.stored_view(CLEAN), FGSM}
+        return (
+            view in pair
+            and pair <= set(planned)
+            and self._carries_gradient
+            and self.classifier.precision == "fp32"
+        )
+
+    def _key(self, view: View, shard: int) -> ShardKey:
+        return self.addresses.keys(view)[shard]
+
+    def _make(self, unit: Unit) -> bool:
+        """Make what a unit lacks; False where another process is at it."""
+        keys = {view: self._key(view, unit.shard) for view in unit.views}
+        if all(self.store.has(key) for key in keys.values()):
+            return True
+        first = unit.views[0]
+        with self.store.try_lock(f"{first.images}/{unit.shard}/{first.attack == 'pgd'}") as held:
+            if not held:
+                return False
+            missing = [view for view, key in keys.items() if not self.store.has(key)]
+            if missing:
+                self._predict(missing, unit.shard, keys)
+        return True
+
+    def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
+        about = {"model": self.classifier.name}
+        for view, rows in self._rows(views, shard).items():
+            words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
+            self.store.write(keys[view], rows, words)
+            if self._progress is not None:
+                total = sum(len(key.indices) for key in self.addresses.keys(view))
+                self._progress(view, len(keys[view].indices), total)
+        self._guard.check(str(views[0]))
+
+    def _rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
+        """Predict a shard, deciding on its whole what the outputs are where that is not known yet."""
+        if self.classifier.outputs is not None:
+            return self._rows_that_fit(views, shard, None)
+        seen: list[OutputKind] = []
+
+        def watch(raw: torch.Tensor) -> None:
+            seen.append(output_kind(raw, half=self.classifier.precision != "fp32"))
+            if self.classifier.outputs is None:
+                self.classifier.outputs = seen[0]
+
+        rows = self._rows_that_fit(views, shard, watch)
+        settled = max(seen, key=_SPECIFIC_TO_GENERAL.index)
+        if settled == self.classifier.outputs:
+            return rows
+        self.classifier.outputs = settled  # a later batch showed more than the first: read all anew
+        return self._rows_that_fit(views, shard, None)
+
+    def _rows_that_fit(
+        self, views: Sequence[View], shard: int, watch: Callable[[torch.Tensor], None] | None
+    ) -> dict[View, Rows]:
+        """Predict a shard, with half the batch size as often as memory asks for it."""
+        while True:
+            try:
+                return self._rows_at(views, shard, watch, self._batch_size)
+            except torch.OutOfMemoryError:
+                if self._tempo.batch_size is not None or self._batch_size == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self._batch_size //= 2
+
+    def _rows_at(
+        self,
+        views: Sequence[View],
+        shard: int,
+        watch: Callable[[torch.Tensor], None] | None,
+        batch_size: int,
+    ) -> dict[View, Rows]:
+        images = views[0].images
+        examples = shard_of(self.suite.examples(images), shard)
+        prepare = preparation_of(
+            images, self.suite, self.classifier, crop=self.addresses.crops(images), seed=self._seed
+        )
+        read = batches(examples, prepare, batch_size, self._pool)
+        try:
+            tasks = [replace(self._task(view), watch=watch) for view in views]
+            if len(tasks) == 1:
+                return {views[0]: PREDICT[views[0].attack](tasks[0], read)}
+            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], read), strict=True))
+        except UnmeasurableError:
+            if len(views) == 1:
+                raise
+            self._carries_gradient = False
+            return self._rows_at(views[:1], shard, watch, batch_size)
+        finally:
+            read.close()
+
+    def _task(self, view: View) -> Task:
+        return Task(
+            self.classifier,
+            view,
+            self.suite.space_of(view.set),
+            self.addresses.other_spaces(view),
+            self._protocol,
+            self._seed,
+            view.columns == "probabilities",
+        )
+
+    def _table(self, view: View) -> Rows:
+        """All shards of a view, one after the other. A damaged one is named, removed, and raised."""
+        parts = []
+        for key in self.addresses.keys(view):
+            try:
+                parts.append(self.store.read(key).columns)
+            except DamagedShardError as error:
+                self.repaired.append(f"damaged artefact made again: {error}")
+                self.store.remove(key)
+                raise
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _read_in(self, view: View, table: Rows) -> Predictions:
+        declared = self.suite.facts.spaces.get(view.set)
+        suffix = "" if view.space is None or view.space == declared else f"@{view.space}"
+        narrow = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
+        return Predictions(
+            index=table["index"],
+            label=table[f"label{suffix}"],
+            top1=table[f"top1{suffix}"],
+            confidence=table[f"confidence{suffix}"],
+            true_probability=table[f"true_probability{suffix}"],
+            probabilities=table.get("probabilities") if not suffix else None,
+            extra={name: column for name, column in table.items() if name not in narrow and "@" not in name},
+        )

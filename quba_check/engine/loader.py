@@ -1,0 +1,78 @@
+"""Prepared images in batches, read ahead by threads.
+
+Decoding, resizing and corrupting happen in libraries that release the interpreter's lock, so threads are
+enough: nothing is pickled, no process is forked beside pytest-xdist's workers, and an error arrives as it was
+raised. At most two batches are read ahead.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from quba_check.models.classifier import Classifier
+from quba_check.protocol.view import CORRUPTIONS, View
+from quba_check.suites.corruptions import corrupted
+from quba_check.suites.suite import Example, Suite
+
+READ_AHEAD = 2
+_CORRUPTION_STREAM = 0xC0
+Prepare = Callable[[Example], torch.Tensor]
+
+
+def preparation_of(view: View, suite: Suite, classifier: Classifier, *, crop: bool, seed: int) -> Prepare:
+    """How an example of a view becomes a uint8 (3, H, W) image, ready for the model.
+
+    Args:
+        view: the images; a generated corruption is applied to the prepared clean image, with randomness that
+            depends on seed, image index, corruption and severity alone.
+        suite: where images come from.
+        classifier: whose preparation is used.
+        crop: run the full evaluation transform; False resizes at most.
+        seed: seed of the run.
+    """
+    transform = classifier.preparation.transform(crop=crop)
+    if not suite.generates(view):
+        return lambda example: transform(suite.image(example))
+    name, severity = str(view.corruption), int(view.severity or 0)
+    number = CORRUPTIONS.index(name)
+
+    def corrupted_example(example: Example) -> torch.Tensor:
+        image = transform(suite.image(example)).permute(1, 2, 0).numpy()
+        rng = np.random.default_rng([seed, _CORRUPTION_STREAM, example.index, number, severity])
+        return torch.from_numpy(corrupted(image, name, severity, rng)).permute(2, 0, 1)
+
+    return corrupted_example
+
+
+def batches(
+    examples: Sequence[Example], prepare: Prepare, size: int, pool: ThreadPoolExecutor | None
+) -> Generator[tuple[Sequence[Example], torch.Tensor], None, None]:
+    """Yield (examples, uint8 (B, 3, H, W)) in order, at most `size` at a time.
+
+    Args:
+        examples: what to read.
+        prepare: from an example to its image.
+        size: images of a batch.
+        pool: threads that read ahead; None reads in this one.
+    """
+    chunks = [examples[start : start + size] for start in range(0, len(examples), size)]
+    if pool is None:
+        for chunk in chunks:
+            yield chunk, torch.stack([prepare(example) for example in chunk])
+        return
+    ahead: deque[list[Future[torch.Tensor]]] = deque()
+    try:
+        for position, chunk in enumerate(chunks):
+            while len(ahead) < READ_AHEAD and position + len(ahead) < len(chunks):
+                following = chunks[position + len(ahead)]
+                ahead.append([pool.submit(prepare, example) for example in following])
+            yield chunk, torch.stack([future.result() for future in ahead.popleft()])
+    finally:
+        for futures in ahead:
+            for future in futures:
+                future.cancel()

@@ -1,0 +1,200 @@
+"""One shard of a view, predicted: images in, columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from quba_check.engine.attacks import check_bounds, fgsm_point, gradient, pgd_iterates, pgd_start
+from quba_check.engine.columns import decision, label_in, probabilities
+from quba_check.models.classifier import Classifier
+from quba_check.protocol.settings import EPSILON, Protocol
+from quba_check.protocol.space import LabelSpace
+from quba_check.protocol.view import CUE_CONFLICT_SET, View
+from quba_check.suites.suite import Example
+
+Rows = dict[str, NDArray[Any]]
+Batches = Iterable[tuple[Sequence[Example], torch.Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is done to a shard's images, the same for every batch.
+
+    Attributes:
+        classifier: the model; its output kind is known.
+        view: the view that is predicted.
+        declared: the label space that the set's labels are in.
+        others: further spaces in which own labels and answers are read as well.
+        protocol: where attacks live and how ties end.
+        seed: seed of random starts.
+        keeps_probabilities: keep the (N, C) table.
+        watch: shown the raw outputs of unattacked images, before they are read as logits.
+    """
+
+    classifier: Classifier
+    view: View
+    declared: LabelSpace
+    others: tuple[LabelSpace, ...]
+    protocol: Protocol
+    seed: int
+    keeps_probabilities: bool
+    watch: Callable[[torch.Tensor], None] | None = None
+
+    def logits(self, raw: torch.Tensor) -> torch.Tensor:
+        """Raw outputs of unattacked images, read as logits."""
+        if self.watch is not None:
+            self.watch(raw.detach())
+        return self.classifier.logits(raw)
+
+    def rows(self, examples: Sequence[Example], logits: torch.Tensor) -> Rows:
+        """The columns of a batch from its logits."""
+        p = probabilities(logits).cpu().numpy()
+        z = logits.detach().float().cpu().numpy()
+        label = np.array([example.label for example in examples], dtype=np.int64)
+        ties = self.protocol.ties if self.view.set == CUE_CONFLICT_SET else "first"
+        declared = decision(z, p, label, self.declared, ties)
+        rows: Rows = {
+            "index": np.array([example.index for example in examples], dtype=np.int64),
+            "label": label,
+            "top1": declared.top1,
+            "confidence": declared.confidence,
+            "true_probability": declared.true_probability,
+        }
+        if self.view.set == CUE_CONFLICT_SET:
+            rows["texture"] = np.array([example.texture for example in examples], dtype=np.int64)
+        for space in self.others:
+            seen_as = label_in(space, label, z.shape[1])
+            other = decision(z, p, seen_as, space)
+            rows |= {
+                f"label@{space.name}": seen_as,
+                f"top1@{space.name}": other.top1,
+                f"confidence@{space.name}": other.confidence,
+                f"true_probability@{space.name}": other.true_probability,
+            }
+        if self.keeps_probabilities:
+            rows["probabilities"] = p
+        return rows
+
+
+def plain(task: Task, batches: Batches) -> Rows:
+    """Columns of unattacked images: one forward each."""
+    classifier = task.classifier
+    parts = []
+    for examples, images in batches:
+        with torch.inference_mode():
+            raw = classifier.raw(classifier.normalise(_pixels(images, classifier)))
+            parts.append(task.rows(examples, task.logits(raw)))
+    return _joined(parts)
+
+
+def plain_and_fgsm(task: Task, attack: Task, batches: Batches) -> tuple[Rows, Rows]:
+    """Columns of unattacked images and of their FGSM points: two forwards and one backward each.
+
+    The clean forward is the one that the gradient needs, so it is only shared where both run in float32.
+    """
+    clean, attacked = [], []
+    for examples, images in batches:
+        space = _AttackSpace(attack, _pixels(images, attack.classifier))
+        here = gradient(space.logits, space.points, _labels(examples, attack.classifier))
+        clean.append(task.rows(examples, here.logits))
+        point = fgsm_point(space.points, here.direction)
+        attacked.append(_attacked_rows(attack, examples, space, point, zero_gradient=here.is_zero))
+    return _joined(clean), _joined(attacked)
+
+
+def fgsm(task: Task, batches: Batches) -> Rows:
+    """Columns of FGSM points: two forwards and one backward an image."""
+    parts = []
+    for examples, images in batches:
+        space = _AttackSpace(task, _pixels(images, task.classifier))
+        here = gradient(space.logits, space.points, _labels(examples, task.classifier))
+        point = fgsm_point(space.points, here.direction)
+        parts.append(_attacked_rows(task, examples, space, point, zero_gradient=here.is_zero))
+    return _joined(parts)
+
+
+def pgd(task: Task, batches: Batches) -> Rows:
+    """Columns of the last PGD iterates: eleven forwards and ten backwards an image.
+
+    `always_right` says whether the answer was right at the start and at every iterate.
+    """
+    parts = []
+    for examples, images in batches:
+        space = _AttackSpace(task, _pixels(images, task.classifier))
+        label = _labels(examples, task.classifier)
+        start = pgd_start(space.points, [example.index for example in examples], task.seed)
+        right = torch.ones(len(label), dtype=torch.bool, device=label.device)
+        point = start
+        for point, logits in pgd_iterates(space.logits, space.points, label, start):  # noqa: B007  the last is kept
+            if logits is not None:
+                right &= logits.argmax(dim=1) == label
+        rows = _attacked_rows(task, examples, space, point)
+        rows["always_right"] = right.cpu().numpy() & (rows["top1"] == rows["label"])
+        parts.append(rows)
+    return _joined(parts)
+
+
+PREDICT: dict[str | None, Callable[[Task, Batches], Rows]] = {None: plain, "fgsm": fgsm, "pgd": pgd}
+"""How a view is predicted, by its attack."""
+
+
+class _AttackSpace:
+    """The space in which an attack moves: pixel values, or the model's normalised input."""
+
+    def __init__(self, task: Task, pixels: torch.Tensor) -> None:
+        self._task = task
+        self._classifier = task.classifier
+        self._in_pixels = task.protocol.attack_space == "pixel"
+        self.pixels = pixels
+        self.points = pixels if self._in_pixels else task.classifier.normalise(pixels)
+
+    def inputs(self, points: torch.Tensor) -> torch.Tensor:
+        return self._classifier.normalise(points) if self._in_pixels else points
+
+    def logits(self, points: torch.Tensor) -> torch.Tensor:
+        return self._task.logits(self._classifier.raw(self.inputs(points), exact=True))
+
+    def checked_move(self, points: torch.Tensor) -> Rows:
+        """Hold an attack in pixels to its bounds; measure how far one on inputs moved the pixels."""
+        if self._in_pixels:
+            check_bounds(self.pixels, points)
+            return {}
+        move = (self._classifier.denormalise(points) - self.pixels).abs().flatten(1)
+        return {
+            "moved": move.amax(dim=1).cpu().numpy(),
+            "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1).cpu().numpy(),
+        }
+
+
+def _attacked_rows(
+    task: Task,
+    examples: Sequence[Example],
+    space: _AttackSpace,
+    points: torch.Tensor,
+    *,
+    zero_gradient: torch.Tensor | None = None,
+) -> Rows:
+    extra = space.checked_move(points)
+    if zero_gradient is not None:
+        extra["zero_gradient"] = zero_gradient.cpu().numpy()
+    with torch.inference_mode():
+        raw = task.classifier.raw(space.inputs(points))
+        return task.rows(examples, task.classifier.logits(raw)) | extra
+
+
+def _pixels(images: torch.Tensor, classifier: Classifier) -> torch.Tensor:
+    return images.to(classifier.device, non_blocking=True).float().div(255)
+
+
+def _labels(examples: Sequence[Example], classifier: Classifier) -> torch.Tensor:
+    return torch.tensor([example.label for example in examples], device=classifier.device)
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

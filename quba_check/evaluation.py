@@ -1,0 +1,268 @@
+"""Measure a model on a suite: the Python API, which knows no pytest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from quba_check.dimensions import registry
+from quba_check.engine.engine import Engine, Progress, Tempo
+from quba_check.engine.store import Store, address_of, default_root
+from quba_check.errors import OptionError, SuiteError, UnmeasurableError, did_you_mean, listed
+from quba_check.grading import Population, grade
+from quba_check.models.classifier import Classifier
+from quba_check.models.specs import load_classifier
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.facts import Facts, ModelFacts
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
+from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
+from quba_check.protocol.view import View
+from quba_check.suites import Suite, open_suite
+from quba_check.suites.digests import ContentDigests
+
+DEMO_SUITE = "demo"
+_PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless")
+
+
+class Evaluation:
+    """A model on a suite under one protocol.
+
+    Predictions are kept in the store; what is there is not predicted again.
+
+    Args:
+        model: a model spec (`demo`, a checkpoint file, `timm:NAME`, `package.module:callable`) or a loaded
+            classifier.
+        suite: a data folder, `"demo"`, or an open suite; None takes `$QUBA_DATA`.
+        protocol: `standard`, or `released` (what the paper's released code computes).
+        arch: timm architecture of a checkpoint that does not say.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: auto (fp32), fp32, bf16, fp16.
+        seed: for random starts and generated corruptions.
+        store: folder for predictions; None takes `$QUBA_STORE`, else the user's cache.
+        trust_pickle: allow a checkpoint to run code when it is read.
+        tempo: batch size and threads; no influence on results.
+        progress: told of every shard that was predicted.
+
+    Raises:
+        UserError: model, suite or store cannot be used; the message says where and what to do.
+
+    Example:
+        >>> Evaluation("demo", "demo").measure("accuracy").value > 0.8  # doctest: +SKIP
+        True
+    """
+
+    def __init__(
+        self,
+        model: str | Classifier,
+        suite: str | Path | Suite | None = None,
+        *,
+        protocol: ProtocolName = "standard",
+        arch: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        store: str | Path | None = None,
+        trust_pickle: bool = False,
+        tempo: Tempo | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if protocol not in PROTOCOLS:
+            raise OptionError(
+                f"protocol: unknown '{protocol}'. Allowed: {listed(PROTOCOLS)}."
+                f"{did_you_mean(protocol, PROTOCOLS)}"
+            )
+        self.protocol = Protocol.named(protocol)
+        self.seed = seed
+        self.store = Store(Path(store) if store is not None else default_root())
+        self.suite = suite if isinstance(suite, Suite) else suite_at(suite, self.store.root)
+        self.classifier = (
+            model
+            if isinstance(model, Classifier)
+            else load_classifier(
+                model,
+                classes=self.suite.classes,
+                image_size=self.suite.image_size,
+                arch=arch,
+                device=device,
+                precision=precision,
+                trust_pickle=trust_pickle,
+            )
+        )
+        self.facts = Facts(
+            self.suite.facts,
+            ModelFacts(self.classifier.parameters, self.classifier.trainable),
+            self.protocol,
+        )
+        self.engine = Engine(
+            self.classifier,
+            self.suite,
+            self.store,
+            ContentDigests(self.store.root / "digests.sqlite"),
+            self.protocol,
+            seed=seed,
+            tempo=tempo,
+            progress=progress,
+        )
+        self._outcomes: dict[str, Outcome] = {}
+        self._planned: tuple[View, ...] = ()
+
+    def plan(self, names: Iterable[str]) -> None:
+        """Say which dimensions will be measured, so that what they share is done in one pass."""
+        views = (view for name in names for view in registry[name].views(self.facts.suite))
+        self._planned = tuple(dict.fromkeys(view for view in views if self.suite.missing(view) is None))
+
+    def check(self) -> None:
+        """Show the model its first images, so that a mistake is found before the long work starts.
+
+        The first shard of the plan is predicted and kept: nothing is done twice for it.
+
+        Raises:
+            UserError: the model's answers cannot be used.
+        """
+        self.engine.settle(self._planned)
+
+    def outcome(self, name: str) -> Outcome:
+        """The measurement of a dimension, or why there is none. Computed once.
+
+        Raises:
+            UserError: unknown dimension, or an image or the store cannot be used.
+            InvariantError: a guard found that the number would have been wrong.
+        """
+        if name not in self._outcomes:
+            try:
+                self._outcomes[name] = self._measured(name)
+            except UnmeasurableError as why:
+                self._outcomes[name] = Unmeasurable(name, why.reason, why.missing_data)
+        return self._outcomes[name]
+
+    def measure(self, name: str) -> Measurement:
+        """The measurement of a dimension.
+
+        Raises:
+            UnmeasurableError: it has no value here; the reason says why.
+            UserError, InvariantError: see `outcome`.
+        """
+        outcome = self.outcome(name)
+        if isinstance(outcome, Unmeasurable):
+            raise UnmeasurableError(outcome.reason, missing_data=outcome.missing_data)
+        return outcome
+
+    def grade(
+        self,
+        *,
+        weights: Mapping[str, float] | None = None,
+        population: str | Path | Population = "published",
+        allow_missing: Sequence[str] = (),
+    ) -> Grade:
+        """Measure all nine dimensions; say their QUBA score and where it stands in a population."""
+        outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
+        values = {name: out.value for name, out in outcomes.items() if isinstance(out, Measurement)}
+        return grade(
+            values,
+            weights=weights,
+            population=population,
+            protocol=self.protocol.name,
+            allow_missing=allow_missing,
+        )
+
+    def contents(self, names: Iterable[str]) -> dict[str, str]:
+        """For each view of images behind some dimensions: the address of its images and labels."""
+        views = {view.images for name in names for view in registry[name].views(self.facts.suite)}
+        present = [view for view in views if self.suite.missing(view) is None]
+        return {str(view): self.engine.addresses.content(view) for view in sorted(present, key=str)}
+
+    def model_row(self) -> ModelRow:
+        """What a record says of the model."""
+        return ModelRow(
+            spec=self.classifier.spec,
+            name=self.classifier.name,
+            fingerprint=self.classifier.fingerprint,
+            parameters=self.classifier.parameters,
+            preparation=self.classifier.preparation.as_dict(),
+            classes=self.classifier.classes,
+            outputs=self.classifier.outputs,
+        )
+
+    def suite_row(self, contents: Mapping[str, str]) -> SuiteRow:
+        """What a record says of the suite, given the contents of the views that were used."""
+        sets = {
+            name: SetRow(images=count.images, expected=count.expected)
+            for name, count in self.suite.counts().items()
+        }
+        return SuiteRow(
+            name=self.suite.name, root=str(self.suite.root), fingerprint=address_of(dict(contents)), sets=sets
+        )
+
+    @cached_property
+    def environment(self) -> EnvironmentRow:
+        """Where and when this is measured."""
+        return EnvironmentRow(
+            versions={"python": platform.python_version(), **_versions()},
+            device=str(self.classifier.device),
+            precision=self.classifier.precision,
+            seed=self.seed,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            git=_git_commit(),
+        )
+
+    def _measured(self, name: str) -> Outcome:
+        dimension = registry[name]
+        views = dimension.views(self.facts.suite)
+        for view in views:
+            missing = self.suite.missing(view)
+            if missing is not None:
+                raise UnmeasurableError(missing, missing_data=True)
+        predictions = self.engine.predictions(views, self._planned) if views else {}
+        return dimension.measure(predictions, self.facts)
+
+
+def suite_at(where: str | Path | None, store: Path) -> Suite:
+    """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
+
+    Raises:
+        SuiteError: there is no folder, or it holds no suite.
+    """
+    if where == DEMO_SUITE:
+        from quba_check.demo.suite import demo_root
+
+        return open_suite(demo_root(store))
+    named = where if where is not None else os.environ.get("QUBA_DATA")
+    if named is None:
+        raise SuiteError(
+            "--quba-data: no data folder was named. Allowed: a folder with a quba-data.yaml, or with the "
+            "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
+        )
+    return open_suite(Path(named))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of the working folder, with a `+` where it has changes; None outside a repository."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,148 @@
+"""What a run was asked for: options and ini values, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.protocol.settings import PROTOCOLS, ProtocolName
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the command line, with the ini value of the same name where it has one.
+
+    Attributes:
+        flag: as typed.
+        metavar: what stands for its value in the help; None for a switch.
+        help: one line.
+        repeatable: may be given several times.
+        has_ini: whether `quba_…` in an ini file sets it too.
+    """
+
+    flag: str
+    metavar: str | None
+    help: str
+    repeatable: bool = False
+    has_ini: bool = True
+
+    @property
+    def key(self) -> str:
+        """Name in Python and in ini files, for example `quba_batch_size`."""
+        return self.flag.lstrip("-").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
+        "--model",
+        "SPEC",
+        "model to judge: demo, demo-textured, a checkpoint file (.pt .pth .ckpt .bin .safetensors), timm:NAME, "
+        "package.module:callable (repeatable)",
+        repeatable=True,
+        has_ini=False,
+    ),
+    Option(
+        "--quba-thresholds",
+        "FILE",
+        "threshold file or shipped profile (default, mobile, safety-critical, server; repeatable)",
+        repeatable=True,
+    ),
+    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)"),
+    Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
+    Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none"),
+    Option("--quba-device", "NAME", "auto, cpu, cuda, cuda:1, mps (auto: the best there is)"),
+    Option("--quba-precision", "NAME", "auto, fp32, bf16, fp16 (auto: fp32)"),
+    Option("--quba-batch-size", "N", "images of a forward pass, or auto"),
+    Option("--quba-workers", "N", "threads of a process that read images (default 2)"),
+    Option("--quba-seed", "N", "seed of random starts and generated corruptions (default 0)"),
+    Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
+    Option("--quba-report", "FILE.json", "write the record of the run here too"),
+    Option(
+        "--quba-trust-pickle",
+        None,
+        "let a checkpoint run code when it is read; only for files you made",
+        has_ini=False,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a run, checked. Paths are absolute."""
+
+    models: tuple[str, ...]
+    thresholds: tuple[str, ...] = ()
+    data: Path | None = None
+    arch: str | None = None
+    protocol: ProtocolName | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    workers: int = 2
+    seed: int = 0
+    store: Path | None = None
+    report: Path | None = None
+    trust_pickle: bool = False
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], base: Path) -> Options:
+        """Check what was given.
+
+        Args:
+            given: by option key (see `Option.key`); absent or None where not given.
+            base: folder to which relative paths are relative.
+
+        Raises:
+            OptionError: a value is not allowed; names the option, the value and what is allowed.
+        """
+
+        def path(key: str) -> Path | None:
+            return base / Path(given[key]).expanduser() if given.get(key) else None
+
+        report = path("quba_report")
+        if report is not None and report.suffix != ".json":
+            raise OptionError(f"--quba-report: got '{report.name}'. Allowed: a file name that ends in .json.")
+        return cls(
+            models=tuple(given.get("model") or ()),
+            thresholds=tuple(given.get("quba_thresholds") or ()),
+            data=path("quba_data"),
+            arch=given.get("quba_arch") or None,
+            protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),
+            device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
+            precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),
+            batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
+            workers=_whole("--quba-workers", given.get("quba_workers"), 0, 2) or 0,
+            seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
+            store=path("quba_store"),
+            report=report,
+            trust_pickle=bool(given.get("quba_trust_pickle")),
+        )
+
+
+def _one_of(
+    flag: str, got: Any, allowed: Sequence[str], default: Any, also: Callable[[str], bool] = lambda _: False
+) -> Any:
+    if not got:
+        return default
+    if got not in allowed and not also(got):
+        raise OptionError(f"{flag}: unknown '{got}'. Allowed: {listed(allowed)}.{did_you_mean(got, allowed)}")
+    return got
+
+
+def _is_cuda(text: str) -> bool:
+    return text.startswith("cuda:") and text[5:].isdigit()
+
+
+def _whole(flag: str, got: Any, least: int, default: int | None, *, auto: bool = False) -> int | None:
+    if got is None or got == "" or (auto and got == "auto"):
+        return default
+    if not str(got).isdigit() or int(got) < least:
+        words = f"auto, or a whole number from {least}" if auto else f"a whole number from {least}"
+        raise OptionError(f"{flag}: got '{got}'. Allowed: {words}.")
+    return int(got)
