@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+@st.composite
+def tables(draw):
+    """Probability tables with labels: smooth, full of ties, or full of exact zeros and ones."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, classes = draw(st.integers(1, 70)), draw(st.integers(2, 6))
+    kind = draw(st.sampled_from(["smooth", "ties", "saturated"]))
+    logits = rng.normal(size=(rows, classes)).astype(np.float32)
+    logits = {"smooth": logits, "ties": np.rint(logits), "saturated": 200 * np.rint(logits)}[kind]
+    probabilities = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    return probabilities, rng.integers(0, classes, rows)
+
+
+def top(probabilities, label):
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == label
+
+
+def slow_ace(probabilities, label, bins=15):
+    """The definition, image by image."""
+    errors = []
+    for k in range(probabilities.shape[1]):
+        rows = [(float(p), float(y == k)) for p, y in zip(probabilities[:, k], label, strict=True) if p > 0]
+        ordered, n = sorted(p for p, _ in rows), len(rows)
+        if n == 0:
+            errors.append(0.0)
+            continue
+        edges = [ordered[min(round(j * n / bins), n - 1)] for j in range(1, bins)]
+        gaps = [0.0] * bins
+        for p, y in rows:
+            gaps[sum(edge <= p for edge in edges)] += y - p
+        errors.append(sum(abs(gap) for gap in gaps) / n)
+    return sum(errors) / len(errors)
+
+
+class TestEce:
+    def test_by_hand(self):
+        """Bin 9 of 15 holds 0.61 and 0.65 (one right), bin 13 holds 0.9 (right)."""
+        confidence = np.array([0.61, 0.65, 0.9], dtype=np.float32)
+        ece = expected_calibration_error(confidence, np.array([True, False, True]), bins=15)
+        assert ece == pytest.approx((abs(1 - 1.26) + 0.1) / 3, abs=1e-7)
+
+    def test_an_edge_belongs_to_the_bin_above_it(self):
+        """0.5 opens the upper of two bins: with 0.4 below, the gaps cannot cancel."""
+        confidence = np.array([0.4, 0.5], dtype=np.float32)
+        assert expected_calibration_error(confidence, np.array([True, False]), bins=2) == pytest.approx(0.55)
+
+    @pytest.mark.parametrize("j", range(1, 15))
+    def test_the_float32_nearest_to_an_edge_belongs_to_the_bin_above_it(self, j):
+        edge = np.float32(j / 15)
+        confidence = np.array([np.nextafter(edge, np.float32(0)), edge, edge + np.float32(0.01)])
+        ece = expected_calibration_error(confidence, np.array([True, False, False]), bins=15)
+        assert ece == pytest.approx((abs(1 - confidence[0]) + confidence[1] + confidence[2]) / 3, abs=1e-6)
+        together = expected_calibration_error(confidence, np.array([False, True, False]), bins=15)
+        assert together == pytest.approx(
+            (confidence[0] + abs(1 - confidence[1] - confidence[2])) / 3, abs=1e-6
+        )
+
+    def test_confidence_one_has_a_bin_of_its_own(self):
+        confidence = np.array([0.95, 1.0], dtype=np.float32)
+        ece = expected_calibration_error(confidence, np.array([True, False]), bins=15)
+        assert ece == pytest.approx((0.05 + 1) / 2, abs=1e-7)
+
+    def test_perfect_certainty_has_no_error(self):
+        assert expected_calibration_error(np.ones(4, np.float32), np.ones(4, bool), bins=15) == 0
+
+    @given(tables())
+    @examples
+    def test_equals_torchmetrics_away_from_the_edges(self, table):
+        probabilities, label = table
+        confidence, right = top(probabilities, label)
+        away = np.min(np.abs(confidence[:, None] * 15 - np.arange(15)), axis=1) > 1e-5
+        if not away.any():
+            return
+        theirs = multiclass_calibration_error(
+            torch.from_numpy(probabilities[away]),
+            torch.from_numpy(label[away]),
+            num_classes=probabilities.shape[1],
+            n_bins=15,
+        )
+        ours = expected_calibration_error(confidence[away], right[away], bins=15)
+        assert ours == pytest.approx(float(theirs), abs=1e-6)
+
+    @given(tables(), st.randoms(use_true_random=False))
+    @examples
+    def test_range_order_and_copies(self, table, random):
+        confidence, right = top(*table)
+        ece = expected_calibration_error(confidence, right, bins=15)
+        assert 0 <= ece <= 1
+        order = random.sample(range(len(right)), len(right))
+        assert expected_calibration_error(confidence[order], right[order], bins=15) == pytest.approx(ece)
+        twice = expected_calibration_error(np.tile(confidence, 2), np.tile(right, 2), bins=15)
+        assert twice == pytest.approx(ece)
+
+    @given(tables())
+    @examples
+    def test_is_at_least_the_gap_between_mean_confidence_and_accuracy(self, table):
+        confidence, right = top(*table)
+        gap = abs(confidence.astype(np.float64).mean() - right.mean())
+        assert expected_calibration_error(confidence, right, bins=15) >= gap - 1e-12
+
+
+class TestAce:
+    def test_by_hand(self):
+        """Two bins a class: the edge is the upper value, so each image is a bin of its own."""
+        table = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
+        ace = adaptive_calibration_error(table, np.array([0, 1]), bins=2)
+        assert ace == ((0.25 + 0.5) / 2 + (0.25 + 0.5) / 2) / 2
+
+    def test_equal_probabilities_share_a_bin(self):
+        table = np.full((6, 2), 0.5, dtype=np.float32)
+        assert adaptive_calibration_error(table, np.array([0, 0, 0, 1, 1, 1]), bins=15) == 0
+
+    def test_a_probability_of_zero_does_not_count(self):
+        """Class 1 has one image with p > 0, so its error is divided by 1."""
+        table = np.array([[1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
+        ace = adaptive_calibration_error(table, np.array([1, 1]), bins=15)
+        assert ace == ((1.0 + 0.5) / 2 + 0.5 / 1) / 2
+
+    def test_a_class_without_any_probability_has_no_error_and_counts(self):
+        table = np.array([[0.5, 0.5, 0.0]], dtype=np.float32)
+        assert adaptive_calibration_error(table, np.array([0]), bins=15) == pytest.approx(1 / 3)
+
+    @given(tables(), st.sampled_from([2, 15]))
+    @examples
+    def test_equals_the_definition_image_by_image(self, table, bins):
+        ours = adaptive_calibration_error(*table, bins=bins)
+        assert ours == pytest.approx(slow_ace(*table, bins=bins), abs=1e-9)
+
+    @pytest.mark.parametrize("classes", [63, 64, 65, 130])
+    def test_blocks_of_classes_join_without_a_seam(self, classes):
+        rng = np.random.default_rng(classes)
+        table = torch.softmax(torch.from_numpy(rng.normal(size=(40, classes)).astype(np.float32)), 1).numpy()
+        label = rng.integers(0, classes, 40)
+        assert adaptive_calibration_error(table, label, bins=15) == pytest.approx(
+            slow_ace(table, label), abs=1e-9
+        )
+
+    @given(tables(), st.randoms(use_true_random=False))
+    @examples
+    def test_range_and_order_of_images_and_classes(self, table, random):
+        probabilities, label = table
+        ace = adaptive_calibration_error(probabilities, label, bins=15)
+        assert 0 <= ace <= 1
+        rows = random.sample(range(len(label)), len(label))
+        assert adaptive_calibration_error(probabilities[rows], label[rows], bins=15) == pytest.approx(ace)
+        classes = np.array(random.sample(range(probabilities.shape[1]), probabilities.shape[1]))
+        renamed = adaptive_calibration_error(probabilities[:, classes], np.argsort(classes)[label], bins=15)
+        assert renamed == pytest.approx(ace)
+
+    @given(tables())
+    @examples
+    def test_one_hot_truth_has_no_error(self, table):
+        probabilities, label = table
+        truth = np.eye(probabilities.shape[1], dtype=np.float32)[label]
+        assert adaptive_calibration_error(truth, label, bins=15) == 0
+
+    def test_leaves_its_inputs_alone(self):
+        table, label = np.array([[0.3, 0.7], [0.9, 0.1]], dtype=np.float32), np.array([1, 0])
+        before = table.copy(), label.copy()
+        adaptive_calibration_error(table, label, bins=15)
+        assert np.array_equal(table, before[0])
+        assert np.array_equal(label, before[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: expected_calibration_error(np.zeros(0, np.float32), np.zeros(0, bool), bins=15),
+            "calibration: columns of 0 and 0 rows. Allowed: two of the same length, not empty.",
+        ),
+        (
+            lambda: adaptive_calibration_error(np.zeros((3, 2), np.float32), np.zeros(2, np.int64), bins=15),
+            "calibration: columns of 3 and 2 rows. Allowed: two of the same length, not empty.",
+        ),
+        (
+            lambda: adaptive_calibration_error(np.zeros((3, 0), np.float32), np.zeros(3, np.int64), bins=15),
+            "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1.",
+        ),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(call, message):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert str(caught.value) == message

@@ -1,0 +1,47 @@
+"""The values that the released code of arXiv 2503.17110 gives, on five regimes of logits (golden.npz)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from quba_check.metrics.balance import class_balance
+from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+from quba_check.metrics.ranking import top_k_accuracy
+
+REGIMES = ("calibrated", "overconfident", "underconfident", "ties", "saturated")
+
+
+@pytest.fixture(params=REGIMES)
+def golden(request):
+    with np.load(Path(__file__).with_name("golden.npz")) as file:
+        prefix = request.param + "."
+        columns = {key.removeprefix(prefix): file[key] for key in file.files if key.startswith(prefix)}
+    columns["probabilities"] = torch.softmax(torch.from_numpy(columns["logits"]), dim=1).numpy()
+    columns["label"] = columns["label"].astype(np.int64)
+    columns["right"] = columns["probabilities"].argmax(axis=1) == columns["label"]
+    return columns
+
+
+def test_accuracy_equals_the_released_value(golden):
+    assert golden["right"].mean() == pytest.approx(golden["accuracy"], abs=1e-12)
+    assert top_k_accuracy(golden["probabilities"], golden["label"], 1) == golden["right"].mean()
+
+
+def test_ece_equals_the_released_value(golden):
+    ece = expected_calibration_error(golden["probabilities"].max(axis=1), golden["right"], bins=15)
+    assert ece == pytest.approx(float(golden["ece"]), abs=1e-6)
+
+
+def test_ace_equals_the_released_value(golden):
+    ace = adaptive_calibration_error(golden["probabilities"], golden["label"], bins=15)
+    assert ace == pytest.approx(float(golden["ace"]), abs=1e-9)
+
+
+def test_class_balance_equals_the_released_values(golden):
+    label, probabilities = golden["label"], golden["probabilities"]
+    true_probability = probabilities[np.arange(len(label)), label]
+    balance = class_balance(label, golden["right"], true_probability, classes=probabilities.shape[1])
+    assert balance.accuracy == pytest.approx(float(golden["class_accuracy"]), abs=1e-6)
+    assert balance.confidence == pytest.approx(float(golden["class_confidence"]), abs=1e-6)
