@@ -1,0 +1,177 @@
+"""QUBA score and grade of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from quba_check.errors import UserError, listed
+from quba_check.grading.population import Population
+from quba_check.grading.reference import population as named_population
+from quba_check.grading.score import check_names, full_weights
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.settings import ProtocolName
+
+CROSS_PROTOCOL = ("adversarial_robustness",)
+"""The dimensions that are another quantity under the other protocol.
+
+`released` moves the normalised input and `standard` pixels, so that the attacks differ in kind. The
+dimensions on sets stored at their final size differ by a crop, and parameters by rounding: too little to be
+marked.
+"""
+_ATTACKED = {"standard": "pixels", "released": "the normalised input"}
+_LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
+
+
+def quba_score(
+    values: Mapping[str, float],
+    *,
+    weights: Mapping[str, float] | None = None,
+    population: str | Path | Population = "published",
+) -> float:
+    """The QUBA score: how far nine qualities lie above a population's mean, in standard deviations.
+
+    Args:
+        values: the nine values by dimension name, as measured: fractions and ratios, parameters in millions.
+            Other registered dimensions may be there; no population has them, so they weigh 0.
+        weights: weights >= 0 that replace the defaults; only their ratios matter. A dimension that the
+            population lacks weighs 0.
+        population: `published`, `screened`, `demo`, a file made by `quba-check population`, or a population.
+
+    Returns:
+        The score, without a unit; 0 is the population's (trimmed) mean, higher is better.
+
+    Raises:
+        UserError: one of the nine is missing, a name is unknown, a number is not finite or a weight negative.
+        PopulationError: there is no such population, or it cannot be compared with.
+
+    Source: arXiv 2503.17110, section 3.
+
+    >>> swin_b = {"accuracy": 0.8358, "adversarial_robustness": 0.1492, "corruption_robustness": 0.7058,
+    ...           "ood_robustness": 0.6004, "calibration_error": 0.003, "class_balance": 0.8014,
+    ...           "object_focus": 0.9276, "shape_bias": 0.2328, "parameters": 87.8}
+    >>> round(quba_score(swin_b), 6)
+    0.226482
+    """
+    check_values(values)
+    missing = [name for name in PUBLISHED_DIMENSIONS if name not in values]
+    if missing:
+        raise UserError(
+            f"quba_score: missing {listed(missing)}. Allowed: a value for each of the nine dimensions."
+        )
+    return _population(population).score(values, full_weights(weights))
+
+
+def grade(
+    values: Mapping[str, float],
+    *,
+    weights: Mapping[str, float] | None = None,
+    population: str | Path | Population = "published",
+    protocol: ProtocolName = "standard",
+    allow_missing: Collection[str] = (),
+    suite: str | None = None,
+) -> Grade:
+    """QUBA score, percentile and letter of a model's values.
+
+    With one of the nine missing there is no grade, unless it is allowed to be missing: then score, percentile
+    and letter are over the others, the population is scored over the same ones, and the grade says so. The
+    same holds for a dimension that the population lacks.
+
+    Args:
+        values: value by dimension name; see `quba_score`.
+        weights: see `quba_score`; the population is scored with the same.
+        population: see `quba_score`.
+        protocol: the protocol that the values come from.
+        allow_missing: names of dimensions that may be missing.
+        suite: name of the suite that the values were measured on; where the population's is another, a note
+            says so.
+
+    Returns:
+        The grade; score, percentile and letter are None where dimensions are missing that may not be.
+
+    Raises:
+        UserError: see `quba_score`.
+        PopulationError: see `quba_score`.
+    """
+    check_values(values)
+    check_names("allow_missing", allow_missing)
+    reference = _population(population)
+    unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values)
+    lacking = tuple(name for name in PUBLISHED_DIMENSIONS if name not in reference.dimensions)
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasured or name in lacking)
+    weighing = {name: 0.0 if name in missing else weight for name, weight in full_weights(weights).items()}
+    too_few = unmeasured and not any(weighing.values())
+    if too_few or not set(unmeasured) <= set(allow_missing):
+        return Grade(None, None, None, reference.name, reference.protocol, complete=False, missing=unmeasured)
+    score = reference.score(values, weighing)
+    percentile = reference.percentile(score, weighing)
+    crossed = _crossed(weighing, reference, protocol)
+    return Grade(
+        score=score,
+        percentile=percentile,
+        letter=letter(percentile),
+        population=reference.name,
+        protocol_of_population=reference.protocol,
+        complete=not missing,
+        missing=missing,
+        cross_protocol=crossed,
+        notes=_notes(missing, crossed, reference, protocol, suite),
+    )
+
+
+def letter(percentile: float) -> str:
+    """The letter of a percentile: A from the 90th, B from the 70th, C from the 40th, D from the 15th, else F.
+
+    >>> letter(90.0), letter(89.9), letter(0.0)
+    ('A', 'B', 'F')
+    """
+    return next((name for name, lowest in _LOWEST_PERCENTILE if percentile >= lowest), "F")
+
+
+def check_values(values: Mapping[str, float]) -> None:
+    """Refuse values of no dimension, and numbers that are not finite.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    check_names("values", values)
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"values: {name} is not a number to score, got {value!r}. Allowed: a finite number."
+            )
+
+
+def _population(given: str | Path | Population) -> Population:
+    return given if isinstance(given, Population) else named_population(given)
+
+
+def _crossed(weights: Mapping[str, float], reference: Population, protocol: ProtocolName) -> tuple[str, ...]:
+    if reference.protocol == protocol:
+        return ()
+    return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
+
+
+def _notes(
+    missing: Collection[str],
+    crossed: Collection[str],
+    reference: Population,
+    protocol: ProtocolName,
+    suite: str | None,
+) -> tuple[str, ...]:
+    notes = []
+    if missing:
+        notes.append(f"partial: without {', '.join(missing)}")
+    if crossed:
+        notes.append(
+            f"cross-protocol: {', '.join(crossed)}: {reference.name} attacks {_ATTACKED[reference.protocol]} "
+            f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
+            "that part of the score compares unlike things"
+        )
+    if suite is not None and reference.suite not in ("", suite):
+        notes.append(
+            f"other suite: {reference.name} was measured on {reference.suite}, these values on {suite}"
+        )
+    return tuple(notes)

@@ -1,0 +1,131 @@
+"""The 326 published models, and the two populations made of them.
+
+The values (published.csv) are those of the project page of Hesse, Bağcı, Schiele, Schaub-Meyer, Roth: Beyond
+Accuracy: What Matters in Designing Well-Behaved Image Classification Models? (TMLR 2026, arXiv 2503.17110;
+Apache-2.0), with parameters in millions. They were computed by the released code, on the ImageNet family.
+
+The column `suspect` is no part of the publication. It is inferred from the released code and from the
+pattern of the outcomes, so it is indicative, not proven: `double-softmax` models had their probabilities
+softmaxed once more, `train-mode` models (networks with BatchNorm) were left in train mode by the attacks.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal, cast
+
+from quba_check.grading.normalisation import Normalisation
+from quba_check.grading.population import Population, PopulationRow
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+
+Suspect = Literal["double-softmax", "train-mode"]
+
+SOURCE = "326 models of arXiv 2503.17110"
+SUITE = "imagenet"
+ZERO_SHOT_FAMILY = "vision-language"
+SPOILT: Mapping[Suspect, frozenset[str]] = {
+    "double-softmax": frozenset({"adversarial_robustness", "calibration_error", "class_balance"}),
+    "train-mode": frozenset(
+        {
+            "adversarial_robustness",
+            "corruption_robustness",
+            "ood_robustness",
+            "calibration_error",
+            "class_balance",
+        }
+    ),
+}
+"""The dimensions whose published value a suspicion puts in doubt."""
+
+RELEASED_CONSTANTS: Mapping[str, Normalisation] = {
+    "accuracy": Normalisation(0.7990557251908397, 0.034685710545946026),
+    "adversarial_robustness": Normalisation(0.18583778826016084, 0.11083062192390095),
+    "corruption_robustness": Normalisation(0.5298791080592711, 0.23383978329969085),
+    "ood_robustness": Normalisation(0.5664841617855405, 0.14548627504237352),
+    "calibration_error": Normalisation(0.004479927389289115, 0.0026752085291489288),
+    "class_balance": Normalisation(0.783356376851669, 0.024047971612660052),
+    "object_focus": Normalisation(0.9286352601551336, 0.017724144886557092),
+    "shape_bias": Normalisation(0.30548520497464765, 0.08354531823072534),
+    "parameters": Normalisation(55.28778625954198, 42.8890536095964),
+}
+"""Means and deviations of the released code; the trimmed rule gives them to 5e-6 from the rounded table."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """A row of the published table.
+
+    Attributes:
+        id: its unique name there.
+        family: cnn, transformer, b-cos or vision-language.
+        pretraining: imagenet-1k or large.
+        training: supervised, self-supervised, semi-supervised, adversarial, or a1-a2-a3 (recipes).
+        timm: name in timm, where known.
+        suspect: what puts some of its values in doubt; empty for most.
+        values: the nine published values, in the dimensions' units.
+    """
+
+    id: str
+    family: str
+    pretraining: str
+    training: str
+    timm: str | None
+    suspect: tuple[Suspect, ...]
+    values: Mapping[str, float]
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """Names of the dimensions whose value is in doubt.
+
+        A double-softmax model that classifies by comparing with texts was also published with the parameters
+        of its text encoder.
+        """
+        doubtful = frozenset[str]().union(*(SPOILT[suspicion] for suspicion in self.suspect))
+        counts_text = "double-softmax" in self.suspect and self.family == ZERO_SHOT_FAMILY
+        return doubtful | {"parameters"} if counts_text else doubtful
+
+    @property
+    def screened(self) -> dict[str, float]:
+        """The values that are not in doubt."""
+        return {name: value for name, value in self.values.items() if name not in self.doubtful}
+
+
+@cache
+def published_models() -> tuple[PublishedModel, ...]:
+    """The 326 published models, in the order of the table.
+
+    >>> models = published_models()
+    >>> len(models), sum(not model.suspect for model in models)
+    (326, 219)
+    """
+    text = files("quba_check.grading").joinpath("published.csv").read_text(encoding="utf-8")
+    return tuple(
+        PublishedModel(
+            id=row["id"],
+            family=row["family"],
+            pretraining=row["pretraining"],
+            training=row["training"],
+            timm=row["timm"] or None,
+            suspect=cast(tuple[Suspect, ...], tuple(row["suspect"].split())),
+            values={name: float(row[name]) for name in PUBLISHED_DIMENSIONS},
+        )
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+@cache
+def published_population() -> Population:
+    """All published models with all their values, normalised by the released constants."""
+    rows = tuple(PopulationRow(model.id, model.values) for model in published_models())
+    return Population("published", "released", SUITE, rows, SOURCE, RELEASED_CONSTANTS)
+
+
+@cache
+def screened_population() -> Population:
+    """The published models without the values in doubt; 219 of them keep all nine."""
+    rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
+    return Population("screened", "released", SUITE, rows, f"{SOURCE}, without the values in doubt")

@@ -1,0 +1,49 @@
+"""Reference populations by name or file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import quba_check
+from quba_check.errors import PopulationError, did_you_mean
+from quba_check.grading.population import Population
+from quba_check.grading.population_file import read_population
+from quba_check.grading.published import published_population, screened_population
+
+DEMO_FILE = Path(quba_check.__file__).parent / "demo" / "population.json"
+
+
+def _demo_population() -> Population:
+    return read_population(DEMO_FILE)
+
+
+BUILT_IN: Mapping[str, Callable[[], Population]] = {
+    "published": published_population,
+    "screened": screened_population,
+    "demo": _demo_population,
+}
+"""`published`: the 326 published models; `screened`: the same without values in doubt; `demo`: the demo's."""
+
+
+def population(name_or_path: str | Path) -> Population:
+    """The population of that name, else of that file.
+
+    Args:
+        name_or_path: `published`, `screened`, `demo`, or a JSON file made by `quba-check population`.
+
+    Raises:
+        PopulationError: there is none, or the file is no population.
+
+    >>> round(population("published").mu["accuracy"], 4)
+    0.7991
+    """
+    if str(name_or_path) in BUILT_IN:
+        return BUILT_IN[str(name_or_path)]()
+    path = Path(name_or_path)
+    if not path.exists():
+        raise PopulationError(
+            f"population: no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, "
+            f"or a file that 'quba-check population' made.{did_you_mean(str(name_or_path), BUILT_IN)}"
+        )
+    return read_population(path)
