@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Quantity
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN
+
+ACCURACY = registry["accuracy"]
+
+
+def facts(classes):
+    return Facts(SuiteFacts("tiny", classes, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+
+
+def clean(ranks, classes):
+    """Class 0 is the label of every image and stands at the given rank of the model's answer."""
+    n = len(ranks)
+    answers = np.linspace(1, 0, classes, dtype=np.float32)
+    probabilities = np.stack([np.insert(np.delete(answers, rank), 0, answers[rank]) for rank in ranks])
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    label = np.zeros(n, np.int64)
+    top1 = probabilities.argmax(axis=1)
+    return Predictions(
+        np.arange(n), label, top1, probabilities.max(axis=1), probabilities[:, 0], probabilities=probabilities
+    )
+
+
+def test_top1_and_top5():
+    measured = ACCURACY.measure({CLEAN: clean([0, 0, 4, 5, 6], classes=7)}, facts(7))
+    assert (measured.value, measured.unit, measured.n) == (0.4, "fraction", 5)
+    assert measured.parts == {"top5": Quantity(0.6, "fraction", 5)}
+
+
+def test_five_classes_or_fewer_have_no_top5():
+    measured = ACCURACY.measure({CLEAN: clean([0, 1, 4], classes=5)}, facts(5))
+    assert measured.value == pytest.approx(1 / 3)
+    assert measured.parts == {}
+    assert ACCURACY.parts(facts(5).suite) == ()
+
+
+def test_accuracy_zero_is_a_value():
+    assert ACCURACY.measure({CLEAN: clean([1, 2], classes=3)}, facts(3)).value == 0.0
+
+
+def test_an_empty_clean_set_has_no_accuracy():
+    none = np.zeros(0, np.int64)
+    empty = Predictions(none, none, none, none.astype(np.float32), none.astype(np.float32))
+    with pytest.raises(UnmeasurableError) as caught:
+        ACCURACY.measure({CLEAN: empty}, facts(3))
+    assert caught.value.reason == "the set clean has no images; add some or leave it out of the suite"
+    assert not caught.value.missing_data

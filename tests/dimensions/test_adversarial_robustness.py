@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, FGSM, PGD
+
+ADVERSARIAL = registry["adversarial_robustness"]
+FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+
+
+def table(right, **extra):
+    """Predictions that are right where told, of images that all show class 0."""
+    right = np.array(right, dtype=bool)
+    n = len(right)
+    half = np.full(n, 0.5, np.float32)
+    columns = {name: np.array(column) for name, column in extra.items()}
+    return Predictions(
+        np.arange(n), np.zeros(n, np.int64), (~right).astype(np.int64), half, half, extra=columns
+    )
+
+
+def tables(clean, fgsm, pgd, *, always_right=None, zero_gradient=None, **moves):
+    return {
+        CLEAN: table(clean),
+        FGSM: table(fgsm, zero_gradient=zero_gradient or [False] * len(fgsm), **moves.get("fgsm_moves", {})),
+        PGD: table(
+            pgd, always_right=pgd if always_right is None else always_right, **moves.get("pgd_moves", {})
+        ),
+    }
+
+
+def first(right, of):
+    """The first `right` of `of` images are right."""
+    return [i < right for i in range(of)]
+
+
+def test_value_and_parts_by_hand():
+    """Clean 8 of 10, FGSM 4, PGD 2, of which one was wrong on the way."""
+    measured = ADVERSARIAL.measure(
+        tables(first(8, 10), first(4, 10), first(2, 10), always_right=first(1, 10)), FACTS
+    )
+    assert measured.value == pytest.approx((0.5 * 0.25) ** 0.5)
+    assert (measured.unit, measured.n, measured.notes) == ("ratio", 20, ())
+    values = {name: part.value for name, part in measured.parts.items()}
+    assert values == pytest.approx(
+        {"fgsm": 0.5, "pgd": 0.25, "fgsm_accuracy": 0.4, "pgd_accuracy": 0.2, "worst_case": 0.125}
+    )
+    assert [part.unit for part in measured.parts.values()] == [
+        "ratio",
+        "ratio",
+        "fraction",
+        "fraction",
+        "ratio",
+    ]
+    assert {part.n for part in measured.parts.values()} == {10}
+
+
+def test_worst_case_counts_images_right_at_every_point():
+    """One image each fails only when clean, only under FGSM, only on PGD's way; one holds."""
+    measured = ADVERSARIAL.measure(
+        tables([0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1], always_right=[1, 1, 0, 1]), FACTS
+    )
+    assert measured.parts["worst_case"].value == pytest.approx((1 / 4) / (3 / 4))
+
+
+def test_a_model_that_an_attack_defeats_is_at_zero():
+    measured = ADVERSARIAL.measure(tables(first(8, 10), first(4, 10), first(0, 10)), FACTS)
+    assert measured.value == 0.0
+    assert measured.parts["worst_case"].value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("flat", "notes"),
+    [
+        (1, ()),
+        (2, ("masked: 2.0 % of images have no input gradient",)),
+        (32, ("masked: 32.0 % of images have no input gradient",)),
+    ],
+)
+def test_images_without_gradient_mask(flat, notes):
+    measured = ADVERSARIAL.measure(
+        tables(first(90, 100), first(50, 100), first(40, 100), zero_gradient=first(flat, 100)), FACTS
+    )
+    assert measured.notes == notes
+
+
+@pytest.mark.parametrize(
+    ("pgd", "notes"),
+    [
+        (103, ()),  # 3 more of 1000: 2 √3 = 3.46 are needed
+        (105, ("masked: PGD is weaker than FGSM (acc 0.105 > 0.100)",)),
+        (412, ("masked: PGD is weaker than FGSM (acc 0.412 > 0.100)",)),
+    ],
+)
+def test_a_pgd_weaker_than_fgsm_masks(pgd, notes):
+    measured = ADVERSARIAL.measure(tables(first(900, 1000), first(100, 1000), first(pgd, 1000)), FACTS)
+    assert measured.notes == notes
+
+
+def test_the_difference_of_the_attacks_is_paired():
+    """PGD is right 20 times more often, on other images: 2 sqrt(180) = 26.8 are needed."""
+    fgsm = [i < 80 for i in range(1000)]
+    pgd = [100 <= i < 200 for i in range(1000)]
+    assert ADVERSARIAL.measure(tables([True] * 1000, fgsm, pgd), FACTS).notes == ()
+
+
+def test_close_accuracies_are_written_apart():
+    measured = ADVERSARIAL.measure(tables([True] * 40000, first(16000, 40000), first(16012, 40000)), FACTS)
+    assert measured.notes == ("masked: PGD is weaker than FGSM (acc 0.4003 > 0.4000)",)
+
+
+def test_one_image_masks_nothing():
+    assert ADVERSARIAL.measure(tables([True], [False], [True]), FACTS).notes == ()
+
+
+def test_the_released_attack_says_how_far_it_went():
+    moves = {
+        "fgsm_moves": {"moved": np.float32([0.5, 0.25]), "moved_share": np.float32([0.9, 0.8])},
+        "pgd_moves": {"moved": np.float32([0.53, 0.25]), "moved_share": np.float32([0.8, 0.74])},
+    }
+    measured = ADVERSARIAL.measure(tables([1, 1], [1, 0], [1, 0], **moves), FACTS)
+    assert measured.notes == (
+        "released attack: largest pixel move 0.53, 81 % of pixel values moved by more than 8/255",
+    )
+
+
+def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
+    with pytest.raises(UnmeasurableError) as caught:
+        ADVERSARIAL.measure(tables([0, 0, 0], [0, 0, 0], [0, 0, 1]), FACTS)
+    assert caught.value.reason == (
+        "none of the 3 clean images is classified right, and nothing is relative to 0; "
+        "check that class list and preparation are the model's own"
+    )
+    assert not caught.value.missing_data
+
+
+def test_tables_of_different_images_are_refused():
+    views = tables([1, 1], [1, 0], [1, 0]) | {PGD: table([1], always_right=[True])}
+    with pytest.raises(InvariantError) as caught:
+        ADVERSARIAL.measure(views, FACTS)
+    assert str(caught.value) == (
+        "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
+    )

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN
+
+BALANCE = registry["class_balance"]
+
+
+def facts(classes):
+    return Facts(SuiteFacts("tiny", classes, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+
+
+def clean(label, right, probability):
+    label = np.array(label, np.int64)
+    top1 = np.where(right, label, label + 1)
+    probability = np.array(probability, np.float32)
+    return Predictions(np.arange(len(label)), label, top1, probability, probability)
+
+
+def test_value_and_parts_by_hand():
+    """Accuracies 1 and 0.5 (sd √0.125), spreads 0.1 and 0.2, means 0.8 and 0.5 (sd √0.045)."""
+    table = clean([0, 0, 1, 1], [True, True, True, False], [0.9, 0.7, 0.7, 0.3])
+    measured = BALANCE.measure({CLEAN: table}, facts(2))
+    assert measured.value == pytest.approx(((1 - 0.125**0.5) * 0.85) ** 0.5)
+    assert (measured.unit, measured.n) == ("fraction", 4)
+    assert {name: part.value for name, part in measured.parts.items()} == pytest.approx(
+        {"accuracy": 1 - 0.125**0.5, "confidence": 0.85, "between_class_confidence": 1 - 0.045**0.5}
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "reason"),
+    [
+        (
+            [0, 0, 1, 2, 2],
+            3,
+            (
+                "class_balance needs two images in every class; 1 of 3 classes has fewer "
+                "(class 1 has 1); add images of them to the clean set"
+            ),
+        ),
+        (
+            [3, 3, 5, 7, 7],
+            1000,
+            (
+                "class_balance needs two images in every class; 998 of 1000 classes have fewer (class 0 has 0, "
+                "class 1 has 0, class 2 has 0 and 995 more); add images of them to the clean set"
+            ),
+        ),
+        ([0, 0], 1, "class_balance needs at least two classes; the suite has one"),
+        ([], 2, "the set clean has no images; add some or leave it out of the suite"),
+    ],
+)
+def test_reasons(label, classes, reason):
+    n = len(label)
+    with pytest.raises(UnmeasurableError) as caught:
+        BALANCE.measure({CLEAN: clean(label, np.ones(n, bool), np.ones(n))}, facts(classes))
+    assert caught.value.reason == reason
+    assert not caught.value.missing_data

@@ -1,0 +1,124 @@
+"""What holds for all dimensions: what they declare is what they measure."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, CORRUPTIONS
+
+CLASSES = 6
+SHIFTS = {"imagenet_r": "r", "sketch": "coarse", "stylized": "coarse", "own": None}
+FACTS = Facts(
+    SuiteFacts("tiny", CLASSES, shifts=tuple(SHIFTS), corruptions=CORRUPTIONS, spaces=SHIFTS),
+    ModelFacts(parameters=5_000_000, trainable=1_000_000),
+)
+PUBLISHED = [registry[name] for name in PUBLISHED_DIMENSIONS]
+each_dimension = pytest.mark.parametrize("dimension", PUBLISHED, ids=lambda dimension: dimension.name)
+
+
+def table(view):
+    """Random answers to 60 images, right about half of the time."""
+    rng = np.random.default_rng(sum(map(ord, str(view))))
+    n = 60
+    label = np.arange(n) % CLASSES
+    logits = rng.normal(size=(n, CLASSES)) + 1.5 * np.eye(CLASSES)[label]
+    probabilities = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+    extra = {
+        "texture": (label + 1) % CLASSES,
+        "zero_gradient": np.zeros(n, bool),
+        "always_right": np.zeros(n, bool),
+    }
+    return Predictions(
+        np.arange(n),
+        label,
+        probabilities.argmax(axis=1),
+        probabilities.max(axis=1),
+        probabilities[np.arange(n), label],
+        probabilities=probabilities if view == CLEAN else None,
+        extra=extra,
+    )
+
+
+@each_dimension
+def test_measures_the_parts_that_it_declares(dimension):
+    views = {view: table(view) for view in dimension.views(FACTS.suite)}
+    measured = dimension.measure(views, FACTS)
+    declared = dimension.parts(FACTS.suite)
+    assert measured.dimension == dimension.name
+    assert measured.unit == dimension.unit
+    assert list(measured.parts) == [part.name for part in declared]
+    assert [part.unit for part in measured.parts.values()] == [part.unit for part in declared]
+
+
+@each_dimension
+def test_values_are_plain_finite_numbers_with_their_n(dimension):
+    views = {view: table(view) for view in dimension.views(FACTS.suite)}
+    measured = dimension.measure(views, FACTS)
+    for quantity in (measured, *measured.parts.values()):
+        assert type(quantity.value) is float
+        assert np.isfinite(quantity.value)
+        assert quantity.interval is None
+        assert (type(quantity.n) is int and quantity.n > 0) if views else quantity.n is None
+
+
+@each_dimension
+def test_the_order_of_images_does_not_matter(dimension):
+    def backwards(table):
+        turned = {name: column[::-1] for name, column in table.extra.items()}
+        probabilities = None if table.probabilities is None else table.probabilities[::-1]
+        columns = (table.index, table.label, table.top1, table.confidence, table.true_probability)
+        return Predictions(*(column[::-1] for column in columns), probabilities=probabilities, extra=turned)
+
+    views = {view: table(view) for view in dimension.views(FACTS.suite)}
+    turned = {view: backwards(predictions) for view, predictions in views.items()}
+    assert dimension.measure(turned, FACTS).value == pytest.approx(dimension.measure(views, FACTS).value)
+
+
+@each_dimension
+def test_says_what_it_is(dimension):
+    assert dimension.title.endswith(".")
+    assert dimension.source.startswith("arXiv 2503.17110")
+    assert all(part.title for part in dimension.parts(FACTS.suite))
+    assert len(set(dimension.views(FACTS.suite))) == len(dimension.views(FACTS.suite))
+
+
+def test_directions_units_and_weights():
+    """Section 3 of the paper; the weights of the QUBA score give the three robustnesses one vote together."""
+    assert [(d.name, d.better, d.unit, d.weight) for d in PUBLISHED] == [
+        ("accuracy", "high", "fraction", 1),
+        ("adversarial_robustness", "high", "ratio", 1 / 3),
+        ("corruption_robustness", "high", "ratio", 1 / 3),
+        ("ood_robustness", "high", "ratio", 1 / 3),
+        ("calibration_error", "low", "fraction", 1),
+        ("class_balance", "high", "fraction", 1),
+        ("object_focus", "high", "fraction", 1 / 2),
+        ("shape_bias", "high", "fraction", 1 / 2),
+        ("parameters", "low", "millions", 1),
+    ]
+
+
+def test_report_only_parts():
+    suite = SuiteFacts("tiny", CLASSES, shifts=("sketch",), corruptions=CORRUPTIONS, spaces={})
+    silent = {f"{d.name}.{part.name}" for d in PUBLISHED for part in d.parts(suite) if part.better is None}
+    assert silent == {
+        "ood_robustness.sketch_accuracy",
+        "ood_robustness.sketch_matched",
+        "class_balance.between_class_confidence",
+        "object_focus.mixed_same",
+        "object_focus.mixed_rand",
+        "shape_bias.shape_hits",
+        "shape_bias.texture_hits",
+        "shape_bias.either",
+        "parameters.trainable",
+    }
+
+
+def test_importing_the_dimensions_loads_no_torch():
+    code = "import quba_check.dimensions, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Quantity
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, CORRUPTIONS, SEVERITIES, View
+
+CORRUPTION = registry["corruption_robustness"]
+
+
+def facts(corruptions):
+    return Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=corruptions, spaces={}), ModelFacts(10, 10))
+
+
+def table(right, of):
+    """The first `right` of `of` images are right."""
+    wrong = (np.arange(of) >= right).astype(np.int64)
+    half = np.full(of, 0.5, np.float32)
+    return Predictions(np.arange(of), np.zeros(of, np.int64), wrong, half, half)
+
+
+def corrupted(**right):
+    """Rightly classified images of 20, by corruption and severity; 10 of 20 clean."""
+    return {CLEAN: table(10, 20)} | {
+        View("corruptions", corruption=name, severity=severity): table(count, 20)
+        for name, counts in right.items()
+        for severity, count in zip(SEVERITIES, counts, strict=True)
+    }
+
+
+def test_value_and_parts_by_hand():
+    views = corrupted(fog=(10, 8, 6, 4, 2), snow=(5, 4, 3, 2, 1))
+    measured = CORRUPTION.measure(views, facts(("fog", "snow")))
+    assert measured.value == pytest.approx(0.45)
+    assert (measured.unit, measured.n) == ("ratio", 200)
+    assert {name: part.value for name, part in measured.parts.items()} == pytest.approx(
+        {
+            "fog": 0.6,
+            "snow": 0.3,
+            "severity_1": 0.75,
+            "severity_2": 0.6,
+            "severity_3": 0.45,
+            "severity_4": 0.3,
+            "severity_5": 0.15,
+        }
+    )
+    assert measured.parts["fog"] == Quantity(pytest.approx(0.6), "ratio", 100)
+    assert measured.parts["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40)
+
+
+def test_the_fifteen_corruptions_need_76_views_and_have_20_parts():
+    suite = facts(CORRUPTIONS).suite
+    assert len(set(CORRUPTION.views(suite))) == 1 + 15 * 5
+    assert [part.name for part in CORRUPTION.parts(suite)] == [
+        *CORRUPTIONS,
+        *(f"severity_{severity}" for severity in SEVERITIES),
+    ]
+
+
+def test_a_suite_without_corruptions_lacks_data():
+    with pytest.raises(UnmeasurableError) as caught:
+        CORRUPTION.measure({CLEAN: table(10, 20)}, facts(()))
+    assert caught.value.reason == "the suite has no corruptions; declare the set 'corruptions'"
+    assert caught.value.missing_data
+
+
+def test_an_empty_folder_is_named():
+    views = corrupted(fog=(10, 8, 6, 4, 2))
+    views[View("corruptions", corruption="fog", severity=3)] = table(0, 0)
+    with pytest.raises(UnmeasurableError) as caught:
+        CORRUPTION.measure(views, facts(("fog",)))
+    assert caught.value.reason == (
+        "the set corruptions/fog/3 has no images; add some or leave it out of the suite"
+    )
+
+
+def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
+    views = corrupted(fog=(10, 8, 6, 4, 2)) | {CLEAN: table(0, 20)}
+    with pytest.raises(UnmeasurableError) as caught:
+        CORRUPTION.measure(views, facts(("fog",)))
+    assert caught.value.reason == (
+        "none of the 20 clean images is classified right, and nothing is relative to 0; "
+        "check that class list and preparation are the model's own"
+    )

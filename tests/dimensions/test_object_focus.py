@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Quantity
+from quba_check.protocol.predictions import OUTSIDE, Predictions
+from quba_check.protocol.view import CLEAN, View
+
+FOCUS = registry["object_focus"]
+FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+
+
+def table(top1):
+    """Images that all show class 0."""
+    n = len(top1)
+    half = np.full(n, 0.5, np.float32)
+    return Predictions(np.arange(n), np.zeros(n, np.int64), np.array(top1, np.int64), half, half)
+
+
+def views(clean, same, random):
+    return {CLEAN: table(clean), View("mixed_same"): table(same), View("mixed_rand"): table(random)}
+
+
+def test_value_and_parts_by_hand():
+    """Clean 0.8, same 0.75 and random 0.5; an answer outside the nine classes is wrong."""
+    measured = FOCUS.measure(views([0, 0, 0, 0, 1], [0, 0, 0, 1], [0, 0, OUTSIDE, 1]), FACTS)
+    assert measured.value == pytest.approx(1 - 0.25 / 0.8)
+    assert (measured.unit, measured.n) == ("fraction", 8)
+    assert measured.parts == {
+        "mixed_same": Quantity(0.75, "fraction", 4),
+        "mixed_rand": Quantity(0.5, "fraction", 4),
+    }
+
+
+def test_a_model_helped_by_other_backgrounds_is_above_one():
+    assert FOCUS.measure(views([0, 0], [0, 1], [0, 0]), FACTS).value == 1.5
+
+
+@pytest.mark.parametrize(
+    ("clean", "same", "random", "reason"),
+    [
+        ([0], [], [0], "the set mixed_same has no images; add some or leave it out of the suite"),
+        ([0], [0], [], "the set mixed_rand has no images; add some or leave it out of the suite"),
+        (
+            [1, 1],
+            [0],
+            [0],
+            (
+                "none of the 2 clean images is classified right, and nothing is relative to 0; "
+                "check that class list and preparation are the model's own"
+            ),
+        ),
+    ],
+)
+def test_reasons(clean, same, random, reason):
+    with pytest.raises(UnmeasurableError) as caught:
+        FOCUS.measure(views(clean, same, random), FACTS)
+    assert caught.value.reason == reason

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Quantity
+from quba_check.protocol.predictions import OUTSIDE, Predictions
+from quba_check.protocol.view import CLEAN, View
+
+OOD = registry["ood_robustness"]
+SKETCH, RENDITIONS = View("sketch"), View("imagenet_r")
+COARSE = CLEAN.read_in("coarse")
+
+
+def facts(**spaces):
+    """A suite whose shifts declare these label spaces."""
+    suite = SuiteFacts("tiny", 4, shifts=tuple(spaces), corruptions=(), spaces={"clean": None, **spaces})
+    return Facts(suite, ModelFacts(10, 10))
+
+
+def table(label, top1):
+    half = np.full(len(label), 0.5, np.float32)
+    return Predictions(np.arange(len(label)), np.array(label, int), np.array(top1, int), half, half)
+
+
+def test_value_and_parts_by_hand():
+    """Clean 6 of 8. `sketch` is coarse, 3 of 6; `imagenet_r` is in the model's own classes, 1 of 4."""
+    views = {
+        CLEAN: table([0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 0, 2, 2, 3, 1]),
+        COARSE: table([0, 0, 0, 0, 1, 1, OUTSIDE, OUTSIDE], [0, 0, 0, 0, 1, 0, OUTSIDE, 0]),
+        SKETCH: table([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, OUTSIDE, 0]),
+        RENDITIONS: table([0, 0, 1, 1], [0, 3, 2, 3]),
+    }
+    measured = OOD.measure(views, facts(sketch="coarse", imagenet_r=None))
+    assert measured.parts == {
+        "sketch": Quantity(pytest.approx(2 / 3), "ratio", 6),
+        "imagenet_r": Quantity(pytest.approx(1 / 3), "ratio", 4),
+        "sketch_accuracy": Quantity(0.5, "fraction", 6),
+        "sketch_matched": Quantity(pytest.approx(5 / 6), "fraction", 6),
+        "imagenet_r_accuracy": Quantity(0.25, "fraction", 4),
+        "imagenet_r_matched": Quantity(0.75, "fraction", 4),
+    }
+    assert measured.value == pytest.approx((2 / 9) ** 0.5)
+    assert (measured.unit, measured.n, measured.notes) == ("ratio", 10, ())
+
+
+def test_each_view_is_named_once():
+    suite = facts(sketch="coarse", edge="coarse", imagenet_r=None).suite
+    assert OOD.views(suite) == (CLEAN, SKETCH, COARSE, View("edge"), RENDITIONS)
+
+
+def test_parts_are_named_after_the_suite_s_shifts():
+    parts = OOD.parts(facts(night="coarse", rain=None).suite)
+    assert [(part.name, part.better) for part in parts] == [
+        ("night", "high"),
+        ("rain", "high"),
+        ("night_accuracy", None),
+        ("night_matched", None),
+        ("rain_accuracy", None),
+        ("rain_matched", None),
+    ]
+
+
+def test_one_set_at_zero_makes_it_zero():
+    views = {CLEAN: table([0, 1], [0, 1]), SKETCH: table([0], [1]), RENDITIONS: table([1], [1])}
+    assert OOD.measure(views, facts(sketch=None, imagenet_r=None)).value == 0.0
+
+
+def test_only_classes_of_the_shifted_set_are_matched():
+    """The set shows coarse class 1 alone, on which the model is right in one of two clean images."""
+    views = {
+        CLEAN: table([0, 1, 2], [0, 1, 2]),
+        COARSE: table([0, 1, 1], [0, 1, 0]),
+        SKETCH: table([1, 1], [1, 1]),
+    }
+    measured = OOD.measure(views, facts(sketch="coarse"))
+    assert measured.parts["sketch_matched"] == Quantity(0.5, "fraction", 2)
+
+
+def test_without_clean_images_of_its_classes_a_match_is_left_out_and_said():
+    views = {CLEAN: table([0, 1], [0, 1]), SKETCH: table([3], [3])}
+    measured = OOD.measure(views, facts(sketch=None))
+    assert set(measured.parts) == {"sketch", "sketch_accuracy"}
+    assert measured.notes == ("sketch_matched is left out: no clean image has one of the classes of sketch",)
+
+
+@pytest.mark.parametrize(
+    ("views", "reason", "missing_data"),
+    [
+        (
+            {CLEAN: table([0], [0])},
+            "the suite has no shifted sets; declare at least one under 'shifts'",
+            True,
+        ),
+        (
+            {CLEAN: table([0], [0]), SKETCH: table([], [])},
+            "the set sketch has no images; add some or leave it out of the suite",
+            False,
+        ),
+        (
+            {CLEAN: table([0], [1]), SKETCH: table([0], [0])},
+            (
+                "none of the 1 clean images is classified right, and nothing is relative to 0; "
+                "check that class list and preparation are the model's own"
+            ),
+            False,
+        ),
+    ],
+)
+def test_reasons(views, reason, missing_data):
+    shifts = {view.set: None for view in views if view != CLEAN}
+    with pytest.raises(UnmeasurableError) as caught:
+        OOD.measure(views, facts(**shifts))
+    assert (caught.value.reason, caught.value.missing_data) == (reason, missing_data)

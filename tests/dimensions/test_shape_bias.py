@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.errors import UnmeasurableError
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Quantity
+from quba_check.protocol.predictions import OUTSIDE, Predictions
+from quba_check.protocol.view import View
+
+SHAPE_BIAS = registry["shape_bias"]
+FACTS = Facts(SuiteFacts("tiny", 4, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+
+
+def measure(rows):
+    """Measure on (decision, shape, texture) triples."""
+    decision, shape, texture = np.array(rows, np.int64).reshape(-1, 3).T
+    half = np.full(len(rows), 0.5, np.float32)
+    table = Predictions(np.arange(len(rows)), shape, decision, half, half, extra={"texture": texture})
+    return SHAPE_BIAS.measure({View("cue_conflict"): table}, FACTS)
+
+
+def test_value_and_parts_by_hand():
+    """Two shape hits, three texture hits, one neither, and two images without conflict."""
+    rows = [(0, 0, 1), (1, 1, 2), (1, 0, 1), (2, 0, 2), (3, 1, 3), (3, 0, 1), (0, 0, 0), (1, 2, 2)]
+    measured = measure(rows)
+    assert measured.value == pytest.approx(0.4)
+    assert (measured.unit, measured.n) == ("fraction", 6)
+    assert measured.parts == {
+        "shape_hits": Quantity(2.0, "images", 6),
+        "texture_hits": Quantity(3.0, "images", 6),
+        "either": Quantity(pytest.approx(5 / 6), "fraction", 6),
+    }
+
+
+@pytest.mark.parametrize(("rows", "value"), [([(0, 0, 1)], 1.0), ([(1, 0, 1)], 0.0)])
+def test_one_cue_alone_is_a_value(rows, value):
+    assert measure(rows).value == value
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "the set cue_conflict has no images; add some or leave it out of the suite"),
+        (
+            [(0, 0, 0), (1, 2, 2)],
+            "no cue-conflict image has shape and texture of different classes; add some",
+        ),
+        (
+            [(2, 0, 1), (OUTSIDE, 0, OUTSIDE)],
+            (
+                "none of the 2 cue-conflict images is decided for its shape or its texture; "
+                "check the label space of the set cue_conflict"
+            ),
+        ),
+    ],
+)
+def test_reasons(rows, reason):
+    with pytest.raises(UnmeasurableError) as caught:
+        measure(rows)
+    assert caught.value.reason == reason
+    assert not caught.value.missing_data
