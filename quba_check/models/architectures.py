@@ -1,0 +1,144 @@
+"""timm's architectures: making one, naming the nearest, finding the one that a checkpoint fits."""
+
+from __future__ import annotations
+
+import difflib
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import timm
+import torch
+from timm.models import get_pretrained_cfg, is_model, is_model_pretrained
+from torch import Tensor, nn
+
+from quba_check.errors import ModelError
+from quba_check.models.classifier import described
+from quba_check.models.fit import fit
+
+SEARCH_SECONDS = 8.0
+POPULAR = (
+    *("resnet50", "resnet18", "resnet34", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"),
+    *("vit_base_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vit_large_patch16_224"),
+    *("deit_tiny_patch16_224", "deit_small_distilled_patch16_224", "deit3_base_patch16_224"),
+    *("convnext_tiny", "convnext_small", "convnext_base", "convnextv2_tiny", "convnextv2_base"),
+    *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "tf_efficientnet_b0"),
+    *("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2", "tf_efficientnetv2_s"),
+    *("mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100", "mobilenetv4_conv_small"),
+    *("swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224", "swin_base_patch4_window7_224"),
+    *("regnety_016", "regnety_032", "densenet121", "densenet201", "vgg16", "vgg16_bn", "inception_v3"),
+    *(
+        "mixer_b16_224",
+        "eva02_base_patch14_448",
+        "beit_base_patch16_224",
+        "maxvit_tiny_tf_224",
+        "ghostnet_100",
+    ),
+)
+"""Where the search for a fitting architecture goes after the names that are near to what was typed."""
+
+
+def check_architecture(name: str, *, where: str) -> None:
+    """Check that timm knows an architecture.
+
+    Args:
+        name: a timm name, with or without a pretrained tag (`resnet50`, `resnet50.a1_in1k`).
+        where: the beginning of the message.
+
+    Raises:
+        ModelError: timm knows no such architecture, or not with this tag; the nearest names are given.
+    """
+    if not is_model(name):
+        near = nearest_architectures(name)
+        tail = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
+        raise ModelError(
+            f"{where}: unknown architecture '{name}'. Allowed: the models of timm {timm.__version__}.{tail}"
+        )
+    base, _, tag = name.partition(".")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
+    if tag and tag not in tags:
+        allowed = f"Allowed: {', '.join(tags)}." if tags else f"There are no pretrained weights for {base}."
+        raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
+
+
+def nearest_architectures(name: str, count: int = 3) -> list[str]:
+    """Up to `count` timm names that look like a word, best first."""
+    return difflib.get_close_matches(name.partition(".")[0].lower(), timm.list_models(), n=count, cutoff=0.6)
+
+
+def architecture(name: str, *, classes: int) -> nn.Module:
+    """A timm architecture without pretrained weights, with a head for `classes` classes."""
+    return cast(nn.Module, timm.create_model(name, pretrained=False, num_classes=classes))
+
+
+def pretrained(name: str, *, spec: str) -> nn.Module:
+    """A timm model with its pretrained weights, from the Hugging Face cache or downloaded.
+
+    Raises:
+        ModelError: timm does not know it, has no weights for it, or cannot get them here.
+    """
+    check_architecture(name, where=spec)
+    if not is_model_pretrained(name):
+        raise ModelError(
+            f"{spec}: timm has no pretrained weights for '{name}'. "
+            f"Give a checkpoint file and --quba-arch={name}."
+        )
+    try:
+        return cast(nn.Module, timm.create_model(name, pretrained=True))
+    except Exception as error:  # the hub's, the network's and the file system's errors share no base
+        raise ModelError(
+            f"{spec}: its pretrained weights could not be loaded ({described(error)}). "
+            f"Without a network give a checkpoint file and --quba-arch={name.partition('.')[0]}."
+        ) from error
+
+
+def classifier_layers(module: nn.Module) -> tuple[str, ...]:
+    """Names of the last layers of a timm module, as its `pretrained_cfg` states them."""
+    config: Mapping[str, Any] = getattr(module, "pretrained_cfg", {})
+    names = config.get("classifier") or ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def fitting_architecture(
+    state: Mapping[str, Tensor], *, near: Iterable[str], seconds: float = SEARCH_SECONDS
+) -> str | None:
+    """The first timm architecture into which a state dict fits, whatever number of classes its head has.
+
+    Looked through are the names near to `near`, then `POPULAR`; not all of timm's, which would take minutes.
+
+    Args:
+        state: tensors by name.
+        near: words that may resemble the name, such as the architecture that was given, or the file name.
+        seconds: time after which the search gives up.
+
+    Returns:
+        A timm name, or None.
+    """
+    deadline = time.monotonic() + seconds
+    candidates = [name for word in near for name in nearest_architectures(word, 12)]
+    for name in dict.fromkeys([*candidates, *POPULAR]):
+        if time.monotonic() > deadline:
+            return None
+        module = _outline(name)
+        if module is not None:
+            found = fit(state, module)
+            if found.is_perfect or found.head(classifier_layers(module)) is not None:
+                return name
+    return None
+
+
+def base_name(name: str) -> str:
+    """A timm name without its pretrained tag, by which timm itself calls the architecture."""
+    config = get_pretrained_cfg(name)
+    return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
+
+
+def _outline(name: str) -> nn.Module | None:
+    """An architecture without memory for its tensors; None for those that cannot be made so."""
+    try:
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            return cast(nn.Module, timm.create_model(name))
+    except Exception:  # noqa: BLE001  a candidate that cannot be outlined is none
+        return None

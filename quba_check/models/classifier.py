@@ -1,0 +1,124 @@
+"""A classifier: a module in eval mode that owns its normalisation and knows what its outputs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from quba_check.errors import ModelError, QubaError
+from quba_check.models.device import Precision
+from quba_check.models.guard import Guard
+from quba_check.models.outputs import OutputKind, checked, to_logits
+from quba_check.models.preparation import Preparation
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(eq=False)
+class Classifier:
+    """A loaded model.
+
+    Attributes:
+        spec: the spec as it was typed.
+        name: how reports call it.
+        module: the module that classifies: on `device`, in eval mode, parameters frozen.
+        preparation: how images are prepared for it.
+        fingerprint: hex digest of architecture, weights, and source files of the user's own.
+        checksum: hex digest of the parameters and buffers alone.
+        parameters: number of parameters, shared ones once.
+        trainable: how many of them asked for a gradient before they were frozen.
+        classes: number C of classes.
+        device: where it runs.
+        precision: of forward passes that no gradient goes through.
+        stated_outputs: what it returns, where its `quba_config` says so.
+        outputs: what it returns; None until it was stated or seen on real images (`outputs.output_kind`).
+        notes: remarks for the record, such as defaults that were used.
+    """
+
+    spec: str
+    name: str
+    module: nn.Module
+    preparation: Preparation
+    fingerprint: str
+    checksum: str
+    parameters: int
+    trainable: int
+    classes: int
+    device: torch.device
+    precision: Precision = "fp32"
+    stated_outputs: OutputKind | None = None
+    outputs: OutputKind | None = None
+    notes: tuple[str, ...] = ()
+    _mean: Tensor = field(init=False, repr=False)
+    _std: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.outputs = self.outputs or self.stated_outputs
+        self._mean = torch.tensor(self.preparation.mean, device=self.device).view(3, 1, 1)
+        self._std = torch.tensor(self.preparation.std, device=self.device).view(3, 1, 1)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Inputs of the model for pixels: float32 in [0, 1], (N, 3, H, W); differentiable."""
+        return (pixels - self._mean) / self._std
+
+    def denormalise(self, inputs: Tensor) -> Tensor:
+        """Pixels for inputs of the model, the inverse of `normalise`; (N, 3, H, W)."""
+        return inputs * self._std + self._mean
+
+    def raw(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
+        """Outputs of the module as they are.
+
+        Args:
+            inputs: normalised images on `device`, float32, (N, 3, H, W).
+            exact: compute in float32 whatever the precision, as attacks do.
+
+        Returns:
+            float32, (N, C), finite. Whether a graph is kept is up to the caller's grad mode.
+
+        Raises:
+            ModelError: the module fails on the batch, or what it returns cannot be read as class scores.
+                Running out of GPU memory is passed on as torch's own error, for callers that go on with
+                smaller batches.
+        """
+        half = self.precision != "fp32" and not exact
+        dtype = _DTYPES[self.precision] if half else None
+        try:
+            with torch.autocast(self.device.type, dtype=dtype, enabled=half):
+                raw = self.module(inputs)
+        except (torch.cuda.OutOfMemoryError, QubaError):
+            raise
+        except Exception as error:
+            shape = "×".join(str(side) for side in inputs.shape[1:])
+            raise ModelError(
+                f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}: "
+                f"{described(error)}"
+            ) from error
+        return checked(raw, batch=len(inputs), classes=self.classes, spec=self.spec)
+
+    def logits(self, raw: Tensor) -> Tensor:
+        """Class scores z with p = softmax(z), by what the outputs are; float32, (N, C), differentiable.
+
+        Raises:
+            RuntimeError: `outputs` is not known yet.
+        """
+        if self.outputs is None:
+            raise RuntimeError(
+                "Classifier.outputs must be set, by outputs.output_kind on real images, before logits"
+            )
+        return to_logits(raw, self.outputs)
+
+    def guard(self) -> Guard:
+        """A guard over the module as it is now."""
+        return Guard(self.module, self.checksum)
+
+
+def described(error: BaseException) -> str:
+    r"""Type and first line of an error that the user's code raised.
+
+    >>> described(ValueError("no such layer\nsecond line"))
+    'ValueError: no such layer'
+    """
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

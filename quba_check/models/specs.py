@@ -1,0 +1,137 @@
+"""What may stand after `--model=`. Reading a spec needs no torch; loading what it names imports it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from quba_check.demo import DEMO_MODELS
+from quba_check.errors import ModelError, did_you_mean
+
+if TYPE_CHECKING:
+    from quba_check.models.classifier import Classifier
+
+Kind = Literal["demo", "file", "timm", "callable"]
+
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+TIMM_PREFIX = "timm:"
+ALLOWED = (
+    f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
+    f"{TIMM_PREFIX}NAME, package.module:callable"
+)
+
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_CALLABLE = re.compile(f"{_DOTTED}:{_DOTTED}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A spec that has been read.
+
+    Attributes:
+        text: the spec as it was typed.
+        kind: how it is loaded.
+        name: how reports call the model: the demo's name, the file name without its suffix, the timm name,
+            or the callable as typed.
+    """
+
+    text: str
+    kind: Kind
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint, of a spec that names a file."""
+        return Path(self.text).expanduser()
+
+
+def check_spec(text: str) -> ModelSpec:
+    """Read a spec, and check what can be checked without torch.
+
+    Args:
+        text: what stands after `--model=`.
+
+    Returns:
+        The spec. Of a file it is known that it exists and by its suffix is a checkpoint.
+
+    Raises:
+        ModelError: it is no spec, or names a file that is not there or not a checkpoint by its suffix.
+
+    >>> check_spec("timm:resnet50").name
+    'resnet50'
+    """
+    if text in DEMO_MODELS:
+        return ModelSpec(text, "demo", text)
+    if text.startswith(TIMM_PREFIX) and len(text) > len(TIMM_PREFIX):
+        return ModelSpec(text, "timm", text.removeprefix(TIMM_PREFIX))
+    path = Path(text).expanduser()
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        _check_file(text, path)
+        return ModelSpec(text, "file", path.stem)
+    if _CALLABLE.fullmatch(text):
+        return ModelSpec(text, "callable", text)
+    if path.is_dir():
+        raise ModelError(f"{text}: is a folder, which is no model. Allowed: {ALLOWED}.")
+    if path.is_file():
+        raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
+    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{did_you_mean(text, DEMO_MODELS)}")
+
+
+def load_classifier(
+    spec: str,
+    *,
+    classes: tuple[str, ...],
+    image_size: int | None,
+    arch: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    trust_pickle: bool = False,
+    worker: int | None = None,
+) -> Classifier:
+    """Load the model that a spec names, in eval mode, on its device.
+
+    Args:
+        spec: what stands after `--model=`.
+        classes: the suite's class names; the model must have as many outputs.
+        image_size: side in pixels that the suite prepares images at for models that bring no preparation.
+        arch: timm name of the architecture, for checkpoints that hold weights alone; other specs ignore it.
+        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
+        trust_pickle: unpickle checkpoints that run code while they are read.
+        worker: number of this process among parallel ones; worker k takes GPU k mod n.
+
+    Returns:
+        The classifier, with the parameters frozen after the trainable ones were counted.
+
+    Raises:
+        ModelError: the spec, the checkpoint, or the model cannot be used.
+        OptionError: device or precision is unknown or not there.
+    """
+    read = check_spec(spec)
+    from quba_check.models.loading import Loading, loaded
+
+    return loaded(
+        read,
+        Loading(
+            classes=len(classes),
+            image_size=image_size,
+            arch=arch,
+            device=device,
+            precision=precision,
+            trust_pickle=trust_pickle,
+            worker=worker,
+        ),
+    )
+
+
+def _check_file(text: str, path: Path) -> None:
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise ModelError(f"{text}: is a folder, which is no model. Allowed: {ALLOWED}.")
+    if not path.parent.is_dir():
+        raise ModelError(f"{text}: no such file; the folder {path.parent.resolve()} does not exist either.")
+    beside = [str(path.with_name(file.name)) for file in path.parent.iterdir() if file.is_file()]
+    raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), beside)}")

@@ -1,0 +1,36 @@
+"""The first number of all: a real classifier on real photos."""
+
+from __future__ import annotations
+
+import csv
+
+import torch
+from PIL import Image
+
+from quba_check.models.specs import load_classifier
+
+
+def test_efficientnet_lite0_gets_18_of_20_photos(lite0_checkpoint, photo_suite):
+    classifier = load_classifier(
+        str(lite0_checkpoint),
+        classes=tuple(map(str, range(1000))),
+        image_size=None,
+        arch="tf_efficientnet_lite0",
+        device="cpu",
+    )
+    transform = classifier.preparation.transform(crop=True)
+    with (photo_suite / "photos.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    images = torch.stack([transform(Image.open(photo_suite / row["path"]).convert("RGB")) for row in rows])
+    label = torch.tensor([int(row["label"]) for row in rows])
+
+    with torch.inference_mode():
+        raw = classifier.raw(classifier.normalise(images.float().div(255)))
+
+    assert len(rows) == 20
+    assert int((raw.argmax(dim=1) == label).sum()) == 18
+    assert classifier.name == "lite0"
+    assert classifier.parameters == 4_652_008
+    assert classifier.preparation.source == "timm's tf_efficientnet_lite0"
+    assert classifier.preparation.mean == classifier.preparation.std == (0.5, 0.5, 0.5)
+    assert classifier.notes == ()
