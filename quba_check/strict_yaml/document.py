@@ -1,0 +1,126 @@
+"""A YAML file as plain data that knows the line of everything in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from quba_check.errors import UserError
+
+Location = tuple[str | int, ...]
+"""Keys and list positions that lead from the top of a document to a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain data, with the line of everything in it.
+
+    Attributes:
+        path: the file.
+        shown: how messages call it.
+        error: the class of error that a mistake in it raises.
+        data: its content: dicts with text keys, lists, str, int, float, bool and None.
+        root: the node tree behind `data`, which knows the lines.
+    """
+
+    path: Path
+    shown: str
+    error: type[UserError]
+    data: dict[str, Any]
+    root: Node
+
+    def line(self, location: Location) -> int:
+        """Line (1-based) where the value at `location` stands; of the deepest part of it that is there."""
+        return self._lines(location).value
+
+    def key_line(self, location: Location) -> int:
+        """Line (1-based) of the key or list item that holds the value at `location`."""
+        return self._lines(location).key
+
+    def mistake(self, location: Location, text: str) -> UserError:
+        """The error to raise for a wrong value: `file:line: text`, at the line of the value."""
+        return self.error(f"{self.shown}:{self.line(location)}: {text}")
+
+    def key_mistake(self, location: Location, text: str) -> UserError:
+        """The error to raise for a wrong key: `file:line: text`, at the line of the key."""
+        return self.error(f"{self.shown}:{self.key_line(location)}: {text}")
+
+    def _lines(self, location: Location) -> _Lines:
+        node = self.root
+        lines = _Lines(line_of(node), line_of(node))
+        for step in location:
+            # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
+            found = [child for child in children(node) if child.step == step]
+            if not found:
+                break
+            node, key = found[-1].node, line_of(found[-1].key)
+            # The parser places an empty value where the next key begins.
+            lines = _Lines(key, key if _is_left_out(node) else line_of(node))
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    key: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A value inside a node: the key or position it stands under, the key's node, and its own."""
+
+    step: str | int
+    key: Node
+    node: Node
+
+
+def children(node: Node) -> Iterator[Child]:
+    """What stands directly inside a node, in file order."""
+    if isinstance(node, MappingNode):
+        yield from (Child(key.value, key, value) for key, value in node.value)
+    elif isinstance(node, SequenceNode):
+        yield from (Child(position, item, item) for position, item in enumerate(node.value))
+
+
+def line_of(node: Node) -> int:
+    """Line (1-based) where a node begins."""
+    return int(node.start_mark.line) + 1
+
+
+def _is_left_out(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
+
+
+def described(value: object) -> str:
+    """A value as messages name it.
+
+    >>> described("abc"), described(True), described(None), described([1]), described({}), described(0.5)
+    ("text 'abc'", 'true', 'nothing', 'a list', 'keys with values', '0.5')
+    """
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f"text '{value}'"
+        case dict():
+            return "keys with values"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return str(value)
+
+
+def dotted(location: Location) -> str:
+    """A location as messages write it.
+
+    >>> dotted(("dimensions", "accuracy", "min")), dotted(("classes", 2))
+    ('dimensions.accuracy.min', 'classes[2]')
+    """
+    parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in location]
+    return "".join(parts).removeprefix(".")

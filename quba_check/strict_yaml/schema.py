@@ -1,0 +1,150 @@
+"""Documents against pydantic models, with messages that a person can act on."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from quba_check.errors import did_you_mean, listed
+from quba_check.strict_yaml.document import Document, Location, described, dotted
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_ALLOWED = {
+    "bool_type": "true or false",
+    "dict_type": "keys with values",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "list_type": "a list",
+    "model_attributes_type": "keys with values",
+    "model_type": "keys with values",
+    "none_required": "nothing",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""What pydantic's types of error mean to someone who writes YAML."""
+
+
+class Strict(BaseModel):
+    """Base of models for YAML files: unknown keys are errors, nothing is converted, instances are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def validated(document: Document, model: type[Model]) -> Model:
+    """The document as an instance of a pydantic model.
+
+    A list is accepted for a tuple and a whole number for a float; nothing else is converted.
+
+    Args:
+        document: what `read_yaml` gave.
+        model: the model, best derived from `Strict`. A validator of its own raises `ValueError` with the text
+            of the message; it is placed at the line of the value.
+
+    Raises:
+        UserError: of the document's class, for the mistake that comes first in the file.
+    """
+    try:
+        # By way of JSON, where pydantic's strict mode takes a list for a tuple.
+        return model.model_validate_json(json.dumps(document.data), strict=True)
+    except ValidationError as problem:
+        mistakes = [_Mistake(document, model, error) for error in problem.errors(include_url=False)]
+    first = min(mistakes, key=lambda mistake: mistake.line)
+    same = [mistake for mistake in mistakes if mistake.location == first.location]
+    raise document.error(f"{document.shown}:{first.line}: {_message(same)}")
+
+
+class _Mistake:
+    """One of pydantic's errors, placed in the document."""
+
+    def __init__(self, document: Document, model: type[BaseModel], error: ErrorDetails) -> None:
+        self.type = error["type"]
+        self.error = error
+        self.location, self.value = _found(document.data, error["loc"])
+        self.path = dotted(self.location)
+        is_about_key = self.type == "extra_forbidden"
+        self.line = document.key_line(self.location) if is_about_key else document.line(self.location)
+        self.known_keys = list(_keys(model, self.location[:-1])) if is_about_key else []
+
+    @property
+    def allowed(self) -> str:
+        """What may stand here instead, in words."""
+        context = self.error.get("ctx", {})
+        if self.type == "literal_error":
+            return str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        if self.type in _ALLOWED:
+            return _ALLOWED[self.type].format_map(context)
+        return self.error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _message(same: list[_Mistake]) -> str:
+    """One line about the mistakes at one place: several where a value may be of several types."""
+    first = same[0]
+    if first.type == "extra_forbidden":
+        key = str(first.location[-1])
+        inside = f"{dotted(first.location[:-1])}: " if len(first.location) > 1 else ""
+        near = did_you_mean(key, first.known_keys)
+        return f"{inside}unknown key '{key}'.{near} Allowed: {listed(first.known_keys)}."
+    prefix = f"{first.path}: " if first.path else ""
+    if first.type == "missing":
+        return f"{prefix}the key '{first.error['loc'][-1]}' is missing."
+    if first.type == "value_error":
+        return prefix + str(first.error["ctx"]["error"])
+    allowed = " or ".join(dict.fromkeys(mistake.allowed for mistake in same))
+    near = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
+    return f"{prefix}got {described(first.value)}. Allowed: {allowed}.{near}"
+
+
+def _found(data: Any, steps: Location) -> tuple[Location, Any]:
+    """The steps of pydantic's location that are in the data (it also names union members), and the value."""
+    location: Location = ()
+    for step in steps:
+        inside = dict(enumerate(data)) if isinstance(data, list) else data
+        if isinstance(inside, dict) and step in inside:
+            data = inside[step]
+            location = (*location, step)
+    return location, data
+
+
+def _keys(model: Any, location: Location) -> Iterator[str]:
+    """The keys that a model knows for the mapping at `location`."""
+    annotations = [model]
+    for step in location:
+        annotations = [inner for annotation in annotations for inner in _step(annotation, step)]
+    for annotation in annotations:
+        for member in _members(annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from (field.alias or name for name, field in member.model_fields.items())
+
+
+def _step(annotation: Any, step: str | int) -> Iterator[Any]:
+    """The types that a value may have under `step` of a value of the annotated type."""
+    for member in _members(annotation):
+        origin = get_origin(member)
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            for name, field in member.model_fields.items():
+                if step == (field.alias or name):
+                    yield field.annotation
+        elif isinstance(origin, type) and issubclass(origin, Mapping):
+            yield get_args(member)[1]
+        elif origin in (list, tuple):
+            yield get_args(member)[0]
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The alternatives of a union, or the type itself."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation

@@ -1,0 +1,121 @@
+import os
+
+import pytest
+
+from quba_check.errors import SuiteError, ThresholdError
+from quba_check.strict_yaml import read_yaml
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "gate.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_yaml(path, "conf/gate.yaml", ThresholdError)
+
+    return read
+
+
+def test_plain_data_in_yaml_1_2(read):
+    document = read(
+        "small: 1e-3\nyes: no\ndate: 2024-01-01\noctal: 010\n'7': seven\nlist: [1, 2.5, true, null, ~]\n"
+    )
+    assert document.data == {
+        "small": 0.001,
+        "yes": "no",
+        "date": "2024-01-01",
+        "octal": 10,
+        "7": "seven",
+        "list": [1, 2.5, True, None, None],
+    }
+    kinds = {type(value) for value in [*document.data.values(), *document.data["list"]]}
+    assert kinds == {float, str, int, list, bool, type(None)}
+
+
+def test_a_byte_order_mark_is_no_content(read):
+    assert read(b"\xef\xbb\xbfa: 1\n").data == {"a": 1}
+
+
+def test_merged_mappings(read):
+    document = read("base: &base {x: 1, y: 2}\nother:\n  <<: *base\n  x: 3\n")
+    assert document.data["other"] == {"x": 3, "y": 2}
+    assert document.line(("other", "x")) == 4
+    assert document.line(("other", "y")) == 1
+
+
+def test_lines_of_values_and_keys(read):
+    document = read("# note\na:\n  b: 1\n  c:\n    - 2\n    -\n      d: 3\ne:\nf: >-\n  text\n")
+    assert document.line(()) == 2
+    assert (document.key_line(("a",)), document.line(("a",))) == (2, 3)
+    assert document.line(("a", "c", 0)) == 5
+    assert document.line(("a", "c", 1, "d")) == 7
+    assert document.line(("e",)) == 8, "a value left out stands where its key does"
+    assert document.line(("a", "missing")) == document.line(("a",)), "the deepest part that is there"
+    assert document.key_line(("f",)) == 9
+
+
+def test_mistakes_carry_file_and_line(read):
+    document = read("a: 1\nb:\n  c: 2\n")
+    assert str(document.mistake(("b",), "no good.")) == "conf/gate.yaml:3: no good."
+    assert str(document.key_mistake(("b",), "no good.")) == "conf/gate.yaml:2: no good."
+    assert isinstance(document.mistake((), ""), ThresholdError)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "1: the file is empty. Allowed: keys with values."),
+        ("# nothing\n", "1: the file is empty. Allowed: keys with values."),
+        ("\n- 1\n", "2: got a list. Allowed: keys with values."),
+        ("abc\n", "1: got text 'abc'. Allowed: keys with values."),
+        ("a: 1\nb: c: d\n", "2: this is not YAML: mapping values are not allowed here."),
+        ("a: [1\n", "2: this is not YAML: expected ',' or ']', but got '<stream end>'."),
+        ("a: 1\n---\nb: 2\n", "2: this is not YAML: but found another document."),
+        ("a: *x\n", "1: this is not YAML: found undefined alias 'x'."),
+        ("a: 1\nb: 2\na: 3\n", "3: duplicate key 'a', it stands in line 1 already."),
+        ("a: {b: 1, b: 2}\n", "1: duplicate key 'b', it stands in line 1 already."),
+        ("1: a\n", "1: the key 1 is not text. Allowed: text, in quotes where it is a number."),
+        ("? [1]\n: a\n", "1: a key is not text. Allowed: text, in quotes where it is a number."),
+        ("a: 1\nb: !!set {c}\n", "2: got the tag !!set. Allowed: plain YAML without tags."),
+        (
+            "a: !!python/object/apply:os.abort []\n",
+            "1: got the tag !!python/object/apply:os.abort. Allowed: plain YAML without tags.",
+        ),
+        (
+            "a: !!int x\n",
+            "1: the file has a value that cannot be read: invalid literal for int() with base 10: 'x'.",
+        ),
+        ("a:\n  - 1\n  - .nan\n", "3: a[1]: got nan. Allowed: a finite number."),
+        ("a: {b: -.inf}\n", "1: a.b: got -inf. Allowed: a finite number."),
+        ("a: 1e999\n", "1: a: got inf. Allowed: a finite number."),
+        ("a: 1" + "0" * 400, "1: a: got a number too large to hold. Allowed: a finite number."),
+        ("a: &x [1, *x]\n", "1: the alias refers to what it stands in."),
+        ("a: 1\nb: \x07\n", "2: the file has a character that YAML does not allow."),
+        (b"a: 1\nb: caf\xe9\n", "2: the file is not UTF-8 text, got the byte 0xe9."),
+        ("a: " + "[" * 3000, "1: the file is nested too deeply to be read."),
+    ],
+)
+def test_mistakes(read, text, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(text)
+    assert str(caught.value) == f"conf/gate.yaml:{message}"
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(SuiteError) as caught:
+        read_yaml(tmp_path / "x.yaml", "x.yaml", SuiteError)
+    assert str(caught.value) == "x.yaml: there is no such file."
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(SuiteError) as caught:
+        read_yaml(tmp_path, "conf", SuiteError)
+    assert str(caught.value) == "conf: this is a folder, not a file."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a path through a file is another error there")
+def test_a_path_through_a_file(tmp_path):
+    (tmp_path / "file").write_text("a: 1")
+    with pytest.raises(SuiteError) as caught:
+        read_yaml(tmp_path / "file" / "x.yaml", "file/x.yaml", SuiteError)
+    assert str(caught.value) == "file/x.yaml: the file cannot be read: Not a directory."
