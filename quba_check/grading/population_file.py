@@ -98,7 +98,8 @@ def read_population(path: Path) -> Population:
         first = why.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
         problem = first["msg"].removeprefix("Value error, ")
+        end = "" if problem.endswith("?") else "."
         raise PopulationError(
-            f"{path}: not a population: {where}{': ' if where else ''}{problem}. "
+            f"{path}: not a population: {where}{': ' if where else ''}{problem}{end} "
             "Allowed: a file that 'quba-check population' made."
         ) from why

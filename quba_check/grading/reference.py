@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import quba_check
 from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import read_population
 from quba_check.grading.published import published_population, screened_population
 
-DEMO_FILE = Path(quba_check.__file__).parent / "demo" / "population.json"
+DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"
 
 
 def _demo_population() -> Population:

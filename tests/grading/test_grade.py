@@ -1,0 +1,205 @@
+"""Grades: percentile, letter, what may be missing, and what the notes say."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.errors import PopulationError, UserError
+from quba_check.grading import Population, PopulationRow, grade, population, published_models, quba_score
+from quba_check.grading.score import full_weights
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+
+MODELS = {model.id: model for model in published_models()}
+SWIN = MODELS["Swin-B"].values
+CROSS_NOTE = (
+    "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
+    "these values pixels (protocol standard); that part of the score compares unlike things"
+)
+
+
+def fleet(n=12, without=(), protocol="standard", suite="mine"):
+    """n models that differ evenly in every dimension, the last the best."""
+    rows = tuple(
+        PopulationRow(
+            f"model-{k}",
+            {
+                name: 20.0 - k
+                if name == "parameters"
+                else 0.9 - 0.02 * k
+                if name == "calibration_error"
+                else 0.02 * k
+                for name in PUBLISHED_DIMENSIONS
+                if name not in without
+            },
+        )
+        for k in range(n)
+    )
+    return Population("fleet", protocol, suite, rows)
+
+
+def without(*names):
+    return {name: value for name, value in SWIN.items() if name not in names}
+
+
+def test_grade_of_a_published_model():
+    graded = grade(SWIN, protocol="released")
+    lower = sum(quba_score(model.values) < quba_score(SWIN) for model in MODELS.values())
+    assert graded.score == quba_score(SWIN)
+    assert graded.percentile == 100 * lower / 326
+    assert (graded.letter, graded.population, graded.protocol_of_population) == ("C", "published", "released")
+    assert (graded.complete, graded.missing, graded.cross_protocol, graded.notes) == (True, (), (), ())
+
+
+def test_best_and_worst():
+    best, worst = grade(MODELS["EVA02-b-21k"].values), grade(MODELS["SigLIP2-l/16"].values)
+    assert (best.percentile, best.letter) == (100 * 325 / 326, "A")
+    assert (worst.percentile, worst.letter) == (0, "F")
+
+
+def test_cross_protocol_is_said():
+    graded = grade(SWIN, protocol="standard")
+    assert graded.cross_protocol == ("adversarial_robustness",)
+    assert graded.notes == (CROSS_NOTE,)
+    back = grade(SWIN, protocol="released", population=fleet(protocol="standard", suite=""))
+    assert back.notes == (
+        (
+            "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values the "
+            "normalised input (protocol released); that part of the score compares unlike things"
+        ),
+    )
+
+
+def test_cross_protocol_is_not_said_of_what_weighs_nothing():
+    assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
+
+
+def test_other_suite_is_said():
+    graded = grade(SWIN, protocol="released", suite="my ten classes")
+    assert graded.notes == (
+        "other suite: published was measured on imagenet, these values on my ten classes",
+    )
+    assert grade(SWIN, protocol="released", suite="imagenet").notes == ()
+
+
+def test_missing_dimensions_are_not_graded():
+    graded = grade(without("shape_bias", "accuracy"))
+    assert (graded.score, graded.percentile, graded.letter) == (None, None, None)
+    assert (graded.complete, graded.missing) == (False, ("accuracy", "shape_bias"))
+    assert grade({}).missing == PUBLISHED_DIMENSIONS
+
+
+def test_one_missing_that_is_allowed_and_one_that_is_not():
+    graded = grade(without("shape_bias", "accuracy"), allow_missing=["shape_bias"])
+    assert graded.score is None
+    assert graded.missing == ("accuracy", "shape_bias")
+
+
+def test_partial_grade_scores_the_population_over_the_same_dimensions():
+    graded = grade(without("shape_bias"), allow_missing=["shape_bias"], protocol="released")
+    weights = {"shape_bias": 0}
+    score = quba_score(SWIN, weights=weights)
+    lower = sum(quba_score(model.values, weights=weights) < score for model in MODELS.values())
+    assert graded.score == pytest.approx(score, abs=1e-12)
+    assert graded.percentile == 100 * lower / 326
+    assert (graded.complete, graded.missing) == (False, ("shape_bias",))
+    assert graded.notes == ("partial: without shape_bias",)
+
+
+def test_what_is_allowed_to_be_missing_but_is_there_counts():
+    assert grade(SWIN, allow_missing=["shape_bias"]) == grade(SWIN)
+
+
+def test_everything_missing_is_never_graded():
+    assert grade({}, allow_missing=PUBLISHED_DIMENSIONS).score is None
+
+
+def test_custom_weights_score_the_population_too():
+    weights = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1}
+    graded = grade(SWIN, weights=weights)
+    lower = sum(model.values["accuracy"] < SWIN["accuracy"] for model in MODELS.values())
+    assert graded.percentile == 100 * lower / 326
+
+
+def test_screened_population():
+    graded = grade(SWIN, population="screened", protocol="released")
+    screened = population("screened")
+    scores = [screened.score(model.values, full_weights()) for model in MODELS.values() if not model.suspect]
+    assert len(scores) == 219
+    assert graded.percentile == 100 * sum(score < graded.score for score in scores) / 219
+
+
+def test_dimension_that_the_population_lacks_weighs_nothing():
+    lacking = fleet(without=["shape_bias"])
+    graded = grade(SWIN, population=lacking)
+    assert graded.score == grade({**SWIN, "shape_bias": 0.99}, population=lacking).score
+    assert (graded.complete, graded.missing) == (False, ("shape_bias",))
+    assert graded.notes == ("partial: without shape_bias",)
+    assert quba_score(SWIN, population=lacking) == graded.score
+
+
+def test_own_fleet():
+    best = fleet().rows[-1].values
+    graded = grade(best, population=fleet(), suite="mine")
+    assert (graded.percentile, graded.letter, graded.notes) == (100 * 11 / 12, "A", ())
+
+
+def test_same_size_everywhere_needs_the_weight_zero():
+    rows = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet().rows)
+    alike = Population("alike", "standard", "mine", rows)
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=alike)
+    assert str(raised.value) == (
+        "population 'alike': parameters: no spread to compare with: 10 of 12 models have 5. "
+        "To grade without it, give it the weight 0."
+    )
+    assert grade(SWIN, population=alike, weights={"parameters": 0}).score is not None
+
+
+def test_too_few_complete_models():
+    rows = tuple(
+        PopulationRow(row.id, {n: v for n, v in row.values.items() if k > 2 or n != "accuracy"})
+        for k, row in enumerate(fleet(13).rows)
+    )
+    rows = tuple(
+        PopulationRow(row.id, {n: v for n, v in row.values.items() if k < 12 or n != "shape_bias"})
+        for k, row in enumerate(rows)
+    )
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=Population("gaps", "standard", "mine", rows))
+    assert str(raised.value) == (
+        "population 'gaps': too few models have all of accuracy, adversarial_robustness, "
+        "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, shape_bias, parameters, got 9. "
+        "Allowed: 10 or more."
+    )
+
+
+def test_population_that_shares_nothing_with_the_weights():
+    lacking = fleet(without=["accuracy"])
+    only_accuracy = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1}
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=lacking, weights=only_accuracy)
+    assert str(raised.value) == (
+        "population 'fleet': no dimension that weighs something is in it. It has adversarial_robustness, "
+        "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, shape_bias, "
+        "parameters."
+    )
+
+
+def test_unknown_name_in_allow_missing():
+    with pytest.raises(
+        UserError, match=r"^allow_missing: unknown dimension 'shapebias'\. Allowed: .* Did you mean"
+    ):
+        grade(SWIN, allow_missing=["shapebias"])
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(
+    st.fixed_dictionaries(
+        {name: st.floats(0, 900 if name == "parameters" else 1) for name in PUBLISHED_DIMENSIONS}
+    ),
+    st.sampled_from(["published", "screened"]),
+)
+def test_percentiles_and_letters_stay_in_range(values, name):
+    graded = grade(values, population=name)
+    assert 0 <= graded.percentile <= 100
+    assert graded.letter in "ABCDF"

@@ -1,0 +1,153 @@
+"""Populations on disk, and populations made of records."""
+
+import json
+
+import pytest
+
+from quba_check.errors import PopulationError
+from quba_check.grading import fleet_population, population, population_schema, read_population
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.record import Record
+
+
+def content(**changes):
+    rows = [{"id": f"m{k}", "values": dict.fromkeys(PUBLISHED_DIMENSIONS, k / 20)} for k in range(12)]
+    return {"schema": 1, "name": "fleet", "protocol": "standard", "suite": "mine", "rows": rows} | changes
+
+
+def record(k, *, protocol="standard", suite="mine", fingerprint=None, name=None, lacks=()):
+    measurements = {
+        dimension: {"unmeasurable": "no data"}
+        if dimension in lacks
+        else {"value": k / 20, "unit": "fraction"}
+        for dimension in PUBLISHED_DIMENSIONS
+    }
+    return Record.model_validate(
+        {
+            "schema": 1,
+            "model": {
+                "spec": f"m{k}.pt",
+                "name": name or f"m{k}",
+                "fingerprint": fingerprint or f"f{k}",
+                "parameters": 1000,
+                "preparation": {},
+                "classes": 10,
+            },
+            "suite": {"name": suite, "root": "/data", "fingerprint": "s"},
+            "protocol": protocol,
+            "measurements": measurements,
+            "environment": {
+                "versions": {},
+                "device": "cpu",
+                "precision": "fp32",
+                "seed": 0,
+                "time": "2026-01-01T00:00:00Z",
+            },
+        }
+    )
+
+
+def records(n=12, **changes):
+    return {f"r{k}.json": record(k, **changes) for k in range(n)}
+
+
+def write(path, what):
+    path.write_text(what if isinstance(what, str) else json.dumps(what), encoding="utf-8")
+    return path
+
+
+def test_round_trip(tmp_path):
+    made = fleet_population(records(lacks=["shape_bias"]), "fleet")
+    read = population(write(tmp_path / "fleet.json", made.to_json()))
+    assert (read.name, read.protocol, read.suite) == ("fleet", "standard", "mine")
+    assert read.source == "records of 12 models"
+    assert [row.id for row in read.rows] == [f"m{k}" for k in range(12)]
+    assert read.rows[3].values["accuracy"] == 3 / 20
+    assert "shape_bias" not in read.dimensions
+    assert read.mu["accuracy"] == pytest.approx(5.5 / 20)
+
+
+def test_names_that_models_share_get_their_fingerprint():
+    made = fleet_population(records(10) | {"x.json": record(3, fingerprint="other")}, "fleet")
+    assert [row.id for row in made.rows if row.id.startswith("m3")] == ["m3 (f3)", "m3 (other)"]
+
+
+def test_later_keys_are_ignored(tmp_path):
+    assert read_population(write(tmp_path / "p.json", content(colour="green"))).name == "fleet"
+
+
+def test_schema_names_the_keys():
+    schema = population_schema()
+    assert set(schema["properties"]) == {"schema", "name", "protocol", "suite", "source", "rows"}
+    assert schema["required"] == ["schema", "name", "protocol", "rows"]
+
+
+MADE = "Allowed: a file that 'quba-check population' made."
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("{", f"not a population: Invalid JSON: EOF while parsing an object at line 1 column 1. {MADE}"),
+        (content(schema=2), f"not a population: schema: Input should be 1. {MADE}"),
+        (
+            content(protocol="new"),
+            f"not a population: protocol: Input should be 'standard' or 'released'. {MADE}",
+        ),
+        (
+            content(rows=[{"id": "a", "values": {"acuracy": 1}}]),
+            (
+                "not a population: rows.0: unknown dimension 'acuracy' in the values of 'a'. Did you mean "
+                f"'accuracy'? {MADE}"
+            ),
+        ),
+        (
+            content(rows=[{"id": "a", "values": {}}] * 2),
+            f"not a population: the model 'a' stands there 2 times. {MADE}",
+        ),
+        (
+            content(rows=[{"id": "a", "values": {"accuracy": float("nan")}}]),
+            f"not a population: rows.0.values.accuracy: Input should be a finite number. {MADE}",
+        ),
+    ],
+)
+def test_mistakes_in_a_file_are_named(tmp_path, what, message):
+    path = write(tmp_path / "p.json", what)
+    with pytest.raises(PopulationError) as raised:
+        read_population(path)
+    assert str(raised.value) == f"{path}: {message}"
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(PopulationError) as raised:
+        read_population(tmp_path)
+    assert str(raised.value) == f"{tmp_path}: the population cannot be read: Is a directory."
+    path = tmp_path / "p.json"
+    path.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(PopulationError) as raised:
+        read_population(path)
+    assert str(raised.value) == f"{path}: the population cannot be read: it is not UTF-8 text."
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (records(9), "population: too few records to compare with, got 9. Allowed: 10 or more."),
+        (
+            records() | {"x.json": record(40, protocol="released")},
+            "x.json: a population has one protocol, got 'released' where r0.json has 'standard'.",
+        ),
+        (
+            records() | {"x.json": record(40, suite="theirs")},
+            "x.json: a population has one suite, got 'theirs' where r0.json has 'mine'.",
+        ),
+        (
+            records() | {"x.json": record(40, fingerprint="f2", name="again")},
+            "x.json: the model 'again' is in r2.json already (fingerprint f2).",
+        ),
+    ],
+)
+def test_records_that_make_no_population(given, message):
+    with pytest.raises(PopulationError) as raised:
+        fleet_population(given, "fleet")
+    assert str(raised.value) == message

@@ -1,0 +1,162 @@
+"""The QUBA score: the published scores, the formula by hand, and what must hold for any values."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.errors import PopulationError, UserError
+from quba_check.grading import population, published_models, quba_score
+from quba_check.grading.score import full_weights
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+
+PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
+LOWER_IS_BETTER = ("calibration_error", "parameters")
+MEAN = dict(population("published").mu)
+
+values = st.fixed_dictionaries(
+    {name: st.floats(0, 500 if name == "parameters" else 1) for name in PUBLISHED_DIMENSIONS}
+)
+weight = st.floats(0.125, 8)
+
+
+def test_published_scores_to_the_last_printed_digit():
+    scores = {model.id: quba_score(model.values) for model in published_models()}
+    assert scores.keys() == PUBLISHED_SCORES["scores"].keys()
+    assert scores == pytest.approx(PUBLISHED_SCORES["scores"], abs=1e-9, rel=1e-9)
+
+
+def test_mean_model_scores_zero():
+    assert quba_score(MEAN) == 0
+
+
+def test_one_deviation_of_one_dimension_counts_its_weight():
+    sigma = population("published").sigma
+    expected = {
+        "accuracy": 1,
+        "adversarial_robustness": 1 / 3,
+        "corruption_robustness": 1 / 3,
+        "ood_robustness": 1 / 3,
+        "calibration_error": -1,
+        "class_balance": 1,
+        "object_focus": 0.5,
+        "shape_bias": 0.5,
+        "parameters": -1,
+    }
+    for name, share in expected.items():
+        score = quba_score({**MEAN, name: MEAN[name] + sigma[name]})
+        assert score == pytest.approx(share / 6, abs=1e-12), name
+
+
+def test_weights_replace_the_defaults():
+    sigma = population("published").sigma
+    better = {**MEAN, "accuracy": MEAN["accuracy"] + sigma["accuracy"]}
+    assert quba_score(better, weights={"accuracy": 2}) == pytest.approx(2 / 7, abs=1e-12)
+    only_accuracy = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 3}
+    assert quba_score(better, weights=only_accuracy) == pytest.approx(1, abs=1e-12)
+
+
+@settings(deadline=None, derandomize=True)
+@given(values, st.sampled_from(PUBLISHED_DIMENSIONS), st.floats(1e-3, 1))
+def test_better_values_score_higher(values, name, step):
+    moved = values[name] - step if name in LOWER_IS_BETTER else values[name] + step
+    assert quba_score({**values, name: moved}) > quba_score(values)
+
+
+@settings(deadline=None, derandomize=True)
+@given(values, st.fixed_dictionaries(dict.fromkeys(PUBLISHED_DIMENSIONS, weight)), st.floats(0.01, 100))
+def test_only_the_ratios_of_weights_matter(values, weights, factor):
+    scaled = {name: factor * weight for name, weight in weights.items()}
+    assert quba_score(values, weights=scaled) == pytest.approx(quba_score(values, weights=weights))
+
+
+@settings(deadline=None, derandomize=True)
+@given(values, st.fixed_dictionaries(dict.fromkeys(PUBLISHED_DIMENSIONS, weight)))
+def test_score_is_the_weighted_mean_of_the_single_scores(values, weights):
+    nothing = dict.fromkeys(PUBLISHED_DIMENSIONS, 0)
+    single = {name: quba_score(values, weights=nothing | {name: 1}) for name in PUBLISHED_DIMENSIONS}
+    mean = math.fsum(weights[name] * single[name] for name in single) / math.fsum(weights.values())
+    assert quba_score(values, weights=weights) == pytest.approx(mean, rel=1e-9, abs=1e-9)
+
+
+def test_default_weights():
+    assert full_weights() == {
+        "accuracy": 1,
+        "adversarial_robustness": 1 / 3,
+        "corruption_robustness": 1 / 3,
+        "ood_robustness": 1 / 3,
+        "calibration_error": 1,
+        "class_balance": 1,
+        "object_focus": 0.5,
+        "shape_bias": 0.5,
+        "parameters": 1,
+    }
+
+
+NAMES = (
+    "accuracy, adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, "
+    "class_balance, object_focus, shape_bias, parameters"
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (
+            {name: MEAN[name] for name in PUBLISHED_DIMENSIONS if name not in ("accuracy", "shape_bias")},
+            {},
+            "quba_score: missing accuracy, shape_bias. Allowed: a value for each of the nine dimensions.",
+        ),
+        (
+            {**MEAN, "acuracy": 0.7},
+            {},
+            f"values: unknown dimension 'acuracy'. Allowed: {NAMES}. Did you mean 'accuracy'?",
+        ),
+        (
+            {**MEAN, "accuracy": math.nan},
+            {},
+            "values: accuracy is not a number to score, got nan. Allowed: a finite number.",
+        ),
+        (
+            {**MEAN, "parameters": math.inf},
+            {},
+            "values: parameters is not a number to score, got inf. Allowed: a finite number.",
+        ),
+        (
+            MEAN,
+            {"weights": {"speed": 1}},
+            f"weights: unknown dimension 'speed'. Allowed: {NAMES}.",
+        ),
+        (
+            MEAN,
+            {"weights": {"accuracy": -1}},
+            "weights: accuracy cannot weigh that, got -1. Allowed: 0 or more.",
+        ),
+        (
+            MEAN,
+            {"weights": {"accuracy": math.nan}},
+            "weights: accuracy cannot weigh that, got nan. Allowed: 0 or more.",
+        ),
+        (
+            MEAN,
+            {"weights": dict.fromkeys(PUBLISHED_DIMENSIONS, 0)},
+            "weights: all nine are 0, so that nothing is left to score. Allowed: one above 0.",
+        ),
+    ],
+)
+def test_mistakes_are_named(values, options, message):
+    with pytest.raises(UserError) as raised:
+        quba_score(values, **options)
+    assert str(raised.value) == message
+
+
+def test_unknown_population_is_named():
+    with pytest.raises(PopulationError) as raised:
+        quba_score(MEAN, population="publishd")
+    assert str(raised.value) == (
+        "population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a file "
+        "that 'quba-check population' made. Did you mean 'published'?"
+    )
