@@ -78,6 +78,17 @@ def test_only_classes_of_the_shifted_set_are_matched():
     assert measured.parts["sketch_matched"] == Quantity(0.5, "fraction", 2)
 
 
+def test_images_without_a_class_are_wrong_and_match_nothing():
+    views = {
+        CLEAN: table([0, 1, 2], [0, 1, 2]),
+        COARSE: table([0, 1, OUTSIDE], [0, 1, OUTSIDE]),
+        SKETCH: table([0, 1, OUTSIDE], [0, 1, OUTSIDE]),
+    }
+    measured = OOD.measure(views, facts(sketch="coarse"))
+    assert measured.parts["sketch_accuracy"] == Quantity(pytest.approx(2 / 3), "fraction", 3)
+    assert measured.parts["sketch_matched"] == Quantity(1.0, "fraction", 2)
+
+
 def test_without_clean_images_of_its_classes_a_match_is_left_out_and_said():
     views = {CLEAN: table([0, 1], [0, 1]), SKETCH: table([3], [3])}
     measured = OOD.measure(views, facts(sketch=None))
