@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quba_check.errors import UnmeasurableError
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, View
@@ -37,6 +40,18 @@ def clean_accuracy(predictions: Tables) -> float:
             "check that class list and preparation are the model's own"
         )
     return clean.value
+
+
+def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:
+    """(N, C) probabilities of the clean images.
+
+    Raises:
+        InvariantError: the view was filled without the table that it asks for.
+    """
+    probabilities = predictions[CLEAN].probabilities
+    if probabilities is None:
+        raise InvariantError("clean: the predictions came without the probabilities that the view asks for")
+    return probabilities
 
 
 def relative(accuracy: Quantity, clean: float) -> Quantity:

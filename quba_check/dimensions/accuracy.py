@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics.ranking import top_k_accuracy
 from quba_check.protocol.dimension import Part
@@ -35,9 +35,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images.
     """
     top1 = accuracy_on(predictions, CLEAN)
-    clean = predictions[CLEAN]
     parts = {}
-    if _parts(facts.suite) and clean.probabilities is not None:
-        top5 = top_k_accuracy(clean.probabilities, clean.label, TOP)
+    if _parts(facts.suite):
+        top5 = top_k_accuracy(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
         parts["top5"] = Quantity(top5, "fraction", top1.n)
     return Measurement("accuracy", top1.value, top1.unit, top1.n, parts=parts)

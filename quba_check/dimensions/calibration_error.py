@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
-from quba_check.errors import InvariantError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.dimension import Part
@@ -35,9 +34,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """
     n = accuracy_on(predictions, CLEAN).n
     clean = predictions[CLEAN]
-    if clean.probabilities is None:
-        raise InvariantError("calibration_error: the clean predictions came without their probabilities")
     ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS)
-    ace = adaptive_calibration_error(clean.probabilities, clean.label, bins=BINS)
+    ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS)
     parts = {"ece": Quantity(ece, "fraction", n), "ace": Quantity(ace, "fraction", n)}
     return Measurement("calibration_error", geometric_mean([ece, ace]), "fraction", n, parts=parts)

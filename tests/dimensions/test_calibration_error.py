@@ -62,4 +62,4 @@ def test_predictions_without_probabilities_are_refused():
     narrow = Predictions(np.arange(1), np.zeros(1, np.int64), np.zeros(1, np.int64), half, half)
     with pytest.raises(InvariantError) as caught:
         CALIBRATION.measure({CLEAN: narrow}, FACTS)
-    assert str(caught.value) == "calibration_error: the clean predictions came without their probabilities"
+    assert str(caught.value) == "clean: the predictions came without the probabilities that the view asks for"

@@ -89,7 +89,7 @@ def test_says_what_it_is(dimension):
 
 
 def test_directions_units_and_weights():
-    """Section 3 of the paper; the weights of the QUBA score give the three robustnesses one vote together."""
+    """As the paper has them; the weights of the QUBA score give the three robustnesses one vote together."""
     assert [(d.name, d.better, d.unit, d.weight) for d in PUBLISHED] == [
         ("accuracy", "high", "fraction", 1),
         ("adversarial_robustness", "high", "ratio", 1 / 3),
