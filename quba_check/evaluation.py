@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from quba_check.dimensions import registry
 from quba_check.engine.engine import Engine, Progress, Tempo
 from quba_check.engine.store import Store, address_of, default_root
-from quba_check.errors import OptionError, SuiteError, UnmeasurableError, did_you_mean, listed
+from quba_check.errors import OptionError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
@@ -25,10 +24,9 @@ from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
 from quba_check.protocol.view import View
-from quba_check.suites import Suite, open_suite
+from quba_check.suites import Suite, suite_at
 from quba_check.suites.digests import ContentDigests
 
-DEMO_SUITE = "demo"
 _PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless")
 
 
@@ -221,26 +219,8 @@ class Evaluation:
             if missing is not None:
                 raise UnmeasurableError(missing, missing_data=True)
         predictions = self.engine.predictions(views, self._planned) if views else {}
+        self.engine.check_unchanged()
         return dimension.measure(predictions, self.facts)
-
-
-def suite_at(where: str | Path | None, store: Path) -> Suite:
-    """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
-
-    Raises:
-        SuiteError: there is no folder, or it holds no suite.
-    """
-    if where == DEMO_SUITE:
-        from quba_check.demo.suite import demo_root
-
-        return open_suite(demo_root(store))
-    named = where if where is not None else os.environ.get("QUBA_DATA")
-    if named is None:
-        raise SuiteError(
-            "--quba-data: no data folder was named. Allowed: a folder with a quba-data.yaml, or with the "
-            "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
-        )
-    return open_suite(Path(named))
 
 
 def _versions() -> dict[str, str]:

@@ -42,7 +42,7 @@ OPTIONS = (
     Option(
         "--model",
         "SPEC",
-        "model to judge: demo, demo-textured, a checkpoint file (.pt .pth .ckpt .bin .safetensors), timm:NAME, "
+        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), timm:NAME, "
         "package.module:callable (repeatable)",
         repeatable=True,
         has_ini=False,

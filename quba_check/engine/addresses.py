@@ -99,6 +99,10 @@ class Addresses:
             )
         return self._keys[stored]
 
+    def knows(self, view: View) -> bool:
+        """Whether the shards of a view have been listed already."""
+        return self.stored_view(view) in self._keys
+
     def artefact(self, view: View) -> Artefact:
         """The artefact that holds a view."""
         stored = self.stored_view(view)

@@ -14,9 +14,8 @@ from quba_check.engine.addresses import Addresses, shard_of
 from quba_check.engine.loader import batches, preparation_of
 from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
-from quba_check.errors import UnmeasurableError
+from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.models.classifier import Classifier
-from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, output_kind
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.settings import Protocol
@@ -50,8 +49,11 @@ class Unit:
     shard: int
 
 
-Progress = Callable[[View, int, int], None]
-"""Called with (view, images done now, images of the view in all)."""
+Progress = Callable[[str, int, int, Callable[[], int]], None]
+"""Told of predicted images: (view, images, passes of each, passes that the plan still needs)."""
+
+PASSES = {None: 1, "fgsm": 3, "pgd": 21}
+"""Forward and backward passes of an image, by attack."""
 
 
 class Engine:
@@ -89,11 +91,13 @@ class Engine:
         self._seed = seed
         self._tempo = tempo or Tempo()
         self._progress = progress
-        self._guard = Guard(classifier.module)
+        self._guard = classifier.guard()
+        self._fresh: list[ShardKey] = []
         self._batch_size = self._tempo.batch_size or (
             CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
         )
         self._carries_gradient = True
+        self._planned: list[View] = []
         threads = self._tempo.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
 
@@ -109,6 +113,7 @@ class Engine:
             UnmeasurableError: an attack is wanted on a model without gradients.
             QubaError: an image, the model or the store let us down.
         """
+        self._planned = self._stored([*views, *planned])
         self.settle(planned or views)
         wanted = self._stored(views)
         while True:
@@ -138,12 +143,19 @@ class Engine:
                 time.sleep(WAIT_SECONDS)
 
     def check_unchanged(self) -> None:
-        """Compare a checksum of all parameters and buffers with that of the start.
+        """Compare a checksum of parameters and buffers with that of the start, if anything was predicted.
 
         Raises:
-            InvariantError: something changed them during the run.
+            InvariantError: something changed them; what was predicted since the last check is forgotten.
         """
-        self._guard.check_state()
+        fresh, self._fresh = self._fresh, []
+        try:
+            if fresh:
+                self._guard.check_state()
+        except InvariantError:
+            for key in fresh:
+                self.store.remove(key)
+            raise
 
     def _adopt(self, kind: str | None) -> bool:
         for known in _SPECIFIC_TO_GENERAL:
@@ -211,13 +223,14 @@ class Engine:
 
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
         about = {"model": self.classifier.name}
-        for view, rows in self._rows(views, shard).items():
+        predicted = self._rows(views, shard)
+        self._guard.check(str(views[0]))
+        for view, rows in predicted.items():
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
+            self._fresh.append(keys[view])
             if self._progress is not None:
-                total = sum(len(key.indices) for key in self.addresses.keys(view))
-                self._progress(view, len(keys[view].indices), total)
-        self._guard.check(str(views[0]))
+                self._progress(str(view), len(keys[view].indices), PASSES[view.attack], self._passes_left)
 
     def _rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
         """Predict a shard, deciding on its whole what the outputs are where that is not known yet."""
@@ -275,6 +288,17 @@ class Engine:
             return self._rows_at(views[:1], shard, watch, batch_size)
         finally:
             read.close()
+
+    def _passes_left(self) -> int:
+        """Passes of images that the plan still needs; views not listed yet count as large as the others."""
+        known = {view: self.addresses.keys(view) for view in self._planned if self.addresses.knows(view)}
+        images = [sum(len(key.indices) for key in keys) for keys in known.values()]
+        usual = max(images, default=0)
+        missing = {
+            view: sum(len(key.indices) for key in keys if not self.store.has(key))
+            for view, keys in known.items()
+        }
+        return sum(PASSES[view.attack] * missing.get(view, usual) for view in self._planned)
 
     def _task(self, view: View) -> Task:
         return Task(

@@ -1,0 +1,78 @@
+"""Threshold files as pytest collects them: a file node, and one item for each demand and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from quba_check.demands import Demand, Thresholds
+from quba_check.errors import QubaError
+from quba_check.ledger import Entry
+from quba_check.run import Run
+
+RUN = pytest.StashKey[Run]()
+ROW = "quba_row"
+"""Attribute of a test report that holds the row of its demand as JSON text."""
+
+
+class ThresholdFile(pytest.File):
+    """A threshold file: one item for each demand and model."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The demands in file order, model by model."""
+        run = self.config.stash[RUN]
+        for entry in entries(run, [self.path]):
+            name = entry.node.removeprefix(f"{self.nodeid}::")
+            item: DemandItem = DemandItem.from_parent(self, name=name, nodeid=entry.node)
+            item.entry = entry
+            yield item
+
+
+class DemandItem(pytest.Item):
+    """One demand on one model."""
+
+    entry: Entry
+    row: str | None = None
+
+    def runtest(self) -> None:
+        """Measure and judge; a verdict that blocks fails the item with its explanation."""
+        entry = self.entry
+        try:
+            row = self.config.stash[RUN].judge(entry.node, entry.model, entry.thresholds, entry.demand)
+        except QubaError as error:
+            pytest.fail(str(error), pytrace=False)
+        self.row = row.model_dump_json()
+        self.user_properties += list(row.properties.items())
+        if row.verdict.outcome == "skipped":
+            pytest.skip(row.verdict.message)
+        if row.blocks:
+            pytest.fail(row.verdict.message, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the demand stands and what it says; a dotted name would be torn apart by `-v`."""
+        demand = self.entry.demand
+        several = len(self.config.stash[RUN].models) > 1
+        words = [
+            *(word for word in (demand.dimension, demand.part) if word),
+            f"{'at least' if demand.bound == 'min' else 'at most'} {demand.limit}",
+            *([f"({self.entry.model})"] if several else []),
+        ]
+        return self.path, demand.line - 1, " ".join(words)
+
+
+def entries(run: Run, files: Iterable[Path]) -> Iterator[Entry]:
+    """The demands of threshold files with their item ids, in file order, model by model."""
+    for path in files:
+        thresholds = run.thresholds(path)
+        for model in run.models:
+            for demand in thresholds.demands:
+                yield Entry(_node(run, thresholds, model, demand), model, thresholds, demand)
+
+
+def _node(run: Run, thresholds: Thresholds, model: str, demand: Demand) -> str:
+    name = demand.name
+    if len(run.models) > 1:
+        name = f"{name.removesuffix(']')}-{model}]"
+    return f"{thresholds.shown}::{name}"

@@ -1,0 +1,119 @@
+"""Rows of judged demands, gathered into records: one for each model and protocol."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from quba_check.demands import Demand, Thresholds
+from quba_check.dimensions import registry
+from quba_check.errors import UserError
+from quba_check.protocol.record import (
+    AnyMeasurementRow,
+    GradeRow,
+    NotMeasuredRow,
+    Record,
+    VerdictRow,
+)
+from quba_check.protocol.settings import ProtocolName
+from quba_check.run import Row, Run, grade_of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A demand that a run selected, under its item's id."""
+
+    node: str
+    model: str
+    thresholds: Thresholds
+    demand: Demand
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What has been judged so far, and what was to be judged.
+
+    Rows may arrive in any order and may be missing: of a worker that died, or of a run that was stopped.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Take the row of one judged demand; a later one for the same demand replaces it."""
+        self.rows[row.verdict.id] = row
+
+    def records(self, run: Run, selected: Sequence[Entry], *, interrupted: bool) -> list[Record]:
+        """A record for each model and protocol of the selected demands, in their order."""
+        groups: dict[tuple[str, ProtocolName], list[Entry]] = {}
+        for entry in selected:
+            groups.setdefault((entry.model, run.protocol_of(entry.thresholds)), []).append(entry)
+        return [
+            self._record(run, model, protocol, entries, interrupted=interrupted)
+            for (model, protocol), entries in groups.items()
+        ]
+
+    def _record(
+        self, run: Run, model: str, protocol: ProtocolName, entries: Sequence[Entry], *, interrupted: bool
+    ) -> Record:
+        evaluation = run.evaluation(model, protocol)
+        rows = [self.rows[entry.node] for entry in entries if entry.node in self.rows]
+        measured: dict[str, AnyMeasurementRow] = {}
+        contents: dict[str, str] = {}
+        for row in rows:
+            measured |= row.measurements
+            contents |= row.contents
+        notes = [*evaluation.classifier.notes, *(note for row in rows for note in row.notes)]
+        return Record(
+            model=evaluation.model_row(),
+            suite=evaluation.suite_row(dict(sorted(contents.items()))),
+            protocol=protocol,
+            measurements={
+                name: measured.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
+            },
+            verdicts=tuple(
+                self.rows[entry.node].verdict if entry.node in self.rows else _not_run(entry)
+                for entry in entries
+            ),
+            grades=tuple(_grades(entries, measured, protocol)),
+            environment=evaluation.environment,
+            interrupted=interrupted,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+def _grades(
+    entries: Iterable[Entry], measured: Mapping[str, AnyMeasurementRow], protocol: ProtocolName
+) -> Iterable[GradeRow]:
+    files = {entry.thresholds.shown: entry.thresholds for entry in entries}
+    for shown, thresholds in files.items():
+        with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
+            found = grade_of(measured, thresholds, protocol)
+            yield GradeRow(
+                file=shown,
+                score=found.score,
+                percentile=found.percentile,
+                letter=found.letter,
+                population=found.population,
+                protocol_of_population=found.protocol_of_population,
+                complete=found.complete,
+                missing=found.missing,
+                cross_protocol=found.cross_protocol,
+                notes=found.notes,
+            )
+
+
+def _not_run(entry: Entry) -> VerdictRow:
+    demand = entry.demand
+    return VerdictRow(
+        id=entry.node,
+        dimension=demand.dimension,
+        part=demand.part,
+        bound=demand.bound,
+        limit=demand.limit,
+        tier=demand.tier,
+        outcome="not run",
+        file=demand.file,
+        line=demand.line,
+        message=f"{demand.name} was not judged: the run ended before its turn",
+    )

@@ -1,0 +1,222 @@
+"""The pytest plugin: options, collection of threshold files, fixtures. No policy, and no torch at import.
+
+Without `--model` it does nothing. With it, a run goes like this:
+
+1. `pytest_cmdline_main` puts the threshold file in the place of a path that was not given.
+2. `pytest_configure` reads options, threshold files and the suite's manifest: mistakes end here, exit code 4.
+3. `pytest_sessionstart`, in the controller alone, loads the models and shows them their first images.
+4. Each threshold file is a file of items, each demand an item (`items.py`). Processes share predictions by
+   the store, so that it does not matter which of them judges what.
+5. Each item leaves a row as JSON text on its report, which xdist carries to the controller.
+6. The controller (`controller.py`) gathers rows into records, writes them, and renders the summary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from quba_check.errors import UserError
+from quba_check.options import OPTIONS, Options
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
+    from quba_check.run import Run
+
+FILES = pytest.StashKey[tuple[Path, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--model` and the `--quba-…` options with their ini twins."""
+    group = parser.getgroup("quba", "quba-check: may this image classifier be released?")
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(option.flag, action="store_true", dest=option.key, help=option.help)
+        else:
+            action = "append" if option.repeatable else "store"
+            group.addoption(
+                option.flag, action=action, dest=option.key, metavar=option.metavar, help=option.help
+            )
+        if option.has_ini:
+            kind = "args" if option.repeatable else "string"
+            parser.addini(option.key, f"as {option.flag}", type=kind, default=None)  # type: ignore[arg-type]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Judge by the default threshold file where no path was given; find shipped files by name."""
+    if not config.option.model:
+        return
+    from quba_check.threshold_paths import with_shipped_files
+
+    with _usage_errors():
+        run = _new_run(config)
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            config.args = [str(path) for path in run.default_files()]
+        else:
+            config.args = with_shipped_files(config.args, config.invocation_params.dir)
+            if config.option.quba_thresholds:
+                config.args += [str(path) for path in run.default_files()]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read all that can be read without torch, so that mistakes end here."""
+    if config.option.help or config.option.version:
+        return
+    from quba_check.threshold_paths import named_files, threshold_files
+
+    where = config.invocation_params.dir
+    if not config.option.model:
+        named = named_files(config.args, where)
+        if named:
+            raise pytest.UsageError(
+                f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
+            )
+        return
+    from quba_check.controller import Controller
+    from quba_check.items import RUN
+
+    with _usage_errors():
+        run = _new_run(config)
+        files = threshold_files(config.args, where)
+        for path in files:
+            run.thresholds(path)
+    config.stash[RUN], config.stash[FILES] = run, files
+    if _worker(config) is None:
+        config.pluginmanager.register(Controller(config, run, files), "quba-controller")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In the controller: load the models and show them their first images, before any worker starts."""
+    config = session.config
+    if not config.stash.get(FILES, ()) or config.option.collectonly:
+        return
+    if _worker(config) is not None:
+        _share_cores()
+        return
+    from quba_check.items import RUN, entries
+
+    run = config.stash[RUN]
+    planned = list(entries(run, config.stash[FILES]))
+    if _selects(config):
+        # Which demands will be left is not known yet; a narrow run must not pay for what it leaves out.
+        planned = [entry for entry in planned if entry.demand.dimension == "accuracy"] or planned[:1]
+    with _usage_errors():
+        run.check((entry.model, entry.thresholds, entry.demand) for entry in planned)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Shipped files may lie in a virtual environment inside the root folder: look into it for them."""
+    files = config.stash.get(FILES, ())
+    return False if any(path.is_relative_to(collection_path) for path in files) else None
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A YAML file is collected when it is named, or lies in a folder named thresholds."""
+    if file_path not in parent.config.stash.get(FILES, ()):
+        return None
+    from quba_check.items import RUN, ThresholdFile
+
+    shown = parent.config.stash[RUN].shown(file_path)
+    made: ThresholdFile = ThresholdFile.from_parent(parent, path=file_path, nodeid=shown)
+    return made
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say what was selected, so that what demands share is done in one pass."""
+    if not session.config.stash.get(FILES, ()):
+        return
+    from quba_check.items import RUN, DemandItem
+
+    selected = [item.entry for item in session.items if isinstance(item, DemandItem)]
+    session.config.stash[RUN].plan((entry.model, entry.thresholds, entry.demand) for entry in selected)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lay the row of a judged demand on the report of its call."""
+    report = yield
+    row = getattr(item, "row", None)
+    if report.when == "call" and isinstance(row, str):
+        from quba_check.items import ROW
+
+        setattr(report, ROW, row)
+    return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto` starts one worker for each GPU."""
+    if not config.option.model or config.option.quba_device not in (None, "auto", "cuda"):
+        return None
+    import torch
+
+    return torch.cuda.device_count() or None
+
+
+@pytest.fixture(scope="session")
+def quba(request: pytest.FixtureRequest) -> Evaluation:
+    """The evaluation of `--model`, for demands that are better said in Python.
+
+    With several models, the first.
+    """
+    if not request.config.option.model:
+        pytest.skip("the fixture 'quba' needs --model")
+    from quba_check.items import RUN
+
+    run = request.config.stash[RUN]
+    return run.evaluation(next(iter(run.models)), run.options.protocol or "standard")
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    """A user's mistake ends pytest with one line and exit code 4."""
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _new_run(config: pytest.Config) -> Run:
+    from quba_check.run import Run
+
+    given: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = getattr(config.option, option.key)
+        given[option.key] = config.getini(option.key) if not value and option.has_ini else value
+    worker = _worker(config)
+    return Run(
+        Options.parse(given, config.invocation_params.dir),
+        config.rootpath,
+        worker=None if worker is None else int(worker.removeprefix("gw")),
+    )
+
+
+def _worker(config: pytest.Config) -> str | None:
+    """Name of the xdist worker that this is; None in the controller and without xdist."""
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    return None if given is None else str(given["workerid"])
+
+
+def _share_cores() -> None:
+    """Workers of one machine share its cores instead of each taking all."""
+    import torch
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
+
+def _selects(config: pytest.Config) -> bool:
+    """Whether the command line leaves out some items of the threshold files it names."""
+    option = config.option
+    narrow = (option.keyword, option.markexpr, option.lf, option.ff, getattr(option, "deselect", None))
+    return any(narrow) or any("::" in argument for argument in config.args)

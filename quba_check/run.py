@@ -1,0 +1,291 @@
+"""A gate run: from options to verdicts. Knows no pytest; the plugin hands it options and items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from quba_check.demands import Demand, Thresholds, read_thresholds
+from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demo import DEMO_MODELS
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError, QubaError
+from quba_check.gate import judge
+from quba_check.grading import grade
+from quba_check.models.specs import check_spec
+from quba_check.options import Options
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.record import AnyMeasurementRow, VerdictRow, row_of, values_of
+from quba_check.protocol.settings import ProtocolName
+
+if TYPE_CHECKING:
+    from quba_check.engine.engine import Progress
+    from quba_check.evaluation import Evaluation
+    from quba_check.models.classifier import Classifier
+    from quba_check.suites import Suite
+
+QUBA = "quba"
+
+
+class Row(BaseModel):
+    """What the judging of one demand leaves behind; travels as JSON from a worker to the controller.
+
+    Attributes:
+        model: name of the model.
+        protocol: protocol of the evaluation.
+        verdict: the verdict.
+        measurements: of every dimension that the demand looked at.
+        contents: addresses of the image views behind them.
+        notes: remarks on the run (a damaged artefact made again, …).
+        properties: what JUnit files show of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    protocol: ProtocolName
+    verdict: VerdictRow
+    measurements: dict[str, AnyMeasurementRow] = Field(default_factory=dict)
+    contents: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    properties: dict[str, float | str] = Field(default_factory=dict)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the demand passed, or had nothing to look at and may."""
+        return self.verdict.outcome in ("pass", "skipped")
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the model from being released."""
+        return not self.is_met and self.verdict.tier == "block"
+
+    @property
+    def warns(self) -> bool:
+        """Whether it is not met and only warns."""
+        return not self.is_met and self.verdict.tier == "warn"
+
+
+class Run:
+    """The models, the suite and the threshold files of a run.
+
+    Args:
+        options: what was asked for.
+        root: folder to which shown paths are relative.
+        worker: number of this process among several, None where it is the only one.
+        progress: told of every shard that was predicted.
+
+    Raises:
+        UserError: options that do not go together.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        root: Path,
+        *,
+        worker: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.options = options
+        self.models = _names(options.models)
+        self._root = root
+        self._worker = worker
+        self._progress = progress
+        self._thresholds: dict[Path, Thresholds] = {}
+        self._classifiers: dict[str, Classifier] = {}
+        self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
+        self._planned: dict[tuple[str, ProtocolName], list[str]] = {}
+        self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
+        demos = [spec for spec in options.models if spec in DEMO_MODELS]
+        if demos and len(demos) < len(options.models):
+            other = next(spec for spec in options.models if spec not in DEMO_MODELS)
+            raise OptionError(
+                f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
+                f"with '{other}'. Use two runs."
+            )
+        self.is_demo = bool(demos)
+
+    def default_files(self) -> list[Path]:
+        """The threshold files of a run that names none on the command line."""
+        if self.options.thresholds:
+            return [find_thresholds(text, self._root) for text in self.options.thresholds]
+        if self.is_demo:
+            return [DEMO_THRESHOLDS]
+        own = self._root / "thresholds" / "default.yaml"
+        return [own if own.is_file() else shipped_profiles()["default"]]
+
+    def shown(self, path: Path) -> str:
+        """How a threshold file is called in ids and messages; what is shown can be typed."""
+        if path.is_relative_to(self._root):
+            return path.relative_to(self._root).as_posix()
+        return shown_name(path)
+
+    def thresholds(self, path: Path) -> Thresholds:
+        """A threshold file, read once.
+
+        Raises:
+            ThresholdError: a mistake in it.
+        """
+        if path not in self._thresholds:
+            read = read_thresholds(path, shown=self.shown(path), suite=self.suite.facts)
+            asked = self.options.protocol
+            if read.protocol is not None and asked is not None and read.protocol != asked:
+                raise OptionError(
+                    f"--quba-protocol: got '{asked}', but {read.shown} states protocol {read.protocol}. "
+                    "Leave the option out, or use a threshold file written for that protocol."
+                )
+            self._thresholds[path] = read
+        return self._thresholds[path]
+
+    def protocol_of(self, thresholds: Thresholds) -> ProtocolName:
+        """The protocol that a file's demands are about."""
+        return thresholds.protocol or self.options.protocol or "standard"
+
+    @cached_property
+    def store(self) -> Path:
+        """Folder that keeps predictions."""
+        from quba_check.engine.store import default_root
+
+        return self.options.store or default_root()
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The images, as far as the manifest tells."""
+        from quba_check.suites import suite_at
+
+        return suite_at("demo" if self.is_demo else self.options.data, self.store)
+
+    def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
+        """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
+        self._planned = {}
+        for model, thresholds, demand in demands:
+            names = self._planned.setdefault((model, self.protocol_of(thresholds)), [])
+            names.extend(name for name in _dimensions_of(demand) if name not in names)
+        for key, names in self._planned.items():
+            if key in self._evaluations:
+                self._evaluations[key].plan(names)
+
+    def check(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
+        """Load every model and show it its first images, before the long work starts.
+
+        Raises:
+            UserError: a model, its answers, or the data cannot be used.
+        """
+        self.plan(demands)
+        for model, protocol in self._planned:
+            self.evaluation(model, protocol).check()
+
+    def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
+        """The evaluation of a model under a protocol; the model is loaded once for both."""
+        from quba_check.engine.engine import Tempo
+        from quba_check.evaluation import Evaluation
+        from quba_check.models.specs import load_classifier
+
+        options = self.options
+        if model not in self._classifiers:
+            self._classifiers[model] = load_classifier(
+                self.models[model],
+                classes=self.suite.classes,
+                image_size=self.suite.image_size,
+                arch=options.arch,
+                device=options.device,
+                precision=options.precision,
+                trust_pickle=options.trust_pickle,
+                worker=self._worker,
+            )
+        key = model, protocol
+        if key not in self._evaluations:
+            self._evaluations[key] = Evaluation(
+                self._classifiers[model],
+                self.suite,
+                protocol=protocol,
+                seed=options.seed,
+                store=self.store,
+                tempo=Tempo(options.batch_size, options.workers),
+                progress=self._progress,
+            )
+            self._evaluations[key].plan(self._planned.get(key, ()))
+        return self._evaluations[key]
+
+    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> Row:
+        """Measure what a demand asks for and hold it to its bound.
+
+        Args:
+            node: id of the demand's item.
+            model: name of the model.
+            thresholds: the file that the demand is from.
+            demand: the demand.
+        """
+        protocol = self.protocol_of(thresholds)
+        evaluation = self.evaluation(model, protocol)
+        names = _dimensions_of(demand)
+        outcomes = {name: self._outcome(evaluation, model, name) for name in names}
+        rows = {name: row_of(outcome) for name, outcome in outcomes.items()}
+        held = (
+            grade_of(rows, thresholds, protocol) if demand.dimension == QUBA else outcomes[demand.dimension]
+        )
+        repaired, evaluation.engine.repaired = evaluation.engine.repaired, []
+        verdict = judge(demand, held)
+        known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
+        return Row(
+            model=model,
+            protocol=protocol,
+            verdict=verdict.row(node),
+            measurements=rows,
+            contents=evaluation.contents(names),
+            notes=tuple(repaired),
+            properties={name: word for name, word in known.items() if word is not None}
+            | {"protocol": protocol},
+        )
+
+    def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
+        """The measurement; an image, store or guard that failed leaves the reason instead of a number."""
+        key = model, evaluation.protocol.name, name
+        if key not in self._failed:
+            try:
+                return evaluation.outcome(name)
+            except QubaError as error:
+                self._failed[key] = Unmeasurable(name, str(error))
+        return self._failed[key]
+
+
+def grade_of(
+    measurements: Mapping[str, AnyMeasurementRow], thresholds: Thresholds, protocol: ProtocolName
+) -> Grade:
+    """The grade of measured dimensions by the settings of a threshold file."""
+    values = values_of(measurements)
+    return grade(
+        {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
+        weights=thresholds.quba.weights,
+        population=thresholds.quba.population,
+        protocol=protocol,
+        allow_missing=thresholds.quba.allow_missing,
+    )
+
+
+def _dimensions_of(demand: Demand) -> tuple[str, ...]:
+    return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (registry[demand.dimension].name,)
+
+
+def _names(specs: Iterable[str]) -> dict[str, str]:
+    """Unique names for model specs: name → spec.
+
+    Raises:
+        ModelError: one of them is no model spec.
+        OptionError: one is given twice.
+    """
+    names: dict[str, str] = {}
+    for spec in specs:
+        if spec in names.values():
+            raise OptionError(f"--model: '{spec}' is given twice. Name each model once.")
+        name = check_spec(spec).name
+        taken = sum(known == name or known.startswith(f"{name}~") for known in names)
+        names[f"{name}~{taken + 1}" if taken else name] = spec
+    return names

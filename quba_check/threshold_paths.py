@@ -1,0 +1,62 @@
+"""Which threshold files the arguments of a command line mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from quba_check.demands.profiles import find_thresholds
+
+SUFFIXES = (".yaml", ".yml")
+FOLDER = "thresholds"
+_PASSED_OVER = frozenset({"node_modules", "build", "dist", "venv"})
+
+
+def named_files(arguments: Sequence[str], where: Path) -> list[str]:
+    """The arguments that name a YAML file, as typed."""
+    return [argument for argument in arguments if _path(argument, where).suffix in SUFFIXES]
+
+
+def with_shipped_files(arguments: Sequence[str], where: Path) -> list[str]:
+    """The arguments, with names of shipped threshold files replaced by their paths.
+
+    What was printed can be typed: `quba_check/thresholds/default.yaml::accuracy[min]`.
+
+    Raises:
+        ThresholdError: a YAML file that is not there.
+    """
+    return [_with_shipped_file(argument, where) for argument in arguments]
+
+
+def threshold_files(arguments: Sequence[str], where: Path) -> tuple[Path, ...]:
+    """The files that arguments name, and those in `thresholds` folders at or below a named folder."""
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        path = _path(argument, where)
+        if path.suffix in SUFFIXES:
+            found[path] = None
+        elif path.is_dir():
+            found |= dict.fromkeys(_below(path))
+    return tuple(found)
+
+
+def _with_shipped_file(argument: str, where: Path) -> str:
+    name, mark, item = argument.partition("::")
+    path = _path(argument, where)
+    if path.suffix not in SUFFIXES or path.exists():
+        return argument
+    return f"{find_thresholds(name, where)}{mark}{item}"
+
+
+def _path(argument: str, where: Path) -> Path:
+    return Path(os.path.abspath(where / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith((".", "_")) and name not in _PASSED_OVER
+        )
+        if Path(parent).name == FOLDER:
+            yield from (Path(parent) / name for name in sorted(files) if Path(name).suffix in SUFFIXES)

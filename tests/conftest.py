@@ -1,0 +1,24 @@
+"""What all tests share: warnings are errors, and nothing touches the user's own store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store for this test session instead of the user's, and no other setting from outside."""
+    store = tmp_path_factory.getbasetemp() / "quba-store"
+    monkeypatch.setenv("QUBA_STORE", str(store))
+    monkeypatch.delenv("QUBA_DATA", raising=False)
+    return store
