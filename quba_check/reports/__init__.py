@@ -1,1 +1,1 @@
-"""How it is told: terminal text from a record and nothing else."""
+"""How a run is told: from a record, and from nothing else."""

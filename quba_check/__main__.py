@@ -1,0 +1,5 @@
+"""`python -m quba_check` is `quba-check`."""
+
+from quba_check.cli import main
+
+raise SystemExit(main())

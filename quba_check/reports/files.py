@@ -1,0 +1,94 @@
+"""Records on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from quba_check.errors import UserError
+from quba_check.protocol.record import Record
+
+SCHEMA = 1
+_ALLOWED = "Allowed: a file that --quba-report wrote."
+
+
+def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
+    """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
+
+    Characters of a model's name that are awkward in file names become `-`; models that would share a file
+    are told apart by the start of their fingerprints.
+
+    >>> record_paths(Path("out/report.json"), [])
+    ()
+    """
+    if len(records) == 1:
+        return (path,)
+    names = [f"{_plain(record.model.name)}-{record.protocol}" for record in records]
+    times = Counter(names)
+    unique = [
+        name if times[name] == 1 else f"{name}-{_plain(record.model.fingerprint)[:8]}"
+        for name, record in zip(names, records, strict=True)
+    ]
+    return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique)
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON; see `write_text`."""
+    write_text(record.to_json(), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file so that a reader finds the old one or the whole new one, never a part.
+
+    The folder is made where there is none.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(text, path)
+    except OSError as why:
+        raise UserError(f"{path}: cannot be written: {why.strerror}.") from why
+
+
+def read_record(path: Path) -> Record:
+    """Read a record that this or an earlier version wrote.
+
+    Raises:
+        UserError: the file cannot be read or is no record.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise UserError(f"{path}: cannot be read: {why.strerror}.") from why
+    except ValueError as why:
+        raise UserError(f"{path}: not a record: it is not JSON. {_ALLOWED}") from why
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UserError(f"{path}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as why:
+        first = why.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise UserError(f"{path}: not a record: {where or 'the file'}: {first['msg']}. {_ALLOWED}") from why
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
+
+
+def _replace(text: str, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""How verdicts are counted and called in every report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from quba_check.protocol.record import Record, VerdictRow
+
+Word = Literal["FAIL", "NOT RUN", "WARN", "INFO", "SKIP", "PASS"]
+WORDS: tuple[Word, ...] = ("FAIL", "NOT RUN", "WARN", "INFO", "SKIP", "PASS")
+"""What reports call verdicts, the gravest first."""
+UNMET: tuple[Word, ...] = ("FAIL", "WARN", "INFO")
+"""Those of demands that were not met."""
+SIGNS = {"min": ">=", "max": "<="}
+_BY_TIER: dict[str, Word] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
+_BY_OUTCOME: dict[str, Word] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
+_PHRASES: tuple[tuple[Word, str], ...] = (
+    ("FAIL", "failed"),
+    ("WARN", "warned"),
+    ("INFO", "missed for information"),
+    ("SKIP", "skipped"),
+    ("NOT RUN", "not run"),
+)
+
+
+def word(verdict: VerdictRow) -> Word:
+    """What reports call a verdict: a demand that was not met goes by its tier."""
+    return _BY_OUTCOME.get(verdict.outcome) or _BY_TIER[verdict.tier]
+
+
+def gravest(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
+    """The verdict that matters most, the first of equals; None of none."""
+    return min(verdicts, key=lambda verdict: WORDS.index(word(verdict)), default=None)
+
+
+def summary_line(record: Record) -> str:
+    """The verdicts in a line, such as `7 of 9 demands passed, 1 failed, 1 warned`."""
+    if not record.verdicts:
+        return "no demands"
+    counts = Counter(word(verdict) for verdict in record.verdicts)
+    total = len(record.verdicts)
+    demands = "demand" if total == 1 else "demands"
+    others = (f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of])
+    return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
+
+
+def limit_text(limit: float | str, *, millions: bool = False) -> str:
+    """A limit as it stands in the file.
+
+    >>> limit_text(0.45), limit_text(30.0, millions=True), limit_text("B")
+    ('0.45', '30 M', 'B')
+    """
+    return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"

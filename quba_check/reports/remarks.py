@@ -1,0 +1,52 @@
+"""What every report says besides values and verdicts."""
+
+from __future__ import annotations
+
+from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
+
+
+def remarks(record: Record) -> tuple[str, ...]:
+    """Remarks on the run and its values, one sentence or so each.
+
+    An unmeasurable dimension is left out where a verdict's message gives its reason already.
+    """
+    said = []
+    if record.interrupted:
+        said.append("interrupted: not every demand was judged")
+    said.extend(record.notes)
+    for name, images in record.suite.sets.items():
+        if images.expected is not None and images.images != images.expected:
+            said.append(f"{name}: {images.images:,} images, {images.expected:,} expected")
+    for name, row in record.measurements.items():
+        if isinstance(row, MeasurementRow):
+            said.extend(f"{name}: {note}" for note in row.notes)
+        elif isinstance(row, UnmeasurableRow) and not _told_already(record, row):
+            said.append(f"{name}: unmeasurable: {row.unmeasurable}")
+    return tuple(said)
+
+
+def grade_line(grade: GradeRow, record: Record) -> str:
+    """Score, letter, percentile, population and protocol in a line."""
+    where = f"protocol {record.protocol}"
+    if grade.score is None or grade.percentile is None:
+        why = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
+        return f"QUBA not graded: {why}  population {grade.population}  {where}"
+    return (
+        f"QUBA {grade.score:.3f}  grade {grade.letter}  {ordinal(grade.percentile)} percentile of "
+        f"{grade.population}  {where}"
+    )
+
+
+def ordinal(percentile: float) -> str:
+    """A percentile in words, rounded down so that it never seems to reach a letter that it missed.
+
+    >>> ordinal(89.97), ordinal(21.4), ordinal(12.0), ordinal(0)
+    ('89th', '21st', '12th', '0th')
+    """
+    whole = int(percentile)
+    ending = "th" if whole % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(whole % 10, "th")
+    return f"{whole}{ending}"
+
+
+def _told_already(record: Record, row: UnmeasurableRow) -> bool:
+    return any(row.unmeasurable in verdict.message for verdict in record.verdicts)

@@ -1,0 +1,104 @@
+"""The table of a record: a row a dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.box import Box
+from rich.table import Table
+from rich.text import Text
+
+from quba_check.figures import figure, told_apart
+from quba_check.protocol.record import (
+    AnyMeasurementRow,
+    MeasurementRow,
+    QuantityRow,
+    Record,
+    UnmeasurableRow,
+    VerdictRow,
+)
+from quba_check.reports.judged import SIGNS, UNMET, gravest, limit_text, word
+from quba_check.reports.styles import STYLES
+from quba_check.reports.worst_part import worst_part
+
+Cell = AnyMeasurementRow | QuantityRow | None
+"""What a row of the table tells of: a dimension, a part, or a part that is not there."""
+
+
+def dimension_table(record: Record, *, rule: str) -> Table:
+    """Value, demand, verdict and worst part by dimension; a row for each part that missed its demand.
+
+    Of several demands on a dimension the one with the gravest verdict is shown, the first of equals. The
+    interval has a column where any dimension has one.
+
+    Args:
+        record: what to tell.
+        rule: the character of the rule below the head.
+    """
+    intervals = any(isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values())
+    gap = 0 if intervals else 1
+    table = Table(box=_headed(rule), padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("dimension", no_wrap=True)
+    table.add_column("value", no_wrap=True, justify="right")
+    if intervals:
+        table.add_column("interval", no_wrap=True)
+    table.add_column("demand", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("worst part", overflow="fold")
+    for cells in _rows(record):
+        table.add_row(*(cells if intervals else [*cells[:2], *cells[3:]]))
+    return table
+
+
+def _headed(rule: str) -> Box:
+    """A box that is a rule below the head and nothing else."""
+    nothing = "    \n"
+    return Box(f"{nothing}{nothing}{rule * 4}\n" + nothing * 5, ascii=rule.isascii())
+
+
+def _rows(record: Record) -> Iterator[list[Text]]:
+    """Cells of each row: name, value, interval, demand, verdict, worst part."""
+    for name, row in record.measurements.items():
+        verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
+        shown = gravest([verdict for verdict in verdicts if verdict.part is None])
+        worst = worst_part(record, name)
+        telling = f"{worst.name} {figure(worst.quantity.value, worst.quantity.unit)}" if worst else ""
+        yield [Text(name), *_judged(row, shown, verdicts), Text(telling)]
+        for verdict in verdicts:
+            if verdict.part is not None and word(verdict) in UNMET:
+                yield [Text(f"  {verdict.part}"), *_judged(_part(row, verdict.part), verdict, []), Text()]
+
+
+def _part(row: AnyMeasurementRow, name: str) -> Cell:
+    return row.parts.get(name) if isinstance(row, MeasurementRow) else row
+
+
+def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
+    """Cells for value, interval, demand and verdict; without a demand of its own, its parts' count."""
+    decisive = shown or gravest(others)
+    if shown is not None:
+        demand = f"{SIGNS[shown.bound]} {limit_text(shown.limit, millions=_is_millions(row))}"
+    else:
+        demand = f"{len(others)} on parts" if others else "-"
+    called = word(decisive) if decisive else "-"
+    verdict = Text(called, style=STYLES[called]) if called != "-" else Text(called, style="dim")
+    return [_value(row, shown), _interval(row), Text(demand), verdict]
+
+
+def _value(row: Cell, verdict: VerdictRow | None) -> Text:
+    if isinstance(row, QuantityRow):
+        if verdict is not None and isinstance(verdict.limit, float):
+            return Text(told_apart(row.value, verdict.limit, row.unit)[0])
+        return Text(figure(row.value, row.unit))
+    return Text("unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured", style="dim")
+
+
+def _interval(row: Cell) -> Text:
+    if not isinstance(row, QuantityRow) or row.interval is None:
+        return Text()
+    low, high = (figure(end, row.unit) for end in row.interval)
+    return Text(f"{low}..{high}")
+
+
+def _is_millions(row: Cell) -> bool:
+    return isinstance(row, QuantityRow) and row.unit == "millions"

@@ -1,0 +1,116 @@
+"""A record for the terminal: one table, the grade, and a paragraph for each demand that was not met."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from quba_check.protocol.record import GradeRow, Record
+from quba_check.reports.judged import SIGNS, Word, gravest, limit_text, summary_line, word
+from quba_check.reports.remarks import grade_line, remarks
+from quba_check.reports.styles import STYLES
+from quba_check.reports.table import dimension_table
+
+LEAST_WIDTH = 72
+"""Columns below which the terminal's own wrapping reads better than a squeezed table."""
+QUBA = "quba"
+_HEADINGS: dict[Word, str] = {
+    "FAIL": "Failed",
+    "WARN": "Warned",
+    "INFO": "For information",
+    "SKIP": "Skipped",
+    "NOT RUN": "Not run",
+}
+
+
+def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> str:  # noqa: A002
+    """The record as text.
+
+    Args:
+        record: what to tell; nothing else is looked at.
+        width: columns to fill at most, from 72 on; no name or number is cut, so that a name that is longer
+            by itself sticks out.
+        colour: add ANSI colours; without, the text says as much.
+        ascii: use no character outside ASCII, for logs of other encodings.
+
+    Returns:
+        Lines ending in newlines, without trailing spaces.
+    """
+    width = max(width, LEAST_WIDTH)
+    console = Console(
+        file=StringIO(),
+        width=width,
+        height=100,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        for part in _paragraphs(record, width, ascii=ascii):
+            console.print(part, soft_wrap=isinstance(part, Text))
+    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    return text.encode("ascii", "backslashreplace").decode("ascii") if ascii else text
+
+
+def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
+    yield _wrapped(_header(record), width, style="bold")
+    yield dimension_table(record, rule="-" if ascii else "─")
+    yield Text()
+    for line in _grade_lines(record):
+        yield _wrapped(line, width)
+    for remark in remarks(record):
+        yield _wrapped(remark, width, style="yellow")
+    for called in _HEADINGS:
+        yield from _group(record, called, width)
+    yield Text()
+    worst = gravest(record.verdicts)
+    yield _wrapped(summary_line(record), width, style=STYLES[word(worst)] if worst else "")
+
+
+def _header(record: Record) -> str:
+    return (
+        f"{record.model.name} on {record.suite.name}, protocol {record.protocol}, "
+        f"{record.environment.device}, {record.environment.precision}"
+    )
+
+
+def _grade_lines(record: Record) -> Iterator[str]:
+    alike: dict[GradeRow, list[str]] = {}
+    for grade in record.grades:
+        alike.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+    for grade, files in alike.items():
+        by = f"  ({', '.join(files)})" if len(alike) > 1 else ""
+        yield grade_line(grade, record) + by
+        yield from (f"  {note}" for note in grade.notes)
+        for verdict in record.verdicts:
+            if verdict.dimension == QUBA and verdict.id.partition("::")[0] in files:
+                demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
+                yield f"  {demand}: {word(verdict)}"
+
+
+def _group(record: Record, called: Word, width: int) -> Iterator[Text]:
+    told = [verdict for verdict in record.verdicts if word(verdict) == called]
+    if told:
+        yield Text()
+        yield Text(f"{_HEADINGS[called]}:", style=STYLES[called])
+    for verdict in told:
+        for line in (verdict.message or verdict.id).splitlines():
+            yield _wrapped(f"  {line}", width)
+
+
+def _wrapped(line: str, width: int, *, style: str = "") -> Text:
+    """A line in as many as it takes, the further ones two columns further in; words are not broken."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = textwrap.wrap(
+        line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+    )
+    return Text("\n".join(lines), style=style)
