@@ -1,0 +1,66 @@
+"""Label spaces that come with the package: ImageNet's own classes, and three coarser readings of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from quba_check.errors import SuiteError
+from quba_check.protocol.space import LabelSpace, Rule
+
+IMAGENET = "imagenet"
+IMAGENET_CLASS_COUNT = 1000
+IMAGENET_R = "imagenet_r"
+BUILT_IN_SPACES = ("imagenet_to_16", "imagenet_to_in9", IMAGENET_R)
+_SPACES_FILE = Path(__file__).with_name("label_spaces.yaml")
+
+
+@cache
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1,000 synsets of ILSVRC 2012 in the usual order, `n01440764` first; from timm's list."""
+    return _timm_list("imagenet_synsets.txt")
+
+
+@cache
+def built_in_space(name: str) -> LabelSpace:
+    """A built-in reading of the 1,000 ImageNet classes.
+
+    Args:
+        name: `imagenet_to_16`: the categories of model-vs-human (Geirhos et al.), by mean probability;
+            `imagenet_to_in9`: the classes of ImageNet-9 (Xiao et al.), by mapping the top-1;
+            `imagenet_r`: the 200 classes of ImageNet-R (Hendrycks et al.), the best of them.
+
+    >>> built_in_space("imagenet_to_16").classes[:3]
+    ('airplane', 'bear', 'bicycle')
+    >>> built_in_space("imagenet_to_in9").class_of()[0]
+    8
+    """
+    if name == IMAGENET_R:
+        position = {synset: k for k, synset in enumerate(imagenet_classes())}
+        synsets = _timm_list("imagenet_r_synsets.txt")
+        return LabelSpace(name, synsets, tuple((position[synset],) for synset in synsets), "argmax")
+    by, classes = _described(name)
+    return LabelSpace(name, tuple(classes), tuple(_numbers(text) for text in classes.values()), by)
+
+
+def _described(name: str) -> tuple[Rule, dict[str, str]]:
+    described = YAML(typ="safe", pure=True).load(_SPACES_FILE.read_text(encoding="utf-8"))[name]
+    return described["by"], {label: str(numbers) for label, numbers in described["classes"].items()}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a text such as `385-386 444`."""
+    ends = (part.partition("-") for part in text.split())
+    return tuple(k for first, _, last in ends for k in range(int(first), int(last or first) + 1))
+
+
+def _timm_list(file: str) -> tuple[str, ...]:
+    """The lines of one of timm's lists, found without importing timm, which would load torch."""
+    spec = find_spec("timm")
+    if spec is None or spec.origin is None:
+        raise SuiteError(f"timm is not installed: its list {file} names the ImageNet classes.")
+    path = Path(spec.origin).parent / "data" / "_info" / file
+    return tuple(path.read_text(encoding="utf-8").split())

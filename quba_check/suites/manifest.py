@@ -1,0 +1,185 @@
+"""The manifest of a suite, `quba-data.yaml`: which labelled image sets there are and how they are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from quba_check.errors import SuiteError, listed
+from quba_check.protocol.space import LabelSpace
+from quba_check.protocol.view import (
+    CLEAN_SET,
+    CORRUPTIONS_SET,
+    CUE_CONFLICT_SET,
+    MIXED_RAND_SET,
+    MIXED_SAME_SET,
+)
+from quba_check.strict_yaml import Document, Location, read_yaml, validated
+from quba_check.suites.schema import (
+    CorruptionsEntry,
+    CueConflictEntry,
+    ManifestEntry,
+    OwnSetEntry,
+    SetEntries,
+    SpacedSetEntry,
+)
+from quba_check.suites.space_definitions import check_reference, defined_spaces
+
+_SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
+_SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PART_ENDINGS = ("_accuracy", "_matched")
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSet:
+    """A set that the manifest declares.
+
+    Attributes:
+        name: `clean`, `corruptions`, `mixed_same`, `mixed_rand`, `cue_conflict` or a shift's name.
+        reader: name of its reader; None for corruptions that are generated from the clean set.
+        path: relative to the data folder.
+        expected: images it is published with (per corruption and severity for corruptions).
+        prepared: stored at its final size.
+        partial: may lack class folders.
+        space: label space that its labels are in; None is the model's own.
+    """
+
+    name: str
+    reader: str | None
+    path: str
+    expected: int | None
+    prepared: bool
+    partial: bool = False
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest without mistakes.
+
+    Attributes:
+        shown: how messages call the file.
+        name: the suite's name.
+        classes: the model's classes; None for ImageNet's, which are looked up when they are needed.
+        image_size: side of the default preparation in pixels; None leaves it to the model.
+        sets: by name.
+        shifts: names of the shifts among them, in the file's order.
+        spaces: label spaces that the file defines.
+    """
+
+    shown: str
+    name: str
+    classes: tuple[str, ...] | None
+    image_size: int | None
+    sets: Mapping[str, DeclaredSet]
+    shifts: tuple[str, ...]
+    spaces: Mapping[str, LabelSpace]
+
+
+def read_manifest(path: Path, shown: str) -> Manifest:
+    """Read and check a manifest; no image and no folder of images is looked at.
+
+    Args:
+        path: the file.
+        shown: how messages call it.
+
+    Raises:
+        SuiteError: with file and line, for every mistake in it.
+    """
+    document = read_yaml(path, shown, SuiteError)
+    entry = validated(document, ManifestEntry)
+    _check_classes(document, entry)
+    _check_shift_names(document, entry.sets)
+    _check_corruptions(document, entry.sets)
+    spaces = defined_spaces(document, entry)
+    sets = {declared.name: declared for declared in _declared(entry.sets)}
+    for declared in sets.values():
+        if declared.space is not None:
+            place = ("sets", "shifts") if declared.name in entry.sets.shifts else ("sets",)
+            check_reference(document, (*place, declared.name, "space"), declared.space, entry, spaces)
+    return Manifest(
+        shown=shown,
+        name=entry.name,
+        classes=None if isinstance(entry.classes, str) else tuple(entry.classes),
+        image_size=entry.image_size,
+        sets=sets,
+        shifts=tuple(entry.sets.shifts),
+        spaces=spaces,
+    )
+
+
+def _check_classes(document: Document, entry: ManifestEntry) -> None:
+    if isinstance(entry.classes, str):
+        return
+    if len(entry.classes) < 2:
+        raise _wrong(
+            document, ("classes",), f"classes: got {len(entry.classes)} names. Allowed: two or more."
+        )
+    first: dict[str, int] = {}
+    for number, name in enumerate(entry.classes):
+        if name in first:
+            line = document.line(("classes", first[name]))
+            text = f"classes: '{name}' is listed twice, first in line {line}."
+            raise _wrong(document, ("classes", number), text)
+        first[name] = number
+
+
+def _check_shift_names(document: Document, sets: SetEntries) -> None:
+    """A shift's name is a part of ood_robustness, beside `<name>_accuracy` and `<name>_matched`."""
+    for name in sets.shifts:
+        allowed = None
+        if name in (*_SINGLE_SETS, CORRUPTIONS_SET):
+            allowed = "names that no other set has"
+        elif not _SHIFT_NAME.fullmatch(name):
+            allowed = "lower-case letters, digits and _, with a letter first"
+        elif name.endswith(_PART_ENDINGS):
+            allowed = f"names that do not end in {' or '.join(_PART_ENDINGS)}"
+        if allowed:
+            where = document.at_key(("sets", "shifts", name))
+            raise SuiteError(f"{where}: sets.shifts: got the name '{name}'. Allowed: {allowed}.")
+
+
+def _check_corruptions(document: Document, sets: SetEntries) -> None:
+    if sets.corruptions is None:
+        return
+    where = ("sets", CORRUPTIONS_SET)
+    given = sets.corruptions.model_fields_set
+    if "generate" not in given:
+        if not {"reader", "path"} <= given:
+            got = listed(sorted(given)) or "nothing"
+            text = f"sets.corruptions: got {got}. Allowed: reader and path, or generate: from clean."
+            raise _wrong(document, where, text)
+        return
+    if others := sorted(given - {"generate"}):
+        text = f"sets.corruptions: generate goes alone, got {listed(others)} beside it."
+        raise _wrong(document, (*where, others[0]), text)
+    if sets.clean is None:
+        text = "sets.corruptions.generate: there is no set 'clean' to make them from."
+        raise _wrong(document, (*where, "generate"), text)
+
+
+def _wrong(document: Document, location: Location, text: str) -> SuiteError:
+    return SuiteError(f"{document.at(location)}: {text}")
+
+
+def _declared(sets: SetEntries) -> Iterator[DeclaredSet]:
+    """The sets that are there: clean and corruptions, the shifts, then the others."""
+    entries = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions, **sets.shifts}
+    entries |= {name: getattr(sets, name) for name in (MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)}
+    for name, entry in entries.items():
+        if entry is not None:
+            yield _declared_set(name, entry)
+
+
+def _declared_set(name: str, entry: OwnSetEntry | CueConflictEntry | CorruptionsEntry) -> DeclaredSet:
+    return DeclaredSet(
+        name=name,
+        reader=entry.reader,
+        path=entry.path or "",
+        expected=entry.expected,
+        prepared=entry.prepared,
+        partial=not isinstance(entry, CueConflictEntry) and entry.partial,
+        space=entry.space if isinstance(entry, SpacedSetEntry | CueConflictEntry) else None,
+    )

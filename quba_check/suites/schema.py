@@ -1,0 +1,102 @@
+"""The form of `quba-data.yaml`: keys and types, as pydantic models from which the JSON Schema is made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from quba_check.protocol.space import Rule
+from quba_check.strict_yaml import Strict
+
+ReaderName = Literal["folder", "csv", "model-vs-human"]
+
+
+class OwnSetEntry(Strict):
+    """A set labelled in the model's own classes.
+
+    Attributes:
+        reader: how it is laid out.
+        path: its folder or file, relative to the data folder.
+        expected: number of images it is published with.
+        prepared: stored at its final size: resized if need be, not cropped again.
+        partial: a folder set may lack class folders.
+    """
+
+    reader: ReaderName
+    path: str = Field(min_length=1)
+    expected: int | None = Field(default=None, ge=1)
+    prepared: bool = False
+    partial: bool = False
+
+
+class SpacedSetEntry(OwnSetEntry):
+    """A set labelled in any label space; `space` names it, without it the model's own classes are meant."""
+
+    space: str | None = None
+
+
+class CueConflictEntry(Strict):
+    """A set of images with two cues, named `<shape><i>-<texture><j>.png`."""
+
+    reader: Literal["cue-conflict"]
+    path: str = Field(min_length=1)
+    expected: int | None = Field(default=None, ge=1)
+    prepared: bool = False
+    space: str | None = None
+
+
+class CorruptionsEntry(Strict):
+    """Corrupted sets: read from `<corruption>/<severity>/<class>/`, or generated from the clean set.
+
+    Attributes:
+        expected: number of images per corruption and severity.
+    """
+
+    generate: Literal["from clean"] | None = None
+    reader: Literal["folder"] | None = None
+    path: str | None = Field(default=None, min_length=1)
+    expected: int | None = Field(default=None, ge=1)
+    prepared: bool = False
+    partial: bool = False
+
+
+class SetEntries(Strict):
+    """The sets of a suite. Each may be left out; what needs it is then unmeasurable."""
+
+    clean: OwnSetEntry | None = None
+    corruptions: CorruptionsEntry | None = None
+    shifts: dict[str, SpacedSetEntry] = Field(default_factory=dict)
+    mixed_same: SpacedSetEntry | None = None
+    mixed_rand: SpacedSetEntry | None = None
+    cue_conflict: CueConflictEntry | None = None
+
+
+class SpaceEntry(BaseModel):
+    """A label space: for each of its classes, the model's classes that belong to it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, list[str]]
+
+    by: Rule = "mean"
+
+    @property
+    def members(self) -> dict[str, list[str]]:
+        """For each class of the space, names of the model's classes that belong to it."""
+        return self.__pydantic_extra__
+
+
+class ManifestEntry(Strict):
+    """A whole manifest, as it stands in the file."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str = Field(min_length=1)
+    classes: Literal["imagenet"] | list[str]
+    image_size: int | None = Field(default=None, ge=1)
+    sets: SetEntries
+    spaces: dict[str, str | SpaceEntry] = Field(default_factory=dict)
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON Schema of `quba-data.yaml`, for editors."""
+    return ManifestEntry.model_json_schema(by_alias=True)

@@ -1,0 +1,281 @@
+"""A suite: from its manifest and a view to (index, image, label)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.predictions import OUTSIDE
+from quba_check.protocol.space import LabelSpace
+from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.suites.label_spaces import (
+    BUILT_IN_SPACES,
+    IMAGENET_CLASS_COUNT,
+    built_in_space,
+    imagenet_classes,
+)
+from quba_check.suites.manifest import DeclaredSet, Manifest, read_manifest
+from quba_check.suites.readers import READERS, check_complete
+
+MANIFEST_NAME = "quba-data.yaml"
+_IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
+_IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
+_EXPECTED = (
+    f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
+    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
+)
+_LISTINGS_KEPT = 4
+"""Views whose lists of examples stay in memory; a list of 50,000 takes about 10 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled image of a set.
+
+    Attributes:
+        index: its position in the set.
+        name: its path relative to the suite's root, with forward slashes.
+        label: its class in the label space that the set declares.
+        texture: class of its second cue in that space; `OUTSIDE` where it has none.
+    """
+
+    index: int
+    name: str
+    label: int
+    texture: int = OUTSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class SetCount:
+    """How many images a set has.
+
+    Attributes:
+        images: found.
+        expected: as published; None where the manifest does not say.
+    """
+
+    images: int
+    expected: int | None
+
+
+class Suite:
+    """Labelled image sets, found by views. Open one with `open_suite`.
+
+    Args:
+        root: the data folder; relative paths of the manifest begin there.
+        manifest: which sets there are.
+
+    Attributes:
+        name: the suite's name.
+        root: absolute path of the data folder.
+        image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
+        facts: what dimensions may know of the suite; no image and no list of ImageNet classes is read for it.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self.name = manifest.name
+        self.root = root.absolute()
+        self.image_size = manifest.image_size
+        self._manifest = manifest
+        corruptions = manifest.sets.get(CORRUPTIONS_SET)
+        self.facts = SuiteFacts(
+            name=manifest.name,
+            class_count=IMAGENET_CLASS_COUNT if manifest.classes is None else len(manifest.classes),
+            shifts=manifest.shifts,
+            corruptions=CORRUPTIONS,
+            spaces={name: declared.space for name, declared in manifest.sets.items()},
+            generates_corruptions=corruptions is not None and corruptions.reader is None,
+        )
+        self._counted: dict[View, int] = {}
+        self._listing = lru_cache(maxsize=_LISTINGS_KEPT)(self._listed)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that a model of this suite answers with, in order."""
+        return imagenet_classes() if self._manifest.classes is None else self._manifest.classes
+
+    @cached_property
+    def _own_space(self) -> LabelSpace:
+        return LabelSpace.own(self.classes)
+
+    def space(self, name: str | None) -> LabelSpace:
+        """The label space of that name; None is the model's own.
+
+        Raises:
+            SuiteError: the suite has no such space.
+        """
+        if name is None:
+            return self._own_space
+        if name in self._manifest.spaces:
+            return self._manifest.spaces[name]
+        if name in BUILT_IN_SPACES and self._manifest.classes is None:
+            return built_in_space(name)
+        raise SuiteError(f"{self._manifest.shown}: unknown label space '{name}'.")
+
+    def space_of(self, set_name: str) -> LabelSpace:
+        """The label space that a set declares.
+
+        Raises:
+            SuiteError: the suite declares no such set.
+        """
+        return self.space(self._declared(set_name).space)
+
+    def missing(self, view: View) -> str | None:
+        """Why there are no images for a view, as the end of a sentence; None if its set is there."""
+        if view.set not in self._manifest.sets:
+            return f"{self._manifest.shown} declares no set '{view.set}'"
+        if self.generates(view):
+            return self.missing(View(CLEAN_SET))
+        place = self.place(view)
+        return None if place.exists() else f"the set '{view.images}' is not there: looked for {place}"
+
+    def is_prepared(self, view: View) -> bool:
+        """Whether the view's images are stored at their final size and are not to be cropped again."""
+        return self._declared(self._source(view).set).prepared
+
+    def generates(self, view: View) -> bool:
+        """Whether the view is a corruption that is made from the clean images after their preparation."""
+        return self._declared(view.set).reader is None
+
+    def place(self, view: View) -> Path:
+        """The folder or file that the view's images are read from."""
+        source = self._source(view)
+        parts = (str(part) for part in (source.corruption, source.severity) if part is not None)
+        return self.root.joinpath(self._declared(source.set).path, *parts)
+
+    def examples(self, view: View) -> tuple[Example, ...]:
+        """The images behind a view in their order; for generated corruptions the clean ones.
+
+        Raises:
+            SuiteError: the set is not laid out as its reader expects; the message names the file or folder.
+        """
+        return self._listing(self._source(view))
+
+    def path(self, example: Example) -> Path:
+        """Where an example's file is."""
+        return self.root / example.name
+
+    def image(self, example: Example) -> Image.Image:
+        """An example's image in RGB, fully decoded.
+
+        As in torchvision's and timm's loaders, an orientation in the EXIF data is not applied.
+
+        Raises:
+            SuiteError: the file is not there or cannot be decoded.
+        """
+        path = self.path(example)
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except UnidentifiedImageError:
+            reason = "no image format recognises it"
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+        raise SuiteError(f"{path}: cannot be decoded as an image ({reason}). Replace or remove the file.")
+
+    def views(self) -> tuple[View, ...]:
+        """One view for every set, and every corruption and severity, that is there."""
+        declared = (
+            view
+            for name in self._manifest.sets
+            for view in (_conditions() if name == CORRUPTIONS_SET else (View(name),))
+        )
+        return tuple(view for view in declared if self.missing(view) is None)
+
+    def counts(self, views: Iterable[View] | None = None) -> dict[str, SetCount]:
+        """Images found and expected, by set name; corruptions are summed over their conditions.
+
+        A number that differs from the expected one is told here and is no error.
+
+        Args:
+            views: those to count; their listings are remembered. By default those of every set that is there,
+                which for a million-file suite means to list them all.
+
+        Raises:
+            SuiteError: a set is not laid out as its reader expects.
+        """
+        counts: dict[str, SetCount] = {}
+        for view in dict.fromkeys(view.images for view in (self.views() if views is None else views)):
+            images, expected = self._count(view), self._declared(self._source(view).set).expected
+            if view.set in counts:
+                images += counts[view.set].images
+                expected = None if expected is None else expected + (counts[view.set].expected or 0)
+            counts[view.set] = SetCount(images, expected)
+        return counts
+
+    def _count(self, view: View) -> int:
+        source = self._source(view)
+        if source not in self._counted:
+            self._listing(source)
+        return self._counted[source]
+
+    def _declared(self, set_name: str) -> DeclaredSet:
+        if set_name not in self._manifest.sets:
+            near = did_you_mean(set_name, self._manifest.sets)
+            known = listed(self._manifest.sets)
+            raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {known}.")
+        return self._manifest.sets[set_name]
+
+    def _source(self, view: View) -> View:
+        """The view whose files the images come from."""
+        return View(CLEAN_SET) if self.generates(view) else view.images
+
+    def _listed(self, source: View) -> tuple[Example, ...]:
+        declared = self._declared(source.set)
+        if reason := self.missing(source):
+            raise SuiteError(f"{self.root}: {reason}.")
+        place, classes = self.place(source), self.space(declared.space).classes
+        images = READERS[str(declared.reader)](place, classes)
+        if declared.reader == "folder" and not declared.partial:
+            check_complete(place, images, classes)
+        self._counted[source] = len(images)
+        prefix = f"{self.root.as_posix()}/"
+        return tuple(
+            Example(index, image.path.removeprefix(prefix), image.label, image.texture)
+            for index, image in enumerate(images)
+        )
+
+
+def open_suite(root: Path) -> Suite:
+    """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
+
+    Args:
+        root: the data folder.
+
+    Raises:
+        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
+    """
+    root = root.expanduser().absolute()
+    if not root.exists():
+        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
+        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+    if not root.is_dir():
+        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED}")
+    manifest = root / MANIFEST_NAME
+    if manifest.exists():
+        return Suite(root, read_manifest(manifest, str(manifest)))
+    names = _names_in(root)
+    if not names:
+        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED}")
+    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN))
+    if not suite.views():
+        raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
+    return suite
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def _conditions() -> tuple[View, ...]:
+    return tuple(
+        View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
+        for corruption in CORRUPTIONS
+        for severity in SEVERITIES
+    )
