@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from quba_check.errors import OptionError, UserError
+from quba_check.errors import OptionError, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     describe.set_defaults(command=_describe)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of a file format, for editors")
-    schema.add_argument("format", choices=sorted(SCHEMAS), help="which format")
+    schema.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))
     schema.set_defaults(command=_schema)
     return parser
 
@@ -115,6 +115,11 @@ def _sets_table(suite: Suite) -> Table:
 
 
 def _schema(options: argparse.Namespace) -> None:
+    if options.format not in SCHEMAS:
+        raise OptionError(
+            f"quba-check schema: unknown format, got '{options.format}'. Allowed: {', '.join(SCHEMAS)}."
+            f"{did_you_mean(options.format, SCHEMAS)}"
+        )
     sys.stdout.write(json.dumps(SCHEMAS[options.format](), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -64,11 +64,9 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
     yield _wrapped(_header(record), width, style="bold")
     yield dimension_table(record, rule="-" if ascii else "─")
-    yield Text()
-    for line in _grade_lines(record):
-        yield _wrapped(line, width)
-    for remark in remarks(record):
-        yield _wrapped(remark, width, style="yellow")
+    said = [_wrapped(line, width) for line in _grade_lines(record)]
+    said += [_wrapped(remark, width, style="yellow") for remark in remarks(record)]
+    yield from [Text(), *said] if said else []
     for called in _HEADINGS:
         yield from _group(record, called, width)
     yield Text()

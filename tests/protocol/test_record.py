@@ -1,0 +1,197 @@
+"""The record: it survives JSON, ignores what later versions add, and keeps the kinds of rows apart."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.protocol.record import (
+    MEASUREMENTS,
+    MeasurementRow,
+    NotMeasuredRow,
+    Record,
+    UnmeasurableRow,
+    row_of,
+    values_of,
+)
+
+CONTENT = {
+    "schema": 1,
+    "model": {
+        "spec": "timm:resnet50",
+        "name": "resnet50",
+        "fingerprint": "abc",
+        "parameters": 25557032,
+        "preparation": {"input_size": [3, 224, 224]},
+        "classes": 1000,
+        "outputs": "logits",
+    },
+    "suite": {
+        "name": "imagenet",
+        "root": "/data",
+        "fingerprint": "def",
+        "sets": {"clean": {"images": 49000, "expected": 50000}, "sketch": {"images": 800, "expected": None}},
+    },
+    "protocol": "standard",
+    "measurements": {
+        "accuracy": {
+            "value": 0.1 + 0.2,
+            "unit": "fraction",
+            "n": 49000,
+            "interval": [0.29, 0.31],
+            "parts": {"top5": {"value": 0.5, "unit": "fraction", "n": 49000, "interval": None}},
+            "notes": ["a remark"],
+        },
+        "object_focus": {"unmeasurable": "no set 'mixed_same'"},
+        "shape_bias": {"not_measured": True},
+    },
+    "verdicts": [
+        {
+            "id": "t.yaml::accuracy[min]",
+            "dimension": "accuracy",
+            "part": None,
+            "bound": "min",
+            "limit": 0.75,
+            "tier": "block",
+            "outcome": "fail",
+            "file": "t.yaml",
+            "line": 4,
+            "message": "accuracy 0.300 is below 0.750 (short by 0.450)",
+        },
+        {
+            "id": "t.yaml::quba.grade[min]",
+            "dimension": "quba",
+            "part": "grade",
+            "bound": "min",
+            "limit": "C",
+            "tier": "warn",
+            "outcome": "unmeasurable",
+            "file": "t.yaml",
+            "line": 9,
+            "message": "quba.grade could not be measured: not graded: missing object_focus",
+        },
+    ],
+    "grades": [
+        {
+            "file": "t.yaml",
+            "score": None,
+            "percentile": None,
+            "letter": None,
+            "population": "published",
+            "protocol_of_population": "released",
+            "complete": False,
+            "missing": ["object_focus"],
+            "cross_protocol": [],
+            "notes": [],
+        }
+    ],
+    "environment": {
+        "versions": {"torch": "2.13.0"},
+        "device": "cpu",
+        "precision": "fp32",
+        "seed": 0,
+        "time": "2026-01-01T00:00:00Z",
+        "git": None,
+    },
+    "interrupted": False,
+    "notes": [],
+}
+
+
+def without(mapping, *names):
+    return {name: value for name, value in mapping.items() if name not in names}
+
+
+def subset(small, large):
+    """Whether every key and value of one JSON document stands in another."""
+    if isinstance(small, dict):
+        return isinstance(large, dict) and all(k in large and subset(v, large[k]) for k, v in small.items())
+    if isinstance(small, list):
+        return len(small) == len(large) and all(subset(a, b) for a, b in zip(small, large, strict=True))
+    return small == large
+
+
+def test_json_holds_what_was_put_in():
+    assert subset(CONTENT, json.loads(Record.model_validate(CONTENT).to_json()))
+
+
+def test_round_trip():
+    record = Record.model_validate(CONTENT)
+    assert Record.model_validate_json(record.to_json()) == record
+    assert record.to_json().endswith("}\n")
+
+
+def test_kinds_of_measurements():
+    measurements = Record.model_validate(CONTENT).measurements
+    assert [type(row) for row in measurements.values()] == [MeasurementRow, UnmeasurableRow, NotMeasuredRow]
+
+
+def test_keys_of_later_versions_are_ignored():
+    later = {
+        **CONTENT,
+        "colour": "green",
+        "model": {**CONTENT["model"], "price": 3},
+        "measurements": {"accuracy": {**CONTENT["measurements"]["accuracy"], "median": 0.4}},
+    }
+    assert Record.model_validate(later).measurements["accuracy"].value == 0.1 + 0.2
+
+
+def test_keys_that_may_be_absent():
+    small = {
+        **without(CONTENT, "schema", "verdicts", "grades", "interrupted", "notes"),
+        "schema": 1,
+        "measurements": {"accuracy": {"value": 0.5, "unit": "fraction"}},
+    }
+    record = Record.model_validate(small)
+    assert (record.verdicts, record.grades, record.interrupted, record.notes) == ((), (), False, ())
+    assert record.measurements["accuracy"].parts == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": 2},
+        {"protocol": "new"},
+        {"measurements": {"accuracy": {}}},
+        {"measurements": {"accuracy": {"not_measured": False}}},
+        {"verdicts": [{**CONTENT["verdicts"][0], "outcome": "maybe"}]},
+    ],
+)
+def test_other_records_are_refused(changes):
+    with pytest.raises(ValidationError):
+        Record.model_validate({**CONTENT, **changes})
+
+
+def test_limits_keep_their_kind():
+    number, letter = (row.limit for row in Record.model_validate(CONTENT).verdicts)
+    assert (number, letter) == (0.75, "C")
+    whole = {**CONTENT["verdicts"][0], "limit": 30}
+    assert Record.model_validate({**CONTENT, "verdicts": [whole]}).verdicts[0].limit == 30.0
+
+
+def test_row_of_a_measurement():
+    parts = {"top5": Quantity(0.9, "fraction", 10, (0.8, 1.0))}
+    row = row_of(Measurement("accuracy", 0.5, "fraction", 10, (0.2, 0.8), parts, ("a remark",)))
+    assert row.model_dump() == {
+        "value": 0.5,
+        "unit": "fraction",
+        "n": 10,
+        "interval": (0.2, 0.8),
+        "parts": {"top5": {"value": 0.9, "unit": "fraction", "n": 10, "interval": (0.8, 1.0)}},
+        "notes": ("a remark",),
+    }
+    assert row_of(Unmeasurable("accuracy", "no images")) == UnmeasurableRow(unmeasurable="no images")
+
+
+def test_values_are_of_measured_dimensions():
+    assert values_of(Record.model_validate(CONTENT).measurements) == {"accuracy": 0.1 + 0.2}
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_number_survives(value):
+    written = MEASUREMENTS.dump_json({"accuracy": MeasurementRow(value=value, unit="fraction")})
+    assert MEASUREMENTS.validate_json(written)["accuracy"].value == value

@@ -1,0 +1,339 @@
+"""What the terminal shows, to the character."""
+
+import pytest
+
+from quba_check.protocol.record import Record
+from quba_check.protocol.view import CORRUPTIONS
+from quba_check.reports.remarks import ordinal
+from quba_check.reports.terminal import render
+
+DEFAULT = "thresholds/default.yaml"
+
+
+def value(number, unit="ratio", **more):
+    return {"value": number, "unit": unit, "n": 1000, **more}
+
+
+def demand(name, limit, outcome="pass", *, bound="min", part=None, tier="block", message="", file=DEFAULT):
+    called = f"{name}.{part}" if part else name
+    return {
+        "id": f"{file}::{called}[{bound}]",
+        "dimension": name,
+        "part": part,
+        "bound": bound,
+        "limit": limit,
+        "tier": tier,
+        "outcome": outcome,
+        "file": file,
+        "line": 3,
+        "message": message,
+    }
+
+
+def grade(score=0.412, **changes):
+    return {
+        "file": DEFAULT,
+        "score": score,
+        "percentile": 78.53,
+        "letter": "B",
+        "population": "published",
+        "protocol_of_population": "released",
+        "complete": True,
+        **changes,
+    }
+
+
+def record(measurements, verdicts=(), grades=(), *, sets=None, **changes):
+    return Record.model_validate(
+        {
+            "schema": 1,
+            "model": {
+                "spec": "r50.pt",
+                "name": "r50",
+                "fingerprint": "f",
+                "parameters": 25557032,
+                "preparation": {},
+                "classes": 1000,
+            },
+            "suite": {"name": "imagenet", "root": "/data", "fingerprint": "s", "sets": sets or {}},
+            "protocol": "standard",
+            "measurements": measurements,
+            "verdicts": list(verdicts),
+            "grades": list(grades),
+            "environment": {"versions": {}, "device": "cuda", "precision": "fp32", "seed": 0, "time": "now"},
+            **changes,
+        }
+    )
+
+
+REASON = (
+    "class_balance needs two images in every class; 980 of 1000 classes have fewer (first: class 0 has 0, "
+    "class 1 has 0, class 2 has 0 and 977 more)"
+)
+MEASUREMENTS = {
+    "accuracy": value(0.8123, "fraction", parts={"top5": value(0.95, "fraction")}),
+    "adversarial_robustness": value(
+        0.1432,
+        parts={"fgsm": value(0.3), "pgd": value(0.05), "fgsm_accuracy": value(0.02, "fraction")},
+        notes=["masked: 3.2 % of images have no input gradient"],
+    ),
+    "corruption_robustness": value(
+        0.412, parts={name: value(0.312 + 0.02 * k) for k, name in enumerate(reversed(CORRUPTIONS))}
+    ),
+    "ood_robustness": value(
+        0.61, parts={"sketch": value(0.4), "edge": value(0.7), "sketch_accuracy": value(0.2, "fraction")}
+    ),
+    "calibration_error": value(
+        0.0123, "fraction", parts={"ece": value(0.03, "fraction"), "ace": value(0.005, "fraction")}
+    ),
+    "class_balance": {"unmeasurable": REASON},
+    "object_focus": {"not_measured": True},
+    "shape_bias": value(0.4999996, "fraction"),
+    "parameters": value(25.557032, "millions"),
+}
+VERDICTS = (
+    demand("accuracy", 0.75),
+    demand("adversarial_robustness", 0.05),
+    demand("adversarial_robustness", 0.01, part="pgd"),
+    demand(
+        "corruption_robustness",
+        0.5,
+        "fail",
+        message="corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
+        "  worst parts: jpeg_compression 0.312, pixelate 0.332, elastic_transform 0.352\n"
+        "  demanded by thresholds/default.yaml:12",
+    ),
+    demand(
+        "corruption_robustness",
+        0.43,
+        "fail",
+        part="fog",
+        tier="warn",
+        message="corruption_robustness.fog 0.412 is below 0.430 (short by 0.018)",
+    ),
+    demand("ood_robustness", 0.3, part="sketch"),
+    demand(
+        "calibration_error",
+        0.01,
+        "fail",
+        bound="max",
+        tier="info",
+        message="calibration_error 0.0123 is above 0.0100 (over by 0.0023)",
+    ),
+    demand("class_balance", 0.7, "unmeasurable", message=f"class_balance could not be measured: {REASON}"),
+    demand("shape_bias", 0.5, "fail", message="shape_bias 0.4999996 is below 0.5000000 (short by 0.0000004)"),
+    demand("parameters", 30, bound="max"),
+    demand("quba", "C", part="grade"),
+)
+CROSS = (
+    "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
+    "these values pixels (protocol standard); that part of the score compares unlike things"
+)
+FULL = record(
+    MEASUREMENTS,
+    VERDICTS,
+    [grade(notes=[CROSS], cross_protocol=["adversarial_robustness"])],
+    sets={"clean": {"images": 49000, "expected": 50000}, "sketch": {"images": 800}, "edge": {"images": 160}},
+    notes=["model: no preparation was found, the suite's is used"],
+)
+
+FULL_TEXT = """\
+r50 on imagenet, protocol standard, cuda, fp32
+dimension                      value  demand      verdict  worst part
+────────────────────────────────────────────────────────────────────────────────
+accuracy                       0.812  >= 0.75     PASS
+adversarial_robustness         0.143  >= 0.05     PASS     pgd 0.0500
+corruption_robustness          0.412  >= 0.5      FAIL     jpeg_compression
+                                                           0.312
+  fog                          0.412  >= 0.43     WARN
+ood_robustness                 0.610  1 on parts  PASS     sketch 0.400
+calibration_error             0.0123  <= 0.01     INFO     ece 0.0300
+class_balance           unmeasurable  >= 0.7      FAIL
+object_focus            not measured  -           -
+shape_bias                 0.4999996  >= 0.5      FAIL
+parameters                  25.557 M  <= 30 M     PASS
+
+QUBA 0.412  grade B  78th percentile of published  protocol standard
+  cross-protocol: adversarial_robustness: published attacks the normalised input
+    (protocol released), these values pixels (protocol standard); that part of
+    the score compares unlike things
+  grade >= C: PASS
+model: no preparation was found, the suite's is used
+clean: 49,000 images, 50,000 expected
+adversarial_robustness: masked: 3.2 % of images have no input gradient
+
+Failed:
+  corruption_robustness 0.412 is below 0.500 (short by 0.088)
+    worst parts: jpeg_compression 0.312, pixelate 0.332, elastic_transform 0.352
+    demanded by thresholds/default.yaml:12
+  class_balance could not be measured: class_balance needs two images in every
+    class; 980 of 1000 classes have fewer (first: class 0 has 0, class 1 has 0,
+    class 2 has 0 and 977 more)
+  shape_bias 0.4999996 is below 0.5000000 (short by 0.0000004)
+
+Warned:
+  corruption_robustness.fog 0.412 is below 0.430 (short by 0.018)
+
+For information:
+  calibration_error 0.0123 is above 0.0100 (over by 0.0023)
+
+6 of 11 demands passed, 3 failed, 1 warned, 1 missed for information
+"""
+
+
+def test_everything_at_once():
+    assert render(FULL, width=80, colour=False) == FULL_TEXT
+
+
+def test_ascii_differs_in_the_rule_alone():
+    assert render(FULL, width=80, colour=False, ascii=True) == FULL_TEXT.replace("─", "-")
+
+
+def test_other_characters_are_spelled_out_in_ascii():
+    shown = render(record({}, notes=["the largest |δ| is 0.1"]), width=80, colour=False, ascii=True)
+    assert "the largest |\\u03b4| is 0.1\n" in shown
+    assert shown.isascii()
+
+
+def test_passing_run_is_short():
+    measurements = {"accuracy": value(0.9, "fraction"), "parameters": value(5.0, "millions")}
+    verdicts = [demand("accuracy", 0.75), demand("parameters", 30, bound="max")]
+    assert render(record(measurements, verdicts), width=80, colour=False) == (
+        "r50 on imagenet, protocol standard, cuda, fp32\n"
+        "dimension     value  demand   verdict  worst part\n"
+        "─────────────────────────────────────────────────\n"
+        "accuracy      0.900  >= 0.75  PASS\n"
+        "parameters  5.000 M  <= 30 M  PASS\n"
+        "\n"
+        "2 of 2 demands passed\n"
+    )
+
+
+def test_intervals_have_a_column_when_there_are_any():
+    measurements = {
+        "accuracy": value(0.8123, "fraction", interval=[0.79, 0.83]),
+        "corruption_robustness": value(0.412, parts={"elastic_transform": value(0.312)}),
+    }
+    lines = render(record(measurements), width=80, colour=False).splitlines()
+    assert lines[1:5] == [
+        "dimension             value interval     demand verdict worst part",
+        "─" * 79,
+        "accuracy              0.812 0.790..0.830 -      -",
+        "corruption_robustness 0.412              -      -       elastic_transform 0.312",
+    ]
+
+
+def test_unmeasurable_without_a_demand_gives_its_reason():
+    shown = render(record({"object_focus": {"unmeasurable": "no set 'mixed_same'"}}), width=80, colour=False)
+    assert "\nobject_focus  unmeasurable  -       -\n" in shown
+    assert "\nobject_focus: unmeasurable: no set 'mixed_same'\n" in shown
+    assert shown.endswith("\nno demands\n")
+
+
+def test_not_graded():
+    missing = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
+    assert "\nQUBA not graded: missing accuracy, shape_bias  population published  protocol standard\n" in (
+        render(record({}, grades=[missing]), width=100, colour=False)
+    )
+
+
+def test_several_threshold_files():
+    strict = "thresholds/strict.yaml"
+    measurements = {"accuracy": value(0.8, "fraction")}
+    failed = "accuracy 0.800 is below 0.900 (short by 0.100)\n  demanded by thresholds/strict.yaml:3"
+    verdicts = [
+        demand("accuracy", 0.75),
+        demand("accuracy", 0.9, "fail", message=failed, file=strict),
+        demand("quba", 0.0, part="score"),
+        demand("quba", "A", "fail", part="grade", message="quba.grade B is below A", file=strict),
+    ]
+    same = record(measurements, verdicts, [grade(), grade(file=strict)])
+    shown = render(same, width=80, colour=False)
+    assert "\naccuracy   0.800  >= 0.9  FAIL\n" in shown
+    assert shown.count("QUBA ") == 1
+    assert "\n  score >= 0: PASS\n  grade >= A: FAIL\n" in shown
+    assert (
+        "\nFailed:\n  accuracy 0.800 is below 0.900 (short by 0.100)\n    demanded by thresholds/s" in shown
+    )
+    other = record(measurements, verdicts, [grade(), grade(0.3, letter="C", percentile=52.1, file=strict)])
+    assert [line for line in render(other, width=120, colour=False).splitlines() if "QUBA" in line] == [
+        "QUBA 0.412  grade B  78th percentile of published  protocol standard  (thresholds/default.yaml)",
+        "QUBA 0.300  grade C  52nd percentile of published  protocol standard  (thresholds/strict.yaml)",
+    ]
+
+
+def test_demands_of_an_extended_file_stay_with_the_grade_of_the_file_that_was_run():
+    mine = "thresholds/mine.yaml"
+    inherited = demand("quba", "C", part="grade", file=mine) | {"file": DEFAULT}
+    shown = render(record({}, [inherited], [grade(file=mine)]), width=80, colour=False)
+    assert "  grade >= C: PASS\n" in shown
+
+
+def test_interrupted_run():
+    verdicts = [demand("accuracy", 0.7, "not run"), demand("shape_bias", 0.2, "skipped", message="no data")]
+    measurements = {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}}
+    shown = render(record(measurements, verdicts, interrupted=True), width=80, colour=False)
+    assert shown.partition("part\n")[2] == (
+        "─────────────────────────────────────────────────────\n"
+        "accuracy    not measured  >= 0.7  NOT RUN\n"
+        "shape_bias  unmeasurable  >= 0.2  SKIP\n"
+        "\n"
+        "interrupted: not every demand was judged\n"
+        "\n"
+        "Skipped:\n"
+        "  no data\n"
+        "\n"
+        "Not run:\n"
+        "  thresholds/default.yaml::accuracy[min]\n"
+        "\n"
+        "0 of 2 demands passed, 1 skipped, 1 not run\n"
+    )
+
+
+def test_colour_adds_only_escapes():
+    import re
+
+    coloured = render(FULL, width=80, colour=True)
+    assert "\x1b[1;31mFAIL" in coloured
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in plain.splitlines()] == FULL_TEXT.splitlines()
+
+
+def test_environment_changes_nothing(monkeypatch):
+    for name, setting in {"COLUMNS": "40", "TERM": "dumb", "FORCE_COLOR": "1", "NO_COLOR": ""}.items():
+        monkeypatch.setenv(name, setting)
+    assert render(FULL, width=80, colour=False) == FULL_TEXT
+
+
+def test_brackets_and_colons_are_text():
+    shown = render(record({}, notes=["[bold]not markup[/bold] :smile:"]), width=80, colour=False)
+    assert "\n[bold]not markup[/bold] :smile:\n" in shown
+
+
+@pytest.mark.parametrize("width", [20, 72, 80, 100, 200])
+def test_no_name_or_number_is_cut(width):
+    shown = render(FULL, width=width, colour=False)
+    assert "…" not in shown
+    for word in (*MEASUREMENTS, "0.4999996", "25.557 M", "jpeg_compression", "unmeasurable"):
+        assert word in shown
+    assert max(map(len, shown.splitlines())) <= max(width, 72)
+
+
+def test_long_paths_are_not_broken():
+    path = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
+    failed = demand("accuracy", 0.9, "fail", message=f"accuracy 0.1 is below 0.9\n  demanded by {path}")
+    assert path in render(record({"accuracy": value(0.1, "fraction")}, [failed]), width=80, colour=False)
+
+
+def test_dimension_of_a_users_own():
+    shown = render(
+        record({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})}), width=80, colour=False
+    )
+    assert "\nspeed_on_a_phone  12.500  -       -\n" in shown
+
+
+def test_ordinals_never_round_up():
+    percentiles = (0, 1.9, 2, 3, 11, 12.5, 13, 22, 89.999, 90, 100)
+    assert " ".join(ordinal(percentile) for percentile in percentiles) == (
+        "0th 1st 2nd 3rd 11th 12th 13th 22nd 89th 90th 100th"
+    )
