@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from quba_check.models.classifier import described
 from quba_check.models.fit import fit
 
 SEARCH_SECONDS = 8.0
+_SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
 POPULAR = (
     *("resnet50", "resnet18", "resnet34", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"),
     *("vit_base_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vit_large_patch16_224"),
@@ -50,10 +52,9 @@ def check_architecture(name: str, *, where: str) -> None:
         ModelError: timm knows no such architecture, or not with this tag; the nearest names are given.
     """
     if not is_model(name):
-        near = nearest_architectures(name)
-        tail = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
         raise ModelError(
-            f"{where}: unknown architecture '{name}'. Allowed: the models of timm {timm.__version__}.{tail}"
+            f"{where}: unknown architecture '{name}'. Allowed: the models of timm {timm.__version__}."
+            f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
     tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
@@ -67,9 +68,26 @@ def nearest_architectures(name: str, count: int = 3) -> list[str]:
     return difflib.get_close_matches(name.partition(".")[0].lower(), timm.list_models(), n=count, cutoff=0.6)
 
 
+def siblings(name: str) -> list[str]:
+    """The names in timm that differ from a name in nothing but numbers and size words.
+
+    >>> "swin_base_patch4_window12_384" in siblings("swin_tiny_patch4_window7_224")
+    True
+    """
+    family = _SIZE.sub("#", name.partition(".")[0].lower())
+    return [other for other in timm.list_models() if _SIZE.sub("#", other) == family]
+
+
 def architecture(name: str, *, classes: int) -> nn.Module:
-    """A timm architecture without pretrained weights, with a head for `classes` classes."""
-    return cast(nn.Module, timm.create_model(name, pretrained=False, num_classes=classes))
+    """A timm architecture without pretrained weights, with a head for `classes` classes.
+
+    Raises:
+        ModelError: timm cannot build it here, for example for lack of a package.
+    """
+    try:
+        return cast(nn.Module, timm.create_model(name, pretrained=False, num_classes=classes))
+    except Exception as error:
+        raise ModelError(f"--quba-arch: timm cannot build '{name}' ({described(error)}).") from error
 
 
 def pretrained(name: str, *, spec: str) -> nn.Module:
@@ -105,7 +123,8 @@ def fitting_architecture(
 ) -> str | None:
     """The first timm architecture into which a state dict fits, whatever number of classes its head has.
 
-    Looked through are the names near to `near`, then `POPULAR`; not all of timm's, which would take minutes.
+    Looked through are siblings of `near` and names near to it, then `POPULAR`; not all of timm's, which would
+    take minutes.
 
     Args:
         state: tensors by name.
@@ -116,7 +135,7 @@ def fitting_architecture(
         A timm name, or None.
     """
     deadline = time.monotonic() + seconds
-    candidates = [name for word in near for name in nearest_architectures(word, 12)]
+    candidates = [name for word in near for name in (*siblings(word), *nearest_architectures(word, 12))]
     for name in dict.fromkeys([*candidates, *POPULAR]):
         if time.monotonic() > deadline:
             return None
@@ -132,6 +151,11 @@ def base_name(name: str) -> str:
     """A timm name without its pretrained tag, by which timm itself calls the architecture."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
+
+
+def _question(near: list[str]) -> str:
+    quoted = [f"'{name}'" for name in near]
+    return f" Did you mean {' or '.join(filter(None, [', '.join(quoted[:-1]), quoted[-1]]))}?" if near else ""
 
 
 def _outline(name: str) -> nn.Module | None:

@@ -67,9 +67,11 @@ def _imported(name: str, spec: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            near = (
+                did_you_mean(name, _modules_in(Path.cwd())) if name == error.name and "." not in name else ""
+            )
             raise ModelError(
-                f"{spec}: there is no module '{error.name}', neither in {here} nor installed."
-                f"{did_you_mean(name, _modules_in(Path.cwd()))}"
+                f"{spec}: there is no module '{error.name}', neither in {here} nor installed.{near}"
             ) from error
         raise ModelError(f"{spec}: importing '{name}' raised {described(error)}") from error
     except Exception as error:

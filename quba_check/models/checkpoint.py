@@ -21,7 +21,7 @@ from quba_check.models.pickles import pickled_names
 State = dict[str, Tensor]
 
 HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
-_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.")
+_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.")
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -41,22 +41,26 @@ def read_state_dict(path: Path, *, spec: str, trust_pickle: bool = False) -> Sta
         ModelError: the file is damaged, no checkpoint, would run code, or holds something else than a
             state dict.
     """
-    if path.stat().st_size == 0:
+    beginning = _beginning(path, spec)
+    if not beginning:
         raise ModelError(f"{spec}: is no checkpoint, the file is empty.")
-    if _starts_with(path, _LFS_POINTER):
+    if beginning == _LFS_POINTER:
         raise ModelError(f"{spec}: is no checkpoint but a Git LFS pointer to one. Fetch it: git lfs pull.")
     if path.suffix.lower() == ".safetensors":
         try:
             return dict(load_file(path))
         except SafetensorError as error:
-            raise ModelError(f"{spec}: is no safetensors file, or a damaged one ({error}).") from error
+            raise ModelError(f"{spec}: is no safetensors file, or a damaged one.") from error
     _refuse_programs(path, spec)
     return _state_of(_unpickled(path, spec, trust_pickle), spec)
 
 
-def _starts_with(path: Path, beginning: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(beginning)) == beginning
+def _beginning(path: Path, spec: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
 
 
 def _refuse_programs(path: Path, spec: str) -> None:

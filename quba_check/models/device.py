@@ -11,6 +11,7 @@ from quba_check.errors import OptionError, did_you_mean
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+_NAMES = ("auto", "cpu", "cuda", "cuda:0", "mps")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
@@ -30,10 +31,10 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
     """
     numbered = re.fullmatch(r"cuda:(\d+)", text)
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not numbered and text not in ("auto", "cpu", "cuda", "mps"):
+    if not numbered and text not in _NAMES:
         raise OptionError(
             f"--quba-device: unknown device '{text}'. Allowed: {', '.join(DEVICES)}."
-            f"{did_you_mean(text, DEVICES)}"
+            f"{did_you_mean(text, _NAMES)}"
         )
     if text.startswith("cuda") and not gpus:
         raise OptionError(

@@ -94,19 +94,29 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
 
 
 def _network(spec: ModelSpec, how: Loading) -> Network:
-    if spec.kind == "demo":
-        from quba_check.demo.network import demo_module
+    match spec.kind:
+        case "demo":
+            return _demo(spec)
+        case "timm":
+            return _from_timm(spec, how)
+        case "callable":
+            result = built(spec.text)
+            return Network(result.module, sources=own_sources(result.module, result.by))
+        case "file":
+            return _from_file(spec, how)
 
-        module = demo_module(spec.text)
-        return Network(module, sources=own_sources(module))
-    if spec.kind == "timm":
-        module = pretrained(spec.name, spec=spec.text)
-        _check_head(getattr(module, "num_classes", how.classes), how.classes, f"{spec.text}: the model")
-        return Network(module, spec.name)
-    if spec.kind == "callable":
-        result = built(spec.text)
-        return Network(result.module, sources=own_sources(result.module, result.by))
-    return _from_file(spec, how)
+
+def _demo(spec: ModelSpec) -> Network:
+    from quba_check.demo.network import demo_module
+
+    module = demo_module(spec.text)
+    return Network(module, sources=own_sources(module))
+
+
+def _from_timm(spec: ModelSpec, how: Loading) -> Network:
+    module = pretrained(spec.name, spec=spec.text)
+    _check_head(getattr(module, "num_classes", how.classes), how.classes, f"{spec.text}: the model")
+    return Network(module, spec.name)
 
 
 def _from_file(spec: ModelSpec, how: Loading) -> Network:
@@ -155,7 +165,8 @@ def _widened(module: nn.Module) -> list[str]:
 def _preparation_notes(spec: ModelSpec, preparation: Preparation, image_size: int | None) -> list[str]:
     _, height, width = preparation.input_size
     if SUITE_DEFAULTS in preparation.source:
-        return [f"{spec.text} does not say all of how its images are prepared; used: {in_words(preparation)}"]
+        words = in_words(preparation)
+        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
     if image_size is not None and (height, width) != (image_size, image_size):
         suite = f"not at the suite's {image_size} × {image_size}"
         return [f"images are prepared at {height} × {width} as {preparation.source} says, {suite}"]
@@ -167,7 +178,7 @@ def in_words(preparation: Preparation) -> str:
     _, height, width = preparation.input_size
     return (
         f"{height} × {width}, {preparation.interpolation}, crop {preparation.crop_pct:g}, "
-        f"mean {_triple(preparation.mean)}, std {_triple(preparation.std)} ({preparation.source})"
+        f"mean {_triple(preparation.mean)}, std {_triple(preparation.std)}"
     )
 
 

@@ -62,8 +62,8 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
     Returns:
         z, (N, C), float32.
 
-    >>> to_logits(torch.tensor([[0.25, 0.75]]), "probabilities").softmax(dim=1).tolist()
-    [[0.25, 0.75]]
+    >>> to_logits(torch.tensor([[0.5, 0.5, 0.0]]), "probabilities").softmax(dim=1).tolist()
+    [[0.5, 0.5, 0.0]]
     """
     raw = raw.float()
     tiny = torch.finfo(torch.float32).tiny

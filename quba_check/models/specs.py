@@ -62,6 +62,8 @@ def check_spec(text: str) -> ModelSpec:
     >>> check_spec("timm:resnet50").name
     'resnet50'
     """
+    if not text:
+        raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
     if text in DEMO_MODELS:
         return ModelSpec(text, "demo", text)
     if text.startswith(TIMM_PREFIX) and len(text) > len(TIMM_PREFIX):

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from quba_check.errors import ModelError
+from quba_check.models.classifier import Classifier, described
+from quba_check.models.preparation import Preparation
+
+PREPARATION = Preparation((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
+
+
+def classifier(module, **changes):
+    fields = {
+        "spec": "zoo:net",
+        "name": "zoo:net",
+        "module": module.eval(),
+        "preparation": PREPARATION,
+        "fingerprint": "f",
+        "checksum": "",
+        "parameters": 0,
+        "trainable": 0,
+        "classes": 5,
+        "device": torch.device("cpu"),
+    }
+    return Classifier(**{**fields, **changes})
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5))
+
+
+PIXELS = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_normalisation_by_hand_and_back():
+    inputs = classifier(network()).normalise(torch.full((1, 3, 1, 1), 0.6))
+    assert inputs.flatten().tolist() == pytest.approx([0.5, 2 / 3, 1.2])
+    assert torch.allclose(classifier(network()).denormalise(inputs), torch.tensor(0.6))
+
+
+def test_normalisation_leaves_pixels_and_carries_gradients():
+    pixels = PIXELS.clone().requires_grad_()
+    classifier(network()).normalise(pixels).sum().backward()
+    assert torch.allclose(pixels.grad, (1 / torch.tensor(PREPARATION.std)).view(3, 1, 1).expand_as(pixels))
+    assert torch.equal(pixels, PIXELS)
+
+
+def test_raw_is_what_the_module_returns():
+    module = network()
+    assert torch.equal(classifier(module).raw(PIXELS), module(PIXELS))
+
+
+def test_bf16_but_exact_where_asked():
+    half = classifier(network(), precision="bf16")
+    exact = half.raw(PIXELS, exact=True)
+    assert torch.equal(exact, classifier(network()).raw(PIXELS))
+    coarse = half.raw(PIXELS)
+    assert coarse.dtype == torch.float32
+    assert not torch.equal(coarse, exact)
+    assert torch.allclose(coarse, exact, atol=0.05)
+
+
+def test_gradients_are_float32_in_every_precision():
+    half = classifier(network(), precision="bf16")
+    pixels = PIXELS.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(half.raw(half.normalise(pixels), exact=True).sum(), pixels)
+    assert gradient.dtype == torch.float32
+    full = classifier(network())
+    (expected,) = torch.autograd.grad(full.raw(full.normalise(pixels)).sum(), pixels)
+    assert torch.equal(gradient, expected)
+
+
+def test_logits_by_what_the_outputs_are():
+    made = classifier(network())
+    raw = torch.tensor([[0.25, 0.75]])
+    with pytest.raises(RuntimeError, match="must be set"):
+        made.logits(raw)
+    made.outputs = "probabilities"
+    assert torch.allclose(made.logits(raw), raw.log())
+    made.outputs = "logits"
+    assert torch.equal(made.logits(raw), raw)
+
+
+def test_stated_outputs_are_known_from_the_start():
+    assert classifier(network(), stated_outputs="sigmoids").outputs == "sigmoids"
+    assert classifier(network()).outputs is None
+
+
+def test_message_of_a_wrong_number_of_classes():
+    with pytest.raises(ModelError) as caught:
+        classifier(network(), classes=1000).raw(PIXELS)
+    assert str(caught.value) == (
+        "zoo:net: the model gives 5 numbers per image, the suite has 1000 classes. "
+        "Give a model of 1000 classes, or the suite of this model's classes."
+    )
+
+
+class Failing(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, x):
+        raise self.error
+
+
+def test_message_of_a_module_that_fails():
+    with pytest.raises(ModelError) as caught:
+        classifier(Failing(ValueError("no such layer\nmore"))).raw(PIXELS)
+    assert str(caught.value) == (
+        "zoo:net: the model fails on a batch of 4 images of 3×8×8: ValueError: no such layer"
+    )
+
+
+def test_want_of_gpu_memory_is_passed_on():
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        classifier(Failing(torch.cuda.OutOfMemoryError("full"))).raw(PIXELS)
+
+
+def test_guard_watches_the_module():
+    made = classifier(network())
+    made.guard().check("clean")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ValueError("a\nb"), "ValueError: a"), (KeyError(), "KeyError"), (OSError(" "), "OSError")],
+)
+def test_described(error, text):
+    assert described(error) == text

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from quba_check.errors import OptionError
+from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
+
+TORCH = torch.__version__
+
+
+def machine(monkeypatch, *, gpus=0, mps=False):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("text", "worker", "gpus", "mps", "device"),
+    [
+        ("auto", None, 0, False, "cpu"),
+        ("auto", 3, 0, False, "cpu"),
+        ("auto", None, 2, True, "cuda:0"),
+        ("auto", 3, 2, False, "cuda:1"),
+        ("auto", None, 0, True, "mps"),
+        ("cuda", None, 2, False, "cuda:0"),
+        ("cuda", 4, 3, False, "cuda:1"),
+        ("cuda:1", 2, 2, False, "cuda:1"),
+        ("cpu", 1, 2, True, "cpu"),
+        ("mps", None, 0, True, "mps"),
+    ],
+)
+def test_devices(text, worker, gpus, mps, device, monkeypatch):
+    machine(monkeypatch, gpus=gpus, mps=mps)
+    assert str(resolve_device(text, worker)) == device
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus", "message"),
+    [
+        (
+            "gpu",
+            0,
+            "--quba-device: unknown device 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
+        ),
+        (
+            "cuda:N",
+            1,
+            (
+                "--quba-device: unknown device 'cuda:N'. Allowed: auto, cpu, cuda, cuda:N, mps. "
+                "Did you mean 'cuda:0'?"
+            ),
+        ),
+        (
+            "cuda",
+            0,
+            (
+                f"--quba-device: cuda was asked for, but torch {TORCH} finds no CUDA device here. "
+                "Allowed: auto, cpu."
+            ),
+        ),
+        (
+            "cuda:1",
+            0,
+            (
+                f"--quba-device: cuda:1 was asked for, but torch {TORCH} finds no CUDA device here. "
+                "Allowed: auto, cpu."
+            ),
+        ),
+        ("cuda:2", 2, "--quba-device: there is no cuda:2 here. Allowed: auto, cpu, cuda, cuda:0, cuda:1."),
+        (
+            "mps",
+            1,
+            (
+                f"--quba-device: mps was asked for, but torch {TORCH} finds no Apple GPU here. "
+                "Allowed: auto, cpu, cuda, cuda:0."
+            ),
+        ),
+    ],
+)
+def test_device_messages(text, gpus, message, monkeypatch):
+    machine(monkeypatch, gpus=gpus)
+    with pytest.raises(OptionError) as caught:
+        resolve_device(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "device", "precision"),
+    [("auto", "cpu", "fp32"), ("auto", "cuda", "fp32"), ("bf16", "cpu", "bf16"), ("fp16", "cuda", "fp16")],
+)
+def test_precisions(text, device, precision):
+    assert resolve_precision(text, torch.device(device)) == precision
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "fp",
+            "--quba-precision: unknown precision 'fp'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp32'?",
+        ),
+        ("fp16", "--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16."),
+    ],
+)
+def test_precision_messages(text, message):
+    with pytest.raises(OptionError) as caught:
+        resolve_precision(text, torch.device("cpu"))
+    assert str(caught.value) == message
+
+
+FLAGS = (
+    (torch.backends.cuda.matmul, "allow_tf32"),
+    (torch.backends.cudnn, "allow_tf32"),
+    (torch.backends.cudnn, "deterministic"),
+)
+
+
+@pytest.fixture
+def _flags_kept():
+    before = [getattr(*flag) for flag in FLAGS]
+    yield
+    for flag, value in zip(FLAGS, before, strict=True):
+        setattr(*flag, value)
+
+
+@pytest.mark.usefixtures("_flags_kept")
+def test_float32_is_float32_on_cuda():
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.deterministic = False
+    pin_arithmetic(torch.device("cpu"))
+    assert torch.backends.cudnn.allow_tf32
+    pin_arithmetic(torch.device("cuda", 0))
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.deterministic

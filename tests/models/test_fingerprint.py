@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import functools
+
+import pytest
+import torch
+from torch import nn
+
+from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
+
+
+def network(width=4, act=nn.ReLU):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), act())
+
+
+def digest(module):
+    return state_digest(named_tensors(module))
+
+
+def test_equal_weights_equal_digest():
+    assert digest(network()) == digest(network())
+    assert len(digest(network())) == 32
+
+
+@pytest.mark.parametrize("name", ["0.weight", "0.bias", "1.running_var", "1.num_batches_tracked"])
+def test_every_tensor_counts(name):
+    changed = network()
+    with torch.no_grad():
+        named_tensors(changed)[name].view(-1)[-1:].add_(1)
+    assert digest(changed) != digest(network())
+
+
+def test_names_types_and_shapes_count():
+    zero = torch.zeros(4)
+    digests = [
+        state_digest({"a": zero}),
+        state_digest({"b": zero}),
+        state_digest({"a": zero.view(2, 2)}),
+        state_digest({"a": zero.int()}),
+        state_digest({"a": zero, "b": torch.zeros(0)}),
+    ]
+    assert len(set(digests)) == len(digests)
+
+
+def test_order_and_layout_do_not_count():
+    grid = torch.arange(6.0).view(2, 3)
+    assert state_digest({"a": grid, "b": grid[0]}) == state_digest(
+        {"b": grid[0].clone(), "a": grid.t().contiguous().t()}
+    )
+
+
+def test_half_types_and_scalars_are_digested():
+    assert state_digest({"a": torch.tensor(1, dtype=torch.bfloat16)}) != state_digest(
+        {"a": torch.tensor(2).bfloat16()}
+    )
+
+
+def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
+    source = tmp_path / "model.py"
+    source.write_text("one")
+    state = digest(network())
+    same = fingerprint(network(), state, architecture="a", sources=[source])
+    assert same == fingerprint(network(), state, architecture="a", sources=[source])
+    others = [
+        fingerprint(network(act=nn.GELU), state, architecture="a", sources=[source]),
+        fingerprint(network(), state, architecture="b", sources=[source]),
+        fingerprint(network(), "other", architecture="a", sources=[source]),
+        fingerprint(network(), state, architecture="a", sources=[tmp_path / "gone.py"]),
+    ]
+    source.write_text("two")
+    others.append(fingerprint(network(), state, architecture="a", sources=[source]))
+    assert len({same, *others}) == 6
+
+
+def test_where_a_source_lies_does_not_count(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.py").write_text("code")
+    prints = {fingerprint(network(), "s", architecture="", sources=[tmp_path / f / "model.py"]) for f in "ab"}
+    assert len(prints) == 1
+
+
+class Noted(nn.Module):
+    def extra_repr(self):
+        return repr(lambda: None)
+
+
+def test_addresses_in_the_printed_form_do_not_count():
+    first, second = Noted(), Noted()
+    keep = [object() for _ in range(100)]
+    assert fingerprint(first, "s", architecture="") == fingerprint(second, "s", architecture="")
+    assert keep
+
+
+def test_own_sources_are_those_of_the_users_classes_and_callables():
+    files = own_sources(nn.Sequential(nn.Linear(2, 2), Noted()), network, functools.partial(network, 8), len)
+    assert [file.name for file in files] == ["test_fingerprint.py"]
+    assert own_sources(nn.Linear(2, 2)) == ()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from quba_check.errors import ModelError, OptionError
+from quba_check.models.specs import load_classifier
+
+TEN = tuple("abcdefghij")
+ARCH = "mobilenetv3_small_050"
+
+
+@pytest.fixture(scope="module")
+def state():
+    torch.manual_seed(0)
+    return timm.create_model(ARCH, num_classes=10).state_dict()
+
+
+@pytest.fixture
+def checkpoint(state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(state, tmp_path / "net.pt")
+    return tmp_path / "net.pt"
+
+
+def load(spec="net.pt", classes=TEN, image_size=None, **how):
+    return load_classifier(spec, classes=classes, image_size=image_size, device="cpu", **how)
+
+
+def message(*args, **how):
+    with pytest.raises(ModelError) as caught:
+        load(*args, **how)
+    return str(caught.value)
+
+
+def test_a_state_dict_becomes_a_classifier(checkpoint, state):
+    classifier = load(arch=ARCH)
+    assert (classifier.spec, classifier.name, classifier.classes) == ("net.pt", "net", 10)
+    assert (str(classifier.device), classifier.precision, classifier.outputs) == ("cpu", "fp32", None)
+    assert classifier.preparation.source == f"timm's {ARCH}"
+    assert not any(part.training for part in classifier.module.modules())
+    parameters = list(classifier.module.parameters())
+    assert classifier.parameters == classifier.trainable == sum(p.numel() for p in parameters)
+    assert not any(p.requires_grad for p in parameters)
+    assert torch.equal(classifier.module.state_dict()["classifier.bias"], state["classifier.bias"])
+    assert classifier.raw(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
+    classifier.guard().check_state()
+
+
+def test_equal_weights_have_equal_fingerprints_wherever_they_lie(checkpoint, state, tmp_path):
+    first = load(arch=ARCH)
+    save_file(state, tmp_path / "other.safetensors")
+    assert load("other.safetensors", arch=ARCH).fingerprint == first.fingerprint
+    assert load(arch=f"{ARCH}.lamb_in1k").fingerprint == first.fingerprint
+    changed = {name: tensor.clone() for name, tensor in state.items()}
+    changed["classifier.bias"][0] += 1e-3
+    torch.save(changed, tmp_path / "changed.pt")
+    assert load("changed.pt", arch=ARCH).fingerprint != first.fingerprint
+
+
+def test_no_architecture(checkpoint):
+    assert message() == "net.pt: holds weights alone, so name their architecture: --quba-arch=NAME."
+
+
+def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
+    checkpoint.rename(tmp_path / f"{ARCH}.pt")
+    assert message(f"{ARCH}.pt") == (
+        f"{ARCH}.pt: holds weights alone, so name their architecture: --quba-arch=NAME. "
+        f"Its keys fit --quba-arch={ARCH}."
+    )
+
+
+@pytest.fixture(autouse=True)
+def _short_search(monkeypatch):
+    """Searching timm for what was not near takes seconds; here the near names are enough."""
+    monkeypatch.setattr("quba_check.models.architectures.POPULAR", ())
+
+
+def test_keys_that_do_not_fit(checkpoint):
+    assert message(arch="mobilenetv3_small_075") == (
+        "net.pt: its keys do not fit mobilenetv3_small_075: 192 of another shape "
+        "(blocks.0.0.conv_pw.weight (8, 16, 1, 1) instead of (16, 16, 1, 1), "
+        "blocks.0.0.bn2.weight (8,) instead of (16,), blocks.0.0.bn2.bias (8,) instead of (16,) "
+        "and 189 more). "
+        f"Did you mean --quba-arch={ARCH}?"
+    )
+
+
+def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({f"module.{name}": tensor for name, tensor in state.items() if "bn" not in name}, "net.pt")
+    text = message(arch=ARCH)
+    assert text.startswith(f"net.pt: its keys do not fit {ARCH}: ")
+    assert "missing (conv_stem.weight, bn1.weight, bn1.bias and " in text
+    assert "unexpected (module.conv_stem.weight, module.blocks.0.0.conv_dw.weight, " in text
+    assert text.endswith(" more).")
+
+
+def test_head_of_another_number_of_classes(checkpoint):
+    assert message(arch=ARCH, classes=tuple(map(str, range(1000)))) == (
+        "net.pt: the checkpoint's head has 10 classes, the suite has 1000."
+    )
+
+
+def test_unknown_architecture_is_told_before_the_file_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pt").write_bytes(b"not read")
+    assert message(arch="qqqqqqqqqq") == (
+        f"--quba-arch: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {timm.__version__}."
+    )
+
+
+def test_a_preparation_of_another_size_than_the_suites_is_said(checkpoint):
+    assert load(arch=ARCH, image_size=224).notes == ()
+    assert load(arch=ARCH, image_size=64).notes == (
+        f"images are prepared at 224 × 224 as timm's {ARCH} says, not at the suite's 64 × 64",
+    )
+
+
+def test_half_precision_weights_become_float32_and_it_is_said(checkpoint, state, tmp_path, monkeypatch):
+    (tmp_path / "zoo_half.py").write_text(
+        "from torch import nn\n"
+        "def half():\n"
+        "    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 10)).half()\n"
+        "    net.quba_config = dict(input_size=(3, 2, 2), mean=(0.5,) * 3, std=(0.5,) * 3,\n"
+        "                           interpolation='bilinear', crop_pct=1.0, outputs='logits')\n"
+        "    net[1].bias.requires_grad_(False)\n"
+        "    return net\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    classifier = load("zoo_half:half")
+    assert classifier.notes == ("weights came as float16 and were converted to float32",)
+    assert classifier.module[1].weight.dtype == torch.float32
+    assert classifier.raw(torch.zeros(1, 3, 2, 2)).shape == (1, 10)
+    assert (classifier.parameters, classifier.trainable) == (130, 120)
+    assert classifier.outputs == "logits"
+    assert classifier.name == "zoo_half:half"
+
+
+def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeypatch):
+    source = tmp_path / "zoo_source.py"
+    source.write_text(
+        "from torch import nn\nimport torch\n"
+        "def net():\n    torch.manual_seed(0)\n    return nn.Sequential(nn.Flatten(), nn.Linear(12, 10))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    first = load("zoo_source:net", image_size=2)
+    source.write_text(source.read_text() + "# changed\n")
+    assert load("zoo_source:net", image_size=2).fingerprint != first.fingerprint
+    assert first.notes == (
+        (
+            "zoo_source:net does not say all of how to prepare images; with the suite's defaults: "
+            "2 × 2, bicubic, crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+        ),
+    )
+
+
+def test_demo_models(monkeypatch):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
+    module.quba_config = {"input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1), "crop_pct": 1.0}
+    asked = []
+    monkeypatch.setattr("quba_check.demo.network.demo_module", lambda name: asked.append(name) or module)
+    classifier = load("demo-textured")
+    assert asked == ["demo-textured"]
+    assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
+
+
+def test_timm_models(monkeypatch):
+    torch.manual_seed(0)
+    module = timm.create_model(ARCH, num_classes=10)
+    monkeypatch.setattr("quba_check.models.architectures.timm.create_model", lambda *_args, **_how: module)
+    classifier = load(f"timm:{ARCH}.lamb_in1k")
+    assert (classifier.name, classifier.preparation.source) == (
+        f"{ARCH}.lamb_in1k",
+        f"timm's {ARCH}.lamb_in1k",
+    )
+    assert message(f"timm:{ARCH}", classes=TEN[:4]) == (
+        f"timm:{ARCH}: the model has 10 classes, the suite has 4."
+    )
+
+
+def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pt").write_bytes(b"not read")
+    with pytest.raises(OptionError, match=r"^--quba-device: unknown device 'tpu'\."):
+        load_classifier("net.pt", classes=TEN, image_size=None, device="tpu")
+    with pytest.raises(OptionError, match=r"^--quba-precision: unknown precision 'fp8'\."):
+        load(precision="fp8")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from quba_check.errors import ModelError
+from quba_check.models.outputs import checked, output_kind, to_logits
+
+NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (NORMAL, "logits"),
+        (NORMAL.log_softmax(1), "logits"),
+        (NORMAL.softmax(1), "probabilities"),
+        (NORMAL.sigmoid(), "sigmoids"),
+        (F.one_hot(torch.arange(10)).float(), "probabilities"),
+        (torch.full((4, 10), 0.5), "sigmoids"),
+        (torch.zeros(4, 10), "sigmoids"),
+        (NORMAL.softmax(1) * (1 + 5e-4), "probabilities"),  # sums within 1e-3
+        (NORMAL.softmax(1) * 0.99, "sigmoids"),  # sums not within 1e-3
+        (torch.tensor([[1.0000001, 0.0]]), "probabilities"),  # rounding
+        (torch.tensor([[1.1, -0.1]]), "logits"),
+        (torch.tensor([[0.6, 0.4], [0.5, 0.4]]), "sigmoids"),  # one row is enough
+        (torch.tensor([[0.6, 0.4], [0.5, 1.5]]), "logits"),
+    ],
+)
+def test_kind(raw, kind):
+    assert output_kind(raw, half=False) == kind
+
+
+def test_half_precision_sums_are_coarser():
+    raw = torch.tensor([[0.5, 0.508]])
+    assert output_kind(raw, half=False) == "sigmoids"
+    assert output_kind(raw, half=True) == "probabilities"
+    assert output_kind(torch.tensor([[0.5, 0.52]]), half=True) == "sigmoids"
+    many = torch.randn(32, 1000, generator=torch.Generator().manual_seed(0)).softmax(1)
+    assert output_kind(many.bfloat16().float(), half=True) == "probabilities"
+
+
+probabilities = hnp.arrays(np.float32, (5, 7), elements=st.floats(-30, 30, width=32)).map(
+    lambda z: torch.from_numpy(z).softmax(1)
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(probabilities)
+def test_softmax_of_z_is_p(p):
+    assert torch.allclose(to_logits(p, "probabilities").softmax(1), p, atol=1e-6)
+
+
+def test_probability_zero_stays_zero_and_all_is_finite():
+    p = torch.tensor([[0.0, 1.0, 0.0], [1e-30, 0.5, 0.5]], requires_grad=True)
+    z = to_logits(p, "probabilities")
+    assert z.isfinite().all()
+    assert z.softmax(1)[0].tolist() == [0.0, 1.0, 0.0]
+    F.cross_entropy(z, torch.tensor([0, 0])).backward()
+    assert p.grad.isfinite().all()
+
+
+def test_sigmoids_by_hand():
+    z = to_logits(torch.tensor([[0.5, 0.9, 0.1]]), "sigmoids")
+    assert z[0].tolist() == pytest.approx([0.0, math.log(9), -math.log(9)], abs=1e-6)
+
+
+def test_sigmoids_at_the_ends_are_finite_and_ordered():
+    s = torch.tensor([[0.0, 1e-20, 0.5, 1 - 1e-7, 1.0]], requires_grad=True)
+    z = to_logits(s, "sigmoids")
+    assert z.isfinite().all()
+    assert (z.diff() > 0).all()
+    z.sum().backward()
+    assert s.grad.isfinite().all()
+
+
+def test_logits_stay_and_become_float32():
+    z = to_logits(NORMAL.half(), "logits")
+    assert z.dtype == torch.float32
+    assert torch.equal(z, NORMAL.half().float())
+
+
+def test_checked_gives_float32_and_keeps_the_graph():
+    raw = NORMAL.double().requires_grad_()
+    out = checked(raw, batch=64, classes=10, spec="m.pt")
+    assert out.dtype == torch.float32
+    assert out.requires_grad
+
+
+WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 10)."
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ((NORMAL[:4], NORMAL[:4]), f"m.pt: the model returns no tensor, got a tuple of 2. {WANTED}"),
+        (
+            {"logits": NORMAL[:4], "aux": NORMAL[:4]},
+            f"m.pt: the model returns no tensor, got a dict with the keys logits, aux. {WANTED}",
+        ),
+        (None, f"m.pt: the model returns no tensor, got a value of type NoneType. {WANTED}"),
+        (
+            torch.zeros(4, 10, dtype=torch.int64),
+            f"m.pt: the model returns no class scores, got a tensor of torch.int64. {WANTED}",
+        ),
+        (
+            torch.zeros(4, 10, 7, 7),
+            f"m.pt: the model's output has the wrong shape, got (4, 10, 7, 7). {WANTED}",
+        ),
+        (torch.zeros(10), f"m.pt: the model's output has the wrong shape, got (10,). {WANTED}"),
+        (torch.zeros(2, 10), f"m.pt: the model's output has the wrong shape, got (2, 10). {WANTED}"),
+        (
+            torch.zeros(4, 1000),
+            (
+                "m.pt: the model gives 1000 numbers per image, the suite has 10 classes. "
+                "Give a model of 10 classes, or the suite of this model's classes."
+            ),
+        ),
+        (
+            torch.tensor([[0.0] * 10, [math.nan] + [0.0] * 9, [math.inf] * 10, [1.0] * 10]),
+            "m.pt: the model's output is not finite, got NaN or infinity for 2 of 4 images.",
+        ),
+    ],
+)
+def test_messages(raw, message):
+    with pytest.raises(ModelError) as caught:
+        checked(raw, batch=4, classes=10, spec="m.pt")
+    assert str(caught.value) == message

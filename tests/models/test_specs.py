@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from quba_check.errors import ModelError
+from quba_check.models.specs import check_spec
+
+ALLOWED = (
+    "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .ckpt, .bin, .safetensors), "
+    "timm:NAME, package.module:callable."
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("my_ckpt.pt", "net.onnx", "UPPER.PTH"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "best.safetensors").write_bytes(b"x")
+    (tmp_path / "runs.pt").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("demo", "demo", "demo"),
+        ("demo-textured", "demo", "demo-textured"),
+        ("my_ckpt.pt", "file", "my_ckpt"),
+        ("UPPER.PTH", "file", "UPPER"),
+        ("runs/best.safetensors", "file", "best"),
+        ("timm:resnet50", "timm", "resnet50"),
+        ("timm:resnet50.a1_in1k", "timm", "resnet50.a1_in1k"),
+        ("models.zoo:small", "callable", "models.zoo:small"),
+        ("zoo:Net.small", "callable", "zoo:Net.small"),
+    ],
+)
+def test_kinds_and_names(text, kind, name):
+    spec = check_spec(text)
+    assert (spec.text, spec.kind, spec.name) == (text, kind, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dmeo", f"dmeo: is no model spec. {ALLOWED} Did you mean 'demo'?"),
+        ("resnet50", f"resnet50: is no model spec. {ALLOWED}"),
+        ("", f"--model: is empty. {ALLOWED}"),
+        ("timm:", f"timm:: is no model spec. {ALLOWED}"),
+        ("a b:c", f"a b:c: is no model spec. {ALLOWED}"),
+        ("net.onnx", f"net.onnx: is not a checkpoint file, got suffix '.onnx'. {ALLOWED}"),
+        ("runs", f"runs: is a folder, which is no model. {ALLOWED}"),
+        ("runs.pt", f"runs.pt: is a folder, which is no model. {ALLOWED}"),
+        ("my_ckp.pt", "my_ckp.pt: no such file in {here}. Did you mean 'my_ckpt.pt'?"),
+        (
+            "runs/bst.safetensors",
+            "runs/bst.safetensors: no such file in {here}/runs. Did you mean 'runs/best.safetensors'?",
+        ),
+        ("zzzzzzzzz.bin", "zzzzzzzzz.bin: no such file in {here}."),
+        ("gone/x.pt", "gone/x.pt: no such file; the folder {here}/gone does not exist either."),
+    ],
+)
+def test_messages(text, message, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        check_spec(text)
+    assert str(caught.value) == message.replace("{here}", str(tmp_path))
+
+
+def test_home_folder_is_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert check_spec("~/my_ckpt.pt").path == tmp_path / "my_ckpt.pt"
+
+
+def test_reading_a_spec_loads_no_torch():
+    code = (
+        "import sys; from quba_check.models.specs import check_spec; check_spec('timm:resnet50'); "
+        "sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
+    )
+    path = [entry for entry in sys.path if entry]
+    assert (
+        subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {code}"]).returncode == 0
+    )
