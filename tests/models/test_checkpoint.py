@@ -158,8 +158,8 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
         (
             saved({"state_dict": dict(STATE), "epoch": 3}),
             (
-                "holds more than weights, got the keys state_dict, epoch. Save what is under 'state_dict' \"
-                \"in a file of its own: torch.save(torch.load(FILE)['state_dict'], NEW_FILE)."
+                "holds more than weights, got the keys state_dict, epoch. Save what is under 'state_dict' "
+                "in a file of its own: torch.save(torch.load(FILE)['state_dict'], NEW_FILE)."
             ),
         ),
         (

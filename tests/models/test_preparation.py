@@ -146,9 +146,9 @@ def test_stated_outputs():
         (
             {"men": (0, 0, 0)},
             (
-                \"unknown key 'men'. \"
-                \"Allowed: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs. \"
-                \"Did you mean 'mean'?"
+                "unknown key 'men'. "
+                "Allowed: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs. "
+                "Did you mean 'mean'?"
             ),
         ),
         (
