@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from quba_check.errors import OptionError, UserError, did_you_mean
+from quba_check.errors import OptionError, UserError, did_you_mean, listed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,10 +70,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _population(options: argparse.Namespace) -> None:
     from quba_check.grading import fleet_population
+    from quba_check.grading.reference import BUILT_IN
     from quba_check.reports.files import read_record, write_text
 
+    name = options.name or options.output.stem
+    if name in BUILT_IN:
+        raise OptionError(
+            f"quba-check population: the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; "
+            "give one with --name."
+        )
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
-    made = fleet_population(records, options.name or options.output.stem)
+    made = fleet_population(records, name)
     write_text(made.to_json(), options.output)
     sys.stdout.write(f"{options.output}: {len(made.rows)} models, protocol {made.protocol}\n")
     for name, problem in made.population.problems.items():
@@ -95,8 +102,6 @@ def _sets_table(suite: Suite) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from quba_check.protocol.view import View
-
     counts = suite.counts()
     table = Table("set", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("images", justify="right")
@@ -104,14 +109,46 @@ def _sets_table(suite: Suite) -> Table:
     table.add_column("space")
     table.add_column("where", overflow="fold")
     for name, space in suite.facts.spaces.items():
-        view = View(name)
         found = counts.get(name)
-        missing = suite.missing(view)
-        images = "missing" if missing or found is None else f"{found.images:,}"
-        expected = f"{found.expected:,}" if found is not None and found.expected is not None else "-"
-        where = missing or ("made from clean" if suite.generates(view) else str(suite.place(view)))
-        table.add_row(name, images, expected, space or "own", where)
+        images = f"{found.images:,}" if found else "missing"
+        expected = f"{found.expected:,}" if found and found.expected is not None else "-"
+        table.add_row(name, images, expected, space or "own", _where(suite, name))
+    for name in _undeclared(suite):
+        table.add_row(name, "missing", "-", "-", "not in the manifest")
     return table
+
+
+def _undeclared(suite: Suite) -> list[str]:
+    """Sets that the nine dimensions look at and that the manifest has no entry for."""
+    from quba_check.protocol import view
+
+    sets = (
+        view.CLEAN_SET,
+        view.CORRUPTIONS_SET,
+        view.MIXED_SAME_SET,
+        view.MIXED_RAND_SET,
+        view.CUE_CONFLICT_SET,
+    )
+    absent = [name for name in sets if name not in suite.facts.spaces]
+    return absent if suite.facts.shifts else [*absent, "shifts"]
+
+
+def _where(suite: Suite, name: str) -> str:
+    """Where a set is read from, and what is missing there."""
+    from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
+
+    whole = View(name)
+    if reason := suite.missing(whole):
+        return reason
+    if suite.generates(whole):
+        return "made from clean"
+    place = str(suite.place(whole).relative_to(suite.root))
+    if name != CORRUPTIONS_SET:
+        return place
+    conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
+    absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
+    shown = listed(absent, limit=2)
+    return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place
 
 
 def _schema(options: argparse.Namespace) -> None:

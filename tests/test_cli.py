@@ -1,0 +1,237 @@
+"""The `quba-check` command: what it writes, what it says, and what mistakes get."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from quba_check.cli import main
+from quba_check.grading import grade, population
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+
+
+def record(k, **changes):
+    return {
+        "schema": 1,
+        "model": {
+            "spec": f"m{k}.pt",
+            "name": f"m{k}",
+            "fingerprint": f"f{k}",
+            "parameters": 1000,
+            "preparation": {},
+            "classes": 2,
+        },
+        "suite": {"name": "mine", "root": "/data", "fingerprint": "s"},
+        "protocol": "standard",
+        "measurements": {name: {"value": k / 20, "unit": "fraction"} for name in PUBLISHED_DIMENSIONS},
+        "environment": {"versions": {}, "device": "cpu", "precision": "fp32", "seed": 0, "time": "now"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """Twelve record files; `fleet(k, **changes)` changes one."""
+
+    def write(k, **changes):
+        path = tmp_path / f"r{k}.json"
+        path.write_text(json.dumps(record(k, **changes)))
+        return str(path)
+
+    return [write(k) for k in range(12)], write
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A small data folder in the working folder, which lacks one of its sets."""
+    monkeypatch.chdir(tmp_path)
+    for place in ("val/apple", "val/pear", "c/fog/1/apple", "c/fog/1/pear"):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "data" / place / "1.png")
+    (tmp_path / "data" / "quba-data.yaml").write_text(
+        "schema: 1\n"
+        "name: two fruits\n"
+        "classes: [apple, pear]\n"
+        "sets:\n"
+        "  clean: {reader: folder, path: val, expected: 5000}\n"
+        "  corruptions: {generate: from clean}\n"
+        "  shifts: {sketch: {reader: folder, path: sk}}\n"
+    )
+    return tmp_path / "data"
+
+
+def said(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_population_that_grades(fleet, tmp_path, capsys):
+    records, _ = fleet
+    out = tmp_path / "made" / "fleet.json"
+    assert said(capsys, "population", *records, "-o", out) == (
+        0,
+        f"{out}: 12 models, protocol standard\n",
+        "",
+    )
+    assert population(out).name == "fleet"
+    values = dict.fromkeys(PUBLISHED_DIMENSIONS, 0.275)
+    assert grade(values, population=out, suite="mine").percentile == pytest.approx(50)
+
+
+def test_population_with_a_name(fleet, tmp_path, capsys):
+    out = tmp_path / "fleet.json"
+    assert said(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
+    assert json.loads(out.read_text())["name"] == "our phones"
+
+
+def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys):
+    records, write = fleet
+    for k in range(12):
+        values = {**record(k)["measurements"], "parameters": {"value": 5.0, "unit": "millions"}}
+        write(k, measurements=values)
+    code, _, err = said(capsys, "population", *records, "-o", tmp_path / "fleet.json")
+    assert code == 0
+    assert err == (
+        "WARNING: parameters: no spread to compare with: 10 of 12 models have 5. "
+        "Grades need the weight 0 for it.\n"
+    )
+
+
+def test_population_of_too_few(fleet, tmp_path, capsys):
+    twice = [*fleet[0][:9], *fleet[0][:9]]
+    assert said(capsys, "population", *twice, "-o", tmp_path / "x.json") == (
+        4,
+        "",
+        "ERROR: population: too few records to compare with, got 9. Allowed: 10 or more.\n",
+    )
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_population_of_two_protocols(fleet, tmp_path, capsys):
+    records, write = fleet
+    write(3, protocol="released")
+    code, out, err = said(capsys, "population", *records, "-o", tmp_path / "x.json")
+    assert (code, out) == (4, "")
+    assert err == (
+        f"ERROR: {records[3]}: a population has one protocol, got 'released' where {records[0]} has "
+        "'standard'.\n"
+    )
+
+
+def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
+    code, out, err = said(capsys, "population", *fleet[0], "-o", tmp_path / "published.json")
+    assert (code, out) == (4, "")
+    assert err == (
+        "ERROR: quba-check population: the name 'published' is taken. Allowed: any but published, screened, "
+        "demo; give one with --name.\n"
+    )
+
+
+def test_population_of_what_is_no_record(tmp_path, capsys):
+    assert said(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
+        4,
+        "",
+        f"ERROR: {tmp_path / 'no.json'}: cannot be read: No such file or directory.\n",
+    )
+
+
+def test_suite_describe(data, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = said(capsys, "suite", "describe", "data")
+    assert (code, err) == (0, "")
+    lines = [line.rstrip() for line in out.replace(str(data), "DATA").splitlines()]
+    assert lines[0] == "two fruits: 2 classes, in DATA"
+    assert [line.split() for line in lines[3:6]] == [
+        ["clean", "2", "5,000", "own", "val"],
+        ["corruptions", "150", "375,000", "own", "made", "from", "clean"],
+        ["sketch", "missing", "-", "own", "the", "set", "'sketch'", "is", "not", "there:"],
+    ]
+    assert [line.split() for line in lines[-3:]] == [
+        [name, "missing", "-", "-", "not", "in", "the", "manifest"]
+        for name in ("mixed_same", "mixed_rand", "cue_conflict")
+    ]
+
+
+def test_suite_describe_names_missing_conditions(data, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    manifest = data / "quba-data.yaml"
+    manifest.write_text(manifest.read_text().replace("{generate: from clean}", "{reader: folder, path: c}"))
+    out = said(capsys, "suite", "describe", "data")[1]
+    assert "c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more" in out
+
+
+def test_suite_that_is_not_there(tmp_path, capsys):
+    code, out, err = said(capsys, "suite", "describe", tmp_path / "nowhere")
+    assert (code, out) == (4, "")
+    assert err.startswith(f"ERROR: {tmp_path / 'nowhere'}: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("population", {"schema", "name", "protocol", "rows"}),
+        ("record", {"model", "suite", "protocol", "measurements", "environment"}),
+        ("suite", {"schema"}),
+        ("thresholds", {"schema"}),
+    ],
+)
+def test_schemas(name, required, capsys):
+    code, out, err = said(capsys, "schema", name)
+    assert (code, err) == (0, "")
+    schema = json.loads(out)
+    assert schema["type"] == "object"
+    assert required <= set(schema["required"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["schema", "treshold"],
+            (
+                "quba-check schema: unknown format, got 'treshold'. Allowed: population, record, suite, "
+                "thresholds. Did you mean 'thresholds'?"
+            ),
+        ),
+        (
+            [],
+            (
+                "quba-check: the following arguments are required: COMMAND. "
+                "'quba-check --help' says what is allowed."
+            ),
+        ),
+        (
+            ["population", "r.json"],
+            (
+                "quba-check population: the following arguments are required: -o/--output. "
+                "'quba-check population --help' says what is allowed."
+            ),
+        ),
+    ],
+)
+def test_wrong_command_lines(arguments, message, capsys):
+    assert said(capsys, *arguments) == (4, "", f"ERROR: {message}\n")
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(["--help"])
+    assert raised.value.code == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("population", "suite", "schema"))
+
+
+def test_runs_as_a_module_without_torch():
+    code = (
+        "import sys; from quba_check.cli import main; main(['schema', 'record']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    ran = subprocess.run(
+        [sys.executable, "-m", "quba_check", "schema", "x"], capture_output=True, check=False, text=True
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)
