@@ -73,12 +73,13 @@ class Controller:
         if not selected:
             return
         self._records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
+        for record in self._records:
+            when = _compact(record.environment.time)
+            name = f"{when}-{record.model.fingerprint[:8]}-{record.protocol}.json"
+            write_record(record, self._run.store / "runs" / name)
         report = self._run.options.report
-        for record, path in zip(self._records, record_paths(self._records, report), strict=True):
-            write_record(
-                record, self._run.store / "runs" / f"{_compact(record.environment.time)}-{path.name}"
-            )
-            if report is not None:
+        if report is not None:
+            for record, path in zip(self._records, record_paths(report, self._records), strict=True):
                 write_record(record, path)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

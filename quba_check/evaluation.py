@@ -24,8 +24,9 @@ from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
 from quba_check.protocol.view import View
-from quba_check.suites import Suite, suite_at
 from quba_check.suites.digests import ContentDigests
+from quba_check.suites.places import suite_at
+from quba_check.suites.suite import Suite
 
 _PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.demands import Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import QubaError
 from quba_check.ledger import Entry
 from quba_check.run import Run

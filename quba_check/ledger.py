@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from quba_check.demands import Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.protocol.record import (

@@ -87,7 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
         files = threshold_files(config.args, where)
         for path in files:
             run.thresholds(path)
-    config.stash[RUN], config.stash[FILES] = run, files
+    config.stash[RUN] = run
+    config.stash[FILES] = files
     if _worker(config) is None:
         config.pluginmanager.register(Controller(config, run, files), "quba-controller")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quba_check.demands import Demand, Thresholds, read_thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, QubaError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from quba_check.engine.engine import Progress
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
-    from quba_check.suites import Suite
+    from quba_check.suites.suite import Suite
 
 QUBA = "quba"
 
@@ -158,7 +159,7 @@ class Run:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
-        from quba_check.suites import suite_at
+        from quba_check.suites.places import suite_at
 
         return suite_at("demo" if self.is_demo else self.options.data, self.store)
 

@@ -245,10 +245,10 @@ class Engine:
 
         rows = self._rows_that_fit(views, shard, watch)
         settled = max(seen, key=_SPECIFIC_TO_GENERAL.index)
-        if settled == self.classifier.outputs:
-            return rows
-        self.classifier.outputs = settled  # a later batch showed more than the first: read all anew
-        return self._rows_that_fit(views, shard, None)
+        if settled != seen[0]:  # a later batch showed more than the first: read all anew
+            self.classifier.outputs = settled
+            rows = self._rows_that_fit(views, shard, None)
+        return rows
 
     def _rows_that_fit(
         self, views: Sequence[View], shard: int, watch: Callable[[torch.Tensor], None] | None

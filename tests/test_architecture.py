@@ -1,0 +1,81 @@
+"""Imports go downwards only, and what must stay light loads no torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import quba_check
+
+PACKAGE = Path(quba_check.__file__).parent
+GROUND = {"errors", "figures", "protocol", "metrics"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "figures": set(),
+    "strict_yaml": {"errors"},
+    "protocol": {"errors"},
+    "metrics": {"errors"},
+    "dimensions": GROUND,
+    "demands": {*GROUND, "dimensions", "strict_yaml"},
+    "grading": {*GROUND, "dimensions"},
+    "gate": {*GROUND, "dimensions", "demands"},
+    "reports": {*GROUND, "dimensions", "demands", "gate", "grading"},
+    "suites": {*GROUND, "strict_yaml", "demo"},
+    "demo": {*GROUND, "suites", "evaluation", "engine", "grading", "cli"},
+    "models": {*GROUND, "demo"},
+    "engine": {*GROUND, "suites", "models"},
+    "evaluation": {*GROUND, "dimensions", "grading", "suites", "models", "engine", "demo"},
+    "options": GROUND,
+}
+NO_PYTEST = {"run", "ledger", "cli"}
+PYTEST_SIDE = {"plugin", "items", "controller"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), path
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "quba_check":
+                yield from (f"quba_check.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_imports_go_downwards(name: str, path: Path) -> None:
+    folder = name.partition(".")[0]
+    ours = {module.split(".")[1] for module in imported(path) if module.startswith("quba_check.")}
+    if folder in MAY_IMPORT:
+        assert ours <= MAY_IMPORT[folder] | {folder}, f"{name} must not import {ours - MAY_IMPORT[folder]}"
+    if folder in NO_PYTEST or folder in MAY_IMPORT:
+        assert not ours & PYTEST_SIDE
+        assert "pytest" not in set(imported(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["quba_check", "quba_check.plugin", "quba_check.cli", "quba_check.run", "quba_check.suites.suite"]
+)
+def test_it_loads_no_torch(name: str) -> None:
+    code = f"import {name}, sys; sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_loads_no_torch(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import sys\ndef pytest_unconfigure():\n    print('torch loaded:', 'torch' in sys.modules)\n"
+    )
+    result = pytester.runpytest_subprocess("--help")
+    result.stdout.fnmatch_lines(["*--model=SPEC*", "torch loaded: False"])
