@@ -63,8 +63,8 @@ def test_cross_protocol_is_said():
     back = grade(SWIN, protocol="released", population=fleet(protocol="standard", suite=""))
     assert back.notes == (
         (
-            "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values the "
-            "normalised input (protocol released); that part of the score compares unlike things"
+            "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values "
+            "the normalised input (protocol released); that part of the score compares unlike things"
         ),
     )
 
@@ -168,7 +168,8 @@ def test_too_few_complete_models():
         grade(SWIN, population=Population("gaps", "standard", "mine", rows))
     assert str(raised.value) == (
         "population 'gaps': too few models have all of accuracy, adversarial_robustness, "
-        "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, shape_bias, parameters, got 9. "
+        "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, "
+        "shape_bias, parameters, got 9. "
         "Allowed: 10 or more."
     )
 
