@@ -113,14 +113,6 @@ def test_code_in_a_pickle_is_run_for_those_who_trust_it(tmp_path):
     assert message == f"holds a dict without weights, got the keys w, trap. {SAVE}."
 
 
-def test_trusted_files_are_read(tmp_path):
-    class Names(OrderedDict):
-        pass
-
-    Names.__qualname__, Names.__module__ = "OrderedDict", "collections"
-    assert set(read(saved(dict(STATE)), tmp_path, trust_pickle=True)) == {"weight", "bias"}
-
-
 def test_harmless_foreign_objects_are_refused_by_name(tmp_path):
     assert refusal(saved({"w": torch.ones(1), "time": datetime.timedelta(1)}), tmp_path) == (
         "would run code when it is read (datetime.timedelta); nothing of it was run. "
