@@ -113,8 +113,7 @@ class Engine:
             UnmeasurableError: an attack is wanted on a model without gradients.
             QubaError: an image, the model or the store let us down.
         """
-        self._planned = self._stored([*views, *planned])
-        self.settle(planned or views)
+        self.settle([*views, *planned])
         wanted = self._stored(views)
         while True:
             self._complete(wanted, self._stored(planned))
@@ -130,9 +129,9 @@ class Engine:
         It is predicted as any other, so nothing is done for this alone; another process reads the finding
         with the shard.
         """
+        self._planned = stored = self._stored(views)
         if self.classifier.outputs is not None or not views:
             return
-        stored = self._stored(views)
         first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN

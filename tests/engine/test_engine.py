@@ -1,0 +1,263 @@
+"""The engine on a tiny suite: every view once, whatever the batches, processes and interruptions."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
+
+from quba_check.engine.engine import Tempo
+from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
+from quba_check.evaluation import Evaluation
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, FGSM, PGD, View
+
+N = PER_CLASS * len(CLASSES)
+OTHER_IMAGES = 75 * 3 + 6 * (len(SHIFTS) + 2) + 9
+ALL_FORWARDS = N + N + 11 * N + OTHER_IMAGES
+ALL_BACKWARDS = N + 10 * N
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    return write_suite(tmp_path / "data")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    name = "tiny_models_for_the_engine"
+    write_models(tmp_path, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module(name)
+    del sys.modules[name]
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, suite: Path, models: ModuleType):
+    def made(model: str = "net", **options) -> Evaluation:
+        options = {"store": tmp_path / "store", "tempo": Tempo(threads=0)} | options
+        found = Evaluation(f"{models.__name__}:{model}", suite, **options)
+        models.COUNTS.update(forward=0, backward=0)
+        return found
+
+    return made
+
+
+def measured(evaluation: Evaluation) -> dict[str, object]:
+    evaluation.plan(PUBLISHED_DIMENSIONS)
+    evaluation.check()
+    return {name: evaluation.outcome(name) for name in PUBLISHED_DIMENSIONS}
+
+
+def same(first: Predictions, second: Predictions) -> bool:
+    return all(
+        np.array_equal(getattr(first, name), getattr(second, name)) for name in ("index", "label", "top1")
+    )
+
+
+def test_nine_dimensions_cost_the_closed_form_and_nothing_the_second_time(evaluate, models) -> None:
+    first = measured(evaluate())
+    assert models.COUNTS == {"forward": ALL_FORWARDS, "backward": ALL_BACKWARDS}
+    second = measured(evaluate())
+    assert models.COUNTS == {"forward": 0, "backward": 0}
+    assert first == second
+
+
+def test_measuring_one_by_one_costs_the_same(evaluate, models) -> None:
+    evaluation = evaluate()
+    for name in PUBLISHED_DIMENSIONS:
+        evaluation.outcome(name)
+    # Without a plan the clean forward is done before anybody asks for a gradient.
+    assert models.COUNTS == {"forward": ALL_FORWARDS + N, "backward": ALL_BACKWARDS}
+
+
+def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> None:
+    measured(evaluate())
+    measured(evaluate(protocol="released"))
+    prepared = 75 * 3
+    attacked, clean_for_the_gradient = N + 11 * N, N
+    cues = 9
+    assert models.COUNTS["forward"] == attacked + clean_for_the_gradient + prepared + cues
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_batch_size_changes_no_answer(evaluate, tmp_path: Path, size: int) -> None:
+    views = [CLEAN, FGSM, PGD, View("sketch")]
+    usual = evaluate().engine.predictions(views)
+    found = evaluate(store=tmp_path / "other", tempo=Tempo(size, threads=2)).engine.predictions(views)
+    assert all(same(usual[view], found[view]) for view in views)
+
+
+def test_reading_ahead_changes_nothing(evaluate, tmp_path: Path) -> None:
+    usual = evaluate(tempo=Tempo(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
+    found = evaluate(store=tmp_path / "other", tempo=Tempo(2, threads=3)).engine.predictions([CLEAN])[CLEAN]
+    np.testing.assert_array_equal(usual.probabilities, found.probabilities)
+
+
+def test_labels_come_from_folder_names_and_cues_from_file_names(evaluate) -> None:
+    tables = evaluate().engine.predictions([CLEAN, View("cue_conflict")])
+    assert tables[CLEAN].label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    cues = tables[View("cue_conflict")]
+    assert cues.label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert cues.extra["texture"].tolist() == [0, 1, 2] * 3
+
+
+def test_a_changed_image_is_predicted_anew_and_a_touched_one_is_not(evaluate, models, suite: Path) -> None:
+    evaluate().outcome("accuracy")
+    image = suite / "val" / "apple" / "000.png"
+    image.touch()
+    evaluate().outcome("accuracy")
+    assert models.COUNTS["forward"] == 0
+    from PIL import Image
+
+    Image.fromarray(picture(77)).save(image)
+    evaluate().outcome("accuracy")
+    assert models.COUNTS["forward"] == N  # the shard that it lies in
+
+
+def test_a_moved_label_is_predicted_anew(evaluate, models, suite: Path) -> None:
+    evaluate().outcome("accuracy")
+    (suite / "val" / "apple" / "000.png").rename(suite / "val" / "brick" / "900.png")
+    evaluate().outcome("accuracy")
+    assert models.COUNTS["forward"] == N
+
+
+def test_a_moved_data_folder_is_not(evaluate, models, suite: Path, tmp_path: Path) -> None:
+    evaluate().outcome("accuracy")
+    suite.rename(tmp_path / "moved")
+    (tmp_path / "moved").rename(suite)
+    evaluate().outcome("accuracy")
+    assert models.COUNTS["forward"] == 0
+
+
+@pytest.mark.parametrize("change", [{"model": "other"}, {"seed": 1}, {"protocol": "released"}])
+def test_what_determines_an_attack_changes_its_address(evaluate, change: dict) -> None:
+    addresses = {
+        evaluate(**options).engine.addresses.artefact(PGD).address for options in ({}, change, dict(change))
+    }
+    assert len(addresses) == 2
+
+
+def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:
+    found = {evaluate(seed=seed).engine.addresses.artefact(CLEAN).address for seed in (0, 1)}
+    assert len(found) == 1
+
+
+def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
+    evaluate().outcome("accuracy")
+    evaluation = evaluate()
+    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    path = evaluation.store.path(key)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert evaluation.outcome("accuracy").n == N
+    assert models.COUNTS["forward"] == N
+    assert evaluation.engine.repaired == [
+        f"damaged artefact made again: {path}: its checksum does not fit its columns"
+    ]
+
+
+def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None:
+    image = suite / "val" / "brick" / "001.png"
+    image.write_bytes(b"no picture")
+    with pytest.raises(SuiteError) as caught:
+        evaluate().outcome("accuracy")
+    assert str(caught.value) == (
+        f"{image}: cannot be decoded as an image (no image format recognises it). Replace or remove the file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs"), [("net", "logits"), ("probabilities", "probabilities"), ("sigmoids", "sigmoids")]
+)
+def test_outputs_are_told_apart_and_kept(evaluate, models, model: str, outputs: str) -> None:
+    evaluation = evaluate(model)
+    evaluation.plan(["accuracy"])
+    evaluation.check()
+    assert evaluation.classifier.outputs == outputs
+    assert models.COUNTS["forward"] == N
+    again = evaluate(model)
+    again.plan(["accuracy"])
+    again.check()
+    assert again.classifier.outputs == outputs
+    assert models.COUNTS["forward"] == 0
+
+
+def test_the_form_of_the_outputs_does_not_change_the_answers(evaluate) -> None:
+    tables = [evaluate(model).engine.predictions([CLEAN])[CLEAN] for model in ("net", "probabilities")]
+    np.testing.assert_allclose(tables[0].probabilities, tables[1].probabilities, atol=1e-6)
+    assert same(*tables)
+
+
+@pytest.mark.parametrize("model", ["four_classes", "not_finite", "not_a_table", "a_dict"])
+def test_outputs_that_cannot_be_used_are_found_by_the_check(evaluate, model: str) -> None:
+    evaluation = evaluate(model)
+    evaluation.plan(["accuracy"])
+    with pytest.raises(ModelError):
+        evaluation.check()
+
+
+def test_a_model_without_gradient_has_no_adversarial_robustness_and_all_the_rest(evaluate) -> None:
+    evaluation = evaluate("no_gradient")
+    outcomes = measured(evaluation)
+    assert (
+        outcomes["adversarial_robustness"].reason
+        == "the model passes no gradient from its output to its input"
+    )
+    assert outcomes["accuracy"].n == N
+    with pytest.raises(UnmeasurableError):
+        evaluation.measure("adversarial_robustness")
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (
+            "in_train_mode",
+            "clean: the model must be measured in eval mode, but its part 'head' is in train mode.",
+        ),
+        (
+            "a_buffer_that_counts",
+            "clean: the model's tensor 'seen' changed while the model was measured. "
+            "A forward pass in eval mode must not write to the model.",
+        ),
+        (
+            "a_buffer_that_counts_in_secret",
+            "end of run: the model's parameters or buffers are not those of the start (checksums differ). "
+            "A forward pass in eval mode must not write to the model.",
+        ),
+    ],
+)
+def test_a_model_that_changes_while_it_is_measured_gets_no_number(evaluate, model: str, text: str) -> None:
+    evaluation = evaluate(model)
+    with pytest.raises(InvariantError) as caught:
+        evaluation.outcome("accuracy")
+    assert str(caught.value) == text
+    assert list((evaluation.store.root / "predictions").rglob("*.safetensors")) == []
+
+
+def test_only_narrow_columns_are_kept_where_no_more_is_needed(evaluate) -> None:
+    evaluation = evaluate()
+    view = View("corruptions", "fog", 3)
+    evaluation.engine.predictions([view, CLEAN])
+    (key,) = evaluation.engine.addresses.keys(view)
+    assert set(evaluation.store.read(key).columns) == {
+        "index", "label", "top1", "confidence", "true_probability",
+    }  # fmt: skip
+    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    assert "probabilities" in evaluation.store.read(key).columns
+
+
+def test_progress_is_told_of_every_image_once(evaluate) -> None:
+    told: list[tuple[str, int, int]] = []
+    evaluation = evaluate(progress=lambda view, images, passes, left: told.append((view, images, left())))
+    measured(evaluation)
+    assert sum(images for _, images, _ in told) == N * 3 + OTHER_IMAGES
+    assert told[-1][2] == 0
+    assert told[0][2] > 0
