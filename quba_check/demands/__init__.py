@@ -1,1 +1,19 @@
 """What is demanded: strict YAML with line numbers → demands."""
+
+from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
+from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.schema import threshold_schema
+from quba_check.demands.thresholds import read_thresholds
+
+__all__ = [
+    "DEMO_THRESHOLDS",
+    "QUBA",
+    "Demand",
+    "QubaSettings",
+    "Thresholds",
+    "find_thresholds",
+    "read_thresholds",
+    "shipped_profiles",
+    "shown_name",
+    "threshold_schema",
+]

@@ -41,13 +41,13 @@ class Document:
         """Line (1-based) of the key or list item that holds the value at `location`."""
         return self._lines(location).key
 
-    def mistake(self, location: Location, text: str) -> UserError:
-        """The error to raise for a wrong value: `file:line: text`, at the line of the value."""
-        return self.error(f"{self.shown}:{self.line(location)}: {text}")
+    def at(self, location: Location) -> str:
+        """`file:line` of the value at `location`: how a message about it begins."""
+        return f"{self.shown}:{self.line(location)}"
 
-    def key_mistake(self, location: Location, text: str) -> UserError:
-        """The error to raise for a wrong key: `file:line: text`, at the line of the key."""
-        return self.error(f"{self.shown}:{self.key_line(location)}: {text}")
+    def at_key(self, location: Location) -> str:
+        """`file:line` of the key at `location`: how a message about the key begins."""
+        return f"{self.shown}:{self.key_line(location)}"
 
     def _lines(self, location: Location) -> _Lines:
         node = self.root

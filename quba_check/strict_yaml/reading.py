@@ -126,7 +126,9 @@ def _check_numbers(document: Document, value: object, location: Location) -> Non
             _check_numbers(document, item, (*location, position))
     elif isinstance(value, int | float) and not _is_finite(value):
         got = "a number too large to hold" if isinstance(value, int) else str(value)
-        raise document.mistake(location, f"{dotted(location)}: got {got}. Allowed: a finite number.")
+        raise document.error(
+            f"{document.at(location)}: {dotted(location)}: got {got}. Allowed: a finite number."
+        )
 
 
 def _is_finite(value: float) -> bool:

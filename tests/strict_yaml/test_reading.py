@@ -54,11 +54,10 @@ def test_lines_of_values_and_keys(read):
     assert document.key_line(("f",)) == 9
 
 
-def test_mistakes_carry_file_and_line(read):
+def test_places_as_messages_begin(read):
     document = read("a: 1\nb:\n  c: 2\n")
-    assert str(document.mistake(("b",), "no good.")) == "conf/gate.yaml:3: no good."
-    assert str(document.key_mistake(("b",), "no good.")) == "conf/gate.yaml:2: no good."
-    assert isinstance(document.mistake((), ""), ThresholdError)
+    assert document.at(("b",)) == "conf/gate.yaml:3"
+    assert document.at_key(("b",)) == "conf/gate.yaml:2"
 
 
 @pytest.mark.parametrize(

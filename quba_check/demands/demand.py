@@ -1,0 +1,96 @@
+"""A demand: a bound on a dimension or part, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from quba_check.protocol.dimension import Better, Part
+from quba_check.protocol.record import Bound, Tier
+from quba_check.protocol.settings import ProtocolName
+
+QUBA = "quba"
+"""What demands on score and grade are about, in the place of a dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A bound on a dimension, a part, the QUBA score or the grade.
+
+    Attributes:
+        dimension: name of the dimension, or `quba`.
+        part: name of the part, None for the dimension itself; for `quba`: `score` or `grade`.
+        bound: `min` or `max`; a value equal to the limit meets either.
+        limit: the bound's number, in the unit of what it bounds; a letter for the grade.
+        tier: `block`: not met, the model is not released; `warn` and `info` only tell.
+        optional: where data are missing, the demand is skipped instead of failed.
+        unit: unit of the limit.
+        better: which direction is better.
+        file: the file in which the limit stands, as messages show it.
+        line: line (1-based) of the limit in that file.
+        parts: parts of the dimension that have a direction, which explain its value; empty for a part.
+    """
+
+    dimension: str
+    part: str | None
+    bound: Bound
+    limit: float | str
+    tier: Tier
+    optional: bool
+    unit: str
+    better: Better
+    file: str
+    line: int
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """What is bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
+        return f"{self.dimension}.{self.part}" if self.part else self.dimension
+
+    @property
+    def name(self) -> str:
+        """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
+        return f"{self.target}[{self.bound}]"
+
+    @property
+    def place(self) -> str:
+        """`file:line` of the limit."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class QubaSettings:
+    """How a threshold file wants score and grade computed.
+
+    Attributes:
+        weights: weight of each of the nine dimensions, at least 0.
+        population: name of a reference population, or the path of a population file.
+        allow_missing: dimensions that the grade may do without (it is then partial).
+    """
+
+    weights: Mapping[str, float]
+    population: str
+    allow_missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """A threshold file with what it extends.
+
+    Attributes:
+        path: the file.
+        shown: how messages and ids call it.
+        name: its name for people.
+        protocol: the protocol that its limits are about; None where it states none.
+        demands: at least one, in file order, those of the extended file first.
+        quba: settings of score and grade.
+    """
+
+    path: Path
+    shown: str
+    name: str
+    protocol: ProtocolName | None
+    demands: tuple[Demand, ...]
+    quba: QubaSettings

@@ -1,0 +1,58 @@
+"""Where the shipped threshold files are: inside the installed package, or beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quba_check.errors import ThresholdError, did_you_mean, listed
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SUFFIXES = (".yaml", ".yml")
+
+DEMO_THRESHOLDS = _PACKAGE / "demo" / "thresholds.yaml"
+"""What the demo's models are held to."""
+
+
+def shipped_profiles() -> dict[str, Path]:
+    """The shipped threshold files by profile name (`default`, `mobile`, …)."""
+    inside = _PACKAGE / "thresholds"
+    folder = inside if inside.is_dir() else _PACKAGE.parent / "thresholds"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def shown_name(path: Path) -> str:
+    """How messages and ids call a file: a stable name for shipped ones, which can be typed; else its path."""
+    return {file.resolve(): name for name, file in _shipped_files().items()}.get(path.resolve(), str(path))
+
+
+def find_thresholds(text: str, base: Path) -> Path:
+    """The threshold file that a text means.
+
+    Args:
+        text: a path, absolute or relative to `base`, or a shipped profile as `mobile`, `mobile.yaml` or
+            `quba_check/thresholds/mobile.yaml`. A file that is there comes before a profile.
+        base: folder.
+
+    Raises:
+        ThresholdError: there is neither.
+    """
+    path = base / text
+    if path.is_file():
+        return path
+    profiles = shipped_profiles()
+    if text in profiles:
+        return profiles[text]
+    shipped = _shipped_files() | {file.name: file for file in profiles.values()}
+    if text in shipped:
+        return shipped[text]
+    near = did_you_mean(Path(text).stem if text.endswith(_SUFFIXES) else text, profiles)
+    raise ThresholdError(
+        f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
+        f"Shipped: {listed(profiles)}."
+    )
+
+
+def _shipped_files() -> dict[str, Path]:
+    """Shipped files by the names that messages show."""
+    profiles = {f"quba_check/thresholds/{file.name}": file for file in shipped_profiles().values()}
+    return profiles | {"quba_check/demo/thresholds.yaml": DEMO_THRESHOLDS}

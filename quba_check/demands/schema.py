@@ -1,0 +1,90 @@
+"""The form of a threshold file: which keys and types there are."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from quba_check.dimensions import registry
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.record import Tier
+from quba_check.protocol.settings import ProtocolName
+from quba_check.strict_yaml import Strict
+
+Letter = Literal["A", "B", "C", "D", "F"]
+
+POPULATIONS = ("published", "screened", "demo")
+"""Names of the reference populations that the package brings."""
+
+
+class PartEntry(Strict):
+    """Demands on a part of a dimension. Each key may be null: it removes what the extended file has."""
+
+    min: float | None = Field(None, description="The value must be at least this (higher is better).")
+    max: float | None = Field(None, description="The value must be at most this (lower is better).")
+    tier: Tier | None = Field(
+        None, description="block (default): not met, the model is not released; warn and info only tell."
+    )
+    optional: bool | None = Field(None, description="Skip, instead of fail, where data are missing.")
+
+
+class DimensionEntry(PartEntry):
+    """Demands on a dimension and its parts."""
+
+    parts: dict[str, PartEntry | None] | None = Field(
+        None, description="Demands on parts, by name. tier and optional default to those of the dimension."
+    )
+
+
+class QubaEntry(Strict):
+    """Demands on the QUBA score and grade, and how they are computed."""
+
+    min_score: float | None = Field(None, description="The QUBA score must be at least this.")
+    min_grade: Letter | None = Field(None, description="The letter must be at least this good.")
+    tier: Tier | None = Field(None, description="Tier of both demands.")
+    weights: dict[str, float | None] | None = Field(
+        None, description="Weights of dimensions in the score, at least 0, in place of the default ones."
+    )
+    population: str | None = Field(
+        None,
+        description="Reference population: published (default), screened, demo, or a file beside this one.",
+    )
+    allow_missing: tuple[str, ...] | None = Field(
+        None, description="Dimensions that the grade may do without; it is then labelled partial."
+    )
+
+
+class ThresholdFile(Strict):
+    """A threshold file of quba-check: what a model has to meet."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    name: str | None = Field(None, description="Name for people; the file's name where there is none.")
+    extends: str | None = Field(
+        None, description="A file beside this one, or a shipped profile, that this one changes."
+    )
+    protocol: ProtocolName | None = Field(None, description="The protocol that the limits are about.")
+    dimensions: dict[str, DimensionEntry | None] | None = Field(None, description="Demands by dimension.")
+    quba: QubaEntry | None = None
+
+
+def threshold_schema() -> dict[str, Any]:
+    """The JSON Schema of threshold files, for editors; it knows the registered dimensions by name.
+
+    >>> sorted(threshold_schema()["properties"])
+    ['dimensions', 'extends', 'name', 'protocol', 'quba', 'schema']
+    """
+    schema = ThresholdFile.model_json_schema(by_alias=True)
+    entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}
+    dimensions = _mapping(schema["properties"]["dimensions"])
+    dimensions["properties"] = {known.name: {"description": known.title, **entry} for known in registry}
+    dimensions["additionalProperties"] = False
+    weights = _mapping(schema["$defs"]["QubaEntry"]["properties"]["weights"])
+    weights["propertyNames"] = {"enum": list(PUBLISHED_DIMENSIONS)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _mapping(field: dict[str, Any]) -> dict[str, Any]:
+    """The alternative of an optional field that is a mapping."""
+    found: dict[str, Any] = next(option for option in field["anyOf"] if option["type"] == "object")
+    return found

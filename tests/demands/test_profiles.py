@@ -1,0 +1,65 @@
+import pytest
+
+from quba_check.demands import profiles
+from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.errors import ThresholdError
+
+
+def test_shipped_profiles():
+    assert list(shipped_profiles()) == ["default", "mobile", "safety-critical", "server"]
+    assert all(path.is_file() for path in shipped_profiles().values())
+
+
+def test_profiles_inside_the_package_come_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(profiles, "_PACKAGE", tmp_path / "quba_check")
+    beside, inside = tmp_path / "thresholds", tmp_path / "quba_check" / "thresholds"
+    for folder in (beside, inside):
+        folder.mkdir(parents=True)
+    (beside / "default.yaml").touch()
+    (inside / "mobile.yaml").touch()
+    assert shipped_profiles() == {"mobile": inside / "mobile.yaml"}
+    inside.joinpath("mobile.yaml").unlink()
+    inside.rmdir()
+    assert shipped_profiles() == {"default": beside / "default.yaml"}
+
+
+@pytest.mark.parametrize("text", ["mobile", "mobile.yaml", "quba_check/thresholds/mobile.yaml"])
+def test_a_profile_by_name(tmp_path, text):
+    assert find_thresholds(text, tmp_path) == shipped_profiles()["mobile"]
+
+
+def test_a_file_comes_before_a_profile(tmp_path):
+    own = tmp_path / "mobile.yaml"
+    own.touch()
+    assert find_thresholds("mobile.yaml", tmp_path) == own
+    assert find_thresholds(str(own), tmp_path / "elsewhere") == own
+    assert find_thresholds("mobile", tmp_path) == shipped_profiles()["mobile"]
+
+
+def test_the_demos_file_by_its_shown_name(tmp_path):
+    assert find_thresholds(shown_name(DEMO_THRESHOLDS), tmp_path) == DEMO_THRESHOLDS
+
+
+def test_shown_names(tmp_path):
+    assert shown_name(shipped_profiles()["default"]) == "quba_check/thresholds/default.yaml"
+    assert shown_name(DEMO_THRESHOLDS) == "quba_check/demo/thresholds.yaml"
+    assert shown_name(tmp_path / "default.yaml") == str(tmp_path / "default.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("moble", " Did you mean 'mobile'?"),
+        ("moble.yaml", " Did you mean 'mobile'?"),
+        ("conf/zzz.yaml", ""),
+        ("", ""),
+        (".", ""),
+    ],
+)
+def test_neither_file_nor_profile(tmp_path, text, near):
+    with pytest.raises(ThresholdError) as caught:
+        find_thresholds(text, tmp_path)
+    assert str(caught.value) == (
+        f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
+        "Shipped: default, mobile, safety-critical, server."
+    )
