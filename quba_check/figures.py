@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def figure(value: float, unit: str, *, digits: int | None = None) -> str:
     """A value with as many decimals as its unit and size ask for.
@@ -36,3 +38,29 @@ def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
         if pair[0] != pair[1] or value == limit:
             return pair
     return repr(value), repr(limit)
+
+
+def apart_by(value: float, limit: float, unit: str) -> str:
+    """The distance of two different numbers, with the decimals of `told_apart`, or more if it would read 0.
+
+    >>> apart_by(0.412, 0.5, "fraction"), apart_by(0.4999996, 0.5, "fraction")
+    ('0.088', '0.0000004')
+    """
+    gap = abs(value - limit)
+    number = told_apart(value, limit, unit)[0].removesuffix(" M")
+    for digits in range(len(number.partition(".")[2]), 17):
+        shown = figure(gap, unit, digits=digits)
+        if any(digit in "123456789" for digit in shown):
+            return shown
+    return repr(gap)
+
+
+def ordinal(value: float) -> str:
+    """A percentile in words, rounded down, so that it never reads as one that was not reached.
+
+    >>> ordinal(21.5), ordinal(89.99), ordinal(12), ordinal(100), ordinal(3.2)
+    ('21st', '89th', '12th', '100th', '3rd')
+    """
+    number = math.floor(value)
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
