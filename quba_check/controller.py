@@ -17,6 +17,8 @@ from quba_check.reports.terminal import render
 from quba_check.run import Row, Run
 
 WARNED = "warned"
+WIDEST = 120
+"""Columns of the widest report: longer lines are hard to read."""
 
 
 class Controller:
@@ -26,6 +28,9 @@ class Controller:
         config: the session's configuration.
         run: models, suite and threshold files.
         files: the threshold files, in the order of the command line.
+
+    Attributes:
+        records: what the run leaves behind, once it is over.
     """
 
     def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
@@ -34,7 +39,7 @@ class Controller:
         self._files = files
         self._ledger = Ledger()
         self._selected: set[str] = set()
-        self._records: list[Record] = []
+        self.records: list[Record] = []
         self._interrupted = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -72,55 +77,71 @@ class Controller:
         selected = [entry for entry in entries(self._run, self._files) if entry.node in self._selected]
         if not selected:
             return
-        self._records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
-        for record in self._records:
+        self.records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
+        for record in self.records:
             when = _compact(record.environment.time)
             name = f"{when}-{record.model.fingerprint[:8]}-{record.protocol}.json"
             write_record(record, self._run.store / "runs" / name)
         report = self._run.options.report
         if report is not None:
-            for record, path in zip(self._records, record_paths(report, self._records), strict=True):
+            for record, path in zip(self.records, record_paths(report, self.records), strict=True):
                 write_record(record, path)
+
+
+class Summary:
+    """Tells of the records, once, between pytest's sections of failures and its closing lines.
+
+    pytest calls the implementations of a hook around its own; taking the judged demands out of its section of
+    failures and putting them back for its closing lines takes two, hence the plugin within.
+
+    Args:
+        controller: whose records are told.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._failed: list[Any] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> Generator[None, None, None]:
-        """Tell of failed demands once, under the table, instead of in the section of failures too."""
-        failed = terminalreporter.stats.get("failed", [])
-        judged = [report for report in failed if hasattr(report, ROW)]
-        if judged:
-            terminalreporter.stats["failed"] = [report for report in failed if report not in judged]
-        told = _Told(self._config, self._records, failed)
-        self._config.pluginmanager.register(told)
-        try:
-            yield
-        finally:
-            self._config.pluginmanager.unregister(told)
+        """Leave judged demands out of the section of failures: they are explained under the table."""
+        stats = terminalreporter.stats
+        self._failed = stats.pop("failed", [])
+        others = [report for report in self._failed if not hasattr(report, ROW)]
+        if others:
+            stats["failed"] = others
+        yield
 
-
-class _Told:
-    """The summary itself, between pytest's sections of failures and its closing lines."""
-
-    def __init__(self, config: pytest.Config, records: Sequence[Record], failed: list[Any]) -> None:
-        self._config = config
-        self._records = records
-        self._failed = failed
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def tell(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Write the reports, and give pytest its failures back."""
         if self._failed:
             terminalreporter.stats["failed"] = self._failed
-        writer = self._config.get_terminal_writer()
+        writer = config.get_terminal_writer()
         encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
-        for record in self._records:
+        for record in self._controller.records:
             terminalreporter.section(f"quba-check {record.model.name}")
             text = render(
                 record,
-                width=min(writer.fullwidth, 120),
+                width=min(writer.fullwidth, WIDEST),
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write(text.rstrip() + "\n")
+
+
+class SummaryWithin:
+    """The inner half of `Summary`."""
+
+    def __init__(self, summary: Summary) -> None:
+        self._summary = summary
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Tell, where pytest's plugins have their turn."""
+        self._summary.tell(terminalreporter, config)
 
 
 def _compact(time: str) -> str:

@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
             )
         return
-    from quba_check.controller import Controller
+    from quba_check.controller import Controller, Summary, SummaryWithin
     from quba_check.items import RUN
 
     with _usage_errors():
@@ -90,7 +90,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN] = run
     config.stash[FILES] = files
     if _worker(config) is None:
-        config.pluginmanager.register(Controller(config, run, files), "quba-controller")
+        controller = Controller(config, run, files)
+        summary = Summary(controller)
+        for plugin in (controller, summary, SummaryWithin(summary)):
+            config.pluginmanager.register(plugin)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -219,5 +222,5 @@ def _share_cores() -> None:
 def _selects(config: pytest.Config) -> bool:
     """Whether the command line leaves out some items of the threshold files it names."""
     option = config.option
-    narrow = (option.keyword, option.markexpr, option.lf, option.ff, getattr(option, "deselect", None))
+    narrow = (option.keyword, option.markexpr, option.deselect, getattr(option, "lf", False))
     return any(narrow) or any("::" in argument for argument in config.args)
