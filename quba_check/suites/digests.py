@@ -11,11 +11,13 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from quba_check.errors import StoreError, SuiteError
 
 BATCH = 500
 """Files looked up, read and remembered in one transaction: what a killed run may lose."""
-READERS = 8
+READERS = 4
 CLOCK_TICK_NS = 20_000_000
 """Within this time a file may change without its mtime showing it: digests of younger files are not kept."""
 BUSY_SECONDS = 60.0
@@ -52,6 +54,7 @@ class ContentDigests:
         self.path = path
         self.files_read = 0
         self.note: str | None = None
+        self._is_set_up = False
 
     def digest(self, path: Path) -> str:
         """The digest of one file's content: 32 hexadecimal digits.
@@ -90,7 +93,8 @@ class ContentDigests:
             if fresh:
                 started = time.time_ns()
                 with ThreadPoolExecutor(READERS) as pool:
-                    known.update(zip(fresh, pool.map(_content_digest, fresh), strict=True))
+                    for share in pool.map(_content_digests, (fresh[k::READERS] for k in range(READERS))):
+                        known.update(share)
                 self.files_read += len(fresh)
                 settled = [name for name in fresh if started - stamps[name].mtime_ns > CLOCK_TICK_NS]
                 with connection:
@@ -103,19 +107,32 @@ class ContentDigests:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own for each batch, so that threads and forked processes share none."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self.path.parent}: cannot be made ({error.strerror}).") from None
+        if not self._is_set_up:
+            self._set_up()
         with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_TABLE)
             yield connection
 
+    def _set_up(self) -> None:
+        """Make the file where it is not there; under a lock, for two cannot enter WAL mode at a time."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(_TABLE)
+        except OSError as error:
+            raise StoreError(f"{self.path.parent}: cannot be written ({error.strerror}).") from None
+        self._is_set_up = True
+
+    @property
+    def _lock(self) -> FileLock:
+        return FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
+
     def _discard(self, reason: str) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        with self._lock:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._is_set_up = False
         self.note = f"{self.path}: the cache of file digests was damaged ({reason}) and is made again."
 
 
@@ -125,6 +142,10 @@ def _stamp(name: str) -> _Stamp:
     except OSError as error:
         raise SuiteError(f"{name}: cannot be read ({error.strerror}).") from None
     return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _content_digests(names: Iterable[str]) -> dict[str, str]:
+    return {name: _content_digest(name) for name in names}
 
 
 def _content_digest(name: str) -> str:

@@ -145,7 +145,7 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
     if sets.corruptions is None:
         return
     where = ("sets", CORRUPTIONS_SET)
-    given = sets.corruptions.model_fields_set
+    given = set(sets.corruptions.model_dump(exclude_none=True, exclude_unset=True))
     if "generate" not in given:
         if not {"reader", "path"} <= given:
             got = listed(sorted(given)) or "nothing"

@@ -244,6 +244,6 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError:
         raise SuiteError(f"{path}: not a text file in UTF-8.") from None
     except csv.Error as error:
-        raise SuiteError(f"{path}:{rows.line_num}: not a CSV file ({error}).") from None
+        raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None

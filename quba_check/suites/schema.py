@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from quba_check.protocol.space import Rule
-from quba_check.strict_yaml import Strict
+from quba_check.strict_yaml import Strict, described
+from quba_check.suites.label_spaces import IMAGENET
 
 ReaderName = Literal["folder", "csv", "model-vs-human"]
 
@@ -24,7 +25,7 @@ class OwnSetEntry(Strict):
     """
 
     reader: ReaderName
-    path: str = Field(min_length=1)
+    path: str
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
     partial: bool = False
@@ -40,7 +41,7 @@ class CueConflictEntry(Strict):
     """A set of images with two cues, named `<shape><i>-<texture><j>.png`."""
 
     reader: Literal["cue-conflict"]
-    path: str = Field(min_length=1)
+    path: str
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
     space: str | None = None
@@ -55,7 +56,7 @@ class CorruptionsEntry(Strict):
 
     generate: Literal["from clean"] | None = None
     reader: Literal["folder"] | None = None
-    path: str | None = Field(default=None, min_length=1)
+    path: str | None = None
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
     partial: bool = False
@@ -86,15 +87,36 @@ class SpaceEntry(BaseModel):
         return self.__pydantic_extra__
 
 
+def _kind(value: object) -> str:
+    """Which alternative is meant, so that a mistake in it is told as that and at its own line."""
+    return "(text)" if isinstance(value, str) else "(several)"
+
+
+Classes = Annotated[
+    Annotated[Literal["imagenet"], Tag("(text)")] | Annotated[list[str], Tag("(several)")],
+    Discriminator(_kind),
+]
+Space = Annotated[
+    Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(several)")], Discriminator(_kind)
+]
+
+
 class ManifestEntry(Strict):
     """A whole manifest, as it stands in the file."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    name: str = Field(min_length=1)
-    classes: Literal["imagenet"] | list[str]
+    name: str
+    classes: Classes
     image_size: int | None = Field(default=None, ge=1)
     sets: SetEntries
-    spaces: dict[str, str | SpaceEntry] = Field(default_factory=dict)
+    spaces: dict[str, Space] = Field(default_factory=dict)
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _check_kind(cls, value: object) -> object:
+        if value != IMAGENET and not isinstance(value, list):
+            raise ValueError(f"got {described(value)}. Allowed: {IMAGENET}, or a list of class names.")
+        return value
 
 
 def suite_schema() -> dict[str, Any]:

@@ -1,0 +1,377 @@
+"""Suites: from a data folder and a view to images and labels, and what is said where that is impossible."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quba_check.errors import SuiteError
+from quba_check.protocol.space import LabelSpace
+from quba_check.protocol.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
+from quba_check.suites import Example, SetCount, Suite, open_suite
+from quba_check.suites.label_spaces import built_in_space, imagenet_classes
+
+FOG_3 = View("corruptions", corruption="fog", severity=3)
+MANIFEST = """\
+schema: 1
+name: fruit
+classes: [apple, pear]
+image_size: 32
+sets:
+  clean: {reader: folder, path: val, expected: 4}
+  corruptions: {reader: folder, path: c, expected: 3, prepared: true, partial: true}
+  shifts:
+    sketch: {reader: csv, path: lists/sketch.csv, space: size}
+    painted: {reader: folder, path: painted}
+  cue_conflict: {reader: cue-conflict, path: cc, prepared: true}
+spaces: {size: {big: [pear], small: [apple]}}
+"""
+EXPECTED = (
+    "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
+    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
+)
+
+
+def image(path: Path, colour: tuple[int, int, int] = (255, 0, 0)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 3), colour).save(path)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "quba-data.yaml").write_text(MANIFEST)
+    for name in (
+        "val/pear/2.png",
+        "val/pear/1.png",
+        "val/apple/1.png",
+        "c/fog/3/pear/1.png",
+        "c/fog/4/pear/1.png",
+    ):
+        image(tmp_path / name)
+    for name in ("c/speckle_noise/1/pear/1.png", "images/s.png", "cc/apple1-pear2.png"):
+        image(tmp_path / name)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/sketch.csv").write_text("path,label\n../images/s.png,small\n")
+    return tmp_path
+
+
+@pytest.fixture
+def suite(root: Path) -> Suite:
+    return open_suite(root)
+
+
+def raised_text(call: Callable[[], object]) -> str:
+    with pytest.raises(SuiteError) as raised:
+        call()
+    return str(raised.value)
+
+
+def test_what_a_suite_knows_before_any_image_is_read(suite: Suite, root: Path) -> None:
+    assert (suite.name, suite.root, suite.classes, suite.image_size) == ("fruit", root, ("apple", "pear"), 32)
+    facts = suite.facts
+    assert (facts.name, facts.class_count, facts.shifts) == ("fruit", 2, ("sketch", "painted"))
+    assert facts.corruptions == CORRUPTIONS
+    assert not facts.generates_corruptions
+    assert facts.spaces == {
+        "clean": None,
+        "corruptions": None,
+        "sketch": "size",
+        "painted": None,
+        "cue_conflict": None,
+    }
+
+
+def test_examples_are_numbered_and_named_from_the_root(suite: Suite, root: Path) -> None:
+    assert suite.examples(CLEAN) == (
+        Example(0, "val/apple/1.png", 0),
+        Example(1, "val/pear/1.png", 1),
+        Example(2, "val/pear/2.png", 1),
+    )
+    assert suite.examples(FOG_3) == (Example(0, "c/fog/3/pear/1.png", 1),)
+    assert suite.examples(View("cue_conflict")) == (Example(0, "cc/apple1-pear2.png", 0, 1),)
+    assert suite.path(suite.examples(CLEAN)[0]) == root / "val/apple/1.png"
+
+
+def test_labels_are_in_the_declared_space(suite: Suite) -> None:
+    (example,) = suite.examples(View("sketch"))
+    assert suite.space_of("sketch").classes[example.label] == "small"
+    assert suite.image(example).size == (4, 3)
+
+
+def test_attacks_columns_and_spaces_do_not_change_the_images(suite: Suite) -> None:
+    assert suite.examples(FGSM) is suite.examples(PGD) is suite.examples(CLEAN.read_in("size"))
+
+
+def test_spaces(suite: Suite) -> None:
+    assert suite.space(None) == suite.space_of("clean") == LabelSpace.own(("apple", "pear"))
+    assert suite.space("size") == LabelSpace("size", ("big", "small"), ((1,), (0,)), "mean")
+    assert raised_text(lambda: suite.space("imagenet_to_16")) == (
+        f"{suite.root}/quba-data.yaml: unknown label space 'imagenet_to_16'."
+    )
+
+
+def test_prepared_is_what_the_manifest_says(suite: Suite) -> None:
+    assert [suite.is_prepared(view) for view in (CLEAN, FOG_3, View("cue_conflict"))] == [False, True, True]
+
+
+def test_sets_that_are_not_there_are_told(suite: Suite, root: Path) -> None:
+    assert suite.missing(CLEAN) is None
+    assert suite.missing(FGSM) is None
+    assert suite.missing(View("painted")) == f"the set 'painted' is not there: looked for {root}/painted"
+    snow = View("corruptions", corruption="snow", severity=1)
+    assert suite.missing(snow) == (f"the set 'corruptions/snow/1' is not there: looked for {root}/c/snow/1")
+    assert suite.missing(View("mixed_same")) == f"{root}/quba-data.yaml declares no set 'mixed_same'"
+
+
+def test_asking_for_images_that_are_not_there_is_an_error(suite: Suite, root: Path) -> None:
+    assert raised_text(lambda: suite.examples(View("painted"))) == (
+        f"{root}: the set 'painted' is not there: looked for {root}/painted."
+    )
+    assert raised_text(lambda: suite.examples(View("skech"))) == (
+        f"{root}/quba-data.yaml: unknown set 'skech'. Did you mean 'sketch'? "
+        "Allowed: clean, corruptions, sketch, painted, cue_conflict."
+    )
+
+
+def test_a_folder_set_lacks_no_class_unless_it_says_so(suite: Suite, root: Path) -> None:
+    image(root / "painted/pear/1.png")
+    assert raised_text(lambda: suite.examples(View("painted"))) == (
+        f"{root}/painted: class folders are missing, got 1 of 2. Missing: apple."
+    )
+    assert len(suite.examples(FOG_3)) == 1
+
+
+def test_counts_are_told_beside_what_was_expected(suite: Suite) -> None:
+    assert suite.counts() == {
+        "clean": SetCount(3, 4),
+        "corruptions": SetCount(2, 6),  # two conditions are there, 3 images expected of each
+        "sketch": SetCount(1, None),
+        "cue_conflict": SetCount(1, None),
+    }
+    assert suite.counts([CLEAN, FGSM, FOG_3]) == {"clean": SetCount(3, 4), "corruptions": SetCount(1, 3)}
+
+
+def test_listings_are_kept_only_for_a_few_views(suite: Suite, root: Path) -> None:
+    image(root / "painted/apple/1.png")
+    image(root / "painted/pear/1.png")
+    first = suite.examples(CLEAN)
+    assert suite.examples(CLEAN) is first
+    for view in suite.views():
+        suite.examples(view)
+    assert suite.examples(CLEAN) is not first
+    assert suite.examples(CLEAN) == first
+
+
+def test_generated_corruptions_are_the_clean_images(root: Path) -> None:
+    (root / "quba-data.yaml").write_text(
+        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n"
+        "  clean: {reader: folder, path: val, expected: 3, prepared: true}\n"
+        "  corruptions: {generate: from clean}\n"
+    )
+    suite = open_suite(root)
+    assert suite.facts.generates_corruptions
+    assert suite.generates(FOG_3)
+    assert not suite.generates(CLEAN)
+    assert suite.examples(FOG_3) is suite.examples(CLEAN)
+    assert suite.is_prepared(FOG_3)
+    assert suite.counts()["corruptions"] == SetCount(75 * 3, 75 * 3)
+    (root / "val").rename(root / "moved")
+    assert suite.missing(FOG_3) == f"the set 'clean' is not there: looked for {root}/val"
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
+def test_images_are_rgb_whatever_the_file_holds(suite: Suite, root: Path, mode: str) -> None:
+    suffix = "tif" if mode == "CMYK" else "png"
+    Image.new(mode, (4, 3)).save(root / f"val/apple/mode.{suffix}")
+    example = Example(0, f"val/apple/mode.{suffix}", 0)
+    assert (suite.image(example).mode, suite.image(example).size) == ("RGB", (4, 3))
+
+
+def test_an_orientation_in_exif_is_not_applied(suite: Suite, root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to show
+    Image.new("RGB", (4, 3)).save(root / "val/apple/turned.jpg", exif=exif)
+    assert suite.image(Example(0, "val/apple/turned.jpg", 0)).size == (4, 3)
+
+
+def test_pixels_arrive_unchanged(suite: Suite, root: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(root / "val/apple/noise.png")
+    assert np.array_equal(np.asarray(suite.image(Example(0, "val/apple/noise.png", 0))), pixels)
+
+
+def cut(path: Path) -> bytes:
+    """A PNG that ends in the middle of its pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path.read_bytes()[:6000]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda _: b"", "no image format recognises it"),
+        (lambda _: b"not an image", "no image format recognises it"),
+        (cut, "image file is truncated"),
+    ],
+)
+def test_images_that_cannot_be_decoded_are_named(
+    suite: Suite, root: Path, content: Callable[[Path], bytes], reason: str
+) -> None:
+    path = root / "val/apple/1.png"
+    path.write_bytes(content(path))
+    text = raised_text(lambda: suite.image(suite.examples(CLEAN)[0]))
+    assert text.startswith(f"{path}: cannot be decoded as an image ({reason}")
+    assert text.endswith("). Replace or remove the file.")
+
+
+def test_an_image_that_went_away_is_named(suite: Suite, root: Path) -> None:
+    example = suite.examples(CLEAN)[0]
+    suite.path(example).unlink()
+    assert raised_text(lambda: suite.image(example)) == (
+        f"{root}/val/apple/1.png: cannot be decoded as an image (No such file or directory). "
+        "Replace or remove the file."
+    )
+
+
+# -- data folders -----------------------------------------------------------------------------------------
+
+
+def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "imagenet-data").mkdir()
+    assert raised_text(lambda: open_suite(tmp_path / "imagenet-dta")) == (
+        f"{tmp_path}/imagenet-dta: there is no such data folder. Did you mean 'imagenet-data'? "
+        "Name it with --quba-data DIR."
+    )
+    assert raised_text(lambda: open_suite(tmp_path / "no/such")) == (
+        f"{tmp_path}/no/such: there is no such data folder. Name it with --quba-data DIR."
+    )
+
+
+def test_a_data_folder_that_is_empty(tmp_path: Path) -> None:
+    assert raised_text(lambda: open_suite(tmp_path)) == f"{tmp_path}: the data folder is empty. {EXPECTED}"
+
+
+def test_a_data_folder_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "dogs").mkdir()
+    assert raised_text(lambda: open_suite(tmp_path)) == (
+        f"{tmp_path}: the data folder holds no suite, got cats, dogs. {EXPECTED}"
+    )
+
+
+def test_a_data_folder_that_is_a_file(root: Path) -> None:
+    path = root / "quba-data.yaml"
+    assert raised_text(lambda: open_suite(path)) == f"{path}: the data folder is a file. {EXPECTED}"
+
+
+def test_a_mistake_in_the_manifest_is_told_with_its_place(root: Path) -> None:
+    (root / "quba-data.yaml").write_text(MANIFEST.replace("image_size:", "imagesize:"))
+    assert raised_text(lambda: open_suite(root)) == (
+        f"{root}/quba-data.yaml:4: unknown key 'imagesize'. Did you mean 'image_size'? "
+        "Allowed: schema, name, classes, image_size, sets, spaces."
+    )
+
+
+# -- the published layout ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published layout, a few images a set; one file, linked, for all of them."""
+    root = tmp_path_factory.mktemp("published")
+    picture = image(root / "picture.png")
+
+    def link(name: str) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).hardlink_to(picture)
+
+    for synset in imagenet_classes():
+        link(f"imagenet/val/{synset}/ILSVRC2012_val_{synset}.JPEG")
+    for synset in built_in_space("imagenet_r").classes:
+        link(f"imagenet-r/{synset}/art_0.jpg")
+    link("imagenet-c/fog/3/n01440764/ILSVRC2012_val_00000293.JPEG")
+    categories = built_in_space("imagenet_to_16").classes
+    for category in categories:
+        link(f"modelvshuman/edge/{category}/{category}1.png")
+        link(f"modelvshuman/silhouette/{category}/{category}1.png")
+        link(f"modelvshuman/cue-conflict/{category}/{category}1-oven2.png")
+        link(f"modelvshuman/sketch/dnn/session-1/0001_ske_dnn_0_{category}_00_{category}-0001-sketch-0.png")
+        link(f"modelvshuman/stylized/dnn/session-1/0001_sty_dnn_0_{category}_00_{category}1-0-0.png")
+    for number, name in enumerate(built_in_space("imagenet_to_in9").classes):
+        link(f"bg_challenge/mixed_same/val/{number:02}_{name}/fg_1_bg_1.JPEG")
+        link(f"bg_challenge/mixed_rand/val/{number:02}_{name}/fg_1_bg_2.JPEG")
+    return root
+
+
+def test_the_published_layout_needs_no_manifest(published: Path) -> None:
+    suite = open_suite(published)
+    assert suite.facts.class_count == len(suite.classes) == 1000
+    assert suite.facts.shifts == ("imagenet_r", "sketch", "stylized", "edge", "silhouette")
+    assert suite.counts() == {
+        "clean": SetCount(1000, 50000),
+        "corruptions": SetCount(1, 50000),
+        "imagenet_r": SetCount(200, 30000),
+        "sketch": SetCount(16, 800),
+        "stylized": SetCount(16, 800),
+        "edge": SetCount(16, 160),
+        "silhouette": SetCount(16, 160),
+        "mixed_same": SetCount(9, 4050),
+        "mixed_rand": SetCount(9, 4050),
+        "cue_conflict": SetCount(16, 1280),
+    }
+
+
+def test_published_labels_are_those_of_folder_and_file_names(published: Path) -> None:
+    suite = open_suite(published)
+    for name in ("edge", "sketch", "mixed_rand", "cue_conflict"):
+        classes = suite.space_of(name).classes
+        for example in suite.examples(View(name)):
+            assert classes[example.label] in example.name
+    assert [example.label for example in suite.examples(View("mixed_same"))] == list(range(9))
+    assert {example.texture for example in suite.examples(View("cue_conflict"))} == {14}
+    assert [example.label for example in suite.examples(View("imagenet_r"))] == list(range(200))
+
+
+def test_sets_stored_at_their_final_size(published: Path) -> None:
+    suite = open_suite(published)
+    cropped = {view.set for view in suite.views() if not suite.is_prepared(view)}
+    assert cropped == {"clean", "imagenet_r"}
+
+
+def test_label_spaces_of_the_published_sets(published: Path) -> None:
+    suite = open_suite(published)
+    rules = {name: suite.space_of(name).by for name in ("imagenet_r", "sketch", "mixed_same", "cue_conflict")}
+    assert rules == {"imagenet_r": "argmax", "sketch": "mean", "mixed_same": "map", "cue_conflict": "mean"}
+
+
+def test_a_validation_folder_without_all_classes(tmp_path: Path) -> None:
+    image(tmp_path / "imagenet/val/n01443537/1.png")
+    suite = open_suite(tmp_path)
+    assert raised_text(lambda: suite.examples(CLEAN)) == (
+        f"{tmp_path}/imagenet/val: class folders are missing, got 1 of 1000. Missing: n01440764, n01484850, "
+        "n01491361, n01494475, n01496331, n01498041, n01514668, n01514859, n01518878, n01530575 and 989 more."
+    )
+
+
+def test_a_validation_folder_that_was_not_sorted_into_classes(tmp_path: Path) -> None:
+    path = image(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.png")
+    assert raised_text(lambda: open_suite(tmp_path).examples(CLEAN)) == (
+        f"{path}: an image outside the class folders. Expected: <class>/<image>."
+    )
+
+
+def test_opening_a_suite_imports_no_torch(published: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from quba_check.suites import open_suite; "
+        "suite = open_suite(Path(sys.argv[1])); suite.counts(); "
+        "sys.exit(bool({'timm', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, published], check=False).returncode == 0
