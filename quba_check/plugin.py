@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,20 +81,26 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
             )
         return
-    from quba_check.controller import Controller, Summary, SummaryWithin
     from quba_check.items import RUN
+    from quba_check.progress import Board
 
     with _usage_errors():
         run = _new_run(config)
-        files = threshold_files(config.args, where)
+        states = _states_folder(config, run)
+        run.progress = Board(states, _worker(config) or "main").add
+        files: tuple[Path, ...] = threshold_files(config.args, where)
         for path in files:
             run.thresholds(path)
     config.stash[RUN] = run
     config.stash[FILES] = files
     if _worker(config) is None:
+        from quba_check.controller import Controller, Summary, SummaryWithin
+        from quba_check.progress_line import ProgressLine
+
         controller = Controller(config, run, files)
         summary = Summary(controller)
-        for plugin in (controller, summary, SummaryWithin(summary)):
+        line = ProgressLine(states, _terminal(config))
+        for plugin in (controller, summary, SummaryWithin(summary), line):
             config.pluginmanager.register(plugin)
 
 
@@ -108,7 +116,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from quba_check.items import RUN, entries
 
     run = config.stash[RUN]
-    planned = list(entries(run, config.stash[FILES]))
+    files = config.stash[FILES]
+    planned = list(entries(run, files))
     if _selects(config):
         # Which demands will be left is not known yet; a narrow run must not pay for what it leaves out.
         planned = [entry for entry in planned if entry.demand.dimension == "accuracy"] or planned[:1]
@@ -205,10 +214,32 @@ def _new_run(config: pytest.Config) -> Run:
     )
 
 
+def _states_folder(config: pytest.Config, run: Run) -> Path:
+    """Where the processes of this run write how far they are."""
+    from quba_check.progress_line import INPUT
+
+    if _worker(config) is not None:
+        return Path(_worker_input(config)[INPUT])
+    return run.store / "progress" / f"{os.getpid()}-{time.time_ns()}"
+
+
+def _terminal(config: pytest.Config) -> int | None:
+    """File descriptor of the terminal that pytest writes to; None for a pipe, a file, or under -q."""
+    if config.option.verbose < 0 or config.option.collectonly or not sys.__stdout__:
+        return None
+    return sys.__stdout__.fileno() if sys.__stdout__.isatty() else None
+
+
 def _worker(config: pytest.Config) -> str | None:
     """Name of the xdist worker that this is; None in the controller and without xdist."""
-    given: dict[str, Any] | None = getattr(config, "workerinput", None)
-    return None if given is None else str(given["workerid"])
+    given = _worker_input(config)
+    return str(given["workerid"]) if given else None
+
+
+def _worker_input(config: pytest.Config) -> dict[str, Any]:
+    """What the controller told this xdist worker; empty in the controller and without xdist."""
+    given: dict[str, Any] = getattr(config, "workerinput", {})
+    return given
 
 
 def _share_cores() -> None:

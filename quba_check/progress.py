@@ -32,7 +32,7 @@ class State:
         images: images it predicted.
         passes: forward and backward passes that this took, in images.
         left: passes that the whole run still needs, as this process sees it.
-        seconds: since its first image.
+        seconds: time that this took.
         at: Unix time of writing.
     """
 
@@ -54,26 +54,20 @@ class Board:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._file = folder / f"{name}.json"
-        self._started: float | None = None
         self._written = 0.0
         self._images = self._passes = 0
+        self._seconds = 0.0
 
-    def begin(self) -> None:
-        """Start the clock at the first work."""
-        if self._started is None:
-            self._started = time.monotonic()
-
-    def add(self, view: str, images: int, passes: int, left: Callable[[], int]) -> None:
-        """Count images that were predicted; `left` is only asked when the file is written."""
-        self.begin()
+    def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
+        """Count images that were predicted, none for a view that is begun; `left` is asked when writing."""
         self._images += images
         self._passes += images * passes
+        self._seconds += seconds
         now = time.monotonic()
         if now - self._written < REFRESH_SECONDS:
             return
         self._written = now
-        seconds = now - (self._started or now)
-        state = State(view, self._images, self._passes, left(), seconds, time.time())
+        state = State(view, self._images, self._passes, left(), self._seconds, time.time())
         self._file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._file.with_suffix(".tmp")
         temporary.write_text(json.dumps(asdict(state)))
@@ -92,20 +86,21 @@ def read_states(folder: Path) -> list[State]:
 
 
 def line(states: list[State], width: int) -> str:
-    """One line of text: view, images, images a second, time left. Empty before the first image.
+    """One line of text: view, images, images a second, time left. Empty before the first view.
 
     >>> line([State("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
     """
     rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
     speed = sum(state.passes / state.seconds for state in states if state.seconds > 0)
-    if not states or not rate:
+    if not states:
         return ""
     latest = max(states, key=lambda state: state.at)
-    text = Text(
-        f"measuring {latest.view} · {sum(state.images for state in states):,} images · {rate:,.0f} images/s"
-        f" · {_duration(latest.left / speed)} left"
-    )
+    words = [f"measuring {latest.view}"]
+    if speed:
+        images = sum(state.images for state in states)
+        words += [f"{images:,} images", f"{rate:,.0f} images/s", f"{_duration(latest.left / speed)} left"]
+    text = Text(" · ".join(words))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 

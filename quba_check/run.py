@@ -80,7 +80,11 @@ class Run:
         options: what was asked for.
         root: folder to which shown paths are relative.
         worker: number of this process among several, None where it is the only one.
-        progress: told of every shard that was predicted.
+
+    Attributes:
+        models: specs by name.
+        progress: told of every shard that is predicted; set it before the first evaluation.
+        is_demo: the models bring their own suite and thresholds.
 
     Raises:
         UserError: options that do not go together.
@@ -92,13 +96,12 @@ class Run:
         root: Path,
         *,
         worker: int | None = None,
-        progress: Progress | None = None,
     ) -> None:
         self.options = options
         self.models = _names(options.models)
         self._root = root
         self._worker = worker
-        self._progress = progress
+        self.progress: Progress | None = None
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
@@ -210,7 +213,7 @@ class Run:
                 seed=options.seed,
                 store=self.store,
                 tempo=Tempo(options.batch_size, options.workers),
-                progress=self._progress,
+                progress=self.progress,
             )
             self._evaluations[key].plan(self._planned.get(key, ()))
         return self._evaluations[key]

@@ -49,8 +49,8 @@ class Unit:
     shard: int
 
 
-Progress = Callable[[str, int, int, Callable[[], int]], None]
-"""Told of predicted images: (view, images, passes of each, passes that the plan still needs)."""
+Progress = Callable[[str, int, int, float, Callable[[], int]], None]
+"""Told when a shard is begun and when it is done: (view, images, passes of each, seconds, passes to come)."""
 
 PASSES = {None: 1, "fgsm": 3, "pgd": 21}
 """Forward and backward passes of an image, by attack."""
@@ -222,14 +222,20 @@ class Engine:
 
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
         about = {"model": self.classifier.name}
+        began = time.perf_counter()
+        self._tell(views[0], 0, 0.0)
         predicted = self._rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
             self._fresh.append(keys[view])
-            if self._progress is not None:
-                self._progress(str(view), len(keys[view].indices), PASSES[view.attack], self._passes_left)
+            self._tell(view, len(keys[view].indices), time.perf_counter() - began)
+            began = time.perf_counter()
+
+    def _tell(self, view: View, images: int, seconds: float) -> None:
+        if self._progress is not None:
+            self._progress(str(view), images, PASSES[view.attack], seconds, self._passes_left)
 
     def _rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
         """Predict a shard, deciding on its whole what the outputs are where that is not known yet."""

@@ -256,7 +256,9 @@ def test_only_narrow_columns_are_kept_where_no_more_is_needed(evaluate) -> None:
 
 def test_progress_is_told_of_every_image_once(evaluate) -> None:
     told: list[tuple[str, int, int]] = []
-    evaluation = evaluate(progress=lambda view, images, passes, left: told.append((view, images, left())))
+    evaluation = evaluate(
+        progress=lambda view, images, passes, seconds, left: told.append((view, images, left()))
+    )
     measured(evaluation)
     assert sum(images for _, images, _ in told) == N * 3 + OTHER_IMAGES
     assert told[-1][2] == 0
