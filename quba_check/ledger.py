@@ -97,6 +97,7 @@ def _grades(
                 population=found.population,
                 protocol_of_population=found.protocol_of_population,
                 complete=found.complete,
+                models=found.models,
                 missing=found.missing,
                 cross_protocol=found.cross_protocol,
                 notes=found.notes,

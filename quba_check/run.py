@@ -231,7 +231,10 @@ class Run:
         evaluation = self.evaluation(model, protocol)
         names = _dimensions_of(demand)
         outcomes = {name: self._outcome(evaluation, model, name) for name in names}
-        rows = {name: row_of(outcome) for name, outcome in outcomes.items()}
+        rows = {
+            name: row_of(outcome, registry[name], evaluation.facts.suite)
+            for name, outcome in outcomes.items()
+        }
         held = (
             grade_of(rows, thresholds, protocol) if demand.dimension == QUBA else outcomes[demand.dimension]
         )

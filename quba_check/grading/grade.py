@@ -115,6 +115,7 @@ def grade(
         population=reference.name,
         protocol_of_population=reference.protocol,
         complete=not missing,
+        models=len(reference.scores(weighing)),
         missing=missing,
         cross_protocol=crossed,
         notes=_notes(missing, crossed, reference, protocol, suite),

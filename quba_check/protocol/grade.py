@@ -20,6 +20,7 @@ class Grade:
         letter: A, B, C, D or F.
         population: name of the reference population.
         protocol_of_population: the protocol that its values come from.
+        models: how many scores the percentile is among.
         complete: all nine dimensions went into the score.
         missing: those that did not; with some missing and not allowed, score, percentile, letter are None.
         cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
@@ -33,6 +34,7 @@ class Grade:
     population: str
     protocol_of_population: ProtocolName
     complete: bool
+    models: int | None = None
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

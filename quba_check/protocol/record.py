@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from quba_check.protocol.dimension import Better, Dimension
+from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Outcome, Unmeasurable
 from quba_check.protocol.settings import ProtocolName
 
@@ -23,12 +25,13 @@ class _Row(BaseModel):
 
 
 class QuantityRow(_Row):
-    """A value with unit, n and interval."""
+    """A value with unit, n and interval, and the direction that is better (None: reported only)."""
 
     value: float
     unit: str
     n: int | None = None
     interval: tuple[float, float] | None = None
+    better: Better | None = None
 
 
 class MeasurementRow(QuantityRow):
@@ -117,6 +120,7 @@ class GradeRow(_Row):
         score: QUBA score; None where not graded.
         percentile: share of the population's scores that are lower, in [0, 100].
         letter: A to F.
+        models: how many scores the percentile is among.
         complete: all nine dimensions went into it.
         missing: dimensions that did not.
         cross_protocol: dimensions whose population values come from the other protocol and differ by it.
@@ -130,6 +134,7 @@ class GradeRow(_Row):
     population: str
     protocol_of_population: ProtocolName
     complete: bool
+    models: int | None = None
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -170,8 +175,9 @@ class Record(_Row):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-def row_of(outcome: Outcome) -> AnyMeasurementRow:
-    """What a record keeps of a measurement."""
+def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeasurementRow:
+    """What a record keeps of a measurement of a dimension on a suite."""
+    better = {part.name: part.better for part in dimension.parts(suite)}
     if isinstance(outcome, Unmeasurable):
         return UnmeasurableRow(unmeasurable=outcome.reason)
     return MeasurementRow(
@@ -179,8 +185,15 @@ def row_of(outcome: Outcome) -> AnyMeasurementRow:
         unit=outcome.unit,
         n=outcome.n,
         interval=outcome.interval,
+        better=dimension.better,
         parts={
-            name: QuantityRow(value=part.value, unit=part.unit, n=part.n, interval=part.interval)
+            name: QuantityRow(
+                value=part.value,
+                unit=part.unit,
+                n=part.n,
+                interval=part.interval,
+                better=better.get(name),
+            )
             for name, part in outcome.parts.items()
         },
         notes=outcome.notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quba_check.figures import ordinal
 from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
 
 
@@ -31,21 +32,11 @@ def grade_line(grade: GradeRow, record: Record) -> str:
     if grade.score is None or grade.percentile is None:
         why = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
         return f"QUBA not graded: {why}  population {grade.population}  {where}"
+    models = f" ({grade.models} models)" if grade.models is not None else ""
     return (
         f"QUBA {grade.score:.3f}  grade {grade.letter}  {ordinal(grade.percentile)} percentile of "
-        f"{grade.population}  {where}"
+        f"{grade.population}{models}  {where}"
     )
-
-
-def ordinal(percentile: float) -> str:
-    """A percentile in words, rounded down so that it never seems to reach a letter that it missed.
-
-    >>> ordinal(89.97), ordinal(21.4), ordinal(12.0), ordinal(0)
-    ('89th', '21st', '12th', '0th')
-    """
-    whole = int(percentile)
-    ending = "th" if whole % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(whole % 10, "th")
-    return f"{whole}{ending}"
 
 
 def _told_already(record: Record, row: UnmeasurableRow) -> bool:

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from quba_check.dimensions import registry
+from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.protocol.record import (
     MEASUREMENTS,
@@ -172,18 +174,26 @@ def test_limits_keep_their_kind():
     assert Record.model_validate({**CONTENT, "verdicts": [whole]}).verdicts[0].limit == 30.0
 
 
+SUITE = SuiteFacts("imagenet", 1000, (), (), {})
+
+
 def test_row_of_a_measurement():
     parts = {"top5": Quantity(0.9, "fraction", 10, (0.8, 1.0))}
-    row = row_of(Measurement("accuracy", 0.5, "fraction", 10, (0.2, 0.8), parts, ("a remark",)))
+    measured = Measurement("accuracy", 0.5, "fraction", 10, (0.2, 0.8), parts, ("a remark",))
+    row = row_of(measured, registry["accuracy"], SUITE)
     assert row.model_dump() == {
         "value": 0.5,
         "unit": "fraction",
         "n": 10,
         "interval": (0.2, 0.8),
-        "parts": {"top5": {"value": 0.9, "unit": "fraction", "n": 10, "interval": (0.8, 1.0)}},
+        "better": "high",
+        "parts": {
+            "top5": {"value": 0.9, "unit": "fraction", "n": 10, "interval": (0.8, 1.0), "better": "high"}
+        },
         "notes": ("a remark",),
     }
-    assert row_of(Unmeasurable("accuracy", "no images")) == UnmeasurableRow(unmeasurable="no images")
+    missing = Unmeasurable("accuracy", "no images")
+    assert row_of(missing, registry["accuracy"], SUITE) == UnmeasurableRow(unmeasurable="no images")
 
 
 def test_values_are_of_measured_dimensions():

@@ -11,7 +11,7 @@ DEFAULT = "thresholds/default.yaml"
 
 
 def value(number, unit="ratio", **more):
-    return {"value": number, "unit": unit, "n": 1000, **more}
+    return {"value": number, "unit": unit, "better": "high", "n": 1000, **more}
 
 
 def demand(name, limit, outcome="pass", *, bound="min", part=None, tier="block", message="", file=DEFAULT):
@@ -84,7 +84,13 @@ MEASUREMENTS = {
         0.61, parts={"sketch": value(0.4), "edge": value(0.7), "sketch_accuracy": value(0.2, "fraction")}
     ),
     "calibration_error": value(
-        0.0123, "fraction", parts={"ece": value(0.03, "fraction"), "ace": value(0.005, "fraction")}
+        0.0123,
+        "fraction",
+        better="low",
+        parts={
+            "ece": value(0.03, "fraction", better="low"),
+            "ace": value(0.005, "fraction", better="low"),
+        },
     ),
     "class_balance": {"unmeasurable": REASON},
     "object_focus": {"not_measured": True},
