@@ -1,0 +1,44 @@
+"""How strong a corruption is, and the arrays that all of them pass around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image8 = NDArray[np.uint8]
+Image = NDArray[np.float32]
+Plane = NDArray[np.float32]
+T = TypeVar("T")
+
+SMALL = 64
+"""Images with a shorter side of at most this many pixels get strengths after CIFAR-10-C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """A severity for an image of some size.
+
+    Attributes:
+        severity: 1 to 5.
+        side: shorter side of the image in pixels.
+    """
+
+    severity: int
+    side: int
+
+    def of(self, small: tuple[T, T, T, T, T], large: tuple[T, T, T, T, T]) -> T:
+        """The parameter for this severity out of those for small and for large images."""
+        return (small if self.side <= SMALL else large)[self.severity - 1]
+
+
+def unit(image: Image8) -> Image:
+    """The image as float32 in [0, 1]."""
+    return image * np.float32(1 / 255)
+
+
+def stored(image: Image) -> Image8:
+    """The image as uint8: clipped to [0, 1] and cut down to whole steps, as the published sets were saved."""
+    return (np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)
