@@ -174,9 +174,12 @@ class Evaluation:
 
     def contents(self, names: Iterable[str]) -> dict[str, str]:
         """For each view of images behind some dimensions: the address of its images and labels."""
-        views = {view.images for name in names for view in registry[name].views(self.facts.suite)}
-        present = [view for view in views if self.suite.missing(view) is None]
-        return {str(view): self.engine.addresses.content(view) for view in sorted(present, key=str)}
+        return {str(view): self.engine.addresses.content(view) for view in self._image_views(names)}
+
+    def sets(self, names: Iterable[str]) -> dict[str, SetRow]:
+        """For each set behind some dimensions: images found and expected."""
+        counts = self.suite.counts(self._image_views(names))
+        return {name: SetRow(images=count.images, expected=count.expected) for name, count in counts.items()}
 
     def model_row(self) -> ModelRow:
         """What a record says of the model."""
@@ -190,14 +193,13 @@ class Evaluation:
             outputs=self.classifier.outputs,
         )
 
-    def suite_row(self, contents: Mapping[str, str]) -> SuiteRow:
-        """What a record says of the suite, given the contents of the views that were used."""
-        sets = {
-            name: SetRow(images=count.images, expected=count.expected)
-            for name, count in self.suite.counts().items()
-        }
+    def suite_row(self, contents: Mapping[str, str], sets: Mapping[str, SetRow]) -> SuiteRow:
+        """What a record says of the suite, given the contents and sizes of what was used of it."""
         return SuiteRow(
-            name=self.suite.name, root=str(self.suite.root), fingerprint=address_of(dict(contents)), sets=sets
+            name=self.suite.name,
+            root=str(self.suite.root),
+            fingerprint=address_of(dict(contents)),
+            sets=dict(sets),
         )
 
     @cached_property
@@ -211,6 +213,11 @@ class Evaluation:
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             git=_git_commit(),
         )
+
+    def _image_views(self, names: Iterable[str]) -> list[View]:
+        """The views of images behind some dimensions, as far as they are there, in a fixed order."""
+        views = {view.images for name in names for view in registry[name].views(self.facts.suite)}
+        return sorted((view for view in views if self.suite.missing(view) is None), key=str)
 
     def _measured(self, name: str) -> Outcome:
         dimension = registry[name]

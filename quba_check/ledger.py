@@ -14,6 +14,7 @@ from quba_check.protocol.record import (
     GradeRow,
     NotMeasuredRow,
     Record,
+    SetRow,
     VerdictRow,
 )
 from quba_check.protocol.settings import ProtocolName
@@ -60,13 +61,15 @@ class Ledger:
         rows = [self.rows[entry.node] for entry in entries if entry.node in self.rows]
         measured: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
+        sets: dict[str, SetRow] = {}
         for row in rows:
             measured |= row.measurements
             contents |= row.contents
+            sets |= row.sets
         notes = [*evaluation.classifier.notes, *(note for row in rows for note in row.notes)]
         return Record(
             model=evaluation.model_row(),
-            suite=evaluation.suite_row(dict(sorted(contents.items()))),
+            suite=evaluation.suite_row(contents, sets),
             protocol=protocol,
             measurements={
                 name: measured.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names

@@ -22,7 +22,7 @@ from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Outcome, Unmeasurable
-from quba_check.protocol.record import AnyMeasurementRow, VerdictRow, row_of, values_of
+from quba_check.protocol.record import AnyMeasurementRow, SetRow, VerdictRow, row_of, values_of
 from quba_check.protocol.settings import ProtocolName
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Row(BaseModel):
         verdict: the verdict.
         measurements: of every dimension that the demand looked at.
         contents: addresses of the image views behind them.
+        sets: sizes of the sets behind them.
         notes: remarks on the run (a damaged artefact made again, …).
         properties: what JUnit files show of it.
     """
@@ -54,6 +55,7 @@ class Row(BaseModel):
     verdict: VerdictRow
     measurements: dict[str, AnyMeasurementRow] = Field(default_factory=dict)
     contents: dict[str, str] = Field(default_factory=dict)
+    sets: dict[str, SetRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     properties: dict[str, float | str] = Field(default_factory=dict)
 
@@ -247,6 +249,7 @@ class Run:
             verdict=verdict.row(node),
             measurements=rows,
             contents=evaluation.contents(names),
+            sets=evaluation.sets(names),
             notes=tuple(repaired),
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
