@@ -21,7 +21,7 @@ from quba_check.models.specs import check_spec
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import AnyMeasurementRow, SetRow, VerdictRow, row_of, values_of
 from quba_check.protocol.settings import ProtocolName
 
@@ -237,6 +237,7 @@ class Run:
             name: row_of(outcome, registry[name], evaluation.facts.suite)
             for name, outcome in outcomes.items()
         }
+        seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
         held = (
             grade_of(rows, thresholds, protocol) if demand.dimension == QUBA else outcomes[demand.dimension]
         )
@@ -248,8 +249,8 @@ class Run:
             protocol=protocol,
             verdict=verdict.row(node),
             measurements=rows,
-            contents=evaluation.contents(names),
-            sets=evaluation.sets(names),
+            contents=evaluation.contents(seen),
+            sets=evaluation.sets(seen),
             notes=tuple(repaired),
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
