@@ -59,6 +59,11 @@ def validated(document: Document, model: type[Model]) -> Model:
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as problem:
         mistakes = [_Mistake(document, model, error) for error in problem.errors(include_url=False)]
+    misspelt = {mistake.location[:-1] for mistake in mistakes if mistake.type == "extra_forbidden"}
+    # Beside an unknown key, a missing one is most likely the same key.
+    mistakes = [
+        mistake for mistake in mistakes if mistake.type != "missing" or mistake.location not in misspelt
+    ]
     first = min(mistakes, key=lambda mistake: mistake.line)
     same = [mistake for mistake in mistakes if mistake.location == first.location]
     raise document.error(f"{document.shown}:{first.line}: {_message(same)}")

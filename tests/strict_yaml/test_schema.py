@@ -66,6 +66,13 @@ def test_a_valid_document(load):
             "4: shelves[0]: unknown key 'q'. Allowed: path, reader, prepared, expected.",
         ),
         ("sets: {}\n", "1: the key 'schema' is missing."),
+        (
+            "schema: 1\nsets:\n  clean: {reader: csv, pth: x}\n",
+            (
+                "3: sets.clean: unknown key 'pth'. Did you mean 'path'? "
+                "Allowed: path, reader, prepared, expected."
+            ),
+        ),
         ("schema: 1\nsets:\n  clean: {reader: csv}\n", "3: sets.clean: the key 'path' is missing."),
         ("schema: 1\nratio: abc\n", "2: ratio: got text 'abc'. Allowed: a number."),
         ("schema: 1\nratio: '1'\n", "2: ratio: got text '1'. Allowed: a number."),
