@@ -170,6 +170,7 @@ class Evaluation:
             population=population,
             protocol=self.protocol.name,
             allow_missing=allow_missing,
+            suite=self.suite.name,
         )
 
     def contents(self, names: Iterable[str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from quba_check.protocol.record import (
 from quba_check.protocol.settings import ProtocolName
 from quba_check.run import Row, Run, grade_of
 
+DEMONSTRATION = "a demonstration: small models on generated images; grades are among models of its kind"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -66,7 +68,11 @@ class Ledger:
             measured |= row.measurements
             contents |= row.contents
             sets |= row.sets
-        notes = [*evaluation.classifier.notes, *(note for row in rows for note in row.notes)]
+        notes = [
+            *([DEMONSTRATION] if run.is_demo else []),
+            *evaluation.classifier.notes,
+            *(note for row in rows for note in row.notes),
+        ]
         return Record(
             model=evaluation.model_row(),
             suite=evaluation.suite_row(contents, sets),
@@ -78,7 +84,7 @@ class Ledger:
                 self.rows[entry.node].verdict if entry.node in self.rows else _not_run(entry)
                 for entry in entries
             ),
-            grades=tuple(_grades(entries, measured, protocol)),
+            grades=tuple(_grades(entries, measured, protocol, run.suite.name)),
             environment=evaluation.environment,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
@@ -86,12 +92,12 @@ class Ledger:
 
 
 def _grades(
-    entries: Iterable[Entry], measured: Mapping[str, AnyMeasurementRow], protocol: ProtocolName
+    entries: Iterable[Entry], measured: Mapping[str, AnyMeasurementRow], protocol: ProtocolName, suite: str
 ) -> Iterable[GradeRow]:
     files = {entry.thresholds.shown: entry.thresholds for entry in entries}
     for shown, thresholds in files.items():
         with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
-            found = grade_of(measured, thresholds, protocol)
+            found = grade_of(measured, thresholds, protocol, suite)
             yield GradeRow(
                 file=shown,
                 score=found.score,

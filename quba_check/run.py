@@ -239,7 +239,9 @@ class Run:
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
         held = (
-            grade_of(rows, thresholds, protocol) if demand.dimension == QUBA else outcomes[demand.dimension]
+            grade_of(rows, thresholds, protocol, self.suite.name)
+            if demand.dimension == QUBA
+            else outcomes[demand.dimension]
         )
         repaired, evaluation.engine.repaired = evaluation.engine.repaired, []
         verdict = judge(demand, held)
@@ -268,7 +270,10 @@ class Run:
 
 
 def grade_of(
-    measurements: Mapping[str, AnyMeasurementRow], thresholds: Thresholds, protocol: ProtocolName
+    measurements: Mapping[str, AnyMeasurementRow],
+    thresholds: Thresholds,
+    protocol: ProtocolName,
+    suite: str,
 ) -> Grade:
     """The grade of measured dimensions by the settings of a threshold file."""
     values = values_of(measurements)
@@ -278,6 +283,7 @@ def grade_of(
         population=thresholds.quba.population,
         protocol=protocol,
         allow_missing=thresholds.quba.allow_missing,
+        suite=suite,
     )
 
 
