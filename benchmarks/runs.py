@@ -1,0 +1,60 @@
+"""Whole evaluations of the demo model: a first and a second run, and one run per dimension."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+from _paired import compare
+
+from quba_check import Evaluation
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+
+
+def evaluated(store: Path, names: tuple[str, ...] = PUBLISHED_DIMENSIONS) -> None:
+    """Measure dimensions with the predictions of a store."""
+    evaluation = Evaluation("demo", "demo", store=store)
+    evaluation.plan(names)
+    for name in names:
+        evaluation.measure(name)
+
+
+def main() -> None:
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as folder:
+        warm = Path(folder) / "warm"
+        number = iter(range(1000))
+
+        def fresh() -> Path:
+            """An empty store that already has the demo's images, so that only measuring is timed."""
+            store = Path(folder) / str(next(number))
+            store.mkdir()
+            (store / "demo").symlink_to(warm / "demo")
+            return store
+
+        evaluated(warm)
+        compare(
+            "nine dimensions: second run, first run",
+            lambda: evaluated(warm),
+            lambda: evaluated(fresh()),
+            repetitions=3,
+        )
+
+        def one_by_one() -> None:
+            for name in ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
+                         "class_balance", "object_focus"):  # fmt: skip
+                evaluated(fresh(), (name,))
+
+        together = ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
+                    "class_balance", "object_focus")  # fmt: skip
+        compare(
+            "six dimensions on the clean set: together, each on its own",
+            lambda: evaluated(fresh(), together),
+            one_by_one,
+            repetitions=3,
+        )
+
+
+if __name__ == "__main__":
+    main()
