@@ -1,10 +1,10 @@
-"""The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for images of any size.
+"""The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
 
-Images whose shorter side is at most `SMALL` pixels get strengths after CIFAR-10-C, larger ones those of ImageNet-C: a
-blur that is mild at 224 pixels leaves nothing of 48. The small strengths of frost, glass_blur, motion_blur and
-elastic_transform are our own, because the published ones do not all change an image more from one severity to the
-next. Written from the paper's description; frost is drawn instead of taken from photographs, and glass_blur swaps
-pixels in sweeps over disjoint neighbourhoods instead of one pixel after the other.
+Images whose shorter side is at most `SMALL` pixels get strengths after CIFAR-10-C, larger ones those of
+ImageNet-C: a blur that is mild at 224 pixels leaves nothing of 48. The small strengths of snow, frost,
+glass_blur, motion_blur and elastic_transform are our own, because the published ones do not all change an
+image more from one severity to the next. Written from the paper's description; frost is drawn instead of
+taken from photographs, and glass_blur swaps pixels in sweeps of disjoint neighbourhoods, not one by one.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _BY_NAME: dict[str, Corruption] = {
 def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator) -> Image8:
     """The image under a corruption.
 
-    The result depends on the arguments and the state of `rng` alone; no global state is read or changed, so any
-    number of threads may call this.
+    The result depends on the arguments and the state of `rng` alone; no global state is read or changed, so
+    that any number of threads may call this.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -61,17 +61,19 @@ def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator)
 
     >>> grey = np.full((48, 48, 3), 100, dtype=np.uint8)
     >>> int(corrupted(grey, "brightness", 2, np.random.default_rng(0))[0, 0, 0])
-    126
+    125
     """
     if name not in _BY_NAME:
         raise UserError(
-            f"corruption: unknown name, got '{name}'. Allowed: {', '.join(CORRUPTIONS)}.{did_you_mean(name, CORRUPTIONS)}"
+            f"corruption: unknown name, got '{name}'. Allowed: {', '.join(CORRUPTIONS)}."
+            f"{did_you_mean(name, CORRUPTIONS)}"
         )
     if severity not in SEVERITIES:
         raise UserError(f"{name}: unknown severity, got {severity}. Allowed: 1, 2, 3, 4, 5.")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise UserError(
-            f"{name}: not an RGB image, got {image.dtype} of shape {image.shape}. Allowed: uint8 of shape (H, W, 3)."
+            f"{name}: not an RGB image, got {image.dtype} of shape {image.shape}. "
+            "Allowed: uint8 of shape (H, W, 3)."
         )
     image = np.ascontiguousarray(image)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.suites.corruptions.strength import Image, Image8, Plane, Strength, stored, unit
 
@@ -50,7 +51,7 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
     total = original.copy()
     for k in range(count):
         total += zoomed(original, 1 + k * step)
-    return stored(total / (count + 1))
+    return stored(total * np.float32(1 / (count + 1)))
 
 
 def filtered(image: Image, kernel: Plane) -> Image:
@@ -83,17 +84,17 @@ def trail(radius: int, sigma: float, degrees: float) -> Plane:
         (1, 0, down * (1 - right)),
         (1, 1, down * right),
     ):
-        np.add.at(kernel, (np.minimum(row + dy, 2 * reach), np.minimum(column + dx, 2 * reach)), weights * part)
-    return (kernel / kernel.sum()).astype(np.float32)
+        place = np.minimum(row + dy, 2 * reach), np.minimum(column + dx, 2 * reach)
+        np.add.at(kernel, place, weights * part)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
 def zoomed(image: Image, factor: float) -> Image:
     """The middle of the image, enlarged to the image's size by linear interpolation."""
     height, width = image.shape[:2]
-    matrix = np.array(
-        [[factor, 0, (1 - factor) * (width - 1) / 2], [0, factor, (1 - factor) * (height - 1) / 2]], dtype=np.float64
-    )
-    warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    x, y = (1 - factor) * (width - 1) / 2, (1 - factor) * (height - 1) / 2
+    matrix = np.array([[factor, 0, x], [0, factor, y]], dtype=np.float64)
+    warped = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, dtype=np.float32)
 
 
@@ -112,11 +113,11 @@ def _gaussian(image: Image, sigma: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, size, sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
 
 
-def _shuffle(place: np.ndarray[tuple[int, ...], np.dtype[np.int64]], reach: int, rng: np.random.Generator) -> None:
-    """Swap every inner pixel with one up to `reach` to the left and above or `reach - 1` right and below, in place.
+def _shuffle(place: NDArray[np.int64], reach: int, rng: np.random.Generator) -> None:
+    """Swap every inner pixel, in place, with one up to `reach` left or above and `reach - 1` right or below.
 
-    One sweep takes all pixels that stand 2 · reach + 1 apart: their neighbourhoods are disjoint, so that the swaps
-    of a sweep do not meet and can be made at once.
+    One sweep takes all pixels that stand 2 · reach + 1 apart: their neighbourhoods are disjoint, so that the
+    swaps of a sweep do not meet and can be made at once.
     """
     height, width = place.shape
     stride = 2 * reach + 1

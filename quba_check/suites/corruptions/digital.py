@@ -28,7 +28,7 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
     height, width = image.shape[:2]
     side = strength.side
     middle, third = np.array([width, height], dtype=np.float32) / 2, side / 3
-    points = np.stack([middle + third, middle + [third, -third], middle - third]).astype(np.float32)
+    points = (middle + third * np.array([[1, 1], [1, -1], [-1, -1]])).astype(np.float32)
     moved = points + rng.uniform(-skew * side, skew * side, size=points.shape).astype(np.float32)
     values = cv2.warpAffine(
         unit(image), cv2.getAffineTransform(points, moved), (width, height), borderMode=cv2.BORDER_REFLECT_101

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.suites.corruptions.blur import filtered, trail, zoomed
 from quba_check.suites.corruptions.strength import Image, Image8, Plane, Strength, stored, unit
@@ -18,7 +19,7 @@ def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
         (
             (0.1, 0.2, 1.0, 0.6, 8, 3, 0.95),
             (0.1, 0.2, 1.0, 0.5, 10, 4, 0.9),
-            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.2, 0.3, 1.75, 0.55, 10, 4, 0.9),
             (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
             (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
         ),
@@ -87,8 +88,9 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
     while field.shape[0] < side:
         field = _refined(field, roughness, rng)
         roughness = np.float32(roughness / decay)
-    field = field - field.min()
-    return (field / max(float(field.max()), 1e-6))[: shape[0], : shape[1]]
+    field -= field.min()
+    field /= np.float32(max(float(field.max()), 1e-6))
+    return field[: shape[0], : shape[1]]
 
 
 def _refined(field: Plane, roughness: np.float32, rng: np.random.Generator) -> Plane:
@@ -113,14 +115,14 @@ def _pane(shape: tuple[int, int], rng: np.random.Generator) -> Image:
     thickness = max(1, round(min(shape) / 90))
     # Sixteenths of a pixel, OpenCV's fixed point, so that thin twigs are drawn where they are.
     twigs = np.rint(_ferns(height, width, rng) * 16).astype(np.int32)
-    cv2.polylines(sharp, list(twigs), isClosed=False, color=255, thickness=thickness, lineType=cv2.LINE_AA, shift=4)
+    cv2.polylines(sharp, list(twigs), False, 255, thickness, cv2.LINE_AA, shift=4)
     glow = cv2.GaussianBlur(sharp, (0, 0), max(0.8, min(shape) / 60))
     crystals = np.maximum(sharp * np.float32(0.8), glow * np.float32(1.3)) / np.float32(255)
     light = np.clip(0.55 * haze**1.5 + crystals * (0.35 + 0.65 * haze), 0, 1)
-    return light[..., None] * _ICE
+    return np.asarray(light[..., None] * _ICE, dtype=np.float32)
 
 
-def _ferns(height: int, width: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _ferns(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Twigs of some ferns as line segments, (n, 2, 2) points (x, y) in pixels."""
     stems, twigs = 7, 14
     root = rng.random((stems, 2)) * [width, height]

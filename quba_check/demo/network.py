@@ -1,0 +1,86 @@
+"""The network of the demonstration and its shipped weights."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from itertools import pairwise
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from quba_check.demo import CLASSES, DEMO_MODELS, IMAGE_SIZE
+from quba_check.errors import ModelError, did_you_mean
+
+PREPARATION: dict[str, Any] = {
+    "input_size": (3, IMAGE_SIZE, IMAGE_SIZE),
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.25, 0.25, 0.25),
+    "interpolation": "bilinear",
+    "crop_pct": 1.0,
+}
+"""How images are prepared for it, in timm's terms."""
+
+
+class DemoNetwork(nn.Module):
+    """Five convolutions and a linear layer, in which each output sees most of the image.
+
+    Args:
+        width: channels of the first layer; 16 gives 46 thousand parameters.
+
+    Attributes:
+        quba_config: how images are to be prepared.
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.quba_config = dict(PREPARATION)
+        channels = [3, width, width * 3 // 2, width * 2, width * 3, width * 3]
+        kernels, strides = (5, 3, 3, 3, 3), (2, 2, 1, 2, 1)
+        layers: list[nn.Module] = []
+        for (before, after), kernel, stride in zip(pairwise(channels), kernels, strides, strict=True):
+            layers += [
+                nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(channels[-1], len(CLASSES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 10) for normalised images (N, 3, 48, 48)."""
+        features: Tensor = self.features(images)
+        logits: Tensor = self.head(features.mean(dim=(2, 3)))
+        return logits
+
+
+def demo_module(name: str) -> DemoNetwork:
+    """A shipped model, in eval mode.
+
+    Args:
+        name: one of `DEMO_MODELS`.
+
+    Raises:
+        ModelError: another name.
+    """
+    if name not in DEMO_MODELS:
+        raise ModelError(
+            f"demo model: unknown name, got '{name}'. Allowed: {', '.join(DEMO_MODELS)}."
+            f"{did_you_mean(name, DEMO_MODELS)}"
+        )
+    with as_file(files("quba_check.demo") / f"{name}.safetensors") as path:
+        return network_of(load_file(path))
+
+
+def network_of(weights: dict[str, Tensor]) -> DemoNetwork:
+    """The network that some weights belong to, in eval mode."""
+    network = DemoNetwork(width=weights["features.0.weight"].shape[0])
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Images in [0, 1] as the network expects them."""
+    mean, std = (torch.tensor(PREPARATION[key]).to(images).view(3, 1, 1) for key in ("mean", "std"))
+    return (images - mean) / std

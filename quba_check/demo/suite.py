@@ -1,0 +1,167 @@
+"""The files of the demonstration: every set that the nine dimensions need, drawn on first use."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from PIL import Image
+
+from quba_check.demo import CLASSES, IMAGE_SIZE
+from quba_check.demo.renditions import Style, rendition
+from quba_check.errors import StoreError
+
+SEED = 2026
+"""Families of images are `SEED` plus a number under 100; training uses seeds far from it."""
+
+CLEAN_PER_CLASS = 40
+SHIFTED_PER_CLASS = 15
+MIXED_PER_CLASS = 30
+CUES_PER_PAIR = 3
+CUE_IMAGES = CUES_PER_PAIR * len(CLASSES) * (len(CLASSES) - 1)
+SHIFTS: tuple[Style, ...] = ("sketch", "edge", "silhouette", "stylized", "negative")
+
+_SHIFT_LINES = "\n".join(
+    f"    {style}: {{reader: folder, path: {style}, expected: {SHIFTED_PER_CLASS * len(CLASSES)}}}"
+    for style in SHIFTS
+)
+MANIFEST = f"""\
+# The demonstration suite of quba-check: generated images of ten shapes. Made anew when it is deleted.
+schema: 1
+name: demo
+classes: [{", ".join(CLASSES)}]
+image_size: {IMAGE_SIZE}
+sets:
+  clean: {{reader: folder, path: clean, expected: {CLEAN_PER_CLASS * len(CLASSES)}}}
+  corruptions: {{generate: from clean}}
+  shifts:
+{_SHIFT_LINES}
+  mixed_same: {{reader: folder, path: mixed_same, expected: {MIXED_PER_CLASS * len(CLASSES)}}}
+  mixed_rand: {{reader: folder, path: mixed_rand, expected: {MIXED_PER_CLASS * len(CLASSES)}}}
+  cue_conflict: {{reader: cue-conflict, path: cue_conflict, expected: {CUE_IMAGES}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image of the suite by its factors.
+
+    Attributes:
+        path: relative to the suite's folder.
+        seed: family of images.
+        index: which image of the family.
+        shape: class that is drawn, which is the label.
+        texture: class whose texture fills it.
+        background: class whose background is behind it; None for a plain grey one.
+        style: how it is drawn.
+    """
+
+    path: str
+    seed: int
+    index: int
+    shape: str
+    texture: str
+    background: str | None
+    style: Style = "natural"
+
+
+def pictures() -> Iterator[Picture]:
+    """All images of the suite.
+
+    In the natural world of the suite (`clean` and the shifts) about nineteen of twenty objects have the
+    texture of their class, and as many stand on its background. `mixed_same` and `mixed_rand` show the same
+    objects, all in their own texture, on a background of their own and of another class. `cue_conflict` fills
+    each shape with the textures of all other classes, before grey.
+    """
+    for family, (folder, style, per_class) in enumerate(_natural_sets()):
+        for k, shape in enumerate(CLASSES):
+            for i in range(per_class):
+                other = _other(k, i)
+                texture = other if i % 20 == 3 else shape
+                background = other if i % 20 == 7 else shape
+                path = f"{folder}/{shape}/{i:03}.png"
+                yield Picture(path, SEED + family, k * 1000 + i, shape, texture, background, style)
+    for k, shape in enumerate(CLASSES):
+        for i in range(MIXED_PER_CLASS):
+            name, seed, index = f"{shape}/{i:03}.png", SEED + 50, k * 1000 + i
+            yield Picture(f"mixed_same/{name}", seed, index, shape, shape, shape)
+            yield Picture(f"mixed_rand/{name}", seed, index, shape, shape, _other(k, i))
+    for k, shape in enumerate(CLASSES):
+        for j, texture in enumerate(CLASSES):
+            for i in range(1, CUES_PER_PAIR + 1) if j != k else ():
+                path = f"cue_conflict/{shape}{i}-{texture}{i}.png"
+                yield Picture(path, SEED + 60, (k * 100 + j) * 10 + i, shape, texture, None)
+
+
+def demo_root(store: Path) -> Path:
+    """The folder of the demonstration suite, drawn now if it is not there yet.
+
+    It lies under `STORE/demo/` in a folder named after the code that draws it, so that another version draws
+    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask.
+
+    Args:
+        store: folder that keeps predictions.
+
+    Returns:
+        The data folder, with a `quba-data.yaml` in it.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    home = store / "demo"
+    root = home / _version()
+    try:
+        if not root.is_dir():
+            home.mkdir(parents=True, exist_ok=True)
+            with FileLock(home / f"{root.name}.lock"):
+                if not root.is_dir():
+                    _draw(home, root)
+    except OSError as why:
+        raise StoreError(
+            f"{home}: the demonstration images cannot be written, got: {why.strerror or why}. "
+            "Allowed: a store folder that can be written (--quba-store)."
+        ) from why
+    return root
+
+
+def _draw(home: Path, root: Path) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=".drawing-", dir=home))
+    try:
+        for picture in pictures():
+            path = aside / picture.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            drawn = rendition(
+                picture.seed, picture.index, picture.shape, picture.texture, picture.background, picture.style
+            )
+            Image.fromarray(drawn.image).save(path, compress_level=1)
+        (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+        aside.chmod(0o755)
+        aside.rename(root)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _natural_sets() -> Iterator[tuple[str, Style, int]]:
+    yield "clean", "natural", CLEAN_PER_CLASS
+    for style in SHIFTS:
+        yield style, style, SHIFTED_PER_CLASS
+
+
+def _other(k: int, i: int) -> str:
+    """A class other than the k-th, each as often as the next over i."""
+    return CLASSES[(k + 1 + i % (len(CLASSES) - 1)) % len(CLASSES)]
+
+
+def _version() -> str:
+    """A digest of the code that draws the suite."""
+    here = Path(__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for name in ("__init__", "shapes", "surfaces", "renditions", "suite"):
+        # Line ends differ between checkouts of the same code.
+        digest.update((here / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
