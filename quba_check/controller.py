@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
-from collections.abc import Generator, Sequence
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quba_check.errors import UserError
 from quba_check.items import ROW, DemandItem, entries
 from quba_check.ledger import Ledger
 from quba_check.protocol.record import Record
@@ -31,6 +35,7 @@ class Controller:
 
     Attributes:
         records: what the run leaves behind, once it is over.
+        unwritten: why records could not be written.
     """
 
     def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
@@ -40,7 +45,24 @@ class Controller:
         self._ledger = Ledger()
         self._selected: set[str] = set()
         self.records: list[Record] = []
+        self.unwritten: list[str] = []
         self._interrupted = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Find out before the long work whether the record can be written where it was asked for."""
+        report = self._run.options.report
+        if report is None or self._config.option.collectonly:
+            return
+        try:
+            report.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=report.parent):
+                pass
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--quba-report: {report} cannot be written ({error.strerror}). "
+                "Allowed: a file in a folder that you may write to."
+            ) from None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn what was selected, in a run of one process."""
@@ -70,22 +92,31 @@ class Controller:
         self._interrupted |= excinfo.type is KeyboardInterrupt
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write the records, whatever the outcome."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the records, whatever the outcome; a record that is lost fails the run."""
         if self._config.option.collectonly:
             return
         selected = [entry for entry in entries(self._run, self._files) if entry.node in self._selected]
         if not selected:
             return
         self.records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
+        for path, record in self._places():
+            try:
+                write_record(record, path)
+            except UserError as error:
+                self.unwritten.append(str(error))
+        if self.unwritten and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _places(self) -> Iterator[tuple[Path, Record]]:
+        """Where records go: a copy into the store, and where the user says. Made while they are written."""
         for record in self.records:
-            when = _compact(record.environment.time)
-            name = f"{when}-{record.model.fingerprint[:8]}-{record.protocol}.json"
-            write_record(record, self._run.store / "runs" / name)
+            name = f"{_compact(record.environment.time)}-{record.model.fingerprint[:8]}-{record.protocol}"
+            # The process's number keeps runs apart that end in the same second.
+            yield _unused(self._run.store / "runs" / f"{name}-{os.getpid()}.json"), record
         report = self._run.options.report
         if report is not None:
-            for record, path in zip(self.records, record_paths(report, self.records), strict=True):
-                write_record(record, path)
+            yield from zip(record_paths(report, self.records), self.records, strict=True)
 
 
 class Summary:
@@ -129,6 +160,8 @@ class Summary:
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write(text.rstrip() + "\n")
+        for reason in self._controller.unwritten:
+            terminalreporter.write_line(f"ERROR: {reason}", red=True)
 
 
 class SummaryWithin:
@@ -147,3 +180,9 @@ class SummaryWithin:
 def _compact(time: str) -> str:
     """An ISO time that can stand in a file name."""
     return time.replace(":", "").replace("-", "").removesuffix("+0000")
+
+
+def _unused(path: Path) -> Path:
+    """The path itself, or with a number where there is such a file."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(place for place in itertools.chain([path], numbered) if not place.exists())

@@ -74,7 +74,7 @@ class Ledger:
             *(note for row in rows for note in row.notes),
         ]
         return Record(
-            model=evaluation.model_row(),
+            model=evaluation.model_row().model_copy(update={"name": model}),
             suite=evaluation.suite_row(contents, sets),
             protocol=protocol,
             measurements={

@@ -1,0 +1,64 @@
+"""What the tests of whole runs share: tiny data, what is measured on it, and folders to run in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from acceptance.runs import GATE, HERE, NINE, Judge, Measured
+from tiny import write_suite
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny suite; nothing may be written into it."""
+    return write_suite(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """`nets:net` on the tiny suite by the Python API. Loads torch for all runs in this process."""
+    from quba_check.evaluation import Evaluation
+
+    store = tmp_path_factory.mktemp("measured") / "store"
+    sys.path.insert(0, str(HERE))
+    try:
+        evaluation = Evaluation("nets:net", tiny_data, store=store)
+        evaluation.plan(NINE)
+        evaluation.check()
+        values = {name: evaluation.measure(name).value for name in NINE}
+    finally:
+        sys.path.remove(str(HERE))
+        del sys.modules["nets"]
+    return Measured(store, values)
+
+
+@pytest.fixture
+def judge_cold(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_data: Path,
+    measured: Measured,
+) -> Judge:
+    """Runs in a fresh folder that holds `thresholds/x.yaml`, with an empty store."""
+    made = Judge(pytester, pytester.path / "store")
+    pytester.syspathinsert(HERE)
+    for name in [name for name in os.environ if name.startswith(("PYTEST_XDIST", "NETS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("QUBA_DATA", str(tiny_data))
+    monkeypatch.setenv("QUBA_STORE", str(made.store))
+    monkeypatch.setenv("NETS_NOTES", str(pytester.path / "passes"))
+    monkeypatch.setenv("COLUMNS", "80")
+    made.write("thresholds/x.yaml", GATE)
+    return made
+
+
+@pytest.fixture
+def judge(judge_cold: Judge, measured: Measured) -> Judge:
+    """As `judge_cold`, with a store of its own that holds all predictions of `nets:net`."""
+    shutil.copytree(measured.store, judge_cold.store)
+    return judge_cold

@@ -1,0 +1,213 @@
+"""Ways to run the whole command, and to read what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import CLASSES, PER_CLASS, SHIFTS
+
+HERE = Path(__file__).parent
+QUICK = ("-p", "no:hypothesispytest")
+"""Hypothesis's plugin takes a second of every run and has no part in any."""
+NINE = (
+    "accuracy",
+    "adversarial_robustness",
+    "corruption_robustness",
+    "ood_robustness",
+    "calibration_error",
+    "class_balance",
+    "object_focus",
+    "shape_bias",
+    "parameters",
+)
+CLEAN_IMAGES = PER_CLASS * len(CLASSES)
+OTHER_IMAGES = 75 * 3 + 6 * (len(SHIFTS) + 2) + 9
+"""Of 75 corruptions, the shifts and mixed sets, and the cue conflicts."""
+GATE = """\
+schema: 1
+name: gate
+dimensions:
+  accuracy: {min: 0.5}
+  adversarial_robustness: {min: 0.1, parts: {pgd: {min: 0.1}}}
+  corruption_robustness: {min: 0.5, parts: {fog: {min: 0.2}}}
+  ood_robustness: {min: 0.1}
+  calibration_error: {max: 0.9}
+  class_balance: {min: 0.1}
+  object_focus: {min: 0.1}
+  shape_bias: {min: 0.1}
+  parameters: {max: 1}
+quba: {min_score: -100, min_grade: F}
+"""
+"""Demands that `nets:net` meets: thirteen of them, on all nine dimensions, two parts and the grade."""
+
+
+def closed_form(clean: int = CLEAN_IMAGES) -> dict[str, int]:
+    """Images of all passes that nine dimensions cost: clean, FGSM, eleven of PGD; every other image once."""
+    return {"forward": clean + clean + 11 * clean + OTHER_IMAGES, "backward": clean + 10 * clean}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process of the command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with `thresholds/x.yaml`, and runs of the command in it as processes of their own.
+
+    Attributes:
+        root: the folder.
+        data: the suite.
+        store: where predictions are kept.
+        settings: further environment variables.
+    """
+
+    root: Path
+    data: Path
+    store: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def at(cls, root: Path, data: Path, thresholds: str = GATE) -> Project:
+        (root / "thresholds").mkdir(parents=True)
+        (root / "thresholds" / "x.yaml").write_text(thresholds, encoding="utf-8")
+        return cls(root, data, root / "store", {"NETS_NOTES": str(root / "passes")})
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """Start `pytest thresholds/x.yaml --model=nets:net ARGUMENTS`; it may still be running."""
+        ours = ("PYTEST_", "NETS_", "QUBA_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *QUICK, "thresholds/x.yaml", "--model=nets:net", *arguments],
+            cwd=self.root,
+            env=kept
+            | {
+                "PYTHONPATH": str(HERE),
+                "QUBA_DATA": str(self.data),
+                "QUBA_STORE": str(self.store),
+                "COLUMNS": "80",
+                "OMP_NUM_THREADS": "1",
+                "PYTHONUTF8": "1",
+            }
+            | self.settings
+            | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def run(self, *arguments: str, **settings: str) -> Finished:
+        """Run it to its end."""
+        return ended(self.start(*arguments, **settings))
+
+    def passes(self) -> Counter[str]:
+        """Images of the forward and backward passes that all processes made so far."""
+        return passes(self.root / "passes")
+
+    def record(self, name: str = "record.json") -> dict[str, Any]:
+        """A record that `--quba-report` named."""
+        found: dict[str, Any] = json.loads((self.root / name).read_text(encoding="utf-8"))
+        return found
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Values of the nine dimensions, and the store that holds what is behind them."""
+
+    store: Path
+    values: dict[str, float]
+
+
+def ended(process: subprocess.Popen[str]) -> Finished:
+    """Wait for a process that should end by itself."""
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Finished(process.returncode, out, err)
+
+
+def wait_for(flag: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a network's trap has closed."""
+    deadline = time.monotonic() + 60
+    while not flag.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def passes(notes: Path) -> Counter[str]:
+    """Images of the passes that networks noted in a file."""
+    counted: Counter[str] = Counter()
+    for line in notes.read_text(encoding="utf-8").splitlines() if notes.exists() else ():
+        kind, images = line.split()
+        counted[kind] += int(images)
+    return counted
+
+
+def findings(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of model and data, without when and where it was found."""
+    return {name: record[name] for name in record if name not in ("environment", "notes")}
+
+
+def usage_error(result: pytest.RunResult) -> str:
+    """The one line that a user's mistake gets."""
+    said = [line for line in result.errlines if line]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.outlines
+    assert len(said) == 1, said
+    assert not any("Traceback" in line or re.match(r"E  |gw\d", line) for line in result.outlines)
+    return said[0].removeprefix("ERROR: ")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Runs of the command in this process, where torch is loaded already.
+
+    Attributes:
+        pytester: in whose folder they happen.
+        store: where predictions are kept.
+    """
+
+    pytester: pytest.Pytester
+    store: Path
+
+    def __call__(self, *arguments: str, model: str | None = "nets:net") -> pytest.RunResult:
+        spec = [] if model is None else [f"--model={model}"]
+        return self.pytester.runpytest_inprocess(*QUICK, *arguments, *spec)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the folder."""
+        path = self.pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def passes(self) -> Counter[str]:
+        """Images of the passes that were made so far."""
+        return passes(self.pytester.path / "passes")
+
+    def record(self, name: str = "record.json") -> dict[str, Any]:
+        """A record that `--quba-report` named."""
+        found: dict[str, Any] = json.loads((self.pytester.path / name).read_text(encoding="utf-8"))
+        return found
+
+    def outcomes(self, name: str = "record.json") -> dict[str, str]:
+        """Outcomes of a record's verdicts, by the demand's name."""
+        rows = self.record(name)["verdicts"]
+        return {row["id"].partition("::")[2]: row["outcome"] for row in rows}

@@ -1,0 +1,112 @@
+"""Which demands a run judges, what that measures, and how it ends."""
+
+from __future__ import annotations
+
+import pytest
+from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, findings
+
+FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
+STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
+
+
+def test_no_demand_selected(judge: Judge) -> None:
+    result = judge("thresholds/x.yaml", "-k", "nothing_is_called_so", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not (judge.pytester.path / "record.json").exists()
+
+
+def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
+    result = judge_cold("thresholds/x.yaml", "-k", "corruption_robustness.fog", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=1, deselected=12)
+    # The first shard of the clean set is what a model is tried on; it is one of the views of corruptions too.
+    assert judge_cold.passes() == {"forward": CLEAN_IMAGES + 75 * 3}
+    record = judge_cold.record()
+    measured = [name for name, row in record["measurements"].items() if "value" in row]
+    assert measured == ["corruption_robustness"]
+    others = [row for name, row in record["measurements"].items() if name not in measured]
+    assert others == [{"not_measured": True}] * 8
+    assert [row["id"] for row in record["verdicts"]] == [FOG]
+    (grade,) = record["grades"]
+    assert (grade["score"], grade["letter"], grade["complete"]) == (None, None, False)
+    assert grade["missing"] == [name for name in NINE if name != "corruption_robustness"]
+    rows = [line.split()[:2] for line in result.outlines if line.startswith(NINE)]
+    assert rows[0] == ["accuracy", "not"]
+
+
+def test_an_id_selects_one_demand(judge: Judge) -> None:
+    result = judge("thresholds/x.yaml::accuracy[min]", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.OK
+    assert judge.outcomes() == {"accuracy[min]": "pass"}
+    assert judge.record()["suite"]["sets"].keys() == {"clean"}
+
+
+def test_an_id_that_is_not_there(judge: Judge) -> None:
+    result = judge("thresholds/x.yaml::accuracy[max]")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("ERROR: not found: *thresholds/x.yaml::accuracy")
+
+
+def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", STRICT)
+    first = judge("thresholds/x.yaml")
+    assert first.ret == pytest.ExitCode.TESTS_FAILED
+    first.assert_outcomes(passed=12, failed=1)
+    headline = "  ood_robustness 0.612 is below 0.900 (short by 0.288)"
+    start = first.outlines.index(headline)
+    assert first.outlines[start - 1 : start + 4] == [
+        "Failed:",
+        headline,
+        "    worst parts: night 0.500, sketch 0.750",
+        "    n = 12 images",
+        "    demanded by thresholds/x.yaml:7",
+    ]
+    assert first.outlines.count(headline) == 1
+    assert "12 of 13 demands passed, 1 failed" in first.outlines
+    assert not any("Traceback" in line for line in [*first.outlines, *first.errlines])
+
+    again = judge("thresholds/x.yaml", "--lf", "--quba-report=record.json")
+    assert again.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge.outcomes() == {"ood_robustness[min]": "fail"}
+
+    # Tuning the limit keeps the demand's identity.
+    judge.write("thresholds/x.yaml", GATE)
+    tuned = judge("thresholds/x.yaml", "--lf", "--quba-report=record.json")
+    assert tuned.ret == pytest.ExitCode.OK
+    assert judge.outcomes() == {"ood_robustness[min]": "pass"}
+    assert judge.passes() == {}
+
+
+def test_the_first_failure_stops_the_run(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", STRICT)
+    result = judge("thresholds/x.yaml", "-x", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=5, failed=1)
+    outcomes = list(judge.outcomes().values())
+    assert outcomes == ["pass"] * 5 + ["fail"] + ["not run"] * 7
+    record = judge.record()
+    assert record["interrupted"] is False
+    assert (
+        record["verdicts"][-1]["message"] == "quba.grade[min] was not judged: the run ended before its turn"
+    )
+    assert record["measurements"]["shape_bias"] == {"not_measured": True}
+    assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
+
+
+def test_collecting_alone_loads_no_model(judge_cold: Judge) -> None:
+    judge_cold.write("heavy.py", "raise RuntimeError('imported')")
+    result = judge_cold("thresholds/x.yaml", "--collect-only", "-q", model="heavy:net")
+    assert result.ret == pytest.ExitCode.OK
+    assert result.outlines[0] == "thresholds/x.yaml::accuracy[min]"
+    assert FOG in result.outlines
+    assert not any("quba-check" in line for line in result.outlines)
+
+
+def test_a_second_run_finds_the_same_and_predicts_nothing(judge_cold: Judge) -> None:
+    first = judge_cold("thresholds/x.yaml", "--quba-report=first.json")
+    cost = judge_cold.passes()
+    second = judge_cold("thresholds/x.yaml", "--quba-report=second.json")
+    assert (first.ret, second.ret) == (0, 0)
+    assert judge_cold.passes() == cost
+    assert findings(judge_cold.record("first.json")) == findings(judge_cold.record("second.json"))
+    assert len(list((judge_cold.store / "runs").glob("*.json"))) == 2

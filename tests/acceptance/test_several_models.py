@@ -1,0 +1,73 @@
+"""Several models in one run."""
+
+from __future__ import annotations
+
+import pytest
+from acceptance.runs import NINE, Judge, closed_form
+
+
+def test_each_is_measured_judged_and_recorded(judge_cold: Judge) -> None:
+    result = judge_cold("thresholds/x.yaml", "--model=nets:other", "--quba-report=record.json", "-v")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=26)
+    result.stdout.fnmatch_lines(
+        [
+            "thresholds/x.yaml::corruption_robustness.fog[[]min-nets:other] PASSED*",
+            "thresholds/x.yaml::corruption_robustness.fog[[]min-nets:net] PASSED*",
+            "*= quba-check nets:other =*",
+            "*= quba-check nets:net =*",
+        ]
+    )
+    cost = {kind: 2 * images for kind, images in closed_form().items()}
+    assert judge_cold.passes() == cost
+    for name in ("net", "other"):
+        record = judge_cold.record(f"record-nets-{name}-standard.json")
+        assert record["model"]["name"] == f"nets:{name}"
+        assert {row["id"].endswith(f"-nets:{name}]") for row in record["verdicts"]} == {True}
+        assert ["value" in record["measurements"][dimension] for dimension in NINE] == [True] * 9
+
+    one = judge_cold("thresholds/x.yaml::accuracy[min-nets:other]", "--model=nets:other", "-v")
+    one.assert_outcomes(passed=1)
+
+
+def test_equal_models_each_leave_a_record(judge: Judge) -> None:
+    result = judge("thresholds/x.yaml", "--model=nets:twin", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.OK
+    prints = {
+        judge.record(f"record-nets-{name}-standard.json")["model"]["fingerprint"] for name in ("net", "twin")
+    }
+    assert len(prints) == 1
+    assert len(list((judge.store / "runs").glob("*.json"))) == 2
+    assert judge.passes() == {}
+
+
+def test_checkpoints_of_the_same_name_are_told_apart(judge_cold: Judge) -> None:
+    import timm
+    import torch
+
+    state = timm.create_model("test_resnet", num_classes=3).state_dict()
+    for folder in ("a", "b"):
+        (judge_cold.pytester.path / folder).mkdir()
+        torch.save(state, judge_cold.pytester.path / folder / "net.pt")
+    judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
+    result = judge_cold(
+        "thresholds/x.yaml",
+        "--model=a/net.pt",
+        "--quba-arch=test_resnet",
+        "-v",
+        "--quba-report=record.json",
+        model="b/net.pt",
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*::parameters[[]max-net] PASSED*",
+            "*::parameters[[]max-net~2] PASSED*",
+            "*= quba-check net =*",
+            "*= quba-check net~2 =*",
+        ]
+    )
+    made = [judge_cold.record(f"record-{name}-standard.json")["model"] for name in ("net", "net-2")]
+    assert [(model["name"], model["spec"]) for model in made] == [
+        ("net", "a/net.pt"),
+        ("net~2", "b/net.pt"),
+    ]

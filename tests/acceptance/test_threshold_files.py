@@ -1,0 +1,143 @@
+"""Which threshold files a run judges by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acceptance.runs import CLEAN_IMAGES, GATE, Judge, closed_form
+
+ACCURACY = "schema: 1\ndimensions: {accuracy: {min: 0.5}}\n"
+RELEASED = (
+    "schema: 1\nprotocol: released\ndimensions: {accuracy: {min: 0.5}, adversarial_robustness: {min: 0}}\n"
+)
+
+
+# Runs by shipped files leave out conftest.py files: an editable install has this repository's beside them.
+
+
+def ids(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "::" in line]
+
+
+def files(result: pytest.RunResult) -> set[str]:
+    return {line.partition("::")[0] for line in ids(result)}
+
+
+@pytest.fixture
+def collected(judge: Judge):
+    """The ids that arguments select."""
+    return lambda *arguments: judge(*arguments, "--collect-only", "-q", "--noconftest")
+
+
+def test_without_any_the_shipped_default(judge: Judge, collected) -> None:
+    (judge.pytester.path / "thresholds" / "x.yaml").unlink()
+    assert files(collected()) == {"quba_check/thresholds/default.yaml"}
+
+
+def test_what_is_printed_for_a_shipped_file_can_be_typed(judge: Judge, collected) -> None:
+    assert files(collected("quba_check/thresholds/mobile.yaml")) == {"quba_check/thresholds/mobile.yaml"}
+    result = judge(
+        "quba_check/thresholds/mobile.yaml::accuracy[min]", "--noconftest", "--quba-report=record.json"
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert [row["id"] for row in judge.record()["verdicts"]] == [
+        "quba_check/thresholds/mobile.yaml::accuracy[min]"
+    ]
+    again = judge("quba_check/thresholds/mobile.yaml", "--lf", "-q", "--noconftest")
+    again.assert_outcomes(failed=1)
+
+
+def test_a_profile_by_name(collected) -> None:
+    assert files(collected("--quba-thresholds=mobile")) == {"quba_check/thresholds/mobile.yaml"}
+    assert files(collected("--quba-thresholds=mobile", "--quba-thresholds=thresholds/x.yaml")) == {
+        "quba_check/thresholds/mobile.yaml",
+        "thresholds/x.yaml",
+    }
+
+
+def test_the_default_of_the_folder_comes_before_the_shipped_one(judge: Judge, collected) -> None:
+    judge.write("thresholds/default.yaml", ACCURACY)
+    assert ids(collected()) == ["thresholds/default.yaml::accuracy[min]"]
+
+
+def test_a_folder_is_every_profile_and_measures_once(judge_cold: Judge) -> None:
+    judge_cold.write("thresholds/y.yaml", "extends: x.yaml\n" + GATE.replace("min: 0.5", "min: 0.4"))
+    judge_cold.write("other/z.yaml", "no threshold file")
+    result = judge_cold("thresholds/", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=26)
+    assert judge_cold.passes() == closed_form()
+    assert [grade["file"] for grade in judge_cold.record()["grades"]] == [
+        "thresholds/x.yaml",
+        "thresholds/y.yaml",
+    ]
+
+
+def test_python_tests_beside_a_threshold_file_and_their_fixture(judge: Judge) -> None:
+    judge.write(
+        "test_own.py",
+        """
+def test_own(quba):
+    assert quba.measure("accuracy").value > 0.6
+
+def test_fails(quba):
+    assert quba.measure("accuracy").value > 0.7
+""",
+    )
+    result = judge("thresholds/x.yaml", "test_own.py", "-q")
+    result.assert_outcomes(passed=14, failed=1)
+    result.stdout.fnmatch_lines(["*def test_fails(quba):*", "E   *assert 0.66* > 0.7"])
+    alone = judge("test_own.py::test_own")
+    alone.assert_outcomes(passed=1)
+    assert judge.passes() == {}
+
+
+def test_the_fixture_without_a_model_skips(judge: Judge) -> None:
+    judge.write("test_own.py", "def test_own(quba):\n    pass\n")
+    result = judge("test_own.py", "-rs", model=None)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines("*the fixture 'quba' needs --model")
+
+
+def test_testpaths_are_for_runs_without_a_model(judge: Judge) -> None:
+    judge.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
+    judge.write("tests/test_own.py", "def test_own():\n    pass\n")
+    judge.write("thresholds/default.yaml", ACCURACY)
+    judge().assert_outcomes(passed=1)
+    result = judge("-v")
+    result.stdout.fnmatch_lines("thresholds/default.yaml::accuracy[[]min] PASSED*")
+    assert not any("test_own" in line for line in result.outlines)
+    judge("-v", model=None).stdout.fnmatch_lines("tests/test_own.py::test_own PASSED*")
+
+
+def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
+    judge_cold.write("thresholds/x.yaml", ACCURACY)
+    judge_cold.write("thresholds/y.yaml", RELEASED)
+    result = judge_cold("thresholds/x.yaml", "thresholds/y.yaml", "--quba-report=out/record.json")
+    assert result.ret == pytest.ExitCode.OK
+    out: Path = judge_cold.pytester.path / "out"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "record-nets-net-released.json",
+        "record-nets-net-standard.json",
+    ]
+    standard = judge_cold.record("out/record-nets-net-standard.json")
+    released = judge_cold.record("out/record-nets-net-released.json")
+    assert [standard["protocol"], released["protocol"]] == ["standard", "released"]
+    assert [row["id"] for row in standard["verdicts"]] == ["thresholds/x.yaml::accuracy[min]"]
+    assert "value" in released["measurements"]["adversarial_robustness"]
+    assert standard["measurements"]["adversarial_robustness"] == {"not_measured": True}
+    n = CLEAN_IMAGES
+    assert judge_cold.passes()["forward"] in (13 * n, 14 * n)  # the clean set is the same under both
+
+
+def test_a_protocol_for_files_that_state_none(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", ACCURACY)
+    assert judge("thresholds/x.yaml", "--quba-protocol=released", "--quba-report=record.json").ret == 0
+    assert judge.record()["protocol"] == "released"
+    assert judge.passes() == {}
+
+
+@pytest.mark.parametrize("plugin", ["no:xdist", "no:cacheprovider", "no:junitxml"])
+def test_without_another_plugin(judge: Judge, plugin: str) -> None:
+    assert judge("thresholds/x.yaml", "-p", plugin).ret == pytest.ExitCode.OK
