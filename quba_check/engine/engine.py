@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from quba_check.engine.addresses import Addresses, shard_of
-from quba_check.engine.loader import batches, preparation_of
+from quba_check.engine.loader import Preparer, batches
 from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -92,6 +92,7 @@ class Engine:
         self._tempo = tempo or Tempo()
         self._progress = progress
         self._guard = classifier.guard()
+        self._preparer = Preparer(suite, classifier, seed)
         self._fresh: list[ShardKey] = []
         self._batch_size = self._tempo.batch_size or (
             CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
@@ -169,6 +170,8 @@ class Engine:
     def _complete(self, wanted: Sequence[View], planned: Sequence[View]) -> None:
         """Make every missing shard of the wanted views, helping with planned ones rather than waiting."""
         pending = list(dict.fromkeys(self._units(wanted, {*wanted, *planned})))
+        # Shard by shard, so that clean images are read once for all the corruptions made from them.
+        pending.sort(key=lambda unit: unit.shard if self.suite.generates(unit.views[0]) else -1)
         while pending:
             left = [unit for unit in pending if not self._make(unit)]
             if len(left) == len(pending) and not self._help(planned):
@@ -277,9 +280,7 @@ class Engine:
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self.suite.examples(images), shard)
-        prepare = preparation_of(
-            images, self.suite, self.classifier, crop=self.addresses.crops(images), seed=self._seed
-        )
+        prepare = self._preparer.of(images, crop=self.addresses.crops(images))
         read = batches(examples, prepare, batch_size, self._pool)
         try:
             tasks = [replace(self._task(view), watch=watch) for view in views]

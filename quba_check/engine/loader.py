@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import torch
 
+from quba_check.engine.store import SHARD_SIZE
 from quba_check.models.classifier import Classifier
 from quba_check.protocol.view import CORRUPTIONS, View
 from quba_check.suites.corruptions import corrupted
@@ -24,29 +26,45 @@ _CORRUPTION_STREAM = 0xC0
 Prepare = Callable[[Example], torch.Tensor]
 
 
-def preparation_of(view: View, suite: Suite, classifier: Classifier, *, crop: bool, seed: int) -> Prepare:
-    """How an example of a view becomes a uint8 (3, H, W) image, ready for the model.
+class Preparer:
+    """How examples become uint8 (3, H, W) images, ready for the model.
+
+    The last shard of prepared clean images is kept, since all 75 generated corruptions begin with them.
 
     Args:
-        view: the images; a generated corruption is applied to the prepared clean image, with randomness that
-            depends on seed, image index, corruption and severity alone.
         suite: where images come from.
         classifier: whose preparation is used.
-        crop: run the full evaluation transform; False resizes at most.
         seed: seed of the run.
     """
-    transform = classifier.preparation.transform(crop=crop)
-    if not suite.generates(view):
-        return lambda example: transform(suite.image(example))
-    name, severity = str(view.corruption), int(view.severity or 0)
-    number = CORRUPTIONS.index(name)
 
-    def corrupted_example(example: Example) -> torch.Tensor:
-        image = transform(suite.image(example)).permute(1, 2, 0).numpy()
-        rng = np.random.default_rng([seed, _CORRUPTION_STREAM, example.index, number, severity])
-        return torch.from_numpy(corrupted(image, name, severity, rng)).permute(2, 0, 1)
+    def __init__(self, suite: Suite, classifier: Classifier, seed: int) -> None:
+        self._suite = suite
+        self._seed = seed
+        self._transforms = {crop: classifier.preparation.transform(crop=crop) for crop in (True, False)}
+        self._kept = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
 
-    return corrupted_example
+    def of(self, view: View, *, crop: bool) -> Prepare:
+        """What is done to the examples of a view.
+
+        Args:
+            view: the images; a generated corruption is applied to the prepared clean image, with randomness
+                that depends on seed, image index, corruption and severity alone.
+            crop: run the full evaluation transform; False resizes at most.
+        """
+        if not self._suite.generates(view):
+            return lambda example: self._prepared(example, crop)
+        name, severity = str(view.corruption), int(view.severity or 0)
+        number = CORRUPTIONS.index(name)
+
+        def corrupted_example(example: Example) -> torch.Tensor:
+            image = self._kept(example, crop).permute(1, 2, 0).numpy()
+            rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
+            return torch.from_numpy(corrupted(image, name, severity, rng)).permute(2, 0, 1)
+
+        return corrupted_example
+
+    def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
+        return self._transforms[crop](self._suite.image(example))
 
 
 def batches(
