@@ -13,14 +13,12 @@ from quba_check.models.classifier import Classifier
 from quba_check.protocol.settings import Protocol
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CUE_CONFLICT_SET, View
+from quba_check.suites import corruptions
 from quba_check.suites.digests import ContentDigests
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 1
 """Raised when the meaning of a stored column changes: old shards are then never read."""
-
-GENERATOR = 1
-"""Raised when generated corruptions change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class Addresses:
         if view.attack == "pgd":
             settings["seed"] = self._seed
         if self._suite.generates(view):
-            settings["generator"] = [GENERATOR, self._seed]
+            settings["generator"] = [corruptions.VERSION, self._seed]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         return settings

@@ -18,7 +18,10 @@ from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
-__all__ = ["SMALL", "corrupted"]
+__all__ = ["SMALL", "VERSION", "corrupted"]
+
+VERSION = 1
+"""Raised when an output changes, so that predictions on the former images are not taken for these."""
 
 Corruption = Callable[[Image8, Strength, np.random.Generator], Image8]
 
