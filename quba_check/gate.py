@@ -52,19 +52,7 @@ class Verdict:
 
     def row(self, id: str) -> VerdictRow:  # noqa: A002  the record's own word
         """The verdict as records keep it, under the id of its item."""
-        demand = self.demand
-        return VerdictRow(
-            id=id,
-            dimension=demand.dimension,
-            part=demand.part,
-            bound=demand.bound,
-            limit=demand.limit,
-            tier=demand.tier,
-            outcome=self.outcome,
-            file=demand.file,
-            line=demand.line,
-            message="" if self.outcome == "pass" else self.explain(),
-        )
+        return self.demand.judged(id, self.outcome, "" if self.outcome == "pass" else self.explain())
 
     def _headline(self) -> str:
         target, limit, value = self.demand.target, self.demand.limit, self.value

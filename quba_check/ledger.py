@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
@@ -22,6 +22,8 @@ from quba_check.run import Row, Run, grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images; grades are among models of its kind"
 
+OUT_OF_TURN = "the run ended before its turn"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -38,9 +40,14 @@ class Ledger:
     """What has been judged so far, and what was to be judged.
 
     Rows may arrive in any order and may be missing: of a worker that died, or of a run that was stopped.
+
+    Attributes:
+        rows: of judged demands, by item id.
+        lost: why demands whose turn came have no row, by item id.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Take the row of one judged demand; a later one for the same demand replaces it."""
@@ -81,7 +88,9 @@ class Ledger:
                 name: measured.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
             },
             verdicts=tuple(
-                self.rows[entry.node].verdict if entry.node in self.rows else _not_run(entry)
+                self.rows[entry.node].verdict
+                if entry.node in self.rows
+                else _not_run(entry, self.lost.get(entry.node, OUT_OF_TURN))
                 for entry in entries
             ),
             grades=tuple(_grades(entries, measured, protocol, run.suite.name)),
@@ -98,32 +107,9 @@ def _grades(
     for shown, thresholds in files.items():
         with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
             found = grade_of(measured, thresholds, protocol, suite)
-            yield GradeRow(
-                file=shown,
-                score=found.score,
-                percentile=found.percentile,
-                letter=found.letter,
-                population=found.population,
-                protocol_of_population=found.protocol_of_population,
-                complete=found.complete,
-                models=found.models,
-                missing=found.missing,
-                cross_protocol=found.cross_protocol,
-                notes=found.notes,
-            )
+            yield GradeRow(file=shown, **asdict(found))
 
 
-def _not_run(entry: Entry) -> VerdictRow:
-    demand = entry.demand
-    return VerdictRow(
-        id=entry.node,
-        dimension=demand.dimension,
-        part=demand.part,
-        bound=demand.bound,
-        limit=demand.limit,
-        tier=demand.tier,
-        outcome="not run",
-        file=demand.file,
-        line=demand.line,
-        message=f"{demand.name} was not judged: the run ended before its turn",
-    )
+def _not_run(entry: Entry, reason: str) -> VerdictRow:
+    message = f"{entry.demand.name} was not judged: the run ended before its turn"
+    return entry.demand.judged(entry.node, "not run", message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.protocol.dimension import Better, Part
-from quba_check.protocol.record import Bound, Tier
+from quba_check.protocol.record import Bound, Tier, VerdictOutcome, VerdictRow
 from quba_check.protocol.settings import ProtocolName
 
 QUBA = "quba"
@@ -53,6 +53,21 @@ class Demand:
     def name(self) -> str:
         """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
         return f"{self.target}[{self.bound}]"
+
+    def judged(self, id: str, outcome: VerdictOutcome, message: str) -> VerdictRow:  # noqa: A002
+        """What records keep of the demand once its turn has come, or the run has ended."""
+        return VerdictRow(
+            id=id,
+            dimension=self.dimension,
+            part=self.part,
+            bound=self.bound,
+            limit=self.limit,
+            tier=self.tier,
+            outcome=outcome,
+            file=self.file,
+            line=self.line,
+            message=message,
+        )
 
     @property
     def place(self) -> str:
