@@ -89,12 +89,7 @@ class Addresses:
                 raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
             contents = self._content_of_shards(stored.images)
             self._keys[stored] = tuple(
-                ShardKey(
-                    address,
-                    number,
-                    content,
-                    tuple(example.index for example in shard_of(examples, number)),
-                )
+                ShardKey(address, number, content, _indices(len(examples), number))
                 for number, content in enumerate(contents)
             )
         return self._keys[stored]
@@ -157,6 +152,10 @@ class Addresses:
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         return settings
+
+
+def _indices(images: int, number: int) -> range:
+    return range(number * SHARD_SIZE, min((number + 1) * SHARD_SIZE, images))
 
 
 def shard_of(examples: Sequence[Example], number: int) -> Sequence[Example]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ import torch
 from quba_check.engine.addresses import Addresses, shard_of
 from quba_check.engine.loader import Preparer, batches
 from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
-from quba_check.engine.store import DamagedShardError, ShardKey, Store
-from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.engine.store import DamagedShardError, Shard, ShardKey, Store
+from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OutputKind, output_kind
 from quba_check.protocol.predictions import Predictions
@@ -99,6 +100,7 @@ class Engine:
         )
         self._carries_gradient = True
         self._planned: list[View] = []
+        self._tables: dict[View, Rows] = {}
         threads = self._tempo.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
 
@@ -137,9 +139,12 @@ class Engine:
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN
         unit = next(iter(self._units([first], stored)))
-        key = self.addresses.keys(first)[0]
-        while not self._adopt(self.store.about(key).get("outputs")):
-            if not self._make(unit):
+        key = self._key(first, 0)
+        while self.classifier.outputs is None:
+            if self.store.has(key):
+                with contextlib.suppress(DamagedShardError):
+                    self._adopt(self._read(key).about.get("outputs"))
+            elif not self._make(unit):
                 time.sleep(WAIT_SECONDS)
 
     def check_unchanged(self) -> None:
@@ -153,16 +158,13 @@ class Engine:
             if fresh:
                 self._guard.check_state()
         except InvariantError:
+            self._tables.clear()
             for key in fresh:
                 self.store.remove(key)
             raise
 
-    def _adopt(self, kind: str | None) -> bool:
-        for known in _SPECIFIC_TO_GENERAL:
-            if kind == known:
-                self.classifier.outputs = known
-                return True
-        return False
+    def _adopt(self, kind: str | None) -> None:
+        self.classifier.outputs = next(known for known in _SPECIFIC_TO_GENERAL if known == kind)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
@@ -180,14 +182,13 @@ class Engine:
 
     def _help(self, planned: Sequence[View]) -> bool:
         """Make one shard of what will be asked for later; False where there is none to make."""
-        for unit in self._units(planned, planned):
-            if all(self.store.has(self._key(view, unit.shard)) for view in unit.views):
-                continue
-            try:
-                if self._make(unit):
-                    return True
-            except UnmeasurableError:  # for whoever asks for this view to hear
-                continue
+        for view in planned:
+            # What is wrong with a view is for the dimension that asks for it to hear.
+            with contextlib.suppress(QubaError):
+                for unit in self._units([view], planned):
+                    complete = all(self.store.has(self._key(part, unit.shard)) for part in unit.views)
+                    if not complete and self._make(unit):
+                        return True
         return False
 
     def _units(self, wanted: Iterable[View], planned: Collection[View]) -> Iterator[Unit]:
@@ -318,16 +319,23 @@ class Engine:
         )
 
     def _table(self, view: View) -> Rows:
-        """All shards of a view, one after the other. A damaged one is named, removed, and raised."""
-        parts = []
-        for key in self.addresses.keys(view):
-            try:
-                parts.append(self.store.read(key).columns)
-            except DamagedShardError as error:
-                self.repaired.append(f"damaged artefact made again: {error}")
-                self.store.remove(key)
-                raise
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        """All shards of a view, one after the other; that of the clean set, which all ask for, is kept."""
+        if view in self._tables:
+            return self._tables[view]
+        parts = [self._read(key).columns for key in self.addresses.keys(view)]
+        table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if view == self.addresses.stored_view(CLEAN):
+            self._tables[view] = table
+        return table
+
+    def _read(self, key: ShardKey) -> Shard:
+        """A shard. A damaged one is named, removed, and raised."""
+        try:
+            return self.store.read(key)
+        except DamagedShardError as error:
+            self.repaired.append(f"damaged artefact made again: {error}")
+            self.store.remove(key)
+            raise
 
     def _read_in(self, view: View, table: Rows) -> Predictions:
         declared = self.suite.facts.spaces.get(view.set)

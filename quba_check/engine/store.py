@@ -48,7 +48,7 @@ class ShardKey:
     artefact: str
     shard: int
     content: str
-    indices: tuple[int, ...]
+    indices: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,6 @@ class Store:
         """Whether the shard's file is there; `read` says whether it can be trusted."""
         return self.path(key).is_file()
 
-    def about(self, key: ShardKey) -> Mapping[str, str]:
-        """The few words kept with a shard; empty where it is absent or unreadable."""
-        try:
-            with safe_open(self.path(key), framework="numpy") as file:
-                return dict(file.metadata() or {})
-        except (OSError, SafetensorError):
-            return {}
-
     def read(self, key: ShardKey) -> Shard:
         """Columns of a shard, checked: length, indices complete and unique, checksum.
 
@@ -122,7 +114,7 @@ class Store:
         if about.get("checksum") != _checksum(columns):
             raise DamagedShardError(f"{path}: its checksum does not fit its columns")
         indices = columns.get("index")
-        if indices is None or tuple(indices.tolist()) != key.indices:
+        if indices is None or indices.tolist() != list(key.indices):
             raise DamagedShardError(f"{path}: it does not hold the {len(key.indices)} rows of its range")
         if any(len(column) != len(key.indices) for column in columns.values()):
             raise DamagedShardError(f"{path}: its columns differ in length")

@@ -163,6 +163,18 @@ def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
     ]
 
 
+def test_a_cut_first_artefact_is_made_again_too(evaluate, models) -> None:
+    evaluate().outcome("accuracy")
+    evaluation = evaluate()
+    path = evaluation.store.path(evaluation.engine.addresses.keys(CLEAN)[0])
+    path.write_bytes(path.read_bytes()[:100])
+    evaluation.plan(["accuracy"])
+    evaluation.check()
+    assert evaluation.outcome("accuracy").n == N
+    assert models.COUNTS["forward"] == N
+    assert evaluation.engine.repaired[0].startswith(f"damaged artefact made again: {path}: cannot be read (")
+
+
 def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None:
     image = suite / "val" / "brick" / "001.png"
     image.write_bytes(b"no picture")
