@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from quba_check.dimensions import registry
-from quba_check.engine.engine import Engine, Progress, Tempo
+from quba_check.engine.engine import Engine, Progress
+from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
 from quba_check.errors import OptionError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade

@@ -190,7 +190,7 @@ class Run:
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """The evaluation of a model under a protocol; the model is loaded once for both."""
-        from quba_check.engine.engine import Tempo
+        from quba_check.engine.shards import Tempo
         from quba_check.evaluation import Evaluation
         from quba_check.models.specs import load_classifier
 
@@ -243,7 +243,7 @@ class Run:
             if demand.dimension == QUBA
             else outcomes[demand.dimension]
         )
-        repaired, evaluation.engine.repaired = evaluation.engine.repaired, []
+        repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = judge(demand, held)
         known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
         return Row(

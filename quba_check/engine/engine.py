@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-import torch
-
-from quba_check.engine.addresses import Addresses, shard_of
-from quba_check.engine.loader import Preparer, batches
-from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
-from quba_check.engine.store import DamagedShardError, Shard, ShardKey, Store
-from quba_check.errors import InvariantError, QubaError, UnmeasurableError
+from quba_check.engine.addresses import Addresses
+from quba_check.engine.shards import SPECIFIC_TO_GENERAL, ShardPredictor, Tempo
+from quba_check.engine.store import DamagedShardError, ShardKey, Store
+from quba_check.engine.tables import Tables
+from quba_check.errors import InvariantError, QubaError
 from quba_check.models.classifier import Classifier
-from quba_check.models.outputs import OutputKind, output_kind
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.settings import Protocol
 from quba_check.protocol.view import CLEAN, CLEAN_SET, FGSM, View
@@ -25,21 +20,6 @@ from quba_check.suites.digests import ContentDigests
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
-CPU_BATCH, ACCELERATOR_BATCH = 64, 256
-_SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
-
-
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """How work is cut, without any influence on results.
-
-    Attributes:
-        batch_size: images of a forward; None chooses by device and halves it where memory runs out.
-        threads: threads that read images ahead; 0 reads in the working thread.
-    """
-
-    batch_size: int | None = None
-    threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +67,12 @@ class Engine:
         self.suite = suite
         self.store = store
         self.addresses = Addresses(classifier, suite, digests, protocol, seed)
-        self.repaired: list[str] = []
-        self._protocol = protocol
-        self._seed = seed
-        self._tempo = tempo or Tempo()
+        self.tables = Tables(store, self.addresses)
+        self._predictor = ShardPredictor(classifier, suite, self.addresses, protocol, seed, tempo or Tempo())
         self._progress = progress
         self._guard = classifier.guard()
-        self._preparer = Preparer(suite, classifier, seed)
         self._fresh: list[ShardKey] = []
-        self._batch_size = self._tempo.batch_size or (
-            CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
-        )
-        self._carries_gradient = True
         self._planned: list[View] = []
-        self._tables: dict[View, Rows] = {}
-        threads = self._tempo.threads
-        self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
 
     def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
         """Predictions of views, from the store or made now.
@@ -120,11 +90,9 @@ class Engine:
         wanted = self._stored(views)
         while True:
             self._complete(wanted, self._stored(planned))
-            try:
-                tables = {view: self._table(view) for view in wanted}
-            except DamagedShardError:
-                continue
-            return {view: self._read_in(view, tables[self.addresses.stored_view(view)]) for view in views}
+            with contextlib.suppress(DamagedShardError):  # it is gone now, and made again
+                spaces = self.suite.facts.spaces
+                return {view: self.tables.predictions(view, spaces.get(view.set)) for view in views}
 
     def settle(self, views: Collection[View]) -> None:
         """Find out what the model's outputs are, from the first shard of real images.
@@ -143,7 +111,7 @@ class Engine:
         while self.classifier.outputs is None:
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
-                    self._adopt(self._read(key).about.get("outputs"))
+                    self._adopt(self.tables.shard(key).about.get("outputs"))
             elif not self._make(unit):
                 time.sleep(WAIT_SECONDS)
 
@@ -158,13 +126,13 @@ class Engine:
             if fresh:
                 self._guard.check_state()
         except InvariantError:
-            self._tables.clear()
+            self.tables.forget()
             for key in fresh:
                 self.store.remove(key)
             raise
 
     def _adopt(self, kind: str | None) -> None:
-        self.classifier.outputs = next(known for known in _SPECIFIC_TO_GENERAL if known == kind)
+        self.classifier.outputs = next(known for known in SPECIFIC_TO_GENERAL if known == kind)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
@@ -203,7 +171,7 @@ class Engine:
         return (
             view in pair
             and pair <= set(planned)
-            and self._carries_gradient
+            and self._predictor.carries_gradient
             and self.classifier.precision == "fp32"
         )
 
@@ -216,7 +184,8 @@ class Engine:
         if all(self.store.has(key) for key in keys.values()):
             return True
         first = unit.views[0]
-        with self.store.try_lock(f"{first.images}/{unit.shard}/{first.attack == 'pgd'}") as held:
+        beginning = first if first.attack == "pgd" else first.images
+        with self.store.try_lock(f"{self.addresses.artefact(beginning).address}/{unit.shard}") as held:
             if not held:
                 return False
             missing = [view for view, key in keys.items() if not self.store.has(key)]
@@ -228,7 +197,7 @@ class Engine:
         about = {"model": self.classifier.name}
         began = time.perf_counter()
         self._tell(views[0], 0, 0.0)
-        predicted = self._rows(views, shard)
+        predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
@@ -241,61 +210,6 @@ class Engine:
         if self._progress is not None:
             self._progress(str(view), images, PASSES[view.attack], seconds, self._passes_left)
 
-    def _rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
-        """Predict a shard, deciding on its whole what the outputs are where that is not known yet."""
-        if self.classifier.outputs is not None:
-            return self._rows_that_fit(views, shard, None)
-        seen: list[OutputKind] = []
-
-        def watch(raw: torch.Tensor) -> None:
-            seen.append(output_kind(raw, half=self.classifier.precision != "fp32"))
-            if self.classifier.outputs is None:
-                self.classifier.outputs = seen[0]
-
-        rows = self._rows_that_fit(views, shard, watch)
-        settled = max(seen, key=_SPECIFIC_TO_GENERAL.index)
-        if settled != seen[0]:  # a later batch showed more than the first: read all anew
-            self.classifier.outputs = settled
-            rows = self._rows_that_fit(views, shard, None)
-        return rows
-
-    def _rows_that_fit(
-        self, views: Sequence[View], shard: int, watch: Callable[[torch.Tensor], None] | None
-    ) -> dict[View, Rows]:
-        """Predict a shard, with half the batch size as often as memory asks for it."""
-        while True:
-            try:
-                return self._rows_at(views, shard, watch, self._batch_size)
-            except torch.OutOfMemoryError:
-                if self._tempo.batch_size is not None or self._batch_size == 1:
-                    raise
-                torch.cuda.empty_cache()
-                self._batch_size //= 2
-
-    def _rows_at(
-        self,
-        views: Sequence[View],
-        shard: int,
-        watch: Callable[[torch.Tensor], None] | None,
-        batch_size: int,
-    ) -> dict[View, Rows]:
-        images = views[0].images
-        examples = shard_of(self.suite.examples(images), shard)
-        prepare = self._preparer.of(images, crop=self.addresses.crops(images))
-        read = batches(examples, prepare, batch_size, self._pool)
-        try:
-            tasks = [replace(self._task(view), watch=watch) for view in views]
-            if len(tasks) == 1:
-                return {views[0]: PREDICT[views[0].attack](tasks[0], read)}
-            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], read), strict=True))
-        except UnmeasurableError:
-            if len(views) == 1:
-                raise
-            self._carries_gradient = False
-            return self._rows_at(views[:1], shard, watch, batch_size)
-        finally:
-            read.close()
-
     def _passes_left(self) -> int:
         """Passes of images that the plan still needs; views not listed yet count as large as the others."""
         known = {view: self.addresses.keys(view) for view in self._planned if self.addresses.knows(view)}
@@ -306,47 +220,3 @@ class Engine:
             for view, keys in known.items()
         }
         return sum(PASSES[view.attack] * missing.get(view, usual) for view in self._planned)
-
-    def _task(self, view: View) -> Task:
-        return Task(
-            self.classifier,
-            view,
-            self.suite.space_of(view.set),
-            self.addresses.other_spaces(view),
-            self._protocol,
-            self._seed,
-            view.columns == "probabilities",
-        )
-
-    def _table(self, view: View) -> Rows:
-        """All shards of a view, one after the other; that of the clean set, which all ask for, is kept."""
-        if view in self._tables:
-            return self._tables[view]
-        parts = [self._read(key).columns for key in self.addresses.keys(view)]
-        table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        if view == self.addresses.stored_view(CLEAN):
-            self._tables[view] = table
-        return table
-
-    def _read(self, key: ShardKey) -> Shard:
-        """A shard. A damaged one is named, removed, and raised."""
-        try:
-            return self.store.read(key)
-        except DamagedShardError as error:
-            self.repaired.append(f"damaged artefact made again: {error}")
-            self.store.remove(key)
-            raise
-
-    def _read_in(self, view: View, table: Rows) -> Predictions:
-        declared = self.suite.facts.spaces.get(view.set)
-        suffix = "" if view.space is None or view.space == declared else f"@{view.space}"
-        narrow = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
-        return Predictions(
-            index=table["index"],
-            label=table[f"label{suffix}"],
-            top1=table[f"top1{suffix}"],
-            confidence=table[f"confidence{suffix}"],
-            true_probability=table[f"true_probability{suffix}"],
-            probabilities=table.get("probabilities") if not suffix else None,
-            extra={name: column for name, column in table.items() if name not in narrow and "@" not in name},
-        )

@@ -15,7 +15,7 @@ from published_layout import CONFIG, COUNTS, network, write_tree
 from slow_values import Photo, SlowValues
 from timm.data import create_transform
 
-from quba_check.engine.engine import Tempo
+from quba_check.engine.shards import Tempo
 from quba_check.evaluation import Evaluation
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.measurement import Measurement

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
 
-from quba_check.engine.engine import Tempo
+from quba_check.engine.shards import Tempo
 from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
@@ -158,7 +158,7 @@ def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert evaluation.outcome("accuracy").n == N
     assert models.COUNTS["forward"] == N
-    assert evaluation.engine.repaired == [
+    assert evaluation.engine.tables.repaired == [
         f"damaged artefact made again: {path}: its checksum does not fit its columns"
     ]
 
@@ -172,7 +172,9 @@ def test_a_cut_first_artefact_is_made_again_too(evaluate, models) -> None:
     evaluation.check()
     assert evaluation.outcome("accuracy").n == N
     assert models.COUNTS["forward"] == N
-    assert evaluation.engine.repaired[0].startswith(f"damaged artefact made again: {path}: cannot be read (")
+    assert evaluation.engine.tables.repaired[0].startswith(
+        f"damaged artefact made again: {path}: cannot be read ("
+    )
 
 
 def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None:
