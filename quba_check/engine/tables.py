@@ -1,0 +1,81 @@
+"""Tables of predictions, put together from the shards of a store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quba_check.engine.addresses import Addresses
+from quba_check.engine.predict import Rows
+from quba_check.engine.store import DamagedShardError, Shard, ShardKey, Store
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, View
+
+_FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
+
+
+class Tables:
+    """Reads tables and says what had to be thrown away.
+
+    Args:
+        store: where shards are kept.
+        addresses: which shards a view has.
+
+    Attributes:
+        repaired: what was damaged, removed, and has to be made again; for the record.
+    """
+
+    def __init__(self, store: Store, addresses: Addresses) -> None:
+        self.repaired: list[str] = []
+        self._store = store
+        self._addresses = addresses
+        self._clean: Rows | None = None
+
+    def predictions(self, view: View, declared: str | None) -> Predictions:
+        """The predictions of a view, all of whose shards are there.
+
+        Args:
+            view: the view; its `space` says in which label space labels and answers are read.
+            declared: the label space that the view's set declares.
+
+        Raises:
+            DamagedShardError: a shard is absent or damaged; it has been removed.
+        """
+        table = self._table(self._addresses.stored_view(view))
+        suffix = "" if view.space in (None, declared) else f"@{view.space}"
+        return Predictions(
+            index=table["index"],
+            label=table[f"label{suffix}"],
+            top1=table[f"top1{suffix}"],
+            confidence=table[f"confidence{suffix}"],
+            true_probability=table[f"true_probability{suffix}"],
+            probabilities=None if suffix else table.get("probabilities"),
+            extra={name: column for name, column in table.items() if name not in _FIELDS and "@" not in name},
+        )
+
+    def shard(self, key: ShardKey) -> Shard:
+        """A shard. One that cannot be trusted is named in `repaired` and removed.
+
+        Raises:
+            DamagedShardError: it is absent or damaged.
+        """
+        try:
+            return self._store.read(key)
+        except DamagedShardError as error:
+            self.repaired.append(f"damaged artefact made again: {error}")
+            self._store.remove(key)
+            raise
+
+    def forget(self) -> None:
+        """Read the clean set anew when it is asked for again."""
+        self._clean = None
+
+    def _table(self, stored: View) -> Rows:
+        """All shards of a view, one after the other; that of the clean set, which all ask for, is kept."""
+        is_clean = stored == self._addresses.stored_view(CLEAN)
+        if is_clean and self._clean is not None:
+            return self._clean
+        parts = [self.shard(key).columns for key in self._addresses.keys(stored)]
+        table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if is_clean:
+            self._clean = table
+        return table
