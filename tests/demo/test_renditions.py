@@ -17,7 +17,7 @@ def test_the_same_factors_give_the_same_image(shape: str, style: Style) -> None:
     assert not np.array_equal(one.image, rendition(4, 4, shape, "star", "heart", style).image)
 
 
-# Mean colours of `rendition(2026, 0, "star", "disc", "ring", style)` in three by three fields, red green blue.
+# Mean colours of `rendition(2026, 0, "star", "disc", "ring", style)` in three by three fields, as RGB.
 # Coarse on purpose: a sine may differ in its last bit between machines.
 STORED: dict[Style, list[str]] = {
     "natural": [
