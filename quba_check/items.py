@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,29 @@ from quba_check.run import Run
 RUN = pytest.StashKey[Run]()
 ROW = "quba_row"
 """Attribute of a test report that holds the row of its demand as JSON text."""
+
+
+class ShippedFolder(pytest.Collector):
+    """A folder on the way to a shipped threshold file: collects what is on the way, and nothing else."""
+
+    def __init__(self, path: Path, **kwargs: Any) -> None:
+        super().__init__(path.name, path=path, **kwargs)
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        """The next folder, or the file."""
+        for name in sorted({file.relative_to(self.path).parts[0] for file in self._shipped()}):
+            child = self.path / name
+            if child.is_dir():
+                folder: ShippedFolder = ShippedFolder.from_parent(self, path=child)
+                yield folder
+            else:
+                shown = self.config.stash[RUN].shown(child)
+                made: ThresholdFile = ThresholdFile.from_parent(self, path=child, nodeid=shown)
+                yield made
+
+    def _shipped(self) -> Iterator[Path]:
+        run = self.config.stash[RUN]
+        return (file for file in run.files if run.is_shipped(file) and file.is_relative_to(self.path))
 
 
 class ThresholdFile(pytest.File):

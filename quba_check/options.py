@@ -59,7 +59,9 @@ OPTIONS = (
     Option("--quba-device", "NAME", "auto, cpu, cuda, cuda:1, mps (auto: the best there is)"),
     Option("--quba-precision", "NAME", "auto, fp32, bf16, fp16 (auto: fp32)"),
     Option("--quba-batch-size", "N", "images of a forward pass, or auto"),
-    Option("--quba-workers", "N", "threads of a process that read images (default 2)"),
+    Option(
+        "--quba-workers", "N", "threads of a process that read images (default: half the cores, at most 4)"
+    ),
     Option("--quba-seed", "N", "seed of random starts and generated corruptions (default 0)"),
     Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
     Option("--quba-report", "FILE.json", "write the record of the run here too"),
@@ -84,7 +86,7 @@ class Options:
     device: str = "auto"
     precision: str = "auto"
     batch_size: int | None = None
-    workers: int = 2
+    workers: int | None = None
     seed: int = 0
     store: Path | None = None
     report: Path | None = None
@@ -117,7 +119,7 @@ class Options:
             device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
             precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),
             batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
-            workers=_whole("--quba-workers", given.get("quba_workers"), 0, 2) or 0,
+            workers=_whole("--quba-workers", given.get("quba_workers"), 0, None),
             seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
             store=path("quba_store"),
             report=report,

@@ -24,13 +24,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from quba_check.errors import UserError
-from quba_check.options import OPTIONS, Options
+from quba_check.options import OPTIONS, Option, Options
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.run import Run
 
 FILES = pytest.StashKey[tuple[Path, ...]]()
+IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
+"""Options that an environment variable sets too."""
+PATHS = ("DIR", "FILE.json")
+"""What stands for a path in the help of an option."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,6 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
             )
         return
+    # Threads of torch that spin while they wait take the cores from the threads that read images: eight times
+    # slower with two cores. Heeded as long as torch is not loaded yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from quba_check.items import RUN
     from quba_check.progress import Board
 
@@ -91,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
         files: tuple[Path, ...] = threshold_files(config.args, where)
         for path in files:
             run.thresholds(path)
+    run.files = files
     config.stash[RUN] = run
     config.stash[FILES] = files
     if _worker(config) is None:
@@ -129,6 +137,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Shipped files may lie in a virtual environment inside the root folder: look into it for them."""
     files = config.stash.get(FILES, ())
     return False if any(path.is_relative_to(collection_path) for path in files) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Reach shipped files without loading what else lies on the way, such as another project's conftest."""
+    config = parent.config
+    if path == config.rootpath or not config.stash.get(FILES, ()):
+        return None
+    from quba_check.items import RUN, ShippedFolder
+
+    if not any(
+        config.stash[RUN].is_shipped(file) and file.is_relative_to(path) for file in config.stash[FILES]
+    ):
+        return None
+    made: ShippedFolder = ShippedFolder.from_parent(parent, path=path)
+    return made
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -202,16 +226,27 @@ def _usage_errors() -> Iterator[None]:
 def _new_run(config: pytest.Config) -> Run:
     from quba_check.run import Run
 
-    given: dict[str, Any] = {}
-    for option in OPTIONS:
-        value = getattr(config.option, option.key)
-        given[option.key] = config.getini(option.key) if not value and option.has_ini else value
     worker = _worker(config)
+    given = {option.key: _given(config, option) for option in OPTIONS}
     return Run(
         Options.parse(given, config.invocation_params.dir),
         config.rootpath,
         worker=None if worker is None else int(worker.removeprefix("gw")),
     )
+
+
+def _given(config: pytest.Config, option: Option) -> Any:
+    """An option of the command line, else of the environment, else of the ini file.
+
+    Paths in an ini file are relative to it, the others to the folder that pytest was started in.
+    """
+    value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
+    if value or not option.has_ini:
+        return value
+    value = config.getini(option.key)
+    if value and option.metavar in PATHS and config.inipath is not None:
+        return config.inipath.parent / Path(value).expanduser()
+    return value
 
 
 def _states_folder(config: pytest.Config, run: Run) -> Path:

@@ -85,6 +85,7 @@ class Run:
 
     Attributes:
         models: specs by name.
+        files: the threshold files that are judged by, in the order of the command line.
         progress: told of every shard that is predicted; set it before the first evaluation.
         is_demo: the models bring their own suite and thresholds.
 
@@ -101,6 +102,7 @@ class Run:
     ) -> None:
         self.options = options
         self.models = _names(options.models)
+        self.files: tuple[Path, ...] = ()
         self._root = root
         self._worker = worker
         self.progress: Progress | None = None
@@ -129,9 +131,14 @@ class Run:
 
     def shown(self, path: Path) -> str:
         """How a threshold file is called in ids and messages; what is shown can be typed."""
-        if path.is_relative_to(self._root):
+        if path.is_relative_to(self._root) and not self.is_shipped(path):
             return path.relative_to(self._root).as_posix()
         return shown_name(path)
+
+    def is_shipped(self, path: Path) -> bool:
+        """Whether a threshold file is one of the installed package, not of a checkout that is worked in."""
+        inside = path.is_relative_to(self._root) and "site-packages" not in path.parts
+        return not inside and shown_name(path) != str(path)
 
     def thresholds(self, path: Path) -> Thresholds:
         """A threshold file, read once.

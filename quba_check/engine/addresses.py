@@ -87,7 +87,7 @@ class Addresses:
             examples = self._suite.examples(stored.images)
             if not examples:
                 raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
-            contents = self._content_of_shards(stored.images)
+            contents = self._content_of_shards(stored)
             self._keys[stored] = tuple(
                 ShardKey(address, number, content, _indices(len(examples), number))
                 for number, content in enumerate(contents)
@@ -105,9 +105,10 @@ class Addresses:
 
     def content(self, view: View) -> str:
         """Address of the images and labels of a view, in order."""
-        return address_of(self._content_of_shards(view.images))
+        return address_of(self._content_of_shards(view))
 
-    def _content_of_shards(self, images: View) -> tuple[str, ...]:
+    def _content_of_shards(self, view: View) -> tuple[str, ...]:
+        images = View(CLEAN_SET) if self._suite.generates(view) else view.images
         if images not in self._contents:
             examples = self._suite.examples(images)
             digests = self._digests.digests([self._suite.path(example) for example in examples])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -31,11 +32,12 @@ class Tempo:
 
     Attributes:
         batch_size: images of a forward; None chooses by device and halves it where memory runs out.
-        threads: threads that read images ahead; 0 reads in the working thread.
+        threads: threads that read images ahead; 0 reads in the working thread, None takes one for every two
+            cores, at most four: torch wants cores too.
     """
 
     batch_size: int | None = None
-    threads: int = 2
+    threads: int | None = None
 
 
 class ShardPredictor:
@@ -69,7 +71,8 @@ class ShardPredictor:
         self._protocol = protocol
         self._seed = seed
         self._preparer = Preparer(suite, classifier, seed)
-        self._pool = ThreadPoolExecutor(tempo.threads, "quba-read") if tempo.threads else None
+        threads = max(1, min(4, (os.cpu_count() or 1) // 2)) if tempo.threads is None else tempo.threads
+        self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._may_shrink = tempo.batch_size is None
         self._batch_size = tempo.batch_size or (
             CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
