@@ -52,11 +52,12 @@ def test_attacked_images_stay_in_the_ball() -> None:
 
 def test_the_command_trains_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: made.append(f"{count} thread"))
     untrained = trained(Recipe("untrained", World(), steps=0, width=4))
     monkeypatch.setattr(training, "trained", lambda recipe: (made.append(recipe.name), untrained)[1])
     main([str(tmp_path / "out")])
     main([str(tmp_path / "out")])
-    assert made == list(DEMO_MODELS)
+    assert made == ["1 thread", *DEMO_MODELS, "1 thread"]
     for name in DEMO_MODELS:
         network_of(load_file(tmp_path / "out" / f"{name}.safetensors"))
 
