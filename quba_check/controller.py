@@ -74,10 +74,12 @@ class Controller:
         self._selected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the row of a judged demand."""
+        """Take the row of a judged demand, or why it has none."""
         text = getattr(report, ROW, None)
         if text is not None:
             self._ledger.add(Row.model_validate_json(text))
+        elif report.failed:
+            self._ledger.lost[report.nodeid] = _why(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -180,6 +182,13 @@ class SummaryWithin:
 def _compact(time: str) -> str:
     """An ISO time that can stand in a file name."""
     return time.replace(":", "").replace("-", "").removesuffix("+0000")
+
+
+def _why(report: pytest.TestReport) -> str:
+    """The first line of what failed: an error in an item, or the end of its worker."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longrepr).strip()
+    return text.splitlines()[0] if text else "its item failed"
 
 
 def _unused(path: Path) -> Path:

@@ -111,5 +111,5 @@ def _grades(
 
 
 def _not_run(entry: Entry, reason: str) -> VerdictRow:
-    message = f"{entry.demand.name} was not judged: the run ended before its turn"
+    message = f"{entry.demand.name} was not judged: {reason}"
     return entry.demand.judged(entry.node, "not run", message)

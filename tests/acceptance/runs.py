@@ -161,9 +161,21 @@ def passes(notes: Path) -> Counter[str]:
     return counted
 
 
-def findings(record: dict[str, Any]) -> dict[str, Any]:
-    """What a record says of model and data, without when and where it was found."""
-    return {name: record[name] for name in record if name not in ("environment", "notes")}
+def same_findings(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two records say the same of model and data: values within 1e-6, all else exactly.
+
+    When, where and with which remarks it was found is passed over.
+    """
+    names = (one.keys() | other.keys()) - {"environment", "notes"}
+    return all(_same(one[name], other[name]) for name in names)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == pytest.approx(other, abs=1e-6)) if isinstance(one, float) else bool(one == other)
 
 
 def usage_error(result: pytest.RunResult) -> str:
@@ -171,7 +183,9 @@ def usage_error(result: pytest.RunResult) -> str:
     said = [line for line in result.errlines if line]
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.outlines
     assert len(said) == 1, said
-    assert not any("Traceback" in line or re.match(r"E  |gw\d", line) for line in result.outlines)
+    assert not any(
+        "Traceback" in line or re.match(r"E  |.*\bgw\d|created:", line) for line in result.outlines
+    )
     return said[0].removeprefix("ERROR: ")
 
 

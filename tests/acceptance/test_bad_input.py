@@ -55,8 +55,10 @@ def test_model_file_that_is_missing(said, folder: Path) -> None:
     assert said(model="net.pt") == f"net.pt: no such file in {folder}. Did you mean 'nets.pt'?"
 
 
-def test_under_workers_too(said, folder: Path) -> None:
-    assert said("-n2", model="net.pt") == f"net.pt: no such file in {folder}."
+def test_under_workers_too(said, judge_cold: Judge) -> None:
+    assert said("-n2", model="net.pt") == f"net.pt: no such file in {judge_cold.pytester.path}."
+    text = said("-n2", model="nets:FourClasses")
+    assert text.startswith("nets:FourClasses: the model gives 4 numbers per image")
 
 
 def test_no_model_spec(said) -> None:

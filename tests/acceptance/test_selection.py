@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, findings
+from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, same_findings
 
 FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
 STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
@@ -108,5 +108,5 @@ def test_a_second_run_finds_the_same_and_predicts_nothing(judge_cold: Judge) -> 
     second = judge_cold("thresholds/x.yaml", "--quba-report=second.json")
     assert (first.ret, second.ret) == (0, 0)
     assert judge_cold.passes() == cost
-    assert findings(judge_cold.record("first.json")) == findings(judge_cold.record("second.json"))
+    assert same_findings(judge_cold.record("first.json"), judge_cold.record("second.json"))
     assert len(list((judge_cold.store / "runs").glob("*.json"))) == 2

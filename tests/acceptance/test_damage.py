@@ -1,0 +1,87 @@
+"""Artefacts and images that are damaged while all else is well."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from acceptance.runs import CLEAN_IMAGES, Judge, same_findings
+
+
+def shard_of(store: Path, view: str) -> Path:
+    from safetensors import safe_open
+
+    for path in store.glob("predictions/*/*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            if file.metadata()["view"] == view:
+                return path
+    raise AssertionError(view)
+
+
+def test_a_damaged_artefact_is_named_and_made_again(judge: Judge) -> None:
+    assert judge("thresholds/x.yaml", "--quba-report=before.json").ret == pytest.ExitCode.OK
+    path = shard_of(judge.store, "sketch")
+    payload = bytearray(path.read_bytes())
+    payload[-1] ^= 1
+    path.write_bytes(payload)
+    result = judge("thresholds/x.yaml", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.OK
+    note = f"damaged artefact made again: {path}: its checksum does not fit its columns"
+    assert judge.record()["notes"] == [note]
+    assert note.replace(" ", "") in "".join(result.outlines).replace(" ", "")
+    assert judge.passes() == {"forward": 6}
+    assert same_findings(judge.record(), judge.record("before.json"))
+    assert judge("thresholds/x.yaml", "--quba-report=record.json").ret == pytest.ExitCode.OK
+    assert judge.record()["notes"] == []
+
+
+def test_an_image_that_cannot_be_decoded_fails_what_needs_it(
+    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    image = data / "sketch" / "brick" / "001.png"
+    image.write_bytes(b"no image")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    judge_cold.write(
+        "thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0}, ood_robustness: {min: 0}}\n"
+    )
+    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge_cold.outcomes() == {"accuracy[min]": "pass", "ood_robustness[min]": "unmeasurable"}
+    message = judge_cold.record()["verdicts"][1]["message"]
+    assert message.splitlines()[0] == (
+        f"ood_robustness could not be measured: {image}: cannot be decoded as an image (no image format "
+        "recognises it). Replace or remove the file."
+    )
+    assert not any("Traceback" in line for line in [*result.outlines, *result.errlines])
+    assert judge_cold.passes()["forward"] >= CLEAN_IMAGES
+
+
+def test_an_optional_demand_does_not_pass_over_a_broken_image(
+    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    (data / "sketch" / "brick" / "001.png").write_bytes(b"no image")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    judge_cold.write(
+        "thresholds/x.yaml", "schema: 1\ndimensions: {ood_robustness: {min: 0, optional: true}}\n"
+    )
+    assert judge_cold("thresholds/x.yaml").ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_class_folder_that_is_unknown_in_another_set(
+    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    (data / "night" / "apple").rename(data / "night" / "aple")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    result = judge_cold("thresholds/x.yaml", "-k", "ood or accuracy", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge_cold.record()["measurements"]["ood_robustness"] == {
+        "unmeasurable": f"{data}/night/aple: unknown class folder 'aple'. Did you mean 'apple'? "
+        "Allowed: apple, brick, cloud."
+    }

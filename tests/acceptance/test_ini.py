@@ -1,0 +1,73 @@
+"""Settings that stand in an ini file instead of on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acceptance.runs import Judge, usage_error
+
+
+def test_each_option_has_its_twin(judge: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QUBA_DATA")
+    monkeypatch.delenv("QUBA_STORE")
+    judge.write("gates/own.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5}}\n")
+    judge.write(
+        "pytest.ini",
+        f"""
+[pytest]
+quba_data = {tiny_data}
+quba_store = store
+quba_report = out/record.json
+quba_protocol = released
+quba_device = cpu
+quba_precision = fp32
+quba_batch_size = 2
+quba_workers = 0
+quba_seed = 5
+quba_thresholds = gates/own.yaml mobile
+""",
+    )
+    result = judge("--noconftest", "-k", "accuracy")
+    result.stderr.fnmatch_lines(
+        "ERROR: --quba-protocol: got 'released', but quba_check/thresholds/mobile.yaml states protocol "
+        "standard. *"
+    )
+    judge.write("pytest.ini", (judge.pytester.path / "pytest.ini").read_text().replace(" mobile", ""))
+    result = judge("--noconftest")
+    assert result.ret == pytest.ExitCode.OK
+    record = judge.record("out/record.json")
+    assert [row["id"] for row in record["verdicts"]] == ["gates/own.yaml::accuracy[min]"]
+    environment = record["environment"]
+    assert (record["protocol"], environment["seed"], environment["device"]) == ("released", 5, "cpu")
+    assert judge.passes() == {}
+
+
+def test_the_command_line_comes_first(judge: Judge) -> None:
+    judge.write("pytest.ini", "[pytest]\nquba_seed = 5\nquba_device = cuda:77\n")
+    chosen = ("--quba-seed=3", "--quba-device=cpu", "--quba-report=record.json")
+    assert judge("thresholds/x.yaml::accuracy[min]", *chosen).ret == pytest.ExitCode.OK
+    assert judge.record()["environment"]["seed"] == 3
+
+
+def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QUBA_DATA")
+    judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
+    judge.write("deeper/place", "")
+    monkeypatch.chdir(judge.pytester.path / "deeper")
+    assert usage_error(judge("../thresholds/x.yaml")) == (
+        f"{judge.pytester.path}/nowhere: there is no such data folder. Name it with --quba-data DIR."
+    )
+
+
+def test_a_wrong_value_is_told_as_the_option(judge: Judge) -> None:
+    judge.write("pytest.ini", "[pytest]\nquba_precision = fp64\n")
+    assert usage_error(judge("thresholds/x.yaml")) == (
+        "--quba-precision: unknown 'fp64'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp16'?"
+    )
+
+
+def test_the_environment_comes_before_an_ini_file(judge: Judge) -> None:
+    """`--quba-data`, else `$QUBA_DATA`, else the ini value."""
+    judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
+    assert judge("thresholds/x.yaml").ret == pytest.ExitCode.OK

@@ -1,0 +1,90 @@
+"""Runs that are killed, stopped, or share a store with another: nothing wrong, lost or done twice."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from acceptance.runs import Finished, Project, closed_form, ended, same_findings, wait_for
+from tiny import write_suite
+
+from quba_check.engine.store import SHARD_SIZE
+
+PER_CLASS = 200
+N = 3 * PER_CLASS
+WHOLE = closed_form(N)
+PASSES_OF_A_SHARD = 11 * SHARD_SIZE
+"""Of the dearest one, a shard of PGD."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean set of three shards."""
+    return write_suite(tmp_path_factory.mktemp("shards") / "data", PER_CLASS)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
+    """A run that nothing disturbs."""
+    return Project.at(tmp_path_factory.mktemp("whole") / "project", data)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole: Project) -> Finished:
+    return whole.run("--quba-report=record.json")
+
+
+@pytest.fixture
+def project(tmp_path: Path, data: Path) -> Project:
+    return Project.at(tmp_path / "project", data)
+
+
+def test_undisturbed(undisturbed: Finished, whole: Project) -> None:
+    assert undisturbed.code == 0
+    assert whole.passes() == WHOLE
+
+
+def test_a_run_that_was_killed_goes_on(project: Project, undisturbed: Finished, whole: Project) -> None:
+    flag = project.root / "half-way"
+    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {WHOLE['forward'] // 2} {flag}")
+    wait_for(flag, process)
+    process.send_signal(signal.SIGKILL)
+    assert ended(process).code == -signal.SIGKILL
+    assert not (project.root / "record.json").exists()
+    before = project.passes()["forward"]
+    assert 0 < before < WHOLE["forward"]
+
+    assert project.run("--quba-report=record.json").code == 0
+    assert same_findings(project.record(), whole.record())
+    assert WHOLE["forward"] < project.passes()["forward"] <= WHOLE["forward"] + PASSES_OF_A_SHARD
+    assert list(project.store.glob("predictions/*/.*.tmp")) == []
+
+
+def test_two_runs_at_once_share_the_work(project: Project, undisturbed: Finished, whole: Project) -> None:
+    first, second = (project.start(f"--quba-report={name}.json") for name in ("first", "second"))
+    assert (ended(first).code, ended(second).code) == (0, 0)
+    assert project.passes() == WHOLE
+    assert same_findings(project.record("first.json"), whole.record())
+    assert same_findings(project.record("second.json"), whole.record())
+    assert len(list((project.store / "runs").glob("*.json"))) == 2
+
+
+def test_what_was_measured_before_an_interrupt_is_kept(project: Project, undisturbed: Finished) -> None:
+    flag = project.root / "half-way"
+    # In the middle of the corruptions, which come after the attacks.
+    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {13 * N + 100} {flag}")
+    wait_for(flag, process)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process)
+    assert stopped.code == pytest.ExitCode.INTERRUPTED
+    assert "Traceback" not in stopped.out + stopped.err
+    record = project.record()
+    assert record["interrupted"] is True
+    outcomes = [row["outcome"] for row in record["verdicts"]]
+    assert outcomes == ["pass"] * 3 + ["not run"] * 10
+    assert "value" in record["measurements"]["adversarial_robustness"]
+    assert record["measurements"]["corruption_robustness"] == {"not_measured": True}
+    lines = stopped.out.splitlines()
+    assert "interrupted: not every demand was judged" in lines
+    assert "3 of 13 demands passed, 10 not run" in lines
