@@ -47,6 +47,7 @@ class Controller:
         self.records: list[Record] = []
         self.unwritten: list[str] = []
         self._interrupted = False
+        self._stopped = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -92,10 +93,13 @@ class Controller:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that the user stopped the run; xdist's own -x comes here too, as another type."""
         self._interrupted |= excinfo.type is KeyboardInterrupt
+        self._stopped |= issubclass(excinfo.type, KeyboardInterrupt) and not self._interrupted
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the records, whatever the outcome; a record that is lost fails the run."""
+        if self._stopped and session.testsfailed:  # -x of xdist, which would end as an interrupt does
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._config.option.collectonly:
             return
         selected = [entry for entry in entries(self._run, self._files) if entry.node in self._selected]

@@ -241,6 +241,9 @@ def _given(config: pytest.Config, option: Option) -> Any:
     Paths in an ini file are relative to it, the others to the folder that pytest was started in.
     """
     value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
+    if value and option.metavar == "FILE":
+        here = config.invocation_params.dir
+        return [str(here / text) if (here / text).is_file() else text for text in value]
     if value or not option.has_ini:
         return value
     value = config.getini(option.key)

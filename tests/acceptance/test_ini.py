@@ -28,13 +28,13 @@ quba_seed = 5
 quba_thresholds = gates/own.yaml mobile
 """,
     )
-    result = judge("--noconftest", "-k", "accuracy")
+    result = judge("-k", "accuracy")
     result.stderr.fnmatch_lines(
         "ERROR: --quba-protocol: got 'released', but quba_check/thresholds/mobile.yaml states protocol "
         "standard. *"
     )
     judge.write("pytest.ini", (judge.pytester.path / "pytest.ini").read_text().replace(" mobile", ""))
-    result = judge("--noconftest")
+    result = judge()
     assert result.ret == pytest.ExitCode.OK
     record = judge.record("out/record.json")
     assert [row["id"] for row in record["verdicts"]] == ["gates/own.yaml::accuracy[min]"]

@@ -93,6 +93,15 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
 
 
+def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", STRICT.replace("accuracy: {min: 0.5}", "accuracy: {min: 0.9}"))
+    result = judge("thresholds/x.yaml", "-x", "-n2", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge.outcomes()["accuracy[min]"] == "fail"
+    assert judge.record()["interrupted"] is False
+    assert judge.passes() == {}
+
+
 def test_collecting_alone_loads_no_model(judge_cold: Judge) -> None:
     judge_cold.write("heavy.py", "raise RuntimeError('imported')")
     result = judge_cold("thresholds/x.yaml", "--collect-only", "-q", model="heavy:net")

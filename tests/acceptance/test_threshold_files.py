@@ -13,9 +13,6 @@ RELEASED = (
 )
 
 
-# Runs by shipped files leave out conftest.py files: an editable install has this repository's beside them.
-
-
 def ids(result: pytest.RunResult) -> list[str]:
     return [line for line in result.outlines if "::" in line]
 
@@ -27,7 +24,7 @@ def files(result: pytest.RunResult) -> set[str]:
 @pytest.fixture
 def collected(judge: Judge):
     """The ids that arguments select."""
-    return lambda *arguments: judge(*arguments, "--collect-only", "-q", "--noconftest")
+    return lambda *arguments: judge(*arguments, "--collect-only", "-q")
 
 
 def test_without_any_the_shipped_default(judge: Judge, collected) -> None:
@@ -37,14 +34,12 @@ def test_without_any_the_shipped_default(judge: Judge, collected) -> None:
 
 def test_what_is_printed_for_a_shipped_file_can_be_typed(judge: Judge, collected) -> None:
     assert files(collected("quba_check/thresholds/mobile.yaml")) == {"quba_check/thresholds/mobile.yaml"}
-    result = judge(
-        "quba_check/thresholds/mobile.yaml::accuracy[min]", "--noconftest", "--quba-report=record.json"
-    )
+    result = judge("quba_check/thresholds/mobile.yaml::accuracy[min]", "--quba-report=record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert [row["id"] for row in judge.record()["verdicts"]] == [
         "quba_check/thresholds/mobile.yaml::accuracy[min]"
     ]
-    again = judge("quba_check/thresholds/mobile.yaml", "--lf", "-q", "--noconftest")
+    again = judge("quba_check/thresholds/mobile.yaml", "--lf", "-q")
     again.assert_outcomes(failed=1)
 
 
@@ -54,6 +49,18 @@ def test_a_profile_by_name(collected) -> None:
         "quba_check/thresholds/mobile.yaml",
         "thresholds/x.yaml",
     }
+
+
+def test_a_file_option_is_relative_to_the_current_folder(
+    judge: Judge, collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge.write("pytest.ini", "[pytest]\n")
+    judge.write("deeper/own.yaml", ACCURACY)
+    monkeypatch.chdir(judge.pytester.path / "deeper")
+    assert ids(collected("--quba-thresholds=own.yaml")) == ["deeper/own.yaml::accuracy[min]"]
+    assert files(collected("--quba-thresholds=../thresholds/x.yaml")) == {"thresholds/x.yaml"}
+    assert files(collected("--quba-thresholds=thresholds/x.yaml")) == {"thresholds/x.yaml"}
+    assert files(collected("own.yaml")) == {"deeper/own.yaml"}
 
 
 def test_the_default_of_the_folder_comes_before_the_shipped_one(judge: Judge, collected) -> None:
