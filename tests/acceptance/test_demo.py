@@ -1,0 +1,72 @@
+"""The demonstration as a newcomer meets it: an empty folder, nothing but the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quba_check import Evaluation
+from quba_check.demo import DEMO_MODELS
+from quba_check.engine.shards import Tempo
+from quba_check.protocol.view import CLEAN, FGSM, PGD, View
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo-store")
+
+
+def run(folder: Path, store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"QUBA_STORE": str(store), "COLUMNS": "80"}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def record(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store: Path) -> None:
+    first = run(tmp_path, store, "--model=demo", "--quba-report=first.json")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "11 of 11 demands passed" in first.stdout
+    assert "a demonstration: small models on generated images" in first.stdout
+    told = first.stdout.partition("quba-check demo")[2].splitlines()
+    assert max(len(line) for line in told[1:]) <= 80
+    shards = {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")}
+    second = run(tmp_path, store, "--model=demo", "--quba-report=second.json")
+    assert second.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")} == shards
+    before, after = record(tmp_path / "first.json"), record(tmp_path / "second.json")
+    assert before["measurements"] == after["measurements"]
+    assert before["suite"] == after["suite"]
+    assert before["grades"][0]["population"] == "demo"
+
+
+def test_the_textured_demo_fails_for_what_it_learned(tmp_path: Path, store: Path) -> None:
+    result = run(tmp_path, store, "--model=demo-textured", "--quba-report=record.json")
+    assert result.returncode == 1
+    verdicts = record(tmp_path / "record.json")["verdicts"]
+    failed = {verdict["dimension"] for verdict in verdicts if verdict["outcome"] != "pass"}
+    assert failed == {"object_focus", "ood_robustness", "shape_bias"}
+    assert "demanded by quba_check/demo/thresholds.yaml:" in result.stdout
+
+
+@pytest.mark.parametrize("model", DEMO_MODELS)
+def test_batch_size_changes_no_answer(model: str, store: Path, tmp_path: Path) -> None:
+    views = [CLEAN, FGSM, PGD, View("sketch"), View("corruptions", "fog", 3), View("cue_conflict")]
+    tables = []
+    for size in (1, 7, 64):
+        own = tmp_path / str(size)
+        own.mkdir()
+        evaluation = Evaluation(model, "demo", store=own, tempo=Tempo(size, threads=1))
+        tables.append(evaluation.engine.predictions(views))
+    for view in views:
+        for other in tables[1:]:
+            np.testing.assert_array_equal(tables[0][view].top1, other[view].top1, err_msg=str(view))
