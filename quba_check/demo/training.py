@@ -5,7 +5,7 @@
 
 OUT then holds what ships in quba_check/demo/: demo.safetensors, demo-textured.safetensors, population.json.
 Each model takes half a minute to two; weights that are in OUT already are kept. One thread trains, so that
-the order of float sums does not depend on the number of cores: the same kind of machine gives the same weights.
+float sums do not depend on the number of cores: the same kind of machine gives the same weights.
 Another kind gives accuracies within two points; adversarial robustness and the background's part in
 demo-textured move by a few points more, far from what thresholds.yaml demands.
 """
