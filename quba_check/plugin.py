@@ -88,10 +88,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Threads of torch that spin while they wait take the cores from the threads that read images: eight times
     # slower with two cores. Heeded as long as torch is not loaded yet.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from quba_check.dimensions import registry
     from quba_check.items import RUN
     from quba_check.progress import Board
 
     with _usage_errors():
+        registry.load_entry_points()
         run = _new_run(config)
         states = _states_folder(config, run)
         run.progress = Board(states, _worker(config) or "main").add
