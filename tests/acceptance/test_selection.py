@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
-from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, Measured, Project, same_findings
+from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, same_findings
 
 FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
 STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
@@ -96,19 +93,12 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
 
 
-def test_the_first_failure_stops_workers_and_is_no_interrupt(
-    tmp_path: Path, tiny_data: Path, measured: Measured
-) -> None:
-    project = Project.at(
-        tmp_path / "project", tiny_data, STRICT.replace("accuracy: {min: 0.5}", "accuracy: {min: 0.9}")
-    )
-    shutil.copytree(measured.store, project.store)
-    result = project.run("-x", "-n2", "--quba-report=record.json")
-    assert result.code == pytest.ExitCode.TESTS_FAILED
-    outcomes = {row["id"]: row["outcome"] for row in project.record()["verdicts"]}
-    assert outcomes["thresholds/x.yaml::accuracy[min]"] == "fail"
-    assert project.record()["interrupted"] is False
-    assert project.passes() == {}
+def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> None:
+    judge.write("test_first.py", "def test_first():\n    raise ValueError\n")
+    result = judge("test_first.py", "thresholds/x.yaml", "-x", "-n1", "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge.outcomes()["quba.grade[min]"] == "not run"
+    assert judge.record()["interrupted"] is False
 
 
 def test_collecting_alone_loads_no_model(judge_cold: Judge) -> None:
