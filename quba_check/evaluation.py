@@ -120,13 +120,14 @@ class Evaluation:
         self._planned = tuple(dict.fromkeys(view for view in views if self.suite.missing(view) is None))
 
     def check(self) -> None:
-        """Show the model its first images, so that a mistake is found before the long work starts.
+        """List the images and show the model the first ones: mistakes are found before the long work starts.
 
         The first shard of the plan is predicted and kept: nothing is done twice for it.
 
         Raises:
-            UserError: the model's answers cannot be used.
+            UserError: a set is not laid out as it should be, or the model's answers cannot be used.
         """
+        self.suite.counts(self._planned)
         self.engine.settle(self._planned)
 
     def outcome(self, name: str) -> Outcome:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.protocol.record import GradeRow, Record
+from quba_check.protocol.record import GradeRow, NotMeasuredRow, Record, VerdictRow
 from quba_check.reports.judged import SIGNS, Word, gravest, limit_text, summary_line, word
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES
@@ -84,7 +84,8 @@ def _header(record: Record) -> str:
 def _grade_lines(record: Record) -> Iterator[str]:
     alike: dict[GradeRow, list[str]] = {}
     for grade in record.grades:
-        alike.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+        if grade.score is not None or _is_asked_for(grade, record):
+            alike.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
     for grade, files in alike.items():
         by = f"  ({', '.join(files)})" if len(alike) > 1 else ""
         yield grade_line(grade, record) + by
@@ -95,20 +96,46 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {demand}: {word(verdict)}"
 
 
+def _is_asked_for(grade: GradeRow, record: Record) -> bool:
+    """Whether a grade that there is not must be told: not after a run that left dimensions out on purpose."""
+    left_out = any(isinstance(record.measurements.get(name), NotMeasuredRow) for name in grade.missing)
+    return not left_out or any(
+        verdict.dimension == QUBA and verdict.id.partition("::")[0] == grade.file
+        for verdict in record.verdicts
+    )
+
+
 def _group(record: Record, called: Word, width: int) -> Iterator[Text]:
     told = [verdict for verdict in record.verdicts if word(verdict) == called]
     if told:
         yield Text()
         yield Text(f"{_HEADINGS[called]}:", style=STYLES[called])
-    for verdict in told:
-        for line in (verdict.message or verdict.id).splitlines():
+    for message in _told_together(told) if called == "NOT RUN" else _messages(told):
+        for line in message.splitlines():
             yield _wrapped(f"  {line}", width)
+
+
+def _messages(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
+    return (verdict.message or verdict.id for verdict in verdicts)
+
+
+def _told_together(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
+    """Messages of demands that were not judged, those of one reason on one line."""
+    names: dict[str, list[str]] = {}
+    for message in _messages(verdicts):
+        name, _, reason = message.partition(" was not judged: ")
+        names.setdefault(reason, []).append(name)
+    return (f"{', '.join(found)}{': ' if reason else ''}{reason}" for reason, found in names.items())
 
 
 def _wrapped(line: str, width: int, *, style: str = "") -> Text:
     """A line in as many as it takes, the further ones two columns further in; words are not broken."""
     indent = " " * (len(line) - len(line.lstrip()))
     lines = textwrap.wrap(
-        line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+        line.replace("protocol ", "protocol\u00a0"),  # a name stays with what it names
+        width,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return Text("\n".join(lines), style=style)
+    return Text("\n".join(lines).replace("\u00a0", " "), style=style)

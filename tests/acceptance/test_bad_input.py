@@ -261,3 +261,16 @@ def test_threshold_file_without_a_model(said) -> None:
     assert said(model=None) == (
         "thresholds/x.yaml: a threshold file judges a model, and none is named. Name one with --model=SPEC."
     )
+
+
+def test_class_folder_of_a_later_set_is_found_before_the_long_work(
+    said, judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    (data / "night" / "brik").mkdir()
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    text = said()
+    assert text.startswith(f"{data / 'night' / 'brik'}: ")
+    assert "Did you mean 'brick'?" in text
+    assert judge_cold.passes() == {}

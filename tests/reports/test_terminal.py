@@ -243,6 +243,28 @@ def test_not_graded():
     )
 
 
+def test_a_grade_that_nobody_asked_for_is_not_missed():
+    narrow = {name: {"not_measured": True} for name in ("accuracy", "shape_bias")}
+    missing = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
+    assert "QUBA" not in render(record(narrow, grades=[missing]), width=80, colour=False)
+    asked = [demand("quba", "C", "unmeasurable", part="grade")]
+    assert "QUBA not graded" in render(record(narrow, asked, [missing]), width=80, colour=False)
+
+
+def test_demands_without_a_turn_share_a_line():
+    verdicts = [
+        demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
+        for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
+    ]
+    shown = render(record({}, verdicts), width=80, colour=False)
+    assert "Not run:\n  accuracy[min], shape_bias[min]: stopped\n  object_focus[min]: lost\n" in shown
+
+
+def test_protocol_and_its_name_stay_on_one_line():
+    shown = render(record({}, grades=[grade(models=326)]), width=80, colour=False)
+    assert "\n  protocol standard\n" in shown
+
+
 def test_several_threshold_files():
     strict = "thresholds/strict.yaml"
     measurements = {"accuracy": value(0.8, "fraction")}
