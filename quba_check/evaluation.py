@@ -128,7 +128,7 @@ class Evaluation:
             UserError: a set is not laid out as it should be, or the model's answers cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.settle(self._planned)
+        self.engine.settle(self._planned, show=True)
 
     def outcome(self, name: str) -> Outcome:
         """The measurement of a dimension, or why there is none. Computed once.

@@ -20,7 +20,7 @@ from quba_check.protocol.record import (
 from quba_check.protocol.settings import ProtocolName
 from quba_check.run import Row, Run, grade_of
 
-DEMONSTRATION = "a demonstration: small models on generated images; grades are among models of its kind"
+DEMONSTRATION = "a demonstration: small models on generated images"
 
 OUT_OF_TURN = "the run ended before its turn"
 

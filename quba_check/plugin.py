@@ -135,6 +135,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.check((entry.model, entry.thresholds, entry.demand) for entry in planned)
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say so where a model is named and no threshold file is: nothing is judged, so nothing can fail."""
+    if not config.option.model or config.stash.get(FILES, ()):
+        return None
+    return "quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Shipped files may lie in a virtual environment inside the root folder: look into it for them."""
     files = config.stash.get(FILES, ())

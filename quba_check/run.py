@@ -14,9 +14,9 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, QubaError
+from quba_check.errors import OptionError, QubaError, UserError
 from quba_check.gate import judge
-from quba_check.grading import grade
+from quba_check.grading import grade, population
 from quba_check.models.specs import check_spec
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
@@ -145,6 +145,7 @@ class Run:
 
         Raises:
             ThresholdError: a mistake in it.
+            PopulationError: its population cannot grade anything.
         """
         if path not in self._thresholds:
             read = read_thresholds(path, shown=self.shown(path), suite=self.suite.facts)
@@ -154,6 +155,7 @@ class Run:
                     f"--quba-protocol: got '{asked}', but {read.shown} states protocol {read.protocol}. "
                     "Leave the option out, or use a threshold file written for that protocol."
                 )
+            population(read.quba.population).scores(read.quba.weights)
             self._thresholds[path] = read
         return self._thresholds[path]
 
@@ -245,11 +247,11 @@ class Run:
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held = (
-            grade_of(rows, thresholds, protocol, self.suite.name)
-            if demand.dimension == QUBA
-            else outcomes[demand.dimension]
-        )
+        held: Grade | Outcome
+        if demand.dimension == QUBA:
+            held = self._graded(rows, thresholds, protocol)
+        else:
+            held = outcomes[demand.dimension]
         repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = judge(demand, held)
         known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
@@ -264,6 +266,15 @@ class Run:
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
         )
+
+    def _graded(
+        self, rows: Mapping[str, AnyMeasurementRow], thresholds: Thresholds, protocol: ProtocolName
+    ) -> Grade | Unmeasurable:
+        """The grade; a population that cannot give one leaves the reason, and the measurements stay."""
+        try:
+            return grade_of(rows, thresholds, protocol, self.suite.name)
+        except UserError as error:
+            return Unmeasurable(QUBA, str(error))
 
     def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
         """The measurement; an image, store or guard that failed leaves the reason instead of a number."""

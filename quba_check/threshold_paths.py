@@ -14,8 +14,13 @@ _PASSED_OVER = frozenset({"node_modules", "build", "dist", "venv"})
 
 
 def named_files(arguments: Sequence[str], where: Path) -> list[str]:
-    """The arguments that name a YAML file, as typed."""
-    return [argument for argument in arguments if _path(argument, where).suffix in SUFFIXES]
+    """The arguments that name a YAML file or a folder of threshold files, as typed."""
+    paths = {argument: _path(argument, where) for argument in arguments}
+    return [
+        argument
+        for argument, path in paths.items()
+        if path.suffix in SUFFIXES or (path.name == FOLDER and path.is_dir())
+    ]
 
 
 def with_shipped_files(arguments: Sequence[str], where: Path) -> list[str]:

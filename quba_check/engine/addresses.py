@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 from quba_check.engine.store import SHARD_SIZE, ShardKey, address_of
@@ -19,6 +20,9 @@ from quba_check.suites.suite import Example, Suite
 
 FORMAT = 1
 """Raised when the meaning of a stored column changes: old shards are then never read."""
+
+LIBRARIES = ("torch", "timm", "torchvision", "pillow")
+"""What computes predictions besides the model; another version may answer differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class Addresses:
             "preparation": preparation,
             "outputs": self._classifier.stated_outputs,
             "precision": self._classifier.precision,
+            "libraries": {name: version(name) for name in LIBRARIES},
         }
 
     def _settings(self, view: View) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
         label: (N,) int64 true classes.
 
     Raises:
-        UnmeasurableError: the answers do not depend on the points in a way that torch can differentiate.
+        UnmeasurableError: torch cannot differentiate the answers by the points.
     """
     at = points.detach().clone().requires_grad_(True)
     with torch.enable_grad():
@@ -60,7 +60,13 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
             raise UnmeasurableError("the model passes no gradient from its output to its input")
         # Summed, so that an image's gradient does not depend on how many others share its batch.
         loss = F.cross_entropy(answers, label, reduction="sum")
-        (direction,) = torch.autograd.grad(loss, at, allow_unused=True)
+        try:
+            (direction,) = torch.autograd.grad(loss, at, allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UnmeasurableError(f"the model's backward pass fails: {reason}") from error
     if direction is None:
         raise UnmeasurableError("the model passes no gradient from its output to its input")
     return Gradient(answers.detach(), direction.detach().float())

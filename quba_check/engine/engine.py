@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from quba_check.engine.addresses import Addresses
-from quba_check.engine.shards import SPECIFIC_TO_GENERAL, ShardPredictor, Tempo
+from quba_check.engine.shards import ShardPredictor, Tempo
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.engine.tables import Tables
 from quba_check.errors import InvariantError, QubaError
 from quba_check.models.classifier import Classifier
+from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.settings import Protocol
 from quba_check.protocol.view import CLEAN, CLEAN_SET, FGSM, View
@@ -94,21 +95,25 @@ class Engine:
                 spaces = self.suite.facts.spaces
                 return {view: self.tables.predictions(view, spaces.get(view.set)) for view in views}
 
-    def settle(self, views: Collection[View]) -> None:
+    def settle(self, views: Collection[View], *, show: bool = False) -> None:
         """Find out what the model's outputs are, from the first shard of real images.
 
         It is predicted as any other, so nothing is done for this alone; another process reads the finding
         with the shard.
+
+        Args:
+            views: what will be asked for.
+            show: make that shard even where it is known what the outputs are.
         """
         self._planned = stored = self._stored(views)
-        if self.classifier.outputs is not None or not views:
+        if not views or (self.classifier.outputs is not None and not show):
             return
         first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN
         unit = next(iter(self._units([first], stored)))
         key = self._key(first, 0)
-        while self.classifier.outputs is None:
+        while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
                     self._adopt(self.tables.shard(key).about.get("outputs"))
@@ -132,21 +137,28 @@ class Engine:
             raise
 
     def _adopt(self, kind: str | None) -> None:
-        self.classifier.outputs = next(known for known in SPECIFIC_TO_GENERAL if known == kind)
+        self.classifier.outputs = next(known for known in OUTPUT_KINDS if known == kind)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
 
     def _complete(self, wanted: Sequence[View], planned: Sequence[View]) -> None:
-        """Make every missing shard of the wanted views, helping with planned ones rather than waiting."""
-        pending = list(dict.fromkeys(self._units(wanted, {*wanted, *planned})))
-        # Shard by shard, so that clean images are read once for all the corruptions made from them.
-        pending.sort(key=lambda unit: unit.shard if self.suite.generates(unit.views[0]) else -1)
-        while pending:
-            left = [unit for unit in pending if not self._make(unit)]
-            if len(left) == len(pending) and not self._help(planned):
-                time.sleep(WAIT_SECONDS)
-            pending = left
+        """Make every missing shard of the wanted views, helping with planned ones rather than waiting.
+
+        View by view, so that a view's files are looked at when its turn comes; generated corruptions together
+        and shard by shard, so that clean images are read once for all that are made from them.
+        """
+        generated = [view for view in wanted if self.suite.generates(view)]
+        groups = [[view] for view in wanted if view not in generated] + ([generated] if generated else [])
+        for group in groups:
+            pending = sorted(
+                dict.fromkeys(self._units(group, {*wanted, *planned})), key=lambda unit: unit.shard
+            )
+            while pending:
+                left = [unit for unit in pending if not self._make(unit)]
+                if len(left) == len(pending) and not self._help([*wanted, *planned]):
+                    time.sleep(WAIT_SECONDS)
+                pending = left
 
     def _help(self, planned: Sequence[View]) -> bool:
         """Make one shard of what will be asked for later; False where there is none to make."""

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from quba_check.engine.attacks import check_bounds, fgsm_point, gradient, pgd_iterates, pgd_start
 from quba_check.engine.columns import decision, label_in, probabilities
+from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
+from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
 from quba_check.protocol.settings import EPSILON, Protocol
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CUE_CONFLICT_SET, View
@@ -50,7 +52,25 @@ class Task:
         """Raw outputs of unattacked images, read as logits."""
         if self.watch is not None:
             self.watch(raw.detach())
+        else:
+            self._check_kind(raw.detach())
         return self.classifier.logits(raw)
+
+    def _check_kind(self, raw: torch.Tensor) -> None:
+        """Outputs of later images must be what those of the first ones were taken for.
+
+        Raises:
+            ModelError: they are not, and reading them so would give wrong probabilities.
+        """
+        taken_for = self.classifier.outputs
+        if taken_for is None or taken_for == "logits":
+            return
+        found = output_kind(raw, half=self.classifier.precision != "fp32")
+        if SPECIFIC_TO_GENERAL.index(found) > SPECIFIC_TO_GENERAL.index(taken_for):
+            raise ModelError(
+                f"{self.classifier.spec}: the outputs were taken for {taken_for}, but those for {self.view} "
+                f"are {found}. Say in quba_config['outputs'] what they are: {', '.join(OUTPUT_KINDS)}."
+            )
 
     def rows(self, examples: Sequence[Example], logits: torch.Tensor) -> Rows:
         """The columns of a batch from its logits."""
@@ -83,11 +103,15 @@ class Task:
 
 
 def plain(task: Task, batches: Batches) -> Rows:
-    """Columns of unattacked images: one forward each."""
+    """Columns of unattacked images: one forward each.
+
+    Without a graph, but not in torch's inference mode: what a model caches there could not be used by the
+    gradients of a later attack.
+    """
     classifier = task.classifier
     parts = []
     for examples, images in batches:
-        with torch.inference_mode():
+        with torch.no_grad():
             raw = classifier.raw(classifier.normalise(_pixels(images, classifier)))
             parts.append(task.rows(examples, task.logits(raw)))
     return _joined(parts)
@@ -183,7 +207,7 @@ def _attacked_rows(
     extra = space.checked_move(points)
     if zero_gradient is not None:
         extra["zero_gradient"] = zero_gradient.cpu().numpy()
-    with torch.inference_mode():
+    with torch.no_grad():
         raw = task.classifier.raw(space.inputs(points))
         return task.rows(examples, task.classifier.logits(raw)) | extra
 

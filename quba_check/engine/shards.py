@@ -14,15 +14,12 @@ from quba_check.engine.loader import Preparer, batches
 from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
-from quba_check.models.outputs import OutputKind, output_kind
+from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
 from quba_check.protocol.settings import Protocol
 from quba_check.protocol.view import View
 from quba_check.suites.suite import Suite
 
 CPU_BATCH, ACCELERATOR_BATCH = 64, 256
-SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
-"""Kinds of outputs: what looks like one of them in some batches may be one further on in truth."""
-
 Watch = Callable[[torch.Tensor], None]
 
 

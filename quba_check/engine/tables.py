@@ -61,6 +61,8 @@ class Tables:
         try:
             return self._store.read(key)
         except DamagedShardError as error:
+            if not self._store.has(key):  # another process found it first
+                raise
             self.repaired.append(f"damaged artefact made again: {error}")
             self._store.remove(key)
             raise

@@ -52,7 +52,9 @@ def fingerprint(module: nn.Module, state: str, *, architecture: str, sources: It
         32 hex digits (blake2b).
     """
     digest = hashlib.blake2b(digest_size=16)
-    classes = "\n".join(f"{name} {_qualified(type(part))}" for name, part in module.named_modules())
+    classes = "\n".join(
+        f"{name} {_qualified(type(part))} {_settings(part)}" for name, part in module.named_modules()
+    )
     for text in (architecture, _ADDRESS.sub("", repr(module)), classes, state):
         digest.update(text.encode() + b"\0")
     contents = {
@@ -85,6 +87,18 @@ def _source(thing: object) -> Path | None:
     except TypeError:  # built-in, or made in an interactive session
         return None
     return Path(file) if file else None
+
+
+def _settings(part: nn.Module) -> str:
+    """Plain attributes of a module, such as a temperature: they need not show in its printed form."""
+    plain = {name: value for name, value in vars(part).items() if _is_plain(value) and name[0] != "_"}
+    return repr(sorted((name, value) for name, value in plain.items() if name != "training"))
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _qualified(kind: type) -> str:

@@ -11,6 +11,8 @@ from quba_check.errors import ModelError
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "sigmoids")
+SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
+"""What looks like one of them in some batches may be one further on in truth."""
 
 ROW_SUM_TOLERANCE = 1e-3
 HALF_ROW_SUM_TOLERANCE = 1e-2

@@ -15,6 +15,10 @@ def remarks(record: Record) -> tuple[str, ...]:
     if record.interrupted:
         said.append("interrupted: not every demand was judged")
     said.extend(record.notes)
+    if record.model.outputs == "sigmoids":
+        said.append(
+            "outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
+        )
     for name, images in record.suite.sets.items():
         if images.expected is not None and images.images != images.expected:
             said.append(f"{name}: {images.images:,} images, {images.expected:,} expected")
