@@ -199,6 +199,7 @@ class SlowValues:
             fgsm_accuracy=fgsm,
             pgd_accuracy=pgd,
             worst_case=_share([all(row) for row in rows]) / self._accuracy,
+            zero_gradient=_share(self.attacked.flat),
         )
 
     def _measure_corrupted(self) -> None:

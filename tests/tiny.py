@@ -92,6 +92,28 @@ def sigmoids():
     return made
 
 
+class NoWayBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("derivative is not implemented")
+
+
+class Stated(Net):
+    quba_config = CONFIG | {"outputs": "probabilities"}
+
+
+def stated_falsely():
+    return Stated()
+
+
+def stated_with_four_classes():
+    return Stated(classes=4)
+
+
 class Broken(Net):
     def __init__(self, what):
         super().__init__()
@@ -108,6 +130,12 @@ class Broken(Net):
             return {"logits": z}
         if self.what == "no gradient":
             return z.detach()
+        if self.what == "no way back":
+            return NoWayBack.apply(z)
+        if self.what == "a cached table":
+            if not hasattr(self, "cache"):
+                self.cache = z.new_ones(1)
+            return z * self.cache
         if self.what == "in train mode":
             self.head.training = True
         if self.what == "a buffer that counts":
@@ -131,6 +159,14 @@ def a_dict():
 
 def no_gradient():
     return Broken("no gradient")
+
+
+def no_way_back():
+    return Broken("no way back")
+
+
+def a_cached_table():
+    return Broken("a cached table")
 
 
 def in_train_mode():

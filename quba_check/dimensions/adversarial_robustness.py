@@ -38,6 +38,7 @@ STANDARD_ERRORS = 2
         Part("fgsm_accuracy", "fraction", "high", "accuracy under FGSM"),
         Part("pgd_accuracy", "fraction", "high", "accuracy under PGD"),
         Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
+        Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
     ),
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
@@ -62,6 +63,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "fgsm_accuracy": on_fgsm,
         "pgd_accuracy": on_pgd,
         "worst_case": relative(worst, denominator),
+        "zero_gradient": Quantity(_zero_gradient(fgsm), "fraction", len(fgsm)),
     }
     return Measurement(
         "adversarial_robustness",
@@ -75,13 +77,17 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
 
 def _masking(fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
     """Signs that the gradient misleads the attacks, so that the model looks more robust than it is."""
-    flat = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
+    flat = _zero_gradient(fgsm)
     if flat > ZERO_GRADIENTS:
         yield f"masked: {flat:.1%} of images have no input gradient".replace("%", " %")
     gain = paired_difference(pgd.right, fgsm.right)
     if gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error:
         weak, strong = told_apart(pgd.accuracy, fgsm.accuracy, "fraction")
         yield f"masked: PGD is weaker than FGSM (acc {weak} > {strong})"
+
+
+def _zero_gradient(fgsm: Predictions) -> float:
+    return float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
 
 
 def _overshoot(*attacked: Predictions) -> Iterator[str]:

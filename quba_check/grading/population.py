@@ -128,7 +128,7 @@ class Population:
         if not weighing:
             raise PopulationError(
                 f"population '{self.name}': no dimension that weighs something is in it. "
-                f"It has {listed(self.dimensions)}."
+                f"It has values of {listed(self.dimensions) or 'none'}."
             )
         for name in weighing:
             if name in self.problems:

@@ -274,3 +274,20 @@ def test_class_folder_of_a_later_set_is_found_before_the_long_work(
     assert text.startswith(f"{data / 'night' / 'brik'}: ")
     assert "Did you mean 'brick'?" in text
     assert judge_cold.passes() == {}
+
+
+def test_folder_of_threshold_files_without_a_model(said) -> None:
+    result = said("thresholds", model=None)
+    assert result == (
+        "thresholds/x.yaml: a threshold file judges a model, and none is named. Name one with --model=SPEC."
+    )
+
+
+def test_population_that_cannot_grade(said, judge_cold: Judge) -> None:
+    judge_cold.write(
+        "thresholds/fleet.json", '{"schema": 1, "name": "fleet", "protocol": "standard", "rows": []}'
+    )
+    text = "schema: 1\ndimensions: {accuracy: {min: 0.1}}\nquba: {min_grade: C, population: fleet.json}\n"
+    judge_cold.write("thresholds/x.yaml", text)
+    assert "population" in said()
+    assert judge_cold.passes() == {}

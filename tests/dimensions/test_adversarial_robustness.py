@@ -46,7 +46,14 @@ def test_value_and_parts_by_hand():
     assert (measured.unit, measured.n, measured.notes) == ("ratio", 20, ())
     values = {name: part.value for name, part in measured.parts.items()}
     assert values == pytest.approx(
-        {"fgsm": 0.5, "pgd": 0.25, "fgsm_accuracy": 0.4, "pgd_accuracy": 0.2, "worst_case": 0.125}
+        {
+            "fgsm": 0.5,
+            "pgd": 0.25,
+            "fgsm_accuracy": 0.4,
+            "pgd_accuracy": 0.2,
+            "worst_case": 0.125,
+            "zero_gradient": 0.0,
+        }
     )
     assert [part.unit for part in measured.parts.values()] == [
         "ratio",
@@ -54,6 +61,7 @@ def test_value_and_parts_by_hand():
         "fraction",
         "fraction",
         "ratio",
+        "fraction",
     ]
     assert {part.n for part in measured.parts.values()} == {10}
 

@@ -107,6 +107,7 @@ def test_report_only_parts():
     suite = SuiteFacts("tiny", CLASSES, shifts=("sketch",), corruptions=CORRUPTIONS, spaces={})
     silent = {f"{d.name}.{part.name}" for d in PUBLISHED for part in d.parts(suite) if part.better is None}
     assert silent == {
+        "adversarial_robustness.zero_gradient",
         "ood_robustness.sketch_accuracy",
         "ood_robustness.sketch_matched",
         "class_balance.between_class_confidence",

@@ -209,12 +209,38 @@ def test_the_form_of_the_outputs_does_not_change_the_answers(evaluate) -> None:
     assert same(*tables)
 
 
-@pytest.mark.parametrize("model", ["four_classes", "not_finite", "not_a_table", "a_dict"])
+@pytest.mark.parametrize(
+    "model", ["four_classes", "not_finite", "not_a_table", "a_dict", "stated_with_four_classes"]
+)
 def test_outputs_that_cannot_be_used_are_found_by_the_check(evaluate, model: str) -> None:
     evaluation = evaluate(model)
     evaluation.plan(["accuracy"])
     with pytest.raises(ModelError):
         evaluation.check()
+
+
+def test_outputs_that_are_not_what_they_were_taken_for_are_an_error(evaluate, models) -> None:
+    evaluation = evaluate("stated_falsely")
+    evaluation.plan(["accuracy"])
+    with pytest.raises(ModelError) as caught:
+        evaluation.check()
+    assert str(caught.value) == (
+        f"{models.__name__}:stated_falsely: the outputs were taken for probabilities, but those for clean "
+        "are logits. Say in quba_config['outputs'] what they are: logits, probabilities, sigmoids."
+    )
+
+
+def test_a_backward_pass_that_fails_costs_only_the_attacks(evaluate) -> None:
+    outcomes = measured(evaluate("no_way_back"))
+    reason = "the model's backward pass fails: derivative is not implemented"
+    assert outcomes["adversarial_robustness"].reason == reason
+    assert outcomes["accuracy"].n == N
+
+
+def test_what_a_model_keeps_from_a_plain_pass_serves_an_attack(evaluate) -> None:
+    evaluation = evaluate("a_cached_table", precision="bf16")
+    assert evaluation.outcome("accuracy").n == N
+    assert len(evaluation.engine.predictions([PGD])[PGD]) == N
 
 
 def test_a_model_without_gradient_has_no_adversarial_robustness_and_all_the_rest(evaluate) -> None:

@@ -97,3 +97,19 @@ def test_own_sources_are_those_of_the_users_classes_and_callables():
     files = own_sources(nn.Sequential(nn.Linear(2, 2), Noted()), network, functools.partial(network, 8), len)
     assert [file.name for file in files] == ["test_fingerprint.py"]
     assert own_sources(nn.Linear(2, 2)) == ()
+
+
+class Tempered(nn.Linear):
+    def __init__(self, temperature, bounds=(0, 1)):
+        torch.manual_seed(0)
+        super().__init__(2, 2)
+        self.temperature = temperature
+        self.bounds = bounds
+        self.training_notes = {"a mapping": "is no plain setting"}
+
+
+def test_plain_settings_count_though_they_are_not_printed():
+    made = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
+    prints = [fingerprint(module, digest(module), architecture="") for module in made]
+    assert prints[0] == prints[3]
+    assert len(set(prints)) == 3
