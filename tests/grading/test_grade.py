@@ -181,8 +181,8 @@ def test_population_that_shares_nothing_with_the_weights():
         grade(SWIN, population=lacking, weights=only_accuracy)
     assert str(raised.value) == (
         "population 'fleet': no dimension that weighs something is in it. It has values of "
-        "adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, shape_bias, "
-        "parameters."
+        "adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, class_balance, "
+        "object_focus, shape_bias, parameters."
     )
 
 
