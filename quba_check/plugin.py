@@ -202,7 +202,8 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto` starts one worker for each GPU."""
-    if not config.option.model or config.option.quba_device not in (None, "auto", "cuda"):
+    device = next(option for option in OPTIONS if option.key == "quba_device")
+    if not config.option.model or (_given(config, device) or "auto") not in ("auto", "cuda"):
         return None
     import torch
 

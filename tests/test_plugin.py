@@ -20,11 +20,18 @@ from quba_check import plugin
         (None, None, 4, None),
     ],
 )
+@pytest.mark.parametrize("in_ini", [False, True])
 def test_auto_starts_a_worker_for_each_gpu(
-    monkeypatch: pytest.MonkeyPatch, model: object, device: str | None, gpus: int, workers: int | None
+    monkeypatch: pytest.MonkeyPatch,
+    model: object,
+    device: str | None,
+    gpus: int,
+    workers: int | None,
+    in_ini: bool,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    config = SimpleNamespace(option=SimpleNamespace(model=model, quba_device=device))
+    option = SimpleNamespace(model=model, quba_device=None if in_ini else device)
+    config = SimpleNamespace(option=option, getini=lambda _: device if in_ini else "")
     assert plugin.pytest_xdist_auto_num_workers(config) == workers
 
 

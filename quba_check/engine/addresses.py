@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -23,19 +22,6 @@ FORMAT = 1
 
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 """What computes predictions besides the model; another version may answer differently."""
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """A view as it is predicted and stored.
-
-    Attributes:
-        view: set, corruption, severity and attack; its `columns` say whether probabilities are kept.
-        address: of model, preparation and settings; the images enter by shard.
-    """
-
-    view: View
-    address: str
 
 
 class Addresses:
@@ -87,7 +73,7 @@ class Addresses:
         """The shards of a view, in order; reads the digests of its images."""
         stored = self.stored_view(view)
         if stored not in self._keys:
-            address = self.artefact(stored).address
+            address = self.artefact(stored)
             examples = self._suite.examples(stored.images)
             if not examples:
                 raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
@@ -102,10 +88,9 @@ class Addresses:
         """Whether the shards of a view have been listed already."""
         return self.stored_view(view) in self._keys
 
-    def artefact(self, view: View) -> Artefact:
-        """The artefact that holds a view."""
-        stored = self.stored_view(view)
-        return Artefact(stored, address_of(self._settings(stored)))
+    def artefact(self, view: View) -> str:
+        """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
+        return address_of(self._settings(self.stored_view(view)))
 
     def content(self, view: View) -> str:
         """Address of the images and labels of a view, in order."""

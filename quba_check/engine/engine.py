@@ -197,7 +197,7 @@ class Engine:
             return True
         first = unit.views[0]
         beginning = first if first.attack == "pgd" else first.images
-        with self.store.try_lock(f"{self.addresses.artefact(beginning).address}/{unit.shard}") as held:
+        with self.store.try_lock(f"{self.addresses.artefact(beginning)}/{unit.shard}") as held:
             if not held:
                 return False
             missing = [view for view, key in keys.items() if not self.store.has(key)]

@@ -31,11 +31,6 @@ class LabelSpace:
         """The model's own classes, each its only member."""
         return cls("own", classes, tuple((k,) for k in range(len(classes))), "argmax")
 
-    @property
-    def is_own(self) -> bool:
-        """Whether this is the model's own label space."""
-        return self.name == "own"
-
     def class_of(self) -> dict[int, int]:
         """For each model class that belongs to a class of the space: which one."""
         return {member: k for k, members in enumerate(self.members) for member in members}
