@@ -1,0 +1,1 @@
+"""The doctor: looks for mistakes in how a model, its preparation and a suite were put together."""

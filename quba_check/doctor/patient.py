@@ -1,0 +1,186 @@
+"""The model and suite under examination, and the answers that checks ask of them."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from quba_check.demands.demand import Demand
+from quba_check.doctor.sampling import stratified
+from quba_check.engine.loader import Preparer, batches
+from quba_check.models.classifier import Classifier
+from quba_check.models.outputs import OutputKind, output_kind, to_logits
+from quba_check.models.preparation import Preparation
+from quba_check.protocol.settings import STANDARD, Protocol
+from quba_check.protocol.view import CLEAN, View
+from quba_check.suites.suite import Example, Suite
+
+SAMPLE = 512
+"""Clean images that are looked at, at most."""
+SHORT_SAMPLE = 64
+"""The same in the short form, before a gate run."""
+BATCH = 32
+_PIXELS_KEPT = 128 * 2**20
+"""Bytes of prepared images that are kept for the next variant of the normalisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Another way to show a model its images.
+
+    Attributes:
+        preparation: how images are prepared.
+        is_bgr: the channels go in as blue, green, red.
+    """
+
+    preparation: Preparation
+    is_bgr: bool = False
+
+
+class Patient:
+    """A classifier on a suite, examined by few images.
+
+    Args:
+        classifier: the model; its parameters are never changed.
+        suite: the images.
+        seed: which images are drawn, and of generated corruptions.
+        protocol: whether prepared sets are cropped.
+        demands: what will be demanded; each knows its file and line.
+        order: class names in the order of the model's outputs, where the user says so.
+        short: look at fewer images, as before a gate run.
+
+    Attributes:
+        forwards: images that the model was shown so far.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        suite: Suite,
+        *,
+        seed: int = 0,
+        protocol: Protocol = STANDARD,
+        demands: Sequence[Demand] = (),
+        order: Sequence[str] | None = None,
+        short: bool = False,
+    ) -> None:
+        self.classifier = classifier
+        self.suite = suite
+        self.seed = seed
+        self.protocol = protocol
+        self.demands = tuple(demands)
+        self.order = None if order is None else tuple(order)
+        self.short = short
+        self.forwards = 0
+        self._left_out: set[tuple[View, int]] = set()
+        self._answers: dict[tuple[View, Variant], dict[int, Tensor]] = {}
+        self._pixels: OrderedDict[tuple[View, str, int], Tensor] = OrderedDict()
+        self._preparers: dict[str, Preparer] = {}
+        self._samples: dict[View, tuple[Example, ...]] = {}
+        self._pool = ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) // 2)), "quba-doctor")
+
+    @property
+    def usual(self) -> Variant:
+        """How the model is shown images when it is measured."""
+        return Variant(self.classifier.preparation)
+
+    def has(self, view: View) -> bool:
+        """Whether the suite has images for a view."""
+        return view.set in self.suite.facts.spaces and self.suite.missing(view) is None
+
+    def leave_out(self, view: View, example: Example) -> None:
+        """Keep an image, such as one that cannot be decoded, out of samples that are drawn from now on."""
+        self._left_out.add((view.images, example.index))
+        self._samples.pop(view.images, None)
+
+    def sample(self, view: View = CLEAN, limit: int | None = None) -> tuple[Example, ...]:
+        """Examples of a view, of all classes alike; a shorter sample is the beginning of a longer one.
+
+        Args:
+            view: the images; its set must be there.
+            limit: how many at most; None takes 512, or 64 in the short form.
+
+        Raises:
+            SuiteError: the set is not laid out as it should be.
+        """
+        images = view.images
+        if images not in self._samples:
+            examples = [
+                example
+                for example in self.suite.examples(images)
+                if (images, example.index) not in self._left_out
+            ]
+            self._samples[images] = stratified(examples, SAMPLE, self.seed)
+        return self._samples[images][: (SHORT_SAMPLE if self.short else SAMPLE) if limit is None else limit]
+
+    def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
+        """What the module returns for examples, each shown once however often it is asked for.
+
+        Args:
+            examples: of the view's set.
+            view: which set they are of.
+            variant: how they are shown; None as when the model is measured.
+
+        Returns:
+            (N, C) float32 on the CPU.
+
+        Raises:
+            ModelError: the model fails on them, or its answers are no class scores.
+            SuiteError: an image cannot be decoded.
+        """
+        variant = variant or self.usual
+        known = self._answers.setdefault((view.images, variant), {})
+        new = [example for example in examples if example.index not in known]
+        classifier = self.classifier
+        if variant.preparation != classifier.preparation:
+            classifier = replace(classifier, preparation=variant.preparation)
+        for chunk, images in batches(new, self._prepare(view.images, variant.preparation), BATCH, self._pool):
+            pixels = images.to(classifier.device).float().div(255)
+            if variant.is_bgr:
+                pixels = pixels.flip(1)
+            with torch.no_grad():
+                answers = classifier.raw(classifier.normalise(pixels)).cpu()
+            self.forwards += len(chunk)
+            known.update((example.index, row) for example, row in zip(chunk, answers, strict=True))
+        return torch.stack([known[example.index] for example in examples])
+
+    def logits(
+        self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
+    ) -> Tensor:
+        """Class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
+        return to_logits(self.raw(examples, view, variant), self.outputs)
+
+    @cached_property
+    def outputs(self) -> OutputKind:
+        """What the model returns: as stated, else as its answers to clean images look."""
+        if self.classifier.outputs is not None:
+            return self.classifier.outputs
+        return output_kind(self.raw(self.sample(limit=BATCH)), half=self.classifier.precision != "fp32")
+
+    def _prepare(self, view: View, preparation: Preparation) -> Callable[[Example], Tensor]:
+        # Variants of the normalisation differ in nothing that happens before it.
+        geometry = str((*preparation.input_size, preparation.interpolation, preparation.crop_pct))
+        geometry += preparation.crop_mode
+        if geometry not in self._preparers:
+            prepared = replace(self.classifier, preparation=preparation)
+            self._preparers[geometry] = Preparer(self.suite, prepared, self.seed)
+        crop = self.protocol.crops_prepared or not self.suite.is_prepared(view)
+        prepare = self._preparers[geometry].of(view, crop=crop)
+
+        def kept(example: Example) -> Tensor:
+            key = view, geometry, example.index
+            pixels = self._pixels.get(key)
+            if pixels is None:
+                pixels = self._pixels[key] = prepare(example)
+                while len(self._pixels) * pixels.nbytes > _PIXELS_KEPT:
+                    self._pixels.popitem(last=False)
+            return pixels
+
+        return kept

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from quba_check.doctor.examination import Check, examine
+from quba_check.doctor.finding import Finding
+from quba_check.errors import SuiteError
+
+
+def check(name, *findings, is_final=False):
+    return Check(name, lambda patient: iter(findings), is_final)
+
+
+def finding(name, severity="problem"):
+    return Finding(check=name, problem=f"{name} is wrong.", evidence="1", fix="mend", severity=severity)
+
+
+def test_findings_come_in_the_order_of_the_checks():
+    a, b = finding("a"), finding("b")
+    assert examine(None, (check("a", a), check("none"), check("b", b))) == (a, b)
+
+
+def test_after_a_final_problem_no_later_check_is_made():
+    a, b = finding("a"), finding("b")
+    assert examine(None, (check("a", a, is_final=True), check("b", b))) == (a,)
+    remark = finding("a", "remark")
+    assert examine(None, (check("a", remark, is_final=True), check("b", b))) == (remark, b)
+
+
+def test_a_mistake_that_stops_a_check_is_told_once():
+    def stopped(patient):
+        raise SuiteError("x.png: cannot be decoded.")
+        yield
+
+    found = examine(None, (Check("a", stopped), Check("b", stopped), check("c", finding("c"))))
+    assert [each.check for each in found] == ["a", "c"]
+    assert found[0].text() == "x.png: cannot be decoded."
+
+
+def test_a_fix_may_have_several_lines():
+    found = Finding(check="x", problem="p.", evidence="e", fix="write\nmean: 0")
+    assert found.text() == "p.\n  evidence: e\n  fix: write\n    mean: 0"
