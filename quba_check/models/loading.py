@@ -25,6 +25,7 @@ from quba_check.models.fingerprint import fingerprint, named_tensors, own_source
 from quba_check.models.fit import fit
 from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
 from quba_check.models.specs import ModelSpec
+from quba_check.models.vocabulary import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,18 @@ class Network:
     Attributes:
         module: the module that classifies.
         architecture: its timm name, or empty.
-        sources: source files of the user's own code that it is made of.
+        sources: files of the user's own whose content makes it what it is, besides its tensors.
+        statements: what is said of its preparation and outputs elsewhere than on the module; the last wins.
+        notes: remarks for the record on how it was found.
+        parameters: number of parameters, where the module does not hold them as its own.
     """
 
     module: nn.Module
     architecture: str = ""
     sources: tuple[Path, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    notes: tuple[str, ...] = ()
+    parameters: int | None = None
 
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
@@ -62,11 +69,16 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     network = _network(spec, how)
     module = network.module
     preparation = preparation_of(
-        module, spec=spec.text, image_size=how.image_size, architecture=network.architecture
+        module,
+        spec=spec.text,
+        image_size=how.image_size,
+        architecture=network.architecture,
+        statements=network.statements,
     )
-    notes = [*_widened(module), *_preparation_notes(spec, preparation, how.image_size)]
+    notes = [*network.notes, *_widened(module), *_preparation_notes(spec, preparation, how.image_size)]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    counted = sum(parameter.numel() for parameter in parameters)
     module.requires_grad_(False)  # attacks then keep gradients of the images alone
     module.eval()
     checksum = state_digest(named_tensors(module))
@@ -83,12 +95,12 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
         module=module.to(device),
         preparation=preparation,
         checksum=checksum,
-        parameters=sum(parameter.numel() for parameter in parameters),
+        parameters=counted if network.parameters is None else network.parameters,
         trainable=trainable,
         classes=how.classes,
         device=device,
         precision=precision,
-        stated_outputs=stated_outputs(module, spec=spec.text),
+        stated_outputs=stated_outputs(module, spec=spec.text, statements=network.statements),
         notes=tuple(notes),
     )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from quba_check.errors import ModelError
+from quba_check.models.vocabulary import OUTPUT_KINDS as OUTPUT_KINDS
+from quba_check.models.vocabulary import OutputKind as OutputKind
 
-OutputKind = Literal["logits", "probabilities", "sigmoids"]
-OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "sigmoids")
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
 """What looks like one of them in some batches may be one further on in truth."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -13,11 +12,8 @@ from timm.data.transforms import str_to_interp_mode
 from torch import Tensor, nn
 from torchvision import transforms
 
-from quba_check.errors import ModelError, did_you_mean
-from quba_check.models.outputs import OUTPUT_KINDS, OutputKind
+from quba_check.models.vocabulary import OutputKind, Statement, statement
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
-CROP_MODES = ("center", "squash", "border")
 DEFAULT_SIZE = 224
 DEFAULT_CROP = 0.875
 """timm's and torchvision's habit for ImageNet: the middle 224 of 256 pixels."""
@@ -103,90 +99,74 @@ def suite_defaults(image_size: int | None) -> Preparation:
 
 
 def preparation_of(
-    module: nn.Module, *, spec: str, image_size: int | None, architecture: str = ""
+    module: nn.Module,
+    *,
+    spec: str,
+    image_size: int | None,
+    architecture: str = "",
+    statements: Sequence[Statement] = (),
 ) -> Preparation:
     """How images are prepared for a module.
 
-    Its `quba_config` says so, else its `pretrained_cfg`, else the suite's defaults hold.
+    Its `quba_config` says so, else its `pretrained_cfg`; what a later statement says overrides that, key by
+    key. For the rest the suite's defaults hold.
 
     Args:
         module: the module that classifies.
         spec: its spec, for messages and `source`.
         image_size: what the suite's manifest states.
         architecture: the timm name, if timm built the module.
+        statements: what else is stated, such as by a checkpoint or a preparation file; the last one wins.
 
     Returns:
-        The preparation. Keys that a `quba_config` leaves out come from the suite's defaults, and `source`
-        says which.
+        The preparation. `source` says which keys are from elsewhere than the rest.
 
     Raises:
         ModelError: a `quba_config` or `pretrained_cfg` with an unknown key or a value that cannot be used.
     """
-    defaults = suite_defaults(image_size)
-    config = getattr(module, "quba_config", None)
-    if config is not None:
-        where = f"{spec}: quba_config"
-        given = _checked(config, where)
-        given.pop("outputs", None)
-        absent = [key for key in _CHECKS if key not in given and key not in ("crop_mode", "outputs")]
-        source = f"quba_config of {spec}" + (f" ({', '.join(absent)}: {SUITE_DEFAULTS})" if absent else "")
-        return Preparation(**{**asdict(defaults), **given, "source": source})
-    config = getattr(module, "pretrained_cfg", None)
-    if config:
-        resolved = _checked(resolve_data_config(pretrained_cfg=config), f"{spec}: pretrained_cfg")
-        source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
-        return Preparation(**resolved, source=source)
-    return defaults
+    values = asdict(suite_defaults(image_size))
+    del values["source"]
+    origins = dict.fromkeys(values, SUITE_DEFAULTS)
+    own = _own_statement(module, spec, architecture)
+    for stated in (*([own] if own else []), *statements):
+        said = {key: value for key, value in stated.values.items() if key in values}
+        values |= said
+        origins |= dict.fromkeys(said, stated.source)
+    return Preparation(**values, source=_source(origins, [own, *statements]))
 
 
-def stated_outputs(module: nn.Module, *, spec: str) -> OutputKind | None:
-    """What the module's `quba_config` says its outputs are, if it does.
+def stated_outputs(
+    module: nn.Module, *, spec: str, statements: Sequence[Statement] = ()
+) -> OutputKind | None:
+    """What the outputs are, where a statement or else the module's `quba_config` says so.
 
     Raises:
         ModelError: the `quba_config` cannot be used.
     """
+    own = _own_statement(module, spec, "")
+    said = [stated.values.get("outputs") for stated in (*reversed(statements), *([own] if own else []))]
+    return next((kind for kind in said if kind is not None), None)
+
+
+def _own_statement(module: nn.Module, spec: str, architecture: str) -> Statement | None:
     config = getattr(module, "quba_config", None)
-    return None if config is None else _checked(config, f"{spec}: quba_config").get("outputs")
+    if config is not None:
+        return statement(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
+    config = getattr(module, "pretrained_cfg", None)
+    if not config:
+        return None
+    source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
+    resolved = resolve_data_config(pretrained_cfg=config)
+    return statement(resolved, where=f"{spec}: pretrained_cfg", source=source)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_triple(value: object) -> bool:
-    return isinstance(value, (tuple, list)) and len(value) == 3 and all(map(_is_number, value))
-
-
-def _is_size(value: Any) -> bool:
-    return _is_triple(value) and value[0] == 3 and all(isinstance(side, int) and side > 0 for side in value)
-
-
-_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "input_size": (_is_size, "three whole numbers (3, height, width)"),
-    "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
-    "mean": (_is_triple, "three numbers, for values in [0, 1]"),
-    "std": (
-        lambda value: _is_triple(value) and min(value) > 0,
-        "three numbers above 0, for values in [0, 1]",
-    ),
-    "crop_pct": (lambda value: _is_number(value) and value > 0, "a number above 0"),
-    "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
-    "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
-}
-
-
-def _checked(config: object, where: str) -> dict[str, Any]:
-    if not isinstance(config, Mapping):
-        raise ModelError(
-            f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {', '.join(_CHECKS)}."
-        )
-    for key, value in config.items():
-        if key not in _CHECKS:
-            raise ModelError(
-                f"{where}: unknown key '{key}'. Allowed: {', '.join(_CHECKS)}."
-                f"{did_you_mean(str(key), _CHECKS)}"
-            )
-        is_usable, allowed = _CHECKS[key]
-        if not is_usable(value):
-            raise ModelError(f"{where}: {key} cannot be used, got {value!r}. Allowed: {allowed}.")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+def _source(origins: Mapping[str, str], stated: Sequence[Statement | None]) -> str:
+    """Where a preparation comes from: the first source that is left, and in brackets the others."""
+    order = dict.fromkeys([*(one.source for one in stated if one), SUITE_DEFAULTS])
+    keys = {source: [key for key in origins if origins[key] == source] for source in order}
+    if any(names and source != SUITE_DEFAULTS for source, names in keys.items()):
+        # Cropping the centre is what everybody means who does not say it.
+        keys[SUITE_DEFAULTS] = [key for key in keys[SUITE_DEFAULTS] if key != "crop_mode"]
+    main, *others = [source for source, names in keys.items() if names]
+    rest = "; ".join(f"{', '.join(keys[source])}: {source}" for source in others)
+    return f"{main} ({rest})" if rest else main

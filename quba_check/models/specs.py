@@ -42,6 +42,11 @@ class ModelSpec:
     name: str
 
     @property
+    def takes_architecture(self) -> bool:
+        """Whether `--quba-arch` can say how the model is built."""
+        return self.kind == "file"
+
+    @property
     def path(self) -> Path:
         """The checkpoint, of a spec that names a file."""
         return Path(self.text).expanduser()

@@ -1,0 +1,81 @@
+"""The words in which a preparation is stated, wherever it is stated. Loads no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quba_check.errors import ModelError, did_you_mean
+
+OutputKind = Literal["logits", "probabilities", "sigmoids"]
+OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "sigmoids")
+Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
+INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+CropMode = Literal["center", "squash", "border"]
+CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one source says of the preparation and the outputs of a model.
+
+    Attributes:
+        values: some of the keys of `KEYS`, with values that can be used; sequences are tuples.
+        source: where this stands, as records and reports call it.
+    """
+
+    values: Mapping[str, Any]
+    source: str
+
+
+def statement(config: object, *, where: str, source: str) -> Statement:
+    """What a mapping states, after its keys and values were checked.
+
+    Args:
+        config: a mapping with some of `KEYS`.
+        where: how a message begins.
+        source: what records and reports call it.
+
+    Raises:
+        ModelError: no mapping, an unknown key, or a value that cannot be used.
+    """
+    if not isinstance(config, Mapping):
+        raise ModelError(f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {_ALL}.")
+    for key, value in config.items():
+        if key not in KEYS:
+            raise ModelError(f"{where}: unknown key '{key}'. Allowed: {_ALL}.{did_you_mean(str(key), KEYS)}")
+        is_usable, allowed = KEYS[key]
+        if not is_usable(value):
+            raise ModelError(f"{where}: {key} cannot be used, got {value!r}. Allowed: {allowed}.")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    return Statement(values, source)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_triple(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 3 and all(map(_is_number, value))
+
+
+def _is_size(value: Any) -> bool:
+    return _is_triple(value) and value[0] == 3 and all(isinstance(side, int) and side > 0 for side in value)
+
+
+KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "input_size": (_is_size, "three whole numbers (3, height, width)"),
+    "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
+    "mean": (_is_triple, "three numbers, for values in [0, 1]"),
+    "std": (
+        lambda value: _is_triple(value) and min(value) > 0,
+        "three numbers above 0, for values in [0, 1]",
+    ),
+    "crop_pct": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
+    "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
+}
+"""What may be stated: whether a value can be used, and the words for those that can."""
+_ALL = ", ".join(KEYS)
