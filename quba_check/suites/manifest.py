@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
+from quba_check.protocol.prompts import Prompts
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import (
     CLEAN_SET,
@@ -17,6 +18,7 @@ from quba_check.protocol.view import (
     MIXED_SAME_SET,
 )
 from quba_check.strict_yaml import Document, Location, read_yaml, validated
+from quba_check.suites.prompt_definitions import defined_prompts
 from quba_check.suites.schema import (
     CorruptionsEntry,
     CueConflictEntry,
@@ -25,7 +27,7 @@ from quba_check.suites.schema import (
     SetEntries,
     SpacedSetEntry,
 )
-from quba_check.suites.space_definitions import check_reference, defined_spaces
+from quba_check.suites.space_definitions import check_reference, defined_spaces, own_classes
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -67,6 +69,7 @@ class Manifest:
         sets: by name.
         shifts: names of the shifts among them, in the file's order.
         spaces: label spaces that the file defines.
+        prompts: words for zero-shot models.
     """
 
     shown: str
@@ -76,6 +79,7 @@ class Manifest:
     sets: Mapping[str, DeclaredSet]
     shifts: tuple[str, ...]
     spaces: Mapping[str, LabelSpace]
+    prompts: Prompts
 
 
 def read_manifest(path: Path, shown: str) -> Manifest:
@@ -107,6 +111,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         sets=sets,
         shifts=tuple(entry.sets.shifts),
         spaces=spaces,
+        prompts=defined_prompts(document, entry.prompts, lambda: own_classes(entry)),
     )
 
 

@@ -87,6 +87,18 @@ class SpaceEntry(BaseModel):
         return self.__pydantic_extra__
 
 
+class PromptsEntry(Strict):
+    """Words for zero-shot models.
+
+    Attributes:
+        templates: texts with `{}` where the name of a class goes.
+        names: what classes are called in them.
+    """
+
+    templates: list[str] | None = None
+    names: dict[str, str] = Field(default_factory=dict)
+
+
 def _kind(value: object) -> str:
     """Which alternative is meant, so that a mistake in it is told as that and at its own line."""
     return "(text)" if isinstance(value, str) else "(several)"
@@ -110,6 +122,7 @@ class ManifestEntry(Strict):
     image_size: int | None = Field(default=None, ge=1)
     sets: SetEntries
     spaces: dict[str, Space] = Field(default_factory=dict)
+    prompts: PromptsEntry | None = None
 
     @field_validator("classes", mode="before")
     @classmethod

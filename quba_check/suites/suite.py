@@ -75,6 +75,7 @@ class Suite:
         name: the suite's name.
         root: absolute path of the data folder.
         image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
+        prompts: what the manifest says of the classes in words, for zero-shot models.
         facts: what dimensions may know of the suite; no image and no list of ImageNet classes is read for it.
     """
 
@@ -82,6 +83,7 @@ class Suite:
         self.name = manifest.name
         self.root = root.absolute()
         self.image_size = manifest.image_size
+        self.prompts = manifest.prompts
         self._manifest = manifest
         corruptions = manifest.sets.get(CORRUPTIONS_SET)
         self.facts = SuiteFacts(

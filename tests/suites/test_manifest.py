@@ -255,6 +255,14 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 def test_the_json_schema_names_every_key() -> None:
     schema = suite_schema()
-    assert set(schema["properties"]) == {"schema", "name", "classes", "image_size", "sets", "spaces"}
+    assert set(schema["properties"]) == {
+        "schema",
+        "name",
+        "classes",
+        "image_size",
+        "sets",
+        "spaces",
+        "prompts",
+    }
     assert set(schema["required"]) == {"schema", "name", "classes", "sets"}
     assert schema["additionalProperties"] is False

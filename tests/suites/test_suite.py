@@ -276,7 +276,7 @@ def test_a_mistake_in_the_manifest_is_told_with_its_place(root: Path) -> None:
     (root / "quba-data.yaml").write_text(MANIFEST.replace("image_size:", "imagesize:"))
     assert raised_text(lambda: open_suite(root)) == (
         f"{root}/quba-data.yaml:4: unknown key 'imagesize'. Did you mean 'image_size'? "
-        "Allowed: schema, name, classes, image_size, sets, spaces."
+        "Allowed: schema, name, classes, image_size, sets, spaces, prompts."
     )
 
 
