@@ -6,6 +6,7 @@
     │   ├── ThresholdError   a threshold file (with its line)
     │   ├── SuiteError       a data folder, its manifest, or an image in it
     │   ├── ModelError       a model spec, a checkpoint, or what the model returns
+    │   │   └── HeadError    the model answers with another number of classes than the suite has
     │   ├── PopulationError  a reference population that cannot grade anything
     │   └── StoreError       the folder that keeps predictions
     ├── UnmeasurableError    a dimension that has no value here, with the reason
@@ -43,6 +44,20 @@ class SuiteError(UserError):
 
 class ModelError(UserError):
     """A model spec, checkpoint or model output that cannot be used."""
+
+
+class HeadError(ModelError):
+    """A model that answers with another number of classes than the suite has.
+
+    Attributes:
+        theirs: numbers that the model gives for an image.
+        classes: classes of the suite.
+    """
+
+    def __init__(self, message: str, *, theirs: int, classes: int) -> None:
+        super().__init__(message)
+        self.theirs = theirs
+        self.classes = classes
 
 
 class PopulationError(UserError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, QubaError, UserError
+from quba_check.errors import InvariantError, OptionError, QubaError, UserError
 from quba_check.gate import judge
 from quba_check.grading import grade, population
 from quba_check.models.specs import check_spec
@@ -190,12 +191,15 @@ class Run:
     def check(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Load every model and show it its first images, before the long work starts.
 
+        Where a guard finds that these answers would be wrong, each demand that needs them will say so.
+
         Raises:
             UserError: a model, its answers, or the data cannot be used.
         """
         self.plan(demands)
         for model, protocol in self._planned:
-            self.evaluation(model, protocol).check()
+            with contextlib.suppress(InvariantError):
+                self.evaluation(model, protocol).check()
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """The evaluation of a model under a protocol; the model is loaded once for both."""

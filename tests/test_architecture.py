@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {*GROUND, "demo"},
     "engine": {*GROUND, "suites", "models"},
     "evaluation": {*GROUND, "dimensions", "grading", "suites", "models", "engine", "demo"},
-    "doctor": {*GROUND, "dimensions", "demands", "suites", "models", "engine", "demo", "evaluation"},
+    "doctor": {*GROUND, "dimensions", "suites", "models", "engine", "demo", "evaluation"},
     "options": GROUND,
 }
 NO_PYTEST = {"run", "ledger", "cli"}

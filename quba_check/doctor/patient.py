@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from quba_check.demands.demand import Demand
 from quba_check.doctor.sampling import stratified
 from quba_check.engine.loader import Preparer, batches
 from quba_check.models.classifier import Classifier
@@ -52,7 +51,7 @@ class Patient:
         suite: the images.
         seed: which images are drawn, and of generated corruptions.
         protocol: whether prepared sets are cropped.
-        demands: what will be demanded; each knows its file and line.
+        needs: the dimensions that will be demanded, each with `file:line` of the demands that need it.
         order: class names in the order of the model's outputs, where the user says so.
         short: look at fewer images, as before a gate run.
 
@@ -67,7 +66,7 @@ class Patient:
         *,
         seed: int = 0,
         protocol: Protocol = STANDARD,
-        demands: Sequence[Demand] = (),
+        needs: Mapping[str, Sequence[str]] | None = None,
         order: Sequence[str] | None = None,
         short: bool = False,
     ) -> None:
@@ -75,7 +74,7 @@ class Patient:
         self.suite = suite
         self.seed = seed
         self.protocol = protocol
-        self.demands = tuple(demands)
+        self.needs = {} if needs is None else dict(needs)
         self.order = None if order is None else tuple(order)
         self.short = short
         self.forwards = 0
@@ -119,6 +118,16 @@ class Patient:
             ]
             self._samples[images] = stratified(examples, SAMPLE, self.seed)
         return self._samples[images][: (SHORT_SAMPLE if self.short else SAMPLE) if limit is None else limit]
+
+    def inputs(self, examples: Sequence[Example], view: View = CLEAN) -> Tensor:
+        """The model's inputs for examples of a view, as when it is measured; (N, 3, H, W) on its device.
+
+        Raises:
+            SuiteError: an image cannot be decoded.
+        """
+        prepare = self._prepare(view.images, self.classifier.preparation)
+        ((_, images),) = batches(examples, prepare, len(examples), self._pool)
+        return self.classifier.normalise(images.to(self.classifier.device).float().div(255))
 
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """What the module returns for examples, each shown once however often it is asked for.

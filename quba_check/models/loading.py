@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from quba_check.errors import ModelError
+from quba_check.errors import HeadError, ModelError
 from quba_check.models.architectures import (
     architecture,
     base_name,
@@ -161,7 +161,8 @@ def _load(state: State, module: nn.Module, spec: ModelSpec, how: Loading) -> Non
 
 def _check_head(theirs: int, classes: int, what: str) -> None:
     if theirs != classes:
-        raise ModelError(f"{what} has {theirs} classes, the suite has {classes}.")
+        message = f"{what} has {theirs} classes, the suite has {classes}."
+        raise HeadError(message, theirs=theirs, classes=classes)
 
 
 def _widened(module: nn.Module) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quba_check.errors import ModelError
+from quba_check.errors import HeadError, ModelError
 from quba_check.models.vocabulary import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.vocabulary import OutputKind as OutputKind
 
@@ -88,7 +88,8 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
         `raw` as float32, (N, C).
 
     Raises:
-        ModelError: it is not a floating tensor, not (N, C), has another number of classes, or is not finite.
+        HeadError: it has another number of classes.
+        ModelError: it is not a floating tensor, not (N, C), or not finite.
     """
     allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {classes})."
     if not isinstance(raw, Tensor):
@@ -98,9 +99,11 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
     if raw.ndim != 2 or raw.shape[0] != batch:
         raise ModelError(f"{spec}: the model's output has the wrong shape, got {tuple(raw.shape)}. {allowed}")
     if raw.shape[1] != classes:
-        raise ModelError(
+        raise HeadError(
             f"{spec}: the model gives {raw.shape[1]} numbers per image, the suite has {classes} classes. "
-            f"Give a model of {classes} classes, or the suite of this model's classes."
+            f"Give a model of {classes} classes, or the suite of this model's classes.",
+            theirs=raw.shape[1],
+            classes=classes,
         )
     bad = int((~raw.detach().isfinite()).any(dim=1).sum())
     if bad:

@@ -85,3 +85,14 @@ def test_a_class_folder_that_is_unknown_in_another_set(
         "unmeasurable": f"{data}/night/aple: unknown class folder 'aple'. Did you mean 'apple'? "
         "Allowed: apple, brick, cloud."
     }
+
+
+def test_a_model_that_stays_in_train_mode_fails_every_demand_that_looks_at_it(judge_cold: Judge) -> None:
+    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="nets:InTrainMode")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    outcomes = judge_cold.outcomes()
+    assert outcomes.pop("parameters[max]") == "pass"
+    assert set(outcomes.values()) == {"unmeasurable"}
+    assert "clean: the model must be measured in eval mode, but it is in train mode." in str(
+        judge_cold.record()["measurements"]["accuracy"]
+    )

@@ -60,3 +60,10 @@ def test_what_is_left_out_is_not_drawn(patient):
 def test_it_knows_which_sets_are_there(patient):
     assert patient.has(View("night"))
     assert not patient.has(View("dawn"))
+
+
+def test_inputs_are_what_the_model_is_shown(patient):
+    examples = patient.sample(limit=4)
+    with torch.no_grad():
+        shown = patient.classifier.raw(patient.inputs(examples))
+    assert torch.allclose(patient.raw(examples), shown, atol=1e-6)
