@@ -162,7 +162,9 @@ def _schema(options: argparse.Namespace) -> None:
 
 def _threshold_schema() -> dict[str, Any]:
     from quba_check.demands import threshold_schema
+    from quba_check.dimensions import registry
 
+    registry.load_entry_points()
     return threshold_schema()
 
 

@@ -7,6 +7,7 @@
     │   ├── SuiteError       a data folder, its manifest, or an image in it
     │   ├── ModelError       a model spec, a checkpoint, or what the model returns
     │   │   └── HeadError    the model answers with another number of classes than the suite has
+    │   ├── DimensionError   a dimension of the user's own: its declaration, or what it answers
     │   ├── PopulationError  a reference population that cannot grade anything
     │   └── StoreError       the folder that keeps predictions
     ├── UnmeasurableError    a dimension that has no value here, with the reason
@@ -58,6 +59,10 @@ class HeadError(ModelError):
         super().__init__(message)
         self.theirs = theirs
         self.classes = classes
+
+
+class DimensionError(UserError):
+    """A dimension that cannot be registered, or does not answer as it declares."""
 
 
 class PopulationError(UserError):

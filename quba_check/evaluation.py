@@ -79,6 +79,7 @@ class Evaluation:
                 f"protocol: unknown '{protocol}'. Allowed: {listed(PROTOCOLS)}."
                 f"{did_you_mean(protocol, PROTOCOLS)}"
             )
+        registry.load_entry_points()
         self.protocol = Protocol.named(protocol)
         self.seed = seed
         self.store = Store(Path(store) if store is not None else default_root())

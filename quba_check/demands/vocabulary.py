@@ -40,6 +40,7 @@ def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: Sui
             raise ThresholdError(f"{document.at_key(location)}: {error}") from None
         if entry is None:
             continue
+        known.views(suite)  # a dimension of the user's own may have a mistake there
         _check_entry(document, location, entry, known.better, known.unit)
         for part_name, part_entry in (entry.get("parts") or {}).items():
             part_location = (*location, "parts", part_name)

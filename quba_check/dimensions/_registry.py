@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TypeVar
 
-from quba_check.errors import UserError, did_you_mean, listed
+from quba_check.dimensions._declaration import held_to_its_declaration, origin
+from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
@@ -25,18 +26,18 @@ class Registry:
         self._dimensions: dict[str, Dimension] = {}
 
     def register(self, dimension: Dimension) -> None:
-        """Add a dimension.
+        """Add a dimension; one declared at the same file and line (imported anew) is replaced.
 
         Raises:
-            UserError: one of that name is there already and was declared elsewhere.
+            DimensionError: its declaration has a mistake, or one of that name is there already.
         """
         known = self._dimensions.get(dimension.name)
-        if known is not None and known.measure.__module__ != dimension.measure.__module__:
-            raise UserError(
-                f"{dimension.measure.__module__}: the dimension '{dimension.name}' is already registered by "
-                f"{known.measure.__module__}. Give yours another name."
+        if known is not None and origin(known.measure) != origin(dimension.measure):
+            raise DimensionError(
+                f"{origin(dimension.measure)}: the dimension '{dimension.name}' is already registered by "
+                f"{origin(known.measure)}. Give yours another name."
             )
-        self._dimensions[dimension.name] = dimension
+        self._dimensions[dimension.name] = held_to_its_declaration(dimension)
 
     def __iter__(self) -> Iterator[Dimension]:
         return iter([self._dimensions[name] for name in self.names])
@@ -58,9 +59,22 @@ class Registry:
         return (*published, *(name for name in self._dimensions if name not in PUBLISHED_DIMENSIONS))
 
     def load_entry_points(self) -> None:
-        """Import what installed packages offer under `quba_check.dimensions`."""
+        """Import what installed packages offer under `quba_check.dimensions`; again costs next to nothing.
+
+        Raises:
+            DimensionError: one of them cannot be imported, or its declaration has a mistake.
+        """
         for entry_point in entry_points(group=ENTRY_POINTS):
-            entry_point.load()
+            try:
+                entry_point.load()
+            except QubaError:
+                raise
+            except Exception as error:
+                package = entry_point.dist.name if entry_point.dist else entry_point.module
+                raise DimensionError(
+                    f"{package}: its entry point '{entry_point.name}' ({ENTRY_POINTS}) cannot be loaded: "
+                    f"{type(error).__name__}: {error}. Mend or uninstall {package}."
+                ) from error
 
 
 registry = Registry()

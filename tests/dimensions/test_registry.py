@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from quba_check.dimensions import Registry, registry
-from quba_check.dimensions._registry import ENTRY_POINTS
-from quba_check.errors import UserError
+from quba_check.errors import DimensionError, UserError
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Dimension
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 
+HERE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
+FACTS = Facts(SuiteFacts("tiny", 3, (), (), {}), ModelFacts(1, 1))
 
-def declared(name: str, module: str = "mine") -> Dimension:
-    def measure(_predictions, _facts) -> Measurement:
+
+def declared(name: str, measure: Callable[..., Measurement] | None = None) -> Dimension:
+    def made(_predictions, _facts) -> Measurement:
         return Measurement(name, 1.0, "fraction", 1)
 
-    measure.__module__ = module
-    return Dimension(name, "title", "fraction", "high", 0.0, "", lambda _: (), lambda _: (), measure)
+    return Dimension(name, "title", "fraction", "high", 0.0, "", lambda _: (), lambda _: (), measure or made)
 
 
 def test_the_nine_come_in_the_order_of_the_paper() -> None:
@@ -34,14 +39,27 @@ def test_others_come_after_the_published_ones() -> None:
 
 
 def test_a_name_is_taken_once() -> None:
+    def other(_predictions, _facts) -> Measurement: ...
+
     own = Registry()
-    own.register(declared("zeal", "theirs"))
-    own.register(declared("zeal", "theirs"))  # a module that is imported anew
-    with pytest.raises(UserError) as caught:
-        own.register(declared("zeal", "mine"))
+    own.register(declared("zeal"))
+    own.register(declared("zeal"))  # the same lines, imported anew
+    with pytest.raises(DimensionError) as caught:
+        own.register(declared("zeal", other))
+    lines = [made.__code__.co_firstlineno for made in (other, inspect.unwrap(own["zeal"].measure))]
     assert str(caught.value) == (
-        "mine: the dimension 'zeal' is already registered by theirs. Give yours another name."
+        f"{HERE}:{lines[0]}: the dimension 'zeal' is already registered by {HERE}:{lines[1]}. "
+        "Give yours another name."
     )
+
+
+def test_a_notebook_may_declare_anew() -> None:
+    own = Registry()
+    for value in (0.25, 0.75):
+        cell: dict = {"__name__": "__main__", "Measurement": Measurement}
+        exec(f"def measure(p, f): return Measurement('zeal', {value}, 'fraction', 1)", cell)  # noqa: S102
+        own.register(declared("zeal", cell["measure"]))
+    assert own["zeal"].measure({}, FACTS).value == 0.75
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -50,27 +68,3 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     assert str(caught.value).startswith(
         "unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: accuracy, adversarial_robustness, "
     )
-
-
-def test_installed_packages_offer_dimensions(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A package with an entry point, and a threshold file that asks for its dimension."""
-    folder = pytester.path / "site" / "calm-1.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: calm\nVersion: 1\n", encoding="utf-8")
-    (folder / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\ncalm = calm\n", encoding="utf-8")
-    (pytester.path / "site" / "calm.py").write_text(
-        "from quba_check import dimension\n"
-        "from quba_check.protocol.measurement import Measurement\n"
-        "@dimension('calm', title='How calm', unit='fraction', better='high', source='ours')\n"
-        "def measure(predictions, facts):\n"
-        "    return Measurement('calm', 0.75, 'fraction', None)\n",
-        encoding="utf-8",
-    )
-    gate = Path(pytester.path / "gate.yaml")
-    gate.write_text("schema: 1\ndimensions:\n  calm: {min: 0.5}\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(pytester.path / "site"))
-    result = pytester.runpytest_subprocess("gate.yaml", "--model=demo")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["calm * 0.750 * >= 0.5 * PASS*"])

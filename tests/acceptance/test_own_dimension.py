@@ -1,0 +1,208 @@
+"""Dimensions of a user's own, from a conftest and from an installed package, in whole runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from acceptance.runs import HERE, Finished, Project, python_path, same_findings
+
+from quba_check.cli import main
+from quba_check.dimensions._registry import ENTRY_POINTS
+
+CONFTEST = """\
+from quba_check import dimension
+from quba_check.protocol.dimension import Part
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.view import CLEAN, View
+
+NIGHT, FOG = View("night"), View("corruptions", "fog", 2)
+
+
+@dimension(
+    "darkness",
+    title="How much of the accuracy is left at night and in fog.",
+    unit="ratio",
+    better="high",
+    source="ours",
+    views=[CLEAN, NIGHT, FOG],
+    parts=[
+        Part("night", "ratio", "high", "at night"),
+        Part("fog", "ratio", "high", "in fog"),
+        Part("images", "images", None, "how many there are"),
+    ],
+)
+def measure(predictions, facts):
+    clean = predictions[CLEAN].accuracy
+    parts = {view.set[:5]: predictions[view].accuracy / clean for view in (NIGHT, FOG)}
+    parts = {"night": parts["night"], "fog": parts["corru"]}
+    n = len(predictions[NIGHT]) + len(predictions[FOG])
+    return Measurement(
+        "darkness",
+        sum(parts.values()) / 2,
+        "ratio",
+        n,
+        parts={name: Quantity(value, "ratio", n) for name, value in parts.items()}
+        | {"images": Quantity(n, "images", n)},
+    )
+
+
+@dimension("broken", title="Breaks", unit="fraction", better="high", source="ours", views=[CLEAN])
+def broken(predictions, facts):
+    return Measurement("broken", 1 / 0, "fraction", 1)
+
+
+@dimension("nowhere", title="No set", unit="fraction", better="high", source="ours", views=[View("dusk")])
+def nowhere(predictions, facts):
+    return Measurement("nowhere", 1.0, "fraction", 1)
+"""
+PACKAGE = """\
+from quba_check import dimension
+from quba_check.protocol.measurement import Measurement
+
+
+@dimension("leanness", title="How few weights.", unit="weights", better="low", source="theirs")
+def measure(predictions, facts):
+    return Measurement("leanness", facts.model.parameters, "weights", None)
+"""
+GATE = """\
+schema: 1
+dimensions:
+  darkness: {min: 0.1, parts: {night: {min: 0.1}}}
+  leanness: {max: 100}
+  broken: {min: 0.5, tier: warn}
+  nowhere: {min: 0.5, optional: true}
+"""
+
+
+def install(folder: Path, module: str, text: str, package: str = "lean") -> Path:
+    """A package as pip leaves it, with an entry point of our group."""
+    about = folder / f"{package}-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{module} = {module}\n", encoding="utf-8")
+    (folder / f"{module}.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with dimensions in its conftest, and a package installed that brings another."""
+    root = tmp_path_factory.mktemp("own")
+    made = Project.at(root, tiny_data, GATE)
+    (root / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    site = install(root / "site", "lean", PACKAGE)
+    made.settings["PYTHONPATH"] = python_path(HERE, site)
+    return made
+
+
+@pytest.fixture(scope="module")
+def ran(project: Project) -> Finished:
+    return project.run("-v", "--quba-report=record.json")
+
+
+def test_they_are_items_rows_and_record_entries(project: Project, ran: Finished) -> None:
+    assert ran.code == 0, ran.out
+    record = project.record()
+    assert [(row["id"], row["outcome"]) for row in record["verdicts"]] == [
+        ("thresholds/x.yaml::darkness[min]", "pass"),
+        ("thresholds/x.yaml::darkness.night[min]", "pass"),
+        ("thresholds/x.yaml::leanness[max]", "pass"),
+        ("thresholds/x.yaml::broken[min]", "unmeasurable"),
+        ("thresholds/x.yaml::nowhere[min]", "skipped"),
+    ]
+    assert "thresholds/x.yaml::darkness.night[min] PASSED" in ran.out
+    measured = record["measurements"]
+    assert measured["darkness"]["value"] == pytest.approx(
+        (measured["darkness"]["parts"]["night"]["value"] + measured["darkness"]["parts"]["fog"]["value"]) / 2
+    )
+    assert measured["leanness"] == {
+        "value": 36.0,
+        "unit": "weights",
+        "n": None,
+        "interval": None,
+        "better": "low",
+        "parts": {},
+        "notes": [],
+    }
+    assert measured["accuracy"] == {"not_measured": True}
+    assert list(measured)[:9][0] == "accuracy"
+    assert set(record["suite"]["sets"]) == {"clean", "night", "corruptions"}
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert any(row[:1] == ["darkness"] and row[2:5] == [">=", "0.1", "PASS"] for row in rows)
+    assert any(row[:1] == ["leanness"] and row[1] == "36.000" and "PASS" in row for row in rows), ran.out
+
+
+def test_what_goes_wrong_in_one_is_told(project: Project, ran: Finished) -> None:
+    messages = {row["dimension"]: row["message"] for row in project.record()["verdicts"]}
+    lines = CONFTEST.splitlines()
+    declared, raised = (
+        next(number for number, line in enumerate(lines, 1) if text in line)
+        for text in ('n("broken"', "1 / 0")
+    )
+    assert messages["broken"].splitlines()[0] == (
+        f"broken could not be measured: conftest.py:{declared}: dimension 'broken': measure: raised "
+        f"ZeroDivisionError: division by zero (conftest.py:{raised})."
+    )
+    assert messages["nowhere"].splitlines()[0] == (
+        f"nowhere was skipped: {project.data}/quba-data.yaml declares no set 'dusk'"
+    )
+    assert "Traceback" not in ran.out
+
+
+def test_workers_find_the_same(project: Project, ran: Finished) -> None:
+    result = project.run("-n", "2", "--quba-report=two.json")
+    assert result.code == 0, result.out
+    assert same_findings(project.record(), project.record("two.json"))
+
+
+def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp_path: Path) -> None:
+    """A record outlives the process that knew its dimensions; the population is over the nine."""
+    record = project.record()
+    nine = {"value": 0.5, "unit": "fraction"}
+    paths = []
+    for number in range(10):
+        measured = {
+            name: row if row != {"not_measured": True} else nine | {"value": 0.5 + number / 100}
+            for name, row in record["measurements"].items()
+        }
+        model = record["model"] | {"name": f"m{number}", "fingerprint": f"{number:064d}"}
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(
+            json.dumps(record | {"model": model, "measurements": measured}), encoding="utf-8"
+        )
+    code = main(["population", *map(str, paths), "-o", str(tmp_path / "fleet.json")])
+    assert (code, capsys.readouterr().err) == (0, "")
+    assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
+
+
+def test_editors_learn_of_installed_ones(project: Project) -> None:
+    command = [sys.executable, "-m", "quba_check", "schema", "thresholds"]
+    environment = {"PYTHONPATH": project.settings["PYTHONPATH"]}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    known = json.loads(result.stdout)["properties"]["dimensions"]["anyOf"][0]["properties"]
+    assert known["leanness"]["description"] == "How few weights."
+    assert "darkness" not in known
+
+
+def test_mistakes_end_before_anything_is_loaded(project: Project, tmp_path: Path) -> None:
+    """Two packages that take one name; one that cannot be imported; a demand on an unknown part."""
+    site = install(tmp_path / "again", "zlean", PACKAGE, "zlean")
+    result = project.run(PYTHONPATH=python_path(HERE, project.root / "site", site))
+    line = PACKAGE.splitlines().index("def measure(predictions, facts):")
+    places = [f"{where}:{line}" for where in (site / "zlean.py", "site/lean.py")]
+    assert (result.code, result.err) == (
+        4,
+        f"ERROR: {places[0]}: the dimension 'leanness' is already registered by {places[1]}. "
+        "Give yours another name.\n\n",
+    )
+    site = install(tmp_path / "broken", "zbroken", "import no_such_module\n", "zbroken")
+    result = project.run(PYTHONPATH=python_path(HERE, project.root / "site", site))
+    assert (result.code, result.err) == (
+        4,
+        "ERROR: zbroken: its entry point 'zbroken' (quba_check.dimensions) cannot be loaded: "
+        "ModuleNotFoundError: No module named 'no_such_module'. Mend or uninstall zbroken.\n\n",
+    )
