@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     classes = facts.suite.class_count
     if classes < 2:
         raise UnmeasurableError("class_balance needs at least two classes; the suite has one")
-    _check_filled(np.bincount(clean.label, minlength=classes))
+    _check_filled(np.bincount(clean.label, minlength=classes), facts.suite.class_names)
     evenness = balance.class_balance(clean.label, clean.right, clean.true_probability, classes=classes)
     parts = {
         name: Quantity(getattr(evenness, name), "fraction", n)
@@ -57,10 +59,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     return Measurement("class_balance", value, "fraction", n, parts=parts)
 
 
-def _check_filled(counts: NDArray[np.int64]) -> None:
+def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:
     scarce = np.flatnonzero(counts < LEAST_IMAGES)
     if len(scarce):
-        first = listed((f"class {k} has {counts[k]}" for k in scarce), limit=NAMED)
+        called = [f"'{name}'" for name in names] or [f"class {k}" for k in range(len(counts))]
+        first = listed((f"{called[k]} has {counts[k]}" for k in scarce), limit=NAMED)
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(
             f"class_balance needs two images in every class; {len(scarce)} of {len(counts)} classes {have} "

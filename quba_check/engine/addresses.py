@@ -101,8 +101,10 @@ class Addresses:
         if images not in self._contents:
             examples = self._suite.examples(images)
             digests = self._digests.digests([self._suite.path(example) for example in examples])
+            # Of a container, its content and which of its images.
             rows = [
                 [example.index, example.label, example.texture, digest]
+                + ([] if example.member is None else [example.member])
                 for example, digest in zip(examples, digests, strict=True)
             ]
             self._contents[images] = tuple(

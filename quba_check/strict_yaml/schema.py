@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from quba_check.errors import did_you_mean, listed
@@ -76,10 +77,27 @@ class _Mistake:
         self.type = error["type"]
         self.error = error
         self.location, self.value = _found(document.data, error["loc"])
+        self.missing_key = str(error["loc"][-1]) if error["loc"] else ""
+        if self.type.startswith("union_tag_"):
+            self._take_tag(model, document, error["ctx"]["discriminator"].strip("'"))
         self.path = dotted(self.location)
         is_about_key = self.type == "extra_forbidden"
         self.line = document.key_line(self.location) if is_about_key else document.line(self.location)
-        self.known_keys = list(_keys(model, self.location[:-1])) if is_about_key else []
+        keys = _Keys(model, document.data, self.location[:-1]) if is_about_key else None
+        self.known_keys = keys.known if keys else []
+        self.owners = keys.owners(str(self.location[-1])) if keys else ""
+
+    def _take_tag(self, model: type[BaseModel], document: Document, tag: str) -> None:
+        """The key that tells alternatives apart is wrong or not there, perhaps since it is misspelt."""
+        if self.type == "union_tag_invalid":
+            self.location, self.value = (*self.location, tag), self.value[tag]
+            return
+        self.type, self.missing_key = "missing", tag
+        known = _Keys(model, document.data, self.location).known
+        for key in self.value:
+            if key not in known and did_you_mean(key, known) == did_you_mean(tag, [tag]):
+                self.type, self.location = "extra_forbidden", (*self.location, key)
+                return
 
     @property
     def allowed(self) -> str:
@@ -87,6 +105,8 @@ class _Mistake:
         context = self.error.get("ctx", {})
         if self.type == "literal_error":
             return str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        if self.type == "union_tag_invalid":
+            return str(context["expected_tags"]).replace("'", "")
         if self.type in _ALLOWED:
             return _ALLOWED[self.type].format_map(context)
         return self.error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
@@ -98,11 +118,13 @@ def _message(same: list[_Mistake]) -> str:
     if first.type == "extra_forbidden":
         key = str(first.location[-1])
         inside = f"{dotted(first.location[:-1])}: " if len(first.location) > 1 else ""
+        if first.owners:
+            return f"{inside}'{key}' {first.owners}. Allowed: {listed(first.known_keys)}."
         near = did_you_mean(key, first.known_keys)
         return f"{inside}unknown key '{key}'.{near} Allowed: {listed(first.known_keys)}."
     prefix = f"{first.path}: " if first.path else ""
     if first.type == "missing":
-        return f"{prefix}the key '{first.error['loc'][-1]}' is missing."
+        return f"{prefix}the key '{first.missing_key}' is missing."
     if first.type == "value_error":
         return prefix + str(first.error["ctx"]["error"])
     allowed = " or ".join(dict.fromkeys(mistake.allowed for mistake in same))
@@ -121,29 +143,68 @@ def _found(data: Any, steps: Location) -> tuple[Location, Any]:
     return location, data
 
 
-def _keys(model: Any, location: Location) -> Iterator[str]:
-    """The keys that a model knows for the mapping at `location`."""
-    annotations = [model]
-    for step in location:
-        annotations = [inner for annotation in annotations for inner in _step(annotation, step)]
-    for annotation in annotations:
-        for member in _members(annotation):
-            if isinstance(member, type) and issubclass(member, BaseModel):
-                yield from (field.alias or name for name, field in member.model_fields.items())
+class _Keys:
+    """The keys that a model knows for the mapping at a location of the data."""
+
+    def __init__(self, model: Any, data: Any, location: Location) -> None:
+        annotations = [model]
+        for step in location:
+            meant, _ = _meant(annotations, data)
+            annotations = [inner for annotation in meant for inner in _step(annotation, step)]
+            data = data[step]
+        self._data = data
+        self._meant, self._others = _meant(annotations, data)
+        self.known = list(dict.fromkeys(key for one in self._meant for key in _own_keys(one)))
+
+    def owners(self, key: str) -> str:
+        """Which alternatives know a key that those meant do not; empty where none does."""
+        tags = [_tags(one) for one in self._others if key in _own_keys(one)]
+        if not tags:
+            return ""
+        name = next(iter(tags[0]))
+        owners = " or ".join(str(value) for tag in tags for value in tag[name])
+        return f"belongs to {name}: {owners}, got {name}: {self._data[name]}"
+
+
+def _meant(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
+    """The models and types that a value may be of, and the models that a key of it rules out."""
+    members = [member for annotation in annotations for member in _members(annotation)]
+    others = [
+        member
+        for member in members
+        if isinstance(data, dict)
+        and any(name in data and data[name] not in allowed for name, allowed in _tags(member).items())
+    ]
+    meant = [member for member in members if member not in others]
+    return (meant, others) if meant else (members, [])
+
+
+def _tags(annotation: Any) -> dict[str, tuple[Any, ...]]:
+    """The keys of a model that are one of a few words."""
+    return {
+        field.alias or name: get_args(field.annotation)
+        for name, field in _fields(annotation)
+        if get_origin(field.annotation) is Literal
+    }
+
+
+def _own_keys(annotation: Any) -> list[str]:
+    return [field.alias or name for name, field in _fields(annotation)]
+
+
+def _fields(annotation: Any) -> Iterable[tuple[str, FieldInfo]]:
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation.model_fields.items() if is_model else ()
 
 
 def _step(annotation: Any, step: str | int) -> Iterator[Any]:
     """The types that a value may have under `step` of a value of the annotated type."""
-    for member in _members(annotation):
-        origin = get_origin(member)
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            for name, field in member.model_fields.items():
-                if step == (field.alias or name):
-                    yield field.annotation
-        elif isinstance(origin, type) and issubclass(origin, Mapping):
-            yield get_args(member)[1]
-        elif origin in (list, tuple):
-            yield get_args(member)[0]
+    origin = get_origin(annotation)
+    yield from (field.annotation for name, field in _fields(annotation) if step == (field.alias or name))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        yield get_args(annotation)[1]
+    elif origin in (list, tuple):
+        yield get_args(annotation)[0]
 
 
 def _members(annotation: Any) -> Iterator[Any]:
@@ -151,5 +212,7 @@ def _members(annotation: Any) -> Iterator[Any]:
     if get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
             yield from _members(member)
+    elif get_origin(annotation) is Annotated:
+        yield from _members(get_args(annotation)[0])
     else:
         yield annotation

@@ -73,19 +73,20 @@ class ContentDigests:
             StoreError: the cache cannot be written.
         """
         names = [str(path.absolute()) for path in paths]
-        found: list[str] = []
-        for start in range(0, len(names), BATCH):
-            batch = names[start : start + BATCH]
+        unique = list(dict.fromkeys(names))
+        found: dict[str, str] = {}
+        for start in range(0, len(unique), BATCH):
+            batch = unique[start : start + BATCH]
             try:
-                found += self._batch(batch)
+                found |= self._batch(batch)
             except sqlite3.OperationalError as error:
                 raise StoreError(f"{self.path}: file digests cannot be kept here ({error}).") from None
             except sqlite3.DatabaseError as error:
                 self._discard(str(error))
-                found += self._batch(batch)
-        return found
+                found |= self._batch(batch)
+        return [found[name] for name in names]
 
-    def _batch(self, names: list[str]) -> list[str]:
+    def _batch(self, names: list[str]) -> dict[str, str]:
         stamps = {name: _stamp(name) for name in names}
         with self._connection() as connection:
             known = _known(connection, stamps)
@@ -102,7 +103,7 @@ class ContentDigests:
                         "INSERT OR REPLACE INTO digests_1 VALUES (?, ?, ?, ?, ?)",
                         [(name, *astuple(stamps[name]), known[name]) for name in settled],
                     )
-        return [known[name] for name in names]
+        return known
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -25,6 +25,17 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 @cache
+def imagenet_titles() -> tuple[str, ...]:
+    """The readable names of those synsets, synonyms with commas between; from timm's list.
+
+    >>> imagenet_titles()[:2]
+    ('tench, Tinca tinca', 'goldfish, Carassius auratus')
+    """
+    titles = dict(line.split("\t", 1) for line in _timm_list("imagenet_synset_to_lemma.txt"))
+    return tuple(titles[synset] for synset in imagenet_classes())
+
+
+@cache
 def built_in_space(name: str) -> LabelSpace:
     """A built-in reading of the 1,000 ImageNet classes.
 
@@ -63,4 +74,4 @@ def _timm_list(file: str) -> tuple[str, ...]:
     if spec is None or spec.origin is None:
         raise SuiteError(f"timm is not installed: its list {file} names the ImageNet classes.")
     path = Path(spec.origin).parent / "data" / "_info" / file
-    return tuple(path.read_text(encoding="utf-8").split())
+    return tuple(path.read_text(encoding="utf-8").splitlines())

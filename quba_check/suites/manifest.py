@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
@@ -18,15 +18,11 @@ from quba_check.protocol.view import (
     MIXED_SAME_SET,
 )
 from quba_check.strict_yaml import Document, Location, read_yaml, validated
+from quba_check.suites.class_definitions import defined_classes
+from quba_check.suites.class_list import ClassList
 from quba_check.suites.prompt_definitions import defined_prompts
-from quba_check.suites.schema import (
-    CorruptionsEntry,
-    CueConflictEntry,
-    ManifestEntry,
-    OwnSetEntry,
-    SetEntries,
-    SpacedSetEntry,
-)
+from quba_check.suites.schema import ManifestEntry, SetEntries
+from quba_check.suites.set_entries import CorruptionsEntry, CueConflictEntry, SetEntry
 from quba_check.suites.space_definitions import check_reference, defined_spaces, own_classes
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
@@ -41,11 +37,11 @@ class DeclaredSet:
     Attributes:
         name: `clean`, `corruptions`, `mixed_same`, `mixed_rand`, `cue_conflict` or a shift's name.
         reader: name of its reader; None for corruptions that are generated from the clean set.
-        path: relative to the data folder.
+        path: folder or file, relative to the data folder.
         expected: images it is published with (per corruption and severity for corruptions).
         prepared: stored at its final size.
-        partial: may lack class folders.
         space: label space that its labels are in; None is the model's own.
+        options: what its reader is told besides.
     """
 
     name: str
@@ -53,8 +49,8 @@ class DeclaredSet:
     path: str
     expected: int | None
     prepared: bool
-    partial: bool = False
     space: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class Manifest:
 
     shown: str
     name: str
-    classes: tuple[str, ...] | None
+    classes: ClassList | None
     image_size: int | None
     sets: Mapping[str, DeclaredSet]
     shifts: tuple[str, ...]
@@ -94,10 +90,11 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     """
     document = read_yaml(path, shown, SuiteError)
     entry = validated(document, ManifestEntry)
-    _check_classes(document, entry)
+    classes = defined_classes(document, entry)
     _check_shift_names(document, entry.sets)
+    _check_clean(document, entry.sets)
     _check_corruptions(document, entry.sets)
-    spaces = defined_spaces(document, entry)
+    spaces = defined_spaces(document, entry, classes)
     sets = {declared.name: declared for declared in _declared(entry.sets)}
     for declared in sets.values():
         if declared.space is not None:
@@ -106,29 +103,13 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     return Manifest(
         shown=shown,
         name=entry.name,
-        classes=None if isinstance(entry.classes, str) else tuple(entry.classes),
+        classes=classes,
         image_size=entry.image_size,
         sets=sets,
         shifts=tuple(entry.sets.shifts),
         spaces=spaces,
-        prompts=defined_prompts(document, entry.prompts, lambda: own_classes(entry)),
+        prompts=defined_prompts(document, entry.prompts, lambda: own_classes(classes)),
     )
-
-
-def _check_classes(document: Document, entry: ManifestEntry) -> None:
-    if isinstance(entry.classes, str):
-        return
-    if len(entry.classes) < 2:
-        raise _wrong(
-            document, ("classes",), f"classes: got {len(entry.classes)} names. Allowed: two or more."
-        )
-    first: dict[str, int] = {}
-    for number, name in enumerate(entry.classes):
-        if name in first:
-            line = document.line(("classes", first[name]))
-            text = f"classes: '{name}' is listed twice, first in line {line}."
-            raise _wrong(document, ("classes", number), text)
-        first[name] = number
 
 
 def _check_shift_names(document: Document, sets: SetEntries) -> None:
@@ -144,6 +125,15 @@ def _check_shift_names(document: Document, sets: SetEntries) -> None:
         if allowed:
             where = document.at_key(("sets", "shifts", name))
             raise SuiteError(f"{where}: sets.shifts: got the name '{name}'. Allowed: {allowed}.")
+
+
+def _check_clean(document: Document, sets: SetEntries) -> None:
+    if sets.clean is not None and sets.clean.space is not None:
+        text = (
+            "sets.clean.space: clean images are labelled in the model's own classes, got "
+            f"'{sets.clean.space}'. Remove the key."
+        )
+        raise _wrong(document, ("sets", CLEAN_SET, "space"), text)
 
 
 def _check_corruptions(document: Document, sets: SetEntries) -> None:
@@ -178,13 +168,13 @@ def _declared(sets: SetEntries) -> Iterator[DeclaredSet]:
             yield _declared_set(name, entry)
 
 
-def _declared_set(name: str, entry: OwnSetEntry | CueConflictEntry | CorruptionsEntry) -> DeclaredSet:
+def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEntry) -> DeclaredSet:
     return DeclaredSet(
         name=name,
         reader=entry.reader,
-        path=entry.path or "",
+        path=entry.place,
         expected=entry.expected,
         prepared=entry.prepared,
-        partial=not isinstance(entry, CueConflictEntry) and entry.partial,
-        space=entry.space if isinstance(entry, SpacedSetEntry | CueConflictEntry) else None,
+        space=entry.space,
+        options=entry.options,
     )

@@ -1,14 +1,22 @@
-"""Where a run's suite is."""
+"""Where a run's suite is, and what is said where there is none."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from quba_check.errors import SuiteError
-from quba_check.suites.suite import Suite, open_suite
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.suites.manifest import read_manifest
+from quba_check.suites.suite import Suite
 
 DEMO_SUITE = "demo"
+MANIFEST_NAME = "quba-data.yaml"
+_IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
+_IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
+_EXPECTED = (
+    f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
+    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
+)
 
 
 def suite_at(where: str | Path | None, store: Path) -> Suite:
@@ -32,3 +40,34 @@ def suite_at(where: str | Path | None, store: Path) -> Suite:
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
     return open_suite(Path(named))
+
+
+def open_suite(root: Path) -> Suite:
+    """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
+
+    Args:
+        root: the data folder.
+
+    Raises:
+        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
+    """
+    root = root.expanduser().absolute()
+    if not root.exists():
+        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
+        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+    if not root.is_dir():
+        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED}")
+    manifest = root / MANIFEST_NAME
+    if manifest.exists():
+        return Suite(root, read_manifest(manifest, str(manifest)))
+    names = _names_in(root)
+    if not names:
+        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED}")
+    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN))
+    if not suite.views():
+        raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
+    return suite
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())

@@ -9,67 +9,19 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 from quba_check.protocol.space import Rule
 from quba_check.strict_yaml import Strict, described
 from quba_check.suites.label_spaces import IMAGENET
+from quba_check.suites.set_entries import CorruptionsEntry, CueConflictEntry, SetEntry
 
-ReaderName = Literal["folder", "csv", "model-vs-human"]
-
-
-class OwnSetEntry(Strict):
-    """A set labelled in the model's own classes.
-
-    Attributes:
-        reader: how it is laid out.
-        path: its folder or file, relative to the data folder.
-        expected: number of images it is published with.
-        prepared: stored at its final size: resized if need be, not cropped again.
-        partial: a folder set may lack class folders.
-    """
-
-    reader: ReaderName
-    path: str
-    expected: int | None = Field(default=None, ge=1)
-    prepared: bool = False
-    partial: bool = False
-
-
-class SpacedSetEntry(OwnSetEntry):
-    """A set labelled in any label space; `space` names it, without it the model's own classes are meant."""
-
-    space: str | None = None
-
-
-class CueConflictEntry(Strict):
-    """A set of images with two cues, named `<shape><i>-<texture><j>.png`."""
-
-    reader: Literal["cue-conflict"]
-    path: str
-    expected: int | None = Field(default=None, ge=1)
-    prepared: bool = False
-    space: str | None = None
-
-
-class CorruptionsEntry(Strict):
-    """Corrupted sets: read from `<corruption>/<severity>/<class>/`, or generated from the clean set.
-
-    Attributes:
-        expected: number of images per corruption and severity.
-    """
-
-    generate: Literal["from clean"] | None = None
-    reader: Literal["folder"] | None = None
-    path: str | None = None
-    expected: int | None = Field(default=None, ge=1)
-    prepared: bool = False
-    partial: bool = False
+CLASS_FILE_SUFFIX = ".txt"
 
 
 class SetEntries(Strict):
     """The sets of a suite. Each may be left out; what needs it is then unmeasurable."""
 
-    clean: OwnSetEntry | None = None
+    clean: SetEntry | None = None
     corruptions: CorruptionsEntry | None = None
-    shifts: dict[str, SpacedSetEntry] = Field(default_factory=dict)
-    mixed_same: SpacedSetEntry | None = None
-    mixed_rand: SpacedSetEntry | None = None
+    shifts: dict[str, SetEntry] = Field(default_factory=dict)
+    mixed_same: SetEntry | None = None
+    mixed_rand: SetEntry | None = None
     cue_conflict: CueConflictEntry | None = None
 
 
@@ -101,15 +53,19 @@ class PromptsEntry(Strict):
 
 def _kind(value: object) -> str:
     """Which alternative is meant, so that a mistake in it is told as that and at its own line."""
-    return "(text)" if isinstance(value, str) else "(several)"
+    return "(text)" if isinstance(value, str) else "(list)" if isinstance(value, list) else "(keys)"
 
 
 Classes = Annotated[
-    Annotated[Literal["imagenet"], Tag("(text)")] | Annotated[list[str], Tag("(several)")],
+    Annotated[str, Tag("(text)")]
+    | Annotated[list[str], Tag("(list)")]
+    | Annotated[dict[str, str], Tag("(keys)")],
     Discriminator(_kind),
 ]
+"""`imagenet` or the name of a text file; names; names with readable ones."""
 Space = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(several)")], Discriminator(_kind)
+    Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(keys)")],
+    Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)"),
 ]
 
 
@@ -127,9 +83,12 @@ class ManifestEntry(Strict):
     @field_validator("classes", mode="before")
     @classmethod
     def _check_kind(cls, value: object) -> object:
-        if value != IMAGENET and not isinstance(value, list):
-            raise ValueError(f"got {described(value)}. Allowed: {IMAGENET}, or a list of class names.")
-        return value
+        if isinstance(value, list | dict) or value == IMAGENET or str(value).endswith(CLASS_FILE_SUFFIX):
+            return value
+        raise ValueError(
+            f"got {described(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
+            f"names as their values, or a {CLASS_FILE_SUFFIX} file."
+        )
 
 
 def suite_schema() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.space import LabelSpace
 from quba_check.strict_yaml import Document, Location, dotted
+from quba_check.suites.class_list import ClassList
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
 from quba_check.suites.schema import ManifestEntry, SpaceEntry
 
@@ -15,8 +16,15 @@ OWN_SPACE = "own"
 _SHOWN_CLASSES = 10
 
 
-def defined_spaces(document: Document, entry: ManifestEntry) -> dict[str, LabelSpace]:
+def defined_spaces(
+    document: Document, entry: ManifestEntry, classes: ClassList | None
+) -> dict[str, LabelSpace]:
     """The label spaces under `spaces`, by name.
+
+    Args:
+        document: the manifest.
+        entry: its content.
+        classes: the model's classes; None for ImageNet's.
 
     Raises:
         SuiteError: a name is taken or unknown, a class is unknown or belongs twice, a class has no members.
@@ -33,13 +41,13 @@ def defined_spaces(document: Document, entry: ManifestEntry) -> dict[str, LabelS
             check_reference(document, location, definition, entry, {})
             spaces[name] = replace(built_in_space(definition), name=name)
         else:
-            spaces[name] = _space(document, location, definition, own_classes(entry))
+            spaces[name] = _space(document, location, definition, own_classes(classes))
     return spaces
 
 
-def own_classes(entry: ManifestEntry) -> Sequence[str]:
-    """The model's classes."""
-    return imagenet_classes() if isinstance(entry.classes, str) else entry.classes
+def own_classes(classes: ClassList | None) -> Sequence[str]:
+    """Names of the model's classes, which are ImageNet's where there is no other list."""
+    return imagenet_classes() if classes is None else classes.names
 
 
 def check_reference(

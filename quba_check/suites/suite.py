@@ -14,22 +14,16 @@ from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.predictions import OUTSIDE
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.suites.class_list import ClassList
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
-    IMAGENET_CLASS_COUNT,
     built_in_space,
     imagenet_classes,
+    imagenet_titles,
 )
-from quba_check.suites.manifest import DeclaredSet, Manifest, read_manifest
-from quba_check.suites.readers import READERS, check_complete
+from quba_check.suites.manifest import DeclaredSet, Manifest
+from quba_check.suites.readers import READERS
 
-MANIFEST_NAME = "quba-data.yaml"
-_IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
-_IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
-_EXPECTED = (
-    f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
-    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
-)
 _LISTINGS_KEPT = 4
 """Views whose lists of examples stay in memory; a list of 50,000 takes about 10 MB."""
 
@@ -40,15 +34,20 @@ class Example:
 
     Attributes:
         index: its position in the set.
-        name: its path relative to the suite's root, with forward slashes.
+        name: path of its file, or of the container that holds it, relative to the suite's root, with forward
+            slashes.
         label: its class in the label space that the set declares.
         texture: class of its second cue in that space; `OUTSIDE` where it has none.
+        member: which image of the container it is; None where the file is the image.
+        reader: the reader that opens the container; None where there is none.
     """
 
     index: int
     name: str
     label: int
     texture: int = OUTSIDE
+    member: str | None = None
+    reader: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Suite:
         root: absolute path of the data folder.
         image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
         prompts: what the manifest says of the classes in words, for zero-shot models.
-        facts: what dimensions may know of the suite; no image and no list of ImageNet classes is read for it.
+        facts: what dimensions may know of the suite; no image is read for it.
     """
 
     def __init__(self, root: Path, manifest: Manifest) -> None:
@@ -88,7 +87,8 @@ class Suite:
         corruptions = manifest.sets.get(CORRUPTIONS_SET)
         self.facts = SuiteFacts(
             name=manifest.name,
-            class_count=IMAGENET_CLASS_COUNT if manifest.classes is None else len(manifest.classes),
+            class_count=len(self.class_names),
+            class_names=self.class_names if manifest.classes else _first_synonyms(self.class_names),
             shifts=manifest.shifts,
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},
@@ -97,10 +97,19 @@ class Suite:
         self._counted: dict[View, int] = {}
         self._listing = lru_cache(maxsize=_LISTINGS_KEPT)(self._listed)
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes that a model of this suite answers with, in order."""
-        return imagenet_classes() if self._manifest.classes is None else self._manifest.classes
+        return tuple(self._class_list.names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Readable names of the classes, in that order; the names again where the manifest has no others."""
+        return tuple(self._class_list.titles)
+
+    @cached_property
+    def _class_list(self) -> ClassList:
+        return self._manifest.classes or ClassList(imagenet_classes(), imagenet_titles())
 
     @cached_property
     def _own_space(self) -> LabelSpace:
@@ -134,8 +143,8 @@ class Suite:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.generates(view):
             return self.missing(View(CLEAN_SET))
-        place = self.place(view)
-        return None if place.exists() else f"the set '{view.images}' is not there: looked for {place}"
+        place, reader = self.place(view), READERS[str(self._declared(view.set).reader)]
+        return None if reader.is_there(place) else f"the set '{view.images}' is not there: looked for {place}"
 
     def is_prepared(self, view: View) -> bool:
         """Whether the view's images are stored at their final size and are not to be cropped again."""
@@ -160,8 +169,24 @@ class Suite:
         return self._listing(self._source(view))
 
     def path(self, example: Example) -> Path:
-        """Where an example's file is."""
+        """Where an example's file, or the container that holds it, is."""
         return self.root / example.name
+
+    def opened(self, example: Example) -> Image.Image:
+        """An example's image as it is stored, not decoded yet. Close it, best by `with`.
+
+        Raises:
+            OSError, SyntaxError, ValueError, SuiteError: it is not there, or is no image.
+        """
+        member = None if example.reader is None else READERS[example.reader].member
+        if member is None or example.member is None:
+            return Image.open(self.path(example))
+        return member(self.path(example), example.member)
+
+    def shown(self, example: Example) -> str:
+        """How messages call an example: its path, and its place in the container in brackets."""
+        path = self.path(example)
+        return str(path) if example.member is None else f"{path}[{example.member}]"
 
     def image(self, example: Example) -> Image.Image:
         """An example's image in RGB, fully decoded.
@@ -171,15 +196,17 @@ class Suite:
         Raises:
             SuiteError: the file is not there or cannot be decoded.
         """
-        path = self.path(example)
         try:
-            with Image.open(path) as image:
+            with self.opened(example) as image:
                 return image.convert("RGB")
         except UnidentifiedImageError:
             reason = "no image format recognises it"
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-        raise SuiteError(f"{path}: cannot be decoded as an image ({reason}). Replace or remove the file.")
+        what = "the file" if example.member is None else "it"
+        raise SuiteError(
+            f"{self.shown(example)}: cannot be decoded as an image ({reason}). Replace or remove {what}."
+        )
 
     def views(self) -> tuple[View, ...]:
         """One view for every set, and every corruption and severity, that is there."""
@@ -232,47 +259,31 @@ class Suite:
         declared = self._declared(source.set)
         if reason := self.missing(source):
             raise SuiteError(f"{self.root}: {reason}.")
-        place, classes = self.place(source), self.space(declared.space).classes
-        images = READERS[str(declared.reader)](place, classes)
-        if declared.reader == "folder" and not declared.partial:
-            check_complete(place, images, classes)
+        reader = str(declared.reader)
+        classes = self._class_list if declared.space is None else _class_list_of(self.space(declared.space))
+        images = READERS[reader].images(self.place(source), classes, **declared.options)
         self._counted[source] = len(images)
         prefix = f"{self.root.as_posix()}/"
         return tuple(
-            Example(index, image.path.removeprefix(prefix), image.label, image.texture)
+            Example(
+                index,
+                image.path.removeprefix(prefix),
+                image.label,
+                image.texture,
+                image.member,
+                None if image.member is None else reader,
+            )
             for index, image in enumerate(images)
         )
 
 
-def open_suite(root: Path) -> Suite:
-    """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
-
-    Args:
-        root: the data folder.
-
-    Raises:
-        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
-    """
-    root = root.expanduser().absolute()
-    if not root.exists():
-        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
-        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
-    if not root.is_dir():
-        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED}")
-    manifest = root / MANIFEST_NAME
-    if manifest.exists():
-        return Suite(root, read_manifest(manifest, str(manifest)))
-    names = _names_in(root)
-    if not names:
-        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED}")
-    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN))
-    if not suite.views():
-        raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
-    return suite
+def _first_synonyms(names: tuple[str, ...]) -> tuple[str, ...]:
+    """ImageNet's readable names are lists of synonyms."""
+    return tuple(name.partition(",")[0] for name in names)
 
 
-def _names_in(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
+def _class_list_of(space: LabelSpace) -> ClassList:
+    return ClassList(space.classes, space.classes)
 
 
 def _conditions() -> tuple[View, ...]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,18 @@ def test_value_and_parts_by_hand():
     assert (measured.unit, measured.n) == ("fraction", 4)
     assert {name: part.value for name, part in measured.parts.items()} == pytest.approx(
         {"accuracy": 1 - 0.125**0.5, "confidence": 0.85, "between_class_confidence": 1 - 0.045**0.5}
+    )
+
+
+def test_scarce_classes_are_called_by_their_readable_names():
+    known = replace(facts(3).suite, class_names=("tench", "goldfish", "crane"))
+    with pytest.raises(UnmeasurableError) as caught:
+        BALANCE.measure(
+            {CLEAN: clean([0, 0, 1], np.ones(3, bool), np.ones(3))}, replace(facts(3), suite=known)
+        )
+    assert caught.value.reason == (
+        "class_balance needs two images in every class; 2 of 3 classes have fewer "
+        "('goldfish' has 1, 'crane' has 0); add images of them to the clean set"
     )
 
 

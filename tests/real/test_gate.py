@@ -66,7 +66,8 @@ def test_class_balance_is_unmeasurable_and_says_why(gate) -> None:
     result, record = gate
     reason = (
         "class_balance needs two images in every class; 999 of 1000 classes have fewer "
-        "(class 0 has 0, class 1 has 0, class 2 has 0 and 996 more); add images of them to the clean set"
+        "('tench' has 0, 'goldfish' has 0, 'great white shark' has 0 and 996 more); "
+        "add images of them to the clean set"
     )
     assert record["measurements"]["class_balance"] == {"unmeasurable": reason}
     verdict = next(row for row in record["verdicts"] if row["dimension"] == "class_balance")

@@ -10,6 +10,7 @@ import pytest
 from quba_check.errors import SuiteError
 from quba_check.protocol.space import LabelSpace
 from quba_check.suites import suite_schema
+from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest import DeclaredSet, Manifest, read_manifest
 
 HEAD = """\
@@ -48,7 +49,7 @@ def test_a_full_manifest(tmp_path: Path) -> None:
         """,
     )
     assert manifest.name == "my fruit"
-    assert manifest.classes == ("apple", "pear", "kiwi")
+    assert manifest.classes == ClassList(("apple", "pear", "kiwi"), ("apple", "pear", "kiwi"))
     assert manifest.image_size == 64
     assert manifest.shifts == ("sketch", "painted")
     assert list(manifest.sets) == [
@@ -60,9 +61,10 @@ def test_a_full_manifest(tmp_path: Path) -> None:
         "mixed_rand",
         "cue_conflict",
     ]
-    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", "val", 30, prepared=False)
+    whole, some = {"partial": False}, {"partial": True}
+    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", "val", 30, prepared=False, options=whole)
     assert manifest.sets["corruptions"] == DeclaredSet(
-        "corruptions", "folder", "c", None, prepared=True, partial=True
+        "corruptions", "folder", "c", None, prepared=True, options=some
     )
     assert manifest.sets["sketch"] == DeclaredSet(
         "sketch", "csv", "sketch.csv", None, prepared=False, space="coarse"
@@ -113,7 +115,35 @@ MISTAKES = {
     ),
     "clean is in the model's own space": (
         "sets:\n  clean: {reader: folder, path: val, space: coarse}\n",
-        "5: sets.clean: unknown key 'space'. Allowed: reader, path, expected, prepared, partial.",
+        "5: sets.clean.space: clean images are labelled in the model's own classes, got 'coarse'. "
+        "Remove the key.",
+    ),
+    "unknown key of a set": (
+        "sets:\n  clean: {reader: folder, path: val, partail: true}\n",
+        "5: sets.clean: unknown key 'partail'. Did you mean 'partial'? "
+        "Allowed: reader, path, expected, prepared, space, partial.",
+    ),
+    "key of another reader": (
+        "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, partial: true}\n",
+        "6: sets.shifts.sketch: 'partial' belongs to reader: folder, got reader: csv. "
+        "Allowed: reader, path, expected, prepared, space.",
+    ),
+    "no reader": (
+        "sets:\n  clean: {path: val}\n",
+        "5: sets.clean: the key 'reader' is missing.",
+    ),
+    "reader misspelt": (
+        "sets:\n  clean: {raeder: folder, path: val}\n",
+        "5: sets.clean: unknown key 'raeder'. Did you mean 'reader'? "
+        "Allowed: reader, path, expected, prepared, space, partial.",
+    ),
+    "a set that is text": (
+        "sets:\n  clean: val\n",
+        "5: sets.clean: got text 'val'. Allowed: keys with values.",
+    ),
+    "reader that is a number": (
+        "sets:\n  clean: {reader: 5, path: val}\n",
+        "5: sets.clean.reader: got 5. Allowed: folder, csv, model-vs-human.",
     ),
     "unknown reader": (
         "sets:\n  clean: {reader: foldr, path: val}\n",
@@ -219,9 +249,15 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, name: str) -> None:
     assert str(raised.value) == f"quba-data.yaml:{message}"
 
 
+ALLOWED_CLASSES = (
+    "Allowed: imagenet, a list of class names, class names with readable names as their values, "
+    "or a .txt file."
+)
 CLASS_MISTAKES = {
-    "imagenets": "3: classes: got text 'imagenets'. Allowed: imagenet, or a list of class names.",
-    "10": "3: classes: got 10. Allowed: imagenet, or a list of class names.",
+    "imagenets": f"3: classes: got text 'imagenets'. {ALLOWED_CLASSES}",
+    "10": f"3: classes: got 10. {ALLOWED_CLASSES}",
+    "{a: ant, b: 1}": "3: classes.b: got 1. Allowed: text.",
+    "{a: ant}": "3: classes: got 1 names. Allowed: two or more.",
     "[a, 1]": "3: classes[1]: got 1. Allowed: text.",
     "[a]": "3: classes: got 1 names. Allowed: two or more.",
     "\n  - a\n  - b\n  - a": "6: classes: 'a' is listed twice, first in line 4.",

@@ -77,6 +77,7 @@ def test_what_a_suite_knows_before_any_image_is_read(suite: Suite, root: Path) -
     assert (suite.name, suite.root, suite.classes, suite.image_size) == ("fruit", root, ("apple", "pear"), 32)
     facts = suite.facts
     assert (facts.name, facts.class_count, facts.shifts) == ("fruit", 2, ("sketch", "painted"))
+    assert facts.class_names == suite.class_names == ("apple", "pear")
     assert facts.corruptions == CORRUPTIONS
     assert not facts.generates_corruptions
     assert facts.spaces == {
@@ -314,6 +315,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_published_layout_needs_no_manifest(published: Path) -> None:
     suite = open_suite(published)
     assert suite.facts.class_count == len(suite.classes) == 1000
+    assert suite.class_names[:2] == ("tench, Tinca tinca", "goldfish, Carassius auratus")
     assert suite.facts.shifts == ("imagenet_r", "sketch", "stylized", "edge", "silhouette")
     assert suite.counts() == {
         "clean": SetCount(1000, 50000),

@@ -1,0 +1,88 @@
+"""The classes that labels name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from quba_check.errors import SuiteError, did_you_mean, listed
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Classes in order, and how labels are matched to them.
+
+    Attributes:
+        names: by which folders, lists and label maps call them.
+        titles: readable names, one a class; the names again where there are none.
+    """
+
+    names: Sequence[str]
+    titles: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Position of each name."""
+        return {name: number for number, name in enumerate(self.names)}
+
+    @property
+    def shown(self) -> str:
+        """The first few names, for messages."""
+        return listed(self.names, SHOWN)
+
+    def position(self, label: str | int, where: str) -> int:
+        """The class that a label means: a name, or a position where no class has that name.
+
+        Args:
+            label: as it stands in the data; blanks around it are passed over.
+            where: how a message begins.
+
+        Raises:
+            SuiteError: it is no class.
+
+        >>> ClassList(["cat", "dog"]).position(" dog ", "x.csv:2")
+        1
+        >>> ClassList(["1", "0"]).position("1", "x.csv:2")
+        0
+        """
+        text = str(label).strip()
+        if text in self.numbers:
+            return self.numbers[text]
+        if text.isdecimal() and int(text) < len(self.names):
+            return int(text)
+        raise SuiteError(f"{where}: {self.unknown('class', text)}")
+
+    def positions_of(self, names: Sequence[str]) -> list[int | None]:
+        """The classes that another list of classes means, by name.
+
+        A readable name serves where the name itself is no class; one that several classes share means the one
+        of them at the same position.
+
+        Returns:
+            For each of the names its position here; None where it is no class.
+
+        >>> classes = ClassList(["n1", "n2", "n3"], ["crane", "ox", "crane"])
+        >>> classes.positions_of(["crane", "n2", "crane", "elk"])
+        [0, 1, 2, None]
+        """
+        titled: dict[str, list[int]] = {}
+        for number, title in enumerate(self.titles):
+            titled.setdefault(title, []).append(number)
+
+        def position(number: int, name: str) -> int | None:
+            if name in self.numbers:
+                return self.numbers[name]
+            same = titled.get(name, [])
+            return same[0] if len(same) == 1 else (number if number in same else None)
+
+        return [position(number, name) for number, name in enumerate(names)]
+
+    def unknown(self, what: str, name: str) -> str:
+        """The end of a message about a name that is no class."""
+        return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.shown}."

@@ -1,0 +1,44 @@
+"""Readers, one module each: from how a place is laid out to the images in it with their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.csv_list import csv_images
+from quba_check.suites.readers.cue_conflict import cue_conflict_images
+from quba_check.suites.readers.folder import folder_images
+from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.model_vs_human import model_vs_human_images
+
+__all__ = ["READERS", "ClassList", "Listed", "Reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A way to lay out labelled images.
+
+    Attributes:
+        images: from a place, a class list and the reader's own keys of the manifest to the images there, in
+            an order that depends on the data alone. Decodes no image.
+        member: opens an image of a container, by the container's path and `Listed.member`; may be called by
+            several threads at a time. None for readers that list files.
+        is_there: whether there is something to read at a place.
+    """
+
+    images: Callable[..., list[Listed]]
+    member: Callable[[Path, str], Image.Image] | None = None
+    is_there: Callable[[Path], bool] = Path.exists
+
+
+READERS: dict[str, Reader] = {
+    "folder": Reader(folder_images),
+    "csv": Reader(csv_images),
+    "cue-conflict": Reader(cue_conflict_images),
+    "model-vs-human": Reader(model_vs_human_images),
+}
+"""By the name that manifests use."""

@@ -1,0 +1,41 @@
+"""What tests of readers share: empty files, what a reader lists, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from quba_check.errors import SuiteError
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers import Listed
+
+FRUIT = ("apple", "pear", "kiwi")
+"""Classes of most tests."""
+Images = Callable[..., list[Listed]]
+
+
+def listing(images: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> list[Listed]:
+    """What a reader finds."""
+    return images(path, ClassList(classes, classes), **keys)
+
+
+def tree(root: Path, *names: str) -> Path:
+    """Empty files; most readers look at names alone."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def short(root: Path, images: list[Listed]) -> list[tuple[str, int, int]]:
+    """Path from the test's folder, label and texture."""
+    return [(image.path.removeprefix(f"{root}/"), image.label, image.texture) for image in images]
+
+
+def message(images: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> str:
+    """What the error says, with SET for the path."""
+    with pytest.raises(SuiteError) as raised:
+        listing(images, path, classes, **keys)
+    return str(raised.value).replace(f"{path}", "SET")

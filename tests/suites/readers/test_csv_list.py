@@ -1,0 +1,71 @@
+"""The reader `csv`: what it finds in a right layout, and the exact text for every wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from reading import listing, message, short, tree
+
+from quba_check.suites.readers.csv_list import csv_images
+
+
+def csv_file(root: Path, text: str) -> Path:
+    tree(root, "a.png", "b.png", "c d.png")
+    (root / "list.csv").write_text(text, encoding="utf-8")
+    return root / "list.csv"
+
+
+def test_csv_labels_are_names_or_numbers(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, 'label,path,author\nkiwi,b.png,me\n\n 1 ,a.png,you\n"apple","c d.png",\n')
+    assert short(tmp_path, listing(csv_images, path)) == [
+        ("b.png", 2, -1),
+        ("a.png", 1, -1),
+        ("c d.png", 0, -1),
+    ]
+
+
+def test_csv_labels_that_are_names_of_classes_are_not_numbers(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label\na.png,2\n")
+    assert listing(csv_images, path, ("2", "1", "0"))[0].label == 0
+
+
+def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "")
+    path.write_bytes(b"\xef\xbb\xbfpath,label\r\na.png,pear\r\n")
+    assert short(tmp_path, listing(csv_images, path)) == [("a.png", 1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("file,label\na.png,pear\n", "SET:1: the header must name path and label, got file, label."),
+        ("", "SET:1: the header must name path and label, got nothing."),
+        ("path,label\n", "SET: lists no images. Expected: rows of path and label under that header."),
+        (
+            "path,label\na.png,pear\nb.png,peer\n",
+            "SET:3: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
+        ),
+        ("path,label\na.png,3\n", "SET:2: unknown class '3'. Allowed: apple, pear, kiwi."),
+        ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
+        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2."),
+        ('path,label\n"a.png"x,pear\n', "SET:2: not a CSV file (',' expected after '\"')."),
+    ],
+)
+def test_wrong_csv_files(tmp_path: Path, text: str, expected: str) -> None:
+    assert message(csv_images, csv_file(tmp_path, text)) == expected
+
+
+def test_csv_files_name_images_that_are_there(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label\nimages/x.png,pear\n")
+    assert message(csv_images, path) == f"SET:2: there is no file {tmp_path}/images/x.png."
+
+
+def test_a_csv_file_that_is_no_text(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "")
+    path.write_bytes(b"path,label\n\xff\xfe\n")
+    assert message(csv_images, path) == "SET: not a text file in UTF-8."
+
+
+def test_a_csv_file_that_is_a_folder(tmp_path: Path) -> None:
+    assert message(csv_images, tmp_path) == "SET: cannot be read (Is a directory)."
