@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from quba_check.dimensions import registry
+from quba_check.engine.answers import Answers, Images
 from quba_check.engine.engine import Engine, Progress
 from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
+from quba_check.environment import environment
 from quba_check.errors import OptionError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade
 from quba_check.models.classifier import Classifier
@@ -28,8 +26,6 @@ from quba_check.protocol.view import View
 from quba_check.suites.digests import ContentDigests
 from quba_check.suites.places import suite_at
 from quba_check.suites.suite import Suite
-
-_PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless")
 
 
 class Evaluation:
@@ -176,6 +172,30 @@ class Evaluation:
             suite=self.suite.name,
         )
 
+    def answers(self, images: Images, *, crop: bool = True) -> Answers:
+        """What the model says of images of your own, for tests of its behaviour.
+
+        They go the way of the suite's images: evaluation transform, normalisation, softmax. Nothing is stored.
+
+        Args:
+            images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)
+                of prepared images with values in [0, 1].
+            crop: run the whole transform; False for images at their final size, which are resized at most.
+
+        Returns:
+            `top1` (N,), `confidence` (N,) and `probabilities` (N, C), in the order of `suite.classes`.
+
+        Raises:
+            UserError: what was given are no such images, or the model's answers cannot be used.
+            InvariantError: a forward pass changed the model.
+
+        Example:
+            >>> quba = Evaluation("demo", "demo")  # doctest: +SKIP
+            >>> quba.answers([Image.open("zebra.jpg")]).confidence  # doctest: +SKIP
+            array([0.98], dtype=float32)
+        """
+        return self.engine.answers(images, crop=crop)
+
     def contents(self, names: Iterable[str]) -> dict[str, str]:
         """For each view of images behind some dimensions: the address of its images and labels."""
         return {str(view): self.engine.addresses.content(view) for view in self._image_views(names)}
@@ -209,14 +229,7 @@ class Evaluation:
     @cached_property
     def environment(self) -> EnvironmentRow:
         """Where and when this is measured."""
-        return EnvironmentRow(
-            versions={"python": platform.python_version(), **_versions()},
-            device=str(self.classifier.device),
-            precision=self.classifier.precision,
-            seed=self.seed,
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-            git=_git_commit(),
-        )
+        return environment(str(self.classifier.device), self.classifier.precision, self.seed)
 
     def _image_views(self, names: Iterable[str]) -> list[View]:
         """The views of images behind some dimensions, as far as they are there, in a fixed order."""
@@ -233,28 +246,3 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return dimension.measure(predictions, self.facts)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _git_commit() -> str | None:
-    """The commit of the working folder, with a `+` where it has changes; None outside a repository."""
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None

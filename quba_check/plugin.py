@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quba_check.errors import UserError
+from quba_check.errors import QubaError, UserError
 from quba_check.options import OPTIONS, Option, Options
 
 if TYPE_CHECKING:
@@ -210,18 +210,37 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return torch.cuda.device_count() or None
 
 
-@pytest.fixture(scope="session")
-def quba(request: pytest.FixtureRequest) -> Evaluation:
-    """The evaluation of `--model`, for demands that are better said in Python.
-
-    With several models, the first.
-    """
-    if not request.config.option.model:
-        pytest.skip("the fixture 'quba' needs --model")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With several models, a test that uses the fixture runs once for each."""
+    if not metafunc.config.option.model or "quba" not in metafunc.fixturenames:
+        return
     from quba_check.items import RUN
 
-    run = request.config.stash[RUN]
-    return run.evaluation(next(iter(run.models)), run.options.protocol or "standard")
+    models = metafunc.config.stash[RUN].models
+    if len(models) > 1:
+        metafunc.parametrize("quba", list(models), indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def quba(request: pytest.FixtureRequest) -> Evaluation:
+    """The evaluation of `--model`, for demands that are better said in Python; of each of several in turn.
+
+    Without `--model` the test is skipped.
+    """
+    config = request.config
+    if not config.option.model:
+        pytest.skip("the fixture 'quba' needs a model. Name one with --model=SPEC.")
+    from quba_check.items import RUN
+
+    run = config.stash[RUN]
+    if _worker(config) is not None and not config.stash[FILES]:
+        _share_cores()  # with threshold files it is done already
+    try:
+        return run.evaluation(
+            getattr(request, "param", next(iter(run.models))), run.options.protocol or "standard"
+        )
+    except QubaError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {*GROUND, "suites"},
     "models": {*GROUND, "demo"},
     "engine": {*GROUND, "suites", "models"},
-    "evaluation": {*GROUND, "dimensions", "grading", "suites", "models", "engine", "demo"},
+    "environment": GROUND,
+    "evaluation": {*GROUND, "environment", "dimensions", "grading", "suites", "models", "engine", "demo"},
     "doctor": {*GROUND, "dimensions", "suites", "models", "engine", "demo", "evaluation"},
     "options": GROUND,
 }

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from quba_check.engine.addresses import Addresses
-from quba_check.engine.shards import ShardPredictor, Tempo
+from quba_check.engine.answers import Answers, Images, answers
+from quba_check.engine.shards import CPU_BATCH, ShardPredictor, Tempo
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.engine.tables import Tables
 from quba_check.errors import InvariantError, QubaError
@@ -69,7 +70,8 @@ class Engine:
         self.store = store
         self.addresses = Addresses(classifier, suite, digests, protocol, seed)
         self.tables = Tables(store, self.addresses)
-        self._predictor = ShardPredictor(classifier, suite, self.addresses, protocol, seed, tempo or Tempo())
+        self._tempo = tempo or Tempo()
+        self._predictor = ShardPredictor(classifier, suite, self.addresses, protocol, seed, self._tempo)
         self._progress = progress
         self._guard = classifier.guard()
         self._fresh: list[ShardKey] = []
@@ -119,6 +121,15 @@ class Engine:
                     self._adopt(self.tables.shard(key).about.get("outputs"))
             elif not self._make(unit):
                 time.sleep(WAIT_SECONDS)
+
+    def answers(self, images: Images, *, crop: bool = True) -> Answers:
+        """What the model says of images of one's own; see `quba_check.engine.answers`. Nothing is stored."""
+        if self.classifier.outputs is None:
+            self.settle([CLEAN])
+        size = self._tempo.batch_size or CPU_BATCH
+        found = answers(self.classifier, images, crop=crop, batch_size=size)
+        self._guard.check("answers")
+        return found
 
     def check_unchanged(self) -> None:
         """Compare a checksum of parameters and buffers with that of the start, if anything was predicted.

@@ -74,12 +74,14 @@ class Project:
         data: the suite.
         store: where predictions are kept.
         settings: further environment variables.
+        paths: what is run.
     """
 
     root: Path
     data: Path
     store: Path
     settings: dict[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ("thresholds/x.yaml",)
 
     @classmethod
     def at(cls, root: Path, data: Path, thresholds: str = GATE) -> Project:
@@ -88,11 +90,11 @@ class Project:
         return cls(root, data, root / "store", {"NETS_NOTES": str(root / "passes")})
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-        """Start `pytest thresholds/x.yaml --model=nets:net ARGUMENTS`; it may still be running."""
+        """Start `pytest PATHS --model=nets:net ARGUMENTS`; it may still be running."""
         ours = ("PYTEST_", "NETS_", "QUBA_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", *QUICK, "thresholds/x.yaml", "--model=nets:net", *arguments],
+            [sys.executable, "-m", "pytest", *QUICK, *self.paths, "--model=nets:net", *arguments],
             cwd=self.root,
             env=kept
             | {

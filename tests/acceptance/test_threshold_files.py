@@ -81,32 +81,6 @@ def test_a_folder_is_every_profile_and_measures_once(judge_cold: Judge) -> None:
     ]
 
 
-def test_python_tests_beside_a_threshold_file_and_their_fixture(judge: Judge) -> None:
-    judge.write(
-        "test_own.py",
-        """
-def test_own(quba):
-    assert quba.measure("accuracy").value > 0.6
-
-def test_fails(quba):
-    assert quba.measure("accuracy").value > 0.7
-""",
-    )
-    result = judge("thresholds/x.yaml", "test_own.py", "-q")
-    result.assert_outcomes(passed=14, failed=1)
-    result.stdout.fnmatch_lines(["*def test_fails(quba):*", "E   *assert 0.66* > 0.7"])
-    alone = judge("test_own.py::test_own")
-    alone.assert_outcomes(passed=1)
-    assert judge.passes() == {}
-
-
-def test_the_fixture_without_a_model_skips(judge: Judge) -> None:
-    judge.write("test_own.py", "def test_own(quba):\n    pass\n")
-    result = judge("test_own.py", "-rs", model=None)
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines("*the fixture 'quba' needs --model")
-
-
 def test_testpaths_are_for_runs_without_a_model(judge: Judge) -> None:
     judge.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
     judge.write("tests/test_own.py", "def test_own():\n    pass\n")

@@ -1,0 +1,87 @@
+"""The fixture `quba`: tests written in Python, beside threshold files and alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from acceptance.runs import CLEAN_IMAGES, Judge, Project
+
+
+def test_beside_a_threshold_file_and_alone(judge: Judge) -> None:
+    judge.write(
+        "test_own.py",
+        """
+def test_own(quba):
+    assert quba.measure("accuracy").value > 0.6
+
+def test_fails(quba):
+    assert quba.measure("accuracy").value > 0.7
+""",
+    )
+    result = judge("thresholds/x.yaml", "test_own.py", "-q")
+    result.assert_outcomes(passed=14, failed=1)
+    result.stdout.fnmatch_lines(["*def test_fails(quba):*", "E   *assert 0.66* > 0.7"])
+    alone = judge("test_own.py::test_own")
+    alone.assert_outcomes(passed=1)
+    assert judge.passes() == {}
+
+
+def test_without_a_model_it_skips(judge: Judge) -> None:
+    judge.write("test_own.py", "def test_own(quba):\n    pass\n")
+    result = judge("test_own.py", "-rs", model=None)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines("SKIPPED * the fixture 'quba' needs a model. Name one with --model=SPEC.")
+
+
+def test_each_of_several_models_in_turn(judge_cold: Judge) -> None:
+    judge_cold.write(
+        "test_own.py",
+        """
+import numpy as np
+
+def test_own(quba):
+    assert quba.answers([np.zeros((8, 8, 3), np.uint8)]).probabilities.shape == (1, 3)
+    assert quba.measure("accuracy").n == 9
+
+def test_other():
+    pass
+""",
+    )
+    result = judge_cold("test_own.py", "-v", "--model=nets:other")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["test_own.py::test_own[[]nets:other[]] PASSED*", "test_own.py::test_own[[]nets:net[]] PASSED*"],
+        consecutive=False,
+    )
+    assert judge_cold.passes() == {"forward": 2 * (CLEAN_IMAGES + 1)}
+
+
+def test_the_protocol_is_that_of_the_option(judge: Judge) -> None:
+    judge.write("test_own.py", "def test_own(quba):\n    assert quba.protocol.name == 'released'\n")
+    judge("test_own.py", "--quba-protocol=released").assert_outcomes(passed=1)
+
+
+def test_a_model_that_cannot_be_used_is_told_in_one_line(judge: Judge) -> None:
+    judge.write("test_own.py", "def test_own(quba):\n    pass\n")
+    result = judge("test_own.py", model="nets:nett")
+    result.assert_outcomes(errors=1)
+    assert "nets:nett: 'nets' has no 'nett'. Did you mean 'net'?" in result.outlines
+    assert not any("Traceback" in line or line.startswith("E  ") for line in result.outlines)
+
+
+def test_workers_share_predictions(tiny_data: Path, tmp_path: Path) -> None:
+    project = replace(Project.at(tmp_path / "project", tiny_data), paths=("test_own.py",))
+    text = """
+import pytest, torch
+
+@pytest.mark.parametrize("number", range(4))
+def test_own(quba, number):
+    assert quba.measure("accuracy").n == 9
+    assert torch.get_num_threads() == 1
+"""
+    (project.root / "test_own.py").write_text(text, encoding="utf-8")
+    result = project.run("-n", "2", OMP_NUM_THREADS="2")
+    assert result.code == 0, result.out
+    assert "4 passed" in result.out
+    assert project.passes() == {"forward": CLEAN_IMAGES}
