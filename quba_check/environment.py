@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from quba_check.protocol.record import EnvironmentRow
 
-_PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless")
+_PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless", "onnxruntime")
 
 
 def environment(device: str, precision: str, seed: int) -> EnvironmentRow:

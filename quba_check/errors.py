@@ -107,6 +107,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+def needs(package: str, *, extra: str) -> str:
+    """The end of a message about a package that only an extra of quba-check installs.
+
+    >>> needs("onnxruntime", extra="onnx")
+    'needs onnxruntime, which is not installed. Install it: pip install "quba-check[onnx]".'
+    """
+    return f'needs {package}, which is not installed. Install it: pip install "quba-check[{extra}]".'
+
+
 def listed(names: Iterable[str], limit: int = 20) -> str:
     """Names joined by commas, cut after `limit` with a count of the rest.
 

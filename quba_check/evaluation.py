@@ -114,7 +114,7 @@ class Evaluation:
     def plan(self, names: Iterable[str]) -> None:
         """Say which dimensions will be measured, so that what they share is done in one pass."""
         views = (view for name in names for view in registry[name].views(self.facts.suite))
-        self._planned = tuple(dict.fromkeys(view for view in views if self.suite.missing(view) is None))
+        self._planned = tuple(dict.fromkeys(view for view in views if self._can_be_predicted(view)))
 
     def check(self) -> None:
         """List the images and show the model the first ones: mistakes are found before the long work starts.
@@ -235,6 +235,11 @@ class Evaluation:
         """The views of images behind some dimensions, as far as they are there, in a fixed order."""
         views = {view.images for name in names for view in registry[name].views(self.facts.suite)}
         return sorted((view for view in views if self.suite.missing(view) is None), key=str)
+
+    def _can_be_predicted(self, view: View) -> bool:
+        if view.attack is not None and self.classifier.no_gradient:
+            return False
+        return self.suite.missing(view) is None
 
     def _measured(self, name: str) -> Outcome:
         dimension = registry[name]

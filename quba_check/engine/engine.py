@@ -12,7 +12,7 @@ from quba_check.engine.answers import Answers, Images, answers
 from quba_check.engine.shards import CPU_BATCH, ShardPredictor, Tempo
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.engine.tables import Tables
-from quba_check.errors import InvariantError, QubaError
+from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.protocol.predictions import Predictions
@@ -89,6 +89,8 @@ class Engine:
             UnmeasurableError: an attack is wanted on a model without gradients.
             QubaError: an image, the model or the store let us down.
         """
+        if self.classifier.no_gradient and any(view.attack is not None for view in views):
+            raise UnmeasurableError(self.classifier.no_gradient)
         self.settle([*views, *planned])
         wanted = self._stored(views)
         while True:

@@ -34,6 +34,7 @@ class Classifier:
         precision: of forward passes that no gradient goes through.
         stated_outputs: what it returns, where its `quba_config` says so.
         outputs: what it returns; None until it was stated or seen on real images (`outputs.output_kind`).
+        no_gradient: why no gradient passes through it, where that is known; empty otherwise.
         notes: remarks for the record, such as defaults that were used.
     """
 
@@ -50,6 +51,7 @@ class Classifier:
     precision: Precision = "fp32"
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
+    no_gradient: str = ""
     notes: tuple[str, ...] = ()
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)

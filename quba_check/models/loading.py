@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
 from torch import nn
 
@@ -23,51 +20,18 @@ from quba_check.models.classifier import Classifier
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
 from quba_check.models.fit import fit
+from quba_check.models.network import Loading, Network
 from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
 from quba_check.models.specs import ModelSpec
-from quba_check.models.vocabulary import Statement
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How a model is loaded; the fields are the arguments of `specs.load_classifier`."""
-
-    classes: int
-    image_size: int | None = None
-    arch: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    trust_pickle: bool = False
-    worker: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A module as its loader found it: on the CPU, not yet in eval mode.
-
-    Attributes:
-        module: the module that classifies.
-        architecture: its timm name, or empty.
-        sources: files of the user's own whose content makes it what it is, besides its tensors.
-        statements: what is said of its preparation and outputs elsewhere than on the module; the last wins.
-        notes: remarks for the record on how it was found.
-        parameters: number of parameters, where the module does not hold them as its own.
-    """
-
-    module: nn.Module
-    architecture: str = ""
-    sources: tuple[Path, ...] = ()
-    statements: tuple[Statement, ...] = ()
-    notes: tuple[str, ...] = ()
-    parameters: int | None = None
 
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     """The classifier that a spec names; see `specs.load_classifier`."""
     device = resolve_device(how.device, how.worker)
     precision = resolve_precision(how.precision, device)
-    network = _network(spec, how)
+    network = _network(spec, how, device)
     module = network.module
+    device = network.device or device
     preparation = preparation_of(
         module,
         spec=spec.text,
@@ -99,13 +63,14 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
         trainable=trainable,
         classes=how.classes,
         device=device,
-        precision=precision,
+        precision=network.precision or precision,
+        no_gradient=network.no_gradient,
         stated_outputs=stated_outputs(module, spec=spec.text, statements=network.statements),
         notes=tuple(notes),
     )
 
 
-def _network(spec: ModelSpec, how: Loading) -> Network:
+def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
     match spec.kind:
         case "demo":
             return _demo(spec)
@@ -116,6 +81,10 @@ def _network(spec: ModelSpec, how: Loading) -> Network:
             return Network(result.module, sources=own_sources(result.module, result.by))
         case "file":
             return _from_file(spec, how)
+        case "onnx":
+            from quba_check.models.onnx_loading import onnx_network
+
+            return onnx_network(spec, how, device)
 
 
 def _demo(spec: ModelSpec) -> Network:

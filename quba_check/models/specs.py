@@ -13,13 +13,14 @@ from quba_check.errors import ModelError, did_you_mean
 if TYPE_CHECKING:
     from quba_check.models.classifier import Classifier
 
-Kind = Literal["demo", "file", "timm", "callable"]
+Kind = Literal["demo", "file", "onnx", "timm", "callable"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+ONNX_SUFFIX = ".onnx"
 TIMM_PREFIX = "timm:"
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
-    f"{TIMM_PREFIX}NAME, package.module:callable"
+    f"an ONNX file ({ONNX_SUFFIX}), {TIMM_PREFIX}NAME, package.module:callable"
 )
 
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
@@ -74,9 +75,9 @@ def check_spec(text: str) -> ModelSpec:
     if text.startswith(TIMM_PREFIX) and len(text) > len(TIMM_PREFIX):
         return ModelSpec(text, "timm", text.removeprefix(TIMM_PREFIX))
     path = Path(text).expanduser()
-    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+    if path.suffix.lower() in (*CHECKPOINT_SUFFIXES, ONNX_SUFFIX):
         _check_file(text, path)
-        return ModelSpec(text, "file", path.stem)
+        return ModelSpec(text, "onnx" if path.suffix.lower() == ONNX_SUFFIX else "file", path.stem)
     if _CALLABLE.fullmatch(text):
         return ModelSpec(text, "callable", text)
     if path.is_dir():
@@ -117,7 +118,8 @@ def load_classifier(
         OptionError: device or precision is unknown or not there.
     """
     read = check_spec(spec)
-    from quba_check.models.loading import Loading, loaded
+    from quba_check.models.loading import loaded
+    from quba_check.models.network import Loading
 
     return loaded(
         read,

@@ -19,8 +19,8 @@ sets:
   clean: {reader: folder, path: val}
 """
 KINDS = (
-    "demo, demo-textured, a checkpoint file (.pt, .pth, .ckpt, .bin, .safetensors), timm:NAME, "
-    "package.module:callable"
+    "demo, demo-textured, a checkpoint file (.pt, .pth, .ckpt, .bin, .safetensors), "
+    "an ONNX file (.onnx), timm:NAME, package.module:callable"
 )
 
 

@@ -10,14 +10,14 @@ from quba_check.models.specs import check_spec
 
 ALLOWED = (
     "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .ckpt, .bin, .safetensors), "
-    "timm:NAME, package.module:callable."
+    "an ONNX file (.onnx), timm:NAME, package.module:callable."
 )
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_with_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("my_ckpt.pt", "net.onnx", "UPPER.PTH"):
+    for name in ("my_ckpt.pt", "net.onnx", "net.tflite", "UPPER.PTH"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "best.safetensors").write_bytes(b"x")
@@ -32,6 +32,7 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("my_ckpt.pt", "file", "my_ckpt"),
         ("UPPER.PTH", "file", "UPPER"),
         ("runs/best.safetensors", "file", "best"),
+        ("net.onnx", "onnx", "net"),
         ("timm:resnet50", "timm", "resnet50"),
         ("timm:resnet50.a1_in1k", "timm", "resnet50.a1_in1k"),
         ("models.zoo:small", "callable", "models.zoo:small"),
@@ -51,7 +52,7 @@ def test_kinds_and_names(text, kind, name):
         ("", f"--model: is empty. {ALLOWED}"),
         ("timm:", f"timm:: is no model spec. {ALLOWED}"),
         ("a b:c", f"a b:c: is no model spec. {ALLOWED}"),
-        ("net.onnx", f"net.onnx: is not a checkpoint file, got suffix '.onnx'. {ALLOWED}"),
+        ("net.tflite", f"net.tflite: is not a checkpoint file, got suffix '.tflite'. {ALLOWED}"),
         ("runs", f"runs: is a folder, which is no model. {ALLOWED}"),
         ("runs.pt", f"runs.pt: is a folder, which is no model. {ALLOWED}"),
         ("my_ckp.pt", "my_ckp.pt: no such file in {here}. Did you mean 'my_ckpt.pt'?"),

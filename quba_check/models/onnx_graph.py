@@ -1,0 +1,100 @@
+"""What an ONNX file holds: its weights are counted and digested, none of it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from quba_check.errors import ModelError, needs
+
+_WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23})
+"""Of onnx.TensorProto.DataType: floating point of every width, and the integers of 8 and 4 bits that weights
+are quantised to. Wider integers are shapes, axes and indices, and the biases of quantised layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxGraph:
+    """What is known of an ONNX file without running it.
+
+    Attributes:
+        parameters: elements of the weights that are stored in the graph: floating-point and 8- or 4-bit
+            tensors of more than one element, as initialisers or constants, in subgraphs and functions too.
+            Exporters fold layers together: a BatchNorm that was folded into a convolution counts no more.
+        contents: digest (blake2b) of the file and of the files that hold weights for it.
+    """
+
+    parameters: int
+    contents: bytes
+
+
+def read_graph(path: Path, *, spec: str) -> OnnxGraph:
+    """Read an ONNX file, without the weights that it keeps in other files.
+
+    Args:
+        path: an existing file.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: onnx is not installed, the file cannot be read or is no ONNX file, or one that holds
+            weights for it is missing.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ModelError(f"{spec}: an ONNX model {needs('onnx', extra='onnx')}") from error
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except OSError as error:
+        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
+    except Exception as error:  # of the protobuf package, which is onnx's own affair
+        raise ModelError(f"{spec}: is no ONNX file, or a damaged one.") from error
+    if not model.graph.output:
+        raise ModelError(f"{spec}: is no ONNX file, or a damaged one.")
+    tensors = [*_of_graph(model.graph), *(_of_nodes(node for made in model.functions for node in made.node))]
+    files = [path, *(path.parent / name for name in sorted(set(_locations(tensors))))]
+    for file in files[1:]:
+        if not file.is_file():
+            raise ModelError(
+                f"{spec}: the file that holds its weights is not there: looked for {file}. "
+                "Put it beside the ONNX file, where it was when that was made."
+            )
+    weights = (math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES)
+    return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files))
+
+
+def _of_graph(graph: Any) -> Iterator[Any]:
+    """The tensors that are stored in a graph."""
+    yield from graph.initializer
+    yield from (sparse.values for sparse in graph.sparse_initializer)
+    yield from _of_nodes(graph.node)
+
+
+def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
+    """The tensors that are stored in nodes: constants, and what subgraphs hold."""
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            if attribute.HasField("g"):
+                yield from _of_graph(attribute.g)
+            for graph in attribute.graphs:
+                yield from _of_graph(graph)
+
+
+def _locations(tensors: Iterable[Any]) -> Iterator[str]:
+    """Names of the files that hold tensors outside of the model's own, relative to it."""
+    for tensor in tensors:
+        yield from (entry.value for entry in tensor.external_data if entry.key == "location")
+
+
+def _digest(files: Iterable[Path]) -> bytes:
+    whole = hashlib.blake2b(digest_size=16)
+    for path in files:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest())
+    return whole.digest()

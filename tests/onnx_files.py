@@ -1,0 +1,75 @@
+"""ONNX files for tests: networks that torch exports, and graphs made by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+
+def colours(classes: int = 3) -> nn.Module:
+    """A small network with a convolution and a BatchNorm that looks for the colour of each class."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(4)
+    norm.running_mean, norm.running_var = torch.rand(4), 0.5 + torch.rand(4)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        norm,
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, classes),
+    )
+    with torch.no_grad():
+        net[0].weight[:3] += 2 * torch.eye(3)[:, :, None, None]
+        net[5].weight[:3, :3] += 3 * torch.eye(3)
+    return net.eval()
+
+
+def export(net: nn.Module, path: Path, *, batch: int = 2, side: int = 8, fixed: bool = False) -> Path:
+    """What torch's own exporter writes: for any number of images, or for `batch` at a time."""
+    shapes = None if fixed else ({0: torch.export.Dim("images")},)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter's own, about torch
+        torch.onnx.export(
+            net,
+            (torch.zeros(batch, 3, side, side),),
+            path,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=shapes,
+        )
+    return path
+
+
+def mean_of_colours(
+    path: Path,
+    *,
+    shape: Sequence[str | int] = ("n", 3, "h", "w"),
+    kind: int = TensorProto.FLOAT,
+    extra_inputs: Iterable[str] = (),
+    extra_outputs: Iterable[str] = (),
+) -> Path:
+    """A graph that answers with the mean of each colour channel, through an identity matrix of weights."""
+    weights = numpy_helper.from_array(
+        torch.eye(3).numpy().astype(helper.tensor_dtype_to_np_dtype(kind)), "weights"
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["means"], axes=[2, 3]),
+        *(helper.make_node("Identity", ["means"], [name]) for name in extra_outputs),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+    ]
+    inputs = [helper.make_tensor_value_info(name, kind, shape) for name in ("images", *extra_inputs)]
+    outputs = [helper.make_tensor_value_info(name, kind, [shape[0], 3, 1, 1]) for name in extra_outputs]
+    outputs.append(helper.make_tensor_value_info("logits", kind, [shape[0], 3]))
+    graph = helper.make_graph(nodes, "colours", inputs, outputs, [weights])
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return path
