@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from quba_check import object_focus_command
 from quba_check.errors import OptionError, UserError, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     population.add_argument("--name", help="what reports call it (default: the file's name)")
     population.set_defaults(command=_population)
 
-    suite = commands.add_parser("suite", help="look at a data folder")
+    suite = commands.add_parser("suite", help="look at a data folder, or add to it")
     actions = suite.add_subparsers(metavar="ACTION", required=True)
     describe = actions.add_parser("describe", help="say which sets a data folder has")
     describe.add_argument("folder", type=Path, metavar="DIR", help="data folder")
     describe.set_defaults(command=_describe)
+    object_focus_command.add_to(actions)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of a file format, for editors")
     schema.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))
@@ -142,7 +144,8 @@ def _where(suite: Suite, name: str) -> str:
         return reason
     if suite.generates(whole):
         return "made from clean"
-    place = str(suite.place(whole).relative_to(suite.root))
+    found = suite.place(whole)
+    place = str(found.relative_to(suite.root) if found.is_relative_to(suite.root) else found)
     if name != CORRUPTIONS_SET:
         return place
     conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]

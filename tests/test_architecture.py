@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {*GROUND, "dimensions", "suites", "models", "engine", "demo", "evaluation"},
     "options": GROUND,
 }
-NO_PYTEST = {"run", "ledger", "cli"}
+NO_PYTEST = {"run", "ledger", "cli", "object_focus_command"}
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
 PYTEST_SIDE = {"plugin", "items", "controller"}
 

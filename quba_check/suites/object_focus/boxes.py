@@ -1,0 +1,148 @@
+"""Boxes: a CSV file with one box for each clean image, in which GrabCut finds the object."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quba_check.errors import SuiteError
+from quba_check.suites.object_focus.mixing import Box, Mask, Picture
+from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of
+from quba_check.suites.suite import Example, Suite
+
+COLUMNS = ("path", "x0", "y0", "x1", "y1")
+ITERATIONS = 5
+SMALLEST_SHARE = 0.1
+"""GrabCut has failed if less of the box than this is object. Both numbers are those of the published sets."""
+
+
+class BoxFile:
+    """Boxes by image, in the columns `path,x0,y0,x1,y1` of a CSV file; further columns are passed over.
+
+    Coordinates are pixels from the upper left corner, `x1` and `y1` excluded; fractions are widened to whole
+    pixels. Images that the set does not have are passed over; images with several boxes are left out, as they
+    are from the published sets.
+
+    Args:
+        path: the CSV file; its paths begin at the data folder or at the set's own folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._boxes: dict[int, list[tuple[int, Box]]] = {}
+
+    @property
+    def shown(self) -> str:
+        """`boxes FILE`."""
+        return f"boxes {self.path.absolute()}"
+
+    def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
+        """Read the boxes of the images.
+
+        Raises:
+            SuiteError: with its line: a column is missing, a coordinate is no number, a box is empty; or no
+                box is about an image of the set.
+        """
+        names = names_of(suite, examples)
+        numbers = {name: n for n, known_as in enumerate(names) for name in known_as}
+        for line, row in _rows(self.path):
+            box = _box(f"{self.path}:{line}", row)
+            if (number := numbers.get(row["path"])) is not None:
+                self._boxes.setdefault(examples[number].index, []).append((line, box))
+        if not self._boxes:
+            expected = " or ".join(names[0])
+            raise SuiteError(
+                f"{self.path}: no box for any of the {len(examples):,} clean images. "
+                f"Expected: paths such as {expected}."
+            )
+
+    def locate(self, example: Example, picture: Picture) -> Located | LeftOut:
+        """The object that GrabCut finds in an image's box, and that box.
+
+        Raises:
+            SuiteError: the box reaches outside the image.
+        """
+        boxes = self._boxes.get(example.index, [])
+        if len(boxes) != 1:
+            return LeftOut.SEVERAL if boxes else LeftOut.NO_BOX
+        ((line, box),) = boxes
+        height, width = picture.shape[:2]
+        if min(box) < 0 or box.x1 > width or box.y1 > height:
+            raise SuiteError(
+                f"{self.path}:{line}: the box reaches outside the image, got {','.join(map(str, box))}. "
+                f"Allowed: 0 to {width} for x, 0 to {height} for y."
+            )
+        if is_too_large(box, picture):
+            return LeftOut.FILLS
+        mask = segmented(picture, box)
+        return LeftOut.NOT_FOUND if mask is None else Located(mask, box)
+
+
+def segmented(picture: Picture, box: Box) -> Mask | None:
+    """The object in a box, by OpenCV's GrabCut, as in the published sets, always from the same random start.
+
+    Returns:
+        The mask; None where GrabCut finds too little or cannot start, as in pictures of a few pixels.
+
+    Source: Rother, Kolmogorov, Blake: GrabCut (SIGGRAPH 2004); Xiao et al. (ICLR 2021), table 1.
+    """
+    import cv2
+
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    rectangle = (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
+    cv2.setRNGSeed(0)  # of this thread
+    try:
+        cv2.grabCut(
+            np.ascontiguousarray(picture),
+            mask,
+            rectangle,
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            ITERATIONS,
+            cv2.GC_INIT_WITH_RECT,
+        )
+    except cv2.error:
+        return None
+    found: Mask = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    return found if found.sum() >= SMALLEST_SHARE * box.area else None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row that is not empty."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True, restval="")
+            header = rows.fieldnames or ()
+            if not set(COLUMNS) <= set(header):
+                got = ", ".join(header) or "nothing"
+                raise SuiteError(f"{path}:1: the header must name {', '.join(COLUMNS)}, got {got}.")
+            for row in rows:
+                yield rows.line_num, row
+    except UnicodeDecodeError:
+        raise SuiteError(f"{path}: not a text file in UTF-8.") from None
+    except csv.Error as error:
+        raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _box(where: str, row: dict[str, str]) -> Box:
+    x0, y0, x1, y1 = (_number(where, column, row[column]) for column in COLUMNS[1:])
+    if not (x0 < x1 and y0 < y1):
+        got = ",".join(row[column] for column in COLUMNS[1:])
+        raise SuiteError(f"{where}: the box is empty, got {got}. Allowed: x0 < x1 and y0 < y1.")
+    return Box(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+
+
+def _number(where: str, column: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SuiteError(f"{where}: {column} must be a number of pixels, got '{text}'.")
+    return number

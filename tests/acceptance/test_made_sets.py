@@ -1,0 +1,108 @@
+"""Mixed sets that the command made, judged: one network looks at backgrounds only, one at objects only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from acceptance.runs import Judge
+from PIL import Image
+
+from quba_check.cli import main
+
+SIDE, PER_CLASS = 16, 4
+COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}
+MANIFEST = """\
+schema: 1
+name: coloured squares
+classes: [red, green, blue]
+sets:
+  clean: {reader: folder, path: val}
+"""
+NETWORKS = '''\
+"""Networks that name the strongest colour at a place."""
+
+import torch
+from torch import nn
+
+
+class Looks(nn.Module):
+    quba_config = {
+        "input_size": (3, 16, 16), "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0),
+        "interpolation": "bilinear", "crop_pct": 1.0,
+    }
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+        self.scale = nn.Parameter(torch.full((3,), 20.0))
+
+    def forward(self, x):
+        corner, middle = x[:, :, :3, :3], x[:, :, 7:9, 7:9]
+        return (corner if self.where == "background" else middle).mean(dim=(2, 3)) * self.scale
+
+
+def background():
+    return Looks("background")
+
+
+def object():
+    return Looks("object")
+'''
+GATE = """\
+schema: 1
+name: object gate
+dimensions: {object_focus: {min: 0.9}}
+"""
+
+
+def noisy(rng: np.random.Generator, colour: tuple[int, ...]) -> np.ndarray:
+    return np.clip(colour + rng.normal(0, 12, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Squares of a class's colour on ground of a darker shade of it; the command has added the mixed sets."""
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[5:11, 6:10] = True
+    rng = np.random.default_rng(5)
+    for name, colour in COLOURS.items():
+        for k in range(PER_CLASS):
+            picture = np.where(mask[..., None], noisy(rng, colour), noisy(rng, colour) // 2)
+            for folder, content in (("data/val", picture), ("masks", mask)):
+                path = tmp_path / folder / name / f"{k}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(content).save(path)
+    (tmp_path / "data" / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+    masks = str(tmp_path / "masks")
+    assert main(["suite", "make-object-focus", str(tmp_path / "data"), "--masks", masks, "--write"]) == 0
+    return tmp_path / "data"
+
+
+def test_who_looks_at_backgrounds_is_not_let_through(
+    made: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Judge(pytester, pytester.path / "store")
+    monkeypatch.setenv("QUBA_DATA", str(made))
+    monkeypatch.setenv("QUBA_STORE", str(judge.store))
+    pytester.syspathinsert(judge.write("made_nets.py", NETWORKS).parent)
+    judge.write("thresholds/x.yaml", GATE)
+    result = judge(
+        "thresholds/x.yaml", "--quba-report=r.json", "--model=made_nets:object", model="made_nets:background"
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    sys.modules.pop("made_nets", None)
+
+    of = json.loads((made / "object_focus/object-focus.json").read_text(encoding="utf-8"))["pictures"]
+    lucky = sum(f"val/{name.partition('/')[0]}/" in pair["rand"] for name, pair in of.items()) / len(of)
+    assert 0 < lucky < 0.7
+    (background,) = pytester.path.glob("r-*background*.json")
+    (looker,) = pytester.path.glob("r-*object*.json")
+    found = judge.record(background.name)["measurements"]["object_focus"]
+    assert found["value"] == pytest.approx(lucky)
+    assert found["parts"]["mixed_same"]["value"] == 1
+    assert found["parts"]["mixed_rand"]["value"] == pytest.approx(lucky)
+    assert judge.record(looker.name)["measurements"]["object_focus"]["value"] == 1

@@ -1,0 +1,139 @@
+"""Boxes, and the objects that GrabCut finds in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quba_check.errors import SuiteError
+from quba_check.protocol.view import View
+from quba_check.suites.object_focus.boxes import BoxFile, segmented
+from quba_check.suites.object_focus.mixing import Box
+from quba_check.suites.object_focus.objects import LeftOut
+
+
+def scene(seed=0):
+    """A dark disc on bright ground, with noise; and where the disc is."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:60, :80]
+    disc = (x - 40) ** 2 + (y - 30) ** 2 < 15**2
+    levels = np.where(disc, 60, 190)[..., None] + rng.normal(0, 12, (60, 80, 3))
+    return np.clip(levels, 0, 255).astype(np.uint8), disc
+
+
+def test_grabcut_finds_a_disc_in_its_box():
+    picture, disc = scene()
+    mask = segmented(picture, Box(20, 10, 60, 50))
+    assert mask.shape == disc.shape
+    assert (mask & disc).sum() / (mask | disc).sum() > 0.95
+    assert not mask[:, :20].any()
+
+
+def test_grabcut_says_the_same_again():
+    picture, _ = scene()
+    first = segmented(picture, Box(20, 10, 60, 50))
+    segmented(scene(1)[0], Box(5, 5, 70, 55))
+    assert (segmented(picture, Box(20, 10, 60, 50)) == first).all()
+
+
+def test_grabcut_on_too_few_pixels():
+    assert segmented(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 1, 1)) is None
+
+
+def located(suite, path, number=0):
+    examples = suite.examples(View("clean"))
+    objects = BoxFile(path)
+    objects.prepare(suite, examples)
+    return objects.locate(examples[number], np.asarray(suite.image(examples[number])))
+
+
+@pytest.mark.parametrize("name", ["val/apple/2.png", "apple/2.png"])
+def test_the_box_is_what_the_file_says(suite, boxes, name):
+    picture, _ = scene()
+    Image.fromarray(picture).save(suite.root / "val/apple/2.png")
+    path = boxes(f"kind,path,x0,y0,x1,y1\nbig,{name},20.4,10,59.1,50\n,train/x.png,1,1,2,2\n")
+    found = located(suite, path, 1)
+    assert found.box == Box(20, 10, 60, 50)
+    assert found.mask[30, 40]
+    assert not found.mask[10, 20]
+
+
+def test_images_without_one_box(suite, boxes):
+    path = boxes(
+        "path,x0,y0,x1,y1\n"
+        "apple/2.png,1,1,3,3\n"
+        "apple/2.png,4,4,6,6\n"
+        "apple/3.png,0,0,10,8\n"
+        "pear/1.png,0,0,1,1\n"
+    )
+    assert [located(suite, path, number) for number in range(4)] == [
+        LeftOut.NO_BOX,
+        LeftOut.SEVERAL,
+        LeftOut.FILLS,
+        LeftOut.NOT_FOUND,
+    ]
+    assert [str(LeftOut.NO_BOX), str(LeftOut.SEVERAL), str(LeftOut.NOT_FOUND)] == [
+        "no box",
+        "several boxes",
+        "no object found in the box",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "path,x0,y0\n",
+            ":1: the header must name path, x0, y0, x1, y1, got path, x0, y0.",
+        ),
+        ("", ":1: the header must name path, x0, y0, x1, y1, got nothing."),
+        (
+            "path,x0,y0,x1,y1\n\napple/1.jpg,1,1,a,3\n",
+            ":3: x1 must be a number of pixels, got 'a'.",
+        ),
+        (
+            "path,x0,y0,x1,y1\napple/1.jpg,1,1,nan,3\n",
+            ":2: x1 must be a number of pixels, got 'nan'.",
+        ),
+        (
+            "path,x0,y0,x1,y1\napple/1.jpg,1,1,3\n",
+            ":2: y1 must be a number of pixels, got ''.",
+        ),
+        (
+            "path,x0,y0,x1,y1\napple/1.jpg,3,1,3,4\n",
+            ":2: the box is empty, got 3,1,3,4. Allowed: x0 < x1 and y0 < y1.",
+        ),
+        (
+            "path,x0,y0,x1,y1\napple/1.jpg,0,-1,3,4\n",
+            ":2: the box reaches outside the image, got 0,-1,3,4. Allowed: 0 to 10 for x, 0 to 8 for y.",
+        ),
+        (
+            "path,x0,y0,x1,y1\napple/1.jpg,0,0,11,4\n",
+            ":2: the box reaches outside the image, got 0,0,11,4. Allowed: 0 to 10 for x, 0 to 8 for y.",
+        ),
+        (
+            "path,x0,y0,x1,y1\nfig/1.jpg,0,0,1,1\n",
+            (
+                ": no box for any of the 5 clean images. "
+                "Expected: paths such as val/apple/1.jpg or apple/1.jpg."
+            ),
+        ),
+        ('path,x0,y0,x1,y1\n"apple,1\n', ":2: not a CSV file (unexpected end of data)."),
+    ],
+)
+def test_messages(suite, boxes, text, message):
+    path = boxes(text)
+    with pytest.raises(SuiteError) as raised:
+        located(suite, path)
+    assert str(raised.value) == f"{path}{message}"
+
+
+def test_a_file_that_is_not_there_or_no_text(suite, tmp_path):
+    with pytest.raises(SuiteError) as raised:
+        located(suite, tmp_path / "no.csv")
+    assert str(raised.value) == f"{tmp_path / 'no.csv'}: cannot be read (No such file or directory)."
+    (tmp_path / "no.csv").write_bytes(b"path,x0,y0,x1,y1\n\xff")
+    with pytest.raises(SuiteError) as raised:
+        located(suite, tmp_path / "no.csv")
+    assert str(raised.value) == f"{tmp_path / 'no.csv'}: not a text file in UTF-8."

@@ -1,0 +1,191 @@
+"""Two sets made of a suite: what is in them, that they repeat, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quba_check.errors import SuiteError
+from quba_check.suites import open_suite
+from quba_check.suites.object_focus import MaskFolder, make_object_focus
+from quba_check.suites.object_focus.masks import read_mask
+from quba_check.suites.object_focus.mixing import Box, without_object
+
+SETS = ("mixed_same", "mixed_rand")
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def origins(folder: Path) -> dict:
+    return json.loads((folder / "object-focus.json").read_text(encoding="utf-8"))
+
+
+def test_every_picture_is_one_object_before_another_image(suite, masks, tmp_path):
+    out = tmp_path / "made" / "here"
+    made = make_object_focus(suite, MaskFolder(masks), out)
+    assert (made.images, made.classes, made.clean, made.left_out) == (5, ("apple", "pear"), 5, "")
+    names = {f"apple/0000{k}.png" for k in range(3)} | {f"pear/0000{k}.png" for k in range(2)}
+    assert content(out).keys() == {f"{name}/{file}" for name in SETS for file in names} | {
+        "object-focus.json"
+    }
+    said = origins(out)
+    assert said["schema"] == 1
+    assert said["left_out"] == {}
+    assert said["made_with"] == {
+        "data": str(suite.root),
+        "objects": f"masks {masks}",
+        "seed": 0,
+        "per class": None,
+    }
+    assert said["pictures"].keys() == names
+    foregrounds = sorted(of["foreground"] for of in said["pictures"].values())
+    assert foregrounds == [
+        f"val/{name}" for name in ("apple/1.jpg", "apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png")
+    ]
+    for name, of in said["pictures"].items():
+        label = name.partition("/")[0]
+        original = pixels(suite.root / of["foreground"])
+        mask = read_mask((masks / of["foreground"].removeprefix("val/")).with_suffix(".png"))
+        assert of["foreground"].startswith(f"val/{label}/")
+        assert of["same"].startswith(f"val/{label}/")
+        for set_name in SETS:
+            mixed = pixels(out / set_name / name)
+            behind = of[set_name.removeprefix("mixed_")]
+            assert behind != of["foreground"]
+            assert (mixed[mask] == original[mask]).all()
+            background = without_object(pixels(suite.root / behind), Box(3, 2, 7, 6))
+            assert (mixed[~mask] == background[~mask]).all()
+
+
+def test_nothing_of_the_background_s_object_and_of_the_object_s_background_is_left(suite, masks, tmp_path):
+    """Objects are white on black in images of one class, black on white in the other."""
+    for name in ("apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png"):
+        mask = pixels((masks / name).with_suffix(".png"))
+        Image.fromarray(mask if name.startswith("apple") else 255 - mask).save(suite.root / "val" / name)
+    (suite.root / "val/apple/1.jpg").unlink()
+    out = tmp_path / "made"
+    make_object_focus(open_suite(suite.root), MaskFolder(masks), out, seed=1)
+    mask = read_mask(masks / "apple/1.png")
+    for name, of in origins(out)["pictures"].items():
+        mixed = pixels(out / "mixed_rand" / name)
+        assert (mixed[mask] == (255 if name.startswith("apple") else 0)).all()
+        assert (mixed[~mask] == (0 if of["rand"].startswith("val/apple") else 255)).all()
+
+
+def test_backgrounds_of_another_size(suite, masks, tmp_path):
+    big = np.full((40, 50, 3), 77, np.uint8)
+    Image.fromarray(big).save(suite.root / "val/pear/2.png")
+    Image.new("L", (50, 40)).save(masks / "pear/2.png")
+    Image.fromarray(np.pad(np.full((4, 4), 255, np.uint8), ((0, 36), (0, 46)))).save(masks / "pear/2.png")
+    out = tmp_path / "made"
+    make_object_focus(suite, MaskFolder(masks), out)
+    mixed, mask = pixels(out / "mixed_same/pear/00000.png"), read_mask(masks / "pear/1.png")
+    assert mixed.shape == (8, 10, 3)
+    assert (mixed[~mask] == 77).all()
+    assert pixels(out / "mixed_same/pear/00001.png").shape == (40, 50, 3)
+
+
+def test_the_same_again_whatever_order_the_clean_set_has(suite, masks, tmp_path):
+    make_object_focus(suite, MaskFolder(masks), tmp_path / "one", seed=3)
+    images = sorted((suite.root / "val").rglob("*.*"), reverse=True)
+    rows = "".join(f"{path.relative_to(suite.root).as_posix()},{path.parent.name}\n" for path in images)
+    (suite.root / "clean.csv").write_text(f"path,label\n{rows}", encoding="utf-8")
+    manifest = suite.root / "quba-data.yaml"
+    text = manifest.read_text(encoding="utf-8").replace("folder, path: val", "csv, path: clean.csv")
+    manifest.write_text(text.replace("[apple, pear]", "[pear, apple]"), encoding="utf-8")
+    (tmp_path / "val").mkdir()
+    masks.rename(tmp_path / "val" / "val")
+    make_object_focus(open_suite(suite.root), MaskFolder(tmp_path / "val"), tmp_path / "two", seed=3)
+    one, two = content(tmp_path / "one"), content(tmp_path / "two")
+    del one["object-focus.json"], two["object-focus.json"]
+    assert one == two
+
+
+def test_another_seed_gives_other_backgrounds(suite, masks, tmp_path):
+    for seed in (0, 1):
+        make_object_focus(suite, MaskFolder(masks), tmp_path / str(seed), seed=seed)
+    assert content(tmp_path / "0") != content(tmp_path / "1")
+
+
+def test_at_most_so_many_of_a_class_that_can_be_used(suite, masks, tmp_path):
+    Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
+    made = make_object_focus(suite, MaskFolder(masks), tmp_path / "made", per_class=2)
+    assert made.images == 4
+    used = {of["foreground"] for of in origins(tmp_path / "made")["pictures"].values()}
+    assert used == {"val/apple/1.jpg", "val/apple/3.png", "val/pear/1.png", "val/pear/2.png"}
+
+
+def test_who_is_left_out_is_said(suite, masks, tmp_path):
+    (suite.root / "val/fig").mkdir()
+    manifest = suite.root / "quba-data.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("pear]", "pear, fig]"), encoding="utf-8")
+    for k in range(5):
+        Image.new("RGB", (10, 8)).save(suite.root / f"val/fig/{k}.png")
+    Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
+    (masks / "fig").mkdir()
+    Image.open(masks / "pear/1.png").save(masks / "fig/0.png")
+    made = make_object_focus(open_suite(suite.root), MaskFolder(masks), tmp_path / "made")
+    assert (made.images, made.classes, made.clean) == (4, ("apple", "pear"), 10)
+    assert made.left_out == (
+        "alone in its class: 1 (val/fig/0.png); empty mask: 1 (val/apple/2.png); "
+        "no mask: 4 (val/fig/1.png, val/fig/2.png, val/fig/3.png and 1 more)"
+    )
+    assert origins(tmp_path / "made")["left_out"]["no mask"] == [f"val/fig/{k}.png" for k in range(1, 5)]
+
+
+def test_too_few_objects(suite, masks, tmp_path):
+    (masks / "pear/1.png").unlink()
+    with pytest.raises(SuiteError) as raised:
+        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
+    assert str(raised.value) == (
+        f"{suite.root}: mixing needs two classes with two usable objects each, got apple. "
+        "Left out of 5 clean images: alone in its class: 1 (val/pear/2.png); no mask: 1 (val/pear/1.png)."
+    )
+    assert not (tmp_path / "made").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "masks"}
+
+
+def test_no_clean_images(suite, masks, tmp_path):
+    (suite.root / "val").rename(suite.root / "elsewhere")
+    with pytest.raises(SuiteError) as raised:
+        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
+    assert str(raised.value) == (
+        f"{suite.root}: the set 'clean' is not there: looked for {suite.root / 'val'}."
+    )
+
+
+def test_a_class_that_is_no_folder(suite, masks, tmp_path):
+    (suite.root / "clean.csv").write_text("path,label\nval/apple/1.jpg,0\n", encoding="utf-8")
+    (suite.root / "quba-data.yaml").write_text(
+        "schema: 1\nname: x\nclasses: [a/b, c]\nsets: {clean: {reader: csv, path: clean.csv}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(SuiteError) as raised:
+        make_object_focus(open_suite(suite.root), MaskFolder(masks), tmp_path / "made")
+    assert str(raised.value) == (
+        f"{suite.root}: the class 'a/b' cannot name a folder. Allowed: names without / and \\, "
+        "and no dot in front."
+    )
+
+
+def test_an_image_that_cannot_be_read_leaves_nothing_behind(suite, masks, tmp_path):
+    (suite.root / "val/pear/1.png").write_bytes(b"no image")
+    with pytest.raises(SuiteError) as raised:
+        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
+    assert str(raised.value) == (
+        f"{suite.root / 'val/pear/1.png'}: cannot be decoded as an image (no image format recognises it). "
+        "Replace or remove the file."
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "masks"}

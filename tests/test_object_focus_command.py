@@ -1,0 +1,152 @@
+"""`quba-check suite make-object-focus`: what it writes, what it says, and what mistakes get."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import CLASSES, write_suite
+
+from quba_check.cli import main
+from quba_check.protocol.view import View
+from quba_check.suites import open_suite
+
+DECLARED = """\
+  mixed_same: {reader: folder, path: mixed_same}
+  mixed_rand: {reader: folder, path: mixed_rand}
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The tiny suite without its mixed sets; beside it `masks/`, squares of nine pixels."""
+    root = write_suite(tmp_path / "data")
+    manifest = root / "quba-data.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(DECLARED, ""), encoding="utf-8")
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 3:6] = 255
+    for name in CLASSES:
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        for k in range(3):
+            Image.fromarray(mask).save(tmp_path / "masks" / name / f"00{k}.png")
+    return root
+
+
+def said(capsys, *arguments):
+    code = main(["suite", "make-object-focus", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_lines_to_add(data, tmp_path, capsys):
+    manifest = data / "quba-data.yaml"
+    before = manifest.read_bytes()
+    (tmp_path / "masks/apple/001.png").unlink()
+    assert said(capsys, data, "--masks", tmp_path / "masks") == (
+        0,
+        f"{data}/object_focus: 8 images in each set, of 3 classes\n"
+        "left out of 9 clean images: no mask: 1 (val/apple/001.png)\n"
+        f"Add to the sets in {manifest}:\n"
+        "  mixed_same: {reader: folder, path: object_focus/mixed_same, expected: 8}\n"
+        "  mixed_rand: {reader: folder, path: object_focus/mixed_rand, expected: 8}\n",
+        "",
+    )
+    assert manifest.read_bytes() == before
+
+
+def test_written_into_the_manifest_and_described(data, tmp_path, capsys):
+    arguments = (data, "--masks", tmp_path / "masks", "-o", data / "mixed", "--per-class", "2", "--write")
+    for _ in range(2):
+        assert said(capsys, *arguments) == (
+            0,
+            f"{data}/mixed: 6 images in each set, of 3 classes\n{data}/quba-data.yaml declares them\n",
+            "",
+        )
+    suite = open_suite(data)
+    assert len(suite.examples(View("mixed_same"))) == len(suite.examples(View("mixed_rand"))) == 6
+    assert main(["suite", "describe", str(data)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["mixed_same", "6", "6", "own", "mixed/mixed_same"] in rows
+    assert ["mixed_rand", "6", "6", "own", "mixed/mixed_rand"] in rows
+
+
+def test_classes_without_an_object_and_a_folder_elsewhere(data, tmp_path, capsys, monkeypatch):
+    for path in (tmp_path / "masks/cloud").iterdir():
+        path.unlink()
+    out = tmp_path / "elsewhere"
+    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks", "-o", out, "--write")
+    assert code == 0
+    assert text.splitlines()[0] == f"{out}: 6 images in each set, of 2 classes"
+    manifest = (data / "quba-data.yaml").read_text(encoding="utf-8")
+    assert (
+        f"  mixed_rand: {{reader: folder, path: {out}/mixed_rand, expected: 6, partial: true}}\n" in manifest
+    )
+    assert len(open_suite(data).examples(View("mixed_rand"))) == 6
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["suite", "describe", str(data)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["mixed_rand", "6", "6", "own", f"{out}/mixed_rand"] in rows
+
+
+def test_images_stored_at_their_final_size(data, tmp_path, capsys):
+    manifest = data / "quba-data.yaml"
+    text = manifest.read_text(encoding="utf-8").replace("path: val,", "path: val, prepared: true,")
+    manifest.write_text(text, encoding="utf-8")
+    text = said(capsys, data, "--masks", tmp_path / "masks")[1]
+    assert text.count("expected: 9, prepared: true}") == 2
+
+
+def test_boxes(data, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rows = ["path,x0,y0,x1,y1"]
+    for name in CLASSES:
+        for k in range(3):
+            picture = rng.integers(150, 250, (40, 40, 3), np.uint8)
+            picture[10:25, 12:30] = rng.integers(0, 60, (15, 18, 3), np.uint8)
+            Image.fromarray(picture).save(data / "val" / name / f"00{k}.png")
+            rows.append(f"val/{name}/00{k}.png,10,8,32,27")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
+    code, text, _ = said(capsys, data, "--boxes", tmp_path / "boxes.csv")
+    assert (code, text.splitlines()[0]) == (0, f"{data}/object_focus: 9 images in each set, of 3 classes")
+    mixed = np.asarray(Image.open(data / "object_focus/mixed_rand/apple/00000.png"))
+    assert (mixed[10:25, 12:30] < 60).all()
+    assert (mixed[:8] >= 150).all()
+
+
+def test_mistakes(data, tmp_path, capsys):
+    masks = ("--masks", tmp_path / "masks")
+    where = "quba-check suite make-object-focus"
+    assert said(capsys, data) == (
+        4,
+        "",
+        f"ERROR: {where}: one of the arguments --masks --boxes is required. '{where} --help' says what is "
+        "allowed.\n",
+    )
+    assert said(capsys, data, *masks, "--boxes", "b.csv") == (
+        4,
+        "",
+        f"ERROR: {where}: argument --boxes: not allowed with argument --masks. '{where} --help' says what is "
+        "allowed.\n",
+    )
+    assert said(capsys, data, *masks, "--per-class", "1") == (
+        4,
+        "",
+        f"ERROR: {where}: --per-class: got 1. Allowed: 2 or more, as backgrounds are those of other "
+        "images.\n",
+    )
+    assert said(capsys, data, *masks, "-o", data / "val") == (
+        4,
+        "",
+        f"ERROR: {data}/val: the folder is not empty. Allowed: a new or empty one; name it with -o.\n",
+    )
+
+
+def test_no_manifest_to_write_into(tmp_path, capsys):
+    (tmp_path / "data/imagenet/val").mkdir(parents=True)
+    data = tmp_path / "data"
+    assert said(capsys, data, "--masks", tmp_path, "--write") == (
+        4,
+        "",
+        f"ERROR: quba-check suite make-object-focus: --write: there is no {data}/quba-data.yaml to write "
+        "into. Write one, or leave --write out.\n",
+    )
