@@ -10,9 +10,10 @@ from typing import Literal
 from quba_check.demands import Demand
 from quba_check.errors import listed
 from quba_check.figures import apart_by, figure, ordinal, told_apart
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.record import VerdictRow
+from quba_check.protocol.record import CONFIDENCE, VerdictRow
 
 VerdictOutcome = Literal["pass", "fail", "unmeasurable", "skipped"]
 
@@ -31,7 +32,7 @@ class Verdict:
         value: the number, or the grade's letter, that was held to the limit; None where there is none.
         unit: its unit.
         n: images behind it.
-        interval: its confidence interval, where one was computed.
+        curve: how sure it is, where that is known.
         reason: why there is no value; empty where there is one.
     """
 
@@ -41,7 +42,7 @@ class Verdict:
     value: float | str | None = None
     unit: str | None = None
     n: int | None = None
-    interval: tuple[float, float] | None = None
+    curve: ConfidenceCurve | None = None
     reason: str = ""
 
     def explain(self) -> str:
@@ -90,8 +91,8 @@ class Verdict:
                 yield f"worst parts: {worst}"
         if self.n is not None:
             yield f"n = {self.n:,} images"
-        if self.interval is not None:
-            low, high = (figure(end, self.unit or "") for end in self.interval)
+        if self.curve is not None:
+            low, high = (figure(end, self.unit or "") for end in self.curve.interval(CONFIDENCE))
             yield f"interval {low} to {high}"
         if not isinstance(self.held, Unmeasurable):
             yield from self.held.notes
@@ -129,7 +130,7 @@ def judge(demand: Demand, held: Measurement | Unmeasurable | Grade) -> Verdict:
         reason = f"{held.dimension} has no part '{demand.part}' here. Measured: {measured}."
         return Verdict(demand, "unmeasurable", held, reason=reason)
     found = held if demand.part is None else held.parts[demand.part]
-    return _judged_number(demand, held, found.value, found.unit, found.n, found.interval)
+    return _judged_number(demand, held, found.value, found.unit, found.n, found.curve)
 
 
 def _judged_number(
@@ -138,7 +139,7 @@ def _judged_number(
     value: float,
     unit: str,
     n: int | None = None,
-    interval: tuple[float, float] | None = None,
+    curve: ConfidenceCurve | None = None,
 ) -> Verdict:
     if not math.isfinite(value):
         return Verdict(
@@ -146,7 +147,7 @@ def _judged_number(
         )
     limit = float(demand.limit)
     is_met = value >= limit if demand.bound == "min" else value <= limit
-    return Verdict(demand, "pass" if is_met else "fail", held, value, unit, n, interval)
+    return Verdict(demand, "pass" if is_met else "fail", held, value, unit, n, curve)
 
 
 def _judged_grade(demand: Demand, grade: Grade) -> Verdict:

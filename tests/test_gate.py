@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from quba_check.demands import Demand
 from quba_check.gate import judge
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
@@ -35,7 +36,7 @@ def parameters(value):
 def test_a_failure_below():
     verdict = judge(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
     assert verdict.outcome == "fail"
-    assert (verdict.value, verdict.unit, verdict.n, verdict.interval) == (0.412, "ratio", 3_750_000, None)
+    assert (verdict.value, verdict.unit, verdict.n, verdict.curve) == (0.412, "ratio", 3_750_000, None)
     assert verdict.explain() == (
         "corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
         "  worst parts: glass_blur 0.200, snow 0.300, frost 0.410\n"
@@ -51,7 +52,7 @@ def test_a_failure_above():
         0.0213,
         "fraction",
         50_000,
-        interval=(0.02, 0.0225),
+        curve=ConfidenceCurve(tuple(0.02125 + score * 0.00125 / 1.959964 for score in SCORES)),
         parts={"ece": Quantity(0.1, "fraction", 1), "ace": Quantity(0.0045, "fraction", 1)},
         notes=("masked: no",),
     )

@@ -2,17 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.metrics import limits
+from quba_check.metrics.estimate import Estimate, geometric_mean_of, mean_of
+from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, View
 
 Tables = Mapping[View, Predictions]
+Z = np.array(SCORES)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The accuracy on some images as a ratio to the clean accuracy; above 1 where the shift helps.
+
+    Attributes:
+        right: (n,) whether the model is right on these images.
+        clean: (m,) whether it is right on the clean ones, at least once.
+        sample: names the images; equal to `CLEAN` where they are the clean images, shifted.
+    """
+
+    right: NDArray[np.bool_]
+    clean: NDArray[np.bool_]
+    sample: View
+
+    @property
+    def value(self) -> float:
+        """The ratio."""
+        return float(np.mean(self.right, dtype=np.float64)) / float(np.mean(self.clean, dtype=np.float64))
+
+    @property
+    def hits(self) -> int:
+        """How often the model is right."""
+        return int(np.count_nonzero(self.right))
+
+    @property
+    def has_few_hits(self) -> bool:
+        """Whether limits must be exact ones."""
+        return min(self.hits, int(np.count_nonzero(self.clean))) < limits.FEW_EVENTS
+
+    @property
+    def estimate(self) -> Estimate:
+        """The ratio with its sampling error."""
+        return Estimate.mean(self.right, self.sample) / Estimate.mean(self.clean, CLEAN)
+
+    def limits(self, z: limits.Scores) -> limits.Limits:
+        """Confidence limits at normal scores."""
+        if not self.has_few_hits:
+            return limits.on_log_scale(self.estimate, z)
+        others = int(np.count_nonzero(self.clean))
+        return limits.exact_ratio(self.hits, len(self.right), others, len(self.clean), z)
+
+    def quantity(self) -> Quantity:
+        """The ratio as reports show it."""
+        return Quantity(self.value, "ratio", len(self.right), curve(self.limits(Z)))
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -24,7 +76,12 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
     table = predictions[view]
     if len(table) == 0:
         raise UnmeasurableError(f"the set {view} has no images; add some or leave it out of the suite")
-    return Quantity(table.accuracy, "fraction", len(table))
+    return share(int(np.count_nonzero(table.right)), len(table))
+
+
+def share(hits: int, n: int) -> Quantity:
+    """A share of n images as reports show it."""
+    return Quantity(hits / n, "fraction", n, curve(limits.wilson(hits, n, Z)))
 
 
 def clean_accuracy(predictions: Tables) -> float:
@@ -54,6 +111,51 @@ def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:
     return probabilities
 
 
-def relative(accuracy: Quantity, clean: float) -> Quantity:
-    """An accuracy as a ratio to the clean accuracy; above 1 where the shift helps."""
-    return Quantity(accuracy.value / clean, "ratio", accuracy.n)
+def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
+    """The accuracies on views relative to the clean accuracy.
+
+    Views with as many images of the same classes as an earlier one (or the clean set) are taken for the same
+    images, shifted: what they have in common is then found in the data, and nothing is assumed of it.
+
+    Raises:
+        UnmeasurableError: a view has no images, or no clean image is classified right.
+    """
+    clean_accuracy(predictions)
+    found: dict[View, Ratio] = {}
+    for view in views:
+        accuracy_on(predictions, view)  # an empty set has its own reason
+        alike = (known for known in (CLEAN, *found) if _shows_alike(predictions[known], predictions[view]))
+        first = next(alike, view)
+        sample = found[first].sample if first in found else first
+        found[view] = Ratio(predictions[view].right, predictions[CLEAN].right, sample)
+    return found
+
+
+def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
+    """Arithmetic mean of ratios, with limits that know which images they share."""
+    estimate = mean_of(part.estimate for part in parts)
+    n = sum(len(part.right) for part in parts)
+    if estimate.value**2 <= limits.FEW_EVENTS * estimate.standard_error**2:
+        each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts]
+        return Quantity(estimate.value, "ratio", n, curve(np.mean(each, axis=0)))
+    return Quantity(estimate.value, "ratio", n, curve(limits.on_log_scale(estimate, Z)))
+
+
+def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
+    """Geometric mean of ratios; with a component of few hits from limits of each (Bonferroni)."""
+    value = geometric_mean(part.value for part in parts)
+    n = sum(len(part.right) for part in parts)
+    if any(part.has_few_hits for part in parts):
+        each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts]
+        return Quantity(value, "ratio", n, curve(limits.geometric_mean(each)))
+    estimate = geometric_mean_of(part.estimate for part in parts)
+    return Quantity(value, "ratio", n, curve(limits.on_log_scale(estimate, Z)))
+
+
+def curve(found: limits.Limits) -> ConfidenceCurve | None:
+    """Limits at the kept scores as a curve; None where a sample of one image leaves them open."""
+    return ConfidenceCurve(tuple(np.maximum.accumulate(found).tolist())) if np.isfinite(found).all() else None
+
+
+def _shows_alike(first: Predictions, second: Predictions) -> bool:
+    return np.array_equal(first.index, second.index) and np.array_equal(first.label, second.label)

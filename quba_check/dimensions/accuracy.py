@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities
+from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics.ranking import top_k_accuracy
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.view import CLEAN
 
 TOP = 5
@@ -38,5 +38,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     parts = {}
     if _parts(facts.suite):
         top5 = top_k_accuracy(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
-        parts["top5"] = Quantity(top5, "fraction", top1.n)
-    return Measurement("accuracy", top1.value, top1.unit, top1.n, parts=parts)
+        n = len(predictions[CLEAN])
+        parts["top5"] = share(round(top5 * n), n)
+    return Measurement("accuracy", top1.value, top1.unit, top1.n, top1.curve, parts=parts)

@@ -6,15 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy, relative
+from quba_check.dimensions._accuracies import (
+    Ratio,
+    Tables,
+    accuracy_on,
+    clean_accuracy,
+    geometric_mean_ratio,
+    ratios,
+    share,
+)
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import InvariantError
 from quba_check.figures import told_apart
-from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
-from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, FGSM, PGD
 
@@ -49,27 +56,28 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         InvariantError: the three tables are not of the same images.
     """
     clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
-    denominator = clean_accuracy(predictions)
+    clean_accuracy(predictions)
     if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
         raise InvariantError(
             "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
         )
+    found = ratios(predictions, (FGSM, PGD))
     held = clean.right & fgsm.right & pgd.extra["always_right"].astype(np.bool_)
-    on_fgsm, on_pgd = accuracy_on(predictions, FGSM), accuracy_on(predictions, PGD)
-    worst = Quantity(float(held.mean()), "fraction", len(clean))
+    whole = geometric_mean_ratio(list(found.values()))
     parts = {
-        "fgsm": relative(on_fgsm, denominator),
-        "pgd": relative(on_pgd, denominator),
-        "fgsm_accuracy": on_fgsm,
-        "pgd_accuracy": on_pgd,
-        "worst_case": relative(worst, denominator),
-        "zero_gradient": Quantity(_zero_gradient(fgsm), "fraction", len(fgsm)),
+        "fgsm": found[FGSM].quantity(),
+        "pgd": found[PGD].quantity(),
+        "fgsm_accuracy": accuracy_on(predictions, FGSM),
+        "pgd_accuracy": accuracy_on(predictions, PGD),
+        "worst_case": Ratio(held, clean.right, CLEAN).quantity(),
+        "zero_gradient": share(int(np.count_nonzero(fgsm.extra["zero_gradient"])), len(fgsm)),
     }
     return Measurement(
         "adversarial_robustness",
-        geometric_mean([parts["fgsm"].value, parts["pgd"].value]),
-        "ratio",
-        len(fgsm) + len(pgd),
+        whole.value,
+        whole.unit,
+        whole.n,
+        whole.curve,
         parts=parts,
         notes=(*_masking(fgsm, pgd), *_overshoot(fgsm, pgd)),
     )

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, clean_probabilities, curve
 from quba_check.dimensions._registry import dimension
-from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+from quba_check.metrics import limits
+from quba_check.metrics.calibration import (
+    CalibrationError,
+    adaptive_calibration_error,
+    expected_calibration_error,
+)
+from quba_check.metrics.estimate import geometric_mean_of
 from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -34,7 +41,26 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """
     n = accuracy_on(predictions, CLEAN).n
     clean = predictions[CLEAN]
-    ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS)
-    ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS)
-    parts = {"ece": Quantity(ece, "fraction", n), "ace": Quantity(ace, "fraction", n)}
-    return Measurement("calibration_error", geometric_mean([ece, ace]), "fraction", n, parts=parts)
+    ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS, sample=CLEAN)
+    ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS, sample=CLEAN)
+    parts = {name: _quantity(error, n) for name, error in (("ece", ece), ("ace", ace))}
+    return Measurement(
+        "calibration_error",
+        geometric_mean([ece.value, ace.value]),
+        "fraction",
+        n,
+        _curve(ece, ace),
+        geometric_mean([ece.debiased, ace.debiased]),
+        parts=parts,
+    )
+
+
+def _quantity(error: CalibrationError, n: int | None) -> Quantity:
+    return Quantity(error.value, "fraction", n, _curve(error), error.debiased)
+
+
+def _curve(*errors: CalibrationError) -> ConfidenceCurve | None:
+    """Limits on the logarithmic scale; none for an error of exactly 0, which a few sure answers can have."""
+    if any(error.value == 0 for error in errors):
+        return None
+    return curve(limits.on_log_scale(geometric_mean_of(error.estimate for error in errors), Z))

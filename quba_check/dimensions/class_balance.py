@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError, listed
-from quba_check.metrics import balance
+from quba_check.metrics import balance, limits
+from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenness
+from quba_check.metrics.estimate import Estimate, geometric_mean_of
 from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -51,12 +54,28 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         raise UnmeasurableError("class_balance needs at least two classes; the suite has one")
     _check_filled(np.bincount(clean.label, minlength=classes), facts.suite.class_names)
     evenness = balance.class_balance(clean.label, clean.right, clean.true_probability, classes=classes)
+    accuracy = accuracy_evenness(clean.label, clean.right, classes=classes, sample=CLEAN)
+    confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
     parts = {
-        name: Quantity(getattr(evenness, name), "fraction", n)
-        for name in ("accuracy", "confidence", "between_class_confidence")
+        "accuracy": Quantity(evenness.accuracy, "fraction", n, _curve(accuracy.estimate), accuracy.debiased),
+        "confidence": Quantity(
+            evenness.confidence, "fraction", n, _curve(confidence.estimate), confidence.debiased
+        ),
+        "between_class_confidence": Quantity(evenness.between_class_confidence, "fraction", n),
     }
-    value = geometric_mean([evenness.accuracy, evenness.confidence])
-    return Measurement("class_balance", value, "fraction", n, parts=parts)
+    return Measurement(
+        "class_balance",
+        geometric_mean([evenness.accuracy, evenness.confidence]),
+        "fraction",
+        n,
+        _curve(geometric_mean_of([accuracy.estimate, confidence.estimate])),
+        geometric_mean([accuracy.debiased, confidence.debiased]),
+        parts=parts,
+    )
+
+
+def _curve(estimate: Estimate) -> ConfidenceCurve | None:
+    return curve(np.clip(limits.symmetric(estimate, Z), 0, 1))
 
 
 def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:

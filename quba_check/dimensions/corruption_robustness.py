@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy
+from quba_check.dimensions._accuracies import Tables, mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, SEVERITIES, View
 
 
@@ -55,17 +53,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         raise UnmeasurableError(
             "the suite has no corruptions; declare the set 'corruptions'", missing_data=True
         )
-    clean = clean_accuracy(predictions)
-    accuracies = [[accuracy_on(predictions, _corrupted(name, s)) for s in SEVERITIES] for name in names]
-    ratios = np.array([[accuracy.value for accuracy in row] for row in accuracies]) / clean
-    rows = np.array([[accuracy.n for accuracy in row] for row in accuracies], dtype=np.int64)
-    by_corruption, by_severity = ratios.mean(axis=1), ratios.mean(axis=0)
+    found = ratios(predictions, (_corrupted(name, severity) for name in names for severity in SEVERITIES))
     parts = {
-        name: Quantity(float(by_corruption[i]), "ratio", int(rows[i].sum())) for i, name in enumerate(names)
-    } | {
-        f"severity_{severity}": Quantity(float(by_severity[i]), "ratio", int(rows[:, i].sum()))
-        for i, severity in enumerate(SEVERITIES)
+        name: mean_ratio([found[_corrupted(name, severity)] for severity in SEVERITIES]) for name in names
     }
-    return Measurement(
-        "corruption_robustness", float(by_corruption.mean()), "ratio", int(rows.sum()), parts=parts
-    )
+    for severity in SEVERITIES:
+        parts[f"severity_{severity}"] = mean_ratio([found[_corrupted(name, severity)] for name in names])
+    whole = mean_ratio(list(found.values()))
+    return Measurement("corruption_robustness", whole.value, whole.unit, whole.n, whole.curve, parts=parts)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, ratios
 from quba_check.dimensions._registry import dimension
+from quba_check.metrics import limits
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement
@@ -32,12 +33,13 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: a set is empty, or the clean accuracy is 0.
     """
-    clean = clean_accuracy(predictions)
-    same, random = accuracy_on(predictions, SAME), accuracy_on(predictions, RANDOM)
+    found = ratios(predictions, (SAME, RANDOM))
+    lost = found[SAME].estimate - found[RANDOM].estimate
     return Measurement(
         "object_focus",
-        1 - (same.value - random.value) / clean,
+        1 - lost.value,
         "fraction",
         len(predictions[SAME]) + len(predictions[RANDOM]),
-        parts={"mixed_same": same, "mixed_rand": random},
+        curve(1 - limits.symmetric(lost, -Z)),
+        parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_accuracy, relative
+from quba_check.dimensions._accuracies import Tables, accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -66,24 +65,24 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         raise UnmeasurableError(
             "the suite has no shifted sets; declare at least one under 'shifts'", missing_data=True
         )
-    clean = clean_accuracy(predictions)
-    accuracies = {shift: accuracy_on(predictions, View(shift)) for shift in suite.shifts}
-    parts = {shift: relative(accuracy, clean) for shift, accuracy in accuracies.items()}
-    value = geometric_mean(part.value for part in parts.values())
+    found = ratios(predictions, map(View, suite.shifts))
+    parts = {view.set: ratio.quantity() for view, ratio in found.items()}
+    whole = geometric_mean_ratio(list(found.values()))
     notes = []
-    for shift, accuracy in accuracies.items():
-        parts[f"{shift}_accuracy"] = accuracy
+    for shift in suite.shifts:
+        parts[f"{shift}_accuracy"] = accuracy_on(predictions, View(shift))
         matched = _matched(predictions[View(shift)], predictions[_clean_like(shift, suite)])
         if matched is None:
             notes.append(f"{shift}_matched is left out: no clean image has one of the classes of {shift}")
         else:
             parts[f"{shift}_matched"] = matched
-    rows = sum(len(predictions[View(shift)]) for shift in suite.shifts)
-    return Measurement("ood_robustness", value, "ratio", rows, parts=parts, notes=tuple(notes))
+    return Measurement(
+        "ood_robustness", whole.value, whole.unit, whole.n, whole.curve, parts=parts, notes=tuple(notes)
+    )
 
 
 def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
     """Clean accuracy on the classes that occur in the shifted set."""
     alike = np.isin(clean.label, shifted.label) & (clean.label != OUTSIDE)
     n = int(np.count_nonzero(alike))
-    return Quantity(float(np.count_nonzero(clean.right & alike)) / n, "fraction", n) if n else None
+    return share(int(np.count_nonzero(clean.right & alike)), n) if n else None

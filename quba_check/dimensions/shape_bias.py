@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on
+from quba_check.dimensions._accuracies import Tables, accuracy_on, share
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.cues import cue_hits
@@ -47,14 +47,16 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "
             "check the label space of the set cue_conflict"
         )
+    by_shape, either = share(hits.shape, hits.shape + hits.texture), share(hits.shape + hits.texture, n)
     return Measurement(
         "shape_bias",
-        hits.shape / (hits.shape + hits.texture),
-        "fraction",
+        by_shape.value,
+        by_shape.unit,
         n,
+        by_shape.curve,
         parts={
             "shape_hits": Quantity(float(hits.shape), "images", n),
             "texture_hits": Quantity(float(hits.texture), "images", n),
-            "either": Quantity((hits.shape + hits.texture) / n, "fraction", n),
+            "either": either,
         },
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from quba_check.protocol.confidence import ConfidenceCurve
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -15,13 +17,16 @@ class Quantity:
         unit: `fraction`, `ratio`, `millions`, `images`, …
         n: images behind the value (rows of the shifted views where there are such, denominators left out);
             None where no image is involved.
-        interval: confidence interval, where one was computed.
+        curve: confidence limits at every level, for the expectation of the same statistic when n images
+            are redrawn; None where there are none.
+        debiased: estimate of the value on endless images, where n of them bias the statistic.
     """
 
     value: float
     unit: str
     n: int | None
-    interval: tuple[float, float] | None = None
+    curve: ConfidenceCurve | None = None
+    debiased: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`; likewise unit, n and interval.
+        value: see `Quantity`; likewise unit, n, curve and debiased.
         parts: named parts, in the order in which reports show them.
         notes: short remarks that every report shows beside the value, for example `masked: …`.
     """
@@ -39,7 +44,8 @@ class Measurement:
     value: float
     unit: str
     n: int | None
-    interval: tuple[float, float] | None = None
+    curve: ConfidenceCurve | None = None
+    debiased: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -12,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from quba_check.protocol.dimension import Better, Dimension
 from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.measurement import Measurement, Outcome, Quantity, Unmeasurable
 from quba_check.protocol.settings import ProtocolName
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max"]
+
+CONFIDENCE = 0.95
+"""Level of the intervals that records and reports show."""
 
 
 class _Row(BaseModel):
@@ -25,12 +28,21 @@ class _Row(BaseModel):
 
 
 class QuantityRow(_Row):
-    """A value with unit, n and interval, and the direction that is better (None: reported only)."""
+    """A value with unit and n, how sure it is, and the direction that is better (None: reported only).
+
+    Attributes:
+        interval: two-sided interval at `CONFIDENCE`.
+        limits: one-sided limits at the scores of `protocol.confidence.SCORES`, from which intervals at other
+            levels are read.
+        debiased: estimate of the value on endless images, where n of them bias the statistic.
+    """
 
     value: float
     unit: str
     n: int | None = None
     interval: tuple[float, float] | None = None
+    limits: tuple[float, ...] | None = None
+    debiased: float | None = None
     better: Better | None = None
 
 
@@ -181,23 +193,25 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
     if isinstance(outcome, Unmeasurable):
         return UnmeasurableRow(unmeasurable=outcome.reason)
     return MeasurementRow(
-        value=outcome.value,
-        unit=outcome.unit,
-        n=outcome.n,
-        interval=outcome.interval,
-        better=dimension.better,
+        **_quantity(outcome, dimension.better),
         parts={
-            name: QuantityRow(
-                value=part.value,
-                unit=part.unit,
-                n=part.n,
-                interval=part.interval,
-                better=better.get(name),
-            )
-            for name, part in outcome.parts.items()
+            name: QuantityRow(**_quantity(part, better.get(name))) for name, part in outcome.parts.items()
         },
         notes=outcome.notes,
     )
+
+
+def _quantity(found: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
+    curve = found.curve
+    return {
+        "value": found.value,
+        "unit": found.unit,
+        "n": found.n,
+        "interval": None if curve is None else curve.interval(CONFIDENCE),
+        "limits": None if curve is None else curve.limits,
+        "debiased": found.debiased,
+        "better": better,
+    }
 
 
 def values_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, float]:

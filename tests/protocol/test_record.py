@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from quba_check.dimensions import registry
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.protocol.record import (
@@ -177,18 +178,34 @@ def test_limits_keep_their_kind():
 SUITE = SuiteFacts("imagenet", 1000, (), (), {})
 
 
+def curve(middle, error):
+    return ConfidenceCurve(tuple(middle + score * error for score in SCORES))
+
+
 def test_row_of_a_measurement():
-    parts = {"top5": Quantity(0.9, "fraction", 10, (0.8, 1.0))}
-    measured = Measurement("accuracy", 0.5, "fraction", 10, (0.2, 0.8), parts, ("a remark",))
+    parts = {"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))}
+    measured = Measurement(
+        "accuracy", 0.5, "fraction", 10, curve(0.5, 0.1), 0.45, parts=parts, notes=("a remark",)
+    )
     row = row_of(measured, registry["accuracy"], SUITE)
     assert row.model_dump() == {
         "value": 0.5,
         "unit": "fraction",
         "n": 10,
-        "interval": (0.2, 0.8),
+        "interval": pytest.approx((0.304, 0.696), abs=1e-4),
+        "limits": measured.curve.limits,
+        "debiased": 0.45,
         "better": "high",
         "parts": {
-            "top5": {"value": 0.9, "unit": "fraction", "n": 10, "interval": (0.8, 1.0), "better": "high"}
+            "top5": {
+                "value": 0.9,
+                "unit": "fraction",
+                "n": 10,
+                "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
+                "limits": parts["top5"].curve.limits,
+                "debiased": None,
+                "better": "high",
+            }
         },
         "notes": ("a remark",),
     }

@@ -1,0 +1,89 @@
+"""How sure a class balance is, and how much of it is noise.
+
+Class accuracies of a perfectly balanced model differ by chance, the more the fewer images a class has; and a
+standard deviation of few numbers comes out too small. Images are taken as drawn within their classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.metrics.estimate import Estimate, Sample
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evenness:
+    """One part of class balance: 1 minus a spread.
+
+    Attributes:
+        estimate: the part, with what each image adds to it.
+        debiased: estimate of the part on endless images.
+    """
+
+    estimate: Estimate
+    debiased: float
+
+
+def accuracy_evenness(
+    label: NDArray[np.int64], right: NDArray[np.bool_], *, classes: int, sample: Sample
+) -> Evenness:
+    """1 − standard deviation (ddof 1) of the class accuracies.
+
+    The variance of the observed accuracies is that of the true ones plus the mean binomial variance; the
+    latter is taken off for `debiased`, and its share of the deviations is counted once instead of twice.
+
+    Args:
+        label: (N,) class of each image.
+        right: (N,) whether the chosen class is the label.
+        classes: number of classes, each with at least two images.
+        sample: names the images.
+    """
+    counts = np.bincount(label, minlength=classes)
+    accuracy = np.bincount(label, weights=right, minlength=classes) / counts
+    binomial = accuracy * (1 - accuracy) / (counts - 1)
+    off = accuracy - accuracy.mean()
+    variance = float(off @ off) / (classes - 1)
+    plain = 4 * float(off * off @ binomial) / (classes - 1) ** 2
+    noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
+    error = math.sqrt(max(plain - noise, noise))  # of the variance
+    spread = math.sqrt(variance)
+    slope = -1 / max(2 * spread, math.sqrt(error)) if error > 0 else 0.0
+    narrowing = error / math.sqrt(plain) if plain > 0 else 0.0
+    per_class = slope * narrowing * 2 * off / (classes - 1) / np.sqrt(counts * (counts - 1.0))
+    deviations = len(label) * per_class[label] * (right - accuracy[label])
+    return Evenness(
+        Estimate(1 - spread, {sample: deviations}), 1 - math.sqrt(max(0.0, variance - float(binomial.mean())))
+    )
+
+
+def confidence_evenness(
+    label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
+) -> Evenness:
+    """1 − mean over classes of the standard deviation (ddof 0) of the true-class probability in the class.
+
+    Args:
+        label: (N,) class of each image.
+        true_probability: (N,) float32, probability of the labelled class.
+        classes: number of classes, each with at least two images.
+        sample: names the images.
+    """
+    counts = np.bincount(label, minlength=classes)
+    p = true_probability.astype(np.float64)
+    off = p - (np.bincount(label, weights=p, minlength=classes) / counts)[label]
+    variance = np.bincount(label, weights=off**2, minlength=classes) / counts
+    fourth = np.bincount(label, weights=off**4, minlength=classes) / counts
+    spread = np.sqrt(variance)
+    half_inverse = np.divide(0.5, spread, out=np.zeros(classes), where=spread > 0)
+    # Of few images the fourth moment comes out small too; n − 2 makes up for it (seen in simulation).
+    per_class = -half_inverse / classes / np.maximum(counts - 2.0, 1.0)
+    deviations = len(label) * per_class[label] * (off**2 - variance[label])
+    flatness = np.divide(fourth, variance**2, out=np.ones(classes), where=variance > 0)
+    # ddof 1, and the second order of the square root of a variance that varies itself.
+    whole = spread * np.sqrt(counts / (counts - 1)) * (1 + (flatness - 1) / (8 * counts))
+    return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - whole.mean()))

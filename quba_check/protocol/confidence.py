@@ -1,0 +1,67 @@
+"""How sure a number is: its confidence limits at every level, as one curve."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from statistics import NormalDist
+
+SCORES = tuple(step / 4 for step in range(-16, 17))
+"""Normal scores at which a curve is kept, from −4 to 4."""
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceCurve:
+    """One-sided confidence limits of a number, from the lowest to the highest.
+
+    Attributes:
+        limits: the limit at each of `SCORES`; not decreasing. The one at −1.96 lies below the number in
+            97.5 % of samples, the one at 1.96 above it.
+
+    Limits in between are interpolated on the normal scale.
+    """
+
+    limits: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.limits) != len(SCORES):
+            raise ValueError(f"confidence curve: {len(self.limits)} limits. Allowed: {len(SCORES)}.")
+
+    def at(self, score: float) -> float:
+        """The limit at a normal score; beyond ±4 that at ±4."""
+        place = (min(max(score, SCORES[0]), SCORES[-1]) - SCORES[0]) * 4
+        first = min(math.floor(place), len(SCORES) - 2)
+        low, high = self.limits[first], self.limits[first + 1]
+        share = place - first
+        return low if share == 0 else high if share == 1 else low + (high - low) * share
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The two-sided interval.
+
+        >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
+        >>> [round(limit, 4) for limit in curve.interval(0.95)]
+        [0.6804, 0.7196]
+        """
+        score = _NORMAL.inv_cdf((1 + confidence) / 2)
+        return self.at(-score), self.at(score)
+
+    def doubt(self, bound: float) -> float:
+        """Probability that a number on the wrong side of a bound shows itself this far on the right one.
+
+        The one-sided p-value of “the number is not above the bound”: near 0 where it lies well above, near 1
+        where it lies well below. For an upper bound take 1 − this.
+
+        >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
+        >>> round(curve.doubt(0.68), 4), curve.doubt(0.7)
+        (0.0228, 0.5)
+        """
+        after = bisect_left(self.limits, bound)
+        if after == 0:
+            return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
+        if after == len(SCORES):
+            return 1.0
+        low, high = self.limits[after - 1], self.limits[after]
+        share = (bound - low) / (high - low)
+        return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))
