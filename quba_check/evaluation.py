@@ -175,7 +175,7 @@ class Evaluation:
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """What the model says of images of your own, for tests of its behaviour.
 
-        They go the way of the suite's images: evaluation transform, normalisation, softmax. Nothing is stored.
+        They go the way of the suite's images: evaluation transform, normalisation, softmax. Nothing is kept.
 
         Args:
             images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)

@@ -32,6 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": GROUND,
     "evaluation": {*GROUND, "environment", "dimensions", "grading", "suites", "models", "engine", "demo"},
     "doctor": {*GROUND, "dimensions", "suites", "models", "engine", "demo", "evaluation"},
+    "perturbations": {*GROUND, "suites"},
+    "synthetic": {*GROUND, "perturbations", "suites"},
+    "strategies": {*GROUND, "perturbations", "synthetic", "suites"},
+    "rates": {*GROUND, "perturbations", "suites", "evaluation"},
     "options": GROUND,
 }
 NO_PYTEST = {"run", "ledger", "cli", "object_focus_command"}
