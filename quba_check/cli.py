@@ -7,15 +7,10 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from quba_check import object_focus_command
-from quba_check.errors import OptionError, UserError, did_you_mean, listed
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from quba_check.suites.suite import Suite
+from quba_check.errors import OptionError, UserError, did_you_mean
 
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
@@ -92,66 +87,13 @@ def _population(options: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from quba_check.suite_description import sets_table
     from quba_check.suites import open_suite
 
     suite = open_suite(options.folder)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(f"{suite.name}: {suite.facts.class_count:,} classes, in {suite.root}")
-    console.print(_sets_table(suite))
-
-
-def _sets_table(suite: Suite) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    counts = suite.counts()
-    table = Table("set", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("images", justify="right")
-    table.add_column("expected", justify="right")
-    table.add_column("space")
-    table.add_column("where", overflow="fold")
-    for name, space in suite.facts.spaces.items():
-        found = counts.get(name)
-        images = f"{found.images:,}" if found else "missing"
-        expected = f"{found.expected:,}" if found and found.expected is not None else "-"
-        table.add_row(name, images, expected, space or "own", _where(suite, name))
-    for name in _undeclared(suite):
-        table.add_row(name, "missing", "-", "-", "not in the manifest")
-    return table
-
-
-def _undeclared(suite: Suite) -> list[str]:
-    """Sets that the nine dimensions look at and that the manifest has no entry for."""
-    from quba_check.protocol import view
-
-    sets = (
-        view.CLEAN_SET,
-        view.CORRUPTIONS_SET,
-        view.MIXED_SAME_SET,
-        view.MIXED_RAND_SET,
-        view.CUE_CONFLICT_SET,
-    )
-    absent = [name for name in sets if name not in suite.facts.spaces]
-    return absent if suite.facts.shifts else [*absent, "shifts"]
-
-
-def _where(suite: Suite, name: str) -> str:
-    """Where a set is read from, and what is missing there."""
-    from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
-
-    whole = View(name)
-    if reason := suite.missing(whole):
-        return reason
-    if suite.generates(whole):
-        return "made from clean"
-    found = suite.place(whole)
-    place = str(found.relative_to(suite.root) if found.is_relative_to(suite.root) else found)
-    if name != CORRUPTIONS_SET:
-        return place
-    conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
-    absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
-    shown = listed(absent, limit=2)
-    return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place
+    console.print(sets_table(suite))
 
 
 def _schema(options: argparse.Namespace) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,9 @@ def add_to(actions: argparse._SubParsersAction[Any]) -> None:
 
 def make(options: argparse.Namespace) -> None:
     """Make both sets, and say what they are or write it into the manifest."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from quba_check.suites import open_suite
     from quba_check.suites.additions import add_sets, manifest_line
     from quba_check.suites.object_focus import BoxFile, MaskFolder, make_object_focus
@@ -72,7 +77,14 @@ def make(options: argparse.Namespace) -> None:
         )
     out = (options.output or suite.root / "object_focus").absolute()
     objects = BoxFile(options.boxes) if options.boxes else MaskFolder(options.masks)
-    made = make_object_focus(suite, objects, out, seed=options.seed, per_class=options.per_class)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+
+        def watched(what: str, images: int) -> Callable[[int], None]:
+            return partial(progress.advance, progress.add_task(what, total=images))
+
+        made = make_object_focus(
+            suite, objects, out, seed=options.seed, per_class=options.per_class, watched=watched
+        )
     sys.stdout.write(f"{out}: {made.images:,} images in each set, of {len(made.classes):,} classes\n")
     if made.left_out:
         sys.stdout.write(f"left out of {made.clean:,} clean images: {made.left_out}\n")

@@ -139,18 +139,20 @@ def test_population_of_what_is_no_record(tmp_path, capsys):
 
 
 def test_suite_describe(data, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "90")
     code, out, err = said(capsys, "suite", "describe", "data")
     assert (code, err) == (0, "")
-    lines = [line.rstrip() for line in out.replace(str(data), "DATA").splitlines()]
-    assert lines[0] == "two fruits: 2 classes, in DATA"
-    assert [line.split() for line in lines[3:6]] == [
-        ["clean", "2", "5,000", "own", "val"],
-        ["corruptions", "150", "375,000", "own", "made", "from", "clean"],
-        ["sketch", "missing", "-", "own", "the", "set", "'sketch'", "is", "not", "there:"],
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[0] == f"two fruits: 2 classes, in {data}"
+    assert all(len(line) <= 90 for line in lines[1:])
+    assert lines[1].split() == ["set", "images", "expected", "space", "classes", "per", "class", "where"]
+    assert [line.split() for line in lines[3:5]] == [
+        ["clean", "2", "5,000", "own", "2", "of", "2", "1", "val"],
+        ["corruptions", "150", "375,000", "own", "2", "of", "2", "1", "made", "from", "clean"],
     ]
+    assert lines[5].split()[:8] == ["sketch", "missing", "-", "own", "-", "-", "the", "set"]
     assert [line.split() for line in lines[-3:]] == [
-        [name, "missing", "-", "-", "not", "in", "the", "manifest"]
+        [name, "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
         for name in ("mixed_same", "mixed_rand", "cue_conflict")
     ]
 

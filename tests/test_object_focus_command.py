@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,8 +68,8 @@ def test_written_into_the_manifest_and_described(data, tmp_path, capsys):
     assert len(suite.examples(View("mixed_same"))) == len(suite.examples(View("mixed_rand"))) == 6
     assert main(["suite", "describe", str(data)]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["mixed_same", "6", "6", "own", "mixed/mixed_same"] in rows
-    assert ["mixed_rand", "6", "6", "own", "mixed/mixed_rand"] in rows
+    assert ["mixed_same", "6", "6", "own", "3", "of", "3", "2", "mixed/mixed_same"] in rows
+    assert ["mixed_rand", "6", "6", "own", "3", "of", "3", "2", "mixed/mixed_rand"] in rows
 
 
 def test_classes_without_an_object_and_a_folder_elsewhere(data, tmp_path, capsys, monkeypatch):
@@ -85,7 +87,7 @@ def test_classes_without_an_object_and_a_folder_elsewhere(data, tmp_path, capsys
     monkeypatch.setenv("COLUMNS", "400")
     assert main(["suite", "describe", str(data)]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["mixed_rand", "6", "6", "own", f"{out}/mixed_rand"] in rows
+    assert ["mixed_rand", "6", "6", "own", "2", "of", "3", "3", f"{out}/mixed_rand"] in rows
 
 
 def test_images_stored_at_their_final_size(data, tmp_path, capsys):
@@ -111,6 +113,15 @@ def test_boxes(data, tmp_path, capsys):
     mixed = np.asarray(Image.open(data / "object_focus/mixed_rand/apple/00000.png"))
     assert (mixed[10:25, 12:30] < 60).all()
     assert (mixed[:8] >= 150).all()
+
+
+def test_progress_on_a_terminal_alone(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    code, _, err = said(capsys, data, "--masks", tmp_path / "masks")
+    assert code == 0
+    assert "looking for objects" in err
+    assert "mixing" in err
 
 
 def test_mistakes(data, tmp_path, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,21 @@ class Made:
     left_out: str
 
 
+Watched = Callable[[str, int], Callable[[int], object]]
+
+
+def _unwatched(_what: str, _images: int) -> Callable[[int], object]:
+    return lambda _done: None
+
+
 def make_object_focus(
     suite: Suite,
     objects: Objects,
     out: Path,
+    *,
     seed: int = 0,
     per_class: int | None = None,
+    watched: Watched = _unwatched,
 ) -> Made:
     """Write `mixed_same/<class>/*.png` and `mixed_rand/<class>/*.png` into a folder.
 
@@ -60,6 +69,7 @@ def make_object_focus(
         out: the folder; may exist if it is empty, or was made with the same settings and is to be made anew.
         seed: for which background an object gets and, with `per_class`, which images take part.
         per_class: at most so many images of a class take part, two or more; None for all.
+        watched: is told what begins and of how many images; what it returns is told how many more are done.
 
     Raises:
         SuiteError: there are no clean images, a class cannot be a folder, `out` holds other things, too few
@@ -80,7 +90,7 @@ def make_object_focus(
             )
     objects.prepare(suite, examples)
     with replaced(out, made_with) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        search = Search(suite, objects, pool)
+        search = Search(suite, objects, pool, watched("looking for objects", len(examples)))
         for label, members in _by_class(examples, classes, seed).items():
             search.look_through(label, members, per_class or len(members))
         if len(search.found) < 2:
@@ -94,11 +104,12 @@ def make_object_focus(
             suite, {name: one for found in search.found.values() for name, one in found.items()}, folder
         )
         named: dict[str, Pairing] = {}
+        advance = watched("mixing", len(mixer.cutouts))
         for label, of_class in pairs.items():
             mixer.make_folders(label)
             numbered = {f"{label}/{number:05d}.png": pair for number, pair in enumerate(of_class)}
             for _ in pool.map(mixer.write, numbered, numbered.values()):
-                pass
+                advance(1)
             named |= numbered
         write_origins(folder, made_with, search.left_out, named)
     return Made(len(named), tuple(pairs), len(examples), search.reasons())

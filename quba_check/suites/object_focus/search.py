@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +25,7 @@ class Search:
         suite: whose images they are.
         objects: where their objects are.
         pool: for images of a class at the same time.
+        advance: is told how many more images need no further look.
         found: objects that take part, by the name of their image, by class; two or more in each.
         left_out: names of images that take no part, sorted, by reason.
     """
@@ -32,12 +33,13 @@ class Search:
     suite: Suite
     objects: Objects
     pool: Executor
+    advance: Callable[[int], object]
     found: dict[str, dict[str, Cutout]] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
     def look_through(self, label: str, examples: Sequence[Example], limit: int) -> None:
         """Take the first images of a class that show a usable object, at most `limit`."""
-        waiting = iter(examples)
+        waiting, looked = iter(examples), 0
         cutouts: dict[str, Cutout] = {}
         while batch := list(islice(waiting, limit - len(cutouts))):
             for example, result in zip(batch, self.pool.map(self._cutout, batch), strict=True):
@@ -45,6 +47,9 @@ class Search:
                     self._leave_out(result, image_name(example))
                 else:
                     cutouts[image_name(example)] = result
+                looked += 1
+                self.advance(1)
+        self.advance(len(examples) - looked)
         if len(cutouts) == 1:
             self._leave_out(LeftOut.ALONE, *cutouts)
         elif cutouts:
