@@ -1,4 +1,4 @@
-"""The `quba-check` command: over records and suites, never over models. Models are judged by pytest."""
+"""The `quba-check` command: over records and suites, and the doctor. Models are judged by pytest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from quba_check import object_focus_command
+from quba_check import doctor_command, object_focus_command
 from quba_check.errors import OptionError, UserError, did_you_mean
 
 MISTAKE = 4
@@ -23,15 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; by default that of the process.
 
     Returns:
-        Exit code: 0, or 4 with one `ERROR:` line for a mistake of the user's.
+        Exit code: 0, 1 where the doctor found a problem, or 4 with one `ERROR:` line for a mistake of the
+        user's.
     """
     try:
         options = _parser().parse_args(arguments)
-        options.command(options)
+        code: int | None = options.command(options)
     except UserError as mistake:
         sys.stderr.write(f"ERROR: {mistake}\n")
         return MISTAKE
-    return 0
+    return code or 0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,9 +43,12 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="quba-check",
-        description="Work with records and suites. Models are judged by pytest: pytest --model=my_model.pt",
+        description="Work with records and suites, and find mistakes before a long run. Models are judged by "
+        "pytest: pytest --model=my_model.pt",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    doctor_command.add_to(commands)
 
     population = commands.add_parser("population", help="make a reference population of your models' records")
     population.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")
@@ -119,6 +123,12 @@ def _suite_schema() -> dict[str, Any]:
     return suite_schema()
 
 
+def _doctor_schema() -> dict[str, Any]:
+    from quba_check.doctor.examination import examination_schema
+
+    return examination_schema()
+
+
 def _population_schema() -> dict[str, Any]:
     from quba_check.grading import population_schema
 
@@ -132,6 +142,7 @@ def _record_schema() -> dict[str, Any]:
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "doctor": _doctor_schema,
     "population": _population_schema,
     "record": _record_schema,
     "suite": _suite_schema,

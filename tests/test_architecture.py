@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rates": {*GROUND, "perturbations", "suites", "evaluation"},
     "options": GROUND,
 }
-NO_PYTEST = {"run", "ledger", "cli", "object_focus_command", "suite_description"}
+NO_PYTEST = {"run", "ledger", "cli", "checkup", "doctor_command", "object_focus_command", "suite_description"}
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
 PYTEST_SIDE = {"plugin", "items", "controller"}
 

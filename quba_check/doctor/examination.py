@@ -1,10 +1,13 @@
-"""All checks, one after the other."""
+"""All checks, one after the other, and what an examination leaves behind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from quba_check.doctor import coverage, steadiness, stored_images
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import UserError
@@ -24,8 +27,56 @@ class Check(NamedTuple):
     is_final: bool = False
 
 
-CHECKS: tuple[Check, ...] = ()
+LISTINGS: tuple[Check, ...] = (Check("sets", coverage.check),)
+"""What looks at no image and shows the model none: made anew every time."""
+
+CHECKS: tuple[Check, ...] = (
+    Check("images", stored_images.check),
+    Check("steadiness", steadiness.check, is_final=True),
+)
 """In order: what makes answers meaningless comes before what reads them."""
+
+
+class Examination(BaseModel):
+    """What was looked at, and what was found.
+
+    Attributes:
+        model: the model's spec.
+        suite: the suite's name.
+        root: the data folder.
+        device: where the model ran; None where it could not be loaded.
+        precision: of its forward passes, likewise.
+        form: `full`, or `short` as before a gate run.
+        checks: names of the checks that were made.
+        decoded: image files that were decoded to look at them.
+        forwards: images that the model was shown.
+        remembered: nothing was done anew but to list the sets: model and images are those of an earlier time.
+        findings: in the order of the checks; none for a healthy patient.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    model: str
+    suite: str
+    root: str
+    device: str | None = None
+    precision: str | None = None
+    form: Literal["full", "short"]
+    checks: tuple[str, ...] = ()
+    decoded: int = 0
+    forwards: int = 0
+    remembered: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no problem was found."""
+        return not any(finding.severity == "problem" for finding in self.findings)
+
+
+EXAMINATIONS = TypeAdapter(tuple[Examination, ...])
+"""Writes what `quba-check doctor --json` prints: one examination for each model."""
 
 
 def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
@@ -52,3 +103,8 @@ def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Findi
         if check.is_final and any(finding.severity == "problem" for finding in mine):
             break
     return tuple(found)
+
+
+def examination_schema() -> dict[str, Any]:
+    """JSON Schema of what `quba-check doctor --json` prints."""
+    return EXAMINATIONS.json_schema(by_alias=True)

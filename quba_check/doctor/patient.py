@@ -57,6 +57,8 @@ class Patient:
 
     Attributes:
         forwards: images that the model was shown so far.
+        decoded: image files that were decoded to look at them as they are stored.
+        witnesses: paths of the files of which samples were drawn.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Patient:
         self.order = None if order is None else tuple(order)
         self.short = short
         self.forwards = 0
+        self.decoded = 0
+        self.witnesses: dict[str, None] = {}
         self._left_out: set[tuple[View, int]] = set()
         self._answers: dict[tuple[View, Variant], dict[int, Tensor]] = {}
         self._pixels: OrderedDict[tuple[View, str, int], Tensor] = OrderedDict()
@@ -117,7 +121,9 @@ class Patient:
                 if (images, example.index) not in self._left_out
             ]
             self._samples[images] = stratified(examples, SAMPLE, self.seed)
-        return self._samples[images][: (SHORT_SAMPLE if self.short else SAMPLE) if limit is None else limit]
+        drawn = self._samples[images][: (SHORT_SAMPLE if self.short else SAMPLE) if limit is None else limit]
+        self.witnesses.update((str(self.suite.path(example)), None) for example in drawn)
+        return drawn
 
     def inputs(self, examples: Sequence[Example], view: View = CLEAN) -> Tensor:
         """The model's inputs for examples of a view, as when it is measured; (N, 3, H, W) on its device.
@@ -128,6 +134,12 @@ class Patient:
         prepare = self._prepare(view.images, self.classifier.preparation)
         ((_, images),) = batches(examples, prepare, len(examples), self._pool)
         return self.classifier.normalise(images.to(self.classifier.device).float().div(255))
+
+    def show(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
+        """What the module returns for a batch of inputs now; see `Classifier.raw`. (N, C) on the CPU."""
+        self.forwards += len(inputs)
+        with torch.no_grad():
+            return self.classifier.raw(inputs, exact=exact).cpu()
 
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """What the module returns for examples, each shown once however often it is asked for.

@@ -113,7 +113,8 @@ class Addresses:
         return self._contents[images]
 
     @cached_property
-    def _model(self) -> dict[str, Any]:
+    def model(self) -> dict[str, Any]:
+        """What tells this model, prepared and run like this, from any other."""
         preparation = self._classifier.preparation.as_dict()
         preparation.pop("source", None)
         return {
@@ -127,7 +128,7 @@ class Addresses:
     def _settings(self, view: View) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "format": FORMAT,
-            "model": self._model,
+            "model": self.model,
             "view": str(view),
             "columns": view.columns,
             "crop": self.crops(view),

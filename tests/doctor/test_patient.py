@@ -9,7 +9,7 @@ from tiny import write_models, write_suite
 from quba_check.doctor.patient import Patient, Variant
 from quba_check.models.specs import load_classifier
 from quba_check.protocol.view import CLEAN, View
-from quba_check.suites.suite import open_suite
+from quba_check.suites.places import open_suite
 
 
 @pytest.fixture

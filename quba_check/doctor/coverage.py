@@ -1,0 +1,145 @@
+"""Whether the sets that demands need are there and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.dimensions import registry
+from quba_check.doctor.finding import Finding
+from quba_check.doctor.patient import Patient
+from quba_check.errors import SuiteError, listed
+from quba_check.protocol.view import CLEAN, CLEAN_SET, View
+from quba_check.suites.suite import Suite
+
+SHOWN = 3
+CHANCE = 0.01
+"""Expected number of classes that a random draw leaves empty, up to which an empty class is no accident."""
+
+
+@dataclass(slots=True)
+class Need:
+    """Who needs a set.
+
+    Attributes:
+        dimensions: that look at it.
+        places: `file:line` of their demands.
+        views: of the set that they look at.
+    """
+
+    dimensions: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+
+
+def check(patient: Patient) -> Iterator[Finding]:
+    """Sets that are missing, short, or not laid out as they should be, with the demands that need them."""
+    suite = patient.suite
+    for name, need in _needs(patient).items():
+        try:
+            yield from _of_set(suite, name, need)
+            if name == CLEAN_SET:
+                yield from _of_classes(patient)
+        except SuiteError as error:
+            yield _finding(
+                str(error), _demanded(need.places), "mend the data folder, or what quba-data.yaml says of it"
+            )
+    if "ood_robustness" in patient.needs and not suite.facts.shifts:
+        yield _finding(
+            "ood_robustness cannot be measured: the suite has no shifted sets.",
+            _demanded(patient.needs["ood_robustness"]),
+            "declare at least one under sets.shifts of quba-data.yaml, or drop the demand",
+        )
+
+
+def _needs(patient: Patient) -> dict[str, Need]:
+    """By set, in the order of the demands."""
+    needs: dict[str, Need] = {}
+    for dimension, places in patient.needs.items():
+        for view in dict.fromkeys(view.images for view in registry[dimension].views(patient.suite.facts)):
+            need = needs.setdefault(view.set, Need())
+            if dimension not in need.dimensions:
+                need.dimensions.append(dimension)
+                need.places += [place for place in places if place not in need.places]
+            if view not in need.views:
+                need.views.append(view)
+    return needs
+
+
+def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
+    missing = [view for view in need.views if suite.missing(view)]
+    if missing:
+        yield _finding(
+            f"{listed(need.dimensions)} cannot be measured: {_reason(suite, name, need, missing)}.",
+            _demanded(need.places),
+            "add the images, or drop the demand, or let it be `optional: true`",
+        )
+        return
+    counts = {view: suite.counts([view])[name] for view in need.views}
+    odd = {view: count for view, count in counts.items() if count.expected not in (None, count.images)}
+    if odd and not any(suite.generates(view) for view in odd):
+        shown = listed(
+            (f"{view}: {count.images:,} of {count.expected:,}" for view, count in odd.items()), SHOWN
+        )
+        share = "" if len(counts) == 1 else f" in {len(odd)} of {len(counts)} conditions"
+        yield _finding(
+            f"the set '{name}' does not hold the number of images that it should{share}.",
+            f"{shown}; {_demanded(need.places)}",
+            "complete the set, or correct `expected` in quba-data.yaml",
+        )
+
+
+def _reason(suite: Suite, name: str, need: Need, missing: list[View]) -> str:
+    whole = suite.missing(View(name))
+    if whole is not None or len(need.views) == 1:
+        return str(whole or suite.missing(missing[0]))
+    shown = listed((str(view).partition("/")[2] for view in missing), SHOWN)
+    return (
+        f"{len(missing)} of {len(need.views)} conditions of the set '{name}' are not there ({shown}): looked "
+        f"in {suite.place(View(name))}"
+    )
+
+
+def _of_classes(patient: Patient) -> Iterator[Finding]:
+    suite = patient.suite
+    if suite.missing(CLEAN):
+        return
+    labels = np.array([example.label for example in suite.examples(CLEAN)])
+    counts = np.bincount(labels[labels >= 0], minlength=len(suite.classes))
+    scarce = np.flatnonzero(counts < 2)
+    if len(scarce) and "class_balance" in patient.needs:
+        few = f"{_some(len(scarce), len(counts))} fewer than two clean images"
+        yield _finding(
+            f"class_balance cannot be measured: {few}.",
+            f"{_shown(suite, scarce, counts)}; {_demanded(patient.needs['class_balance'])}",
+            "add images of these classes to the clean set, or drop the demand",
+        )
+        return
+    empty = np.flatnonzero(counts == 0)
+    usual = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
+    # Were images drawn at random, this many classes would get none by chance.
+    if len(empty) and len(counts) * np.exp(-usual) < CHANCE:
+        yield _finding(
+            f"the set 'clean': {_some(len(empty), len(counts))} no image.",
+            f"{_shown(suite, empty, counts)}; the others have {usual:g} each, by the median",
+            "add images of these classes, or take them out of the suite's classes",
+        )
+
+
+def _some(some: int, all_: int) -> str:
+    return f"{some:,} of {all_:,} classes {'has' if some == 1 else 'have'}"
+
+
+def _shown(suite: Suite, numbers: Iterable[int], counts: NDArray[np.int64]) -> str:
+    return listed((f"{suite.class_names[k]} has {counts[k]}" for k in numbers), SHOWN)
+
+
+def _demanded(places: Iterable[str]) -> str:
+    return f"demanded by {listed(places, SHOWN)}"
+
+
+def _finding(problem: str, evidence: str, fix: str) -> Finding:
+    return Finding(check="sets", problem=problem, evidence=evidence, fix=fix)
