@@ -94,7 +94,8 @@ def make(options: argparse.Namespace) -> None:
         sys.stdout.write(f"{manifest} declares them\n")
         return
     lines = "".join(f"  {manifest_line(name, entry)}\n" for name, entry in entries.items())
-    sys.stdout.write(f"Add to the sets in {manifest}:\n{lines}")
+    where = "Add to the sets in" if manifest.exists() else "Declare them among the sets of a new"
+    sys.stdout.write(f"{where} {manifest}:\n{lines}")
 
 
 def _entries(suite: Suite, out: Path, made: Made) -> Entries:

@@ -12,6 +12,7 @@ from tiny import CLASSES, write_suite
 from quba_check.cli import main
 from quba_check.protocol.view import View
 from quba_check.suites import open_suite
+from quba_check.suites.label_spaces import imagenet_classes
 
 DECLARED = """\
   mixed_same: {reader: folder, path: mixed_same}
@@ -113,6 +114,26 @@ def test_boxes(data, tmp_path, capsys):
     mixed = np.asarray(Image.open(data / "object_focus/mixed_rand/apple/00000.png"))
     assert (mixed[10:25, 12:30] < 60).all()
     assert (mixed[:8] >= 150).all()
+
+
+def test_the_published_layout_has_no_manifest(tmp_path, capsys):
+    data = tmp_path / "data"
+    for number, name in enumerate(imagenet_classes()):
+        (data / "imagenet/val" / name).mkdir(parents=True)
+        for file in ("1.ppm", "2.ppm")[: 2 if number < 2 else 1]:
+            (data / "imagenet/val" / name / file).write_bytes(b"P6 2 2 255 " + bytes(12))
+    mask = np.array([[255, 0], [0, 0]], np.uint8)
+    for name in imagenet_classes()[:2]:
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        for file in ("1.png", "2.png"):
+            Image.fromarray(mask).save(tmp_path / "masks" / name / file)
+    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks")
+    assert code == 0
+    assert text.splitlines()[2:] == [
+        f"Declare them among the sets of a new {data}/quba-data.yaml:",
+        "  mixed_same: {reader: folder, path: object_focus/mixed_same, expected: 4, partial: true}",
+        "  mixed_rand: {reader: folder, path: object_focus/mixed_rand, expected: 4, partial: true}",
+    ]
 
 
 def test_progress_on_a_terminal_alone(data, tmp_path, capsys, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 
 from quba_check.errors import SuiteError
 from quba_check.suites.object_focus.mixing import Box, Mask, Picture
-from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of
+from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of, picture_of
 from quba_check.suites.suite import Example, Suite
 
 COLUMNS = ("path", "x0", "y0", "x1", "y1")
@@ -60,7 +60,7 @@ class BoxFile:
                 f"Expected: paths such as {expected}."
             )
 
-    def locate(self, example: Example, picture: Picture) -> Located | LeftOut:
+    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
         """The object that GrabCut finds in an image's box, and that box.
 
         Raises:
@@ -70,6 +70,7 @@ class BoxFile:
         if len(boxes) != 1:
             return LeftOut.SEVERAL if boxes else LeftOut.NO_BOX
         ((line, box),) = boxes
+        picture = picture_of(suite, example)
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
             raise SuiteError(

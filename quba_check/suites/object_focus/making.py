@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from quba_check.errors import SuiteError, listed
 from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
-from quba_check.suites.object_focus.mixing import Picture, composite, without_object
-from quba_check.suites.object_focus.objects import Cutout, Objects, image_name
+from quba_check.suites.object_focus.mixing import composite, without_object
+from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, picture_of
 from quba_check.suites.object_focus.output import replaced, write_origins
 from quba_check.suites.object_focus.pairing import Pairing, drawn, pairings
 from quba_check.suites.object_focus.search import Search
@@ -75,8 +74,9 @@ def make_object_focus(
         SuiteError: there are no clean images, a class cannot be a folder, `out` holds other things, too few
             objects are left, or an image, mask or box cannot be used.
 
-    Source: Xiao et al. (ICLR 2021, arXiv 2006.09994). Theirs differ: nine coarse classes, pictures cropped to
-    224 pixels and stored as JPEG, and an object may get its own background.
+    Source: Xiao et al. (ICLR 2021, arXiv 2006.09994). The published sets differ: nine coarse classes, not the
+    suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get
+    its own background; objects are always those that GrabCut finds.
     """
     if reason := suite.missing(CLEAN):
         raise SuiteError(f"{suite.root}: {reason}.")
@@ -144,11 +144,9 @@ class _Mixer:
     def write(self, name: str, pair: Pairing) -> None:
         """Write one object before its two backgrounds."""
         cutout = self.cutouts[pair.foreground]
-        foreground, mask = self._picture(cutout), cutout.mask
+        foreground, mask = picture_of(self.suite, cutout.example), cutout.mask
         for set_name, other in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
             behind = self.cutouts[other]
-            mixed = composite(foreground, mask, without_object(self._picture(behind), behind.box))
+            background = without_object(picture_of(self.suite, behind.example), behind.box)
+            mixed = composite(foreground, mask, background)
             Image.fromarray(mixed).save(self.folder / set_name / name, compress_level=1)
-
-    def _picture(self, cutout: Cutout) -> Picture:
-        return np.asarray(self.suite.image(cutout.example))

@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.errors import SuiteError
-from quba_check.suites.object_focus.mixing import Mask, Picture, bounding_box
-from quba_check.suites.object_focus.objects import LeftOut, Located, image_name, is_too_large, names_of
+from quba_check.suites.object_focus.mixing import Mask, bounding_box
+from quba_check.suites.object_focus.objects import (
+    LeftOut,
+    Located,
+    image_name,
+    is_too_large,
+    names_of,
+    picture_of,
+)
 from quba_check.suites.readers.files import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
@@ -60,7 +67,7 @@ class MaskFolder:
                 f"Expected: {expected}, and so on."
             )
 
-    def locate(self, example: Example, picture: Picture) -> Located | LeftOut:
+    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
         """The object of an image, and the box around it.
 
         Raises:
@@ -69,7 +76,7 @@ class MaskFolder:
         path = self._paths.get(example.index)
         if path is None:
             return LeftOut.NO_MASK
-        mask = read_mask(path)
+        mask, picture = read_mask(path), picture_of(suite, example)
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
             raise SuiteError(

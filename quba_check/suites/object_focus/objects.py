@@ -57,11 +57,11 @@ class Objects(Protocol):
             SuiteError: what is known cannot be read, or is about none of the images.
         """
 
-    def locate(self, example: Example, picture: Picture) -> Located | LeftOut:
+    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
         """The object of an image.
 
         Raises:
-            SuiteError: what is known contradicts the image.
+            SuiteError: the image cannot be decoded, or what is known contradicts it.
         """
 
 
@@ -104,6 +104,15 @@ def is_too_large(box: Box, picture: Picture) -> bool:
     height, width = picture.shape[:2]
     share: float = box.area / (width * height)
     return share > LARGEST_SHARE
+
+
+def picture_of(suite: Suite, example: Example) -> Picture:
+    """An image's pixels.
+
+    Raises:
+        SuiteError: it cannot be decoded.
+    """
+    return np.asarray(suite.image(example))
 
 
 def image_name(example: Example) -> str:

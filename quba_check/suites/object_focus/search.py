@@ -8,8 +8,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
 from quba_check.errors import listed
 from quba_check.suites.object_focus.objects import Cutout, LeftOut, Objects, image_name
 from quba_check.suites.suite import Example, Suite
@@ -66,5 +64,5 @@ class Search:
         insort(self.left_out.setdefault(str(reason), []), name)
 
     def _cutout(self, example: Example) -> Cutout | LeftOut:
-        located = self.objects.locate(example, np.asarray(self.suite.image(example)))
+        located = self.objects.locate(self.suite, example)
         return located if isinstance(located, LeftOut) else Cutout.of(example, located)

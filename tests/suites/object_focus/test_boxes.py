@@ -8,6 +8,7 @@ from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.protocol.view import View
+from quba_check.suites.object_focus import make_object_focus
 from quba_check.suites.object_focus.boxes import BoxFile, segmented
 from quba_check.suites.object_focus.mixing import Box
 from quba_check.suites.object_focus.objects import LeftOut
@@ -41,11 +42,27 @@ def test_grabcut_on_too_few_pixels():
     assert segmented(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 1, 1)) is None
 
 
+def test_threads_find_the_same(suite, tmp_path, monkeypatch):
+    rows = ["path,x0,y0,x1,y1"]
+    for number, example in enumerate(suite.examples(View("clean"))):
+        Image.fromarray(scene(number)[0]).save(suite.root / example.name)
+        rows.append(f"{example.name},{10 + number},5,65,55")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
+    made = []
+    for cores in (1, 4):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        out = tmp_path / str(cores)
+        make_object_focus(suite, BoxFile(tmp_path / "boxes.csv"), out)
+        made.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*.png")})
+    assert len(made[0]) == 10
+    assert made[0] == made[1]
+
+
 def located(suite, path, number=0):
     examples = suite.examples(View("clean"))
     objects = BoxFile(path)
     objects.prepare(suite, examples)
-    return objects.locate(examples[number], np.asarray(suite.image(examples[number])))
+    return objects.locate(suite, examples[number])
 
 
 @pytest.mark.parametrize("name", ["val/apple/2.png", "apple/2.png"])

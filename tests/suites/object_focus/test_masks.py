@@ -79,7 +79,7 @@ def located(suite, folder, number=0):
     examples = suite.examples(View("clean"))
     objects = MaskFolder(folder)
     objects.prepare(suite, examples)
-    return objects.locate(examples[number], np.asarray(suite.image(examples[number])))
+    return objects.locate(suite, examples[number])
 
 
 def test_the_object_and_its_box(suite, masks):

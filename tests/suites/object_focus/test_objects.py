@@ -1,0 +1,48 @@
+"""How images are called, and how masks are kept."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from quba_check.errors import SuiteError
+from quba_check.suites import Example
+from quba_check.suites.object_focus.masks import MaskFolder
+from quba_check.suites.object_focus.mixing import Box
+from quba_check.suites.object_focus.objects import Cutout, Located, image_name, names_of
+
+IN_CONTAINERS = (Example(0, "val/x.npz", 0, member="17"), Example(1, "val/y-0.tar", 0, member="apple/1.jpg"))
+
+
+def test_names_of_images_in_containers(suite):
+    assert [image_name(example) for example in IN_CONTAINERS] == ["val/x.npz/17", "val/y-0.tar/apple/1.jpg"]
+    assert names_of(suite, IN_CONTAINERS) == [
+        ("val/x.npz/17", "x.npz/17"),
+        ("val/y-0.tar/apple/1.jpg", "y-0.tar/apple/1.jpg"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("example", "name"), list(zip(IN_CONTAINERS, ("x.npz/17.png", "y-0.tar/apple/1.png"), strict=True))
+)
+def test_masks_of_images_in_containers(suite, masks, example, name):
+    (masks / name).parent.mkdir(parents=True)
+    (masks / "apple" / "1.png").rename(masks / name)
+    objects = MaskFolder(masks)
+    objects.prepare(suite, [example])
+    # The folder's suite has no such container: only where the mask is looked for is shown here.
+    with pytest.raises(SuiteError, match=re.escape(suite.shown(example))):
+        objects.locate(suite, example)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda shape: arrays.arrays(np.bool_, shape)))
+def test_a_packed_mask_is_the_same_mask(mask):
+    cutout = Cutout.of(IN_CONTAINERS[0], Located(mask, Box(0, 0, 1, 1)))
+    assert cutout.mask.dtype == np.bool_
+    assert (cutout.mask == mask).all()
