@@ -16,9 +16,9 @@ FRUIT = ("apple", "pear", "kiwi")
 Images = Callable[..., list[Listed]]
 
 
-def listing(images: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> list[Listed]:
+def listing(reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> list[Listed]:
     """What a reader finds."""
-    return images(path, ClassList(classes, classes), **keys)
+    return reader(path, ClassList(classes, classes), **keys)
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -34,8 +34,8 @@ def short(root: Path, images: list[Listed]) -> list[tuple[str, int, int]]:
     return [(image.path.removeprefix(f"{root}/"), image.label, image.texture) for image in images]
 
 
-def message(images: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> str:
+def message(reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> str:
     """What the error says, with SET for the path."""
     with pytest.raises(SuiteError) as raised:
-        listing(images, path, classes, **keys)
+        listing(reader, path, classes, **keys)
     return str(raised.value).replace(f"{path}", "SET")

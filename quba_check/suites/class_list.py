@@ -37,10 +37,12 @@ class ClassList:
         return listed(self.names, SHOWN)
 
     def position(self, label: str | int, where: str) -> int:
-        """The class that a label means: a name, or a position where no class has that name.
+        """The class that a label means.
+
+        Text is a name, or a position where no class has that name; a number is a position.
 
         Args:
-            label: as it stands in the data; blanks around it are passed over.
+            label: as it stands in the data; blanks around text are passed over.
             where: how a message begins.
 
         Raises:
@@ -51,7 +53,12 @@ class ClassList:
         >>> ClassList(["1", "0"]).position("1", "x.csv:2")
         0
         """
-        text = str(label).strip()
+        if isinstance(label, int):
+            if 0 <= label < len(self.names):
+                return label
+            last = len(self.names) - 1
+            raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.shown}).")
+        text = label.strip()
         if text in self.numbers:
             return self.numbers[text]
         if text.isdecimal() and int(text) < len(self.names):

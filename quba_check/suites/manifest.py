@@ -42,6 +42,7 @@ class DeclaredSet:
         prepared: stored at its final size.
         space: label space that its labels are in; None is the model's own.
         options: what its reader is told besides.
+        beside: further files that its reader needs, relative to the data folder, by what it calls them.
     """
 
     name: str
@@ -51,6 +52,7 @@ class DeclaredSet:
     prepared: bool
     space: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +179,5 @@ def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEnt
         prepared=entry.prepared,
         space=entry.space,
         options=entry.options,
+        beside=entry.beside,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from quba_check.errors import listed
 from quba_check.strict_yaml import Strict
 
 
@@ -35,6 +36,11 @@ class _Entry(Strict):
     @property
     def options(self) -> Mapping[str, object]:
         """What its reader is told besides."""
+        return {}
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Further files that its reader needs, relative to the data folder, by what it calls them."""
         return {}
 
 
@@ -77,7 +83,101 @@ class CueConflictEntry(_Entry):
     path: str
 
 
-SetEntry = Annotated[FolderEntry | CsvEntry | ModelVsHumanEntry, Field(discriminator="reader")]
+class ParquetEntry(_Entry):
+    """Images that a Parquet file lists in its columns `path` and `label`, or holds in a column of images.
+
+    Attributes:
+        path: the file; a folder or a pattern such as `test-*.parquet` for several.
+        image: the column of images; by default `path`, and where there is none, `image`.
+        label: the column of labels.
+    """
+
+    reader: Literal["parquet"]
+    path: str
+    image: str | None = None
+    label: str = "label"
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The columns."""
+        return {"image": self.image, "label": self.label}
+
+
+class WebDatasetEntry(_Entry):
+    """Images and labels in tar files: `0001.jpg` beside `0001.cls`, or `0001.json` with a `label`.
+
+    Attributes:
+        path: a shard, a folder of them, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
+    """
+
+    reader: Literal["webdataset"]
+    path: str
+
+
+class HfEntry(_Entry):
+    """A Hugging Face dataset that `save_to_disk` wrote.
+
+    Attributes:
+        path: the folder.
+        split: which one, where it holds several.
+        image: the column of images.
+        label: the column of labels.
+    """
+
+    reader: Literal["hf"]
+    path: str
+    split: str | None = None
+    image: str = "image"
+    label: str = "label"
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """Split and columns."""
+        return {"split": self.split, "image": self.image, "label": self.label}
+
+
+class ArraysEntry(_Entry):
+    """Arrays of images and labels: both in an `.npz` file, or each in a file of its own, `.npy` or idx.
+
+    Attributes:
+        path: the `.npz` file.
+        images: name of the array of images in it (`images`); without `path`, the file of images.
+        labels: name of the array of labels in it (`labels`); without `path`, the file of labels.
+    """
+
+    reader: Literal["arrays"]
+    images: str | None = None
+    labels: str | None = None
+
+    @model_validator(mode="after")
+    def _check_files(self) -> ArraysEntry:
+        if self.path is None and (self.images is None or self.labels is None):
+            got = listed(name for name in ("images", "labels") if getattr(self, name) is not None)
+            raise ValueError(f"got {got or 'no file'}. Allowed: path of an .npz file, or images and labels.")
+        return self
+
+    @property
+    def place(self) -> str:
+        """The file of images."""
+        return self.path or self.images or ""
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """Names of the arrays in one file."""
+        if self.path is None:
+            return {}
+        return {"images": self.images or "images", "labels": self.labels or "labels"}
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """The file of labels."""
+        return {} if self.path is not None else {"labels": self.labels or ""}
+
+
+SetEntry = Annotated[
+    FolderEntry | CsvEntry | ParquetEntry | WebDatasetEntry | HfEntry | ArraysEntry | ModelVsHumanEntry,
+    Field(discriminator="reader"),
+]
 """A set of labelled images."""
 
 
@@ -104,6 +204,11 @@ class CorruptionsEntry(Strict):
     def space(self) -> None:
         """Corrupted images are labelled in the model's own classes."""
         return None
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
 
     @property
     def options(self) -> Mapping[str, object]:

@@ -143,8 +143,12 @@ class Suite:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.generates(view):
             return self.missing(View(CLEAN_SET))
-        place, reader = self.place(view), READERS[str(self._declared(view.set).reader)]
-        return None if reader.is_there(place) else f"the set '{view.images}' is not there: looked for {place}"
+        declared = self._declared(view.set)
+        is_there = READERS[str(declared.reader)].is_there
+        for place in (self.place(view), *self._beside(declared).values()):
+            if not is_there(place):
+                return f"the set '{view.images}' is not there: looked for {place}"
+        return None
 
     def is_prepared(self, view: View) -> bool:
         """Whether the view's images are stored at their final size and are not to be cropped again."""
@@ -251,6 +255,9 @@ class Suite:
             raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {known}.")
         return self._manifest.sets[set_name]
 
+    def _beside(self, declared: DeclaredSet) -> dict[str, Path]:
+        return {name: self.root / path for name, path in declared.beside.items()}
+
     def _source(self, view: View) -> View:
         """The view whose files the images come from."""
         return View(CLEAN_SET) if self.generates(view) else view.images
@@ -261,7 +268,8 @@ class Suite:
             raise SuiteError(f"{self.root}: {reason}.")
         reader = str(declared.reader)
         classes = self._class_list if declared.space is None else _class_list_of(self.space(declared.space))
-        images = READERS[reader].images(self.place(source), classes, **declared.options)
+        options = {**declared.options, **self._beside(declared)}
+        images = READERS[reader].images(self.place(source), classes, **options)
         self._counted[source] = len(images)
         prefix = f"{self.root.as_posix()}/"
         return tuple(

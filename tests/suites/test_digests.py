@@ -45,6 +45,12 @@ def test_a_second_run_reads_no_file(tmp_path: Path, cache: Path) -> None:
     assert (first.files_read, second.files_read) == (1100, 0)
 
 
+def test_a_container_of_many_images_is_read_once(tmp_path: Path, cache: Path) -> None:
+    young, digests = written(tmp_path / "x.tar", b"many", time.time_ns()), ContentDigests(cache)
+    assert digests.digests([young] * 1100) == [digests.digest(young)] * 1100
+    assert digests.files_read <= 2  # for all 1100, and for the one that was asked for again
+
+
 def test_digests_come_in_the_order_asked_for(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 5)
     digests = ContentDigests(cache)

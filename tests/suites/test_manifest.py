@@ -12,6 +12,7 @@ from quba_check.protocol.space import LabelSpace
 from quba_check.suites import suite_schema
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest import DeclaredSet, Manifest, read_manifest
+from quba_check.suites.readers import READERS
 
 HEAD = """\
 schema: 1
@@ -87,6 +88,29 @@ def test_corruptions_may_be_generated(tmp_path: Path) -> None:
     assert manifest.sets["corruptions"] == DeclaredSet("corruptions", None, "", None, prepared=False)
 
 
+def test_what_readers_are_told_besides(tmp_path: Path) -> None:
+    sets = read(
+        tmp_path,
+        HEAD
+        + """\
+        sets:
+          shifts:
+            a: {reader: arrays, path: x.npz, images: x_test}
+            b: {reader: arrays, images: t10k-images.gz, labels: t10k-labels.gz}
+            c: {reader: hf, path: cifar, split: test, image: img}
+            d: {reader: parquet, path: d.parquet}
+            e: {reader: webdataset, path: "val-{00..04}.tar"}
+        """.replace("        ", ""),
+    ).sets
+    assert {name: (one.path, one.options, one.beside) for name, one in sets.items()} == {
+        "a": ("x.npz", {"images": "x_test", "labels": "labels"}, {}),
+        "b": ("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
+        "c": ("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
+        "d": ("d.parquet", {"image": None, "label": "label"}, {}),
+        "e": ("val-{00..04}.tar", {}, {}),
+    }
+
+
 def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
     manifest = read(
         tmp_path,
@@ -135,7 +159,20 @@ MISTAKES = {
     "reader misspelt": (
         "sets:\n  clean: {raeder: folder, path: val}\n",
         "5: sets.clean: unknown key 'raeder'. Did you mean 'reader'? "
-        "Allowed: reader, path, expected, prepared, space, partial.",
+        "Allowed: reader, path, expected, prepared, space, partial, image, label, split, images, labels.",
+    ),
+    "key of two other readers": (
+        "sets:\n  clean: {reader: webdataset, path: val, label: fine_label}\n",
+        "5: sets.clean: 'label' belongs to reader: parquet or hf, got reader: webdataset. "
+        "Allowed: reader, path, expected, prepared, space.",
+    ),
+    "arrays without a file": (
+        "sets:\n  clean: {reader: arrays, expected: 3}\n",
+        "5: sets.clean: got no file. Allowed: path of an .npz file, or images and labels.",
+    ),
+    "arrays without labels": (
+        "sets:\n  clean: {reader: arrays, images: x.npy}\n",
+        "5: sets.clean: got images. Allowed: path of an .npz file, or images and labels.",
     ),
     "a set that is text": (
         "sets:\n  clean: val\n",
@@ -143,12 +180,12 @@ MISTAKES = {
     ),
     "reader that is a number": (
         "sets:\n  clean: {reader: 5, path: val}\n",
-        "5: sets.clean.reader: got 5. Allowed: folder, csv, model-vs-human.",
+        "5: sets.clean.reader: got 5. Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human.",
     ),
     "unknown reader": (
         "sets:\n  clean: {reader: foldr, path: val}\n",
-        "5: sets.clean.reader: got text 'foldr'. Allowed: folder, csv, model-vs-human. "
-        "Did you mean 'folder'?",
+        "5: sets.clean.reader: got text 'foldr'. "
+        "Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human. Did you mean 'folder'?",
     ),
     "no path": (
         "sets:\n  clean: {reader: folder}\n",
@@ -287,6 +324,20 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as raised:
         read(tmp_path, "schema: 2\nname: x\nclasses: imagenet\nsets: {}\n")
     assert str(raised.value) == "quba-data.yaml:1: schema: got 2. Allowed: 1."
+
+
+def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
+    models = suite_schema()["$defs"]
+    readers = {
+        model["properties"]["reader"]["const"]: model
+        for model in models.values()
+        if "const" in model.get("properties", {}).get("reader", {})
+    }
+    assert set(readers) == set(READERS)
+    assert {name: set(model["required"]) for name, model in readers.items()} == {
+        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in READERS
+    }
+    assert all(model["additionalProperties"] is False for model in readers.values())
 
 
 def test_the_json_schema_names_every_key() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -239,6 +243,61 @@ def test_an_image_that_went_away_is_named(suite: Suite, root: Path) -> None:
     assert raised_text(lambda: suite.image(example)) == (
         f"{root}/val/apple/1.png: cannot be decoded as an image (No such file or directory). "
         "Replace or remove the file."
+    )
+
+
+# -- containers -------------------------------------------------------------------------------------------
+
+
+def suite_with(root: Path, sketch: str) -> Suite:
+    (root / "quba-data.yaml").write_text(
+        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n  shifts:\n    sketch: " + sketch + "\n"
+        "spaces: {size: {big: [pear], small: [apple]}}\n"
+    )
+    return open_suite(root)
+
+
+def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 3, 4), np.uint8), labels=["small", "big"])
+    suite = suite_with(tmp_path, "{reader: arrays, path: x.npz, space: size}")
+    assert suite.examples(View("sketch")) == (
+        Example(0, "x.npz", 1, member="images/0", reader="arrays"),
+        Example(1, "x.npz", 0, member="images/1", reader="arrays"),
+    )
+    assert suite.image(suite.examples(View("sketch"))[1]).size == (4, 3)
+
+
+def test_containers_that_are_not_there_are_told(tmp_path: Path) -> None:
+    looked = "the set 'sketch' is not there: looked for"
+    shards = suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
+    assert shards.missing(View("sketch")) == f"{looked} {tmp_path}/s-{{0..1}}.tar"
+    (tmp_path / "s-1.tar").touch()
+    assert shards.missing(View("sketch")) is None
+    assert raised_text(lambda: shards.examples(View("sketch"))) == (
+        f"{tmp_path}/s-{{0..1}}.tar: there is no file s-0.tar."
+    )
+    pair = suite_with(tmp_path, "{reader: arrays, images: x.npy, labels: y.npy}")
+    assert pair.missing(View("sketch")) == f"{looked} {tmp_path}/x.npy"
+    np.save(tmp_path / "x.npy", np.zeros((1, 2, 2), np.uint8))
+    assert pair.missing(View("sketch")) == f"{looked} {tmp_path}/y.npy"
+
+
+def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "s.tar", "w") as tar:
+        for name, content in {"7.png": b"not an image", "7.cls": b"pear"}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    suite = suite_with(tmp_path, "{reader: webdataset, path: s.tar}")
+    assert raised_text(lambda: suite.image(suite.examples(View("sketch"))[0])) == (
+        f"{tmp_path}/s.tar[7.png]: cannot be decoded as an image (no image format recognises it). "
+        "Replace or remove it."
+    )
+    pq.write_table(pa.table({"image": [b""], "label": ["pear"]}), tmp_path / "s.parquet")
+    suite = suite_with(tmp_path, "{reader: parquet, path: s.parquet}")
+    assert raised_text(lambda: suite.image(suite.examples(View("sketch"))[0])) == (
+        f"{tmp_path}/s.parquet[image/0]: cannot be decoded as an image "
+        "(its bytes are not stored in the file). Replace or remove it."
     )
 
 

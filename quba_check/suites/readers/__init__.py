@@ -9,11 +9,16 @@ from pathlib import Path
 from PIL import Image
 
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images
 from quba_check.suites.readers.cue_conflict import cue_conflict_images
 from quba_check.suites.readers.folder import folder_images
+from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listed import Listed
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
+from quba_check.suites.readers.parquet import parquet_images, parquet_member
+from quba_check.suites.readers.patterns import any_at
+from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
 __all__ = ["READERS", "ClassList", "Listed", "Reader"]
 
@@ -40,5 +45,9 @@ READERS: dict[str, Reader] = {
     "csv": Reader(csv_images),
     "cue-conflict": Reader(cue_conflict_images),
     "model-vs-human": Reader(model_vs_human_images),
+    "parquet": Reader(parquet_images, parquet_member, any_at),
+    "webdataset": Reader(webdataset_images, webdataset_member, any_at),
+    "hf": Reader(hf_images, hf_member),
+    "arrays": Reader(array_images, array_member),
 }
 """By the name that manifests use."""

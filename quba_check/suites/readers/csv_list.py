@@ -8,6 +8,7 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.file_list import ListedRow, files_of
 from quba_check.suites.readers.listed import Listed
 
 _COLUMNS = ("path", "label")
@@ -27,23 +28,14 @@ def csv_images(path: Path, classes: ClassList) -> list[Listed]:
         SuiteError: with its line: a column is missing, a label is no class, an image is not there or is
             listed twice.
     """
-    lines: dict[Path, int] = {}
-    images = []
-    for line, row in _rows(path):
-        image = path.parent / row["path"]
-        if image in lines:
-            raise SuiteError(f"{path}:{line}: {row['path']} is listed twice, first in line {lines[image]}.")
-        if not image.is_file():
-            raise SuiteError(f"{path}:{line}: there is no file {image}.")
-        lines[image] = line
-        images.append(Listed(image.as_posix(), classes.position(row["label"], f"{path}:{line}")))
+    images = files_of(_rows(path, classes), path.parent)
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row that is not empty."""
+def _rows(path: Path, classes: ClassList) -> Iterator[ListedRow]:
+    """Each row that is not empty."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True, restval="")
@@ -52,7 +44,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 got = ", ".join(header) or "nothing"
                 raise SuiteError(f"{path}:1: the header must name path and label, got {got}.")
             for row in rows:
-                yield rows.line_num, {column: row[column] for column in _COLUMNS}
+                line = rows.line_num
+                where = f"{path}:{line}"
+                yield ListedRow(where, f"line {line}", row["path"], classes.position(row["label"], where))
     except UnicodeDecodeError:
         raise SuiteError(f"{path}: not a text file in UTF-8.") from None
     except csv.Error as error:

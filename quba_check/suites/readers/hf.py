@@ -1,0 +1,116 @@
+"""The reader `hf`: a Hugging Face dataset that `save_to_disk` wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.kept import Kept
+from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.rows import labelled_rows, stored_image
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+IMAGE, LABEL = "image", "label"
+_TABLES_KEPT = 64
+
+
+def hf_images(
+    path: Path, classes: ClassList, *, split: str | None = None, image: str = IMAGE, label: str = LABEL
+) -> list[Listed]:
+    """Images of a dataset of the `datasets` library, as its `save_to_disk` wrote it.
+
+    The class names of a ClassLabel column are matched to the class list by name, so that their order may
+    differ. Of other columns, whole numbers are positions in the class list and text is class names.
+
+    Args:
+        path: the folder.
+        classes: the class list.
+        split: which one, where the folder holds several.
+        image: the column of images.
+        label: the column of labels.
+
+    Raises:
+        SuiteError: `datasets` is not installed, the folder holds no dataset, a split or column is not there,
+            or a label is no class.
+    """
+    dataset = _split(path, split)
+    _check_columns(path, dataset, image, label)
+    images: list[Listed] = []
+    for file in dict.fromkeys(entry["filename"] for entry in dataset.cache_files):
+        part = _table(Path(file), image, label)
+        names = getattr(part.features[label], "names", None)
+        positions = labelled_rows(file, part[label][:], names, classes)
+        images += [
+            Listed(Path(file).as_posix(), k, member=f"{image}/{row}") for row, k in enumerate(positions)
+        ]
+    if len(images) != len(dataset):
+        raise SuiteError(
+            f"{path}: has an index beside its rows, got {len(dataset)} of {len(images)} rows. "
+            "Save it again after flatten_indices()."
+        )
+    return images
+
+
+def hf_member(path: Path, member: str) -> Image.Image:
+    """Open the image `COLUMN/ROW` of a file of rows."""
+    column, _, row = member.rpartition("/")
+    return stored_image(_table(path, column)[int(row)][column])
+
+
+def _opened(path: Path, *columns: str) -> Dataset:
+    """Some columns of a file of rows, mapped into memory; images stay as they are stored."""
+    datasets = _library(path)
+    table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
+    return table.cast_column(columns[0], datasets.Image(decode=False))
+
+
+_table = Kept(_opened, _TABLES_KEPT)
+
+
+def _library(path: Path) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise SuiteError(
+            f"{path}: the reader hf needs datasets, which is not installed. "
+            'Install it: pip install "quba-check[hf]".'
+        ) from None
+    return datasets
+
+
+def _split(path: Path, name: str | None) -> Dataset:
+    datasets = _library(path)
+    try:
+        found = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError):
+        raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
+    if not isinstance(found, datasets.DatasetDict):
+        if name is not None:
+            raise SuiteError(f"{path}: has no splits, got split: {name}. Remove the key.")
+        return found
+    if name not in found:
+        what = "split is missing" if name is None else f"there is no split '{name}'"
+        near = did_you_mean(name or "", found)
+        raise SuiteError(f"{path}: {what}.{near} Allowed: {listed(found)}.")
+    return found[name]
+
+
+def _check_columns(path: Path, dataset: Dataset, image: str, label: str) -> None:
+    datasets = _library(path)
+    features = dataset.features
+    for key, column in (("image", image), ("label", label)):
+        if column not in features:
+            raise SuiteError(
+                f"{path}: {key}: there is no column '{column}'.{did_you_mean(column, features)} "
+                f"Allowed: {listed(features)}."
+            )
+    if not isinstance(features[image], datasets.Image):
+        of_images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+        allowed = listed(of_images) or "none here"
+        raise SuiteError(f"{path}: image: the column '{image}' holds no images. Allowed: {allowed}.")

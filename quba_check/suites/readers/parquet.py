@@ -1,0 +1,110 @@
+"""The reader `parquet`: images that a Parquet file lists, or holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.file_list import ListedRow, files_of
+from quba_check.suites.readers.kept import Kept
+from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.patterns import files_at
+from quba_check.suites.readers.rows import labelled_rows, stored_image
+
+PATH, IMAGE, LABEL = "path", "image", "label"
+_GROUPS_KEPT = 4
+
+
+def parquet_images(
+    path: Path, classes: ClassList, *, image: str | None = None, label: str = LABEL
+) -> list[Listed]:
+    """Images of a Parquet file: columns `path` (relative to the file) and `label`, or `image` and `label`.
+
+    A column of images holds their files' bytes, alone or as Hugging Face stores them. Labels are class names,
+    or positions in the class list; of a file that Hugging Face wrote, positions in the list of names that it
+    carries, which are matched by name.
+
+    Args:
+        path: the file, a folder of them, or several, as in `test-*.parquet`.
+        classes: the class list.
+        image: the column of images; by default `path`, and where there is none, `image`.
+        label: the column of labels.
+
+    Raises:
+        SuiteError: `pyarrow` is not installed, a column is not there, a label is no class, or an image is not
+            there or is listed twice.
+    """
+    images = [found for file in files_at(path, ".parquet") for found in _of_file(file, classes, image, label)]
+    if not images:
+        raise SuiteError(f"{path}: lists no images.")
+    return images
+
+
+def parquet_member(path: Path, member: str) -> Image.Image:
+    """Open the image `COLUMN/ROW` of a file; the rows around it are kept, for they are read together."""
+    column, _, row = member.rpartition("/")
+    file, before = _file(path), 0
+    for number in range(file.num_row_groups):
+        rows = file.metadata.row_group(number).num_rows
+        if int(row) < before + rows:
+            return stored_image(_group(path, column, str(number))[int(row) - before].as_py())
+        before += rows
+    raise SuiteError(f"{path}: there is no row {row} in it.")
+
+
+def _rows_of_group(path: Path, column: str, number: str) -> Any:
+    return _file(path).read_row_group(int(number), columns=[column]).column(0)
+
+
+_group = Kept(_rows_of_group, _GROUPS_KEPT)
+
+
+def _of_file(path: Path, classes: ClassList, image: str | None, label: str) -> list[Listed]:
+    file = _file(path)
+    columns = file.schema_arrow.names
+    source = image or (PATH if PATH in columns else IMAGE)
+    for column in (source, label):
+        if column not in columns:
+            near = did_you_mean(column, columns)
+            raise SuiteError(f"{path}: there is no column '{column}'.{near} Allowed: {listed(columns)}.")
+    labels = file.read(columns=[label]).column(0).to_pylist()
+    positions = labelled_rows(str(path), labels, _class_names(file.schema_arrow.metadata, label), classes)
+    if source != PATH:
+        return [Listed(path.as_posix(), k, member=f"{source}/{row}") for row, k in enumerate(positions)]
+    names = file.read(columns=[PATH]).column(0).to_pylist()
+    rows = (
+        ListedRow(f"{path}[{row}]", f"row {row}", str(name), k)
+        for row, (name, k) in enumerate(zip(names, positions, strict=True))
+    )
+    return files_of(rows, path.parent)
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:
+    """The class names that Hugging Face keeps in a file's metadata."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[label]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _file(path: Path) -> Any:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise SuiteError(
+            f"{path}: the reader parquet needs pyarrow, which is not installed. "
+            'Install it: pip install "quba-check[parquet]".'
+        ) from None
+    try:
+        return ParquetFile(path)
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except ArrowException:
+        raise SuiteError(f"{path}: not a Parquet file, or damaged.") from None

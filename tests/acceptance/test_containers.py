@@ -1,0 +1,112 @@
+"""A run over sets in arrays, tar shards and tables: the values of folders, and each image read once."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from acceptance.runs import NINE, Judge, Measured, closed_form
+from PIL import Image
+from tiny import CLASSES, MANIFEST
+
+from quba_check.protocol.view import View
+from quba_check.suites import Suite, open_suite
+
+SETS = {
+    "clean: {reader: folder, path: val,": "clean: {reader: arrays, path: clean.npz,",
+    "sketch: {reader: folder, path: sketch}": 'sketch: {reader: webdataset, path: "sketch-{0..1}.tar"}',
+    "night: {reader: folder, path: night}": "night: {reader: hf, path: night, split: test}",
+    "mixed_same: {reader: folder, path: mixed_same}": "mixed_same: {reader: parquet, path: same.parquet}",
+    "{reader: folder, path: mixed_rand}": "{reader: arrays, images: x.npy, labels: y.npy}",
+}
+
+
+def stored(suite: Suite, name: str) -> tuple[list[np.ndarray], list[bytes], list[int]]:
+    """Pixels, files and labels of a set."""
+    examples = suite.examples(View(name))
+    pixels = [np.asarray(suite.image(example)) for example in examples]
+    return pixels, [suite.path(e).read_bytes() for e in examples], [e.label for e in examples]
+
+
+def write_containers(folders: Path, root: Path) -> Path:
+    """The suite in `folders`, with five of its sets in containers."""
+    datasets.disable_progress_bars()
+    suite = open_suite(folders)
+    root.mkdir()
+    for name in ("c", "cc"):
+        shutil.copytree(folders / name, root / name)
+    pixels, _, labels = stored(suite, "clean")
+    np.savez(root / "clean.npz", images=pixels, labels=labels)
+    _, files, labels = stored(suite, "sketch")
+    for shard in range(2):
+        with tarfile.open(root / f"sketch-{shard}.tar", "w") as tar:
+            for number in range(3 * shard, 3 * shard + 3):
+                for suffix, content in (("png", files[number]), ("cls", CLASSES[labels[number]].encode())):
+                    entry = tarfile.TarInfo(f"{number}.{suffix}")
+                    entry.size = len(content)
+                    tar.addfile(entry, io.BytesIO(content))
+    pixels, _, labels = stored(suite, "night")
+    backwards = datasets.ClassLabel(names=list(reversed(CLASSES)))
+    rows = {"image": [Image.fromarray(image) for image in pixels], "label": [2 - k for k in labels]}
+    table = datasets.Dataset.from_dict(rows, datasets.Features(image=datasets.Image(), label=backwards))
+    datasets.DatasetDict(test=table).save_to_disk(root / "night")
+    _, files, labels = stored(suite, "mixed_same")
+    pq.write_table(pa.table({"image": files, "label": [CLASSES[k] for k in labels]}), root / "same.parquet")
+    pixels, _, labels = stored(suite, "mixed_rand")
+    np.save(root / "x.npy", pixels)
+    np.save(root / "y.npy", labels)
+    manifest = MANIFEST
+    for old, new in SETS.items():
+        assert old in manifest
+        manifest = manifest.replace(old, new)
+    (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def containers(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_containers(tiny_data, tmp_path_factory.mktemp("containers") / "data")
+
+
+def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
+    judge_cold: Judge, measured: Measured, containers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUBA_DATA", str(containers))
+    opened: list[str] = []
+    read = Suite.opened
+    monkeypatch.setattr(
+        Suite, "opened", lambda suite, example: opened.append(suite.shown(example)) or read(suite, example)
+    )
+    first = judge_cold("thresholds/x.yaml", "--quba-report=record.json", "-p", "no:xdist")
+    assert first.ret == 0
+    found = judge_cold.record()["measurements"]
+    assert {name: found[name]["value"] for name in NINE} == measured.values
+    assert judge_cold.passes() == closed_form()
+    assert {str(containers / "clean.npz[images/8]"), str(containers / "sketch-1.tar[5.png]")} <= set(opened)
+    opened.clear()
+    assert judge_cold("thresholds/x.yaml", "-p", "no:xdist").ret == 0
+    assert opened == []
+    assert judge_cold.passes() == closed_form()
+
+
+def test_another_pixel_in_a_container_is_predicted_anew(
+    judge: Judge, containers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(containers, root)
+    monkeypatch.setenv("QUBA_DATA", str(root))
+    demand = judge.write("thresholds/y.yaml", "schema: 1\nname: y\ndimensions: {object_focus: {min: 0.1}}\n")
+    judge(str(demand))
+    before = judge.passes()["forward"]
+    pixels = np.load(root / "x.npy")
+    pixels[0, 0, 0, 0] ^= 1
+    np.save(root / "x.npy", pixels)
+    judge(str(demand))
+    assert judge.passes()["forward"] - before == len(pixels)

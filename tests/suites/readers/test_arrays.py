@@ -1,0 +1,135 @@
+"""The reader `arrays`: the exact text for what is wrong in a file of arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reading import listing, message
+
+from quba_check.suites.readers.array_files import array_in
+from quba_check.suites.readers.arrays import array_images
+
+IMAGES = np.zeros((2, 4, 3, 3), np.uint8)
+ALLOWED_IMAGES = "Allowed: uint8 of images x height x width, or of images x height x width x 3."
+ALLOWED_LABELS = "Allowed: a whole number or a class name an image."
+
+
+def npz(root: Path, images: object = IMAGES, labels: object = (0, 1), **others: object) -> Path:
+    np.savez(root / "x.npz", images=images, labels=labels, **others)
+    return root / "x.npz"
+
+
+def test_labels_are_positions_or_names(tmp_path: Path) -> None:
+    for labels in ([2, 0], np.array([[2], [0]], np.int8), ["kiwi", "apple"], np.array([b"kiwi", b"apple"])):
+        found = listing(array_images, npz(tmp_path, labels=labels))
+        assert [(image.label, image.member) for image in found] == [(2, "images/0"), (0, "images/1")]
+
+
+def test_numbers_are_positions_also_where_a_class_is_called_so(tmp_path: Path) -> None:
+    found = listing(array_images, npz(tmp_path), classes=("1", "0"))
+    assert [image.label for image in found] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [
+        (IMAGES / 255, f"SET[images]: got float64 of 2 x 4 x 3 x 3. {ALLOWED_IMAGES}"),
+        (IMAGES[0, 0], f"SET[images]: got uint8 of 3 x 3. {ALLOWED_IMAGES}"),
+        (IMAGES[:0], f"SET[images]: got uint8 of 0 x 4 x 3 x 3. {ALLOWED_IMAGES}"),
+        (np.zeros((2, 3, 8, 8), np.uint8), f"SET[images]: got uint8 of 2 x 3 x 8 x 8. {ALLOWED_IMAGES}"),
+        (np.uint8(1), f"SET[images]: got uint8 of one number. {ALLOWED_IMAGES}"),
+    ],
+)
+def test_wrong_images(tmp_path: Path, images: object, text: str) -> None:
+    assert message(array_images, npz(tmp_path, images)) == text
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        ([0.0, 1.0], f"SET[labels]: got float64 of 2. {ALLOWED_LABELS}"),
+        ([[0, 1], [1, 0]], f"SET[labels]: got int64 of 2 x 2. {ALLOWED_LABELS}"),
+        ([0], "SET[labels]: got 1 labels for 2 images in SET[images]."),
+        ([0, 3], "SET[labels][1]: unknown class number 3. Allowed: 0 to 2 (apple, pear, kiwi)."),
+        ([-1, 0], "SET[labels][0]: unknown class number -1. Allowed: 0 to 2 (apple, pear, kiwi)."),
+        (
+            ["apple", "peer"],
+            "SET[labels][1]: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
+        ),
+    ],
+)
+def test_wrong_labels(tmp_path: Path, labels: object, text: str) -> None:
+    assert message(array_images, npz(tmp_path, labels=labels)) == text
+
+
+def test_arrays_are_called_by_name(tmp_path: Path) -> None:
+    path = npz(tmp_path, x_test=IMAGES)
+    assert message(array_images, path, images="x_tets") == (
+        "SET: there is no array 'x_tets' in it. Did you mean 'x_test'? Allowed: images, labels, x_test."
+    )
+    assert listing(array_images, path, images="x_test")[1].member == "x_test/1"
+
+
+def test_arrays_that_are_not_packed_are_mapped(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "x.npz",
+        a=np.arange(6, dtype=np.uint16).reshape(2, 3),
+        b=np.asfortranarray([[1, 2], [3, 4]]),
+    )
+    np.savez_compressed(tmp_path / "packed.npz", a=np.arange(6))
+    np.save(tmp_path / "x.npy", np.arange(6))
+    assert isinstance(array_in(tmp_path / "x.npz", "a"), np.memmap)
+    assert array_in(tmp_path / "x.npz", "a").tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert array_in(tmp_path / "x.npz", "b").tolist() == [[1, 2], [3, 4]]
+    assert (
+        array_in(tmp_path / "packed.npz", "a").tolist()
+        == array_in(tmp_path / "x.npy").tolist()
+        == [0, 1, 2, 3, 4, 5]
+    )
+
+
+def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(3))
+    first = array_in(tmp_path / "x.npy")
+    assert array_in(tmp_path / "x.npy") is first
+    np.save(tmp_path / "x.npy", np.arange(4))
+    assert len(array_in(tmp_path / "x.npy")) == 4
+
+
+def pair(root: Path, content: bytes) -> Path:
+    np.save(root / "y.npy", [0, 1])
+    (root / "x").write_bytes(content)
+    return root / "x"
+
+
+def test_files_of_another_kind(tmp_path: Path) -> None:
+    def said(content: bytes) -> str:
+        return message(array_images, pair(tmp_path, content), labels=tmp_path / "y.npy")
+
+    assert said(b"GIF89a") == (
+        "SET: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's."
+    )
+    assert (
+        said(b"\x93NUMPY\x01") == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+    assert said(npz(tmp_path).read_bytes()) == "SET: an .npz file holds several arrays. Name it as path: x."
+    np.save(tmp_path / "o.npy", np.array([{}, {}]), allow_pickle=True)
+    assert said((tmp_path / "o.npy").read_bytes()) == (
+        "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+
+
+def test_damaged_and_missing_files(tmp_path: Path) -> None:
+    path = npz(tmp_path)
+    path.write_bytes(path.read_bytes()[:300])
+    assert (
+        message(array_images, path)
+        == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+    assert message(array_images, tmp_path / "no.npz") == "SET: cannot be read (No such file or directory)."
+    np.savez(tmp_path / "o.npz", images=np.array([{}]), labels=[0])
+    assert message(array_images, tmp_path / "o.npz") == (
+        "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )

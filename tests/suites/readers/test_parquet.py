@@ -1,0 +1,98 @@
+"""The reader `parquet`: the exact text for what is wrong in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from reading import listing, message, short, tree
+
+from quba_check.errors import SuiteError
+from quba_check.suites.readers.parquet import parquet_images, parquet_member
+
+
+def table(root: Path, columns: dict[str, list[object]], metadata: dict[str, str] | None = None) -> Path:
+    tree(root, "a.png", "b.png")
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), root / "x.parquet")
+    return root / "x.parquet"
+
+
+def test_paths_are_relative_to_the_file_and_labels_positions_or_names(tmp_path: Path) -> None:
+    for labels in (["kiwi", "pear"], [2, 1]):
+        path = table(tmp_path, {"label": labels, "path": ["b.png", "a.png"], "width": [1, 2]})
+        assert short(tmp_path, listing(parquet_images, path)) == [("b.png", 2, -1), ("a.png", 1, -1)]
+
+
+def test_class_names_of_hugging_face_are_matched_by_name(tmp_path: Path) -> None:
+    names = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["pear", "kiwi", "apple"]}}}}
+    path = table(tmp_path, {"image": [b"", b""], "label": [0, 2]}, {"huggingface": json.dumps(names)})
+    assert [(image.label, image.member) for image in listing(parquet_images, path)] == [
+        (1, "image/0"),
+        (0, "image/1"),
+    ]
+
+
+def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
+    path = table(tmp_path, {"path": ["a.png"], "image": [b""], "label": ["pear"]})
+    assert listing(parquet_images, path)[0].member is None
+    assert listing(parquet_images, path, image="image")[0].member == "image/0"
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (
+            {"file": ["a.png"], "label": [0]},
+            "SET: there is no column 'image'. Allowed: file, label.",
+        ),
+        (
+            {"path": ["a.png"], "lable": [0]},
+            "SET: there is no column 'label'. Did you mean 'lable'? Allowed: path, lable.",
+        ),
+        ({"path": ["c.png"], "label": [0]}, "SET[0]: there is no file FOLDER/c.png."),
+        (
+            {"path": ["a.png", "b.png", "a.png"], "label": [0, 0, 0]},
+            "SET[2]: a.png is listed twice, first in row 0.",
+        ),
+        (
+            {"path": ["a.png", "b.png"], "label": ["pear", "peer"]},
+            "SET[1]: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
+        ),
+        (
+            {"path": ["a.png"], "label": [True]},
+            "SET[0]: label: got true. Allowed: a class name or number.",
+        ),
+        (
+            {"path": pa.array([], "string"), "label": pa.array([], "string")},
+            "SET: lists no images.",
+        ),
+    ],
+)
+def test_wrong_tables(tmp_path: Path, columns: dict[str, list[object]], text: str) -> None:
+    said = message(parquet_images, table(tmp_path, columns))
+    assert said.replace(str(tmp_path), "FOLDER") == text
+
+
+def test_files_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"path,label\n")
+    assert message(parquet_images, tmp_path / "x.parquet") == "SET: not a Parquet file, or damaged."
+    assert message(parquet_images, tmp_path / "y.parquet") == "SET: there is no file y.parquet."
+
+
+def test_a_row_that_went_away(tmp_path: Path) -> None:
+    path = table(tmp_path, {"image": [b""], "label": [0]})
+    with pytest.raises(SuiteError) as raised:
+        parquet_member(path, "image/1")
+    assert str(raised.value) == f"{path}: there is no row 1 in it."
+
+
+def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert message(parquet_images, table(tmp_path, {"path": ["a.png"], "label": [0]})) == (
+        "SET: the reader parquet needs pyarrow, which is not installed. "
+        'Install it: pip install "quba-check[parquet]".'
+    )

@@ -1,0 +1,99 @@
+"""The reader `webdataset`: the exact text for what is wrong in a shard."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from reading import listing, message
+
+from quba_check.errors import SuiteError
+from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
+
+
+def shard(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def test_samples_are_files_of_one_name(tmp_path: Path) -> None:
+    files = {
+        "a/1.seg.png": b"", "a/1.jpg": b"", "a/1.cls": b"pear", "b/1.cls": b"2\n", "b/1.WEBP": b"",
+        "c/2.jpeg": b"", "c/2.json": b'{"label": 0}', "c/2.cls": b"1", "README.md": b"", "a/.hidden.jpg": b"",
+        "meta.json": b"{}",
+    }  # fmt: skip
+    found = listing(webdataset_images, shard(tmp_path / "x.tar", files))
+    assert [(image.member, image.label) for image in found] == [
+        ("a/1.jpg", 1),
+        ("b/1.WEBP", 2),
+        ("c/2.jpeg", 1),
+    ]
+
+
+def test_a_class_name_wins_over_a_position_in_cls_and_not_in_json(tmp_path: Path) -> None:
+    files = {
+        "1.jpg": b"",
+        "1.cls": b"1",
+        "2.jpg": b"",
+        "2.json": b'{"label": 1}',
+        "3.jpg": b"",
+        "3.json": b'{"label": "1"}',
+    }
+    found = listing(webdataset_images, shard(tmp_path / "x.tar", files), classes=("1", "0"))
+    assert [image.label for image in found] == [0, 1, 0]
+
+
+ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ({"1.jpg": b""}, "SET[1.jpg]: an image without a label. Expected: a .cls or .json beside it."),
+        ({"1.cls": b"0"}, "SET[1.cls]: a label without an image."),
+        ({"1.jpg": b"", "1.png": b"", "1.cls": b"0"}, "SET[1.png]: the sample has 1.jpg already."),
+        ({"1.jpg": b"", "1.cls": b"\xff"}, f"SET[1.cls]: tells no label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b"{"}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b'{"lable": 1}'}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b"[1]"}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
+        (
+            {"1.jpg": b"", "1.json": b'{"label": 0.5}'},
+            "SET[1.json]: label: got 0.5. Allowed: a class name or number.",
+        ),
+        (
+            {"1.jpg": b"", "1.cls": b"peer"},
+            "SET[1.cls]: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
+        ),
+        (
+            {"1.jpg": b"", "1.json": b'{"label": 3}'},
+            "SET[1.json]: unknown class number 3. Allowed: 0 to 2 (apple, pear, kiwi).",
+        ),
+        ({"notes.txt": b""}, "SET: no samples. Expected: images beside labels, as 0001.jpg beside 0001.cls."),
+    ],
+)
+def test_wrong_samples(tmp_path: Path, files: Mapping[str, bytes], text: str) -> None:
+    assert message(webdataset_images, shard(tmp_path / "x.tar", files)) == text
+
+
+def test_a_tar_file_that_is_packed_cut_or_something_else(tmp_path: Path) -> None:
+    text = "SET: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
+    assert message(webdataset_images, shard(tmp_path / "x.tar", {"1.jpg": b"x"}, "w:gz")) == text
+    (tmp_path / "y.tar").write_bytes(b"an image" * 100)
+    assert message(webdataset_images, tmp_path / "y.tar") == text
+    whole = shard(tmp_path / "z.tar", {"1.jpg": b"x" * 2000}).read_bytes()
+    (tmp_path / "z.tar").write_bytes(whole[:1500])
+    assert message(webdataset_images, tmp_path / "z.tar") == text
+
+
+def test_a_member_that_went_away(tmp_path: Path) -> None:
+    path = shard(tmp_path / "x.tar", {"1.jpg": b""})
+    with pytest.raises(SuiteError) as raised:
+        webdataset_member(path, "2.jpg")
+    assert str(raised.value) == f"{path}: there is no 2.jpg in it."
