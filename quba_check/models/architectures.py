@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.fit import fit
+from quba_check.models.prefixes import placed
 
 SEARCH_SECONDS = 8.0
 _SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
@@ -78,16 +78,39 @@ def siblings(name: str) -> list[str]:
     return [other for other in timm.list_models() if _SIZE.sub("#", other) == family]
 
 
-def architecture(name: str, *, classes: int) -> nn.Module:
+def architecture(
+    name: str,
+    *,
+    classes: int,
+    where: str = "--quba-arch",
+    pretrained_cfg: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> nn.Module:
     """A timm architecture without pretrained weights, with a head for `classes` classes.
+
+    Args:
+        name: timm name.
+        classes: number C of classes.
+        where: who names it, for the message.
+        pretrained_cfg: description of the weights in place of timm's own for this name.
+        arguments: what else it is built with, such as `img_size`.
 
     Raises:
         ModelError: timm cannot build it here, for example for lack of a package.
     """
+    how: dict[str, Any] = {**(arguments or {}), "num_classes": classes}
+    if pretrained_cfg is not None:
+        how["pretrained_cfg"] = dict(pretrained_cfg)
     try:
-        return cast(nn.Module, timm.create_model(name, pretrained=False, num_classes=classes))
+        return cast(nn.Module, timm.create_model(name, pretrained=False, **how))
     except Exception as error:
-        raise ModelError(f"--quba-arch: timm cannot build '{name}' ({described(error)}).") from error
+        raise ModelError(f"{where}: timm cannot build '{name}' ({described(error)}).") from error
+
+
+def pretrained_config(name: str) -> dict[str, Any]:
+    """The description that timm has of the weights of a name."""
+    config = get_pretrained_cfg(name, allow_unregistered=True)
+    return config.to_dict() if config is not None else {}
 
 
 def pretrained(name: str, *, spec: str) -> nn.Module:
@@ -141,8 +164,9 @@ def fitting_architecture(
             return None
         module = _outline(name)
         if module is not None:
-            found = fit(state, module)
-            if found.is_perfect or found.head(classifier_layers(module)) is not None:
+            layers = classifier_layers(module)
+            found = placed(state, module, layers).fit
+            if found.is_perfect or found.head(layers) is not None:
                 return name
     return None
 

@@ -35,6 +35,11 @@ class Fit:
         """Whether every tensor has its place."""
         return not (self.missing or self.unexpected or self.reshaped)
 
+    @property
+    def count(self) -> int:
+        """Number of tensors that have no place or the wrong shape."""
+        return len(self.missing) + len(self.unexpected) + len(self.reshaped)
+
     def head(self, classifier: tuple[str, ...]) -> int | None:
         """Number of classes of the checkpoint's head, where everything but that number fits.
 

@@ -48,7 +48,7 @@ class Guard:
             InvariantError: a tensor changed or is gone, or a part is in train mode. Tensors that are new are
                 no change: some models cache position tables as buffers.
         """
-        training = next((name for name, part in self._module.named_modules() if part.training), None)
+        training = next((name for name, part in self._module.named_modules() if _trains(part)), None)
         if training is not None:
             part = f"its part '{training}'" if training else "it"
             raise InvariantError(
@@ -75,6 +75,11 @@ class Guard:
                 "end of run: the model's parameters or buffers are not those of the start (checksums "
                 "differ). A forward pass in eval mode must not write to the model."
             )
+
+
+def _trains(part: nn.Module) -> bool:
+    # Parts of frozen TorchScript programs have no mode.
+    return getattr(part, "training", False)
 
 
 def _version(tensor: Tensor) -> Version:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from quba_check.errors import HeadError, ModelError
-from quba_check.models.architectures import (
-    architecture,
-    base_name,
-    check_architecture,
-    classifier_layers,
-    fitting_architecture,
-    pretrained,
-)
+from quba_check.models.architectures import base_name, pretrained
+from quba_check.models.assembly import check_head, network_of_file, network_of_folder
 from quba_check.models.callables import built
-from quba_check.models.checkpoint import State, read_state_dict
 from quba_check.models.classifier import Classifier
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
+from quba_check.models.exported import network_of_exported
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
-from quba_check.models.fit import fit
+from quba_check.models.hub import network_of_hub
 from quba_check.models.network import Loading, Network
 from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
 from quba_check.models.specs import ModelSpec
+from quba_check.models.torchscript import network_of_torchscript
 
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
@@ -43,7 +37,8 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     counted = sum(parameter.numel() for parameter in parameters)
-    module.requires_grad_(False)  # attacks then keep gradients of the images alone
+    for parameter in parameters:  # attacks then keep gradients of the images alone
+        parameter.requires_grad_(False)
     module.eval()
     checksum = state_digest(named_tensors(module))
     pin_arithmetic(device)
@@ -80,7 +75,15 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
             result = built(spec.text)
             return Network(result.module, sources=own_sources(result.module, result.by))
         case "file":
-            return _from_file(spec, how)
+            return network_of_file(spec.path, spec=spec.text, how=how)
+        case "folder":
+            return network_of_folder(spec.path, spec=spec.text, how=how)
+        case "hub":
+            return network_of_hub(spec.name, spec=spec.text, classes=how.classes)
+        case "torchscript":
+            return network_of_torchscript(spec.path, spec=spec.text)
+        case "exported":
+            return network_of_exported(spec.path, spec=spec.text, how=how, device=device)
         case "onnx":
             from quba_check.models.onnx_loading import onnx_network
 
@@ -96,42 +99,8 @@ def _demo(spec: ModelSpec) -> Network:
 
 def _from_timm(spec: ModelSpec, how: Loading) -> Network:
     module = pretrained(spec.name, spec=spec.text)
-    _check_head(getattr(module, "num_classes", how.classes), how.classes, f"{spec.text}: the model")
+    check_head(getattr(module, "num_classes", how.classes), how.classes, f"{spec.text}: the model")
     return Network(module, spec.name)
-
-
-def _from_file(spec: ModelSpec, how: Loading) -> Network:
-    if how.arch is not None:
-        check_architecture(how.arch, where="--quba-arch")
-    state = read_state_dict(spec.path, spec=spec.text, trust_pickle=how.trust_pickle)
-    if how.arch is None:
-        found = fitting_architecture(state, near=[spec.name])
-        hint = f" Its keys fit --quba-arch={found}." if found else ""
-        raise ModelError(
-            f"{spec.text}: holds weights alone, so name their architecture: --quba-arch=NAME.{hint}"
-        )
-    module = architecture(how.arch, classes=how.classes)
-    _load(state, module, spec, how)
-    return Network(module, how.arch)
-
-
-def _load(state: State, module: nn.Module, spec: ModelSpec, how: Loading) -> None:
-    found = fit(state, module)
-    if found.is_perfect:
-        module.load_state_dict(state, strict=False)
-        return
-    head = found.head(classifier_layers(module))
-    if head is not None:
-        _check_head(head, how.classes, f"{spec.text}: the checkpoint's head")
-    other = fitting_architecture(state, near=[how.arch or "", spec.name])
-    hint = f" Did you mean --quba-arch={other}?" if other else ""
-    raise ModelError(f"{spec.text}: its keys do not fit {how.arch}: {found.describe()}.{hint}")
-
-
-def _check_head(theirs: int, classes: int, what: str) -> None:
-    if theirs != classes:
-        message = f"{what} has {theirs} classes, the suite has {classes}."
-        raise HeadError(message, theirs=theirs, classes=classes)
 
 
 def _widened(module: nn.Module) -> list[str]:

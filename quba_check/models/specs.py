@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,16 +14,22 @@ from quba_check.errors import ModelError, did_you_mean
 if TYPE_CHECKING:
     from quba_check.models.classifier import Classifier
 
-Kind = Literal["demo", "file", "onnx", "timm", "callable"]
+Kind = Literal["demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "callable"]
 
-CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors")
+CONFIG = "config.json"
+PROGRAM_SUFFIX = ".pt2"
 ONNX_SUFFIX = ".onnx"
 TIMM_PREFIX = "timm:"
+HUB_PREFIX = "hf-hub:"
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
-    f"an ONNX file ({ONNX_SUFFIX}), {TIMM_PREFIX}NAME, package.module:callable"
+    f"an exported program ({PROGRAM_SUFFIX}), an ONNX file ({ONNX_SUFFIX}), a folder with {CONFIG}, "
+    f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, package.module:callable"
 )
 
+_OLD_PROGRAM = "serialized_exported_program.json"
+"""What `torch.export.save` wrote before it made archives of the present format."""
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _CALLABLE = re.compile(f"{_DOTTED}:{_DOTTED}")
 
@@ -49,7 +56,7 @@ class ModelSpec:
 
     @property
     def path(self) -> Path:
-        """The checkpoint, of a spec that names a file."""
+        """The file or folder that a spec names."""
         return Path(self.text).expanduser()
 
 
@@ -74,14 +81,20 @@ def check_spec(text: str) -> ModelSpec:
         return ModelSpec(text, "demo", text)
     if text.startswith(TIMM_PREFIX) and len(text) > len(TIMM_PREFIX):
         return ModelSpec(text, "timm", text.removeprefix(TIMM_PREFIX))
+    if text.startswith(HUB_PREFIX) and len(text) > len(HUB_PREFIX):
+        return ModelSpec(text, "hub", text.removeprefix(HUB_PREFIX))
     path = Path(text).expanduser()
-    if path.suffix.lower() in (*CHECKPOINT_SUFFIXES, ONNX_SUFFIX):
+    suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
+    suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
+    if suffix is not None and not path.is_dir():
         _check_file(text, path)
-        return ModelSpec(text, "onnx" if path.suffix.lower() == ONNX_SUFFIX else "file", path.stem)
+        return ModelSpec(text, _kind_of_file(path, suffix), path.name[: -len(suffix)])
     if _CALLABLE.fullmatch(text):
         return ModelSpec(text, "callable", text)
+    if (path / CONFIG).is_file():
+        return ModelSpec(text, "folder", path.resolve().name)
     if path.is_dir():
-        raise ModelError(f"{text}: is a folder, which is no model. Allowed: {ALLOWED}.")
+        raise ModelError(f"{text}: is a folder without {CONFIG}, which is no model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
     raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{did_you_mean(text, DEMO_MODELS)}")
@@ -138,9 +151,21 @@ def load_classifier(
 def _check_file(text: str, path: Path) -> None:
     if path.is_file():
         return
-    if path.is_dir():
-        raise ModelError(f"{text}: is a folder, which is no model. Allowed: {ALLOWED}.")
     if not path.parent.is_dir():
         raise ModelError(f"{text}: no such file; the folder {path.parent.resolve()} does not exist either.")
     beside = [str(path.with_name(file.name)) for file in path.parent.iterdir() if file.is_file()]
     raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), beside)}")
+
+
+def _kind_of_file(path: Path, suffix: str) -> Kind:
+    """What a file holds, by its suffix or, where it may be weights or a program, by its members."""
+    if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
+        return "onnx" if suffix == ONNX_SUFFIX else "exported"
+    if not zipfile.is_zipfile(path):
+        return "file"
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+    inner = {name.partition("/")[2] for name in members}
+    if "constants.pkl" in inner:
+        return "torchscript"
+    return "exported" if "archive_format" in inner or _OLD_PROGRAM in members else "file"

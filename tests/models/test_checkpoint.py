@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import datetime
 import io
 import os
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoint import read_state_dict
+from quba_check.models.checkpoint import read_checkpoint
 from quba_check.models.pickles import pickled_names
 
 STATE = OrderedDict(weight=torch.arange(6.0).view(2, 3), bias=torch.zeros(2))
@@ -59,7 +60,7 @@ def archive(**members):
 def read(content, tmp_path, name="net.pt", **how):
     path = tmp_path / name
     path.write_bytes(content)
-    return read_state_dict(path, spec=name, **how)
+    return read_checkpoint(path, spec=name, **how).state
 
 
 def refusal(content, tmp_path, name="net.pt", **how):
@@ -78,7 +79,7 @@ def test_state_dicts_of_both_formats(write, trust, tmp_path):
 
 def test_safetensors(tmp_path):
     save_file(dict(STATE), tmp_path / "net.safetensors")
-    state = read_state_dict(tmp_path / "net.safetensors", spec="x")
+    state = read_checkpoint(tmp_path / "net.safetensors", spec="x").state
     assert torch.equal(state["weight"], STATE["weight"])
 
 
@@ -134,24 +135,16 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
         (legacy(STATE)[:-20], DAMAGED),
         (pickle.dumps({"w": [1.0]}), DAMAGED),
         (archive(readme="x"), DAMAGED),
-        (
-            archive(constants__pkl="x", data__pkl="x"),
-            f"holds a TorchScript program, not a state dict. {SAVE}.",
-        ),
-        (
-            archive(archive_format="pt2"),
-            f"holds an exported program (torch.export), not a state dict. {SAVE}.",
-        ),
         (saved({}), f"holds a dict without weights, got no keys at all. {SAVE}."),
         (saved({"epoch": 3}), f"holds a dict without weights, got the keys epoch. {SAVE}."),
         (saved({0: torch.ones(1)}), f"holds a dict without weights, got the keys 0. {SAVE}."),
         (saved([torch.ones(1)]), f"holds a value of type list, not a state dict. {SAVE}."),
         (saved(torch.ones(1)), f"holds a value of type Tensor, not a state dict. {SAVE}."),
         (
-            saved({"state_dict": dict(STATE), "epoch": 3}),
+            saved({"student": dict(STATE), "teacher": dict(STATE)}),
             (
-                "holds more than weights, got the keys state_dict, epoch. Save what is under 'state_dict' "
-                "in a file of its own: torch.save(torch.load(FILE)['state_dict'], NEW_FILE)."
+                "holds several sets of weights, got student, teacher. Save the one to judge in a file of its "
+                "own: torch.save(torch.load(FILE)['student'], NEW_FILE)."
             ),
         ),
         (
@@ -199,14 +192,23 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     (tmp_path / "net.pt").write_bytes(b"x")
     monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(ModelError) as caught:
-        read_state_dict(tmp_path / "net.pt", spec="net.pt")
+        read_checkpoint(tmp_path / "net.pt", spec="net.pt")
     assert str(caught.value) == "net.pt: cannot be read (Permission denied)."
 
 
-def test_real_programs_are_told(tmp_path):
-    program = torch.export.export(nn.Linear(2, 2).eval(), (torch.rand(1, 2),))
-    torch.export.save(program, tmp_path / "net.pt2")
-    assert refusal((tmp_path / "net.pt2").read_bytes(), tmp_path).startswith("holds an exported program")
+def test_the_arguments_of_training_scripts_are_read_and_nothing_is_run(tmp_path):
+    args = argparse.Namespace(model="resnet10t", data_dir=Path("/data"), mean=(0.5, 0.5, 0.5))
+    path = tmp_path / "net.pt"
+    torch.save({"state_dict": dict(STATE), "args": args}, path)
+    found = read_checkpoint(path, spec="net.pt").about["args"]
+    assert (found.model, str(found.data_dir), found.mean) == ("resnet10t", "/data", (0.5, 0.5, 0.5))
+    args.hook = Evil(tmp_path / "trap")
+    torch.save({"state_dict": dict(STATE), "args": args}, path)
+    assert refusal(path.read_bytes(), tmp_path) == (
+        f"would run code when it is read ({os.mkdir.__module__}.mkdir); nothing of it was run. "
+        f"{SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
+    )
+    assert not (tmp_path / "trap").exists()
 
 
 def test_names_in_a_pickle(tmp_path):

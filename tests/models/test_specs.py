@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from quba_check.errors import ModelError
 from quba_check.models.specs import check_spec
 
+ARCHIVES = {
+    "zipped.pt": ["net/data.pkl", "net/byteorder"],
+    "script.pt": ["net/data.pkl", "net/constants.pkl", "net/code/x.py"],
+    "program.pth": ["net/archive_format", "net/models/model.json"],
+    "old_program.pt": ["version", "serialized_exported_program.json"],
+}
 ALLOWED = (
-    "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .ckpt, .bin, .safetensors), "
-    "an ONNX file (.onnx), timm:NAME, package.module:callable."
+    "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .ckpt, .bin, .safetensors), "
+    "an exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, "
+    "hf-hub:OWNER/NAME, package.module:callable."
 )
 
 
@@ -22,6 +30,16 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "best.safetensors").write_bytes(b"x")
     (tmp_path / "runs.pt").mkdir()
+    (tmp_path / "last.pth.tar").write_bytes(b"x")
+    (tmp_path / "net.pt2").write_bytes(b"x")
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "config.json").write_text("{}")
+    (tmp_path / "hub.pt").mkdir()
+    (tmp_path / "hub.pt" / "config.json").write_text("{}")
+    for name, members in ARCHIVES.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member in members:
+                archive.writestr(member, "x")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +51,16 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("UPPER.PTH", "file", "UPPER"),
         ("runs/best.safetensors", "file", "best"),
         ("net.onnx", "onnx", "net"),
+        ("last.pth.tar", "file", "last"),
+        ("zipped.pt", "file", "zipped"),
+        ("script.pt", "torchscript", "script"),
+        ("net.pt2", "exported", "net"),
+        ("program.pth", "exported", "program"),
+        ("old_program.pt", "exported", "old_program"),
+        ("hub", "folder", "hub"),
+        ("hub/", "folder", "hub"),
+        ("hub.pt", "folder", "hub.pt"),
+        ("hf-hub:timm/resnet50.a1_in1k", "hub", "timm/resnet50.a1_in1k"),
         ("timm:resnet50", "timm", "resnet50"),
         ("timm:resnet50.a1_in1k", "timm", "resnet50.a1_in1k"),
         ("models.zoo:small", "callable", "models.zoo:small"),
@@ -53,8 +81,9 @@ def test_kinds_and_names(text, kind, name):
         ("timm:", f"timm:: is no model spec. {ALLOWED}"),
         ("a b:c", f"a b:c: is no model spec. {ALLOWED}"),
         ("net.tflite", f"net.tflite: is not a checkpoint file, got suffix '.tflite'. {ALLOWED}"),
-        ("runs", f"runs: is a folder, which is no model. {ALLOWED}"),
-        ("runs.pt", f"runs.pt: is a folder, which is no model. {ALLOWED}"),
+        ("hf-hub:", f"hf-hub:: is no model spec. {ALLOWED}"),
+        ("runs", f"runs: is a folder without config.json, which is no model. {ALLOWED}"),
+        ("runs.pt", f"runs.pt: is a folder without config.json, which is no model. {ALLOWED}"),
         ("my_ckp.pt", "my_ckp.pt: no such file in {here}. Did you mean 'my_ckpt.pt'?"),
         (
             "runs/bst.safetensors",

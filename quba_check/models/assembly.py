@@ -1,0 +1,140 @@
+"""A checkpoint's weights put into their architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from quba_check.errors import HeadError, ModelError, listed
+from quba_check.models.architectures import (
+    architecture,
+    check_architecture,
+    classifier_layers,
+    fitting_architecture,
+)
+from quba_check.models.checkpoint import read_checkpoint
+from quba_check.models.containers import Checkpoint
+from quba_check.models.hub_config import NAME, read_config
+from quba_check.models.network import Loading, Network
+from quba_check.models.plans import OPTION, Plan, plan_of_config, plan_of_file
+from quba_check.models.prefixes import Placement, placed
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+"""Names under which timm looks for the weights of a folder, in its order."""
+
+
+def network_of_file(path: Path, *, spec: str, how: Loading) -> Network:
+    """The network of a checkpoint file.
+
+    Args:
+        path: the file.
+        spec: the model's spec, for messages.
+        how: how it is loaded.
+
+    Raises:
+        ModelError: the file cannot be read, no architecture is named, or the weights do not fit it.
+    """
+    if how.arch is not None:
+        check_architecture(how.arch, where=OPTION)
+    checkpoint = read_checkpoint(path, spec=spec, trust_pickle=how.trust_pickle)
+    plan = plan_of_file(checkpoint, path, spec=spec, option=how.arch)
+    return _network(checkpoint, plan, path, spec, how)
+
+
+def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
+    """The network of a folder with timm's `config.json` and the weights.
+
+    Args:
+        folder: the folder.
+        spec: the model's spec, for messages.
+        how: how it is loaded.
+
+    Raises:
+        ModelError: the config or the weights cannot be used, or do not fit each other or the suite.
+    """
+    config = read_config(folder / NAME, spec=spec)
+    plan = plan_of_config(config, spec)
+    if config.classes is not None:
+        check_head(config.classes, how.classes, f"{spec}: the model")
+    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if weights is None:
+        raise ModelError(f"{spec}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
+    where = f"{spec.rstrip('/')}/{weights.name}"
+    checkpoint = read_checkpoint(weights, spec=where, trust_pickle=how.trust_pickle)
+    return _network(checkpoint, plan, weights, where, how)
+
+
+def check_head(theirs: int, classes: int, what: str) -> None:
+    """Check that a model answers in as many classes as the suite has.
+
+    Raises:
+        HeadError: it does not.
+    """
+    if theirs != classes:
+        message = f"{what} has {theirs} classes, the suite has {classes}."
+        raise HeadError(message, theirs=theirs, classes=classes)
+
+
+def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loading) -> Network:
+    module = architecture(
+        plan.architecture,
+        classes=how.classes,
+        where=plan.where,
+        pretrained_cfg=plan.pretrained_cfg,
+        arguments=plan.arguments,
+    )
+    placement = placed(checkpoint.state, module, classifier_layers(module))
+    _check_fit(checkpoint, placement, module, plan, path, spec, how)
+    module.load_state_dict(dict(placement.state), strict=False)
+    return Network(
+        module,
+        plan.architecture,
+        statements=(plan.statement,) if plan.statement else (),
+        notes=(*plan.notes, *_notes(checkpoint, placement)),
+    )
+
+
+def _check_fit(
+    checkpoint: Checkpoint,
+    placement: Placement,
+    module: nn.Module,
+    plan: Plan,
+    path: Path,
+    spec: str,
+    how: Loading,
+) -> None:
+    if placement.rivals:
+        prefixes = (placement.removed[0], *placement.rivals)
+        raise ModelError(
+            f"{spec}: holds several models, under {listed(map(repr, prefixes))}. "
+            "Save the one to judge in a file of its own."
+        )
+    if placement.fit.is_perfect:
+        return
+    head = placement.fit.head(classifier_layers(module))
+    if head is not None:
+        check_head(head, how.classes, f"{spec}: the checkpoint's head")
+    near = [plan.architecture, path.name.partition(".")[0]]
+    other = fitting_architecture(checkpoint.state, near=near)
+    hint = f" Did you mean {OPTION}={other}?" if other else ""
+    without = f" without {_quoted(placement.removed)}" if placement.removed else ""
+    raise ModelError(
+        f"{spec}: its keys{without} do not fit {plan.architecture}: {placement.fit.describe()}.{hint}"
+    )
+
+
+def _notes(checkpoint: Checkpoint, placement: Placement) -> list[str]:
+    notes = []
+    if checkpoint.key:
+        others = f", not from {_quoted(checkpoint.others)}" if checkpoint.others else ""
+        notes.append(f"weights were taken from '{checkpoint.key}'{others}")
+    if placement.removed:
+        notes.append(f"{_quoted(placement.removed)} was taken off the weights' names")
+    if placement.left_out:
+        notes.append(f"left out, since they do not classify: {listed(placement.left_out, 3)}")
+    return notes
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return " and ".join(f"'{name}'" for name in names)

@@ -1,0 +1,81 @@
+"""`config.json` as timm writes it for the Hugging Face Hub: architecture, classes, preparation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timm.data import resolve_data_config
+from timm.models import PretrainedCfg
+
+from quba_check.errors import ModelError
+from quba_check.models.vocabulary import Statement, statement
+
+NAME = "config.json"
+_KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """A config of timm's.
+
+    Attributes:
+        architecture: timm name.
+        classes: number of classes, where it says.
+        model_args: what the architecture is built with.
+        pretrained_cfg: timm's description of the weights.
+    """
+
+    architecture: str
+    classes: int | None
+    model_args: Mapping[str, Any]
+    pretrained_cfg: Mapping[str, Any]
+
+    def preparation(self, *, spec: str) -> Statement:
+        """How it says that images are prepared."""
+        resolved = resolve_data_config(pretrained_cfg=dict(self.pretrained_cfg))
+        return statement(resolved, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
+
+
+def read_config(path: Path, *, spec: str) -> HubConfig:
+    """Read a `config.json`.
+
+    Args:
+        path: the file.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: it is no JSON, not timm's (but that of transformers, say), or names no architecture.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{spec}: its {NAME} cannot be read as JSON ({error}).") from error
+    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        raise ModelError(f"{spec}: {_what_else(config)}")
+    described = config.get("pretrained_cfg")
+    pretrained_cfg = {**(described if isinstance(described, dict) else config)}
+    for name in ("num_classes", "label_names", "label_descriptions"):
+        if config.get(name) is not None:
+            pretrained_cfg[name] = config[name]
+    classes = pretrained_cfg.get("num_classes")
+    return HubConfig(
+        architecture=config["architecture"],
+        classes=classes if isinstance(classes, int) else None,
+        model_args=config.get("model_args") or {},
+        pretrained_cfg={name: value for name, value in pretrained_cfg.items() if name in _KNOWN},
+    )
+
+
+def _what_else(config: object) -> str:
+    if isinstance(config, dict) and ("architectures" in config or "model_type" in config):
+        names = config.get("architectures") or [config.get("model_type")]
+        return (
+            f"its {NAME} is that of a transformers model ({names[0]}), and timm's is needed. Write a "
+            "function that returns the model's logits, and give package.module:callable."
+        )
+    return f"its {NAME} is not timm's, the key 'architecture' is missing."

@@ -1,0 +1,234 @@
+"""Every container that training leaves behind, on files made with the libraries that make them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.models import save_for_hf
+from timm.utils import CheckpointSaver, ModelEmaV3
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from quba_check.errors import ModelError
+from quba_check.models.specs import load_classifier
+
+TEN = tuple("abcdefghij")
+ARCH = "mobilenetv3_small_050"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("quba_check.models.architectures.POPULAR", ())
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return timm.create_model(ARCH, num_classes=10)
+
+
+def load(spec, **how):
+    return load_classifier(spec, classes=TEN, image_size=None, device="cpu", **how)
+
+
+def message(spec, **how):
+    with pytest.raises(ModelError) as caught:
+        load(spec, **how)
+    return str(caught.value)
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")
+
+
+def same(classifier, model):
+    ours, theirs = classifier.module.state_dict(), model.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "note"),
+    [
+        (nn.DataParallel, "'module.' was taken off the weights' names"),
+        (compiled, "'_orig_mod.' was taken off the weights' names"),
+        (
+            lambda model: nn.DataParallel(compiled(model)),
+            "'module.' and '_orig_mod.' was taken off the weights' names",
+        ),
+    ],
+)
+def test_wrapped_models(model, wrap, note):
+    torch.save(wrap(model).state_dict(), "net.pth")
+    classifier = load("net.pth", arch=ARCH)
+    assert same(classifier, model)
+    assert classifier.notes == (note,)
+
+
+def test_a_checkpoint_of_timms_training_script(model, tmp_path):
+    args = argparse.Namespace(
+        model=ARCH, img_size=64, mean=(0.4, 0.4, 0.4), std=None, crop_pct=0.9, input_size=None
+    )
+    average = ModelEmaV3(model)
+    with torch.no_grad():
+        for tensor in average.module.parameters():
+            tensor.add_(1)
+    saver = CheckpointSaver(
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        args=args,
+        model_ema=average,
+        checkpoint_dir=str(tmp_path),
+        recovery_dir=str(tmp_path),
+    )
+    saver.save_checkpoint(3, metric=0.5)
+    classifier = load("model_best.pth.tar")
+    assert classifier.name == "model_best"
+    assert same(classifier, average.module)
+    assert classifier.notes[:2] == (
+        f"the architecture is {ARCH}, as 'arch' in model_best.pth.tar says",
+        "weights were taken from 'state_dict_ema', not from 'state_dict'",
+    )
+    preparation = classifier.preparation
+    assert (preparation.input_size, preparation.crop_pct, preparation.mean) == ((3, 64, 64), 0.9, (0.4,) * 3)
+    assert preparation.std == timm.get_pretrained_cfg(ARCH).std
+    assert preparation.source == (f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)")
+
+
+def test_a_checkpoint_of_torchvisions_reference_scripts():
+    import torchvision
+
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18(num_classes=10)
+    average = AveragedModel(model)
+    args = argparse.Namespace(
+        model="resnet18", val_resize_size=256, val_crop_size=224, interpolation="bilinear"
+    )
+    torch.save({"model": model.state_dict(), "model_ema": average.state_dict(), "args": args}, "net.pth")
+    classifier = load("net.pth")
+    assert same(classifier, model)
+    assert classifier.notes[:3] == (
+        "the architecture is resnet18, as 'args.model' in net.pth says",
+        "weights were taken from 'model_ema', not from 'model'",
+        "'module.' was taken off the weights' names",
+    )
+    assert (classifier.preparation.crop_pct, classifier.preparation.interpolation) == (0.875, "bilinear")
+
+
+def test_a_checkpoint_of_lightning(model):
+    state = {f"net.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save(
+        {
+            "epoch": 2,
+            "pytorch-lightning_version": "2.5.0",
+            "state_dict": {**state, "criterion.weight": torch.ones(10)},
+            "optimizer_states": [{"state": {}, "param_groups": []}],
+            "hyper_parameters": {"model_name": ARCH, "lr": 0.1},
+        },
+        "last.ckpt",
+    )
+    classifier = load("last.ckpt")
+    assert same(classifier, model)
+    assert classifier.notes == (
+        f"the architecture is {ARCH}, as 'hyper_parameters.model_name' in last.ckpt says",
+        "weights were taken from 'state_dict'",
+        "'net.' was taken off the weights' names",
+        "left out, since they do not classify: criterion.weight",
+    )
+
+
+def test_two_models_in_one_checkpoint(model):
+    state = model.state_dict().items()
+    torch.save({f"ema_{k}.{name}": tensor for k in (1, 2) for name, tensor in state}, "net.pt")
+    assert message("net.pt", arch=ARCH) == (
+        "net.pt: holds several models, under 'ema_1.', 'ema_2.'. Save the one to judge in a file of its own."
+    )
+
+
+def test_the_option_comes_before_what_the_checkpoint_says(model):
+    torch.save({"arch": "resnet18", "state_dict": model.state_dict()}, "net.pt")
+    assert load("net.pt", arch=ARCH).notes == (
+        f"--quba-arch={ARCH} is used, though 'arch' in net.pt says resnet18",
+        "weights were taken from 'state_dict'",
+    )
+
+
+def test_an_architecture_that_timm_does_not_have(model):
+    torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
+    assert message(f"{ARCH}.pt") == (
+        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is no model of timm {timm.__version__}; "
+        f"name the architecture: --quba-arch=NAME. Its keys fit --quba-arch={ARCH}."
+    )
+
+
+def test_a_vision_transformer_trained_at_another_size():
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=10, img_size=96)
+    args = argparse.Namespace(model="test_vit", img_size=96)
+    torch.save({"state_dict": model.state_dict(), "args": args}, "net.pt")
+    classifier = load("net.pt")
+    assert same(classifier, model)
+    assert classifier.preparation.input_size == (3, 96, 96)
+    assert classifier.raw(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
+
+
+@pytest.fixture
+def hub(model, tmp_path):
+    config = {"pretrained_cfg": {**model.pretrained_cfg, "mean": (0.4, 0.4, 0.4)}}
+    save_for_hf(model, tmp_path / "hub", model_config=config, safe_serialization=True)
+    return tmp_path / "hub"
+
+
+def test_a_folder_of_the_hugging_face_hub(hub, model):
+    classifier = load("hub")
+    assert same(classifier, model)
+    assert (classifier.name, classifier.notes) == ("hub", ())
+    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
+    assert classifier.preparation.source == "config.json of hub"
+
+
+def test_a_folder_with_older_weights(hub, model):
+    (hub / "model.safetensors").unlink()
+    torch.save(model.state_dict(), hub / "pytorch_model.bin")
+    assert same(load("hub"), model)
+
+
+def test_a_file_with_a_config_beside_it(hub, model):
+    classifier = load("hub/model.safetensors")
+    assert classifier.notes == (
+        f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors says",
+    )
+    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
+    assert load("hub/model.safetensors", arch=ARCH).preparation.mean == (0.4, 0.4, 0.4)
+    assert load("hub/model.safetensors", arch=ARCH).notes == ()
+
+
+def test_a_config_of_another_make_beside_a_file_says_nothing(model, tmp_path):
+    save_file(model.state_dict(), "net.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    assert message("net.safetensors").startswith("net.safetensors: holds weights alone, so name")
+
+
+def test_messages_of_folders(hub, model):
+    assert message_of_classes("hub") == "hub: the model has 10 classes, the suite has 3."
+    (hub / "model.safetensors").unlink()
+    assert message("hub") == (
+        "hub: holds no weights. Allowed: model.safetensors, pytorch_model.bin, pytorch_model.pth, model.pth."
+    )
+    config = json.loads((hub / "config.json").read_text())
+    (hub / "config.json").write_text(json.dumps(config | {"architecture": "qqqqqqqqqq"}))
+    assert message("hub") == (
+        "hub: config.json: unknown architecture 'qqqqqqqqqq'. "
+        f"Allowed: the models of timm {timm.__version__}."
+    )
+
+
+def message_of_classes(spec):
+    with pytest.raises(ModelError) as caught:
+        load_classifier(spec, classes=("a", "b", "c"), image_size=None, device="cpu")
+    return str(caught.value)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torch.export import Dim
+
+from quba_check.errors import ModelError
+from quba_check.models.specs import load_classifier
+
+TEN = tuple("abcdefghij")
+IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+DYNAMIC = ({0: Dim.DYNAMIC},)
+DEFAULTS = "interpolation, mean, std, crop_pct: the suite's defaults"
+TRUST = "; nothing of it was run. If you trust whoever made the file: --quba-trust-pickle."
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout())
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.head(self.stem(x).mean((2, 3)))
+
+
+def export(path, model, images, shapes=DYNAMIC):
+    torch.export.save(torch.export.export(model, (images,), dynamic_shapes=shapes), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return export(tmp_path_factory.mktemp("program") / "net.pt2", Small().eval(), IMAGES)
+
+
+def load(path, **how):
+    return load_classifier(str(path), classes=TEN, image_size=32, device="cpu", **how)
+
+
+def message(path, **how):
+    with pytest.raises(ModelError) as caught:
+        load(path, **how)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+def test_programs_answer_as_their_model_does(name, tmp_path):
+    torch.manual_seed(0)
+    how = {"img_size": 64} if name == "test_vit" else {}
+    model = timm.create_model(name, num_classes=10, **how).eval()
+    path = export(tmp_path / "net.pt2", model, IMAGES)
+    classifier = load(path)
+    images = IMAGES.clone().requires_grad_()
+    answers = classifier.raw(images)
+    assert torch.allclose(answers, model(IMAGES), atol=1e-4)
+    (gradient,) = torch.autograd.grad(answers.sum(), images)
+    (theirs,) = torch.autograd.grad(model(images).sum(), images)
+    assert torch.allclose(gradient, theirs, atol=1e-4)
+    assert classifier.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert classifier.preparation.input_size == (3, 64, 64)
+    assert classifier.preparation.source == f"{path} ({DEFAULTS})"
+    assert load(path).fingerprint == classifier.fingerprint
+    guard = classifier.guard()
+    guard.check("clean")
+    guard.check_state()
+
+
+def test_the_guard_sees_changes_and_modes(program):
+    classifier = load(program)
+    guard = classifier.guard()
+    with torch.no_grad():
+        next(classifier.module.parameters()).add_(1)
+    with pytest.raises(Exception, match="changed while the model was measured"):
+        guard.check("clean")
+
+
+@pytest.mark.parametrize(
+    ("images", "shapes", "note"),
+    [
+        (IMAGES[:1], None, True),
+        (IMAGES[:3], None, True),
+        (IMAGES[:2], ({0: Dim("b", min=2, max=3)},), False),
+    ],
+)
+def test_a_fixed_or_limited_batch_is_served_in_portions(tmp_path, images, shapes, note):
+    model = Small().eval()
+    path = export(tmp_path / "net.pt2", model, images, shapes)
+    classifier = load(path)
+    for count in (1, 2, 5):
+        assert torch.allclose(classifier.raw(IMAGES[:count]), model(IMAGES[:count]), atol=1e-5)
+    said = (
+        f"{path} was exported for {len(images)} images at a time and is given its images so; "
+        "exported with a dynamic batch it would be faster"
+    )
+    assert (said in classifier.notes) == note
+
+
+def test_a_program_of_any_size_takes_the_suites(tmp_path):
+    sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    path = export(tmp_path / "net.pt2", Small().eval(), IMAGES, (sides,))
+    assert load(path).preparation.input_size == (3, 32, 32)
+
+
+def test_train_mode_is_refused(tmp_path):
+    path = export(tmp_path / "net.pt2", Small().train(), IMAGES)
+    assert message(path) == (
+        "was exported in train mode (aten.batch_norm.default), which cannot be changed. "
+        "Export it again after model.eval()."
+    )
+
+
+def test_other_inputs_are_refused(tmp_path):
+    path = export(tmp_path / "net.pt2", nn.Linear(2, 2), torch.rand(3, 2), None)
+    assert message(path) == (
+        "takes 1 inputs, the first of shape (3, 2). "
+        "Allowed: one batch of images of shape (images, 3, height, width)."
+    )
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "net.pt2"
+    path.write_bytes(b"no archive")
+    assert message(path) == "is no exported program of torch.export.save, or a damaged one."
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/archive_format", "pt2")
+    assert message(path).startswith("cannot be read as an exported program (")
+
+
+class Evil:
+    def __reduce__(self):
+        images = "__import__('torch').zeros(2, 3, 64, 64)"
+        return (eval, (f"__import__('os').mkdir('trap') or (({images},), {{}})",))
+
+
+def changed(program, path, edit):
+    with zipfile.ZipFile(program) as theirs, zipfile.ZipFile(path, "w") as ours:
+        for name in theirs.namelist():
+            ours.writestr(name, edit(name.partition("/")[2], theirs.read(name)))
+    return path
+
+
+def with_evil_pickle(name, content):
+    if name != "data/sample_inputs/model.pt":
+        return content
+    buffer = io.BytesIO()
+    torch.save(Evil(), buffer)
+    return buffer.getvalue()
+
+
+def with_evil_constant(name, content):
+    if name != "data/constants/model_constants_config.json":
+        return content
+    return json.dumps({"config": {"x": {"path_name": "opaque_obj_0", "use_pickle": True}}}).encode()
+
+
+def replaced(old, new):
+    def edit(name, content):
+        return content.replace(old.encode(), new.encode()) if name == "models/model.json" else content
+
+    return edit
+
+
+EXPRESSION = "Symbol('s77', positive=True, integer=True)"
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        (with_evil_pickle, "a pickle in model.pt"),
+        (
+            replaced("torch.ops.aten.relu.default", "torch.hub.os.system"),
+            "target 'torch.hub.os.system'",
+        ),
+        (
+            replaced("torch.ops.aten.relu.default", "_operator.methodcaller"),
+            "target '_operator.methodcaller'",
+        ),
+        (replaced('"name": "relu"', '"name": "x; import os"'), "name 'x; import os'"),
+        (
+            replaced('"guards_code": []', "\"guards_code\": [\"__import__('os').mkdir('trap')\"]"),
+            "guards_code \"__import__('os').mkdir('trap')\"",
+        ),
+        (
+            replaced('"guards_code": []', '"guards_code": ["L[\'x\'].size().__class__ == 3"]'),
+            "guards_code \"L['x'].size().__class__ == 3\"",
+        ),
+        (replaced("builtins.tuple", "my.Node"), ""),
+    ],
+)
+def test_what_would_run_code_is_refused(program, tmp_path, monkeypatch, edit, what):
+    monkeypatch.chdir(tmp_path)
+    path = changed(program, tmp_path / "net.pt2", edit)
+    assert path.read_bytes() != program.read_bytes()
+    said = message(path)
+    assert said.startswith(f"would run code when it is read ({what}")
+    assert said.endswith(TRUST)
+    assert not (tmp_path / "trap").exists()
+
+
+def test_it_is_run_for_those_who_trust_it(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = changed(program, tmp_path / "net.pt2", with_evil_pickle)
+    load(path, trust_pickle=True)
+    assert (tmp_path / "trap").exists()
+
+
+def test_a_pickled_object_is_refused(program, tmp_path):
+    path = changed(program, tmp_path / "net.pt2", with_evil_constant)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("net/data/constants/opaque_obj_0", pickle.dumps(Evil()))
+    said = message(path)
+    assert said.startswith("would run code when it is read (")
+    assert said.endswith(TRUST)
