@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
@@ -110,8 +110,16 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         sets=sets,
         shifts=tuple(entry.sets.shifts),
         spaces=spaces,
-        prompts=defined_prompts(document, entry.prompts, lambda: own_classes(classes)),
+        prompts=_prompts(document, entry, classes),
     )
+
+
+def _prompts(document: Document, entry: ManifestEntry, classes: ClassList | None) -> Prompts:
+    """What stands under `prompts`; a class without a name there goes by its readable name."""
+    prompts = defined_prompts(document, entry.prompts, lambda: own_classes(classes))
+    pairs = () if classes is None else zip(classes.names, classes.titles, strict=True)
+    readable = {name: title for name, title in pairs if title != name}
+    return replace(prompts, names=readable | dict(prompts.names))
 
 
 def _check_shift_names(document: Document, sets: SetEntries) -> None:

@@ -37,6 +37,13 @@ def test_imagenet_classes_are_named_by_their_synsets(tmp_path: Path) -> None:
     assert prompts == Prompts((), {"n01440764": "tench"})
 
 
+def test_readable_names_of_the_class_list_serve_where_no_others_are_given(tmp_path: Path) -> None:
+    head = "schema: 1\nname: x\nclasses: {n1: tench, n2: goldfish, crane: crane}\nsets: {}\n"
+    assert read(tmp_path, head) == Prompts((), {"n1": "tench", "n2": "goldfish"})
+    prompts = read(tmp_path, head + "prompts: {names: {n2: gold fish}}\n")
+    assert prompts == Prompts((), {"n1": "tench", "n2": "gold fish"})
+
+
 MISTAKES = {
     "prompts: {template: [x]}": (
         "5: prompts: unknown key 'template'. Did you mean 'templates'? Allowed: templates, names."

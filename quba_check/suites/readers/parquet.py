@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from quba_check.suites.readers.patterns import files_at
 from quba_check.suites.readers.rows import labelled_rows, stored_image
 
 PATH, IMAGE, LABEL = "path", "image", "label"
-_GROUPS_KEPT = 4
+_FILES_KEPT, _GROUPS_KEPT = 64, 4
 
 
 def parquet_images(
@@ -48,19 +50,24 @@ def parquet_images(
 def parquet_member(path: Path, member: str) -> Image.Image:
     """Open the image `COLUMN/ROW` of a file; the rows around it are kept, for they are read together."""
     column, _, row = member.rpartition("/")
-    file, before = _file(path), 0
-    for number in range(file.num_row_groups):
-        rows = file.metadata.row_group(number).num_rows
-        if int(row) < before + rows:
-            return stored_image(_group(path, column, str(number))[int(row) - before].as_py())
-        before += rows
-    raise SuiteError(f"{path}: there is no row {row} in it.")
+    ends = _ends(path)
+    number = bisect_right(ends, int(row))
+    if number == len(ends):
+        raise SuiteError(f"{path}: there is no row {row} in it.")
+    start = ends[number - 1] if number else 0
+    return stored_image(_group(path, column, str(number))[int(row) - start].as_py())
+
+
+def _ends_of_groups(path: Path) -> list[int]:
+    metadata = _file(path).metadata
+    return list(accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)))
 
 
 def _rows_of_group(path: Path, column: str, number: str) -> Any:
     return _file(path).read_row_group(int(number), columns=[column]).column(0)
 
 
+_ends = Kept(_ends_of_groups, _FILES_KEPT)
 _group = Kept(_rows_of_group, _GROUPS_KEPT)
 
 
