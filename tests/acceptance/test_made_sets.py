@@ -11,7 +11,12 @@ import pytest
 from acceptance.runs import Judge
 from PIL import Image
 
+from quba_check import Evaluation
 from quba_check.cli import main
+from quba_check.demo.renditions import rendition
+from quba_check.demo.suite import demo_root, pictures
+from quba_check.suites import open_suite
+from quba_check.suites.object_focus import MaskFolder, make_object_focus
 
 SIDE, PER_CLASS = 16, 4
 COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}
@@ -80,6 +85,31 @@ def made(tmp_path: Path) -> Path:
     masks = str(tmp_path / "masks")
     assert main(["suite", "make-object-focus", str(tmp_path / "data"), "--masks", masks, "--write"]) == 0
     return tmp_path / "data"
+
+
+def test_the_demo_s_models_are_told_apart_on_made_sets(tmp_path: Path, own_store: Path) -> None:
+    """On the demo's own mixed sets, where no background is of the own class, they have 1.007 and 0.521."""
+    data = tmp_path / "data"
+    for name in ("clean", "quba-data.yaml"):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).symlink_to(demo_root(own_store) / name)
+    for picture in pictures():
+        folder, label, file = picture.path.split("/") if picture.path.count("/") == 2 else ("", "", "")
+        if folder == "clean" and file < "012.png":
+            drawn = rendition(picture.seed, picture.index, picture.shape, picture.texture, picture.background)
+            path = tmp_path / "masks" / label / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(drawn.mask > 0).save(path)
+    made = make_object_focus(open_suite(data), MaskFolder(tmp_path / "masks"), tmp_path / "made")
+    assert made.images == 120
+    for name in ("mixed_same", "mixed_rand"):
+        (data / name).symlink_to(tmp_path / "made" / name)
+    found = {
+        model: Evaluation(model, data, store=tmp_path / "store").measure("object_focus").value
+        for model in ("demo", "demo-textured")
+    }
+    assert found["demo"] > 0.95
+    assert found["demo-textured"] < 0.75
 
 
 def test_who_looks_at_backgrounds_is_not_let_through(

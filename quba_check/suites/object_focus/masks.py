@@ -30,7 +30,7 @@ class MaskFolder:
 
     Args:
         folder: where they are; `<folder>/apple/1.png` or `<folder>/val/apple/1.png` is the mask of
-            `val/apple/1.jpg`, and `<folder>/x.npz/17.png` that of the image 17 of `x.npz`.
+            `val/apple/1.jpg`, and `<folder>/x.npz/images/17.png` that of row 17 of `images` in `x.npz`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from quba_check.errors import SuiteError
 from quba_check.suites import Example
-from quba_check.suites.object_focus.masks import MaskFolder
 from quba_check.suites.object_focus.mixing import Box
 from quba_check.suites.object_focus.objects import Cutout, Located, image_name, names_of
 
@@ -25,19 +20,6 @@ def test_names_of_images_in_containers(suite):
         ("val/x.npz/17", "x.npz/17"),
         ("val/y-0.tar/apple/1.jpg", "y-0.tar/apple/1.jpg"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("example", "name"), list(zip(IN_CONTAINERS, ("x.npz/17.png", "y-0.tar/apple/1.png"), strict=True))
-)
-def test_masks_of_images_in_containers(suite, masks, example, name):
-    (masks / name).parent.mkdir(parents=True)
-    (masks / "apple" / "1.png").rename(masks / name)
-    objects = MaskFolder(masks)
-    objects.prepare(suite, [example])
-    # The folder's suite has no such container: only where the mask is looked for is shown here.
-    with pytest.raises(SuiteError, match=re.escape(suite.shown(example))):
-        objects.locate(suite, example)
 
 
 @settings(max_examples=30, deadline=None)
