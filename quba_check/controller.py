@@ -20,6 +20,8 @@ from quba_check.reports.files import record_paths, write_record
 from quba_check.reports.terminal import render
 from quba_check.run import Row, Run
 
+UNCERTAIN = 6
+"""Exit code where no demand is shown to be missed, but a blocking one is not shown to be met."""
 WARNED = "warned"
 WIDEST = 120
 """Columns of the widest report: longer lines are hard to read."""
@@ -111,8 +113,16 @@ class Controller:
                 write_record(record, path)
             except UserError as error:
                 self.unwritten.append(str(error))
+        if session.exitstatus == pytest.ExitCode.TESTS_FAILED and self._is_merely_uncertain(session):
+            session.exitstatus = UNCERTAIN
         if self.unwritten and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _is_merely_uncertain(self, session: pytest.Session) -> bool:
+        """Whether nothing failed but demands that are neither shown to be met nor shown to be missed."""
+        rows = self._ledger.rows.values()
+        uncertain = [row for row in rows if row.blocks and row.verdict.outcome == "uncertain"]
+        return len(uncertain) == session.testsfailed
 
     def _places(self) -> Iterator[tuple[Path, Record]]:
         """Where records go: a copy into the store, and where the user says. Made while they are written."""

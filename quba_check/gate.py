@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from quba_check.demands import Demand
+from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.errors import listed
 from quba_check.figures import apart_by, figure, ordinal, told_apart
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.record import CONFIDENCE, VerdictRow
+from quba_check.protocol.record import VerdictRow
 
-VerdictOutcome = Literal["pass", "fail", "unmeasurable", "skipped"]
+VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
 WORST_PARTS = 3
 """How many parts an explanation names."""
@@ -27,13 +28,16 @@ class Verdict:
 
     Attributes:
         demand: what was demanded.
-        outcome: `pass`, `fail`, `unmeasurable`, or `skipped` (data missing, and the demand is optional).
+        outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (data missing, and the demand is
+            optional).
         held: what was measured or graded, or why there is nothing.
         value: the number, or the grade's letter, that was held to the limit; None where there is none.
         unit: its unit.
         n: images behind it.
         curve: how sure it is, where that is known.
         reason: why there is no value; empty where there is one.
+        within_noise: the bound lies inside the interval of the value.
+        policy: what its file says of that.
     """
 
     demand: Demand
@@ -44,6 +48,8 @@ class Verdict:
     n: int | None = None
     curve: ConfidenceCurve | None = None
     reason: str = ""
+    within_noise: bool = False
+    policy: Policy = POINT
 
     def explain(self) -> str:
         """What was found, in a line; then, indented, what explains it and where it was demanded."""
@@ -53,7 +59,10 @@ class Verdict:
 
     def row(self, id: str) -> VerdictRow:  # noqa: A002  the record's own word
         """The verdict as records keep it, under the id of its item."""
-        return self.demand.judged(id, self.outcome, "" if self.outcome == "pass" else self.explain())
+        message = "" if self.outcome == "pass" else self.explain()
+        return self.demand.judged(
+            id, self.outcome, message, within_noise=self.within_noise, policy=self.policy
+        )
 
     def _headline(self) -> str:
         target, limit, value = self.demand.target, self.demand.limit, self.value
@@ -61,6 +70,8 @@ class Verdict:
             happened = "was skipped" if self.outcome == "skipped" else "could not be measured"
             return f"{target} {happened}: {self.reason}"
         relation = self._relation()
+        if self.outcome == "uncertain":
+            return f"{target} {self._shown(value)} {relation} {self._shown(limit)}{self._standing()}"
         if isinstance(value, str) or isinstance(limit, str):
             return f"{target} {value} {relation} {limit}{self._standing()}"
         unit = self.unit or ""
@@ -71,9 +82,13 @@ class Verdict:
         return f"{target} {shown} {relation} {bound} ({missed} by {apart_by(value, limit, unit)})"
 
     def _relation(self) -> str:
-        if self.demand.bound == "min":
-            return "is at least" if self.outcome == "pass" else "is below"
-        return "is at most" if self.outcome == "pass" else "is above"
+        wanted, missed = ("at least", "below") if self.demand.bound == "min" else ("at most", "above")
+        if self.outcome == "uncertain":
+            return f"is not shown to be {wanted if self.policy.uncertain == 'fail' else missed}"
+        return f"is {wanted if self.outcome == 'pass' else missed}"
+
+    def _shown(self, number: float | str) -> str:
+        return number if isinstance(number, str) else figure(number, self.unit or "")
 
     def _standing(self) -> str:
         grade = self.held
@@ -92,8 +107,10 @@ class Verdict:
         if self.n is not None:
             yield f"n = {self.n:,} images"
         if self.curve is not None:
-            low, high = (figure(end, self.unit or "") for end in self.curve.interval(CONFIDENCE))
-            yield f"interval {low} to {high}"
+            unit = "score" if isinstance(self.held, Grade) else self.unit or ""
+            low, high = (figure(end, unit) for end in self.curve.interval(self.policy.confidence))
+            of_score = " of the score" if isinstance(self.value, str) else ""
+            yield f"{100 * self.policy.confidence:g} % interval{of_score} {low} to {high}"
         if not isinstance(self.held, Unmeasurable):
             yield from self.held.notes
 
@@ -109,17 +126,66 @@ class Verdict:
         return ranked[:WORST_PARTS]
 
 
-def judge(demand: Demand, held: Measurement | Unmeasurable | Grade) -> Verdict:
+def judge(
+    demand: Demand,
+    held: Measurement | Unmeasurable | Grade,
+    policy: Policy = POINT,
+    others: Iterable[float] = (),
+) -> Verdict:
     """Hold what was found to what is demanded. A value equal to the limit meets it.
 
     Args:
         demand: the demand.
         held: the outcome of the demand's dimension; for `quba` demands the grade.
+        policy: what becomes of a bound within the noise. A value without confidence limits is decided by
+            itself under every policy.
+        others: under `allow` the `doubt` of each further blocking demand of the file.
 
     Returns:
-        `pass` only where there is a finite value on the right side of the limit. No data, no part of that
-        name or no grade are `unmeasurable`; `skipped` where data are missing and the demand is optional.
+        `pass` only where there is a finite value on the right side of the limit, under `fail` beyond noise.
+        No data, no part of that name or no grade are `unmeasurable`; `skipped` where data are missing and the
+        demand is optional.
     """
+    return _by_policy(_by_point(demand, held), policy, others)
+
+
+def doubt(demand: Demand, held: Measurement | Unmeasurable | Grade) -> float | None:
+    """The p-value of “the demand is met”: near 0 where its failure is shown, near 1 where that it is met.
+
+    Returns:
+        A probability; None where there is no value, or none with confidence limits.
+    """
+    verdict = _by_point(demand, held)
+    if verdict.curve is None or verdict.value is None:
+        return None
+    if isinstance(held, Grade) and isinstance(demand.limit, str):
+        if demand.limit not in held.least:
+            return None  # the lowest letter, which every score has
+        limit = held.least[demand.limit]
+    else:
+        limit = float(demand.limit)
+    shown = verdict.curve.doubt(limit)
+    return 1 - shown if demand.bound == "min" else shown
+
+
+def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Verdict:
+    p = doubt(verdict.demand, verdict.held)
+    if p is None:
+        return replace(verdict, policy=policy)
+    within = policy.error < p < 1 - policy.error
+    judged = replace(verdict, within_noise=within, policy=policy)
+    match policy.uncertain:
+        case "point":
+            return judged
+        case "fail":
+            return replace(judged, outcome="uncertain") if within else judged
+        case "allow":
+            is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
+            return judged if is_shown and not within else replace(judged, outcome="uncertain")
+
+
+def _by_point(demand: Demand, held: Measurement | Unmeasurable | Grade) -> Verdict:
+    """The verdict that the value alone gives."""
     if isinstance(held, Unmeasurable):
         skips = demand.optional and held.missing_data
         return Verdict(demand, "skipped" if skips else "unmeasurable", held, reason=held.reason)
@@ -156,5 +222,6 @@ def _judged_grade(demand: Demand, grade: Grade) -> Verdict:
         return Verdict(demand, "unmeasurable", grade, reason=f"not graded{missing}")
     if isinstance(demand.limit, str):
         is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.limit)
-        return Verdict(demand, "pass" if is_met else "fail", grade, grade.letter, demand.unit)
-    return _judged_number(demand, grade, grade.score, demand.unit)
+        outcome: VerdictOutcome = "pass" if is_met else "fail"
+        return Verdict(demand, outcome, grade, grade.letter, demand.unit, curve=grade.curve)
+    return _judged_number(demand, grade, grade.score, demand.unit, curve=grade.curve)

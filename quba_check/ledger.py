@@ -16,6 +16,7 @@ from quba_check.protocol.record import (
     Record,
     SetRow,
     VerdictRow,
+    values_of,
 )
 from quba_check.protocol.settings import ProtocolName
 from quba_check.run import Row, Run, grade_of
@@ -93,21 +94,33 @@ class Ledger:
                 else _not_run(entry, self.lost.get(entry.node, OUT_OF_TURN))
                 for entry in entries
             ),
-            grades=tuple(_grades(entries, measured, protocol, run.suite.name)),
+            grades=tuple(self._grades(entries, measured, protocol, run.suite.name)),
             environment=evaluation.environment,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
         )
 
-
-def _grades(
-    entries: Iterable[Entry], measured: Mapping[str, AnyMeasurementRow], protocol: ProtocolName, suite: str
-) -> Iterable[GradeRow]:
-    files = {entry.thresholds.shown: entry.thresholds for entry in entries}
-    for shown, thresholds in files.items():
-        with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
-            found = grade_of(measured, thresholds, protocol, suite)
-            yield GradeRow(file=shown, **asdict(found))
+    def _grades(
+        self,
+        entries: Iterable[Entry],
+        measured: Mapping[str, AnyMeasurementRow],
+        protocol: ProtocolName,
+        suite: str,
+    ) -> Iterable[GradeRow]:
+        """A grade by each file: the one that was judged, which knows its interval, or one of the values."""
+        judged = {
+            entry.thresholds.shown: row.grade
+            for entry in entries
+            if (row := self.rows.get(entry.node)) is not None and row.grade is not None
+        }
+        files = {entry.thresholds.shown: entry.thresholds for entry in entries}
+        for shown, thresholds in files.items():
+            if shown in judged:
+                yield judged[shown]
+                continue
+            with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
+                found = grade_of(values_of(measured), thresholds, protocol, suite)
+                yield GradeRow(file=shown, **asdict(found))
 
 
 def _not_run(entry: Entry, reason: str) -> VerdictRow:

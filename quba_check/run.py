@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +17,14 @@ from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, OptionError, QubaError, UserError
-from quba_check.gate import judge
+from quba_check.gate import doubt, judge
 from quba_check.grading import grade, population
 from quba_check.models.specs import check_spec
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.protocol.record import AnyMeasurementRow, SetRow, VerdictRow, row_of, values_of
+from quba_check.protocol.measurement import Deviations, Measurement, Outcome, Unmeasurable
+from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow, row_of
 from quba_check.protocol.settings import ProtocolName
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Row(BaseModel):
         sets: sizes of the sets behind them.
         notes: remarks on the run (a damaged artefact made again, …).
         properties: what JUnit files show of it.
+        grade: the grade, where the demand was on score or grade.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,11 +61,12 @@ class Row(BaseModel):
     sets: dict[str, SetRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     properties: dict[str, float | str] = Field(default_factory=dict)
+    grade: GradeRow | None = None
 
     @property
     def is_met(self) -> bool:
-        """Whether the demand passed, or had nothing to look at and may."""
-        return self.verdict.outcome in ("pass", "skipped")
+        """Whether the demand passed, or may go without."""
+        return self.verdict.is_met
 
     @property
     def blocks(self) -> bool:
@@ -111,6 +114,7 @@ class Run:
         self._classifiers: dict[str, Classifier] = {}
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self._planned: dict[tuple[str, ProtocolName], list[str]] = {}
+        self._blocking: dict[tuple[str, Path], list[Demand]] = {}
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
         demos = [spec for spec in options.models if spec in DEMO_MODELS]
         if demos and len(demos) < len(options.models):
@@ -180,8 +184,10 @@ class Run:
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
-        self._planned = {}
+        self._planned, self._blocking = {}, {}
         for model, thresholds, demand in demands:
+            if demand.tier == "block":
+                self._blocking.setdefault((model, thresholds.path), []).append(demand)
             names = self._planned.setdefault((model, self.protocol_of(thresholds)), [])
             names.extend(name for name in _dimensions_of(demand) if name not in names)
         for key, names in self._planned.items():
@@ -244,20 +250,15 @@ class Run:
         """
         protocol = self.protocol_of(thresholds)
         evaluation = self.evaluation(model, protocol)
-        names = _dimensions_of(demand)
-        outcomes = {name: self._outcome(evaluation, model, name) for name in names}
+        outcomes = self._outcomes(evaluation, model, demand)
         rows = {
             name: row_of(outcome, registry[name], evaluation.facts.suite)
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held: Grade | Outcome
-        if demand.dimension == QUBA:
-            held = self._graded(rows, thresholds, protocol)
-        else:
-            held = outcomes[demand.dimension]
+        held = self._held(demand, outcomes, thresholds, protocol)
         repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
-        verdict = judge(demand, held)
+        verdict = judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
         known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
         return Row(
             model=model,
@@ -269,16 +270,46 @@ class Run:
             notes=tuple(repaired),
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
+            grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
         )
 
-    def _graded(
-        self, rows: Mapping[str, AnyMeasurementRow], thresholds: Thresholds, protocol: ProtocolName
-    ) -> Grade | Unmeasurable:
-        """The grade; a population that cannot give one leaves the reason, and the measurements stay."""
+    def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
+        """What the dimensions are that a demand looks at."""
+        return {name: self._outcome(evaluation, model, name) for name in _dimensions_of(demand)}
+
+    def _held(
+        self,
+        demand: Demand,
+        outcomes: Mapping[str, Outcome],
+        thresholds: Thresholds,
+        protocol: ProtocolName,
+    ) -> Grade | Outcome:
+        """What is held to the bound; a population that cannot grade leaves the reason instead of a grade."""
+        if demand.dimension != QUBA:
+            return outcomes[demand.dimension]
+        found = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
         try:
-            return grade_of(rows, thresholds, protocol, self.suite.name)
+            return grade_of(
+                {name: out.value for name, out in found.items()},
+                thresholds,
+                protocol,
+                self.suite.name,
+                deviations={
+                    name: out.deviations for name, out in found.items() if out.deviations or out.curve is None
+                },
+            )
         except UserError as error:
             return Unmeasurable(QUBA, str(error))
+
+    def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
+        """The doubts of the other blocking demands of the file that were selected, as they are asked for."""
+        protocol = self.protocol_of(thresholds)
+        for other in self._blocking.get((model, thresholds.path), ()):
+            if other != demand:
+                outcomes = self._outcomes(self.evaluation(model, protocol), model, other)
+                found = doubt(other, self._held(other, outcomes, thresholds, protocol))
+                if found is not None:
+                    yield found
 
     def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
         """The measurement; an image, store or guard that failed leaves the reason instead of a number."""
@@ -292,13 +323,14 @@ class Run:
 
 
 def grade_of(
-    measurements: Mapping[str, AnyMeasurementRow],
+    values: Mapping[str, float],
     thresholds: Thresholds,
     protocol: ProtocolName,
     suite: str,
+    *,
+    deviations: Mapping[str, Deviations] | None = None,
 ) -> Grade:
-    """The grade of measured dimensions by the settings of a threshold file."""
-    values = values_of(measurements)
+    """The grade of values by the settings of a threshold file."""
     return grade(
         {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
         weights=thresholds.quba.weights,
@@ -306,6 +338,7 @@ def grade_of(
         protocol=protocol,
         allow_missing=thresholds.quba.allow_missing,
         suite=suite,
+        deviations=deviations,
     )
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.demands import Demand
-from quba_check.gate import judge
+from quba_check.demands.policy import Policy
+from quba_check.gate import doubt, judge
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.grade import LETTERS, Grade
@@ -60,7 +61,7 @@ def test_a_failure_above():
         "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
         "  worst parts: ece 0.100, ace 0.0045\n"
         "  n = 50,000 images\n"
-        "  interval 0.0200 to 0.0225\n"
+        "  95 % interval 0.0200 to 0.0225\n"
         "  masked: no\n"
         "  demanded by thresholds/default.yaml:16"
     )
@@ -210,6 +211,83 @@ def test_rows():
             "  n = 3,750,000 images\n"
             "  demanded by thresholds/default.yaml:12"
         ),
+        "within_noise": False,
+        "policy": "point",
+        "confidence": 0.95,
     }
     assert judge(CORRUPTION, corruption(0.6)).row("x").message == ""
     assert judge(LETTER, GRADE).row("x").limit == "C"
+
+
+def noisy(value, error):
+    curve = ConfidenceCurve(tuple(value + score * error for score in SCORES))
+    return Measurement("corruption_robustness", value, "ratio", 1000, curve)
+
+
+@pytest.mark.parametrize(
+    ("value", "point", "fail", "allow"),
+    [
+        (0.60, "pass", "pass", "pass"),
+        (0.51, "pass", "uncertain", "uncertain"),
+        (0.49, "fail", "uncertain", "uncertain"),
+        (0.40, "fail", "fail", "fail"),
+    ],
+)
+def test_policies_differ_where_the_bound_is_within_the_noise(value, point, fail, allow):
+    for word, outcome in (("point", point), ("fail", fail), ("allow", allow)):
+        verdict = judge(CORRUPTION, noisy(value, 0.02), Policy(word))
+        assert verdict.outcome == outcome
+        assert verdict.within_noise == (value in (0.51, 0.49))
+
+
+def test_at_higher_confidence_less_is_shown():
+    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.95)).outcome == "pass"
+    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.99)).outcome == "uncertain"
+
+
+def test_a_failure_among_many_demands_needs_more():
+    """2.2 standard errors below the bound: p = 0.014, below 0.025 and above 0.025 / 2."""
+    held = noisy(0.456, 0.02)
+    assert judge(CORRUPTION, held, Policy("allow")).outcome == "fail"
+    assert judge(CORRUPTION, held, Policy("allow"), [0.9]).outcome == "uncertain"
+    assert judge(CORRUPTION, held, Policy("allow"), [0.001]).outcome == "fail"
+
+
+def test_values_without_limits_are_decided_by_themselves():
+    for word in ("point", "fail", "allow"):
+        assert judge(CORRUPTION, corruption(0.6), Policy(word)).outcome == "pass"
+        assert judge(CORRUPTION, corruption(0.4), Policy(word)).outcome == "fail"
+    assert doubt(CORRUPTION, corruption(0.4)) is None
+
+
+def test_what_an_uncertain_demand_says():
+    strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
+    assert strict.explain() == (
+        "corruption_robustness 0.510 is not shown to be at least 0.500\n"
+        "  n = 1,000 images\n"
+        "  90 % interval 0.477 to 0.543\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+    lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
+    assert lenient.explain().startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
+    above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
+    assert above.explain().startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
+
+
+def test_doubt_is_a_p_value_in_either_direction():
+    assert doubt(CORRUPTION, noisy(0.5, 0.02)) == pytest.approx(0.5)
+    assert doubt(CORRUPTION, noisy(0.5 - 1.644854 * 0.02, 0.02)) == pytest.approx(0.05, abs=1e-3)
+    low = replace(noisy(0.01 + 1.644854 * 0.004, 0.004), dimension="calibration_error")
+    assert doubt(CALIBRATION, low) == pytest.approx(0.05, abs=1e-3)
+
+
+def test_a_grade_within_the_noise():
+    curve = ConfidenceCurve(tuple(0.3 + score * 0.1 for score in SCORES))
+    graded = replace(
+        GRADE, score=0.3, letter="C", curve=curve, least={"A": 1.0, "B": 0.5, "C": 0.2, "D": -1.0}
+    )
+    assert judge(LETTER, graded, Policy("fail")).outcome == "uncertain"
+    assert judge(replace(LETTER, limit="D"), graded, Policy("fail")).outcome == "pass"
+    assert judge(replace(LETTER, limit="A"), graded, Policy("fail")).outcome == "fail"
+    assert judge(replace(LETTER, limit="F"), graded, Policy("fail")).outcome == "pass"
+    assert "95 % interval of the score 0.104 to 0.496" in judge(LETTER, graded, Policy("fail")).explain()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from quba_check.demands.policy import POINT, Policy
 from quba_check.protocol.dimension import Better, Part
 from quba_check.protocol.record import Bound, Tier, VerdictOutcome, VerdictRow
 from quba_check.protocol.settings import ProtocolName
@@ -54,7 +55,15 @@ class Demand:
         """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
         return f"{self.target}[{self.bound}]"
 
-    def judged(self, id: str, outcome: VerdictOutcome, message: str) -> VerdictRow:  # noqa: A002
+    def judged(
+        self,
+        id: str,  # noqa: A002
+        outcome: VerdictOutcome,
+        message: str,
+        *,
+        within_noise: bool = False,
+        policy: Policy = POINT,
+    ) -> VerdictRow:
         """What records keep of the demand once its turn has come, or the run has ended."""
         return VerdictRow(
             id=id,
@@ -67,6 +76,9 @@ class Demand:
             file=self.file,
             line=self.line,
             message=message,
+            within_noise=within_noise,
+            policy=policy.uncertain,
+            confidence=policy.confidence,
         )
 
     @property
@@ -101,6 +113,7 @@ class Thresholds:
         protocol: the protocol that its limits are about; None where it states none.
         demands: at least one, in file order, those of the extended file first.
         quba: settings of score and grade.
+        policy: what becomes of demands within the noise.
     """
 
     path: Path
@@ -109,3 +122,4 @@ class Thresholds:
     protocol: ProtocolName | None
     demands: tuple[Demand, ...]
     quba: QubaSettings
+    policy: Policy = POINT

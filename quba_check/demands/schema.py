@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.record import Tier
@@ -64,6 +65,14 @@ class ThresholdFile(Strict):
         None, description="A file beside this one, or a shipped profile, that this one changes."
     )
     protocol: ProtocolName | None = Field(None, description="The protocol that the limits are about.")
+    uncertain: Uncertain | None = Field(
+        None,
+        description="What becomes of a bound within the noise: point (default): the value decides; "
+        "fail: only what is shown to meet the bound passes; allow: only what is shown to miss it fails.",
+    )
+    confidence: float | None = Field(
+        None, ge=0.5, le=0.9999, description="Level of the two-sided intervals of verdicts (default 0.95)."
+    )
     dimensions: dict[str, DimensionEntry | None] | None = Field(None, description="Demands by dimension.")
     quba: QubaEntry | None = None
 
@@ -72,7 +81,7 @@ def threshold_schema() -> dict[str, Any]:
     """The JSON Schema of threshold files, for editors; it knows the registered dimensions by name.
 
     >>> sorted(threshold_schema()["properties"])
-    ['dimensions', 'extends', 'name', 'protocol', 'quba', 'schema']
+    ['confidence', 'dimensions', 'extends', 'name', 'protocol', 'quba', 'schema', 'uncertain']
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
 from quba_check.demands.layers import Leaf, Tree, layered
+from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS
 from quba_check.demands.vocabulary import check_vocabulary
 from quba_check.dimensions import registry
@@ -49,6 +50,9 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
         protocol=_value(tree, "protocol"),
         demands=demands,
         quba=_settings(_branch(tree, QUBA)),
+        policy=Policy(
+            _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
+        ),
     )
 
 

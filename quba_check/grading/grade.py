@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from quba_check.errors import UserError, listed
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
+from quba_check.metrics.estimate import Estimate, combined
+from quba_check.metrics.limits import symmetric
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.grade import Grade
+from quba_check.protocol.grade import LETTERS, Grade
+from quba_check.protocol.measurement import Deviations
+from quba_check.protocol.record import CONFIDENCE
 from quba_check.protocol.settings import ProtocolName
 
 CROSS_PROTOCOL = ("adversarial_robustness",)
@@ -72,6 +79,7 @@ def grade(
     protocol: ProtocolName = "standard",
     allow_missing: Collection[str] = (),
     suite: str | None = None,
+    deviations: Mapping[str, Deviations] | None = None,
 ) -> Grade:
     """QUBA score, percentile and letter of a model's values.
 
@@ -87,6 +95,8 @@ def grade(
         allow_missing: names of dimensions that may be missing.
         suite: name of the suite that the values were measured on; where the population's is another, a note
             says so.
+        deviations: by dimension name, what each image adds to the value; without those of a dimension that
+            has a weight and a sampling error the score has no interval.
 
     Returns:
         The grade; score, percentile and letter are None where dimensions are missing that may not be.
@@ -108,6 +118,8 @@ def grade(
     score = reference.score(values, weighing)
     percentile = reference.percentile(score, weighing)
     crossed = _crossed(weighing, reference, protocol)
+    curve = _curve(score, reference.slopes(weighing), deviations)
+    ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(
         score=score,
         percentile=percentile,
@@ -116,6 +128,10 @@ def grade(
         protocol_of_population=reference.protocol,
         complete=not missing,
         models=len(reference.scores(weighing)),
+        curve=curve,
+        interval=ends,
+        letters=_spanned(ends, reference, weighing) if ends else (),
+        least=_least_scores(reference.scores(weighing)),
         missing=missing,
         cross_protocol=crossed,
         notes=_notes(missing, crossed, reference, protocol, suite),
@@ -129,6 +145,31 @@ def letter(percentile: float) -> str:
     ('A', 'B', 'F')
     """
     return next((name for name, lowest in _LOWEST_PERCENTILE if percentile >= lowest), "F")
+
+
+def _curve(
+    score: float, slopes: Mapping[str, float], deviations: Mapping[str, Deviations] | None
+) -> ConfidenceCurve | None:
+    """Normal limits of the score, by how much it moves with each dimension."""
+    if deviations is None:
+        return None
+    if any(slope and name not in deviations for name, slope in slopes.items()):
+        return None
+    terms = [(slope, Estimate(0.0, deviations[name])) for name, slope in slopes.items() if slope]
+    found = symmetric(combined(score, terms), np.array(SCORES))
+    return ConfidenceCurve(tuple(found.tolist())) if np.isfinite(found).all() else None
+
+
+def _spanned(
+    ends: tuple[float, float], reference: Population, weights: Mapping[str, float]
+) -> tuple[str, ...]:
+    low, high = (LETTERS.index(letter(reference.percentile(end, weights))) for end in ends)
+    return tuple(reversed(LETTERS[low : high + 1]))
+
+
+def _least_scores(scores: Sequence[float]) -> dict[str, float]:
+    """The score above which each letter but the lowest begins."""
+    return {name: scores[math.ceil(lowest * len(scores) / 100) - 1] for name, lowest in _LOWEST_PERCENTILE}
 
 
 def check_values(values: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from quba_check.errors import PopulationError, listed
 from quba_check.grading.normalisation import LEAST_MODELS, Normalisation, normalisation
-from quba_check.grading.score import full_weights, weighted_score
+from quba_check.grading.score import full_weights, score_slopes, weighted_score
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.settings import ProtocolName
 
@@ -83,6 +83,11 @@ class Population:
             PopulationError: a dimension that weighs something cannot be compared, or nothing weighs anything.
         """
         return weighted_score(values, self._comparable, self._weighing(weights))
+
+    def slopes(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """How much the score moves with each dimension that weighs something, per unit of its value."""
+        weighing = self._weighing(weights)
+        return score_slopes(self._comparable, weighing)
 
     def scores(self, weights: Mapping[str, float] | None = None) -> tuple[float, ...]:
         """Scores of the models that have a value of every dimension that weighs something, in rising order.

@@ -78,6 +78,21 @@ def weighted_score(
     return math.fsum(terms) / math.fsum(weights[name] for name in weighing)
 
 
+def score_slopes(
+    normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """How much `weighted_score` moves with each value, per unit of the value; by dimension that weighs."""
+    whole = math.fsum(weight for weight in weights.values() if weight > 0)
+    return {
+        name: _sign(name) * weight / (normalisations[name].sigma * whole)
+        for name, weight in weights.items()
+        if weight > 0
+    }
+
+
 def _standing(name: str, value: float, among: Normalisation) -> float:
-    sign = 1 if registry[name].better == "high" else -1
-    return sign * (value - among.mu) / among.sigma
+    return _sign(name) * (value - among.mu) / among.sigma
+
+
+def _sign(name: str) -> int:
+    return 1 if registry[name].better == "high" else -1

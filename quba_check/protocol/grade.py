@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.settings import ProtocolName
 
 LETTERS = ("F", "D", "C", "B", "A")
@@ -21,6 +23,10 @@ class Grade:
         population: name of the reference population.
         protocol_of_population: the protocol that its values come from.
         models: how many scores the percentile is among.
+        curve: confidence limits of the score, from what each image adds to the dimensions.
+        interval: two-sided 95 % interval of the score.
+        letters: the letters that it spans, best first.
+        least: score that each letter but F must be above.
         complete: all nine dimensions went into the score.
         missing: those that did not; with some missing and not allowed, score, percentile, letter are None.
         cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
@@ -35,6 +41,10 @@ class Grade:
     protocol_of_population: ProtocolName
     complete: bool
     models: int | None = None
+    curve: ConfidenceCurve | None = None
+    interval: tuple[float, float] | None = None
+    letters: tuple[str, ...] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -111,6 +111,9 @@ class VerdictRow(_Row):
         part: part name; for `quba`: `score` or `grade`.
         limit: the bound, as it stands in the file (a letter for `quba.grade`).
         message: what `Verdict.explain()` says; empty for a passed demand.
+        within_noise: the bound lies inside the interval of the value.
+        policy: what the file says of that: `point`, `fail` or `allow` (`demands.policy`).
+        confidence: level of the interval.
     """
 
     id: str
@@ -123,6 +126,19 @@ class VerdictRow(_Row):
     file: str
     line: int
     message: str = ""
+    within_noise: bool = False
+    policy: Literal["point", "fail", "allow"] = "point"
+    confidence: float = CONFIDENCE
+
+    @property
+    def target(self) -> str:
+        """What was bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
+        return f"{self.dimension}.{self.part}" if self.part else self.dimension
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it passed, had nothing to look at and may, or is uncertain and may be."""
+        return self.outcome in ("pass", "skipped") or (self.outcome == "uncertain" and self.policy == "allow")
 
 
 class GradeRow(_Row):
@@ -130,6 +146,8 @@ class GradeRow(_Row):
 
     Attributes:
         score: QUBA score; None where not graded.
+        interval: two-sided interval of the score at `CONFIDENCE`; None where it is not known.
+        letters: the letters that the interval spans, best first.
         percentile: share of the population's scores that are lower, in [0, 100].
         letter: A to F.
         models: how many scores the percentile is among.
@@ -147,6 +165,8 @@ class GradeRow(_Row):
     protocol_of_population: ProtocolName
     complete: bool
     models: int | None = None
+    interval: tuple[float, float] | None = None
+    letters: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,25 +8,32 @@ from typing import Literal
 
 from quba_check.protocol.record import Record, VerdictRow
 
-Word = Literal["FAIL", "NOT RUN", "WARN", "INFO", "SKIP", "PASS"]
-WORDS: tuple[Word, ...] = ("FAIL", "NOT RUN", "WARN", "INFO", "SKIP", "PASS")
+Word = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
+WORDS: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")
 """What reports call verdicts, the gravest first."""
-UNMET: tuple[Word, ...] = ("FAIL", "WARN", "INFO")
+UNMET: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
 """Those of demands that were not met."""
 SIGNS = {"min": ">=", "max": "<="}
 _BY_TIER: dict[str, Word] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
 _BY_OUTCOME: dict[str, Word] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
 _PHRASES: tuple[tuple[Word, str], ...] = (
     ("FAIL", "failed"),
+    ("UNCERTAIN", "uncertain"),
     ("WARN", "warned"),
     ("INFO", "missed for information"),
+    ("ALLOWED", "uncertain and allowed to be"),
     ("SKIP", "skipped"),
     ("NOT RUN", "not run"),
 )
 
 
 def word(verdict: VerdictRow) -> Word:
-    """What reports call a verdict: a demand that was not met goes by its tier."""
+    """What reports call a verdict: a demand that was not met goes by its tier.
+
+    An uncertain one is `ALLOWED` where its file lets it pass; else `UNCERTAIN` where it blocks.
+    """
+    if verdict.outcome == "uncertain" and (verdict.is_met or verdict.tier == "block"):
+        return "ALLOWED" if verdict.is_met else "UNCERTAIN"
     return _BY_OUTCOME.get(verdict.outcome) or _BY_TIER[verdict.tier]
 
 

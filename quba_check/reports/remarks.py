@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from quba_check.errors import listed
 from quba_check.figures import ordinal
 from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
 
@@ -22,6 +25,7 @@ def remarks(record: Record) -> tuple[str, ...]:
     for name, images in record.suite.sets.items():
         if images.expected is not None and images.images != images.expected:
             said.append(f"{name}: {images.images:,} images, {images.expected:,} expected")
+    said.extend(_noise(record))
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             said.extend(f"{name}: {note}" for note in row.notes)
@@ -37,10 +41,23 @@ def grade_line(grade: GradeRow, record: Record) -> str:
         why = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
         return f"QUBA not graded: {why}  population {grade.population}  {where}"
     models = f" ({grade.models} models)" if grade.models is not None else ""
+    spans = f" ({' to '.join([grade.letters[0], grade.letters[-1]])})" if len(grade.letters) > 1 else ""
+    interval = f" {grade.interval[0]:.3f}..{grade.interval[1]:.3f}" if grade.interval else ""
     return (
-        f"QUBA {grade.score:.3f}  grade {grade.letter}  {ordinal(grade.percentile)} percentile of "
-        f"{grade.population}{models}  {where}"
+        f"QUBA {grade.score:.3f}{interval}  grade {grade.letter}{spans}  "
+        f"{ordinal(grade.percentile)} percentile of {grade.population}{models}  {where}"
     )
+
+
+def _noise(record: Record) -> Iterator[str]:
+    """What was decided by the value alone although its interval holds the bound."""
+    noisy = [verdict for verdict in record.verdicts if verdict.within_noise and verdict.policy == "point"]
+    if noisy:
+        names = listed(dict.fromkeys(verdict.target for verdict in noisy), 5)
+        yield (
+            f"within noise (~): {names}: as many images drawn anew could turn the verdict; "
+            "'uncertain: point' lets the value decide and bounds no error rate"
+        )
 
 
 def _told_already(record: Record, row: UnmeasurableRow) -> bool:

@@ -9,8 +9,10 @@ from quba_check.reports.judged import Word
 STYLES: Mapping[Word, str] = {
     "PASS": "green",
     "FAIL": "bold red",
+    "UNCERTAIN": "bold yellow",
     "WARN": "yellow",
     "INFO": "cyan",
+    "ALLOWED": "yellow",
     "SKIP": "dim",
     "NOT RUN": "magenta",
 }

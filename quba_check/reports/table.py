@@ -21,6 +21,8 @@ from quba_check.reports.judged import SIGNS, UNMET, gravest, limit_text, word
 from quba_check.reports.styles import STYLES
 from quba_check.reports.worst_part import worst_part
 
+NOISE = "~"
+"""Stands after a verdict that another draw of as many images could turn."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """What a row of the table tells of: a dimension, a part, or a part that is not there."""
 
@@ -82,6 +84,8 @@ def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -
         demand = f"{len(others)} on parts" if others else "-"
     called = word(decisive) if decisive else "-"
     verdict = Text(called, style=STYLES[called]) if called != "-" else Text(called, style="dim")
+    if decisive is not None and decisive.within_noise and decisive.policy == "point":
+        verdict.append(f" {NOISE}", style="yellow")
     return [_value(row, shown), _interval(row), Text(demand), verdict]
 
 

@@ -21,8 +21,10 @@ LEAST_WIDTH = 72
 QUBA = "quba"
 _HEADINGS: dict[Word, str] = {
     "FAIL": "Failed",
+    "UNCERTAIN": "Uncertain",
     "WARN": "Warned",
     "INFO": "For information",
+    "ALLOWED": "Uncertain and allowed to be",
     "SKIP": "Skipped",
     "NOT RUN": "Not run",
 }

@@ -215,7 +215,7 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             (
                 "2: unknown key 'dimension'. Did you mean 'dimensions'? "
-                "Allowed: schema, name, extends, protocol, dimensions, quba."
+                "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, quba."
             ),
         ),
         (
