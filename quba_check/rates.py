@@ -6,14 +6,15 @@ of cases" is about a share: it needs a sample that is drawn before the answers a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quba_check.errors import UserError, listed
-from quba_check.metrics.shares import wilson_interval
+from quba_check.metrics.limits import wilson
 from quba_check.perturbations import Pixels
 from quba_check.protocol.view import CLEAN_SET
 from quba_check.suites.pictures import Pictures
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CHUNK = 64
 """Images that are held in memory at a time."""
 SHOWN = 3
+SCORES = np.array([-1, 1]) * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,14 @@ def share_changed(
             )
         )
         changed += [picture.name for picture, moved in zip(chunk, before != after, strict=True) if moved]
-    return Share(
-        f"{perturbation!r} changed the answer",
-        len(changed),
-        len(order),
-        wilson_interval(len(changed), len(order)),
-        tuple(changed),
-    )
+    return share_of(f"{perturbation!r} changed the answer", changed, len(order))
+
+
+def share_of(what: str, cases: Sequence[str], n: int) -> Share:
+    """The share of cases among n that were drawn at random, for rates of your own.
+
+    >>> str(share_of("a fox was called a dog", ["fox3.png"], 50))
+    'a fox was called a dog in 1 of 50 cases, 2.0% (95 % interval 0.4% to 10.5%): fox3.png'
+    """
+    low, high = wilson(len(cases), n, SCORES)
+    return Share(what, len(cases), n, (float(low), float(high)), tuple(cases))

@@ -64,7 +64,8 @@ class Ratio:
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
-        return Quantity(self.value, "ratio", len(self.right), curve(self.limits(Z)))
+        deviations = self.estimate.deviations
+        return Quantity(self.value, "ratio", len(self.right), curve(self.limits(Z)), deviations=deviations)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -76,12 +77,21 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
     table = predictions[view]
     if len(table) == 0:
         raise UnmeasurableError(f"the set {view} has no images; add some or leave it out of the suite")
-    return share(int(np.count_nonzero(table.right)), len(table))
+    shifted = CLEAN in predictions and _shows_alike(predictions[CLEAN], table)
+    sample = CLEAN if shifted else view
+    return share(table.right, sample)
 
 
-def share(hits: int, n: int) -> Quantity:
-    """A share of n images as reports show it."""
-    return Quantity(hits / n, "fraction", n, curve(limits.wilson(hits, n, Z)))
+def share(hits: NDArray[np.bool_], sample: View) -> Quantity:
+    """A share of images as reports show it.
+
+    Args:
+        hits: (n,) what is counted.
+        sample: names the images.
+    """
+    estimate, n = Estimate.mean(hits, sample), len(hits)
+    limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z))
+    return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
 
 
 def clean_accuracy(predictions: Tables) -> float:
@@ -135,21 +145,23 @@ def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Arithmetic mean of ratios, with limits that know which images they share."""
     estimate = mean_of(part.estimate for part in parts)
     n = sum(len(part.right) for part in parts)
+    found = limits.on_log_scale(estimate, Z)
     if estimate.value**2 <= limits.FEW_EVENTS * estimate.standard_error**2:
-        each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts]
-        return Quantity(estimate.value, "ratio", n, curve(np.mean(each, axis=0)))
-    return Quantity(estimate.value, "ratio", n, curve(limits.on_log_scale(estimate, Z)))
+        found = np.mean([part.limits(limits.spent(Z, 1 / len(parts))) for part in parts], axis=0)
+    return Quantity(estimate.value, "ratio", n, curve(found), deviations=estimate.deviations)
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Geometric mean of ratios; with a component of few hits from limits of each (Bonferroni)."""
     value = geometric_mean(part.value for part in parts)
     n = sum(len(part.right) for part in parts)
-    if any(part.has_few_hits for part in parts):
-        each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts]
+    few = any(part.has_few_hits for part in parts)
+    each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts] if few else []
+    if value == 0:
         return Quantity(value, "ratio", n, curve(limits.geometric_mean(each)))
     estimate = geometric_mean_of(part.estimate for part in parts)
-    return Quantity(value, "ratio", n, curve(limits.on_log_scale(estimate, Z)))
+    found = limits.geometric_mean(each) if few else limits.on_log_scale(estimate, Z)
+    return Quantity(value, "ratio", n, curve(found), deviations=estimate.deviations)
 
 
 def curve(found: limits.Limits) -> ConfidenceCurve | None:

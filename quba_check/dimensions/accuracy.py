@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.metrics.ranking import top_k_accuracy
+from quba_check.metrics.ranking import is_in_top_k
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
@@ -37,7 +37,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     top1 = accuracy_on(predictions, CLEAN)
     parts = {}
     if _parts(facts.suite):
-        top5 = top_k_accuracy(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
-        n = len(predictions[CLEAN])
-        parts["top5"] = share(round(top5 * n), n)
-    return Measurement("accuracy", top1.value, top1.unit, top1.n, top1.curve, parts=parts)
+        hits = is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
+        parts["top5"] = share(hits, CLEAN)
+    return Measurement.of("accuracy", top1, parts=parts)

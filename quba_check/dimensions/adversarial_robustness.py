@@ -70,17 +70,10 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "fgsm_accuracy": accuracy_on(predictions, FGSM),
         "pgd_accuracy": accuracy_on(predictions, PGD),
         "worst_case": Ratio(held, clean.right, CLEAN).quantity(),
-        "zero_gradient": share(int(np.count_nonzero(fgsm.extra["zero_gradient"])), len(fgsm)),
+        "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    return Measurement(
-        "adversarial_robustness",
-        whole.value,
-        whole.unit,
-        whole.n,
-        whole.curve,
-        parts=parts,
-        notes=(*_masking(fgsm, pgd), *_overshoot(fgsm, pgd)),
-    )
+    notes = (*_masking(fgsm, pgd), *_overshoot(fgsm, pgd))
+    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes)
 
 
 def _masking(fgsm: Predictions, pgd: Predictions) -> Iterator[str]:

@@ -12,7 +12,6 @@ from quba_check.metrics.calibration import (
 )
 from quba_check.metrics.estimate import geometric_mean_of
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -43,24 +42,16 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     clean = predictions[CLEAN]
     ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS, sample=CLEAN)
     ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS, sample=CLEAN)
-    parts = {name: _quantity(error, n) for name, error in (("ece", ece), ("ace", ace))}
-    return Measurement(
-        "calibration_error",
-        geometric_mean([ece.value, ace.value]),
-        "fraction",
-        n,
-        _curve(ece, ace),
-        geometric_mean([ece.debiased, ace.debiased]),
-        parts=parts,
-    )
+    parts = {name: _quantity(n, error) for name, error in (("ece", ece), ("ace", ace))}
+    return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts)
 
 
-def _quantity(error: CalibrationError, n: int | None) -> Quantity:
-    return Quantity(error.value, "fraction", n, _curve(error), error.debiased)
-
-
-def _curve(*errors: CalibrationError) -> ConfidenceCurve | None:
-    """Limits on the logarithmic scale; none for an error of exactly 0, which a few sure answers can have."""
-    if any(error.value == 0 for error in errors):
-        return None
-    return curve(limits.on_log_scale(geometric_mean_of(error.estimate for error in errors), Z))
+def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
+    """The geometric mean of errors; without limits where one is 0, as sure answers can have it."""
+    value = geometric_mean(error.value for error in errors)
+    debiased = geometric_mean(error.debiased for error in errors)
+    if value == 0:
+        return Quantity(value, "fraction", n, debiased=debiased)
+    estimate = geometric_mean_of(error.estimate for error in errors)
+    limit = curve(limits.on_log_scale(estimate, Z))
+    return Quantity(value, "fraction", n, limit, debiased, estimate.deviations)

@@ -14,7 +14,6 @@ from quba_check.metrics import balance, limits
 from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenness
 from quba_check.metrics.estimate import Estimate, geometric_mean_of
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -56,26 +55,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     evenness = balance.class_balance(clean.label, clean.right, clean.true_probability, classes=classes)
     accuracy = accuracy_evenness(clean.label, clean.right, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
+    whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
+    debiased = geometric_mean([accuracy.debiased, confidence.debiased])
     parts = {
-        "accuracy": Quantity(evenness.accuracy, "fraction", n, _curve(accuracy.estimate), accuracy.debiased),
-        "confidence": Quantity(
-            evenness.confidence, "fraction", n, _curve(confidence.estimate), confidence.debiased
-        ),
+        "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased),
+        "confidence": _quantity(confidence.estimate, n, confidence.debiased),
         "between_class_confidence": Quantity(evenness.between_class_confidence, "fraction", n),
     }
-    return Measurement(
-        "class_balance",
-        geometric_mean([evenness.accuracy, evenness.confidence]),
-        "fraction",
-        n,
-        _curve(geometric_mean_of([accuracy.estimate, confidence.estimate])),
-        geometric_mean([accuracy.debiased, confidence.debiased]),
-        parts=parts,
-    )
+    return Measurement.of("class_balance", _quantity(whole, n, debiased), parts=parts)
 
 
-def _curve(estimate: Estimate) -> ConfidenceCurve | None:
-    return curve(np.clip(limits.symmetric(estimate, Z), 0, 1))
+def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
+    limit = curve(np.clip(limits.symmetric(estimate, Z), 0, 1))
+    return Quantity(estimate.value, "fraction", n, limit, debiased, estimate.deviations)
 
 
 def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:

@@ -60,4 +60,4 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     for severity in SEVERITIES:
         parts[f"severity_{severity}"] = mean_ratio([found[_corrupted(name, severity)] for name in names])
     whole = mean_ratio(list(found.values()))
-    return Measurement("corruption_robustness", whole.value, whole.unit, whole.n, whole.curve, parts=parts)
+    return Measurement.of("corruption_robustness", whole, parts=parts)

@@ -41,5 +41,6 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "fraction",
         len(predictions[SAME]) + len(predictions[RANDOM]),
         curve(1 - limits.symmetric(lost, -Z)),
+        deviations=lost.scaled(-1).deviations,
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

@@ -76,13 +76,10 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             notes.append(f"{shift}_matched is left out: no clean image has one of the classes of {shift}")
         else:
             parts[f"{shift}_matched"] = matched
-    return Measurement(
-        "ood_robustness", whole.value, whole.unit, whole.n, whole.curve, parts=parts, notes=tuple(notes)
-    )
+    return Measurement.of("ood_robustness", whole, parts=parts, notes=tuple(notes))
 
 
 def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
     """Clean accuracy on the classes that occur in the shifted set."""
     alike = np.isin(clean.label, shifted.label) & (clean.label != OUTSIDE)
-    n = int(np.count_nonzero(alike))
-    return share(int(np.count_nonzero(clean.right & alike)), n) if n else None
+    return share(clean.right[alike], CLEAN) if alike.any() else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, share
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, share
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
+from quba_check.metrics import limits
 from quba_check.metrics.cues import cue_hits
+from quba_check.metrics.estimate import Estimate
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -47,16 +49,20 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "
             "check the label space of the set cue_conflict"
         )
-    by_shape, either = share(hits.shape, hits.shape + hits.texture), share(hits.shape + hits.texture, n)
+    conflict = table.label != table.extra["texture"]
+    shape = (table.top1 == table.label)[conflict]
+    either = shape | (table.top1 == table.extra["texture"])[conflict]
+    bias = Estimate.mean(shape, CUE_CONFLICT) / Estimate.mean(either, CUE_CONFLICT)
     return Measurement(
         "shape_bias",
-        by_shape.value,
-        by_shape.unit,
+        hits.shape / (hits.shape + hits.texture),
+        "fraction",
         n,
-        by_shape.curve,
+        curve(limits.wilson(hits.shape, hits.shape + hits.texture, Z)),
         parts={
             "shape_hits": Quantity(float(hits.shape), "images", n),
             "texture_hits": Quantity(float(hits.texture), "images", n),
-            "either": either,
+            "either": share(either, CUE_CONFLICT),
         },
+        deviations=bias.deviations,
     )

@@ -28,4 +28,6 @@ def geometric_mean(values: Iterable[float]) -> float:
     values = list(values)
     if not values or min(values) < 0:
         raise ValueError(f"geometric mean: of {values}. Allowed: one or more values >= 0.")
+    if len(values) == 1:
+        return values[0]  # exactly
     return 0.0 if 0 in values else statistics.geometric_mean(values)

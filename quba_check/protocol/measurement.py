@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.protocol.confidence import ConfidenceCurve
+
+Deviations = Mapping[Hashable, NDArray[np.float64]]
+"""For each set of images (n,) numbers of mean 0: what each image adds to a value (`metrics.estimate`)."""
+
+
+def _none() -> Deviations:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,8 @@ class Quantity:
         curve: confidence limits at every level, for the expectation of the same statistic when n images
             are redrawn; None where there are none.
         debiased: estimate of the value on endless images, where n of them bias the statistic.
+        deviations: what each image adds to the value, for errors of what is made of several values; not kept
+            in records.
     """
 
     value: float
@@ -27,6 +39,7 @@ class Quantity:
     n: int | None
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
+    deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`; likewise unit, n, curve and debiased.
+        value: see `Quantity`; likewise unit, n, curve, debiased and deviations.
         parts: named parts, in the order in which reports show them.
         notes: short remarks that every report shows beside the value, for example `masked: …`.
     """
@@ -48,6 +61,29 @@ class Measurement:
     debiased: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        dimension: str,
+        whole: Quantity,
+        *,
+        parts: Mapping[str, Quantity] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Measurement:
+        """A measurement whose value is a quantity."""
+        return cls(
+            dimension,
+            whole.value,
+            whole.unit,
+            whole.n,
+            whole.curve,
+            whole.debiased,
+            parts=parts or {},
+            notes=notes,
+            deviations=whole.deviations,
+        )
 
 
 @dataclass(frozen=True, slots=True)

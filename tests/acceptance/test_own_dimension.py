@@ -119,15 +119,9 @@ def test_they_are_items_rows_and_record_entries(project: Project, ran: Finished)
     assert measured["darkness"]["value"] == pytest.approx(
         (measured["darkness"]["parts"]["night"]["value"] + measured["darkness"]["parts"]["fog"]["value"]) / 2
     )
-    assert measured["leanness"] == {
-        "value": 36.0,
-        "unit": "weights",
-        "n": None,
-        "interval": None,
-        "better": "low",
-        "parts": {},
-        "notes": [],
-    }
+    assert (
+        measured["leanness"].items() >= {"value": 36.0, "unit": "weights", "n": None, "better": "low"}.items()
+    )
     assert measured["accuracy"] == {"not_measured": True}
     assert list(measured)[:9][0] == "accuracy"
     assert set(record["suite"]["sets"]) == {"clean", "night", "corruptions"}
