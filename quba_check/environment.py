@@ -9,7 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 from quba_check.protocol.record import EnvironmentRow
 
-_PACKAGES = ("quba-check", "torch", "timm", "numpy", "pillow", "opencv-python-headless", "onnxruntime")
+_PACKAGES = (
+    "quba-check",
+    "torch",
+    "timm",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "onnxruntime",
+    "open_clip_torch",
+)
 
 
 def environment(device: str, precision: str, seed: int) -> EnvironmentRow:

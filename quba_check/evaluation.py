@@ -91,6 +91,8 @@ class Evaluation:
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,
+                prompts=self.suite.prompts,
+                cache=self.store.root,
             )
         )
         self.facts = Facts(

@@ -224,6 +224,8 @@ class Run:
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
+                prompts=self.suite.prompts,
+                cache=self.store,
             )
         key = model, protocol
         if key not in self._evaluations:

@@ -14,9 +14,11 @@ from quba_check.models.exported import network_of_exported
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
 from quba_check.models.hub import network_of_hub
 from quba_check.models.network import Loading, Network
+from quba_check.models.onnx_loading import onnx_network
 from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
 from quba_check.models.specs import ModelSpec
 from quba_check.models.torchscript import network_of_torchscript
+from quba_check.models.zero_shot_loading import zero_shot_network
 
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
@@ -40,14 +42,16 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     for parameter in parameters:  # attacks then keep gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    checksum = state_digest(named_tensors(module))
+    tensors = named_tensors(module)
+    checksum = state_digest(tensors)
+    given = {name: tensor for name, tensor in tensors.items() if name not in network.derived}
     pin_arithmetic(device)
     return Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
             module,
-            checksum,
+            state_digest(given) if network.derived else checksum,
             architecture=base_name(network.architecture) if network.architecture else "",
             sources=network.sources,
         ),
@@ -65,7 +69,7 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     )
 
 
-def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
+def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  # noqa: C901  a branch a kind
     match spec.kind:
         case "demo":
             return _demo(spec)
@@ -85,9 +89,9 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
         case "exported":
             return network_of_exported(spec.path, spec=spec.text, how=how, device=device)
         case "onnx":
-            from quba_check.models.onnx_loading import onnx_network
-
             return onnx_network(spec, how, device)
+        case "open_clip":
+            return zero_shot_network(spec, how, device)
 
 
 def _demo(spec: ModelSpec) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,19 +10,27 @@ from torch import nn
 
 from quba_check.models.device import Precision
 from quba_check.models.vocabulary import Statement
+from quba_check.protocol.prompts import Prompts
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How a model is loaded; the fields are the arguments of `specs.load_classifier`."""
+    """How a model is loaded; the fields are the arguments of `specs.load_classifier`.
+
+    Attributes:
+        classes: their number; `names` are theirs.
+    """
 
     classes: int
+    names: tuple[str, ...] = ()
+    prompts: Prompts = field(default_factory=Prompts)
     image_size: int | None = None
     arch: str | None = None
     device: str = "auto"
     precision: str = "auto"
     trust_pickle: bool = False
     worker: int | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Network:
         device: where it runs, if it cannot run where it was asked to.
         precision: of its passes, if it does not compute in the one that was asked for.
         no_gradient: why no gradient passes through it; empty where one may.
+        derived: its tensors that are computed from what its other parts tell already, on whatever machine:
+            their bits are no part of the fingerprint.
     """
 
     module: nn.Module
@@ -50,3 +60,4 @@ class Network:
     device: torch.device | None = None
     precision: Precision | None = None
     no_gradient: str = ""
+    derived: tuple[str, ...] = ()

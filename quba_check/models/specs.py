@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, did_you_mean
+from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, zero_shot_spec
+from quba_check.protocol.prompts import Prompts
 
 if TYPE_CHECKING:
     from quba_check.models.classifier import Classifier
 
-Kind = Literal["demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "callable"]
+Kind = Literal[
+    "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
+]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"
@@ -25,7 +29,7 @@ HUB_PREFIX = "hf-hub:"
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
     f"an exported program ({PROGRAM_SUFFIX}), an ONNX file ({ONNX_SUFFIX}), a folder with {CONFIG}, "
-    f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, package.module:callable"
+    f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
 )
 
 _OLD_PROGRAM = "serialized_exported_program.json"
@@ -79,10 +83,8 @@ def check_spec(text: str) -> ModelSpec:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
     if text in DEMO_MODELS:
         return ModelSpec(text, "demo", text)
-    if text.startswith(TIMM_PREFIX) and len(text) > len(TIMM_PREFIX):
-        return ModelSpec(text, "timm", text.removeprefix(TIMM_PREFIX))
-    if text.startswith(HUB_PREFIX) and len(text) > len(HUB_PREFIX):
-        return ModelSpec(text, "hub", text.removeprefix(HUB_PREFIX))
+    if (prefixed := _prefixed(text)) is not None:
+        return prefixed
     path = Path(text).expanduser()
     suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
@@ -110,6 +112,8 @@ def load_classifier(
     precision: str = "auto",
     trust_pickle: bool = False,
     worker: int | None = None,
+    prompts: Prompts | None = None,
+    cache: Path | None = None,
 ) -> Classifier:
     """Load the model that a spec names, in eval mode, on its device.
 
@@ -122,6 +126,8 @@ def load_classifier(
         precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
         trust_pickle: unpickle checkpoints that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
+        prompts: what the suite says of its classes in words, for zero-shot models.
+        cache: folder for what takes long to compute and serves again: text weights of zero-shot models.
 
     Returns:
         The classifier, with the parameters frozen after the trainable ones were counted.
@@ -138,14 +144,27 @@ def load_classifier(
         read,
         Loading(
             classes=len(classes),
+            names=classes,
+            prompts=prompts or Prompts(),
             image_size=image_size,
             arch=arch,
             device=device,
             precision=precision,
             trust_pickle=trust_pickle,
             worker=worker,
+            cache=cache,
         ),
     )
+
+
+def _prefixed(text: str) -> ModelSpec | None:
+    """A spec whose kind stands before a colon."""
+    kinds: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
+    for prefix, kind in kinds.items():
+        name = text.removeprefix(prefix)
+        if name not in (text, ""):
+            return ModelSpec(text, kind, zero_shot_spec(text).name if kind == "open_clip" else name)
+    return None
 
 
 def _check_file(text: str, path: Path) -> None:

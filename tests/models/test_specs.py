@@ -18,7 +18,7 @@ ARCHIVES = {
 ALLOWED = (
     "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .ckpt, .bin, .safetensors), "
     "an exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, "
-    "hf-hub:OWNER/NAME, package.module:callable."
+    "hf-hub:OWNER/NAME, open_clip:NAME/WEIGHTS, package.module:callable."
 )
 
 
@@ -63,6 +63,9 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("hf-hub:timm/resnet50.a1_in1k", "hub", "timm/resnet50.a1_in1k"),
         ("timm:resnet50", "timm", "resnet50"),
         ("timm:resnet50.a1_in1k", "timm", "resnet50.a1_in1k"),
+        ("open_clip:ViT-B-32/openai", "open_clip", "ViT-B-32-openai"),
+        ("open_clip:RN50/yfcc15m", "open_clip", "RN50-yfcc15m"),
+        ("open_clip:hf-hub:laion/CLIP-ViT", "open_clip", "CLIP-ViT"),
         ("models.zoo:small", "callable", "models.zoo:small"),
         ("zoo:Net.small", "callable", "zoo:Net.small"),
     ],

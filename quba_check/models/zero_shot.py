@@ -1,0 +1,99 @@
+"""A zero-shot model as a classifier: image tower and fixed text weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DERIVED = ("text_weights",)
+"""Buffers whose last bits may depend on the machine that computed them from what `texts` is a digest of."""
+_CROP_MODES = {"shortest": "center", "squash": "squash", "longest": "border"}
+PADDING = "images that are not square are padded with the mean colour, where open_clip pads with black"
+
+
+class ZeroShotClassifier(nn.Module):
+    """Scores of images for classes that are known by texts alone.
+
+    Its parameters are those of the image tower, projection included; all else is buffers. Outputs are
+    logits: scale · cos(image, text) + bias. That holds for SigLIP too, whose sigmoids are taken of these very
+    numbers: reading sigmoids s as log s − log(1 − s) would only give them back.
+
+    Args:
+        image_tower: images to embeddings (N, D), or to a tuple that begins with them.
+        text_weights: (C, D), rows of length 1.
+        scale: factor of the cosines, already exponentiated.
+        bias: what is added; 0 for models that have none.
+        runtime: which open_clip this is.
+        texts: digest of the text tower and of what it read.
+    """
+
+    text_weights: Tensor
+    scale: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        image_tower: nn.Module,
+        text_weights: Tensor,
+        *,
+        scale: Tensor,
+        bias: Tensor,
+        runtime: str,
+        texts: str,
+    ) -> None:
+        super().__init__()
+        self.image_tower = image_tower
+        self.runtime = runtime
+        self.texts = texts
+        self.register_buffer("text_weights", text_weights)
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C) logits of normalised images."""
+        embedded = self.image_tower(images)
+        embedded = embedded[0] if isinstance(embedded, tuple) else embedded
+        # In float32 under every precision: after a factor of 100 the rounding of bf16 moves answers.
+        with torch.autocast(images.device.type, enabled=False):
+            cosines = F.normalize(embedded.float(), dim=-1) @ self.text_weights.T
+            return self.scale * cosines + self.bias
+
+
+def stated_preparation(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What open_clip's preprocessing config says, in the terms of a preparation, and remarks on it.
+
+    Args:
+        config: `size`, `mean`, `std`, `interpolation`, `resize_mode`, as open_clip states them.
+
+    >>> values, _ = stated_preparation({"size": 224, "mean": 0.5, "std": 0.5, "resize_mode": "squash"})
+    >>> values["input_size"], values["crop_mode"], values["interpolation"]
+    ((3, 224, 224), 'squash', 'bicubic')
+    """
+    height, width = _pair(config["size"])
+    resize_mode = config.get("resize_mode") or "shortest"
+    # open_clip knows two filters; for images that are not to be square it always takes bicubic.
+    is_bilinear = config.get("interpolation") == "bilinear" and (height == width or resize_mode != "shortest")
+    values = {
+        "input_size": (3, height, width),
+        "mean": _triple(config["mean"]),
+        "std": _triple(config["std"]),
+        "interpolation": "bilinear" if is_bilinear else "bicubic",
+        "crop_pct": 1.0,
+        "crop_mode": _CROP_MODES[resize_mode],
+        "outputs": "logits",
+    }
+    return values, (PADDING,) if resize_mode == "longest" else ()
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(height), int(width)
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (values,) * 3 if isinstance(values, (int, float)) else values
+    return float(red), float(green), float(blue)

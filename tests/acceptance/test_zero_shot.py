@@ -1,0 +1,42 @@
+"""The whole gate on a zero-shot model."""
+
+from __future__ import annotations
+
+import shutil
+
+from acceptance.runs import NINE
+from clip_files import write_folder
+
+PROMPTS = "prompts: {templates: ['a photo of a {}.', 'a {}'], names: {brick: red brick}}\n"
+
+
+def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_data, monkeypatch):
+    folder = judge_cold.pytester.path
+    data = folder / "data"
+    shutil.copytree(tiny_data, data)
+    manifest = data / "quba-data.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8") + PROMPTS, encoding="utf-8")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    model = write_folder(folder / "tiny-clip", seed=0)
+    spec = "open_clip:local-dir:tiny-clip"
+
+    judge_cold("thresholds/x.yaml", "--quba-report=record.json", model=spec)
+    record = judge_cold.record()
+    assert [name for name in NINE if "value" in record["measurements"][name]] == list(NINE)
+    tower = sum(parameter.numel() for parameter in model.visual.parameters())
+    assert record["measurements"]["parameters"]["value"] == tower / 1e6
+    assert record["model"]["name"] == "tiny-clip"
+    assert record["model"]["outputs"] == "logits"
+    assert record["model"]["preparation"]["source"] == "open_clip's tiny-clip"
+    assert record["notes"] == [
+        "parameters: image tower alone; text weights are fixed",
+        "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates",
+        "images are prepared at 16 × 16 as open_clip's tiny-clip says, not at the suite's 8 × 8",
+    ]
+
+    # Other words are another model: its predictions are not those.
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("red brick", "blue brick"))
+    judge_cold("thresholds/x.yaml", "--quba-report=other.json", model=spec)
+    other = judge_cold.record("other.json")
+    assert other["model"]["fingerprint"] != record["model"]["fingerprint"]
+    assert other["measurements"]["calibration_error"] != record["measurements"]["calibration_error"]

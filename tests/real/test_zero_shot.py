@@ -1,0 +1,73 @@
+"""Images are prepared for zero-shot models bit for bit as open_clip does it, on a real photo."""
+
+from __future__ import annotations
+
+import open_clip
+import pytest
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from quba_check.models.preparation import Preparation
+from quba_check.models.zero_shot import PADDING, stated_preparation
+
+CONFIGS = {
+    "CLIP": {},
+    "squashed, as SigLIP": {"resize_mode": "squash", "mean": (0.5,) * 3, "std": (0.5,) * 3},
+    "bilinear, as MobileCLIP": {
+        "size": 256,
+        "interpolation": "bilinear",
+        "mean": (0.0,) * 3,
+        "std": (1.0,) * 3,
+    },
+    "oblong": {"size": (160, 224), "interpolation": "bilinear"},
+    "oblong and squashed": {"size": (160, 224), "interpolation": "bilinear", "resize_mode": "squash"},
+}
+
+
+def prepared(config: PreprocessCfg) -> tuple[Preparation, tuple[str, ...]]:
+    values, notes = stated_preparation(vars(config))
+    assert values.pop("outputs") == "logits"
+    return Preparation(**values, source="open_clip"), notes
+
+
+@pytest.mark.parametrize("which", CONFIGS)
+def test_the_preparation_is_open_clips_own(photo_suite, which):
+    config = PreprocessCfg(**CONFIGS[which])
+    preparation, notes = prepared(config)
+    theirs = image_transform_v2(config, is_train=False)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
+    for path in sorted((photo_suite / "photos").iterdir())[:3]:
+        photo = Image.open(path).convert("RGB")
+        ours = preparation.transform(crop=True)(photo).float().div(255).sub(mean).div(std)
+        assert torch.equal(ours, theirs(photo))
+    assert notes == ()
+
+
+def test_padding_in_another_colour_is_said(photo_suite):
+    config = PreprocessCfg(resize_mode="longest")
+    preparation, notes = prepared(config)
+    assert notes == (PADDING,)
+    photo = Image.open(min((photo_suite / "photos").iterdir())).convert("RGB").resize((400, 200))
+    ours = preparation.transform(crop=True)(photo).float().div(255)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
+    theirs = image_transform_v2(config, is_train=False)(photo).mul(std).add(mean)
+    torch.testing.assert_close(ours[:, 56:168], theirs[:, 56:168])
+    assert float(theirs[:, :56].max()) < 1e-6
+    assert ours[:, :56].amin() > 0.4
+
+
+def test_the_lists_for_imagenet_are_of_its_thousand_classes():
+    from quba_check.models.wording import wording
+    from quba_check.protocol.prompts import Prompts
+    from quba_check.suites.label_spaces import imagenet_classes
+
+    read = wording(imagenet_classes(), Prompts())
+    assert len(read.texts) == 1000
+    assert {len(texts) for texts in read.texts} == {80} == {len(open_clip.OPENAI_IMAGENET_TEMPLATES)}
+    assert read.texts[0][0] == "a bad photo of a tench."
+    assert read.texts[999][-1] == "a tattoo of the toilet paper."
+    assert read.notes == (
+        "zero-shot texts: open_clip's names for ImageNet in open_clip's 80 templates for ImageNet",
+        "classes of the same name cannot be told apart: missile, sunglasses",
+    )
