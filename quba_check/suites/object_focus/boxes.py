@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from quba_check.errors import SuiteError
-from quba_check.suites.object_focus.mixing import Box, Mask, Picture
-from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of, picture_of
+from quba_check.suites.csv_table import csv_rows
+from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
+from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of, pixels_of
 from quba_check.suites.suite import Example, Suite
 
 COLUMNS = ("path", "x0", "y0", "x1", "y1")
@@ -49,10 +49,10 @@ class BoxFile:
         """
         names = names_of(suite, examples)
         numbers = {name: n for n, known_as in enumerate(names) for name in known_as}
-        for line, row in _rows(self.path):
-            box = _box(f"{self.path}:{line}", row)
-            if (number := numbers.get(row["path"])) is not None:
-                self._boxes.setdefault(examples[number].index, []).append((line, box))
+        for row in csv_rows(self.path, COLUMNS):
+            box = _box(f"{self.path}:{row.line}", row.cells)
+            if (number := numbers.get(row.cells["path"])) is not None:
+                self._boxes.setdefault(examples[number].index, []).append((row.line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
             raise SuiteError(
@@ -70,7 +70,7 @@ class BoxFile:
         if len(boxes) != 1:
             return LeftOut.SEVERAL if boxes else LeftOut.NO_BOX
         ((line, box),) = boxes
-        picture = picture_of(suite, example)
+        picture = pixels_of(suite, example)
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
             raise SuiteError(
@@ -83,7 +83,7 @@ class BoxFile:
         return LeftOut.NOT_FOUND if mask is None else Located(mask, box)
 
 
-def segmented(picture: Picture, box: Box) -> Mask | None:
+def segmented(picture: Pixels, box: Box) -> Mask | None:
     """The object in a box, by OpenCV's GrabCut, as in the published sets, always from the same random start.
 
     Returns:
@@ -112,26 +112,7 @@ def segmented(picture: Picture, box: Box) -> Mask | None:
     return found if found.sum() >= SMALLEST_SHARE * box.area else None
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row that is not empty."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True, restval="")
-            header = rows.fieldnames or ()
-            if not set(COLUMNS) <= set(header):
-                got = ", ".join(header) or "nothing"
-                raise SuiteError(f"{path}:1: the header must name {', '.join(COLUMNS)}, got {got}.")
-            for row in rows:
-                yield rows.line_num, row
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}: not a text file in UTF-8.") from None
-    except csv.Error as error:
-        raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None
-
-
-def _box(where: str, row: dict[str, str]) -> Box:
+def _box(where: str, row: Mapping[str, str]) -> Box:
     x0, y0, x1, y1 = (_number(where, column, row[column]) for column in COLUMNS[1:])
     if not (x0 < x1 and y0 < y1):
         got = ",".join(row[column] for column in COLUMNS[1:])

@@ -14,7 +14,7 @@ from PIL import Image
 from quba_check.errors import SuiteError, listed
 from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.suites.object_focus.mixing import composite, without_object
-from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, picture_of
+from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, pixels_of
 from quba_check.suites.object_focus.output import replaced, write_origins
 from quba_check.suites.object_focus.pairing import Pairing, drawn, pairings
 from quba_check.suites.object_focus.search import Search
@@ -144,9 +144,9 @@ class _Mixer:
     def write(self, name: str, pair: Pairing) -> None:
         """Write one object before its two backgrounds."""
         cutout = self.cutouts[pair.foreground]
-        foreground, mask = picture_of(self.suite, cutout.example), cutout.mask
+        foreground, mask = pixels_of(self.suite, cutout.example), cutout.mask
         for set_name, other in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
             behind = self.cutouts[other]
-            background = without_object(picture_of(self.suite, behind.example), behind.box)
+            background = without_object(pixels_of(self.suite, behind.example), behind.box)
             mixed = composite(foreground, mask, background)
             Image.fromarray(mixed).save(self.folder / set_name / name, compress_level=1)

@@ -19,7 +19,7 @@ from quba_check.suites.object_focus.objects import (
     image_name,
     is_too_large,
     names_of,
-    picture_of,
+    pixels_of,
 )
 from quba_check.suites.readers.files import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
@@ -76,7 +76,7 @@ class MaskFolder:
         path = self._paths.get(example.index)
         if path is None:
             return LeftOut.NO_MASK
-        mask, picture = read_mask(path), picture_of(suite, example)
+        mask, picture = read_mask(path), pixels_of(suite, example)
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
             raise SuiteError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 Mask = NDArray[np.bool_]
 """(H, W), True on the object."""
@@ -46,7 +46,7 @@ def bounding_box(mask: Mask) -> Box | None:
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
-def without_object(picture: Picture, box: Box) -> Picture:
+def without_object(picture: Pixels, box: Box) -> Pixels:
     """The picture with its object's box filled from the background (ONLY-BG-T).
 
     The filling is the largest rectangle that reaches over the whole height or width beside the box, repeated
@@ -70,7 +70,7 @@ def without_object(picture: Picture, box: Box) -> Picture:
     return filled
 
 
-def fitted(picture: Picture, width: int, height: int) -> Picture:
+def fitted(picture: Pixels, width: int, height: int) -> Pixels:
     """The middle of a picture at another size: scaled (bilinear, antialiased) to cover it, then cropped.
 
     A picture that has the size already is given back as it is.
@@ -85,7 +85,7 @@ def fitted(picture: Picture, width: int, height: int) -> Picture:
     return np.asarray(resized)
 
 
-def composite(foreground: Picture, mask: Mask, background: Picture) -> Picture:
+def composite(foreground: Pixels, mask: Mask, background: Pixels) -> Pixels:
     """The masked pixels of one picture, unchanged, before another, which is fitted to its size.
 
     The edge is hard, as published: no pixel is a blend.

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from quba_check.protocol.view import CLEAN_SET, View
-from quba_check.suites.object_focus.mixing import Box, Mask, Picture
+from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
 from quba_check.suites.suite import Example, Suite
 
 LARGEST_SHARE = 0.9
@@ -99,14 +99,14 @@ class Cutout:
         return flat.reshape(self.height, self.width).astype(np.bool_)
 
 
-def is_too_large(box: Box, picture: Picture) -> bool:
+def is_too_large(box: Box, picture: Pixels) -> bool:
     """Whether an object leaves too little of its image to be a background."""
     height, width = picture.shape[:2]
     share: float = box.area / (width * height)
     return share > LARGEST_SHARE
 
 
-def picture_of(suite: Suite, example: Example) -> Picture:
+def pixels_of(suite: Suite, example: Example) -> Pixels:
     """An image's pixels.
 
     Raises:

@@ -102,9 +102,9 @@ def test_images_without_one_box(suite, boxes):
     [
         (
             "path,x0,y0\n",
-            ":1: the header must name path, x0, y0, x1, y1, got path, x0, y0.",
+            ":1: the header must name path, x0, y0, x1 and y1, got path, x0, y0.",
         ),
-        ("", ":1: the header must name path, x0, y0, x1, y1, got nothing."),
+        ("", ":1: the header must name path, x0, y0, x1 and y1, got nothing."),
         (
             "path,x0,y0,x1,y1\n\napple/1.jpg,1,1,a,3\n",
             ":3: x1 must be a number of pixels, got 'a'.",

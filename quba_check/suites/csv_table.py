@@ -1,0 +1,51 @@
+"""Tables in CSV files, with the lines that their rows stand in."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quba_check.errors import SuiteError
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """A row that is not empty.
+
+    Attributes:
+        line: where it ends in the file, from 1.
+        cells: text by column; empty where the row is too short.
+    """
+
+    line: int
+    cells: dict[str, str]
+
+
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
+    """The rows of a CSV file whose header names some columns; further ones are passed over.
+
+    Args:
+        path: the file, in UTF-8, with or without the mark that spreadsheets write.
+        columns: two or more that there must be.
+
+    Raises:
+        SuiteError: the file cannot be read, is no CSV file, or lacks a column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True, restval="")
+            header = rows.fieldnames or ()
+            if not set(columns) <= set(header):
+                got = ", ".join(header) or "nothing"
+                wanted = f"{', '.join(columns[:-1])} and {columns[-1]}"
+                raise SuiteError(f"{path}:1: the header must name {wanted}, got {got}.")
+            for row in rows:
+                yield CsvRow(rows.line_num, {column: row[column] for column in columns})
+    except UnicodeDecodeError:
+        raise SuiteError(f"{path}: not a text file in UTF-8.") from None
+    except csv.Error as error:
+        raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None
