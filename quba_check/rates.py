@@ -28,9 +28,9 @@ SHOWN = 3
 SCORES = np.array([-1, 1]) * NormalDist().inv_cdf(0.975)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Share:
-    """How often something happened.
+    """How often something happened; its text is a sentence, which a failed assertion shows.
 
     Attributes:
         what: what, in words.
@@ -51,7 +51,7 @@ class Share:
         """The share, in [0, 1]."""
         return self.count / self.n
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         low, high = self.interval
         cases = f": {listed(self.cases, SHOWN)}" if self.cases else ""
         return (

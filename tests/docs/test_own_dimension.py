@@ -1,0 +1,12 @@
+"""docs/own-dimension.md, followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guides import follow, steps
+
+
+def test_the_guide(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    follow(steps("own-dimension.md"), tmp_path / "project", tmp_path / "store")
