@@ -18,7 +18,7 @@ Images = Callable[..., list[Listed]]
 
 def listing(reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> list[Listed]:
     """What a reader finds."""
-    return reader(path, ClassList(classes, classes), **keys)
+    return reader(path, ClassList.plain(classes), **keys)
 
 
 def tree(root: Path, *names: str) -> Path:

@@ -30,7 +30,7 @@ def defined_classes(document: Document, entry: ManifestEntry) -> ClassList | Non
     _check_count(f"{where}: classes", len(entry.classes))
     lines = (document.line(("classes", number)) for number in range(len(entry.classes)))
     _check_repeated(zip(entry.classes, lines, strict=True), document.shown, "classes: ")
-    return ClassList(tuple(entry.classes), tuple(entry.classes))
+    return ClassList.plain(entry.classes)
 
 
 def _of_file(document: Document, name: str) -> ClassList:

@@ -21,7 +21,12 @@ class ClassList:
     """
 
     names: Sequence[str]
-    titles: Sequence[str] = ()
+    titles: Sequence[str]
+
+    @classmethod
+    def plain(cls, names: Sequence[str]) -> ClassList:
+        """Classes without readable names."""
+        return cls(tuple(names), tuple(names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,9 +53,9 @@ class ClassList:
         Raises:
             SuiteError: it is no class.
 
-        >>> ClassList(["cat", "dog"]).position(" dog ", "x.csv:2")
+        >>> ClassList.plain(["cat", "dog"]).position(" dog ", "x.csv:2")
         1
-        >>> ClassList(["1", "0"]).position("1", "x.csv:2")
+        >>> ClassList.plain(["1", "0"]).position("1", "x.csv:2")
         0
         """
         if isinstance(label, int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
@@ -20,6 +20,7 @@ from quba_check.protocol.view import (
 from quba_check.strict_yaml import Document, Location, read_yaml, validated
 from quba_check.suites.class_definitions import defined_classes
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.declared_set import DeclaredSet, Source
 from quba_check.suites.prompt_definitions import defined_prompts
 from quba_check.suites.schema import ManifestEntry, SetEntries
 from quba_check.suites.set_entries import CorruptionsEntry, CueConflictEntry, SetEntry
@@ -28,31 +29,6 @@ from quba_check.suites.space_definitions import check_reference, defined_spaces,
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PART_ENDINGS = ("_accuracy", "_matched")
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredSet:
-    """A set that the manifest declares.
-
-    Attributes:
-        name: `clean`, `corruptions`, `mixed_same`, `mixed_rand`, `cue_conflict` or a shift's name.
-        reader: name of its reader; None for corruptions that are generated from the clean set.
-        path: folder or file, relative to the data folder.
-        expected: images it is published with (per corruption and severity for corruptions).
-        prepared: stored at its final size.
-        space: label space that its labels are in; None is the model's own.
-        options: what its reader is told besides.
-        beside: further files that its reader needs, relative to the data folder, by what it calls them.
-    """
-
-    name: str
-    reader: str | None
-    path: str
-    expected: int | None
-    prepared: bool
-    space: str | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +132,11 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
             got = listed(sorted(given)) or "nothing"
             text = f"sets.corruptions: got {got}. Allowed: reader and path, or generate: from clean."
             raise _wrong(document, where, text)
+        if sets.corruptions.partial and sets.corruptions.reader != "folder":
+            text = (
+                f"sets.corruptions.partial: belongs to reader: folder, got reader: {sets.corruptions.reader}."
+            )
+            raise _wrong(document, (*where, "partial"), text)
         return
     if others := sorted(given - {"generate"}):
         text = f"sets.corruptions: generate goes alone, got {listed(others)} beside it."
@@ -182,10 +163,8 @@ def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEnt
     return DeclaredSet(
         name=name,
         reader=entry.reader,
-        path=entry.place,
+        source=Source(entry.place, entry.options, entry.beside),
         expected=entry.expected,
         prepared=entry.prepared,
         space=entry.space,
-        options=entry.options,
-        beside=entry.beside,
     )

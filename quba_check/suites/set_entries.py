@@ -184,12 +184,16 @@ SetEntry = Annotated[
 class CorruptionsEntry(Strict):
     """Corrupted sets: read from `<corruption>/<severity>/<class>/`, or generated from the clean set.
 
+    With the reader `webdataset` shards are in `<corruption>/<severity>/`; with `arrays`, `<corruption>.npy`
+    holds all severities one after the other and `labels.npy` the labels, as CIFAR-10-C is published.
+
     Attributes:
+        partial: folders of classes may be missing.
         expected: number of images per corruption and severity.
     """
 
     generate: Literal["from clean"] | None = None
-    reader: Literal["folder"] | None = None
+    reader: Literal["folder", "webdataset", "arrays"] | None = None
     path: str | None = None
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
@@ -213,4 +217,4 @@ class CorruptionsEntry(Strict):
     @property
     def options(self) -> Mapping[str, object]:
         """Whether classes may be missing."""
-        return {} if self.reader is None else {"partial": self.partial}
+        return {"partial": self.partial} if self.reader == "folder" else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -11,56 +10,24 @@ from PIL import Image, UnidentifiedImageError
 
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.predictions import OUTSIDE
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.declared_set import DeclaredSet
+from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
     built_in_space,
     imagenet_classes,
+    imagenet_names,
     imagenet_titles,
 )
-from quba_check.suites.manifest import DeclaredSet, Manifest
+from quba_check.suites.manifest import Manifest
 from quba_check.suites.readers import READERS
 
+__all__ = ["Example", "SetCount", "Suite"]
 _LISTINGS_KEPT = 4
 """Views whose lists of examples stay in memory; a list of 50,000 takes about 10 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A labelled image of a set.
-
-    Attributes:
-        index: its position in the set.
-        name: path of its file, or of the container that holds it, relative to the suite's root, with forward
-            slashes.
-        label: its class in the label space that the set declares.
-        texture: class of its second cue in that space; `OUTSIDE` where it has none.
-        member: which image of the container it is; None where the file is the image.
-        reader: the reader that opens the container; None where there is none.
-    """
-
-    index: int
-    name: str
-    label: int
-    texture: int = OUTSIDE
-    member: str | None = None
-    reader: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetCount:
-    """How many images a set has.
-
-    Attributes:
-        images: found.
-        expected: as published; None where the manifest does not say.
-    """
-
-    images: int
-    expected: int | None
 
 
 class Suite:
@@ -88,7 +55,7 @@ class Suite:
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
-            class_names=self.class_names if manifest.classes else _first_synonyms(self.class_names),
+            class_names=self.class_names if manifest.classes else imagenet_names(),
             shifts=manifest.shifts,
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},
@@ -143,9 +110,9 @@ class Suite:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.generates(view):
             return self.missing(View(CLEAN_SET))
-        declared = self._declared(view.set)
+        declared, beside = self._declared(view.set), self._beside(view)
         is_there = READERS[str(declared.reader)].is_there
-        for place in (self.place(view), *self._beside(declared).values()):
+        for place in (self.place(view), *beside.values()):
             if not is_there(place):
                 return f"the set '{view.images}' is not there: looked for {place}"
         return None
@@ -161,8 +128,7 @@ class Suite:
     def place(self, view: View) -> Path:
         """The folder or file that the view's images are read from."""
         source = self._source(view)
-        parts = (str(part) for part in (source.corruption, source.severity) if part is not None)
-        return self.root.joinpath(self._declared(source.set).path, *parts)
+        return self.root / self._declared(source.set).source_of(source).path
 
     def examples(self, view: View) -> tuple[Example, ...]:
         """The images behind a view in their order; for generated corruptions the clean ones.
@@ -255,8 +221,10 @@ class Suite:
             raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {known}.")
         return self._manifest.sets[set_name]
 
-    def _beside(self, declared: DeclaredSet) -> dict[str, Path]:
-        return {name: self.root / path for name, path in declared.beside.items()}
+    def _beside(self, source: View) -> dict[str, Path]:
+        """Further files that the reader of a view needs, by what it calls them."""
+        beside = self._declared(source.set).source_of(source).beside
+        return {name: self.root / path for name, path in beside.items()}
 
     def _source(self, view: View) -> View:
         """The view whose files the images come from."""
@@ -267,8 +235,9 @@ class Suite:
         if reason := self.missing(source):
             raise SuiteError(f"{self.root}: {reason}.")
         reader = str(declared.reader)
-        classes = self._class_list if declared.space is None else _class_list_of(self.space(declared.space))
-        options = {**declared.options, **self._beside(declared)}
+        space = declared.space
+        classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
+        options = {**declared.source_of(source).options, **self._beside(source)}
         images = READERS[reader].images(self.place(source), classes, **options)
         self._counted[source] = len(images)
         prefix = f"{self.root.as_posix()}/"
@@ -283,15 +252,6 @@ class Suite:
             )
             for index, image in enumerate(images)
         )
-
-
-def _first_synonyms(names: tuple[str, ...]) -> tuple[str, ...]:
-    """ImageNet's readable names are lists of synonyms."""
-    return tuple(name.partition(",")[0] for name in names)
-
-
-def _class_list_of(space: LabelSpace) -> ClassList:
-    return ClassList(space.classes, space.classes)
 
 
 def _conditions() -> tuple[View, ...]:

@@ -16,11 +16,12 @@ from acceptance.runs import NINE, Judge, Measured, closed_form
 from PIL import Image
 from tiny import CLASSES, MANIFEST
 
-from quba_check.protocol.view import View
+from quba_check.protocol.view import CORRUPTIONS, SEVERITIES, View
 from quba_check.suites import Suite, open_suite
 
 SETS = {
     "clean: {reader: folder, path: val,": "clean: {reader: arrays, path: clean.npz,",
+    "{reader: folder, path: c,": "{reader: arrays, path: c,",
     "sketch: {reader: folder, path: sketch}": 'sketch: {reader: webdataset, path: "sketch-{0..1}.tar"}',
     "night: {reader: folder, path: night}": "night: {reader: hf, path: night, split: test}",
     "mixed_same: {reader: folder, path: mixed_same}": "mixed_same: {reader: parquet, path: same.parquet}",
@@ -36,12 +37,17 @@ def stored(suite: Suite, name: str) -> tuple[list[np.ndarray], list[bytes], list
 
 
 def write_containers(folders: Path, root: Path) -> Path:
-    """The suite in `folders`, with five of its sets in containers."""
+    """The suite in `folders`, with all of its sets but the cue conflicts in containers."""
     datasets.disable_progress_bars()
     suite = open_suite(folders)
     root.mkdir()
-    for name in ("c", "cc"):
-        shutil.copytree(folders / name, root / name)
+    shutil.copytree(folders / "cc", root / "cc")
+    (root / "c").mkdir()
+    for corruption in CORRUPTIONS:
+        conditions = [View("corruptions", corruption, severity) for severity in SEVERITIES]
+        examples = [example for view in conditions for example in suite.examples(view)]
+        np.save(root / f"c/{corruption}.npy", [np.asarray(suite.image(example)) for example in examples])
+        np.save(root / "c/labels.npy", [example.label for example in examples])
     pixels, _, labels = stored(suite, "clean")
     np.savez(root / "clean.npz", images=pixels, labels=labels)
     _, files, labels = stored(suite, "sketch")

@@ -11,7 +11,8 @@ from quba_check.errors import SuiteError
 from quba_check.protocol.space import LabelSpace
 from quba_check.suites import suite_schema
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.manifest import DeclaredSet, Manifest, read_manifest
+from quba_check.suites.declared_set import DeclaredSet, Source
+from quba_check.suites.manifest import Manifest, read_manifest
 from quba_check.suites.readers import READERS
 
 HEAD = """\
@@ -63,12 +64,12 @@ def test_a_full_manifest(tmp_path: Path) -> None:
         "cue_conflict",
     ]
     whole, some = {"partial": False}, {"partial": True}
-    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", "val", 30, prepared=False, options=whole)
+    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", Source("val", whole), 30, prepared=False)
     assert manifest.sets["corruptions"] == DeclaredSet(
-        "corruptions", "folder", "c", None, prepared=True, options=some
+        "corruptions", "folder", Source("c", some), None, prepared=True
     )
     assert manifest.sets["sketch"] == DeclaredSet(
-        "sketch", "csv", "sketch.csv", None, prepared=False, space="coarse"
+        "sketch", "csv", Source("sketch.csv"), None, prepared=False, space="coarse"
     )
     assert manifest.spaces == {
         "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
@@ -85,7 +86,7 @@ def test_corruptions_may_be_generated(tmp_path: Path) -> None:
         tmp_path,
         HEAD + "sets:\n  clean: {reader: folder, path: val}\n  corruptions: {generate: from clean}\n",
     )
-    assert manifest.sets["corruptions"] == DeclaredSet("corruptions", None, "", None, prepared=False)
+    assert manifest.sets["corruptions"] == DeclaredSet("corruptions", None, Source(""), None, prepared=False)
 
 
 def test_what_readers_are_told_besides(tmp_path: Path) -> None:
@@ -102,12 +103,12 @@ def test_what_readers_are_told_besides(tmp_path: Path) -> None:
             e: {reader: webdataset, path: "val-{00..04}.tar"}
         """.replace("        ", ""),
     ).sets
-    assert {name: (one.path, one.options, one.beside) for name, one in sets.items()} == {
-        "a": ("x.npz", {"images": "x_test", "labels": "labels"}, {}),
-        "b": ("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
-        "c": ("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
-        "d": ("d.parquet", {"image": None, "label": "label"}, {}),
-        "e": ("val-{00..04}.tar", {}, {}),
+    assert {name: one.source for name, one in sets.items()} == {
+        "a": Source("x.npz", {"images": "x_test", "labels": "labels"}, {}),
+        "b": Source("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
+        "c": Source("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
+        "d": Source("d.parquet", {"image": None, "label": "label"}, {}),
+        "e": Source("val-{00..04}.tar", {}, {}),
     }
 
 
@@ -248,6 +249,14 @@ MISTAKES = {
     "neither images nor generated": (
         "sets:\n" + CLEAN + "  corruptions: {reader: folder}\n",
         "6: sets.corruptions: got reader. Allowed: reader and path, or generate: from clean.",
+    ),
+    "corruptions by another reader": (
+        "sets:\n  corruptions: {reader: csv, path: c}\n",
+        "5: sets.corruptions.reader: got text 'csv'. Allowed: folder, webdataset, arrays.",
+    ),
+    "partial corruptions in arrays": (
+        "sets:\n  corruptions: {reader: arrays, path: c, partial: true}\n",
+        "5: sets.corruptions.partial: belongs to reader: folder, got reader: arrays.",
     ),
     "nothing about corruptions": (
         "sets:\n" + CLEAN + "  corruptions: {}\n",

@@ -282,6 +282,40 @@ def test_containers_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert pair.missing(View("sketch")) == f"{looked} {tmp_path}/y.npy"
 
 
+def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
+    def corrupted(reader: str) -> Suite:
+        (tmp_path / "quba-data.yaml").write_text(
+            "schema: 1\nname: fruit\nclasses: [apple, pear]\n"
+            f"sets: {{corruptions: {{reader: {reader}, path: {reader}}}}}\n"
+        )
+        return open_suite(tmp_path)
+
+    shards = tmp_path / "webdataset/fog/3"
+    shards.mkdir(parents=True)
+    with tarfile.open(shards / "0.tar", "w") as tar:
+        for name in ("1.png", "1.cls"):
+            tar.addfile(tarfile.TarInfo(name))
+    assert raised_text(lambda: corrupted("webdataset").examples(FOG_3)) == (
+        f"{shards}/0.tar[1.cls]: unknown class ''. Allowed: apple, pear."
+    )
+    (tmp_path / "arrays").mkdir()
+    pixels = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((2, 2), np.uint8)
+    np.save(tmp_path / "arrays/fog.npy", pixels)
+    suite = corrupted("arrays")
+    assert suite.missing(FOG_3) == (
+        f"the set 'corruptions/fog/3' is not there: looked for {tmp_path}/arrays/labels.npy"
+    )
+    np.save(tmp_path / "arrays/labels.npy", [0, 1] * 5)
+    examples = suite.examples(FOG_3)
+    assert [(e.index, e.name, e.label, e.member) for e in examples] == [
+        (0, "arrays/fog.npy", 0, "4"),
+        (1, "arrays/fog.npy", 1, "5"),
+    ]
+    assert np.asarray(suite.image(examples[1])).max() == 5
+    assert suite.views() == tuple(View("corruptions", "fog", severity) for severity in range(1, 6))
+    assert suite.counts() == {"corruptions": SetCount(10, None)}
+
+
 def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "s.tar", "w") as tar:
         for name, content in {"7.png": b"not an image", "7.cls": b"pear"}.items():

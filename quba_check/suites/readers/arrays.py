@@ -16,7 +16,12 @@ IMAGES, LABELS = "images", "labels"
 
 
 def array_images(
-    path: Path, classes: ClassList, *, images: str = IMAGES, labels: str | Path = LABELS
+    path: Path,
+    classes: ClassList,
+    *,
+    images: str = IMAGES,
+    labels: str | Path = LABELS,
+    part: tuple[int, int] = (0, 1),
 ) -> list[Listed]:
     """Images in an array of uint8, (N, H, W) for greyscale or (N, H, W, 3), with an array of N labels.
 
@@ -27,22 +32,29 @@ def array_images(
         classes: the class list.
         images: name of the array of images in the `.npz` file.
         labels: name of the array of labels in it; for separate files the path of the other.
+        part: (k, n): only the k-th, from 0, of n equal parts.
 
     Raises:
         SuiteError: a file or array is not there or of another kind, lengths differ, or a label is no class.
     """
     is_pair = isinstance(labels, Path)
+    where, said = (str(path), str(labels)) if is_pair else (f"{path}[{images}]", f"{path}[{labels}]")
     pixels = array_in(path) if is_pair else array_in(path, images)
-    where = str(path) if is_pair else f"{path}[{images}]"
     _check_images(pixels, where)
-    said = str(labels) if is_pair else f"{path}[{labels}]"
-    positions = _positions(
-        array_in(labels) if isinstance(labels, Path) else array_in(path, labels), said, classes
-    )
-    if len(positions) != len(pixels):
-        raise SuiteError(f"{said}: got {len(positions)} labels for {len(pixels)} images in {where}.")
+    stated = _checked_labels(array_in(labels) if isinstance(labels, Path) else array_in(path, labels), said)
+    if len(stated) != len(pixels):
+        raise SuiteError(f"{said}: got {len(stated)} labels for {len(pixels)} images in {where}.")
+    number, parts = part
+    if len(pixels) % parts:
+        raise SuiteError(
+            f"{where}: got {len(pixels)} images. Allowed: a multiple of {parts}, as many of each severity."
+        )
+    rows = range(number * len(pixels) // parts, (number + 1) * len(pixels) // parts)
     prefix, file = "" if is_pair else f"{images}/", path.as_posix()
-    return [Listed(file, label, member=f"{prefix}{row}") for row, label in enumerate(positions)]
+    return [
+        Listed(file, classes.position(label, f"{said}[{row}]"), member=f"{prefix}{row}")
+        for row, label in zip(rows, stated[rows.start : rows.stop].tolist(), strict=True)
+    ]
 
 
 def array_member(path: Path, member: str) -> Image.Image:
@@ -62,7 +74,7 @@ def _check_images(pixels: Array, where: str) -> None:
         )
 
 
-def _positions(labels: Array, where: str, classes: ClassList) -> list[int]:
+def _checked_labels(labels: Array, where: str) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
@@ -71,5 +83,4 @@ def _positions(labels: Array, where: str, classes: ClassList) -> list[int]:
             f"{where}: got {labels.dtype} of {shape or 'one number'}. "
             "Allowed: a whole number or a class name an image."
         )
-    values = np.char.decode(labels) if labels.dtype.kind == "S" else labels
-    return [classes.position(label, f"{where}[{row}]") for row, label in enumerate(values.tolist())]
+    return np.char.decode(labels) if labels.dtype.kind == "S" else labels

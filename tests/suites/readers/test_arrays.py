@@ -64,6 +64,18 @@ def test_wrong_labels(tmp_path: Path, labels: object, text: str) -> None:
     assert message(array_images, npz(tmp_path, labels=labels)) == text
 
 
+def test_one_part_of_several(tmp_path: Path) -> None:
+    path = npz(tmp_path, np.zeros((6, 2, 2), np.uint8), [0, 1, 2, 0, 1, 5])
+    found = listing(array_images, path, part=(1, 3))
+    assert [(image.label, image.member) for image in found] == [(2, "images/2"), (0, "images/3")]
+    assert message(array_images, path, part=(2, 3)) == (
+        "SET[labels][5]: unknown class number 5. Allowed: 0 to 2 (apple, pear, kiwi)."
+    )
+    assert message(array_images, path, part=(0, 5)) == (
+        "SET[images]: got 6 images. Allowed: a multiple of 5, as many of each severity."
+    )
+
+
 def test_arrays_are_called_by_name(tmp_path: Path) -> None:
     path = npz(tmp_path, x_test=IMAGES)
     assert message(array_images, path, images="x_tets") == (

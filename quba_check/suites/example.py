@@ -1,0 +1,42 @@
+"""A labelled image of a set, and how many a set has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quba_check.protocol.predictions import OUTSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled image of a set.
+
+    Attributes:
+        index: its position in the set.
+        name: path of its file, or of the container that holds it, relative to the suite's root, with forward
+            slashes.
+        label: its class in the label space that the set declares.
+        texture: class of its second cue in that space; `OUTSIDE` where it has none.
+        member: which image of the container it is; None where the file is the image.
+        reader: the reader that opens the container; None where there is none.
+    """
+
+    index: int
+    name: str
+    label: int
+    texture: int = OUTSIDE
+    member: str | None = None
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCount:
+    """How many images a set has.
+
+    Attributes:
+        images: found.
+        expected: as published; None where the manifest does not say.
+    """
+
+    images: int
+    expected: int | None
