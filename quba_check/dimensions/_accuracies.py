@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,12 +82,12 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
     return share(table.right, sample)
 
 
-def share(hits: NDArray[np.bool_], sample: View) -> Quantity:
-    """A share of images as reports show it.
+def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
+    """A share of images as reports show it, with its interval.
 
     Args:
         hits: (n,) what is counted.
-        sample: names the images.
+        sample: names the images: their view, or anything else where they are some of its rows.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
     limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from quba_check.errors import DimensionError, QubaError, did_you_mean, listed
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -158,6 +159,11 @@ def _plain(quantity: Q, unit: str, where: str) -> Q:
         )
     if quantity.unit != unit:
         raise DimensionError(f"{where} is in '{quantity.unit}', but '{unit}' is declared.")
+    if not isinstance(quantity.curve, ConfidenceCurve | None):
+        raise DimensionError(
+            f"{where} has the curve {quantity.curve!r}. Allowed: a ConfidenceCurve (quba_check.protocol."
+            "confidence), as quba_check.dimensions.share gives it."
+        )
     n = None if quantity.n is None else operator.index(quantity.n)
     return replace(quantity, value=float(quantity.value), n=n)
 

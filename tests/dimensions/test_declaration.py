@@ -126,6 +126,11 @@ def test_parts() -> None:
             Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
             "the value is no finite number, got None. Where there is none, raise UnmeasurableError('why').",
         ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
+            "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve (quba_check.protocol.confidence), "
+            "as quba_check.dimensions.share gives it.",
+        ),
         (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
         (
             Measurement("calm", 0.5, "fraction", 3, parts={"lefd": Quantity(0.5, "fraction", 3)}),
