@@ -74,13 +74,14 @@ class ClassList:
         """The classes that another list of classes means, by name.
 
         A readable name serves where the name itself is no class; one that several classes share means the one
-        of them at the same position.
+        of them at the same position, with or without a number behind it: Hugging Face's ImageNet has `crane`
+        and `crane2`.
 
         Returns:
             For each of the names its position here; None where it is no class.
 
         >>> classes = ClassList(["n1", "n2", "n3"], ["crane", "ox", "crane"])
-        >>> classes.positions_of(["crane", "n2", "crane", "elk"])
+        >>> classes.positions_of(["crane", "n2", "crane2", "elk"])
         [0, 1, 2, None]
         """
         titled: dict[str, list[int]] = {}
@@ -90,8 +91,10 @@ class ClassList:
         def position(number: int, name: str) -> int | None:
             if name in self.numbers:
                 return self.numbers[name]
-            same = titled.get(name, [])
-            return same[0] if len(same) == 1 else (number if number in same else None)
+            same = titled.get(name) or titled.get(name.rstrip("0123456789"), [])
+            if len(same) == 1 and self.titles[same[0]] == name:
+                return same[0]
+            return number if number in same else None
 
         return [position(number, name) for number, name in enumerate(names)]
 

@@ -8,6 +8,7 @@ import pytest
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import imagenet_classes, imagenet_titles
 from quba_check.suites.manifest import Manifest, read_manifest
 
 SYNSETS = ClassList(("n01440764", "n01443537"), ("tench", "goldfish"))
@@ -68,3 +69,13 @@ def test_the_names_of_another_list_are_matched_by_name() -> None:
     assert classes.positions_of(["ox", "n3", "n1", "emu"]) == [1, 2, 0, None]
     assert classes.positions_of(["crane", "ox", "crane"]) == [0, 1, 2]
     assert classes.positions_of(["ox", "crane"]) == [1, None]
+    assert classes.positions_of(["crane", "ox2", "crane2"]) == [0, 1, 2]
+    assert classes.positions_of(["ox2", "crane2"]) == [None, None]
+
+
+def test_names_of_imagenet_on_hugging_face_are_its_synsets() -> None:
+    classes = ClassList(imagenet_classes(), imagenet_titles())
+    names = list(imagenet_titles())
+    names[517] = "crane2"
+    assert classes.positions_of(names) == list(range(1000))
+    assert classes.positions_of(["goldfish, Carassius auratus", "n01440764", "goldfish"]) == [1, 0, None]
