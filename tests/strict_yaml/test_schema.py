@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, field_validator
@@ -116,3 +116,48 @@ def test_the_first_mistake_in_the_file_is_the_one_told(load):
     with pytest.raises(SuiteError) as caught:
         load("schema: 1\nratio: abc\nzzz: 1\n")
     assert str(caught.value).startswith("book.yaml:2:")
+
+
+class Novel(Strict):
+    kind: Literal["novel"]
+    pages: int
+
+
+class Atlas(Strict):
+    kind: Literal["atlas"]
+    scale: float
+    maps: int | None = None
+
+
+class Shelf(Strict):
+    books: dict[str, Annotated[Novel | Atlas, Field(discriminator="kind")]]
+
+
+ALTERNATIVES = {
+    "{a: {kind: novell, pages: 3}}": (
+        "books.a.kind: got text 'novell'. Allowed: novel, atlas. Did you mean 'novel'?"
+    ),
+    "{a: {kind: [novel], pages: 3}}": "books.a.kind: got a list. Allowed: novel, atlas.",
+    "{a: {pages: 3}}": "books.a: the key 'kind' is missing.",
+    "{a: {kidn: novel, pages: 3}}": (
+        "books.a: unknown key 'kidn'. Did you mean 'kind'? Allowed: kind, pages, scale, maps."
+    ),
+    "{a: {kind: novel}}": "books.a: the key 'pages' is missing.",
+    "{a: {kind: novel, pages: 3, maps: 2}}": (
+        "books.a: 'maps' belongs to kind: atlas, got kind: novel. Allowed: kind, pages."
+    ),
+    "{a: {kind: atlas, scale: 3, mpas: 2}}": (
+        "books.a: unknown key 'mpas'. Did you mean 'maps'? Allowed: kind, scale, maps."
+    ),
+    "{a: {kind: novel, pages: few}}": "books.a.pages: got text 'few'. Allowed: a whole number.",
+    "{a: novel}": "books.a: got text 'novel'. Allowed: keys with values.",
+}
+
+
+@pytest.mark.parametrize("books", ALTERNATIVES)
+def test_of_several_forms_the_one_meant_is_answered(tmp_path, books):
+    path = tmp_path / "shelf.yaml"
+    path.write_text(f"books: {books}\n")
+    with pytest.raises(SuiteError) as caught:
+        validated(read_yaml(path, "shelf.yaml", SuiteError), Shelf)
+    assert str(caught.value) == f"shelf.yaml:1: {ALTERNATIVES[books]}"
