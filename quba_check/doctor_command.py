@@ -6,8 +6,6 @@ import argparse
 import os
 import shutil
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,6 @@ from quba_check.options import OPTIONS, Options
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
-    from quba_check.doctor.finding import Finding
 
 PROBLEMS = 1
 """Exit code where a problem was found."""
@@ -109,6 +106,8 @@ def _tell(name: str, examination: Examination) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from quba_check.doctor.telling import shown, wrapped
+
     width = min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), WIDEST)
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for finding in examination.findings:
@@ -119,20 +118,6 @@ def _tell(name: str, examination: Examination) -> None:
             console.print(Text(line))
         console.print()
     console.print(Text("\n".join(wrapped(_last_line(name, examination), width))))
-
-
-def shown(finding: Finding, width: int) -> Iterator[str]:
-    """The lines of a finding in so many columns; what is to be typed is not broken."""
-    for line in finding.text().splitlines():
-        yield from wrapped(line, width)
-
-
-def wrapped(line: str, width: int) -> list[str]:
-    """A line in as many as it takes, the further ones two columns further in."""
-    indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.wrap(
-        line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
-    ) or [""]
 
 
 def _last_line(name: str, examination: Examination) -> str:

@@ -79,6 +79,7 @@ class Ledger:
         notes = [
             *([DEMONSTRATION] if run.is_demo else []),
             *evaluation.classifier.notes,
+            *run.notes.get(model, ()),
             *(note for row in rows for note in row.notes),
         ]
         return Record(

@@ -4,7 +4,8 @@ Without `--model` it does nothing. With it, a run goes like this:
 
 1. `pytest_cmdline_main` puts the threshold file in the place of a path that was not given.
 2. `pytest_configure` reads options, threshold files and the suite's manifest: mistakes end here, exit code 4.
-3. `pytest_sessionstart`, in the controller alone, loads the models and shows them their first images.
+3. `pytest_sessionstart`, in the controller alone, loads the models, shows them their first images, and lets
+   the doctor have a look (`consultation.py`).
 4. Each threshold file is a file of items, each demand an item (`items.py`). Processes share predictions by
    the store, so that it does not matter which of them judges what.
 5. Each item leaves a row as JSON text on its report, which xdist carries to the controller.
@@ -28,8 +29,10 @@ from quba_check.options import OPTIONS, Option, Options
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
+    from quba_check.progress_line import ProgressLine
     from quba_check.run import Run
 
+LINE: pytest.StashKey[ProgressLine] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Options that an environment variable sets too."""
@@ -109,7 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         controller = Controller(config, run, files)
         summary = Summary(controller)
-        line = ProgressLine(states, _terminal(config))
+        config.stash[LINE] = line = ProgressLine(states, _terminal(config))
         for plugin in (controller, summary, SummaryWithin(summary), line):
             config.pluginmanager.register(plugin)
 
@@ -123,6 +126,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if _worker(config) is not None:
         _share_cores()
         return
+    from quba_check.consultation import consult
     from quba_check.items import RUN, entries
 
     run = config.stash[RUN]
@@ -131,8 +135,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if _selects(config):
         # Which demands will be left is not known yet; a narrow run must not pay for what it leaves out.
         planned = [entry for entry in planned if entry.demand.dimension == "accuracy"] or planned[:1]
+    demands = [(entry.model, entry.thresholds, entry.demand) for entry in planned]
     with _usage_errors():
-        run.check((entry.model, entry.thresholds, entry.demand) for entry in planned)
+        run.check(demands)
+        consult(config, run, config.stash[LINE], demands)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

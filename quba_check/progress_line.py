@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,10 @@ class ProgressLine:
         shutil.rmtree(self._folder, ignore_errors=True)
         return (yield)
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Keep away while somebody else writes to the terminal."""
+        return nullcontext() if self._display is None else self._display.aside()
+
     def _aside(self) -> Generator[None, Any, Any]:
-        if self._display is None:
-            return (yield)
-        with self._display.aside():
+        with self.aside():
             return (yield)

@@ -91,6 +91,7 @@ class Run:
         models: specs by name.
         files: the threshold files that are judged by, in the order of the command line.
         progress: told of every shard that is predicted; set it before the first evaluation.
+        notes: remarks on a model for its records, by its name.
         is_demo: the models bring their own suite and thresholds.
 
     Raises:
@@ -107,6 +108,7 @@ class Run:
         self.options = options
         self.models = _names(options.models)
         self.files: tuple[Path, ...] = ()
+        self.notes: dict[str, list[str]] = {}
         self._root = root
         self._worker = worker
         self.progress: Progress | None = None

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 NO_PYTEST = {"run", "ledger", "cli", "checkup", "doctor_command", "object_focus_command", "suite_description"}
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
-PYTEST_SIDE = {"plugin", "items", "controller"}
+PYTEST_SIDE = {"plugin", "items", "controller", "consultation"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

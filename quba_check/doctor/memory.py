@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from functools import cache
@@ -61,21 +62,17 @@ class Memory:
         address: str,
         findings: tuple[Finding, ...],
         witnesses: Iterable[str],
+        *,
         decoded: int,
         forwards: int,
-    ) -> None:
-        """Keep findings; a store that cannot be written costs the memory and nothing else."""
-        try:
-            kept = Remembered(
-                findings=findings,
-                decoded=decoded,
-                forwards=forwards,
-                witnesses=self._witnessed(witnesses),
-            )
+    ) -> Remembered:
+        """Keep findings under an address; a folder that cannot be written costs the memory, nothing else."""
+        made = Remembered(findings=findings, decoded=decoded, forwards=forwards, witnesses={})
+        with contextlib.suppress(OSError, SuiteError):
+            made = made.model_copy(update={"witnesses": self._witnessed(witnesses)})
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._folder / f"{address}.json", kept.model_dump_json().encode())
-        except (OSError, SuiteError):
-            return
+            write_atomically(self._folder / f"{address}.json", made.model_dump_json().encode())
+        return made
 
     def _witnessed(self, paths: Iterable[str]) -> dict[str, str]:
         paths = list(paths)

@@ -9,7 +9,6 @@ from typing import Literal, cast
 
 from PIL import ExifTags, Image
 
-from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import SuiteError, listed
@@ -99,18 +98,16 @@ def _name(example: Example) -> str:
 
 
 def _views(patient: Patient) -> list[View]:
-    """What is looked at: every set that is there; of corruptions each once, at one severity or another."""
-    suite = patient.suite
-    views = [view for view in suite.views() if not suite.generates(view)]
-    if patient.short:
-        facts = suite.facts
-        wanted = {view.images for name in patient.needs for view in registry[name].views(facts)}
-        views = [view for view in views if view in wanted]
+    """What is looked at: every set that is there; of corruptions each at one severity, in short one alone."""
     severities = {name: SEVERITIES[k % len(SEVERITIES)] for k, name in enumerate(CORRUPTIONS)}
+    if patient.short:
+        chosen = CORRUPTIONS[patient.seed % len(CORRUPTIONS)]
+        severities = {chosen: severities[chosen]}
     return [
         view
-        for view in views
-        if view.set != CORRUPTIONS_SET or view.severity == severities[str(view.corruption)]
+        for view in patient.suite.views()
+        if not patient.suite.generates(view)
+        and (view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption)))
     ]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 
 from quba_check.dimensions import registry
-from quba_check.doctor.examination import CHECKS, LISTINGS, Examination, examine
-from quba_check.doctor.memory import Memory, doctors_version
+from quba_check.doctor.examination import CHECKS, LISTINGS, Check, Examination, examine
+from quba_check.doctor.memory import Memory, Remembered, doctors_version
 from quba_check.doctor.patient import Patient
+from quba_check.engine.engine import WAIT_SECONDS
 from quba_check.engine.store import address_of
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
@@ -27,7 +29,7 @@ def visit(
 ) -> Examination:
     """Examine a model on a suite, or recall what was found.
 
-    Sets are listed every time; images are decoded and shown once.
+    Sets are listed every time; images are decoded and shown once, as protocol `standard` prepares them.
 
     Args:
         evaluation: the model on the suite.
@@ -39,7 +41,6 @@ def visit(
         evaluation.classifier,
         evaluation.suite,
         seed=evaluation.seed,
-        protocol=evaluation.protocol,
         needs=needs,
         order=order,
         short=short,
@@ -58,29 +59,35 @@ def visit(
     )
     if not checks:
         return made
-    memory = Memory(evaluation.store.root, ContentDigests(evaluation.store.root / "digests.sqlite"))
+    kept, is_new = _found(evaluation, patient, checks)
+    seen = {"decoded": kept.decoded, "forwards": kept.forwards, "remembered": not is_new}
+    return made.model_copy(update={**seen, "findings": (*listed, *kept.findings)})
+
+
+def _found(evaluation: Evaluation, patient: Patient, checks: tuple[Check, ...]) -> tuple[Remembered, bool]:
+    """What the checks find, and whether it was found just now; processes that ask at once share the work."""
+    store = evaluation.store
+    memory = Memory(store.root, ContentDigests(store.root / "digests.sqlite"))
     address = _address(patient, evaluation)
-    kept = memory.recall(address)
-    if kept is None:
-        found = examine(patient, checks)
-        memory.keep(address, found, patient.witnesses, decoded=patient.decoded, forwards=patient.forwards)
-        seen = {"decoded": patient.decoded, "forwards": patient.forwards, "remembered": False}
-    else:
-        found = kept.findings
-        seen = {"decoded": kept.decoded, "forwards": kept.forwards, "remembered": True}
-    return made.model_copy(update={**seen, "findings": (*listed, *found)})
+    while True:
+        with store.try_lock(f"doctor/{address}") as held:
+            kept = memory.recall(address)
+            if kept is not None:
+                return kept, False
+            if held:
+                findings = examine(patient, checks)
+                kept = memory.keep(
+                    address, findings, patient.witnesses, decoded=patient.decoded, forwards=patient.forwards
+                )
+                return kept, True
+        time.sleep(WAIT_SECONDS)
 
 
 def _has_what_to_show(patient: Patient) -> bool:
     """Whether there are clean images, and somebody wants any image shown."""
-    wanted = not patient.short or bool(_needed_views(patient))
-    return wanted and patient.has(CLEAN) and _count(patient.suite, CLEAN) is not None
-
-
-def _needed_views(patient: Patient) -> list[View]:
     facts = patient.suite.facts
-    views = {view.images for name in patient.needs for view in registry[name].views(facts)}
-    return sorted((view for view in views if patient.has(view)), key=str)
+    wanted = not patient.short or any(registry[name].views(facts) for name in patient.needs)
+    return wanted and patient.has(CLEAN) and _count(patient.suite, CLEAN) is not None
 
 
 def _count(suite: Suite, view: View) -> int | None:
@@ -103,12 +110,10 @@ def _address(patient: Patient, evaluation: Evaluation) -> str:
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
             "seed": patient.seed,
-            "crop": patient.protocol.crops_prepared,
             "order": patient.order,
             "root": str(suite.root),
             "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
             "views": [str(view) for view in suite.views()],
-            "images": {str(view): _count(suite, view) for view in _needed_views(patient)},
-            "needs": sorted(patient.needs),
+            "images": _count(suite, CLEAN),
         }
     )

@@ -51,9 +51,19 @@ quba: {min_score: -100, min_grade: F}
 """Demands that `nets:net` meets: thirteen of them, on all nine dimensions, two parts and the grade."""
 
 
+def examined(clean: int = CLEAN_IMAGES) -> int:
+    """Images that the doctor shows a healthy model before a first run: eight twice and half of them again."""
+    probe = min(8, clean)
+    return 2 * probe + (probe + 1) // 2
+
+
 def closed_form(clean: int = CLEAN_IMAGES) -> dict[str, int]:
-    """Images of all passes that nine dimensions cost: clean, FGSM, eleven of PGD; every other image once."""
-    return {"forward": clean + clean + 11 * clean + OTHER_IMAGES, "backward": clean + 10 * clean}
+    """Images of all passes that nine dimensions cost: clean, FGSM, eleven of PGD; every other image once.
+
+    The doctor's look comes before.
+    """
+    measured = clean + clean + 11 * clean + OTHER_IMAGES
+    return {"forward": measured + examined(clean), "backward": clean + 10 * clean}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, same_findings
+from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, examined, same_findings
 
 FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
 STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
@@ -20,7 +20,7 @@ def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=1, deselected=12)
     # The first shard of the clean set is what a model is tried on; it is one of the views of corruptions too.
-    assert judge_cold.passes() == {"forward": CLEAN_IMAGES + 75 * 3}
+    assert judge_cold.passes() == {"forward": CLEAN_IMAGES + 75 * 3 + examined()}
     record = judge_cold.record()
     measured = [name for name, row in record["measurements"].items() if "value" in row]
     assert measured == ["corruption_robustness"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import NINE, Judge, closed_form
+from acceptance.runs import NINE, Judge, closed_form, examined
 
 
 def test_each_is_measured_judged_and_recorded(judge_cold: Judge) -> None:
@@ -38,7 +38,8 @@ def test_equal_models_each_leave_a_record(judge: Judge) -> None:
     }
     assert len(prints) == 1
     assert len(list((judge.store / "runs").glob("*.json"))) == 2
-    assert judge.passes() == {}
+    # Predictions are shared; the doctor calls a model what it was called, so that it looks at each.
+    assert judge.passes() == {"forward": examined()}
 
 
 def test_checkpoints_of_the_same_name_are_told_apart(judge_cold: Judge) -> None:

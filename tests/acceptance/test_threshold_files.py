@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, GATE, Judge, closed_form
+from acceptance.runs import CLEAN_IMAGES, GATE, Judge, closed_form, examined
 
 ACCURACY = "schema: 1\ndimensions: {accuracy: {min: 0.5}}\n"
 RELEASED = (
@@ -109,7 +109,8 @@ def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
     assert "value" in released["measurements"]["adversarial_robustness"]
     assert standard["measurements"]["adversarial_robustness"] == {"not_measured": True}
     n = CLEAN_IMAGES
-    assert judge_cold.passes()["forward"] in (13 * n, 14 * n)  # the clean set is the same under both
+    measured = judge_cold.passes()["forward"] - examined()
+    assert measured in (13 * n, 14 * n)  # the clean set is the same under both
 
 
 def test_a_protocol_for_files_that_state_none(judge: Judge) -> None:

@@ -1,0 +1,103 @@
+"""The doctor before a gate run: told at once, noted in the record, remembered, without a say in verdicts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from acceptance.runs import CLEAN_IMAGES, Judge, Project, closed_form, examined
+from tiny import write_suite
+
+GATE = "schema: 1\ndimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}\n"
+TOLD = (
+    r"doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch\. "
+    r"evidence: among other images, answers move by up to [\d.]+% of their range, no label changes "
+    r"fix: compute each image by itself: nothing in forward\(\) may look along the batch"
+)
+NOTE = (
+    "doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch. To mend it: "
+    "compute each image by itself: nothing in forward() may look along the batch."
+)
+
+
+@pytest.fixture
+def gate(judge_cold: Judge) -> Judge:
+    judge_cold.write("thresholds/x.yaml", GATE)
+    return judge_cold
+
+
+def test_a_finding_is_told_before_the_session_and_noted_and_changes_no_exit_code(gate: Judge) -> None:
+    result = gate("thresholds/x.yaml", "--quba-report=record.json", model="nets:LooksAlongTheBatch")
+    assert result.ret == pytest.ExitCode.OK
+    assert re.fullmatch(TOLD, told(result)), told(result)
+    assert max(map(len, result.outlines[:6])) <= 80
+    assert gate.record()["notes"] == [NOTE]
+    assert gate.outcomes() == {"accuracy[min]": "pass", "parameters[max]": "pass"}
+
+
+def test_the_second_time_it_is_told_again_and_nothing_is_shown(gate: Judge) -> None:
+    first = gate("thresholds/x.yaml", model="nets:LooksAlongTheBatch")
+    cost = gate.passes()
+    second = gate("thresholds/x.yaml", "--quba-report=record.json", model="nets:LooksAlongTheBatch")
+    assert gate.passes() == cost
+    assert told(first) == told(second) != ""
+    assert gate.record()["notes"] == [NOTE]
+
+
+def test_a_healthy_model_is_left_in_peace(gate: Judge) -> None:
+    result = gate("thresholds/x.yaml", "--quba-report=record.json")
+    assert told(result) == ""
+    assert gate.record()["notes"] == []
+    assert gate.passes() == {"forward": CLEAN_IMAGES + examined()}
+
+
+def test_a_changed_image_is_looked_at_anew(gate: Judge, tmp_path: Path, monkeypatch) -> None:
+    data = write_suite(tmp_path / "own")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    image = data / "night" / "apple" / "000.png"
+    whole = image.read_bytes()
+    image.write_bytes(b"no image")
+    assert told(gate("thresholds/x.yaml")) == (
+        "doctor: night: 1 of 6 images looked at cannot be decoded. "
+        "evidence: night/apple/000.png (no image format recognises it) "
+        "fix: replace or remove the files"
+    )
+    image.write_bytes(whole)
+    assert told(gate("thresholds/x.yaml")) == ""
+
+
+def test_where_no_image_is_asked_for_none_is_shown(gate: Judge) -> None:
+    gate.write("thresholds/x.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
+    assert gate("thresholds/x.yaml").ret == pytest.ExitCode.OK
+    assert gate.passes() == {}
+
+
+def test_a_missing_set_is_told_first_and_left_to_the_verdict_in_the_record(
+    gate: Judge, tmp_path: Path, monkeypatch
+) -> None:
+    data = write_suite(tmp_path / "own")
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    (data / "night").rename(data / "nights")
+    gate.write("thresholds/x.yaml", "schema: 1\ndimensions: {ood_robustness: {min: 0.1}}\n")
+    result = gate("thresholds/x.yaml", "--quba-report=record.json")
+    assert told(result) == (
+        "doctor: ood_robustness cannot be measured: the set 'night' is not there: looked for "
+        f"{data / 'night'}. evidence: demanded by thresholds/x.yaml:2 "
+        "fix: add the images, or drop the demand, or let it be `optional: true`"
+    )
+    assert gate.record()["notes"] == []
+
+
+def test_workers_do_not_ask_again(tmp_path: Path, tiny_data: Path) -> None:
+    project = Project.at(tmp_path / "project", tiny_data)
+    finished = project.run("-n2", "-q")
+    assert finished.code == 0, finished.out
+    assert "doctor" not in finished.out
+    assert project.passes() == closed_form()
+
+
+def told(result: pytest.RunResult) -> str:
+    """What is said before the session, on one line."""
+    start = next(k for k, line in enumerate(result.outlines) if "test session starts" in line)
+    return " ".join(" ".join(result.outlines[:start]).split())
