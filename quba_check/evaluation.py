@@ -34,8 +34,8 @@ class Evaluation:
     Predictions are kept in the store; what is there is not predicted again.
 
     Args:
-        model: a model spec (`demo`, a checkpoint file, `timm:NAME`, `package.module:callable`) or a loaded
-            classifier.
+        model: a model spec (`demo`, a model file, `timm:NAME`, `open_clip:NAME/TAG`,
+            `package.module:callable`, …) or a loaded classifier.
         suite: a data folder, `"demo"`, or an open suite; None takes `$QUBA_DATA`.
         protocol: `standard`, or `released` (what the paper's released code computes).
         arch: timm architecture of a checkpoint that does not say.

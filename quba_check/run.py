@@ -228,6 +228,7 @@ class Run:
                 worker=self._worker,
                 prompts=self.suite.prompts,
                 cache=self.store,
+                tell=self._tell,
             )
         key = model, protocol
         if key not in self._evaluations:
@@ -242,6 +243,11 @@ class Run:
             )
             self._evaluations[key].plan(self._planned.get(key, ()))
         return self._evaluations[key]
+
+    def _tell(self, words: str) -> None:
+        """Say on the progress line what is being done before images are."""
+        if self.progress is not None:
+            self.progress(words, 0, 0, 0.0, lambda: 0)
 
     def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> Row:
         """Measure what a demand asks for and hold it to its bound.

@@ -67,7 +67,8 @@ class Store:
     """A folder of predictions, shared by any number of processes.
 
     Layout: `predictions/<artefact>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records),
-    `digests.sqlite` (content digests of image files), `demo/` (the embedded suite).
+    `texts/` (what zero-shot models read of the classes), `digests.sqlite` (content
+    digests of image files), `demo/` (the embedded suite).
 
     Args:
         root: the folder; made if absent.

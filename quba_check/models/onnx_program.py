@@ -152,6 +152,7 @@ def _session(path: Path, device: torch.device) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to readers
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors; they are raised as well
     # Float32 as float32, and convolutions by rule instead of by stopwatch: the same twice.

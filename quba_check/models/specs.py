@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -114,6 +115,7 @@ def load_classifier(
     worker: int | None = None,
     prompts: Prompts | None = None,
     cache: Path | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Classifier:
     """Load the model that a spec names, in eval mode, on its device.
 
@@ -128,6 +130,7 @@ def load_classifier(
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
         prompts: what the suite says of its classes in words, for zero-shot models.
         cache: folder for what takes long to compute and serves again: text weights of zero-shot models.
+        tell: told in words how far loading is, where that takes long.
 
     Returns:
         The classifier, with the parameters frozen after the trainable ones were counted.
@@ -153,6 +156,7 @@ def load_classifier(
             trust_pickle=trust_pickle,
             worker=worker,
             cache=cache,
+            tell=tell,
         ),
     )
 

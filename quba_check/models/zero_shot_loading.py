@@ -18,7 +18,7 @@ from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.network import Loading, Network
 from quba_check.models.specs import ModelSpec
-from quba_check.models.text_weights import kept, text_weights
+from quba_check.models.text_weights import kept_text_weights, text_weights
 from quba_check.models.vocabulary import Statement
 from quba_check.models.zero_shot import DERIVED, ZeroShotClassifier, stated_preparation
 from quba_check.models.zero_shot_spec import ZeroShotSpec, zero_shot_spec
@@ -49,11 +49,11 @@ def zero_shot_network(spec: ModelSpec, how: Loading, device: torch.device) -> Ne
     runtime = f"open_clip {open_clip.__version__}"
     texts = _texts_digest(model, tokens, runtime)
 
-    def make() -> Tensor:
+    def make(some: Tensor) -> Tensor:
         pin_arithmetic(device)
-        return text_weights(model.to(device), tokens, device=device)
+        return text_weights(model.to(device), some, device=device)
 
-    weights = kept(how.cache and how.cache / "texts" / f"{texts}.safetensors", make)
+    weights = kept_text_weights(how.cache and how.cache / "texts" / texts, tokens, make, how.tell)
     module = ZeroShotClassifier(
         model.visual,
         weights,

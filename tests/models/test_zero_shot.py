@@ -143,9 +143,12 @@ def test_the_fingerprint_is_of_weights_and_texts(folder, tmp_path):
 
 
 def test_texts_are_read_once(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("quba_check.models.text_weights.CLASSES_A_PART", 2)
     spec = f"open_clip:local-dir:{folder}"
-    first = load(spec, cache=tmp_path)
-    (kept,) = (tmp_path / "texts").glob("*.safetensors")
+    said = []
+    first = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    assert said == ["class texts, 0 of 6 read", "class texts, 4 of 6 read"]
+    _, kept = sorted((tmp_path / "texts").glob("*/*.safetensors"))
     written = kept.read_bytes()
 
     def unwanted(*_, **__):
@@ -153,14 +156,17 @@ def test_texts_are_read_once(folder, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr("quba_check.models.zero_shot_loading.text_weights", unwanted)
-        again = load(spec, cache=tmp_path)
+        again = load(spec, cache=tmp_path, prompts=PROMPTS)
     assert torch.equal(again.module.text_weights, first.module.text_weights)
     assert (again.fingerprint, again.checksum) == (first.fingerprint, first.checksum)
 
     kept.write_bytes(written[:-3])
-    assert torch.equal(load(spec, cache=tmp_path).module.text_weights, first.module.text_weights)
+    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    assert torch.equal(repaired.module.text_weights, first.module.text_weights)
+    assert said[2:] == ["class texts, 4 of 6 read"]
     assert kept.read_bytes() == written
-    assert {path.suffix for path in (tmp_path / "texts").iterdir()} == {".safetensors", ".lock"}
+    names = [path.name for path in kept.parent.iterdir()]
+    assert sorted(names) == ["00000.safetensors", "00002.safetensors", "lock"]
 
 
 def test_nothing_is_kept_where_nothing_can_be_written(folder, tmp_path):
