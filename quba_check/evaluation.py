@@ -24,6 +24,7 @@ from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRo
 from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
 from quba_check.protocol.view import View
 from quba_check.suites.digests import ContentDigests
+from quba_check.suites.draw import Draw
 from quba_check.suites.places import suite_at
 from quba_check.suites.suite import Suite
 
@@ -41,7 +42,8 @@ class Evaluation:
         arch: timm architecture of a checkpoint that does not say.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto (fp32), fp32, bf16, fp16.
-        seed: for random starts and generated corruptions.
+        seed: for random starts, generated corruptions, and which images a limit leaves.
+        limit: images of a set to look at at most, stratified by class; of a suite opened here.
         store: folder for predictions; None takes `$QUBA_STORE`, else the user's cache.
         trust_pickle: allow a checkpoint to run code when it is read.
         tempo: batch size and threads; no influence on results.
@@ -65,6 +67,7 @@ class Evaluation:
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
+        limit: int | None = None,
         store: str | Path | None = None,
         trust_pickle: bool = False,
         tempo: Tempo | None = None,
@@ -79,7 +82,9 @@ class Evaluation:
         self.protocol = Protocol.named(protocol)
         self.seed = seed
         self.store = Store(Path(store) if store is not None else default_root())
-        self.suite = suite if isinstance(suite, Suite) else suite_at(suite, self.store.root)
+        self.suite = (
+            suite if isinstance(suite, Suite) else suite_at(suite, self.store.root, Draw(limit, seed))
+        )
         self.classifier = (
             model
             if isinstance(model, Classifier)
@@ -205,7 +210,10 @@ class Evaluation:
     def sets(self, names: Iterable[str]) -> dict[str, SetRow]:
         """For each set behind some dimensions: images found and expected."""
         counts = self.suite.counts(self._image_views(names))
-        return {name: SetRow(images=count.images, expected=count.expected) for name, count in counts.items()}
+        return {
+            name: SetRow(images=count.images, expected=count.expected, found=count.found)
+            for name, count in counts.items()
+        }
 
     def model_row(self) -> ModelRow:
         """What a record says of the model."""

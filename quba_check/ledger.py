@@ -97,6 +97,7 @@ class Ledger:
             ),
             grades=tuple(self._grades(entries, measured, protocol, run.suite.name)),
             environment=evaluation.environment,
+            limit=run.options.limit,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
         )

@@ -62,7 +62,8 @@ OPTIONS = (
     Option(
         "--quba-workers", "N", "threads of a process that read images (default: half the cores, at most 4)"
     ),
-    Option("--quba-seed", "N", "seed of random starts and generated corruptions (default 0)"),
+    Option("--quba-seed", "N", "seed of all that is drawn: random starts, corruptions, limits (default 0)"),
+    Option("--quba-limit", "N", "look at N images of a set at most: the same for every model, by class"),
     Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
     Option("--quba-report", "FILE.json", "write the record of the run here too"),
     Option(
@@ -88,6 +89,7 @@ class Options:
     batch_size: int | None = None
     workers: int | None = None
     seed: int = 0
+    limit: int | None = None
     store: Path | None = None
     report: Path | None = None
     trust_pickle: bool = False
@@ -121,6 +123,7 @@ class Options:
             batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
             workers=_whole("--quba-workers", given.get("quba_workers"), 0, None),
             seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
+            limit=_whole("--quba-limit", given.get("quba_limit"), 1, None),
             store=path("quba_store"),
             report=report,
             trust_pickle=bool(given.get("quba_trust_pickle")),

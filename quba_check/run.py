@@ -180,9 +180,11 @@ class Run:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
+        from quba_check.suites.draw import Draw
         from quba_check.suites.places import suite_at
 
-        return suite_at("demo" if self.is_demo else self.options.data, self.store)
+        draw = Draw(self.options.limit, self.options.seed)
+        return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""

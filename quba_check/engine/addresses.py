@@ -79,7 +79,7 @@ class Addresses:
                 raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
             contents = self._content_of_shards(stored)
             self._keys[stored] = tuple(
-                ShardKey(address, number, content, _indices(len(examples), number))
+                ShardKey(address, number, content, _indices(shard_of(examples, number)))
                 for number, content in enumerate(contents)
             )
         return self._keys[stored]
@@ -148,8 +148,11 @@ class Addresses:
         return settings
 
 
-def _indices(images: int, number: int) -> range:
-    return range(number * SHARD_SIZE, min((number + 1) * SHARD_SIZE, images))
+def _indices(examples: Sequence[Example]) -> Sequence[int]:
+    """The indices of examples; a range where nothing is left out between them, which takes no memory."""
+    found = tuple(example.index for example in examples)
+    whole = range(found[0], found[0] + len(found))
+    return whole if found == tuple(whole) else found
 
 
 def shard_of(examples: Sequence[Example], number: int) -> Sequence[Example]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,15 @@ class ShardKey:
 
     Attributes:
         artefact: address of the artefact (model, preparation, view and settings).
-        shard: its number; it covers the indices [shard · 256, (shard + 1) · 256) of the set.
+        shard: its number; it covers the images [shard · 256, (shard + 1) · 256) of those that are looked at.
         content: address of the images and labels that it covers.
-        indices: the exact indices it must hold.
+        indices: their positions in the set, which it must hold.
     """
 
     artefact: str
     shard: int
     content: str
-    indices: range
+    indices: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

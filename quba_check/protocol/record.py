@@ -87,10 +87,11 @@ class ModelRow(_Row):
 
 
 class SetRow(_Row):
-    """A set of the suite: images found and images expected."""
+    """A set of the suite: images looked at, images expected, and how many there are if that is more."""
 
     images: int
     expected: int | None = None
+    found: int | None = None
 
 
 class SuiteRow(_Row):
@@ -187,6 +188,7 @@ class Record(_Row):
     """All that one (model, protocol) left behind.
 
     Attributes:
+        limit: images of a set that were looked at at most; None: all. Which ones, the seed says.
         interrupted: the run was stopped before every selected demand was judged.
         notes: remarks on the run as a whole (defaults used, store repaired, …).
     """
@@ -199,6 +201,7 @@ class Record(_Row):
     verdicts: tuple[VerdictRow, ...] = ()
     grades: tuple[GradeRow, ...] = ()
     environment: EnvironmentRow
+    limit: int | None = None
     interrupted: bool = False
     notes: tuple[str, ...] = ()
 

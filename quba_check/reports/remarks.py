@@ -23,8 +23,10 @@ def remarks(record: Record) -> tuple[str, ...]:
             "outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
         )
     for name, images in record.suite.sets.items():
-        if images.expected is not None and images.images != images.expected:
-            said.append(f"{name}: {images.images:,} images, {images.expected:,} expected")
+        found = images.images if images.found is None else images.found
+        if images.expected is not None and found != images.expected:
+            said.append(f"{name}: {found:,} images, {images.expected:,} expected")
+    said.extend(_limited(record))
     said.extend(_noise(record))
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
@@ -47,6 +49,14 @@ def grade_line(grade: GradeRow, record: Record) -> str:
         f"QUBA {grade.score:.3f}{interval}  grade {grade.letter}{spans}  "
         f"{ordinal(grade.percentile)} percentile of {grade.population}{models}  {where}"
     )
+
+
+def _limited(record: Record) -> Iterator[str]:
+    """Which sets a limit left images out of."""
+    sets = record.suite.sets.items()
+    cut = [f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None]
+    if cut:
+        yield f"limited: {', '.join(cut)}"
 
 
 def _noise(record: Record) -> Iterator[str]:

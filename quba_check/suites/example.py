@@ -34,9 +34,18 @@ class SetCount:
     """How many images a set has.
 
     Attributes:
-        images: found.
+        images: looked at.
         expected: as published; None where the manifest does not say.
+        found: how many there are, where a limit left some out.
     """
 
     images: int
     expected: int | None
+    found: int | None = None
+
+    def __add__(self, other: SetCount) -> SetCount:
+        known = self.expected is not None and other.expected is not None
+        expected = (self.expected or 0) + (other.expected or 0) if known else None
+        images = self.images + other.images
+        found = (self.found or self.images) + (other.found or other.images)
+        return SetCount(images, expected, found if found > images else None)

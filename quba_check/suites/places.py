@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.manifest import read_manifest
 from quba_check.suites.suite import Suite
 
@@ -19,12 +20,13 @@ _EXPECTED = (
 )
 
 
-def suite_at(where: str | Path | None, store: Path) -> Suite:
+def suite_at(where: str | Path | None, store: Path, draw: Draw = WHOLE) -> Suite:
     """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
 
     Args:
         where: a folder or `"demo"`; None takes `$QUBA_DATA`.
         store: folder in which the demo's images are made on first use.
+        draw: which images of each set are looked at.
 
     Raises:
         SuiteError: there is no folder, or it holds no suite.
@@ -32,21 +34,22 @@ def suite_at(where: str | Path | None, store: Path) -> Suite:
     if where == DEMO_SUITE:
         from quba_check.demo.suite import demo_root
 
-        return open_suite(demo_root(store))
+        return open_suite(demo_root(store), draw)
     named = where if where is not None else os.environ.get("QUBA_DATA")
     if named is None:
         raise SuiteError(
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
-    return open_suite(Path(named))
+    return open_suite(Path(named), draw)
 
 
-def open_suite(root: Path) -> Suite:
+def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
     """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
 
     Args:
         root: the data folder.
+        draw: which images of each set are looked at.
 
     Raises:
         SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
@@ -59,11 +62,11 @@ def open_suite(root: Path) -> Suite:
         raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED}")
     manifest = root / MANIFEST_NAME
     if manifest.exists():
-        return Suite(root, read_manifest(manifest, str(manifest)))
+        return Suite(root, read_manifest(manifest, str(manifest)), draw)
     names = _names_in(root)
     if not names:
         raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED}")
-    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN))
+    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), draw)
     if not suite.views():
         raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
     return suite

@@ -14,6 +14,7 @@ from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.declared_set import DeclaredSet
+from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -36,18 +37,21 @@ class Suite:
     Args:
         root: the data folder; relative paths of the manifest begin there.
         manifest: which sets there are.
+        draw: which images of each set are looked at.
 
     Attributes:
         name: the suite's name.
         root: absolute path of the data folder.
+        draw: which images of each set are looked at.
         image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
         prompts: what the manifest says of the classes in words, for zero-shot models.
         facts: what dimensions may know of the suite; no image is read for it.
     """
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
+    def __init__(self, root: Path, manifest: Manifest, draw: Draw = WHOLE) -> None:
         self.name = manifest.name
         self.root = root.absolute()
+        self.draw = draw
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
         self._manifest = manifest
@@ -61,7 +65,7 @@ class Suite:
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,
         )
-        self._counted: dict[View, int] = {}
+        self._counted: dict[View, SetCount] = {}
         self._listing = lru_cache(maxsize=_LISTINGS_KEPT)(self._listed)
 
     @property
@@ -201,18 +205,12 @@ class Suite:
         """
         counts: dict[str, SetCount] = {}
         for view in dict.fromkeys(view.images for view in (self.views() if views is None else views)):
-            images, expected = self._count(view), self._declared(self._source(view).set).expected
-            if view.set in counts:
-                images += counts[view.set].images
-                expected = None if expected is None else expected + (counts[view.set].expected or 0)
-            counts[view.set] = SetCount(images, expected)
+            source = self._source(view)
+            if source not in self._counted:
+                self._listing(source)
+            found = self._counted[source]
+            counts[view.set] = counts[view.set] + found if view.set in counts else found
         return counts
-
-    def _count(self, view: View) -> int:
-        source = self._source(view)
-        if source not in self._counted:
-            self._listing(source)
-        return self._counted[source]
 
     def _declared(self, set_name: str) -> DeclaredSet:
         if set_name not in self._manifest.sets:
@@ -239,7 +237,9 @@ class Suite:
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         options = {**declared.source_of(source).options, **self._beside(source)}
         images = READERS[reader].images(self.place(source), classes, **options)
-        self._counted[source] = len(images)
+        drawn = self.draw.positions([image.label for image in images]).tolist()
+        found = len(images) if len(images) > len(drawn) else None
+        self._counted[source] = SetCount(len(drawn), declared.expected, found)
         prefix = f"{self.root.as_posix()}/"
         return tuple(
             Example(
@@ -250,7 +250,7 @@ class Suite:
                 image.member,
                 None if image.member is None else reader,
             )
-            for index, image in enumerate(images)
+            for index, image in ((position, images[position]) for position in drawn)
         )
 
 

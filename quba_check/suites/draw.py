@@ -1,0 +1,52 @@
+"""Which images of a set a run looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LIMIT_STREAM = 0x11
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A seeded choice among the images of a set that no model has a part in.
+
+    Attributes:
+        limit: images of a set at most; None takes all.
+        seed: seed of the run.
+    """
+
+    limit: int | None = None
+    seed: int = 0
+
+    def positions(self, labels: Sequence[int]) -> NDArray[np.intp]:
+        """The positions of the images to look at, in order.
+
+        Stratified by class: of each class as large a share as of the whole set, up to one image. Sets with
+        the same labels give the same positions, so that what is paired image by image stays so; a smaller
+        limit takes some of what a larger one takes.
+
+        Args:
+            labels: class of each image of the set.
+
+        >>> Draw(limit=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
+        [2, 3, 5, 7]
+        """
+        if self.limit is None or self.limit >= len(labels):
+            return np.arange(len(labels))
+        places = np.empty(len(labels))
+        classes = np.asarray(labels)
+        rng = np.random.default_rng([self.seed, _LIMIT_STREAM])
+        for label in np.unique(classes):
+            own = rng.permutation(np.flatnonzero(classes == label))
+            # Evenly spread over [0, 1) from a random start: below any place lies its share of each class.
+            places[own] = (np.arange(len(own)) + rng.random()) / len(own)
+        return np.sort(np.argsort(places, kind="stable")[: self.limit])
+
+
+WHOLE = Draw()
+"""Every image, in the order of the set."""

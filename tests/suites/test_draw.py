@@ -1,0 +1,49 @@
+"""A limit leaves a seeded choice that has each class's share."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.suites.draw import WHOLE, Draw
+
+LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
+
+
+@settings(max_examples=60)
+@given(LABELS, st.integers(1, 70), st.integers(0, 3))
+def test_a_limit_takes_each_classs_share(labels: list[int], limit: int, seed: int) -> None:
+    drawn = Draw(limit, seed).positions(labels)
+    assert len(drawn) == min(limit, len(labels))
+    assert (np.diff(drawn) > 0).all()
+    share = len(drawn) / len(labels)
+    for label in set(labels):
+        taken = np.count_nonzero(np.array(labels)[drawn] == label)
+        # Its place among the others is known up to one image of each class.
+        assert abs(taken - share * labels.count(label)) <= 2
+
+
+@settings(max_examples=30)
+@given(LABELS, st.integers(1, 60), st.integers(0, 3))
+def test_a_smaller_limit_takes_some_of_what_a_larger_one_takes(labels: list[int], n: int, seed: int) -> None:
+    assert set(Draw(n, seed).positions(labels)) <= set(Draw(n + 1, seed).positions(labels))
+
+
+def test_without_a_limit_all_are_taken_in_order() -> None:
+    assert WHOLE.positions([2, 0, 1]).tolist() == [0, 1, 2]
+
+
+def test_another_seed_takes_others() -> None:
+    labels = [number // 50 for number in range(1000)]
+    drawn = [Draw(100, seed).positions(labels) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert len(np.intersect1d(drawn[0], drawn[2])) < 30
+
+
+def test_every_image_has_the_same_chance() -> None:
+    labels = [0] * 10 + [1] * 30
+    taken = np.zeros(40)
+    for seed in range(2000):
+        taken[Draw(8, seed).positions(labels)] += 1
+    np.testing.assert_allclose(taken / 2000, 0.2, atol=0.04)
