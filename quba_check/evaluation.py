@@ -169,14 +169,15 @@ class Evaluation:
     ) -> Grade:
         """Measure all nine dimensions; say their QUBA score and where it stands in a population."""
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
-        values = {name: out.value for name, out in outcomes.items() if isinstance(out, Measurement)}
+        measured = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
         return grade(
-            values,
+            {name: out.value for name, out in measured.items()},
             weights=weights,
             population=population,
             protocol=self.protocol.name,
             allow_missing=allow_missing,
             suite=self.suite.name,
+            measured=measured,
         )
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:

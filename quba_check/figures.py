@@ -64,3 +64,13 @@ def ordinal(value: float) -> str:
     number = math.floor(value)
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def rounded_up(count: int) -> int:
+    """A count with two digits that tell, for what is only known that well.
+
+    >>> rounded_up(10_823), rounded_up(7)
+    (11000, 7)
+    """
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step

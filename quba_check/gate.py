@@ -10,7 +10,7 @@ from typing import Literal
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.errors import listed
-from quba_check.figures import apart_by, figure, ordinal, told_apart
+from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
@@ -64,6 +64,18 @@ class Verdict:
             id, self.outcome, message, within_noise=self.within_noise, policy=self.policy
         )
 
+    @property
+    def enough_images(self) -> int | None:
+        """Images of which the value, were it the true one, would clear the bound; None where it does."""
+        if not self.within_noise or self.curve is None or self.n is None:
+            return None
+        if isinstance(self.value, str | None):
+            return None
+        gap = abs(self.value - float(self.demand.limit))
+        low, high = self.curve.interval(self.policy.confidence)
+        reach = self.value - low if self.value > float(self.demand.limit) else high - self.value
+        return math.ceil(self.n * (reach / gap) ** 2) if gap > 0 else None
+
     def _headline(self) -> str:
         target, limit, value = self.demand.target, self.demand.limit, self.value
         if value is None:
@@ -110,7 +122,10 @@ class Verdict:
             unit = "score" if isinstance(self.held, Grade) else self.unit or ""
             low, high = (figure(end, unit) for end in self.curve.interval(self.policy.confidence))
             of_score = " of the score" if isinstance(self.value, str) else ""
+            enough = self.enough_images
             yield f"{100 * self.policy.confidence:g} % interval{of_score} {low} to {high}"
+            if enough is not None:
+                yield f"some {rounded_up(enough):,} images would tell it from the bound"
         if not isinstance(self.held, Unmeasurable):
             yield from self.held.notes
 

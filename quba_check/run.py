@@ -23,7 +23,7 @@ from quba_check.models.specs import check_spec
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Deviations, Measurement, Outcome, Unmeasurable
+from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow, row_of
 from quba_check.protocol.settings import ProtocolName
 
@@ -306,9 +306,7 @@ class Run:
                 thresholds,
                 protocol,
                 self.suite.name,
-                deviations={
-                    name: out.deviations for name, out in found.items() if out.deviations or out.curve is None
-                },
+                measured=found,
             )
         except UserError as error:
             return Unmeasurable(QUBA, str(error))
@@ -340,7 +338,7 @@ def grade_of(
     protocol: ProtocolName,
     suite: str,
     *,
-    deviations: Mapping[str, Deviations] | None = None,
+    measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
     """The grade of values by the settings of a threshold file."""
     return grade(
@@ -350,7 +348,7 @@ def grade_of(
         protocol=protocol,
         allow_missing=thresholds.quba.allow_missing,
         suite=suite,
-        deviations=deviations,
+        measured=measured,
     )
 
 

@@ -9,4 +9,5 @@ from quba_check.protocol.measurement import Quantity
 
 
 def bare(parts: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    return {name: replace(part, curve=None, debiased=None) for name, part in parts.items()}
+    unsure = {"curve": None, "debiased": None, "debiased_limit": None}
+    return {name: replace(part, **unsure) for name, part in parts.items()}

@@ -266,6 +266,7 @@ def test_what_an_uncertain_demand_says():
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  90 % interval 0.477 to 0.543\n"
+        "  some 11,000 images would tell it from the bound\n"
         "  demanded by thresholds/default.yaml:12"
     )
     lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))

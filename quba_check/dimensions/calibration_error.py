@@ -18,6 +18,9 @@ from quba_check.protocol.measurement import Measurement, Quantity
 from quba_check.protocol.settings import BINS
 from quba_check.protocol.view import CLEAN
 
+ONE_SIDED = 1.6449
+"""Normal score of a one-sided 95 % limit."""
+
 
 @dimension(
     "calibration_error",
@@ -54,4 +57,5 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
     limit = curve(limits.on_log_scale(estimate, Z))
-    return Quantity(value, "fraction", n, limit, debiased, estimate.deviations)
+    upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 else None
+    return Quantity(value, "fraction", n, limit, debiased, upper, estimate.deviations)

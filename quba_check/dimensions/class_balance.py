@@ -67,7 +67,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
     limit = curve(np.clip(limits.symmetric(estimate, Z), 0, 1))
-    return Quantity(estimate.value, "fraction", n, limit, debiased, estimate.deviations)
+    return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
 
 
 def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from quba_check.metrics.limits import symmetric
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import LETTERS, Grade
-from quba_check.protocol.measurement import Deviations
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.record import CONFIDENCE
 from quba_check.protocol.settings import ProtocolName
 
@@ -29,6 +29,9 @@ dimensions on sets stored at their final size differ by a crop, and parameters b
 marked.
 """
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
+BIAS = 0.05
+"""Score by which few images may move it without a note."""
+_Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
 
 
@@ -79,7 +82,7 @@ def grade(
     protocol: ProtocolName = "standard",
     allow_missing: Collection[str] = (),
     suite: str | None = None,
-    deviations: Mapping[str, Deviations] | None = None,
+    measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
     """QUBA score, percentile and letter of a model's values.
 
@@ -95,8 +98,8 @@ def grade(
         allow_missing: names of dimensions that may be missing.
         suite: name of the suite that the values were measured on; where the population's is another, a note
             says so.
-        deviations: by dimension name, what each image adds to the value; without those of a dimension that
-            has a weight and a sampling error the score has no interval.
+        measured: the measurements behind the values, by dimension name: they give the score an interval, and
+            tell where few images bias it.
 
     Returns:
         The grade; score, percentile and letter are None where dimensions are missing that may not be.
@@ -118,7 +121,8 @@ def grade(
     score = reference.score(values, weighing)
     percentile = reference.percentile(score, weighing)
     crossed = _crossed(weighing, reference, protocol)
-    curve = _curve(score, reference.slopes(weighing), deviations)
+    slopes = reference.slopes(weighing)
+    curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(
         score=score,
@@ -134,7 +138,10 @@ def grade(
         least=_least_scores(reference.scores(weighing)),
         missing=missing,
         cross_protocol=crossed,
-        notes=_notes(missing, crossed, reference, protocol, suite),
+        notes=(
+            *_notes(missing, crossed, reference, protocol, suite),
+            *_biased(slopes, measured or {}, reference),
+        ),
     )
 
 
@@ -148,16 +155,36 @@ def letter(percentile: float) -> str:
 
 
 def _curve(
-    score: float, slopes: Mapping[str, float], deviations: Mapping[str, Deviations] | None
+    score: float, slopes: Mapping[str, float], measured: Mapping[str, Measurement]
 ) -> ConfidenceCurve | None:
-    """Normal limits of the score, by how much it moves with each dimension."""
-    if deviations is None:
+    """Normal limits of the score, by how much it moves with each dimension and what each image adds to that.
+
+    None where a dimension that moves it has limits, but not from its images one by one.
+    """
+    found = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
+    if len(found) < len(slopes) or any(of.curve is not None and not of.deviations for _, of in found):
         return None
-    if any(slope and name not in deviations for name, slope in slopes.items()):
-        return None
-    terms = [(slope, Estimate(0.0, deviations[name])) for name, slope in slopes.items() if slope]
-    found = symmetric(combined(score, terms), np.array(SCORES))
-    return ConfidenceCurve(tuple(found.tolist())) if np.isfinite(found).all() else None
+    limits = symmetric(combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]), _Z)
+    return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
+
+
+def _biased(
+    slopes: Mapping[str, float], measured: Mapping[str, Measurement], reference: Population
+) -> Iterator[str]:
+    """Whether fewer images than the population was measured on move the score."""
+    n = measured["accuracy"].n if "accuracy" in measured else None
+    if n is None or reference.images is None or n >= reference.images:
+        return
+    moved = {
+        name: slope * (measured[name].value - debiased)
+        for name, slope in slopes.items()
+        if name in measured and (debiased := measured[name].debiased) is not None
+    }
+    if abs(whole := math.fsum(moved.values())) >= BIAS:
+        yield (
+            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} against endless "
+            f"ones: not comparable with {reference.name}, which was measured on {reference.images:,}"
+        )
 
 
 def _spanned(

@@ -38,6 +38,7 @@ class Population:
         suite: name of the suite that they were measured on.
         rows: the models.
         source: where the values are from.
+        images: clean images that they were measured on; None if that is not known.
         constants: normalisations that are given instead of computed from the rows, by dimension name.
     """
 
@@ -47,6 +48,7 @@ class Population:
     rows: tuple[PopulationRow, ...]
     source: str = ""
     constants: Mapping[str, Normalisation] = field(default_factory=dict)
+    images: int | None = None
 
     @cached_property
     def dimensions(self) -> tuple[str, ...]:

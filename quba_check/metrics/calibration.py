@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.metrics.estimate import Estimate, Sample
+from quba_check.metrics.limits import on_log_scale
 
 CLASS_BLOCK = 64
 """Classes looked at at a time by ACE: bounds its memory to 64 columns of the table."""
@@ -53,7 +54,14 @@ class CalibrationError:
         Source: the form of Kumar, Liang and Ma, NeurIPS 2019 (noise subtracted from the squared error), with
         the noise found by consistency resampling (Bröcker and Smith, Weather and Forecasting 2007).
         """
-        return math.sqrt(max(0.0, self.value**2 - self.floor**2))
+        return self._debiased(self.value)
+
+    def debiased_upper(self, z: float) -> float:
+        """Upper limit of the error on endless images, at a normal score (1.645 for 95 %)."""
+        return self._debiased(float(on_log_scale(self.estimate, np.array([z]))[0]) if self.value else 0.0)
+
+    def _debiased(self, error: float) -> float:
+        return math.sqrt(max(0.0, error**2 - self.floor**2))
 
 
 def expected_calibration_error(

@@ -30,6 +30,7 @@ class Quantity:
         curve: confidence limits at every level, for the expectation of the same statistic when n images
             are redrawn; None where there are none.
         debiased: estimate of the value on endless images, where n of them bias the statistic.
+        debiased_limit: one-sided 95 % limit of that on the bad side, where it is known.
         deviations: what each image adds to the value, for errors of what is made of several values; not kept
             in records.
     """
@@ -39,6 +40,7 @@ class Quantity:
     n: int | None
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
+    debiased_limit: float | None = None
     deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
 
 
@@ -48,7 +50,7 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`; likewise unit, n, curve, debiased and deviations.
+        value: see `Quantity`; likewise unit, n, curve, debiased, its limit and deviations.
         parts: named parts, in the order in which reports show them.
         notes: short remarks that every report shows beside the value, for example `masked: …`.
     """
@@ -59,6 +61,7 @@ class Measurement:
     n: int | None
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
+    debiased_limit: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
@@ -80,6 +83,7 @@ class Measurement:
             whole.n,
             whole.curve,
             whole.debiased,
+            whole.debiased_limit,
             parts=parts or {},
             notes=notes,
             deviations=whole.deviations,

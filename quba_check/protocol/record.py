@@ -35,6 +35,7 @@ class QuantityRow(_Row):
         limits: one-sided limits at the scores of `protocol.confidence.SCORES`, from which intervals at other
             levels are read.
         debiased: estimate of the value on endless images, where n of them bias the statistic.
+        debiased_limit: its one-sided 95 % limit on the bad side, where it is known.
     """
 
     value: float
@@ -43,6 +44,7 @@ class QuantityRow(_Row):
     interval: tuple[float, float] | None = None
     limits: tuple[float, ...] | None = None
     debiased: float | None = None
+    debiased_limit: float | None = None
     better: Better | None = None
 
 
@@ -233,6 +235,7 @@ def _quantity(found: Measurement | Quantity, better: Better | None) -> dict[str,
         "interval": None if curve is None else curve.interval(CONFIDENCE),
         "limits": None if curve is None else curve.limits,
         "debiased": found.debiased,
+        "debiased_limit": found.debiased_limit,
         "better": better,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quba_check.errors import listed
-from quba_check.figures import ordinal
+from quba_check.figures import ordinal, told_apart
 from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
 
 
@@ -31,6 +31,7 @@ def remarks(record: Record) -> tuple[str, ...]:
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             said.extend(f"{name}: {note}" for note in row.notes)
+            said.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not _told_already(record, row):
             said.append(f"{name}: unmeasurable: {row.unmeasurable}")
     return tuple(said)
@@ -68,6 +69,16 @@ def _noise(record: Record) -> Iterator[str]:
             f"within noise (~): {names}: as many images drawn anew could turn the verdict; "
             "'uncertain: point' lets the value decide and bounds no error rate"
         )
+
+
+def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
+    """What few images do to a value, where that is more than its noise."""
+    if row.debiased is None or row.interval is None:
+        return
+    low, high = row.interval
+    if not low <= row.debiased <= high:
+        shown, endless = told_apart(row.value, row.debiased, row.unit)
+        yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look worse"
 
 
 def _told_already(record: Record, row: UnmeasurableRow) -> bool:

@@ -30,10 +30,11 @@ def test_fail_blocks_what_is_not_shown_with_an_exit_code_of_its_own(judge: Judge
     result = run(judge, "fail", "0.5")
     assert result.ret == 6
     at = result.outlines.index("Uncertain:")
-    assert result.outlines[at + 1 : at + 5] == [
+    assert result.outlines[at + 1 : at + 6] == [
         "  accuracy 0.667 is not shown to be at least 0.500",
         "    n = 9 images",
         "    95 % interval 0.354 to 0.879",
+        "    some 32 images would tell it from the bound",
         "    demanded by thresholds/x.yaml:4",
     ]
     assert "1 of 2 demands passed, 1 uncertain" in result.outlines

@@ -195,6 +195,7 @@ def test_row_of_a_measurement():
         "interval": pytest.approx((0.304, 0.696), abs=1e-4),
         "limits": measured.curve.limits,
         "debiased": 0.45,
+        "debiased_limit": None,
         "better": "high",
         "parts": {
             "top5": {
@@ -204,6 +205,7 @@ def test_row_of_a_measurement():
                 "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
                 "limits": parts["top5"].curve.limits,
                 "debiased": None,
+                "debiased_limit": None,
                 "better": "high",
             }
         },

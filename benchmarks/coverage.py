@@ -1,0 +1,100 @@
+"""How often the intervals cover: simulated models with known truth, judged by the product's own dimensions.
+
+Each model is drawn many times. The truth of `value` is the expectation of the statistic on as many images;
+that of `debiased` is the value on very many images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+
+import numpy as np
+from simulated import Model, typical
+
+from quba_check.dimensions import registry
+
+NAMES = (
+    "accuracy",
+    "adversarial_robustness",
+    "corruption_robustness",
+    "ood_robustness",
+    "calibration_error",
+    "class_balance",
+    "object_focus",
+    "shape_bias",
+)
+PARTS = (("calibration_error", "ece"), ("calibration_error", "ace"), ("class_balance", "accuracy"))
+CONFIDENCE = 0.95
+ENDLESS = 100_000
+
+
+def quantities(model: Model, n: int, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> dict:
+    """Every watched quantity of one draw."""
+    tables = model.draw(n, rng)
+    found = {name: registry[name].measure(tables, model.facts) for name in names}
+    parts = {f"{name}.{part}": found[name].parts[part] for name, part in PARTS if name in found}
+    return found | parts
+
+
+def coverage(models: list[Model], n: int, runs: int, rng: np.random.Generator) -> dict[str, list[bool]]:
+    """For each quantity, whether the interval of each run held the truth."""
+    covered: dict[str, list[bool]] = defaultdict(list)
+    for model in models:
+        drawn = [quantities(model, n, rng) for _ in range(2 * runs)]
+        for name in drawn[0]:
+            truth = float(np.mean([run[name].value for run in drawn]))
+            for run in drawn[:runs]:
+                curve = run[name].curve
+                low, high = curve.interval(CONFIDENCE) if curve else (0.0, 0.0)
+                covered[name].append(low <= truth <= high)
+    return covered
+
+
+def biases(models: list[Model], n: int, runs: int, rng: np.random.Generator) -> dict[str, list[float]]:
+    """For each debiased quantity and model: mean over runs less the value on very many images."""
+    names = ("calibration_error", "class_balance")
+    found: dict[str, list[float]] = defaultdict(list)
+    for model in models:
+        endless = quantities(model, ENDLESS, rng, names)
+        drawn = [quantities(model, n, rng, names) for _ in range(runs)]
+        for name, whole in endless.items():
+            found[name].append(float(np.mean([run[name].debiased for run in drawn])) - whole.value)
+            limits = [run[name].debiased_limit for run in drawn]
+            if None not in limits:
+                found[f"{name} upper limit holds"].append(np.mean(np.array(limits) >= whole.value))
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--models", type=int, default=50)
+    options.add_argument("--runs", type=int, default=100)
+    given = options.parse_args()
+    rng = np.random.default_rng(0)
+    print(
+        f"{given.models} models, each drawn {given.runs} times; share of 95 % intervals that hold the truth"
+    )
+    cases = (
+        ("smooth: 1,000 images, 30 hits or more", 1000, 10, 0.3),
+        ("many classes: 2,000 images of 100", 2000, 100, 0.3),
+        ("few images: 200", 200, 10, 0.3),
+        ("near zero: 1,000 images, some 10 hits", 1000, 10, 0.012),
+    )
+    for title, n, classes, weak in cases:
+        models = [typical(rng, classes=classes, weak=weak) for _ in range(given.models)]
+        print(f"\n{title}")
+        for name, held in coverage(models, n, given.runs, rng).items():
+            print(f"  {name:<28} {np.mean(held):6.1%}  ± {1.96 * np.std(held) / len(held) ** 0.5:.1%}")
+
+    print(
+        "\nbias of debiased values, 1,000 images (10 classes) and 1,000 images (100 classes); mean, worst model"
+    )
+    for classes in (10, 100):
+        models = [typical(rng, classes=classes) for _ in range(max(1, given.models // 5))]
+        for name, off in biases(models, 1000, given.runs, rng).items():
+            print(f"  {classes:>3} classes {name:<44} {np.mean(off):+.4f} {max(off, key=abs):+.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The interval of the score, and what few images do to it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quba_check.grading import grade
+from quba_check.grading.published import published_population
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.measurement import Measurement
+
+SWIN = {
+    "accuracy": 0.8358,
+    "adversarial_robustness": 0.1492,
+    "corruption_robustness": 0.7058,
+    "ood_robustness": 0.6004,
+    "calibration_error": 0.003,
+    "class_balance": 0.8014,
+    "object_focus": 0.9276,
+    "shape_bias": 0.2328,
+    "parameters": 87.8,
+}
+RNG = np.random.default_rng(0)
+SHARED = RNG.standard_normal(500)
+
+
+def measured(**changed):
+    """All nine; three of them move with the same images, two with others."""
+    found = {}
+    for name, value in SWIN.items():
+        sample, scale = ("clean", 0.1) if name in ("accuracy", "class_balance") else (name, 0.05)
+        deviations = {sample: scale * (SHARED if sample == "clean" else RNG.standard_normal(500))}
+        curve = ConfidenceCurve(tuple(value + 0.01 * score for score in SCORES))
+        found[name] = Measurement(name, value, "x", 500, curve, deviations=deviations)
+    found["parameters"] = Measurement("parameters", 87.8, "millions", None)
+    return found | changed
+
+
+def test_is_the_spread_of_redrawn_scores():
+    found = measured()
+    graded = grade(SWIN, measured=found)
+    population = published_population()
+    from quba_check.grading.score import full_weights
+
+    draws = []
+    for _ in range(800):
+        rows = RNG.integers(0, 500, 500)
+        moved = {
+            name: of.value + sum(float(column[rows].mean()) for column in of.deviations.values())
+            for name, of in found.items()
+        }
+        draws.append(population.score(moved, full_weights()))
+    low, high = graded.interval
+    assert (high - low) / 2 / 1.96 == pytest.approx(np.std(draws), rel=0.1)
+    assert low < graded.score < high
+
+
+def test_the_letters_that_it_spans():
+    wide = grade(SWIN, measured=measured())
+    assert wide.letter == "C"
+    assert wide.letters == tuple(letter for letter in "ABCDF" if _holds(wide, letter))
+
+
+def _holds(graded, letter):
+    """Whether the interval reaches into the scores of a letter."""
+    ends = [*graded.least.values(), -np.inf]
+    above = ends["ABCDF".index(letter)]
+    below = np.inf if letter == "A" else ends["ABCDF".index(letter) - 1]
+    return graded.interval[1] > above and graded.interval[0] <= below
+
+
+def test_no_interval_without_what_images_add():
+    curve = ConfidenceCurve(tuple(0.15 + 0.01 * score for score in SCORES))
+    nothing = Measurement("adversarial_robustness", 0.1492, "ratio", 500, curve)
+    assert grade(SWIN).interval is None
+    assert grade(SWIN, measured=measured(adversarial_robustness=nothing)).interval is None
+
+
+def test_few_images_are_said_where_they_move_the_score():
+    found = measured()
+    found["class_balance"] = replace(found["class_balance"], debiased=0.83)
+    (note,) = [note for note in grade(SWIN, measured=found).notes if note.startswith("few images")]
+    assert note == (
+        "few images: class_balance on 500 images move the score by -0.20 against endless ones: "
+        "not comparable with published, which was measured on 50,000"
+    )
+    found["class_balance"] = replace(found["class_balance"], debiased=0.802)
+    assert not [note for note in grade(SWIN, measured=found).notes if note.startswith("few images")]
