@@ -87,9 +87,7 @@ def main() -> None:
         for name, held in coverage(models, n, given.runs, rng).items():
             print(f"  {name:<28} {np.mean(held):6.1%}  ± {1.96 * np.std(held) / len(held) ** 0.5:.1%}")
 
-    print(
-        "\nbias of debiased values, 1,000 images (10 classes) and 1,000 images (100 classes); mean, worst model"
-    )
+    print("\nbias of debiased values on 1,000 images: mean over models, and the worst")
     for classes in (10, 100):
         models = [typical(rng, classes=classes) for _ in range(max(1, given.models // 5))]
         for name, off in biases(models, 1000, given.runs, rng).items():
