@@ -135,6 +135,12 @@ def _population_schema() -> dict[str, Any]:
     return population_schema()
 
 
+def _preparation_schema() -> dict[str, Any]:
+    from quba_check.models.preparation_file import preparation_schema
+
+    return preparation_schema()
+
+
 def _record_schema() -> dict[str, Any]:
     from quba_check.protocol.record import Record
 
@@ -144,6 +150,7 @@ def _record_schema() -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "doctor": _doctor_schema,
     "population": _population_schema,
+    "preparation": _preparation_schema,
     "record": _record_schema,
     "suite": _suite_schema,
     "thresholds": _threshold_schema,

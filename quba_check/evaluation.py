@@ -15,6 +15,7 @@ from quba_check.environment import environment
 from quba_check.errors import OptionError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade
 from quba_check.models.classifier import Classifier
+from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import load_classifier
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.facts import Facts, ModelFacts
@@ -39,7 +40,8 @@ class Evaluation:
             `package.module:callable`, …) or a loaded classifier.
         suite: a data folder, `"demo"`, or an open suite; None takes `$QUBA_DATA`.
         protocol: `standard`, or `released` (what the paper's released code computes).
-        arch: timm architecture of a checkpoint that does not say.
+        arch: timm architecture of a checkpoint file, before what that says.
+        preparation: file that says how images are prepared, before what the model says.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto (fp32), fp32, bf16, fp16.
         seed: for random starts, generated corruptions, and which images a limit leaves.
@@ -64,6 +66,7 @@ class Evaluation:
         *,
         protocol: ProtocolName = "standard",
         arch: str | None = None,
+        preparation: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
@@ -93,6 +96,9 @@ class Evaluation:
                 classes=self.suite.classes,
                 image_size=self.suite.image_size,
                 arch=arch,
+                preparation=None
+                if preparation is None
+                else read_preparation(Path(preparation), str(preparation)),
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,

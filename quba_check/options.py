@@ -42,7 +42,8 @@ OPTIONS = (
     Option(
         "--model",
         "SPEC",
-        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), timm:NAME, "
+        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
+        "an exported program (.pt2), .onnx, a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
         "package.module:callable (repeatable)",
         repeatable=True,
         has_ini=False,
@@ -55,6 +56,11 @@ OPTIONS = (
     ),
     Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)"),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
+    Option(
+        "--quba-preparation",
+        "FILE.yaml",
+        "how images are prepared and what the outputs are, in place of what the model says",
+    ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none"),
     Option("--quba-device", "NAME", "auto, cpu, cuda, cuda:1, mps (auto: the best there is)"),
     Option("--quba-precision", "NAME", "auto, fp32, bf16, fp16 (auto: fp32)"),
@@ -69,7 +75,7 @@ OPTIONS = (
     Option(
         "--quba-trust-pickle",
         None,
-        "let a checkpoint run code when it is read; only for files you made",
+        "let a checkpoint or exported program run code when it is read; only for files you made",
         has_ini=False,
     ),
 )
@@ -83,6 +89,7 @@ class Options:
     thresholds: tuple[str, ...] = ()
     data: Path | None = None
     arch: str | None = None
+    preparation: Path | None = None
     protocol: ProtocolName | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -117,6 +124,7 @@ class Options:
             thresholds=tuple(given.get("quba_thresholds") or ()),
             data=path("quba_data"),
             arch=given.get("quba_arch") or None,
+            preparation=path("quba_preparation"),
             protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),
             device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
             precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),

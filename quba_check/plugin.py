@@ -36,7 +36,7 @@ LINE: pytest.StashKey[ProgressLine] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Options that an environment variable sets too."""
-PATHS = ("DIR", "FILE.json")
+PATHS = ("DIR", "FILE.json", "FILE.yaml")
 """What stands for a path in the help of an option."""
 
 

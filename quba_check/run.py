@@ -19,7 +19,8 @@ from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, OptionError, QubaError, UserError
 from quba_check.gate import doubt, judge
 from quba_check.grading import grade, population
-from quba_check.models.specs import check_spec
+from quba_check.models.preparation_file import read_preparation
+from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
@@ -92,6 +93,7 @@ class Run:
         files: the threshold files that are judged by, in the order of the command line.
         progress: told of every shard that is predicted; set it before the first evaluation.
         notes: remarks on a model for its records, by its name.
+        preparation: what `--quba-preparation` states.
         is_demo: the models bring their own suite and thresholds.
 
     Raises:
@@ -126,6 +128,14 @@ class Run:
                 f"with '{other}'. Use two runs."
             )
         self.is_demo = bool(demos)
+        if options.arch is not None:
+            check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])
+        # Read here, so that mistakes in it end the run before torch is loaded.
+        self.preparation = (
+            None
+            if options.preparation is None
+            else read_preparation(options.preparation, self.shown(options.preparation))
+        )
 
     def default_files(self) -> list[Path]:
         """The threshold files of a run that names none on the command line."""
@@ -223,7 +233,8 @@ class Run:
                 self.models[model],
                 classes=self.suite.classes,
                 image_size=self.suite.image_size,
-                arch=options.arch,
+                arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
+                preparation=self.preparation,
                 device=options.device,
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {*GROUND, "dimensions", "demands", "gate", "grading"},
     "suites": {*GROUND, "strict_yaml", "demo"},
     "demo": {*GROUND, "suites"},
-    "models": {*GROUND, "demo"},
+    "models": {*GROUND, "strict_yaml", "demo"},
     "engine": {*GROUND, "suites", "models"},
     "environment": GROUND,
     "evaluation": {*GROUND, "environment", "dimensions", "grading", "suites", "models", "engine", "demo"},

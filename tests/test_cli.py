@@ -195,8 +195,8 @@ def test_schemas(name, required, capsys):
         (
             ["schema", "treshold"],
             (
-                "quba-check schema: unknown format, got 'treshold'. Allowed: doctor, population, record, "
-                "suite, thresholds. Did you mean 'thresholds'?"
+                "quba-check schema: unknown format, got 'treshold'. Allowed: doctor, population, "
+                "preparation, record, suite, thresholds. Did you mean 'thresholds'?"
             ),
         ),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -18,6 +20,7 @@ from quba_check.models.onnx_loading import onnx_network
 from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
 from quba_check.models.specs import ModelSpec
 from quba_check.models.torchscript import network_of_torchscript
+from quba_check.models.vocabulary import Statement
 from quba_check.models.zero_shot_loading import zero_shot_network
 
 
@@ -28,14 +31,20 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     network = _network(spec, how, device)
     module = network.module
     device = network.device or device
+    statements = (*network.statements, *([how.preparation] if how.preparation else []))
     preparation = preparation_of(
         module,
         spec=spec.text,
         image_size=how.image_size,
         architecture=network.architecture,
-        statements=network.statements,
+        statements=statements,
     )
-    notes = [*network.notes, *_widened(module), *_preparation_notes(spec, preparation, how.image_size)]
+    notes = [
+        *network.notes,
+        *_widened(module),
+        *_preparation_notes(spec, preparation, how.image_size, statements),
+        *_outputs_notes(how),
+    ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     counted = sum(parameter.numel() for parameter in parameters)
@@ -64,7 +73,7 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
         device=device,
         precision=network.precision or precision,
         no_gradient=network.no_gradient,
-        stated_outputs=stated_outputs(module, spec=spec.text, statements=network.statements),
+        stated_outputs=stated_outputs(module, spec=spec.text, statements=statements),
         notes=tuple(notes),
     )
 
@@ -117,15 +126,24 @@ def _widened(module: nn.Module) -> list[str]:
     return [f"weights came as {names} and were converted to float32"]
 
 
-def _preparation_notes(spec: ModelSpec, preparation: Preparation, image_size: int | None) -> list[str]:
+def _preparation_notes(
+    spec: ModelSpec, preparation: Preparation, image_size: int | None, statements: Sequence[Statement]
+) -> list[str]:
+    """What is not simply as the model or its architecture has it."""
     _, height, width = preparation.input_size
     if SUITE_DEFAULTS in preparation.source:
         words = in_words(preparation)
         return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
-    if image_size is not None and (height, width) != (image_size, image_size):
-        suite = f"not at the suite's {image_size} × {image_size}"
-        return [f"images are prepared at {height} × {width} as {preparation.source} says, {suite}"]
-    return []
+    differs = image_size is not None and (height, width) != (image_size, image_size)
+    suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
+    if any(stated.departs and stated.source in preparation.source for stated in statements):
+        return [f"images are prepared as {preparation.source} says: {in_words(preparation)}{suite}"]
+    return [f"images are prepared at {height} × {width} as {preparation.source} says{suite}"] if suite else []
+
+
+def _outputs_notes(how: Loading) -> list[str]:
+    kind = how.preparation.values.get("outputs") if how.preparation else None
+    return [f"outputs are {kind}, as {how.preparation.source} says"] if how.preparation and kind else []
 
 
 def in_words(preparation: Preparation) -> str:

@@ -27,6 +27,7 @@ class Loading:
     prompts: Prompts = field(default_factory=Prompts)
     image_size: int | None = None
     arch: str | None = None
+    preparation: Statement | None = None
     device: str = "auto"
     precision: str = "auto"
     trust_pickle: bool = False

@@ -67,13 +67,16 @@ def preparation_stated(
             resolve_data_config(pretrained_cfg=config),
             where=f"{spec}: {where}",
             source=f"{where} in {spec}",
+            departs=True,
         )
     arguments = _arguments(about, "args")
     if all(arguments.get(name) for name in _TORCHVISION):
         said = _torchvisions(arguments)
     else:
         said = _timms(arguments, pretrained_cfg)
-    return statement(said, where=f"{spec}: args", source=f"args in {spec}") if said else None
+    if not said:
+        return None
+    return statement(said, where=f"{spec}: args", source=f"args in {spec}", departs=True)
 
 
 def _timms(arguments: Mapping[str, Any], pretrained_cfg: Mapping[str, Any]) -> dict[str, Any]:

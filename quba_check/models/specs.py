@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from quba_check.demo import DEMO_MODELS
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError, OptionError, did_you_mean
 from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, zero_shot_spec
 from quba_check.protocol.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quba_check.models.classifier import Classifier
+    from quba_check.models.vocabulary import Statement
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
@@ -109,6 +112,7 @@ def load_classifier(
     classes: tuple[str, ...],
     image_size: int | None,
     arch: str | None = None,
+    preparation: Statement | None = None,
     device: str = "auto",
     precision: str = "auto",
     trust_pickle: bool = False,
@@ -123,7 +127,8 @@ def load_classifier(
         spec: what stands after `--model=`.
         classes: the suite's class names; the model must have as many outputs.
         image_size: side in pixels that the suite prepares images at for models that bring no preparation.
-        arch: timm name of the architecture, for checkpoints that hold weights alone; other specs ignore it.
+        arch: timm name of the architecture, for a checkpoint file; it comes before what the file says.
+        preparation: how images are prepared and what the outputs are, before all that the model says.
         device: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
         trust_pickle: unpickle checkpoints that run code while they are read.
@@ -137,9 +142,11 @@ def load_classifier(
 
     Raises:
         ModelError: the spec, the checkpoint, or the model cannot be used.
-        OptionError: device or precision is unknown or not there.
+        OptionError: device or precision is unknown or not there, or `arch` does not go with the spec.
     """
     read = check_spec(spec)
+    if arch is not None:
+        check_takes_architecture(arch, [read])
     from quba_check.models.loading import loaded
     from quba_check.models.network import Loading
 
@@ -151,6 +158,7 @@ def load_classifier(
             prompts=prompts or Prompts(),
             image_size=image_size,
             arch=arch,
+            preparation=preparation,
             device=device,
             precision=precision,
             trust_pickle=trust_pickle,
@@ -169,6 +177,23 @@ def _prefixed(text: str) -> ModelSpec | None:
         if name not in (text, ""):
             return ModelSpec(text, kind, zero_shot_spec(text).name if kind == "open_clip" else name)
     return None
+
+
+def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
+    """Check that `--quba-arch` is about one of the models: it names the architecture of checkpoint files.
+
+    Args:
+        arch: what the option says.
+        specs: the models of a run.
+
+    Raises:
+        OptionError: none of them is a checkpoint file; it would have been ignored.
+    """
+    if not any(spec.takes_architecture for spec in specs):
+        raise OptionError(
+            f"--quba-arch: got '{arch}', but '{specs[0].text}' is no checkpoint file and brings its own "
+            "architecture. Leave the option out (also of the ini file)."
+        )
 
 
 def _check_file(text: str, path: Path) -> None:

@@ -24,19 +24,22 @@ class Statement:
     Attributes:
         values: some of the keys of `KEYS`, with values that can be used; sequences are tuples.
         source: where this stands, as records and reports call it.
+        departs: whether it departs from what the model's own config says, which reports say aloud.
     """
 
     values: Mapping[str, Any]
     source: str
+    departs: bool = False
 
 
-def statement(config: object, *, where: str, source: str) -> Statement:
+def statement(config: object, *, where: str, source: str, departs: bool = False) -> Statement:
     """What a mapping states, after its keys and values were checked.
 
     Args:
         config: a mapping with some of `KEYS`.
         where: how a message begins.
         source: what records and reports call it.
+        departs: whether it departs from the model's own config.
 
     Raises:
         ModelError: no mapping, an unknown key, or a value that cannot be used.
@@ -50,7 +53,7 @@ def statement(config: object, *, where: str, source: str) -> Statement:
         if not is_usable(value):
             raise ModelError(f"{where}: {key} cannot be used, got {value!r}. Allowed: {allowed}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    return Statement(values, source)
+    return Statement(values, source, departs)
 
 
 def _is_number(value: object) -> bool:

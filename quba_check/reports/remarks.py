@@ -18,6 +18,8 @@ def remarks(record: Record) -> tuple[str, ...]:
     if record.interrupted:
         said.append("interrupted: not every demand was judged")
     said.extend(record.notes)
+    if record.model.outputs == "probabilities":
+        said.append("outputs taken for probabilities p: class scores are log p")
     if record.model.outputs == "sigmoids":
         said.append(
             "outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"

@@ -97,7 +97,12 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
     preparation = classifier.preparation
     assert (preparation.input_size, preparation.crop_pct, preparation.mean) == ((3, 64, 64), 0.9, (0.4,) * 3)
     assert preparation.std == timm.get_pretrained_cfg(ARCH).std
-    assert preparation.source == (f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)")
+    source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
+    assert preparation.source == source
+    assert classifier.notes[2] == (
+        f"images are prepared as {source} says: "
+        "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
+    )
 
 
 def test_a_checkpoint_of_torchvisions_reference_scripts():
@@ -187,7 +192,8 @@ def hub(model, tmp_path):
 def test_a_folder_of_the_hugging_face_hub(hub, model):
     classifier = load("hub")
     assert same(classifier, model)
-    assert (classifier.name, classifier.notes) == ("hub", ())
+    assert classifier.name == "hub"
+    assert classifier.notes == ()
     assert classifier.preparation.mean == (0.4, 0.4, 0.4)
     assert classifier.preparation.source == "config.json of hub"
 

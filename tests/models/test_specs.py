@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from quba_check.errors import ModelError
-from quba_check.models.specs import check_spec
+from quba_check.errors import ModelError, OptionError
+from quba_check.models.specs import check_spec, check_takes_architecture
 
 ARCHIVES = {
     "zipped.pt": ["net/data.pkl", "net/byteorder"],
@@ -115,4 +115,15 @@ def test_reading_a_spec_loads_no_torch():
     path = [entry for entry in sys.path if entry]
     assert (
         subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {code}"]).returncode == 0
+    )
+
+
+def test_an_architecture_is_for_checkpoint_files():
+    specs = [check_spec("demo"), check_spec("my_ckpt.pt")]
+    check_takes_architecture("resnet50", specs)
+    with pytest.raises(OptionError) as caught:
+        check_takes_architecture("resnet50", specs[:1])
+    assert str(caught.value) == (
+        "--quba-arch: got 'resnet50', but 'demo' is no checkpoint file and brings its own architecture. "
+        "Leave the option out (also of the ini file)."
     )
