@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from tiny import write_models, write_suite
 
 from quba_check.cli import main
+from quba_check.doctor.examination import EXAMINATIONS, Examination
 
 GATE = """\
 schema: 1
@@ -17,6 +20,7 @@ dimensions:
   shape_bias: {min: 0.1, optional: true}
 """
 NETS = "doctors_models"
+SICK = f"{NETS}:a_buffer_that_counts"
 CHECKS = 3
 SHOWN = 20
 
@@ -54,3 +58,114 @@ def test_the_second_time_nothing_is_done_anew(here, capsys) -> None:
     assert doctors_models.COUNTS["forward"] == 0
     again = " ".join(capsys.readouterr().out.split())
     assert again == first.strip().replace(" shown)", " shown; as found before)")
+
+
+def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
+    assert doctor(model="a_buffer_that_counts") == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        f"{NETS}:a_buffer_that_counts: a forward pass in eval mode writes to the",
+        "  model.",
+        "  evidence: after 20 images, 1 tensor is not what it was: seen",
+        "  fix: write to buffers only `if self.training:`",
+        "",
+        f"{NETS}:a_buffer_that_counts on tiny: 1 problem (3 checks; 87 images",
+        "  decoded, 20 shown)",
+    ]
+
+
+def test_another_number_of_classes_is_a_finding(here, capsys) -> None:
+    assert doctor(model="four_classes") == 1
+    assert capsys.readouterr().out.splitlines()[:5] == [
+        f"{NETS}:four_classes: the model has 4 classes, the suite has 3.",
+        "  evidence: 4 numbers an image; 3 classes in the suite (apple, brick, cloud);",
+        "    one more: a class for the background, or labels that were counted from 1",
+        "  fix: give a model of 3 classes, or the suite of this model's classes",
+        "",
+    ]
+
+
+def test_json_says_what_was_examined_and_found(here, capsys) -> None:
+    assert doctor("--json", model="a_buffer_that_counts") == 1
+    made = json.loads(capsys.readouterr().out)
+    assert made == [
+        {
+            "schema": 1,
+            "model": SICK,
+            "suite": "tiny",
+            "root": str(here / "data"),
+            "device": made[0]["device"],
+            "precision": "fp32",
+            "form": "full",
+            "checks": made[0]["checks"],
+            "decoded": 87,
+            "forwards": 20,
+            "remembered": False,
+            "findings": [
+                {
+                    "check": "steadiness",
+                    "problem": f"{SICK}: a forward pass in eval mode writes to the model.",
+                    "evidence": "after 20 images, 1 tensor is not what it was: seen",
+                    "fix": "write to buffers only `if self.training:`",
+                    "severity": "problem",
+                }
+            ],
+        }
+    ]
+    assert made[0]["checks"][:3] == ["sets", "images", "steadiness"]
+    assert EXAMINATIONS.validate_python(made)[0].is_healthy is False
+
+
+def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:
+    arguments = ["--quba-data=data", "--quba-store=store", "--quba-report=r.json", "--quba-workers=1"]
+    assert main(["doctor", "g.yaml", f"--model={NETS}:net", *arguments]) == 0
+    assert "healthy" in capsys.readouterr().out
+    assert not (here / "r.json").exists()
+
+
+def test_several_models_and_threshold_files(here, capsys) -> None:
+    (here / "h.yaml").write_text("schema: 1\ndimensions: {object_focus: {min: 0.5}}\n", encoding="utf-8")
+    shutil.rmtree(here / "data" / "mixed_same")
+    assert doctor("--thresholds=h.yaml", f"--model={NETS}:other") == 1
+    out = " ".join(capsys.readouterr().out.split())
+    told = f"object_focus cannot be measured: the set 'mixed_same' is not there: looked for {here}"
+    assert out.count(told) == 2
+    assert "evidence: demanded by h.yaml:2 fix: add the images" in out
+    assert [f"{NETS}:{name} on tiny: 1 problem" in out for name in ("net", "other")] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "quba-check doctor: the following arguments are required: --model"),
+        (["--model=demmo"], "demmo: is no model spec. Allowed: "),
+        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown 'cup'."),
+        ([f"--model={NETS}:net", "--data=dat"], "there is no such data folder. Did you mean 'data'?"),
+        (
+            [f"--model={NETS}:nett", "--data=data"],
+            f"{NETS}:nett: '{NETS}' has no 'nett'. Did you mean 'net'?",
+        ),
+        (
+            [f"--model={NETS}:net", "--data=data", "--order=none.txt"],
+            "--order: none.txt cannot be read (No such file or directory). Allowed: a text file with a class "
+            "name in each line.",
+        ),
+    ],
+)
+def test_mistakes_in_options_end_with_4_and_one_line(here, capsys, arguments, message) -> None:
+    assert main(["doctor", *arguments]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("ERROR: ")
+    assert message in line
+
+
+def test_the_schema_is_printed(capsys) -> None:
+    assert main(["schema", "doctor"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["type"] == "array"
+    assert set(schema["$defs"]["Examination"]["properties"]) == set(
+        Examination.model_json_schema()["properties"]
+    )
