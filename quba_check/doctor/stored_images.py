@@ -76,9 +76,11 @@ def check(patient: Patient) -> Iterator[Finding]:
                     seen.setdefault((view.set, one.defect), []).append(one)
                     if one.defect == "broken":
                         patient.leave_out(view, one.example)
-    for (name, defect), cases in seen.items():
-        if len(cases) > RARE.get(defect, 0) * looked[name]:
-            yield _finding(name, defect, cases, looked[name])
+    for name, images in looked.items():
+        for defect in PROBLEMS:
+            cases = seen.get((name, defect), [])
+            if len(cases) > RARE.get(defect, 0) * images:
+                yield _finding(name, defect, cases, images)
 
 
 def _finding(name: str, defect: Defect, cases: Sequence[Seen], looked: int) -> Finding:
