@@ -79,10 +79,12 @@ def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
         )
         return
     counts = {view: suite.counts([view])[name] for view in need.views}
-    odd = {view: count for view, count in counts.items() if count.expected not in (None, count.images)}
+    # Of a set under a limit the images that there are count, not those that are looked at.
+    whole = {view: count.found or count.images for view, count in counts.items()}
+    odd = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
     if odd and not any(suite.generates(view) for view in odd):
         shown = listed(
-            (f"{view}: {count.images:,} of {count.expected:,}" for view, count in odd.items()), SHOWN
+            (f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in odd.items()), SHOWN
         )
         share = "" if len(counts) == 1 else f" in {len(odd)} of {len(counts)} conditions"
         yield _finding(
@@ -115,18 +117,24 @@ def _of_classes(patient: Patient) -> Iterator[Finding]:
         yield _finding(
             f"class_balance cannot be measured: {few}.",
             f"{_shown(suite, scarce, counts)}; {_demanded(patient.needs['class_balance'])}",
-            "add images of these classes to the clean set, or drop the demand",
+            f"{_more_images(suite)}, or drop the demand",
         )
         return
     empty = np.flatnonzero(counts == 0)
     usual = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
     # Were images drawn at random, this many classes would get none by chance.
-    if len(empty) and len(counts) * np.exp(-usual) < CHANCE:
+    if suite.draw.limit is None and len(empty) and len(counts) * np.exp(-usual) < CHANCE:
         yield _finding(
             f"the set 'clean': {_some(len(empty), len(counts))} no image.",
             f"{_shown(suite, empty, counts)}; the others have {usual:g} each, by the median",
             "add images of these classes, or take them out of the suite's classes",
         )
+
+
+def _more_images(suite: Suite) -> str:
+    limit = suite.draw.limit
+    more = "add images of these classes to the clean set"
+    return more if limit is None else f"raise --quba-limit, now {limit:,}, or {more}"
 
 
 def _some(some: int, all_: int) -> str:

@@ -115,5 +115,6 @@ def _address(patient: Patient, evaluation: Evaluation) -> str:
             "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
             "views": [str(view) for view in suite.views()],
             "images": _count(suite, CLEAN),
+            "limit": suite.draw.limit,
         }
     )

@@ -14,6 +14,7 @@ from quba_check.doctor import coverage
 from quba_check.doctor.patient import Patient
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
+from quba_check.suites.draw import Draw
 from quba_check.suites.places import open_suite
 
 NEEDS = {
@@ -37,8 +38,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def told(classifier: Classifier, root: Path):
-    def texts(needs=NEEDS) -> list[str]:
-        patient = Patient(classifier, open_suite(root), needs=needs)
+    def texts(needs=NEEDS, limit: int | None = None) -> list[str]:
+        patient = Patient(classifier, open_suite(root, Draw(limit)), needs=needs)
         found = [finding.text() for finding in coverage.check(patient)]
         assert (patient.decoded, patient.forwards) == (0, 0)
         return found
@@ -142,6 +143,16 @@ def test_class_balance_needs_two_images_of_every_class(told, root: Path) -> None
         "  fix: add images of these classes to the clean set, or drop the demand"
     ]
     assert told({"accuracy": ["g.yaml:3"]}) == []
+
+
+def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
+    assert told({"accuracy": ["g.yaml:3"]}, limit=3) == []
+    assert told(limit=3) == [
+        "class_balance cannot be measured: 3 of 3 classes have fewer than two clean images.\n"
+        "  evidence: apple has 1, brick has 1, cloud has 1; demanded by g.yaml:6\n"
+        "  fix: raise --quba-limit, now 3, or add images of these classes to the clean set, or drop the "
+        "demand"
+    ]
 
 
 @pytest.mark.parametrize(("each", "named"), [(9, True), (3, False)])
