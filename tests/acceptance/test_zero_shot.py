@@ -7,6 +7,8 @@ import shutil
 from acceptance.runs import NINE
 from clip_files import write_folder
 
+from quba_check.progress import Board
+
 PROMPTS = "prompts: {templates: ['a photo of a {}.', 'a {}'], names: {brick: red brick}}\n"
 
 
@@ -20,7 +22,11 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
     model = write_folder(folder / "tiny-clip", seed=0)
     spec = "open_clip:local-dir:tiny-clip"
 
+    told: list[str] = []
+    add = Board.add
+    monkeypatch.setattr(Board, "add", lambda self, view, *rest: told.append(view) or add(self, view, *rest))
     judge_cold("thresholds/x.yaml", "--quba-report=record.json", model=spec)
+    assert told[0] == "class texts, 0 of 6 read"
     record = judge_cold.record()
     assert [name for name in NINE if "value" in record["measurements"][name]] == list(NINE)
     tower = sum(parameter.numel() for parameter in model.visual.parameters())

@@ -153,6 +153,18 @@ def test_weights_are_counted_wherever_they_are_stored(tmp_path):
     assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 4 + 2 * 5 + 21 + 11
 
 
+def test_quantised_weights_count(tmp_path):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole = mean_of_colours(tmp_path / "whole.onnx")
+    quantize_dynamic(whole, tmp_path / "small.onnx", weight_type=QuantType.QInt8)
+    weights = [tensor.data_type for tensor in onnx.load(tmp_path / "small.onnx").graph.initializer]
+    assert TensorProto.INT8 in weights
+    small = load(tmp_path / "small.onnx")
+    assert small.parameters == load(whole).parameters == 9
+    torch.testing.assert_close(small.raw(images(4)), load(whole).raw(images(4)), atol=0.02, rtol=0)
+
+
 def test_of_several_outputs_the_table_is_read(tmp_path):
     classifier = load(mean_of_colours(tmp_path / "x.onnx", extra_outputs=["features"]))
     torch.testing.assert_close(classifier.raw(images(3)), images(3).mean(dim=(2, 3)))
