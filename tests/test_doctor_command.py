@@ -21,7 +21,7 @@ dimensions:
 """
 NETS = "doctors_models"
 SICK = f"{NETS}:a_buffer_that_counts"
-CHECKS = 3
+CHECKS = 5
 SHOWN = 20
 
 
@@ -70,7 +70,7 @@ def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
         "  evidence: after 20 images, 1 tensor is not what it was: seen",
         "  fix: write to buffers only `if self.training:`",
         "",
-        f"{NETS}:a_buffer_that_counts on tiny: 1 problem (3 checks; 87 images",
+        f"{NETS}:a_buffer_that_counts on tiny: 1 problem ({CHECKS} checks; 87 images",
         "  decoded, 20 shown)",
     ]
 

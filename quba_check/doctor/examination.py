@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from quba_check.doctor import coverage, steadiness, stored_images
+from quba_check.doctor import answers, coverage, output_kinds, steadiness, stored_images
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import UserError
@@ -33,6 +33,8 @@ LISTINGS: tuple[Check, ...] = (Check("sets", coverage.check),)
 CHECKS: tuple[Check, ...] = (
     Check("images", stored_images.check),
     Check("steadiness", steadiness.check, is_final=True),
+    Check("outputs", output_kinds.check),
+    Check("answers", answers.check),
 )
 """In order: what makes answers meaningless comes before what reads them."""
 

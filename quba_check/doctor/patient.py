@@ -15,7 +15,7 @@ from torch import Tensor
 from quba_check.doctor.sampling import stratified
 from quba_check.engine.loader import Preparer, batches
 from quba_check.models.classifier import Classifier
-from quba_check.models.outputs import OutputKind, output_kind, to_logits
+from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
 from quba_check.models.preparation import Preparation
 from quba_check.protocol.settings import STANDARD, Protocol
 from quba_check.protocol.view import CLEAN, View
@@ -41,6 +41,13 @@ class Variant:
 
     preparation: Preparation
     is_bgr: bool = False
+
+
+def contradicts(seen: OutputKind, stated: OutputKind) -> bool:
+    """Whether answers that look so cannot be what is stated. Logits may look like all but probabilities."""
+    if stated == "logits":
+        return seen == "probabilities"
+    return SPECIFIC_TO_GENERAL.index(seen) > SPECIFIC_TO_GENERAL.index(stated)
 
 
 class Patient:
@@ -125,15 +132,23 @@ class Patient:
         self.witnesses.update((str(self.suite.path(example)), None) for example in drawn)
         return drawn
 
-    def inputs(self, examples: Sequence[Example], view: View = CLEAN) -> Tensor:
-        """The model's inputs for examples of a view, as when it is measured; (N, 3, H, W) on its device.
+    def inputs(
+        self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
+    ) -> Tensor:
+        """The model's inputs for a batch of examples of a view; (N, 3, H, W) on its device.
+
+        Args:
+            examples: of the view's set.
+            view: which set they are of.
+            variant: how they are shown; None as when the model is measured.
 
         Raises:
             SuiteError: an image cannot be decoded.
         """
-        prepare = self._prepare(view.images, self.classifier.preparation)
+        variant = variant or self.usual
+        prepare = self._prepare(view.images, variant.preparation)
         ((_, images),) = batches(examples, prepare, len(examples), self._pool)
-        return self.classifier.normalise(images.to(self.classifier.device).float().div(255))
+        return self._shown(images, variant)
 
     def show(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
         """What the module returns for a batch of inputs now; see `Classifier.raw`. (N, C) on the CPU."""
@@ -159,15 +174,9 @@ class Patient:
         variant = variant or self.usual
         known = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in known]
-        classifier = self.classifier
-        if variant.preparation != classifier.preparation:
-            classifier = replace(classifier, preparation=variant.preparation)
         for chunk, images in batches(new, self._prepare(view.images, variant.preparation), BATCH, self._pool):
-            pixels = images.to(classifier.device).float().div(255)
-            if variant.is_bgr:
-                pixels = pixels.flip(1)
             with torch.no_grad():
-                answers = classifier.raw(classifier.normalise(pixels)).cpu()
+                answers = self.classifier.raw(self._shown(images, variant)).cpu()
             self.forwards += len(chunk)
             known.update((example.index, row) for example, row in zip(chunk, answers, strict=True))
         return torch.stack([known[example.index] for example in examples])
@@ -180,10 +189,16 @@ class Patient:
 
     @cached_property
     def outputs(self) -> OutputKind:
-        """What the model returns: as stated, else as its answers to clean images look."""
-        if self.classifier.outputs is not None:
-            return self.classifier.outputs
-        return output_kind(self.raw(self.sample(limit=BATCH)), half=self.classifier.precision != "fp32")
+        """What the model returns: as stated, unless its answers to clean images contradict that."""
+        raw = self.raw(self.sample(limit=BATCH))
+        seen = output_kind(raw, half=self.classifier.precision != "fp32")
+        stated = self.classifier.outputs
+        return seen if stated is None or contradicts(seen, stated) else stated
+
+    def _shown(self, images: Tensor, variant: Variant) -> Tensor:
+        prepared = replace(self.classifier, preparation=variant.preparation)
+        inputs = prepared.normalise(images.to(self.classifier.device).float().div(255))
+        return inputs.flip(1) if variant.is_bgr else inputs
 
     def _prepare(self, view: View, preparation: Preparation) -> Callable[[Example], Tensor]:
         # Variants of the normalisation differ in nothing that happens before it.

@@ -97,15 +97,14 @@ class Addresses:
         return address_of(self._content_of_shards(view))
 
     def _content_of_shards(self, view: View) -> tuple[str, ...]:
-        images = self._suite.listed_as(view)
+        images = View(CLEAN_SET) if self._suite.generates(view) else view.images
         if images not in self._contents:
             examples = self._suite.examples(images)
             digests = self._digests.digests([self._suite.path(example) for example in examples])
-            # Of a container, its content and which of its images; of sampled corruptions, which one.
+            # Of a container, its content and which of its images.
             rows = [
                 [example.index, example.label, example.texture, digest]
                 + ([] if example.member is None else [example.member])
-                + list(example.condition or ())
                 for example, digest in zip(examples, digests, strict=True)
             ]
             self._contents[images] = tuple(

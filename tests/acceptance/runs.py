@@ -52,18 +52,22 @@ quba: {min_score: -100, min_grade: F}
 
 
 def examined(clean: int = CLEAN_IMAGES) -> int:
-    """Images that the doctor shows a healthy model before a first run: eight twice and half of them again."""
+    """Images that the doctor shows a healthy model before a first run: eight twice and half of them again.
+
+    With sixteen clean images or more it reads answers too, and what that costs depends on them: see
+    `Project.examined`.
+    """
     probe = min(8, clean)
     return 2 * probe + (probe + 1) // 2
 
 
-def closed_form(clean: int = CLEAN_IMAGES) -> dict[str, int]:
+def closed_form(clean: int = CLEAN_IMAGES, look: int | None = None) -> dict[str, int]:
     """Images of all passes that nine dimensions cost: clean, FGSM, eleven of PGD; every other image once.
 
-    The doctor's look comes before.
+    The doctor's look comes before, with so many images.
     """
     measured = clean + clean + 11 * clean + OTHER_IMAGES
-    return {"forward": measured + examined(clean), "backward": clean + 10 * clean}
+    return {"forward": measured + (examined(clean) if look is None else look), "backward": clean + 10 * clean}
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,11 @@ class Project:
     def passes(self) -> Counter[str]:
         """Images of the forward and backward passes that all processes made so far."""
         return passes(self.root / "passes")
+
+    def examined(self) -> int:
+        """Images that the doctor says it has shown the model."""
+        kept = (self.store / "doctor").glob("*.json")
+        return sum(json.loads(path.read_text(encoding="utf-8"))["forwards"] for path in kept)
 
     def record(self, name: str = "record.json") -> dict[str, Any]:
         """A record that `--quba-report` named."""

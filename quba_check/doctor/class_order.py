@@ -1,0 +1,159 @@
+"""Whether the model's outputs stand for the suite's classes in another order than the suite lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.doctor.chances import ALPHA, by_luck
+from quba_check.doctor.finding import Finding
+from quba_check.doctor.orders import Order, estimated_order, orders_that_models_carry, plausible_orders
+from quba_check.doctor.patient import Patient, Variant
+from quba_check.errors import listed
+from quba_check.protocol.view import CLEAN
+from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
+from quba_check.suites.suite import Example
+
+_FEW, _MANY = 64, 512
+_PER_CLASS, _FEWEST, _ENOUGH = 16, 6, 320
+"""Images of a class from which an order is estimated and confirmed, half each: so many where they are few in
+all, at least, and so many in all."""
+_GOOD = 0.95
+_GAIN = 0.1
+"""A named order must lift the accuracy by this much; an estimated one is held to its second half alone."""
+_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """An order in which the answers are right more often.
+
+    Attributes:
+        order: the order.
+        before: accuracy in the suite's own order.
+        after: accuracy in this order.
+        n: images on which both were taken.
+    """
+
+    order: Order
+    before: float
+    after: float
+    n: int
+
+
+def accuracy_lift(patient: Patient, variant: Variant, *, many: bool) -> Lift | None:
+    """The order that surely lifts the accuracy on the clean set, if there is one.
+
+    Orders that names suggest come first; then one that is estimated from half of the images and has to hold
+    on the other half.
+
+    Args:
+        patient: whose answers are read.
+        variant: how the model is shown its images.
+        many: look at up to 512 images instead of 64.
+    """
+    examples = patient.sample(limit=_MANY if many else _FEW)
+    top1, label = answers(patient, examples, variant), labels(examples)
+    named = _named(patient, examples, top1, label)
+    if named is not None:
+        return named
+    classes = len(patient.suite.classes)
+    enough = max(min(_PER_CLASS * classes, _ENOUGH), len(examples))
+    is_good = float((top1 == label).mean()) >= _GOOD
+    if (patient.short and not many) or enough < _FEWEST * classes or is_good:
+        return None
+    examples = patient.sample(limit=enough)
+    return _estimated(patient, answers(patient, examples, variant), labels(examples))
+
+
+def finding(patient: Patient, lift: Lift) -> Finding:
+    """What is said of a wrong order."""
+    spec = patient.classifier.spec
+    return Finding(
+        check="class order",
+        problem=f"{spec}: the model's outputs are in another class order than the suite's: "
+        f"in {lift.order.words}.",
+        evidence=f"on {lift.n} clean images accuracy {lift.before:.3f} in the suite's order, "
+        f"{lift.after:.3f} in that one",
+        fix=_fix(patient, lift.order),
+    )
+
+
+def answers(patient: Patient, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
+    """(N,) which output is highest."""
+    top1: NDArray[np.int64] = patient.raw(examples, variant=variant).argmax(dim=1).numpy()
+    return top1
+
+
+def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """(N,) classes of the suite."""
+    return np.array([example.label for example in examples], dtype=np.int64)
+
+
+def candidates(patient: Patient) -> tuple[Order, ...]:
+    """The orders that names, folders, the model and the user suggest."""
+    classes = patient.suite.classes
+    folders: dict[int, set[str]] = {}
+    for example in patient.suite.examples(CLEAN):
+        folders.setdefault(example.label, set()).add(PurePosixPath(example.name).parent.name)
+    one_each = {k: min(names) for k, names in folders.items() if len(names) == 1}
+    supplied = [] if patient.order is None else [("the order that was supplied", patient.order)]
+    return plausible_orders(
+        classes,
+        names=patient.suite.class_names,
+        folders=one_each if len(set(one_each.values())) == len(classes) else {},
+        supplied=[*supplied, *orders_that_models_carry(patient.classifier.module)],
+    )
+
+
+def _named(
+    patient: Patient, examples: Sequence[Example], top1: NDArray[np.int64], label: NDArray[np.int64]
+) -> Lift | None:
+    orders = candidates(patient)
+    direct = top1 == label
+    found: list[Lift] = []
+    for order in orders:
+        right = top1 == order.columns(patient.suite.classes)[label]
+        lift = Lift(order, float(direct.mean()), float(right.mean()), len(examples))
+        if lift.after - lift.before >= _GAIN and by_luck(direct, right) < ALPHA / len(orders):
+            found.append(lift)
+    return max(found, key=lambda lift: lift.after, default=None)
+
+
+def _estimated(patient: Patient, top1: NDArray[np.int64], label: NDArray[np.int64]) -> Lift | None:
+    second = np.zeros(len(label), dtype=bool)
+    for k in np.unique(label):
+        second[np.flatnonzero(label == k)[1::2]] = True
+    order = estimated_order(patient.suite.classes, label[~second], top1[~second])
+    if order is None:
+        return None
+    direct = (top1 == label)[second]
+    right = (top1 == order.columns(patient.suite.classes)[label])[second]
+    if by_luck(direct, right) >= ALPHA / 10:
+        return None
+    return Lift(order, float(direct.mean()), float(right.mean()), int(second.sum()))
+
+
+def _fix(patient: Patient, order: Order) -> str:
+    classes = patient.suite.classes
+    if order.shift:
+        end, other = ("first", "last") if order.shift > 0 else ("last", "first")
+        return (
+            f"wrap the model in a callable that moves the outputs: its {end} output stands for another class "
+            f"than '{classes[0 if order.shift > 0 else -1]}', and the suite's {other} class has none\n"
+            f"logits.roll({-order.shift}, dims=1) brings the others to their places"
+        )
+    if len(classes) == IMAGENET_CLASS_COUNT and classes == imagenet_classes():
+        return (
+            "wrap the model in a callable that returns its outputs in the order of the synsets, "
+            f"{listed(classes, 3)}"
+        )
+    shown = ", ".join(order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
+    return (
+        f"list the classes in quba-data.yaml in the order of the model's outputs\nclasses: [{shown}]\n"
+        "labels that are written as numbers count in that list, so write names instead"
+    )
