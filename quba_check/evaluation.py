@@ -240,6 +240,7 @@ class Evaluation:
             name=self.suite.name,
             root=str(self.suite.root),
             fingerprint=address_of(dict(contents)),
+            sample="one" if self.facts.suite.samples_corruptions else "all",
             sets=dict(sets),
         )
 

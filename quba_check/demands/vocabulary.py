@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from quba_check.demands.schema import POPULATIONS
@@ -59,6 +60,11 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
         else f"Allowed: demands on {dimension.name} itself."
     )
     where = document.at_key(location)
+    if name not in parts and suite.samples_corruptions and _has_part(dimension, name, suite):
+        raise ThresholdError(
+            f"{where}: {dimension.name}.{name} is not measured where the suite's manifest says sample: one. "
+            f"Allowed: demands on {dimension.name} itself, or sample: all in the manifest."
+        )
     if name not in parts:
         raise ThresholdError(
             f"{where}: {dimension.name} has no part '{name}'.{did_you_mean(name, allowed)} {choice}"
@@ -68,6 +74,12 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
             f"{where}: {dimension.name}.{name} is for reports only, not for demands. {choice}"
         )
     return parts[name]
+
+
+def _has_part(dimension: Dimension, name: str, suite: SuiteFacts) -> bool:
+    """Whether there would be such a part if corruptions were not sampled."""
+    whole = replace(suite, samples_corruptions=False)
+    return any(part.name == name for part in dimension.parts(whole))
 
 
 def _check_entry(

@@ -24,7 +24,7 @@ from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimensio
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
 from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 
 RESERVED = ("quba",)
 """Names that mean something else in threshold files."""
@@ -103,6 +103,8 @@ def _checked(
 
 
 def _check_view(where: str, view: View) -> None:
+    if view == SAMPLED:
+        return
     if view.set == CORRUPTIONS_SET:
         if view.corruption not in CORRUPTIONS:
             near = did_you_mean(str(view.corruption), CORRUPTIONS)

@@ -8,7 +8,12 @@ from quba_check.errors import UnmeasurableError
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
+
+GATE_RUN = (
+    "gate run: each image was shown under one of the 75 corruptions and severities, in balanced turn; "
+    "sample: all in the suite's manifest shows each under all"
+)
 
 
 def _corrupted(corruption: str, severity: int) -> View:
@@ -16,10 +21,14 @@ def _corrupted(corruption: str, severity: int) -> View:
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
+    if suite.samples_corruptions:
+        return (CLEAN, SAMPLED)
     return (CLEAN, *(_corrupted(name, severity) for name in suite.corruptions for severity in SEVERITIES))
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    if suite.samples_corruptions:
+        return ()
     return (
         *(
             Part(name, "ratio", "high", f"relative accuracy under {name.replace('_', ' ')}, all severities")
@@ -45,6 +54,8 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Mean over corruptions of the mean over severities of acc(corrupted) / acc(clean).
 
+    Where the suite samples corruptions, every image stands for its condition: conditions have equally many.
+
     Raises:
         UnmeasurableError: there are no corruptions, a set is empty, or the clean accuracy is 0.
     """
@@ -53,6 +64,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         raise UnmeasurableError(
             "the suite has no corruptions; declare the set 'corruptions'", missing_data=True
         )
+    if facts.suite.samples_corruptions:
+        sampled = ratios(predictions, [SAMPLED])[SAMPLED]
+        return Measurement.of("corruption_robustness", sampled.quantity(), notes=(GATE_RUN,))
     found = ratios(predictions, (_corrupted(name, severity) for name in names for severity in SEVERITIES))
     parts = {
         name: mean_ratio([found[_corrupted(name, severity)] for severity in SEVERITIES]) for name in names

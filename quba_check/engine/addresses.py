@@ -97,14 +97,15 @@ class Addresses:
         return address_of(self._content_of_shards(view))
 
     def _content_of_shards(self, view: View) -> tuple[str, ...]:
-        images = View(CLEAN_SET) if self._suite.generates(view) else view.images
+        images = self._suite.listed_as(view)
         if images not in self._contents:
             examples = self._suite.examples(images)
             digests = self._digests.digests([self._suite.path(example) for example in examples])
-            # Of a container, its content and which of its images.
+            # Of a container, its content and which of its images; of sampled corruptions, which one.
             rows = [
                 [example.index, example.label, example.texture, digest]
                 + ([] if example.member is None else [example.member])
+                + list(example.condition or ())
                 for example, digest in zip(examples, digests, strict=True)
             ]
             self._contents[images] = tuple(

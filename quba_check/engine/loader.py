@@ -53,10 +53,11 @@ class Preparer:
         """
         if not self._suite.generates(view):
             return lambda example: self._prepared(example, crop)
-        name, severity = str(view.corruption), int(view.severity or 0)
-        number = CORRUPTIONS.index(name)
+        own = str(view.corruption), int(view.severity or 0)
 
         def corrupted_example(example: Example) -> torch.Tensor:
+            name, severity = example.condition or own
+            number = CORRUPTIONS.index(name)
             image = self._kept(example, crop).permute(1, 2, 0).numpy()
             rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
             return torch.from_numpy(corrupted(image, name, severity, rng)).permute(2, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -132,6 +133,29 @@ def pretrained(name: str, *, spec: str) -> nn.Module:
             f"{spec}: its pretrained weights could not be loaded ({described(error)}). "
             f"Without a network give a checkpoint file and --quba-arch={name.partition('.')[0]}."
         ) from error
+
+
+def converted(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor] | None:
+    """A state dict of an architecture's first release under timm's names, as timm itself converts it.
+
+    Args:
+        state: tensors by name.
+        module: the architecture that they are meant for.
+
+    Returns:
+        Tensors by timm's names; None where timm has no conversion, or one that would change tensors, such as
+        position embeddings resampled for another image size.
+    """
+    convert = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+    try:
+        found = None if convert is None else convert(dict(state), module)
+    except Exception:  # noqa: BLE001  made for other state dicts than this one
+        return None
+    if not isinstance(found, Mapping) or found.keys() == state.keys():
+        return None
+    sizes = {tensor.numel() for tensor in state.values()}
+    kept = all(isinstance(tensor, Tensor) and tensor.numel() in sizes for tensor in found.values())
+    return dict(found) if kept else None
 
 
 def classifier_layers(module: nn.Module) -> tuple[str, ...]:

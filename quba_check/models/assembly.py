@@ -11,6 +11,7 @@ from quba_check.models.architectures import (
     architecture,
     check_architecture,
     classifier_layers,
+    converted,
     fitting_architecture,
 )
 from quba_check.models.checkpoint import read_checkpoint
@@ -85,13 +86,22 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
         arguments=plan.arguments,
     )
     placement = placed(checkpoint.state, module, classifier_layers(module))
+    renamed = None if placement.is_fitting else converted(placement.state, module)
+    notes = [*plan.notes, *_notes(checkpoint, placement)]
+    if renamed is not None:
+        again = placed(renamed, module, classifier_layers(module))
+        if again.is_fitting:
+            placement = again
+            notes.append(
+                f"names of the weights were converted to timm's, as timm does for {plan.architecture}"
+            )
     _check_fit(checkpoint, placement, module, plan, path, spec, how)
     module.load_state_dict(dict(placement.state), strict=False)
     return Network(
         module,
         plan.architecture,
         statements=(plan.statement,) if plan.statement else (),
-        notes=(*plan.notes, *_notes(checkpoint, placement)),
+        notes=tuple(notes),
     )
 
 

@@ -28,6 +28,7 @@ class Placement:
         left_out: names of tensors that are not the model's.
         fit: how the rest fits.
         rivals: other prefixes under which a model that fits just as well was found.
+        is_fitting: whether it fits, but for the number of classes perhaps.
     """
 
     state: Mapping[str, Tensor]
@@ -35,6 +36,7 @@ class Placement:
     left_out: tuple[str, ...]
     fit: Fit
     rivals: tuple[str, ...] = ()
+    is_fitting: bool = False
 
 
 def placed(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str, ...]) -> Placement:
@@ -64,7 +66,7 @@ def placed(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str
     fitting = {prefix: placement for prefix, placement in tried.items() if _fits(placement.fit, classifier)}
     if fitting:
         first, *others = fitting
-        return replace(fitting[first], rivals=tuple(others))
+        return replace(fitting[first], is_fitting=True, rivals=tuple(others))
     return min(tried.values(), key=lambda placement: placement.fit.count)
 
 

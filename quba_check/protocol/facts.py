@@ -19,6 +19,7 @@ class SuiteFacts:
         corruptions: names of the corruptions, in the field's usual order.
         spaces: for each declared set, the label space it declares; None is the model's own.
         generates_corruptions: corruptions are made from the clean set instead of read from files.
+        samples_corruptions: each image is shown under one corruption at one severity, not under all.
         class_names: readable names of those classes; empty where they have none but their numbers.
     """
 
@@ -28,6 +29,7 @@ class SuiteFacts:
     corruptions: tuple[str, ...]
     spaces: Mapping[str, str | None]
     generates_corruptions: bool = False
+    samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
 
 

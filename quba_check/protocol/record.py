@@ -97,11 +97,16 @@ class SetRow(_Row):
 
 
 class SuiteRow(_Row):
-    """The suite it was measured on."""
+    """The suite it was measured on.
+
+    Attributes:
+        sample: `one` marks a gate run: each image was shown under one corruption, not under all.
+    """
 
     name: str
     root: str
     fingerprint: str
+    sample: Literal["one", "all"] = "all"
     sets: dict[str, SetRow] = Field(default_factory=dict)
 
 

@@ -78,5 +78,8 @@ class View:
 CLEAN = View(CLEAN_SET, columns="probabilities")
 """The clean set. Every dimension that looks at it asks for this one view, so that it is predicted once."""
 
+SAMPLED = View(CORRUPTIONS_SET, corruption="sampled")
+"""Each image of the corruptions under one of them at one severity, in balanced turn."""
+
 FGSM = View(CLEAN_SET, attack="fgsm")
 PGD = View(CLEAN_SET, attack="pgd")

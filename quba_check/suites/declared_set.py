@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from quba_check.protocol.view import SEVERITIES, View
 
 ARRAYS = "arrays"
+Sample = Literal["one", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class DeclaredSet:
         expected: images it is published with (per corruption and severity for corruptions).
         prepared: stored at its final size.
         space: label space that its labels are in; None is the model's own.
+        sample: `one`: corruptions are sampled, one for each image.
     """
 
     name: str
@@ -44,6 +47,7 @@ class DeclaredSet:
     expected: int | None
     prepared: bool
     space: str | None = None
+    sample: Sample = "all"
 
     def source_of(self, view: View) -> Source:
         """Where the images of one of its views are.

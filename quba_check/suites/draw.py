@@ -1,4 +1,4 @@
-"""Which images of a set a run looks at."""
+"""Which images of a set a run looks at, and under which of several conditions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_LIMIT_STREAM = 0x11
+_LIMIT_STREAM, _TURN_STREAM = 0x11, 0x75
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,24 @@ class Draw:
             # Evenly spread over [0, 1) from a random start: below any place lies its share of each class.
             places[own] = (np.arange(len(own)) + rng.random()) / len(own)
         return np.sort(np.argsort(places, kind="stable")[: self.limit])
+
+    def turns(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
+        """One of several conditions for each image.
+
+        Images of a class come to the conditions in turn, in blocks that hold each once in random order, so
+        that each condition has as many images of every class as the others, up to one or two.
+
+        Args:
+            labels: class of each image.
+            conditions: how many there are.
+        """
+        rng = np.random.default_rng([self.seed, _TURN_STREAM])
+        shuffled = rng.permutation(len(labels))
+        order = shuffled[np.argsort(np.asarray(labels)[shuffled], kind="stable")]
+        blocks = [rng.permutation(conditions) for _ in range(0, len(labels), conditions)]
+        turns = np.empty(len(labels), dtype=np.intp)
+        turns[order] = np.concatenate(blocks)[: len(labels)]
+        return turns
 
 
 WHOLE = Draw()

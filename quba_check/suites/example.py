@@ -19,6 +19,7 @@ class Example:
         texture: class of its second cue in that space; `OUTSIDE` where it has none.
         member: which image of the container it is; None where the file is the image.
         reader: the reader that opens the container; None where there is none.
+        condition: corruption and severity, in a view where each image has its own.
     """
 
     index: int
@@ -27,6 +28,7 @@ class Example:
     texture: int = OUTSIDE
     member: str | None = None
     reader: str | None = None
+    condition: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,8 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
             )
             raise _wrong(document, (*where, "partial"), text)
         return
-    if others := sorted(given - {"generate"}):
-        text = f"sets.corruptions: generate goes alone, got {listed(others)} beside it."
+    if others := sorted(given - {"generate", "sample"}):
+        text = f"sets.corruptions: beside generate only sample may stand, got {listed(others)}."
         raise _wrong(document, (*where, others[0]), text)
     if sets.clean is None:
         text = "sets.corruptions.generate: there is no set 'clean' to make them from."
@@ -167,4 +167,5 @@ def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEnt
         expected=entry.expected,
         prepared=entry.prepared,
         space=entry.space,
+        sample=entry.sample if isinstance(entry, CorruptionsEntry) else "all",
     )

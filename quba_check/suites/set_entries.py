@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from quba_check.errors import listed
 from quba_check.strict_yaml import Strict
+from quba_check.suites.declared_set import Sample
 
 
 class _Entry(Strict):
@@ -189,9 +190,11 @@ class CorruptionsEntry(Strict):
 
     Attributes:
         partial: folders of classes may be missing.
+        sample: `one` shows each image under one corruption at one severity instead of all 75.
         expected: number of images per corruption and severity.
     """
 
+    sample: Sample = "all"
     generate: Literal["from clean"] | None = None
     reader: Literal["folder", "webdataset", "arrays"] | None = None
     path: str | None = None

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.space import LabelSpace
-from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.declared_set import DeclaredSet
 from quba_check.suites.draw import WHOLE, Draw
@@ -25,6 +25,7 @@ from quba_check.suites.label_spaces import (
 )
 from quba_check.suites.manifest import Manifest
 from quba_check.suites.readers import READERS
+from quba_check.suites.sampled import CONDITIONS, sampled_examples
 
 __all__ = ["Example", "SetCount", "Suite"]
 _LISTINGS_KEPT = 4
@@ -64,6 +65,7 @@ class Suite:
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,
+            samples_corruptions=corruptions is not None and corruptions.sample == "one",
         )
         self._counted: dict[View, SetCount] = {}
         self._listing = lru_cache(maxsize=_LISTINGS_KEPT)(self._listed)
@@ -114,6 +116,8 @@ class Suite:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.generates(view):
             return self.missing(View(CLEAN_SET))
+        if view.images == SAMPLED:
+            return next(filter(None, map(self.missing, CONDITIONS)), None)
         declared, beside = self._declared(view.set), self._beside(view)
         is_there = READERS[str(declared.reader)].is_there
         for place in (self.place(view), *beside.values()):
@@ -140,7 +144,11 @@ class Suite:
         Raises:
             SuiteError: the set is not laid out as its reader expects; the message names the file or folder.
         """
-        return self._listing(self._source(view))
+        return self._listing(self.listed_as(view))
+
+    def listed_as(self, view: View) -> View:
+        """The view that has the same examples, as their files, labels and conditions tell."""
+        return SAMPLED if view.images == SAMPLED else self._source(view)
 
     def path(self, example: Example) -> Path:
         """Where an example's file, or the container that holds it, is."""
@@ -187,7 +195,7 @@ class Suite:
         declared = (
             view
             for name in self._manifest.sets
-            for view in (_conditions() if name == CORRUPTIONS_SET else (View(name),))
+            for view in (CONDITIONS if name == CORRUPTIONS_SET else (View(name),))
         )
         return tuple(view for view in declared if self.missing(view) is None)
 
@@ -205,10 +213,10 @@ class Suite:
         """
         counts: dict[str, SetCount] = {}
         for view in dict.fromkeys(view.images for view in (self.views() if views is None else views)):
-            source = self._source(view)
-            if source not in self._counted:
-                self._listing(source)
-            found = self._counted[source]
+            listed_as = self.listed_as(view)
+            if listed_as not in self._counted:
+                self._listing(listed_as)
+            found = self._counted[listed_as]
             counts[view.set] = counts[view.set] + found if view.set in counts else found
         return counts
 
@@ -229,6 +237,10 @@ class Suite:
         return View(CLEAN_SET) if self.generates(view) else view.images
 
     def _listed(self, source: View) -> tuple[Example, ...]:
+        if source == SAMPLED:
+            sampled = sampled_examples(self.examples, self.place, self.draw)
+            self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
+            return sampled
         declared = self._declared(source.set)
         if reason := self.missing(source):
             raise SuiteError(f"{self.root}: {reason}.")
@@ -252,11 +264,3 @@ class Suite:
             )
             for index, image in ((position, images[position]) for position in drawn)
         )
-
-
-def _conditions() -> tuple[View, ...]:
-    return tuple(
-        View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
-        for corruption in CORRUPTIONS
-        for severity in SEVERITIES
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge
+from acceptance.runs import Judge, examined
 
 from quba_check.evaluation import Evaluation
 from quba_check.protocol.view import CLEAN, FGSM, View
@@ -29,7 +29,7 @@ def test_it_is_recorded_told_and_the_same_for_every_model(judge_cold: Judge) -> 
     assert record["suite"]["sets"]["clean"] == {"images": 6, "expected": 9, "found": 9}
     assert record["suite"]["sets"]["sketch"]["found"] is None  # its six images are all looked at
     assert record["measurements"]["accuracy"]["n"] == 6
-    assert judge_cold.passes() == {"forward": 6 + 6 + 6}
+    assert judge_cold.passes() == {"forward": examined(6) + 6 + 6 + 6}
     other = run(judge_cold, "--quba-limit=6", model="nets:other")
     assert other["suite"]["fingerprint"] == record["suite"]["fingerprint"]
 
@@ -41,12 +41,14 @@ def test_the_whole_run_takes_no_shard_of_a_limited_one(judge_cold: Judge) -> Non
     assert whole["limit"] is None
     assert whole["measurements"]["accuracy"]["n"] == 9
     assert whole["suite"]["fingerprint"] != limited["suite"]["fingerprint"]
-    assert judge_cold.passes() == {"forward": 18 + 9}  # the small sets are whole in both
+    assert judge_cold.passes() == {
+        "forward": examined(6) + 18 + examined() + 9
+    }  # the small sets are whole in both
 
 
 def test_a_limit_above_all_sets_is_none(judge: Judge) -> None:
     assert run(judge, "--quba-limit=1000")["measurements"]["accuracy"]["n"] == 9
-    assert judge.passes() == {}
+    assert judge.passes() == {"forward": examined()}
 
 
 def test_attacked_and_corrupted_images_are_the_clean_ones(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -451,3 +452,14 @@ def test_a_missing_file(tmp_path):
     with pytest.raises(ThresholdError) as caught:
         read_thresholds(tmp_path / "x.yaml", shown="x.yaml", suite=SUITE)
     assert str(caught.value) == "x.yaml: there is no such file."
+
+
+def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("schema: 1\ndimensions:\n  corruption_robustness:\n    parts:\n      fog: {min: 0.5}\n")
+    with pytest.raises(ThresholdError) as caught:
+        read_thresholds(path, shown="x.yaml", suite=replace(SUITE, samples_corruptions=True))
+    assert str(caught.value) == (
+        "x.yaml:5: corruption_robustness.fog is not measured where the suite's manifest says sample: one. "
+        "Allowed: demands on corruption_robustness itself, or sample: all in the manifest."
+    )

@@ -7,7 +7,7 @@ from quba_check.errors import UnmeasurableError
 from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, CORRUPTIONS, SEVERITIES, View
+from quba_check.protocol.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
 
 CORRUPTION = registry["corruption_robustness"]
 
@@ -85,4 +85,19 @@ def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
     assert caught.value.reason == (
         "none of the 20 clean images is classified right, and nothing is relative to 0; "
         "check that class list and preparation are the model's own"
+    )
+
+
+def test_sampled_corruptions_are_paired_with_their_clean_images():
+    suite = SuiteFacts("tiny", 2, (), ("fog", "snow"), {}, samples_corruptions=True)
+    assert CORRUPTION.views(suite) == (CLEAN, SAMPLED)
+    assert CORRUPTION.parts(suite) == ()
+    measured = CORRUPTION.measure(
+        {CLEAN: table(40, 50), SAMPLED: table(20, 50)}, Facts(suite, ModelFacts(10, 10))
+    )
+    assert (measured.value, measured.n, measured.parts) == (0.5, 50, {})
+    assert list(measured.deviations) == [CLEAN]
+    assert measured.notes == (
+        "gate run: each image was shown under one of the 75 corruptions and severities, in balanced turn; "
+        "sample: all in the suite's manifest shows each under all",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 
 import pytest
 import timm
@@ -238,3 +239,40 @@ def message_of_classes(spec):
     with pytest.raises(ModelError) as caught:
         load_classifier(spec, classes=("a", "b", "c"), image_size=None, device="cpu")
     return str(caught.value)
+
+
+FIRST_RELEASE = (
+    (r"^stem\.", "downsample_layers.0."),
+    (r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1."),
+    (r"^stages\.(\d)\.blocks\.(\d)", r"stages.\1.\2"),
+    ("conv_dw", "dwconv"),
+    (r"mlp\.fc", "pwconv"),
+    (r"^head\.norm\.", "norm."),
+    (r"^head\.fc\.", "head."),
+)
+"""ConvNeXt's names as its authors published them, from timm's."""
+
+
+def test_names_of_a_first_release_are_converted_as_timm_does():
+    torch.manual_seed(0)
+    model = timm.create_model("test_convnext", num_classes=10)
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for timms, theirs in FIRST_RELEASE:
+            name = re.sub(timms, theirs, name)
+        state[name] = tensor
+    torch.save({"model": state}, "net.pth")
+    classifier = load("net.pth", arch="test_convnext")
+    assert same(classifier, model)
+    assert classifier.notes == (
+        "weights were taken from 'model'",
+        "names of the weights were converted to timm's, as timm does for test_convnext",
+    )
+
+
+def test_position_embeddings_are_not_resampled(monkeypatch):
+    torch.save(timm.create_model("test_vit", num_classes=10, img_size=96).state_dict(), "net.pt")
+    assert message("net.pt", arch="test_vit") == (
+        "net.pt: its keys do not fit test_vit: 1 of another shape "
+        "(pos_embed (1, 37, 64) instead of (1, 101, 64))."
+    )

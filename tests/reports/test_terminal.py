@@ -4,7 +4,7 @@ import pytest
 
 from quba_check.protocol.record import Record
 from quba_check.protocol.view import CORRUPTIONS
-from quba_check.reports.remarks import ordinal
+from quba_check.reports.remarks import ordinal, remarks
 from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"
@@ -263,6 +263,23 @@ def test_demands_without_a_turn_share_a_line():
 def test_protocol_and_its_name_stay_on_one_line():
     shown = render(record({}, grades=[grade(models=326)]), width=80, colour=False)
     assert "\n  protocol standard\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ("logits", ()),
+        ("probabilities", ("outputs taken for probabilities p: class scores are log p",)),
+        (
+            "sigmoids",
+            ("outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",),
+        ),
+    ],
+)
+def test_outputs_that_are_no_logits_are_said_aloud(outputs, said):
+    made = record({"accuracy": value(0.5)})
+    shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
+    assert [line for line in remarks(shown) if line.startswith("outputs")] == list(said)
 
 
 def test_several_threshold_files():

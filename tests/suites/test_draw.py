@@ -47,3 +47,28 @@ def test_every_image_has_the_same_chance() -> None:
     for seed in range(2000):
         taken[Draw(8, seed).positions(labels)] += 1
     np.testing.assert_allclose(taken / 2000, 0.2, atol=0.04)
+
+
+@settings(max_examples=40)
+@given(LABELS, st.integers(1, 8), st.integers(0, 3))
+def test_conditions_come_in_balanced_turn(labels: list[int], conditions: int, seed: int) -> None:
+    turns = Draw(seed=seed).turns(labels, conditions)
+    counts = np.bincount(turns, minlength=conditions)
+    assert counts.max() - counts.min() <= 1
+    for label in set(labels):
+        of_class = np.bincount(turns[np.array(labels) == label], minlength=conditions)
+        assert of_class.max() - of_class.min() <= 2
+
+
+def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
+    """Off from all 75 by at most 0.25 points at 50,000 images (root mean square), times √(50000/n)."""
+    n, rng = 3000, np.random.default_rng(0)
+    labels = np.repeat(np.arange(60), 50)
+    # Images and conditions differ in how hard they are.
+    hard = rng.normal(size=(n, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(n, 75))
+    right = hard < 0.3
+    errors = [
+        right[np.arange(n), Draw(seed=seed).turns(labels, 75)].mean() - right.mean() for seed in range(200)
+    ]
+    assert np.sqrt(np.mean(np.square(errors))) < 0.0025 * np.sqrt(50_000 / n)
+    assert abs(np.mean(errors)) < 0.001

@@ -112,6 +112,11 @@ def test_what_readers_are_told_besides(tmp_path: Path) -> None:
     }
 
 
+def test_corruptions_may_be_sampled(tmp_path: Path) -> None:
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: one}\n"
+    assert read(tmp_path, text).sets["corruptions"].sample == "one"
+
+
 def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
     manifest = read(
         tmp_path,
@@ -264,7 +269,11 @@ MISTAKES = {
     ),
     "both images and generated": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
-        "6: sets.corruptions: generate goes alone, got path beside it.",
+        "6: sets.corruptions: beside generate only sample may stand, got path.",
+    ),
+    "an unknown sample": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: on}\n",
+        "6: sets.corruptions.sample: got text 'on'. Allowed: one, all. Did you mean 'one'?",
     ),
     "generated from nothing": (
         "sets:\n  corruptions: {generate: from clean}\n",
