@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.facts import SuiteFacts
@@ -14,6 +14,7 @@ from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.declared_set import DeclaredSet
+from quba_check.suites.decoding import decoded
 from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
@@ -178,17 +179,8 @@ class Suite:
         Raises:
             SuiteError: the file is not there or cannot be decoded.
         """
-        try:
-            with self.opened(example) as image:
-                return image.convert("RGB")
-        except UnidentifiedImageError:
-            reason = "no image format recognises it"
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
         what = "the file" if example.member is None else "it"
-        raise SuiteError(
-            f"{self.shown(example)}: cannot be decoded as an image ({reason}). Replace or remove {what}."
-        )
+        return decoded(lambda: self.opened(example), self.shown(example), what)
 
     def views(self) -> tuple[View, ...]:
         """One view for every set, and every corruption and severity, that is there."""

@@ -1,0 +1,30 @@
+"""Images as RGB, or why they cannot be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PIL import Image, UnidentifiedImageError
+
+from quba_check.errors import SuiteError
+
+
+def decoded(open_image: Callable[[], Image.Image], shown: str, what: str) -> Image.Image:
+    """An image in RGB, fully decoded.
+
+    Args:
+        open_image: opens it.
+        shown: how messages call it.
+        what: what the message says to replace or remove.
+
+    Raises:
+        SuiteError: it is not there or cannot be decoded.
+    """
+    try:
+        with open_image() as image:
+            return image.convert("RGB")
+    except UnidentifiedImageError:
+        reason = "no image format recognises it"
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise SuiteError(f"{shown}: cannot be decoded as an image ({reason}). Replace or remove {what}.")
