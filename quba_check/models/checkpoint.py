@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -17,14 +18,19 @@ from quba_check.models.classifier import described
 from quba_check.models.containers import HOW_TO_SAVE, Checkpoint, checkpoint_of
 from quba_check.models.pickles import pickled_names
 
-SAFE: dict[str, type] = {
+_scalar = np.float64().__reduce__()[0]
+"""By which a pickle makes a number of numpy's, such as the best accuracy."""
+SAFE: dict[str, Any] = {
     "argparse.Namespace": argparse.Namespace,
     "pathlib.PosixPath": PurePosixPath,
     "pathlib._local.PosixPath": PurePosixPath,
     "pathlib.WindowsPath": PureWindowsPath,
     "pathlib._local.WindowsPath": PureWindowsPath,
+    "numpy.dtype": np.dtype,
+    **{f"numpy.dtypes.{kind.__name__}": kind for kind in map(type, map(np.dtype, "efdilqBH?"))},
+    **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _scalar),
 }
-"""What the arguments of training scripts are made of besides plain values; making them runs nothing."""
+"""What training scripts save beside weights, besides plain values; making them runs nothing."""
 _PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.", *SAFE)
 _LFS_POINTER = b"version https://git-lfs"
 

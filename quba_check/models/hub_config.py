@@ -66,7 +66,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
     return HubConfig(
         architecture=config["architecture"],
         classes=classes if isinstance(classes, int) else None,
-        model_args=config.get("model_args") or {},
+        model_args=arguments if isinstance(arguments := config.get("model_args"), dict) else {},
         pretrained_cfg={name: value for name, value in pretrained_cfg.items() if name in _KNOWN},
     )
 

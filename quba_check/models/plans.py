@@ -92,11 +92,12 @@ def plan_of_config(config: HubConfig, spec: str) -> Plan:
 
 def _plan_by_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> Plan:
     own = pretrained_config(name)
-    stated = preparation_stated(checkpoint.about, own, spec=spec)
+    stated = preparation_stated(checkpoint.about, spec=spec)
     arguments = model_arguments(checkpoint.about)
-    if stated is not None and own.get("fixed_input_size") and "input_size" in stated.values:
-        arguments.setdefault("img_size", stated.values["input_size"][1:])
-    return Plan(name, where, stated, None, arguments, notes)
+    said = stated.statement
+    if said is not None and own.get("fixed_input_size") and "input_size" in said.values:
+        arguments.setdefault("img_size", said.values["input_size"][1:])
+    return Plan(name, where, said, None, arguments, (*notes, *stated.notes))
 
 
 def _config_beside(path: Path, spec: str) -> HubConfig | None:
@@ -115,7 +116,7 @@ def _nameless(named: tuple[Named, ...]) -> str:
     first = named[0]
     return (
         f"{first.where} in it says '{first.architecture}', which is no model of timm {timm.__version__}; "
-        f"name the architecture: {OPTION}=NAME."
+        f"name one of timm's, {OPTION}=NAME, or give package.module:callable."
     )
 
 

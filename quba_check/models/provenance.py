@@ -10,14 +10,13 @@ from typing import Any
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
 
-from quba_check.models.vocabulary import Statement, statement
+from quba_check.models.vocabulary import KEYS, Statement, statement
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Where training scripts keep what they were called with; timm and torchvision in the first."""
 NAMES = ("architecture", "arch", "model_name", "model", "backbone", "encoder_name")
 """What they call the architecture, the most telling first."""
 _TIMM = ("input_size", "img_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
-_TORCHVISION = ("val_resize_size", "val_crop_size", "interpolation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,20 @@ def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
     return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else {}
 
 
-def preparation_stated(
-    about: Mapping[str, Any], pretrained_cfg: Mapping[str, Any], *, spec: str
-) -> Statement | None:
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a checkpoint says of the preparation.
+
+    Attributes:
+        statement: what can be used of it; None where it says nothing.
+        notes: what cannot be used, which is passed over.
+    """
+
+    statement: Statement | None = None
+    notes: tuple[str, ...] = ()
+
+
+def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
     """How a checkpoint says that images were prepared when its model was evaluated.
 
     Read are the arguments of timm's `train.py` (what was left to the architecture is left to it here), those
@@ -54,51 +64,49 @@ def preparation_stated(
 
     Args:
         about: what the checkpoint holds beside its weights.
-        pretrained_cfg: of the architecture, which completes what timm's arguments leave open.
         spec: the model's spec.
-
-    Raises:
-        ModelError: a value that cannot be used.
     """
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
-        where = "pretrained_cfg"
-        return statement(
-            resolve_data_config(pretrained_cfg=config),
-            where=f"{spec}: {where}",
-            source=f"{where} in {spec}",
-            departs=True,
-        )
-    arguments = _arguments(about, "args")
-    if all(arguments.get(name) for name in _TORCHVISION):
-        said = _torchvisions(arguments)
+        said, source = dict(resolve_data_config(pretrained_cfg=config)), f"pretrained_cfg in {spec}"
     else:
-        said = _timms(arguments, pretrained_cfg)
-    if not said:
-        return None
-    return statement(said, where=f"{spec}: args", source=f"args in {spec}", departs=True)
+        arguments = _arguments(about, "args")
+        said = _torchvisions(arguments) or _timms(arguments)
+        source = f"args in {spec}"
+    usable = {name: value for name, value in said.items() if name in KEYS and KEYS[name][0](value)}
+    notes = tuple(
+        f"{name} of {source} cannot be used and is passed over, got {value!r}"
+        for name, value in said.items()
+        if name not in usable
+    )
+    if not usable:
+        return Stated(None, notes)
+    return Stated(statement(usable, where=source, source=source, departs=True), notes)
 
 
-def _timms(arguments: Mapping[str, Any], pretrained_cfg: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
-    if not given:
-        return {}
-    try:
-        resolved = resolve_data_config(given, pretrained_cfg=pretrained_cfg)
-    except (AssertionError, TypeError):  # no arguments of timm's, though they are called the same
-        return {}
-    stated = {"input_size" if name == "img_size" else name for name in given}
-    return {name: resolved[name] for name in _TIMM if name in stated}
+def _timms(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What timm's script was given, in the form of `KEYS` where it can be brought into it."""
+    said = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
+    for name in ("mean", "std"):
+        if isinstance(said.get(name), (list, tuple)) and len(said[name]) == 1:
+            said[name] = tuple(said[name]) * 3
+    size = said.pop("img_size", None)
+    if size is not None and "input_size" not in said:
+        sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+        said["input_size"] = (3, *sides)
+    return said
 
 
 def _torchvisions(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    crop, resize = arguments["val_crop_size"], arguments["val_resize_size"]
+    crop, resize = arguments.get("val_crop_size"), arguments.get("val_resize_size")
+    if not isinstance(crop, int) or not isinstance(resize, int) or resize < crop or crop < 1:
+        return {}
     share = crop / resize
     if math.floor(crop / share) != resize:  # timm rounds the size of the resize down
         share = math.nextafter(share, 0)
     return {
         "input_size": (3, crop, crop),
-        "interpolation": arguments["interpolation"],
+        "interpolation": arguments.get("interpolation", "bilinear"),
         "mean": IMAGENET_DEFAULT_MEAN,
         "std": IMAGENET_DEFAULT_STD,
         "crop_pct": share,

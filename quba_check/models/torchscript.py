@@ -36,7 +36,7 @@ def network_of_torchscript(path: Path, *, spec: str) -> Network:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: the file is damaged, or holds a trace that was made in train mode.
+        ModelError: the file is damaged, holds a trace that was made in train mode, or no weights.
     """
     try:
         with warnings.catch_warnings():
@@ -55,6 +55,11 @@ def network_of_torchscript(path: Path, *, spec: str) -> Network:
     if next(module.parameters(), None) is not None:
         return Network(module, sources=(path,))
     frozen = sum(constant.numel() for constant in _constants(nodes))
+    if not frozen:
+        raise ModelError(
+            f"{spec}: holds no weights that can be counted, as quantised programs do not. "
+            "Give the model as it was before, or package.module:callable."
+        )
     note = f"{spec} is frozen: parameters counts the {frozen:,} numbers of its constants"
     return Network(module, sources=(path,), notes=(note,), parameters=frozen)
 

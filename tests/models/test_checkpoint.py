@@ -9,6 +9,7 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -202,6 +203,8 @@ def test_the_arguments_of_training_scripts_are_read_and_nothing_is_run(tmp_path)
     torch.save({"state_dict": dict(STATE), "args": args}, path)
     found = read_checkpoint(path, spec="net.pt").about["args"]
     assert (found.model, str(found.data_dir), found.mean) == ("resnet10t", "/data", (0.5, 0.5, 0.5))
+    torch.save({"state_dict": dict(STATE), "best": np.float64(0.5), "n": np.int64(3)}, path)
+    assert read_checkpoint(path, spec="net.pt").about == {"best": 0.5, "n": 3}
     args.hook = Evil(tmp_path / "trap")
     torch.save({"state_dict": dict(STATE), "args": args}, path)
     assert refusal(path.read_bytes(), tmp_path) == (

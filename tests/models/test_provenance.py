@@ -4,16 +4,12 @@ import argparse
 import math
 
 import pytest
-import timm
 
-from quba_check.errors import ModelError
-from quba_check.models.provenance import architectures_named, model_arguments, preparation_stated
-
-OWN = timm.get_pretrained_cfg("resnet10t").to_dict()
+from quba_check.models.provenance import Stated, architectures_named, model_arguments, preparation_stated
 
 
 def stated(about):
-    return preparation_stated(about, OWN, spec="net.pt")
+    return preparation_stated(about, spec="net.pt")
 
 
 @pytest.mark.parametrize(
@@ -34,37 +30,58 @@ def test_timms_arguments_state_what_they_were_given():
     args = argparse.Namespace(
         model="resnet10t", img_size=160, input_size=None, mean=[0.5], std=None, crop_pct=0.9, interpolation=""
     )
-    found = stated({"args": args})
+    found = stated({"args": args}).statement
     assert found.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
     assert found.source == "args in net.pt"
-    assert stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)}) is None
-    assert stated({}) is None
+    assert stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)}) == Stated()
+    assert stated({}) == Stated()
+    assert stated({"args": {"img_size": [64, 96]}}).statement.values == {"input_size": (3, 64, 96)}
 
 
-def test_other_arguments_of_the_same_names_are_passed_over():
-    assert stated({"args": {"img_size": "large"}}) is None
+@pytest.mark.parametrize(
+    ("args", "note"),
+    [
+        (
+            {"img_size": "large"},
+            "input_size of args in net.pt cannot be used and is passed over, got (3, 'large', 'large')",
+        ),
+        (
+            {"interpolation": "random"},
+            "interpolation of args in net.pt cannot be used and is passed over, got 'random'",
+        ),
+        ({"mean": [0.5, 0.5]}, "mean of args in net.pt cannot be used and is passed over, got [0.5, 0.5]"),
+    ],
+)
+def test_what_cannot_be_used_is_passed_over_and_said(args, note):
+    found = stated({"args": {**args, "crop_pct": 0.9}})
+    assert found.statement.values == {"crop_pct": 0.9}
+    assert found.notes == (note,)
+    assert stated({"args": args}).statement is None
 
 
-def test_timms_arguments_that_cannot_be_used():
-    with pytest.raises(ModelError) as caught:
-        stated({"args": {"interpolation": "random"}})
-    assert str(caught.value) == (
-        "net.pt: args: interpolation cannot be used, got 'random'. "
-        "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos."
+def test_a_pretrained_cfg_for_other_images():
+    found = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
+    assert "input_size" not in found.statement.values
+    assert found.notes == (
+        "input_size of pretrained_cfg in net.pt cannot be used and is passed over, got (1, 28, 28)",
     )
+
+
+def test_torchvisions_arguments_that_are_none():
+    assert stated({"args": {"val_crop_size": "a", "val_resize_size": 3}}) == Stated()
 
 
 @pytest.mark.parametrize(("crop", "resize"), [(224, 256), (224, 232), (299, 342), (384, 384)])
 def test_torchvisions_arguments_state_both_sizes(crop, resize):
     args = argparse.Namespace(val_crop_size=crop, val_resize_size=resize, interpolation="bilinear")
-    found = stated({"args": args}).values
+    found = stated({"args": args}).statement.values
     assert found["input_size"] == (3, crop, crop)
     assert math.floor(crop / found["crop_pct"]) == resize
     assert (found["interpolation"], found["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
 
 
 def test_a_pretrained_cfg_states_all():
-    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}})
+    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).statement
     assert (found.values["mean"], found.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
     assert found.source == "pretrained_cfg in net.pt"
 

@@ -111,6 +111,16 @@ def test_a_trace_in_train_mode_is_refused(model, tmp_path):
     )
 
 
+def test_a_program_without_weights(tmp_path):
+    quiet(torch.jit.trace, torch.nn.Flatten(), torch.zeros(1, 3, 2, 2)).save(tmp_path / "net.pt")
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path / "net.pt")
+    assert str(caught.value) == (
+        f"{tmp_path}/net.pt: holds no weights that can be counted, as quantised programs do not. "
+        "Give the model as it was before, or package.module:callable."
+    )
+
+
 def test_a_damaged_program(tmp_path):
     import zipfile
 
