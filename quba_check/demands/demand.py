@@ -51,6 +51,12 @@ class Demand:
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
 
     @property
+    def limit_text(self) -> str:
+        """The bound as people write it: `>= 0.45`, `<= 30`, `>= C`."""
+        sign = ">=" if self.bound == "min" else "<="
+        return f"{sign} {self.limit}" if isinstance(self.limit, str) else f"{sign} {self.limit:.15g}"
+
+    @property
     def name(self) -> str:
         """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
         return f"{self.target}[{self.bound}]"

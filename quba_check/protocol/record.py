@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import Better, Dimension
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Outcome, Quantity, Unmeasurable
@@ -56,9 +57,10 @@ class MeasurementRow(QuantityRow):
 
 
 class UnmeasurableRow(_Row):
-    """A dimension without a value, and why."""
+    """A dimension without a value, and why; whether a set that it needs is absent."""
 
     unmeasurable: str
+    missing_data: bool = False
 
 
 class NotMeasuredRow(_Row):
@@ -221,7 +223,7 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
     """What a record keeps of a measurement of a dimension on a suite."""
     better = {part.name: part.better for part in dimension.parts(suite)}
     if isinstance(outcome, Unmeasurable):
-        return UnmeasurableRow(unmeasurable=outcome.reason)
+        return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
     return MeasurementRow(
         **_quantity(outcome, dimension.better),
         parts={
@@ -243,6 +245,23 @@ def _quantity(found: Measurement | Quantity, better: Better | None) -> dict[str,
         "debiased_limit": found.debiased_limit,
         "better": better,
     }
+
+
+def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
+    """What a record's row was made of, as far as the record keeps it; the inverse of `row_of`."""
+    if isinstance(row, UnmeasurableRow):
+        return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
+    if isinstance(row, NotMeasuredRow):
+        return Unmeasurable(dimension, "the run did not measure it")
+    whole = _measured(row)
+    parts = {name: _measured(part) for name, part in row.parts.items()}
+    return Measurement.of(dimension, whole, parts=parts, notes=row.notes)
+
+
+def _measured(row: QuantityRow) -> Quantity:
+    limits = row.limits
+    curve = ConfidenceCurve(limits) if limits is not None and len(limits) == len(SCORES) else None
+    return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 
 def values_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, float]:
@@ -270,6 +289,7 @@ __all__ = [
     "UnmeasurableRow",
     "VerdictOutcome",
     "VerdictRow",
+    "outcome_of",
     "row_of",
     "values_of",
 ]

@@ -1,0 +1,129 @@
+"""Limits for a threshold file: what stored runs support, or what other models reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.figures import figure
+from quba_check.grading.population import Population
+from quba_check.grading.published import published_models
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.record import MeasurementRow, Record, outcome_of
+
+DIGITS_WITHOUT_NOISE = 2
+"""Significant digits of a limit on a value that no draw of images moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A limit and where it comes from.
+
+    Attributes:
+        limit: the number for `min` or `max`.
+        reason: for the comment beside it.
+    """
+
+    limit: float
+    reason: str
+
+
+def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
+    """Limits that stored runs support, by dimension.
+
+    Of one run: its value less z standard errors on the bad side (the confidence limit at that score). Of
+    several, such as seeds: the worst of their values. Rounded away from the value, to the first digit that
+    the noise leaves standing.
+
+    Args:
+        records: stored runs by name, of one protocol.
+        z: normal score; 1.645 leaves a chance of 5 % that a redrawn run of the same model fails.
+
+    Returns:
+        Limits of the dimensions that every run measured.
+    """
+    found = {}
+    for name in registry.names:
+        rows = {record: run.measurements.get(name) for record, run in records.items()}
+        measured = {record: row for record, row in rows.items() if isinstance(row, MeasurementRow)}
+        if len(measured) == len(records):
+            found[name] = _floor(name, measured, z)
+    return found
+
+
+def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
+    lower_is_worse = registry[name].better == "high"
+    worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
+    row = rows[worst]
+    outcome = outcome_of(name, row)
+    curve = getattr(outcome, "curve", None)
+    if curve is None:
+        step = (
+            10.0 ** (math.floor(math.log10(abs(row.value))) + 1 - DIGITS_WITHOUT_NOISE) if row.value else 1.0
+        )
+        edge = row.value
+    else:
+        low, high = curve.interval(0.95)
+        step = 10.0 ** math.floor(math.log10((high - low) / 2)) if high > low else 1e-4
+        edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
+    shown = figure(row.value, row.unit)
+    spread = f" ({figure(low, row.unit)}..{figure(high, row.unit)})" if curve is not None else ""
+    said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
+    return Floor(_rounded(edge, step, down=lower_is_worse), said)
+
+
+def percentile_floors(population: Population, percentile: float) -> dict[str, Floor]:
+    """Limits that so many percent of a population's models do not reach, by dimension.
+
+    Args:
+        population: the models.
+        percentile: 0 to 100; 50 asks for what the median model has.
+    """
+    found = {}
+    for name in population.dimensions:
+        values = [row.values[name] for row in population.rows if name in row.values]
+        is_high = registry[name].better == "high"
+        limit = float(np.percentile(values, percentile if is_high else 100 - percentile))
+        reason = f"percentile {percentile:g} of {len(values)} models of {population.name}"
+        found[name] = Floor(_significant(limit, down=is_high), reason)
+    return found
+
+
+def published_floors(model: str) -> dict[str, Floor]:
+    """The values of a published model as limits, by dimension; without those in doubt.
+
+    Raises:
+        OptionError: there is no such model.
+    """
+    known = {published.id: published for published in published_models()}
+    if model not in known:
+        raise OptionError(
+            f"--like: there is no published model '{model}'.{did_you_mean(model, known)} "
+            f"Allowed: one of {len(known)} names, such as {listed(known, 3)}."
+        )
+    found = known[model].screened
+    return {
+        name: Floor(_significant(found[name], down=registry[name].better == "high"), f"{model} as published")
+        for name in PUBLISHED_DIMENSIONS
+        if name in found
+    }
+
+
+def _significant(value: float, *, down: bool, digits: int = 3) -> float:
+    return (
+        _rounded(value, 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits), down=down)
+        if value
+        else 0.0
+    )
+
+
+def _rounded(value: float, step: float, *, down: bool) -> float:
+    """Rounded away from the good side to a multiple of a power of ten."""
+    digits = -round(math.log10(step))
+    steps = (math.floor if down else math.ceil)(round(value / step, 9))
+    return round(steps * step, max(digits, 0))

@@ -1,0 +1,102 @@
+"""What a gate notices: how far below a bound a model must be before it is blocked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from quba_check.demands.demand import Demand, Thresholds
+from quba_check.protocol.record import MeasurementRow, Record, outcome_of
+
+POWER = 0.8
+"""How often a drop must be noticed to count as noticed."""
+USUAL_ACCURACY = 0.8
+"""Clean accuracy that ratios are taken to be relative to where the file demands none."""
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a demand notices.
+
+    Attributes:
+        demand: the demand.
+        error: standard error of the value at the bound; None where it takes a record to know it.
+        blocked: a model with this true value is blocked in 80 % of runs.
+        passed: a model with this true value passes in 80 % of runs.
+    """
+
+    demand: Demand
+    error: float | None
+    blocked: float | None
+    passed: float | None
+
+
+def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -> tuple[Reach, ...]:
+    """What each demand of a file notices with so many images in each set.
+
+    Args:
+        thresholds: the file; its policy counts.
+        images: images of the clean set, and of every other.
+        record: a run whose standard errors are scaled by the square root of its clean images over `images`.
+            Without one they are binomial at the bound; ratios as if their images were others than the clean
+            ones, which is on the safe side, and errors of calibration, balance and score are not known.
+    """
+    accuracy = next(
+        (float(demand.limit) for demand in thresholds.demands if demand.target == "accuracy"), USUAL_ACCURACY
+    )
+    blocking = sum(demand.tier == "block" for demand in thresholds.demands)
+    found = []
+    for demand in thresholds.demands:
+        if isinstance(demand.limit, str):
+            continue
+        error = (
+            _binomial_error(demand, images, accuracy) if record is None else _scaled_error(demand, images, record)
+        )
+        found.append(_reach(demand, error, thresholds, blocking))
+    return tuple(found)
+
+
+def _reach(demand: Demand, error: float | None, thresholds: Thresholds, blocking: int) -> Reach:
+    if error is None:
+        return Reach(demand, None, None, None)
+    policy = thresholds.policy
+    often = _NORMAL.inv_cdf(POWER)
+    shown = -_NORMAL.inv_cdf(policy.error)
+    below, above = {
+        "point": (often, often),
+        "fail": (often - shown, often + shown),
+        "allow": (often - _NORMAL.inv_cdf(policy.error / blocking), often + _NORMAL.inv_cdf(policy.error / blocking)),
+    }[policy.uncertain]
+    sign = 1 if demand.bound == "min" else -1
+    limit = float(demand.limit)
+    return Reach(demand, error, limit - sign * below * error, limit + sign * above * error)
+
+
+def _scaled_error(demand: Demand, images: int, record: Record) -> float | None:
+    rows = record.measurements
+    row, clean = rows.get(demand.dimension), rows.get("accuracy")
+    if not isinstance(row, MeasurementRow) or not isinstance(clean, MeasurementRow) or clean.n is None:
+        return None
+    whole = outcome_of(demand.dimension, row)
+    found = getattr(whole, "parts", {}).get(demand.part) if demand.part else whole
+    curve = getattr(found, "curve", None)
+    if curve is None:
+        return None
+    return float(curve.at(1) - curve.at(-1)) / 2 * math.sqrt(clean.n / images)
+
+
+def _binomial_error(demand: Demand, images: int, accuracy: float) -> float | None:
+    limit = float(demand.limit)
+    if demand.target in ("accuracy", "accuracy.top5", "shape_bias"):
+        return math.sqrt(limit * (1 - limit) / images)
+    if demand.unit == "ratio":
+        share = min(limit * accuracy, 1.0)
+        if share <= 0:
+            return None
+        return limit * math.sqrt((1 - share) / (images * share) + (1 - accuracy) / (images * accuracy))
+    if demand.target == "object_focus":
+        random = min(max(accuracy * limit, 0.0), 1.0)
+        return math.sqrt(accuracy * (1 - accuracy) + random * (1 - random)) / (accuracy * math.sqrt(images))
+    return None

@@ -1,0 +1,84 @@
+"""A stored run judged by other threshold files: from the record alone, without model, images or store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.errors import ThresholdError, UserError
+from quba_check.gate import Verdict, doubt, judge
+from quba_check.grading import grade
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.record import NotMeasuredRow, Record, outcome_of, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """What a threshold file says of a stored run.
+
+    Attributes:
+        thresholds: the file.
+        verdicts: of its demands, in file order.
+    """
+
+    thresholds: Thresholds
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether no blocking demand stands in the way."""
+        return all(verdict.row("").is_met for verdict in self.verdicts if verdict.demand.tier == "block")
+
+
+def rejudged(record: Record, thresholds: Thresholds) -> Rejudged:
+    """Judge a record by a threshold file.
+
+    Values, parts and their confidence limits are those of the record. The score of other weights or another
+    population has no limits here, so that it is decided by itself.
+
+    Args:
+        record: a stored run.
+        thresholds: the file.
+
+    Raises:
+        ThresholdError: the file is about values of the other protocol.
+    """
+    if thresholds.protocol not in (None, record.protocol):
+        raise ThresholdError(
+            f"{thresholds.shown}: states protocol {thresholds.protocol}, but the values of "
+            f"{record.model.name} are of protocol {record.protocol}. Allowed: a file of that protocol or of none."
+        )
+    held = {demand: _held(demand, record, thresholds) for demand in thresholds.demands}
+    blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
+
+    def others(own: Demand) -> Iterable[float]:
+        found = (doubt(demand, held[demand]) for demand in blocking if demand != own)
+        return (p for p in found if p is not None)
+
+    return Rejudged(
+        thresholds,
+        tuple(
+            judge(demand, held[demand], thresholds.policy, others(demand)) for demand in thresholds.demands
+        ),
+    )
+
+
+def _held(demand: Demand, record: Record, thresholds: Thresholds) -> Grade | Outcome:
+    if demand.dimension != QUBA:
+        row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
+        return outcome_of(demand.dimension, row)
+    values = values_of(record.measurements)
+    try:
+        return grade(
+            {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
+            weights=thresholds.quba.weights,
+            population=thresholds.quba.population,
+            protocol=record.protocol,
+            allow_missing=thresholds.quba.allow_missing,
+            suite=record.suite.name,
+        )
+    except UserError as error:
+        return Unmeasurable(QUBA, str(error))
