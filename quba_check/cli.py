@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from quba_check import doctor_command, object_focus_command
+from quba_check import doctor_command, object_focus_command, tuning_command
 from quba_check.errors import OptionError, UserError, did_you_mean
 
 MISTAKE = 4
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("folder", type=Path, metavar="DIR", help="data folder")
     describe.set_defaults(command=_describe)
     object_focus_command.add_to(actions)
+
+    tuning_command.add_to(commands)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of a file format, for editors")
     schema.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from quba_check.demands.demand import Thresholds
     from quba_check.protocol.facts import SuiteFacts
     from quba_check.protocol.record import Record
+    from quba_check.protocol.settings import ProtocolName
     from quba_check.tuning.floors import Floor
 
 Z = 1.645
@@ -25,7 +25,9 @@ Z = 1.645
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the three commands."""
     what_if = commands.add_parser("what-if", help="judge stored runs by other threshold files")
-    what_if.add_argument("files", nargs="+", metavar="FILE", help="records (.json) and threshold files (.yaml)")
+    what_if.add_argument(
+        "files", nargs="+", metavar="FILE", help="records (.json) and threshold files (.yaml)"
+    )
     what_if.set_defaults(command=_what_if)
 
     tune = commands.add_parser("tune", help="write a threshold file from stored runs, or from other models")
@@ -66,10 +68,11 @@ def _what_if(options: argparse.Namespace) -> int:
     for path in records:
         record = read_record(Path(path))
         judged = [rejudged(record, _thresholds(file, _facts(record))) for file in files]
-        table = Table("demand", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("demand", no_wrap=True)
         cells: dict[str, dict[str, Text]] = {}
         for found in judged:
-            table.add_column(found.thresholds.shown, overflow="fold")
+            table.add_column(Path(found.thresholds.shown).name, no_wrap=True)
             for verdict in found.verdicts:
                 called = word(verdict.row(""))
                 text = Text(f"{called} {verdict.demand.limit_text}", style=STYLES[called])
@@ -87,7 +90,6 @@ def _what_if(options: argparse.Namespace) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from quba_check.demands.profiles import shown_name
     from quba_check.tuning.threshold_text import difference, edited, written
 
     floors, protocol = _floors(options)
@@ -99,18 +101,27 @@ def _tune(options: argparse.Namespace) -> int:
         return 0
     before = output.read_text(encoding="utf-8")
     kept = _thresholds(output, _any_facts())
-    if kept.protocol not in (None, protocol):
-        raise OptionError(
-            f"{shown_name(output)}: states protocol {kept.protocol}, but the values are of protocol "
-            f"{protocol}. Allowed: a file of that protocol, or another with -o."
-        )
+    _check_protocol(kept, protocol)
     after = edited(before, floors)
     _write(after, output)
     sys.stdout.write(difference(before, after, output) or f"{output}: nothing to change\n")
     return 0
 
 
-def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], Any]:
+def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
+    """A file that states no protocol is about values of `standard`, unless a run says otherwise."""
+    from quba_check.grading.grade import CROSS_PROTOCOL
+
+    stated = kept.protocol or "standard"
+    if stated != protocol:
+        raise OptionError(
+            f"{kept.shown}: its limits are about protocol {stated}, but these values are of protocol "
+            f"{protocol}, where {listed(CROSS_PROTOCOL)} is another quantity. "
+            f"Allowed: a file that states {protocol}, or a new one with -o."
+        )
+
+
+def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName]:
     from quba_check.grading.reference import population
     from quba_check.reports.files import read_record
     from quba_check.tuning.floors import floors_of, percentile_floors, published_floors
@@ -151,21 +162,24 @@ def _power(options: argparse.Namespace) -> int:
         raise OptionError(f"--images: got {options.images}. Allowed: a whole number from 1.")
     record = read_record(options.record) if options.record else None
     thresholds = _thresholds(options.file, _facts(record) if record else _any_facts())
-    table = Table("demand", "bound", "±", "blocked at", "passed at", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("demand", "bound", "±", "blocked at", "passed at"):
+        table.add_column(title, no_wrap=True)
     for reach in reaches(thresholds, options.images, record):
         demand = reach.demand
         if reach.error is None or reach.blocked is None or reach.passed is None:
-            table.add_row(demand.name, demand.limit_text, "-", "no sampling error known here", "")
+            table.add_row(demand.name, demand.limit_text, "-", "-", "-")
             continue
         numbers = (figure(number, demand.unit) for number in (reach.error, reach.blocked, reach.passed))
         table.add_row(demand.name, demand.limit_text, *numbers)
     console = _console()
-    policy = thresholds.policy
     console.print(
-        f"{thresholds.shown} with {options.images:,} images a set, policy {policy.uncertain}: true values that "
-        f"are blocked and that pass in {POWER:.0%} of runs"
+        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set: "
+        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs"
     )
     console.print(table)
+    if record is None:
+        console.print("A - needs --record: a run that knows the error. Parameters have none.")
     return 0
 
 
@@ -176,7 +190,9 @@ def _thresholds(path: Path, facts: SuiteFacts) -> Thresholds:
 
     registry.load_entry_points()
     found = find_thresholds(str(path), Path.cwd())
-    shown = found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else shown_name(found)
+    shown = (
+        found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else shown_name(found)
+    )
     return read_thresholds(found, shown=shown, suite=facts)
 
 
@@ -187,15 +203,17 @@ def _facts(record: Record) -> SuiteFacts:
     from quba_check.protocol.view import CORRUPTIONS
 
     row = record.measurements.get("ood_robustness")
-    shifts = [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
+    shifts = (
+        [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
+    )
     return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
 
 
 def _any_facts() -> SuiteFacts:
     """The published suite's, for files that are looked at without a run."""
-    from quba_check.suites.suite import imagenet_facts
+    from quba_check.suites.places import published_facts
 
-    return imagenet_facts()
+    return published_facts()
 
 
 def _write(text: str, path: Path) -> None:
@@ -209,5 +227,3 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-
-

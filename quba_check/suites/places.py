@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.protocol.facts import SuiteFacts
 from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.manifest import read_manifest
 from quba_check.suites.suite import Suite
@@ -70,6 +71,11 @@ def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
     if not suite.views():
         raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
     return suite
+
+
+def published_facts() -> SuiteFacts:
+    """What dimensions may know of the published ImageNet family; no folder is needed for it."""
+    return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -43,35 +43,39 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
             Without one they are binomial at the bound; ratios as if their images were others than the clean
             ones, which is on the safe side, and errors of calibration, balance and score are not known.
     """
-    accuracy = next(
-        (float(demand.limit) for demand in thresholds.demands if demand.target == "accuracy"), USUAL_ACCURACY
-    )
-    blocking = sum(demand.tier == "block" for demand in thresholds.demands)
+    accuracies = (float(demand.limit) for demand in thresholds.demands if demand.target == "accuracy")
+    accuracy = next(accuracies, USUAL_ACCURACY)
     found = []
     for demand in thresholds.demands:
         if isinstance(demand.limit, str):
             continue
-        error = (
-            _binomial_error(demand, images, accuracy) if record is None else _scaled_error(demand, images, record)
-        )
-        found.append(_reach(demand, error, thresholds, blocking))
+        known = _scaled_error(demand, images, record) if record else _binomial_error(demand, images, accuracy)
+        found.append(_reach(demand, known, thresholds))
     return tuple(found)
 
 
-def _reach(demand: Demand, error: float | None, thresholds: Thresholds, blocking: int) -> Reach:
+def _reach(demand: Demand, error: float | None, thresholds: Thresholds) -> Reach:
     if error is None:
         return Reach(demand, None, None, None)
-    policy = thresholds.policy
-    often = _NORMAL.inv_cdf(POWER)
-    shown = -_NORMAL.inv_cdf(policy.error)
-    below, above = {
-        "point": (often, often),
-        "fail": (often - shown, often + shown),
-        "allow": (often - _NORMAL.inv_cdf(policy.error / blocking), often + _NORMAL.inv_cdf(policy.error / blocking)),
-    }[policy.uncertain]
+    below, above = _scores(thresholds)
     sign = 1 if demand.bound == "min" else -1
     limit = float(demand.limit)
     return Reach(demand, error, limit - sign * below * error, limit + sign * above * error)
+
+
+def _scores(thresholds: Thresholds) -> tuple[float, float]:
+    """Standard errors below the bound where a model is mostly blocked, and above where it mostly passes."""
+    often, policy = _NORMAL.inv_cdf(POWER), thresholds.policy
+    blocking = max(1, sum(demand.tier == "block" for demand in thresholds.demands))
+    match policy.uncertain:
+        case "point":
+            return often, often
+        case "fail":
+            shown = _NORMAL.inv_cdf(1 - policy.error)
+            return often - shown, often + shown
+        case "allow":
+            shown = _NORMAL.inv_cdf(1 - policy.error / blocking)
+            return often + shown, often - shown
 
 
 def _scaled_error(demand: Demand, images: int, record: Record) -> float | None:

@@ -49,7 +49,8 @@ def rejudged(record: Record, thresholds: Thresholds) -> Rejudged:
     if thresholds.protocol not in (None, record.protocol):
         raise ThresholdError(
             f"{thresholds.shown}: states protocol {thresholds.protocol}, but the values of "
-            f"{record.model.name} are of protocol {record.protocol}. Allowed: a file of that protocol or of none."
+            f"{record.model.name} are of protocol {record.protocol}. "
+            f"Allowed: a file that states {record.protocol}, or no protocol."
         )
     held = {demand: _held(demand, record, thresholds) for demand in thresholds.demands}
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]

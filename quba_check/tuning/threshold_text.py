@@ -29,7 +29,8 @@ def written(floors: Mapping[str, Floor], *, name: str, protocol: ProtocolName) -
 def edited(text: str, floors: Mapping[str, Floor]) -> str:
     """A threshold file with the limits put in; all else, comments and order included, stays as it is.
 
-    A dimension that the file does not demand is added at the end of its dimensions.
+    A dimension that the file does not demand is added at the end of its dimensions. Where a limit comes from
+    is said beside it, unless somebody has written something there already.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -45,10 +46,15 @@ def edited(text: str, floors: Mapping[str, Floor]) -> str:
             dimensions[dimension] = entry
         if entry.get(_bound(dimension)) != floor.limit:
             entry[_bound(dimension)] = floor.limit
-            dimensions.yaml_add_eol_comment(floor.reason, dimension, column=COMMENT_COLUMN)
+            if dimension not in dimensions.ca.items and not _has_comment(entry):
+                dimensions.yaml_add_eol_comment(floor.reason, dimension, column=COMMENT_COLUMN)
     out = StringIO()
     yaml.dump(document, out)
     return out.getvalue()
+
+
+def _has_comment(entry: CommentedMap) -> bool:
+    return bool(entry.ca.items or entry.ca.comment)
 
 
 def difference(before: str, after: str, path: Path) -> str:

@@ -1,0 +1,132 @@
+"""The three commands as people type them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tuned import record
+
+from quba_check.cli import main
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command in a folder with two records and a threshold file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("a.json").write_text(record().to_json(), encoding="utf-8")
+    Path("b.json").write_text(record(0.88).to_json(), encoding="utf-8")
+    Path("released.json").write_text(record(protocol="released").to_json(), encoding="utf-8")
+    Path("gate.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
+    Path("hard.yaml").write_text(
+        "schema: 1\nuncertain: fail\ndimensions: {accuracy: {min: 0.895}, parameters: {max: 5}}\n",
+        encoding="utf-8",
+    )
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        told = capsys.readouterr()
+        return code, "\n".join(line.rstrip() for line in told.out.splitlines()), told.err
+
+    return command
+
+
+def test_what_if(run) -> None:
+    assert run("what-if", "a.json", "gate.yaml", "hard.yaml") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand           gate.yaml     hard.yaml\n"
+        "accuracy[min]    PASS >= 0.85  UNCERTAIN >= 0.895\n"
+        "parameters[max]  -             FAIL <= 5\n"
+        "released         yes           no",
+        "",
+    )
+    assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_writes_and_then_edits(run) -> None:
+    code, told, _ = run("tune", "a.json", "-o", "new/mine.yaml")
+    assert code == 0
+    assert told == Path("new/mine.yaml").read_text().rstrip("\n")
+    assert "  accuracy: {min: 0.88}                       # 0.900 (0.880..0.920) in a.json" in told
+    assert run("tune", "a.json", "-o", "new/mine.yaml")[1] == "new/mine.yaml: nothing to change"
+    code, told, _ = run("tune", "a.json", "b.json", "-o", "gate.yaml")
+    assert "-dimensions: {accuracy: {min: 0.85}}" in told.splitlines()
+    assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_by_other_models(run) -> None:
+    code, told, _ = run("tune", "--percentile", "50", "-o", "median.yaml")
+    assert code == 0
+    assert "protocol: released" in told
+    code, told, _ = run("tune", "--like", "ResNet50", "-o", "r50.yaml")
+    assert "  parameters: {max: 25.6}                     # ResNet50 as published" in told
+
+
+def test_power(run) -> None:
+    assert run("power", "hard.yaml", "--images", "400") == (
+        0,
+        "hard.yaml, policy fail, 400 images a set: standard errors, and the true values that are blocked or "
+        "pass in 80 % of runs\n"
+        "demand           bound     ±       blocked at  passed at\n"
+        "accuracy[min]    >= 0.895  0.0153  0.912       0.938\n"
+        "parameters[max]  <= 5      -       -           -\n"
+        "A - needs --record: a run that knows the error. Parameters have none.",
+        "",
+    )
+    assert "0.0158" in run("power", "hard.yaml", "--images", "400", "--record", "a.json")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "what-if a.json",
+            "quba-check what-if: got 1 records and 0 threshold files. Allowed: at least one of each, such as "
+            "quba-check what-if run.json thresholds/*.yaml.",
+        ),
+        (
+            "tune -o x.yaml",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+        ),
+        (
+            "tune a.json --like ResNet50 -o x.yaml",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+        ),
+        (
+            "tune --percentile 101 -o x.yaml",
+            "--percentile: got 101. Allowed: a number from 0 to 100.",
+        ),
+        (
+            "tune a.json released.json -o x.yaml",
+            "quba-check tune: the records differ in protocol: released, standard. "
+            "Allowed: records of one protocol.",
+        ),
+        (
+            "tune --percentile 50 -o gate.yaml",
+            "gate.yaml: its limits are about protocol standard, but these values are of protocol released, "
+            "where adversarial_robustness is another quantity. "
+            "Allowed: a file that states released, or a new one with -o.",
+        ),
+        ("power gate.yaml --images 0", "--images: got 0. Allowed: a whole number from 1."),
+        (
+            "what-if released.json hard.yaml nosuch.yaml",
+            "nosuch.yaml: there is no such threshold file, and no shipped profile of that name. "
+            "Shipped: default, mobile, safety-critical, server.",
+        ),
+    ],
+)
+def test_mistakes(run, words: str, message: str) -> None:
+    code, out, err = run(*words.split())
+    assert (code, out, err) == (4, "", f"ERROR: {message}\n")
+
+
+def test_rejudging_loads_no_torch_and_decodes_nothing(run) -> None:
+    code = (
+        "import sys; from quba_check.cli import main; main(['what-if', 'a.json', 'gate.yaml']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'timm', 'cv2')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,48 @@
+import pytest
+from tuned import record, thresholds
+
+from quba_check.errors import ThresholdError
+from quba_check.tuning.rejudging import rejudged
+
+
+def outcomes(text, run=None):
+    return [verdict.outcome for verdict in rejudged(run or record(), thresholds(text)).verdicts]
+
+
+def test_values_parts_and_limits_are_the_records():
+    text = "dimensions: {accuracy: {min: 0.85}, corruption_robustness: {min: 0.6, parts: {fog: {min: 0.7}}}}"
+    assert outcomes(text) == ["pass", "pass", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome"), [("point", "pass"), ("fail", "uncertain"), ("allow", "uncertain")]
+)
+def test_policies_hold_for_stored_runs_too(policy, outcome):
+    assert outcomes(f"uncertain: {policy}\ndimensions: {{accuracy: {{min: 0.895}}}}") == [outcome]
+
+
+def test_what_the_run_did_not_measure():
+    found = rejudged(record(), thresholds("dimensions: {shape_bias: {min: 0.1}}"))
+    (verdict,) = found.verdicts
+    assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
+    assert not found.passes
+
+
+def test_a_grade_with_dimensions_missing_is_none():
+    (verdict,) = rejudged(record(), thresholds("quba: {min_grade: C}")).verdicts
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.reason.startswith("not graded: missing adversarial_robustness")
+
+
+def test_warnings_do_not_stand_in_the_way():
+    assert rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99, tier: warn}}")).passes
+    assert not rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99}}")).passes
+
+
+def test_another_protocol_is_refused():
+    with pytest.raises(ThresholdError) as caught:
+        rejudged(record(), thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"))
+    assert str(caught.value) == (
+        "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
+        "Allowed: a file that states standard, or no protocol."
+    )
