@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthetic": {*GROUND, "perturbations", "suites"},
     "strategies": {*GROUND, "perturbations", "synthetic", "suites"},
     "rates": {*GROUND, "perturbations", "suites", "evaluation"},
+    "tuning": {*GROUND, "dimensions", "demands", "gate", "grading"},
     "options": GROUND,
 }
 NO_PYTEST = {"run", "ledger", "cli", "checkup", "doctor_command", "object_focus_command", "suite_description"}

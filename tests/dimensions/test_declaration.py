@@ -128,8 +128,8 @@ def test_parts() -> None:
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
-            "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve (quba_check.protocol.confidence), "
-            "as quba_check.dimensions.share gives it.",
+            "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve "
+            "(quba_check.protocol.confidence), as quba_check.dimensions.share gives it.",
         ),
         (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
         (
