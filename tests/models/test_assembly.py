@@ -168,7 +168,8 @@ def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
         f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is no model of timm {timm.__version__}; "
-        f"name one of timm's, --quba-arch=NAME, or give package.module:callable. Its keys fit --quba-arch={ARCH}."
+        "name one of timm's, --quba-arch=NAME, or give package.module:callable. "
+        f"Its keys fit --quba-arch={ARCH}."
     )
 
 
