@@ -59,17 +59,17 @@ def biases(models: list[Model], n: int, runs: int, rng: np.random.Generator) -> 
         endless = quantities(model, ENDLESS, rng, names)
         drawn = [quantities(model, n, rng, names) for _ in range(runs)]
         for name, whole in endless.items():
-            found[name].append(float(np.mean([run[name].debiased for run in drawn])) - whole.value)
+            found[name].append(float(np.mean([run[name].debiased for run in drawn])) - whole.debiased)
             limits = [run[name].debiased_limit for run in drawn]
             if None not in limits:
-                found[f"{name} upper limit holds"].append(np.mean(np.array(limits) >= whole.value))
+                found[f"{name} upper limit holds"].append(np.mean(np.array(limits) >= whole.debiased))
     return found
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--models", type=int, default=50)
-    options.add_argument("--runs", type=int, default=100)
+    options.add_argument("--models", type=int, default=100)
+    options.add_argument("--runs", type=int, default=50)
     given = options.parse_args()
     rng = np.random.default_rng(0)
     print(
