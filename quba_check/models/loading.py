@@ -131,13 +131,13 @@ def _preparation_notes(
 ) -> list[str]:
     """What is not simply as the model or its architecture has it."""
     _, height, width = preparation.input_size
-    if SUITE_DEFAULTS in preparation.source:
-        words = in_words(preparation)
-        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
+    words = in_words(preparation)
     differs = image_size is not None and (height, width) != (image_size, image_size)
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
     if any(stated.departs and stated.source in preparation.source for stated in statements):
-        return [f"images are prepared as {preparation.source} says: {in_words(preparation)}{suite}"]
+        return [f"images are prepared as {preparation.source} says: {words}{suite}"]
+    if SUITE_DEFAULTS in preparation.source:
+        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
     return [f"images are prepared at {height} × {width} as {preparation.source} says{suite}"] if suite else []
 
 

@@ -94,6 +94,15 @@ def test_all_of_it_leaves_nothing_to_the_model(tmp_path):
     )
 
 
+def test_what_neither_says_comes_from_the_suite(tmp_path):
+    (tmp_path / "prep_zoo.py").write_text(ZOO.replace("made.quba_config", "made.other"))
+    classifier = load(read(tmp_path, "mean: [0, 0, 0]\nstd: [1, 1, 1]\n"))
+    assert classifier.notes == (
+        "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) says: "
+        "8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
