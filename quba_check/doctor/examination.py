@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from quba_check.doctor import answers, coverage, output_kinds, steadiness, stored_images
@@ -97,6 +98,8 @@ def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Findi
     for check in checks:
         try:
             mine = list(check.findings(patient))
+        except torch.OutOfMemoryError:
+            mine = [_without_memory(check.name)]
         except UserError as error:
             known = {finding.problem for finding in found}
             mine = [Finding(check=check.name, problem=str(error), evidence="", fix="")]
@@ -105,6 +108,16 @@ def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Findi
         if check.is_final and any(finding.severity == "problem" for finding in mine):
             break
     return tuple(found)
+
+
+def _without_memory(check: str) -> Finding:
+    return Finding(
+        check=check,
+        problem=f"The device has too little memory for the doctor's check '{check}'.",
+        evidence="",
+        fix="measure as you like; to have it checked: quba-check doctor --device cpu",
+        severity="remark",
+    )
 
 
 def examination_schema() -> dict[str, Any]:

@@ -175,11 +175,20 @@ class Patient:
         known = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in known]
         for chunk, images in batches(new, self._prepare(view.images, variant.preparation), BATCH, self._pool):
-            with torch.no_grad():
-                answers = self.classifier.raw(self._shown(images, variant)).cpu()
+            answers = self._answers_that_fit(images, variant)
             self.forwards += len(chunk)
             known.update((example.index, row) for example, row in zip(chunk, answers, strict=True))
         return torch.stack([known[example.index] for example in examples])
+
+    def _answers_that_fit(self, images: Tensor, variant: Variant) -> Tensor:
+        """Answers to a batch, in halves as often as memory asks for it."""
+        try:
+            with torch.no_grad():
+                return self.classifier.raw(self._shown(images, variant)).cpu()
+        except torch.OutOfMemoryError:
+            if len(images) == 1:
+                raise
+        return torch.cat([self._answers_that_fit(half, variant) for half in images.tensor_split(2)])
 
     def logits(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import torch
+
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
 from quba_check.errors import SuiteError
@@ -38,3 +40,17 @@ def test_a_mistake_that_stops_a_check_is_told_once():
 def test_a_fix_may_have_several_lines():
     found = Finding(check="x", problem="p.", evidence="e", fix="write\nmean: 0")
     assert found.text() == "p.\n  evidence: e\n  fix: write\n    mean: 0"
+
+
+def test_too_little_memory_is_a_remark_and_the_next_check_is_made():
+    def hungry(patient):
+        raise torch.OutOfMemoryError
+
+    b = finding("b")
+    remark, found = examine(None, (Check("a", hungry, is_final=True), check("b", b)))
+    assert found == b
+    assert (remark.check, remark.severity) == ("a", "remark")
+    assert remark.text() == (
+        "The device has too little memory for the doctor's check 'a'.\n"
+        "  fix: measure as you like; to have it checked: quba-check doctor --device cpu"
+    )

@@ -67,3 +67,19 @@ def test_inputs_are_what_the_model_is_shown(patient):
     with torch.no_grad():
         shown = patient.classifier.raw(patient.inputs(examples))
     assert torch.allclose(patient.raw(examples), shown, atol=1e-6)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_shown_in_halves(patient, monkeypatch):
+    examples = patient.sample()
+    expected = patient.classifier.raw(patient.inputs(examples))
+    sizes, module = [], patient.classifier.module
+
+    def narrow(inputs):
+        sizes.append(len(inputs))
+        if len(inputs) > 3:
+            raise torch.OutOfMemoryError
+        return module(inputs)
+
+    monkeypatch.setattr(patient.classifier, "raw", narrow)
+    assert torch.allclose(patient.raw(examples), expected, atol=1e-6)
+    assert sizes == [9, 5, 3, 2, 4, 2, 2]
