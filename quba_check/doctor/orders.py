@@ -80,7 +80,7 @@ def _all(
         by_folder = sorted(folders, key=lambda k: folders[k])
         yield "the order of the folder names, sorted as text", [classes[k] for k in by_folder]
     if len(names) == len(classes):
-        for words, key in (("", str), (" without regard to case", str.casefold)):
+        for words, key in ((" as text", str), (" without regard to case", str.casefold)):
             ranks = sorted(range(len(classes)), key=lambda k: key(names[k]))
             yield f"the order of the readable class names, sorted{words}", [classes[k] for k in ranks]
     yield "the suite's order backwards", classes[::-1]

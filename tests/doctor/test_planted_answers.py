@@ -1,0 +1,263 @@
+"""Mistakes planted into the demonstration's models and images: each is named, its twin is left in peace."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from quba_check.demo import CLASSES
+from quba_check.doctor import answers, output_kinds
+from quba_check.doctor.examination import Check, examine
+from quba_check.doctor.finding import Finding
+from quba_check.doctor.patient import Patient
+from quba_check.models.classifier import Classifier
+from quba_check.models.specs import load_classifier
+from quba_check.suites.places import open_suite, suite_at
+from quba_check.suites.suite import Suite
+
+CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
+FILE = "write to preparation.yaml, and give --quba-preparation=preparation.yaml:\n"
+TURNED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
+NUMBERS = tuple(map(str, range(1, 11)))
+"""Names whose order as text is another than as numbers."""
+
+
+class Behind(nn.Module):
+    """A module whose inputs or outputs are changed."""
+
+    def __init__(
+        self,
+        inner: nn.Module,
+        before: Callable[[Tensor], Tensor] = lambda images: images,
+        behind: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
+        super().__init__()
+        self.inner, self.before, self.behind = inner, before, behind
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.behind(self.inner(self.before(images)))
+
+
+def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Classifier:
+    return replace(classifier, module=Behind(classifier.module, **parts).eval())
+
+
+def prepared(classifier: Classifier, **changes: object) -> Classifier:
+    return replace(classifier, preparation=replace(classifier.preparation, **changes))
+
+
+def without_batchnorm(classifier: Classifier) -> Classifier:
+    """The same function with its BatchNorms folded into the convolutions."""
+    parts = list(classifier.module.features)
+    folded = [
+        fuse_conv_bn_eval(part, parts[k + 1]) if isinstance(part, nn.Conv2d) else part
+        for k, part in enumerate(parts)
+        if not isinstance(part, nn.BatchNorm2d)
+    ]
+    module = nn.Sequential(*folded, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.module.head)
+    return replace(classifier, module=module.eval())
+
+
+def found(classifier: Classifier, suite: Suite, **options: object) -> tuple[Finding, ...]:
+    return examine(Patient(classifier, suite, **options), CHECKS)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    return suite_at("demo", tmp_path_factory.getbasetemp() / "quba-store")
+
+
+@pytest.fixture(scope="module")
+def healthy(demo: Suite) -> Classifier:
+    return load_classifier("demo", classes=demo.classes, image_size=demo.image_size, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def textured(demo: Suite) -> Classifier:
+    return load_classifier("demo-textured", classes=demo.classes, image_size=demo.image_size, device="cpu")
+
+
+@pytest.fixture
+def copied(demo: Suite, tmp_path: Path) -> Callable[..., Suite]:
+    def copy(folders: Sequence[str], classes: Sequence[str], sets: str = "") -> Suite:
+        """A clean set of twelve images a class, with other names of classes and folders."""
+        for name, folder in zip(CLASSES, folders, strict=True):
+            (tmp_path / "val" / folder).mkdir(parents=True)
+            for number in range(12):
+                image = demo.root / "clean" / name / f"{number:03}.png"
+                shutil.copyfile(image, tmp_path / "val" / folder / image.name)
+        (tmp_path / "quba-data.yaml").write_text(
+            f"schema: 1\nname: copy\nclasses: [{', '.join(map(repr, classes))}]\nimage_size: 48\n"
+            f"sets:\n  clean: {{reader: folder, path: val}}\n{sets}",
+            encoding="utf-8",
+        )
+        return open_suite(tmp_path)
+
+    return copy
+
+
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("name", ["healthy", "textured"])
+def test_the_shipped_models_are_left_in_peace(
+    name: str, short: bool, demo: Suite, request: pytest.FixtureRequest
+) -> None:
+    assert found(request.getfixturevalue(name), demo, short=short) == ()
+
+
+@pytest.mark.parametrize("changes", [{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}])
+def test_a_normalisation_that_makes_no_difference_is_left_in_peace(healthy, demo, changes) -> None:
+    assert found(prepared(healthy, **changes), demo) == ()
+
+
+def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence[str]) -> Finding:
+    n, before, after = accuracies
+    return Finding(
+        check="class order",
+        problem=f"demo: the model's outputs are in another class order than the suite's: in {words}.",
+        evidence=f"on {n} clean images accuracy {before} in the suite's order, {after} in that one",
+        fix="list the classes in quba-data.yaml in the order of the model's outputs\n"
+        f"classes: [{', '.join(listed)}]\n"
+        "labels that are written as numbers count in that list, so write names instead",
+    )
+
+
+def test_outputs_backwards(healthy, demo) -> None:
+    expected = order_finding("the suite's order backwards", (400, "0.005", "0.975"), CLASSES[::-1])
+    assert found(around(healthy, behind=lambda z: z.flip(1)), demo) == (expected,)
+
+
+def test_two_classes_swapped(healthy, demo) -> None:
+    swap = torch.tensor([1, 0, *range(2, 10)])
+    (finding,) = found(around(healthy, behind=lambda z: z[:, swap]), demo)
+    listed = [CLASSES[k] for k in swap]
+    assert finding == order_finding("an order that no rule of names gives", (80, "0.762", "0.963"), listed)
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_an_order_without_any_rule(healthy, demo, short) -> None:
+    chaos = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
+    (finding,) = found(around(healthy, behind=lambda z: z[:, chaos]), demo, short=short)
+    assert "in an order that no rule of names gives." in finding.problem
+    assert f"classes: [{', '.join(CLASSES[k] for k in chaos)}]" in finding.fix
+
+
+def test_numbers_sorted_as_text_by_the_model(healthy, copied) -> None:
+    suite = copied(NUMBERS, NUMBERS)
+    as_text = sorted(NUMBERS)
+    columns = torch.tensor([NUMBERS.index(name) for name in as_text])
+    (finding,) = found(around(healthy, behind=lambda z: z[:, columns]), suite)
+    assert finding.problem.endswith("in the order of the class names, sorted as text.")
+    assert f"classes: [{', '.join(as_text)}]" in finding.fix
+    assert found(healthy, suite) == ()
+
+
+def test_numbers_sorted_as_text_by_the_suite(healthy, copied) -> None:
+    as_text = sorted(NUMBERS)
+    (finding,) = found(healthy, copied(NUMBERS, as_text))
+    assert finding.problem.endswith("in the order of the class names, sorted with their numbers as numbers.")
+    assert f"classes: [{', '.join(NUMBERS)}]" in finding.fix
+
+
+def test_capitals_sorted_before_small_letters(healthy, copied) -> None:
+    names = [name.capitalize() if k % 2 else name for k, name in enumerate(CLASSES)]
+    (finding,) = found(healthy, copied(names, sorted(names)))
+    assert finding.problem.endswith("in the order of the class names, sorted without regard to case.")
+    assert f"classes: [{', '.join(names)}]" in finding.fix
+
+
+def test_folders_with_numbers_in_front(healthy, copied) -> None:
+    folders = [f"{k:02}_{name}" for k, name in enumerate(CLASSES)]
+    mixed = [CLASSES[k] for k in TURNED]
+    (finding,) = found(healthy, copied(folders, mixed))
+    assert "class names, sorted as text." in finding.problem or "folder names" in finding.problem
+    assert f"classes: [{', '.join(CLASSES)}]" in finding.fix
+
+
+def test_the_order_of_the_models_own_label_names(healthy, demo) -> None:
+    planted = around(healthy, behind=lambda z: z[:, TURNED])
+    planted.module.pretrained_cfg = {"label_names": [CLASSES[k] for k in TURNED]}
+    (finding,) = found(planted, demo)
+    assert finding.problem.endswith("in the order of the model's own label_names.")
+
+
+def test_an_order_that_was_supplied(healthy, demo) -> None:
+    planted = around(healthy, behind=lambda z: z[:, TURNED])
+    (finding,) = found(planted, demo, order=[CLASSES[k] for k in TURNED], short=True)
+    assert finding.problem.endswith("in the order that was supplied.")
+
+
+def test_blue_green_red(textured, demo) -> None:
+    (finding,) = found(around(textured, before=lambda x: x.flip(1)), demo)
+    assert finding == Finding(
+        check="preparation",
+        problem="demo-textured: the channels go in as red, green, blue; blue, green, red suits the model.",
+        evidence=finding.evidence,
+        fix="wrap the model in a callable whose forward begins with images = images.flip(1)",
+    )
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as it is, 0.973 so; ")
+
+
+def test_a_missing_normalisation_is_seen_without_batchnorm(textured, demo) -> None:
+    folded = without_batchnorm(textured)
+    planted = prepared(folded, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    (finding,) = found(planted, demo)
+    assert finding.problem == (
+        "demo-textured: the normalisation is missing; "
+        "mean 0.481 0.458 0.408 and std 0.269 0.261 0.276 suits the model."
+    )
+    assert "BatchNorm" not in finding.evidence
+    assert finding.fix == (f"{FILE}mean: [0.481455, 0.457827, 0.408211]\nstd: [0.26863, 0.261303, 0.275777]")
+    (finding,) = found(planted, demo, short=True)
+    assert finding.problem.startswith("demo-textured: the normalisation is missing; mean 0.48")
+    assert found(folded, demo) == found(folded, demo, short=True) == ()
+
+
+def test_images_much_too_large(healthy, demo) -> None:
+    (finding,) = found(prepared(healthy, input_size=(3, 128, 128)), demo)
+    assert finding.problem == (
+        "demo: images are resized or cropped in a way that does not suit the model; 64 × 64 pixels does."
+    )
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as it is, 0.906 so; ")
+    assert finding.fix == f"{FILE}input_size: [3, 64, 64]"
+
+
+def test_a_crop_that_cuts_away_the_object(healthy, demo) -> None:
+    (finding,) = found(prepared(healthy, crop_pct=0.6), demo)
+    assert finding.problem.endswith("in a way that does not suit the model; crop_pct 1 does.")
+    assert finding.fix == f"{FILE}crop_pct: 1"
+    assert found(prepared(healthy, crop_pct=0.95), demo) == ()
+
+
+def shuffled(root: Path, folder: str) -> None:
+    """Images change places among all class folders."""
+    files = sorted((root / folder).glob("*/*.png"))
+    contents = [file.read_bytes() for file in files]
+    for file, position in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
+        file.write_bytes(contents[position])
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_a_set_with_shuffled_labels(healthy, demo, tmp_path, short) -> None:
+    shutil.copytree(demo.root, tmp_path / "data")
+    shuffled(tmp_path / "data", "sketch")
+    (finding,) = found(healthy, open_suite(tmp_path / "data"), short=short)
+    assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."
+    images, guess = (32, "3.2") if short else (64, "6.4")
+    assert f" of {images} images right, {guess} by guessing, with mean confidence 0." in finding.evidence
+
+
+def test_a_clean_set_with_shuffled_labels(healthy, demo, tmp_path) -> None:
+    shutil.copytree(demo.root, tmp_path / "data")
+    shuffled(tmp_path / "data", "clean")
+    (finding,) = found(healthy, open_suite(tmp_path / "data"))
+    assert finding.problem == "demo: the labels of the set 'clean' look shuffled."
+    assert finding.evidence.startswith("44 of 400 clean images right, 40 by guessing; mean confidence 0.9")
+    assert "on the set 'sketch' accuracy 0.9" in finding.evidence

@@ -1,0 +1,280 @@
+"""Wrong orders, preparations and outputs planted into real ImageNet weights, on twenty real photos."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from quba_check.doctor import answers, output_kinds
+from quba_check.doctor.examination import Check, examine
+from quba_check.doctor.patient import Patient
+from quba_check.models.classifier import Classifier
+from quba_check.models.specs import load_classifier
+from quba_check.suites.places import open_suite
+from quba_check.suites.suite import Suite
+
+ARCH = "tf_efficientnet_lite0"
+CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
+RAW = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
+HALVES = "mean 0.5 0.5 0.5 and std 0.5 0.5 0.5"
+FILE = "write to preparation.yaml, and give --quba-preparation=preparation.yaml:\n"
+HALVES_FILE = f"{FILE}mean: [0.5, 0.5, 0.5]\nstd: [0.5, 0.5, 0.5]"
+
+
+class Around(nn.Module):
+    """A module with something before and behind it."""
+
+    def __init__(
+        self,
+        inner: nn.Module,
+        before: Callable[[Tensor], Tensor] = lambda images: images,
+        behind: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
+        super().__init__()
+        self.inner, self.before, self.behind = inner, before, behind
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.behind(self.inner(self.before(images)))
+
+
+class Normalising(nn.Module):
+    """A module that normalises by itself."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.5))
+        self.register_buffer("std", torch.full((1, 3, 1, 1), 0.5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner((images - self.mean) / self.std)
+
+
+def prepared(classifier: Classifier, **changes: object) -> Classifier:
+    return replace(classifier, preparation=replace(classifier.preparation, **changes))
+
+
+def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Classifier:
+    return replace(classifier, module=Around(classifier.module, **parts).eval())
+
+
+def normalising(classifier: Classifier) -> Classifier:
+    return replace(classifier, module=Normalising(classifier.module).eval())
+
+
+def by_name(names: tuple[str, ...]) -> Tensor:
+    return torch.tensor(sorted(range(len(names)), key=names.__getitem__))
+
+
+class Mistake(NamedTuple):
+    name: str
+    planted: Callable[[Classifier, Suite], Classifier]
+    healthy: Callable[[Classifier, Suite], Classifier] | None
+    problem: str
+    evidence: str
+    fix: str
+
+
+def order(name: str, planted: Callable[[Tensor], Tensor], words: str, fix: str) -> Mistake:
+    return Mistake(
+        name,
+        lambda lite0, _: around(lite0, behind=planted),
+        lambda lite0, _: around(lite0, behind=lambda z: z.clone()),
+        f"lite0.pt: the model's outputs are in another class order than the suite's: in {words}.",
+        "on 20 clean images accuracy 0.000 in the suite's order, 0.900 in that one",
+        fix,
+    )
+
+
+def normalisation(
+    name: str,
+    planted: Callable[[Classifier, Suite], Classifier],
+    problem: str,
+    before: str,
+    layer: str = "bn1",
+    *,
+    healthy: Callable[[Classifier, Suite], Classifier] | None = None,
+    fix: str = HALVES_FILE,
+) -> Mistake:
+    return Mistake(
+        name,
+        planted,
+        healthy,
+        f"lite0.pt: {problem}",
+        f"on 20 clean images accuracy {before} as it is, 0.900 so; "
+        "mean log-probability of the true class -# and -#\n"
+        f"the first BatchNorm ('{layer}') sees # times the variance of its training as it is, # times so",
+        fix,
+    )
+
+
+MISTAKES = (
+    normalisation(
+        "ImageNet's normalisation for 0.5/0.5",
+        lambda lite0, _: prepared(lite0, **IMAGENET),
+        f"images go in with mean 0.485 0.456 0.406 and std 0.229 0.224 0.225; {HALVES} suits the model.",
+        "0.750",
+    ),
+    normalisation(
+        "CLIP's normalisation for 0.5/0.5",
+        lambda lite0, _: prepared(lite0, **CLIP),
+        f"images go in with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276; {HALVES} suits the model.",
+        "0.850",
+    ),
+    normalisation(
+        "no normalisation",
+        lambda lite0, _: prepared(lite0, **RAW),
+        f"the normalisation is missing; {HALVES} suits the model.",
+        "0.850",
+    ),
+    normalisation(
+        "values from 0 to 255",
+        lambda lite0, _: prepared(lite0, **BYTES),
+        f"images go in with values from 0 to 255; {HALVES} suits the model.",
+        "0.050",
+    ),
+    normalisation(
+        "a normalisation inside and one outside",
+        lambda lite0, _: normalising(lite0),
+        "images are normalised twice: as the preparation says, and again by the model ('mean').",
+        "0.800",
+        "inner.bn1",
+        healthy=lambda lite0, _: prepared(normalising(lite0), **RAW),
+        fix=f"{FILE}mean: [0, 0, 0]\nstd: [1, 1, 1]",
+    ),
+    normalisation(
+        "a model of values from 0 to 255",
+        lambda lite0, _: around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5),
+        f"images go in with {HALVES}; values from 0 to 255 suits the model.",
+        "0.000",
+        "inner.bn1",
+        healthy=lambda lite0, _: prepared(around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5), **BYTES),
+        fix=f"{FILE}mean: [0, 0, 0]\nstd: [0.00392157, 0.00392157, 0.00392157]",
+    ),
+    order(
+        "one output further on",
+        lambda z: z.roll(1, dims=1),
+        "the suite's order, but one output further on, as behind a background class",
+        "wrap the model in a callable that moves the outputs: its first output stands for another class than "
+        "'n01440764', and the suite's last class has none\n"
+        "logits.roll(-1, dims=1) brings the others to their places",
+    ),
+    order(
+        "one output earlier",
+        lambda z: z.roll(-1, dims=1),
+        "the suite's order, but one output earlier, as where the first class is left out",
+        "wrap the model in a callable that moves the outputs: its last output stands for another class than "
+        "'n15075141', and the suite's first class has none\n"
+        "logits.roll(1, dims=1) brings the others to their places",
+    ),
+    Mistake(
+        "outputs sorted by readable names",
+        lambda lite0, photos: around(lite0, behind=lambda z: z[:, by_name(photos.class_names)]),
+        None,
+        "lite0.pt: the model's outputs are in another class order than the suite's: "
+        "in the order of the readable class names, sorted as text.",
+        "on 20 clean images accuracy 0.000 in the suite's order, 0.900 in that one",
+        "wrap the model in a callable that returns its outputs in the order of the synsets, "
+        "n01440764, n01443537, n01484850 and 997 more",
+    ),
+    Mistake(
+        "softmax twice",
+        lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1).softmax(dim=1)),
+        lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1)),
+        "lite0.pt: the outputs went through softmax twice.",
+        "on 20 clean images no confidence is above #, where two softmaxes over 1000 classes allow #; "
+        "without the second one it is # on average",
+        "remove one softmax: the one in the model's forward, or that of the code which calls it",
+    ),
+    Mistake(
+        "probabilities stated to be logits",
+        lambda lite0, _: replace(
+            around(lite0, behind=lambda z: z.softmax(dim=1)), stated_outputs="logits", outputs=None
+        ),
+        lambda lite0, _: replace(
+            around(lite0, behind=lambda z: z.log_softmax(dim=1)), stated_outputs="logits", outputs=None
+        ),
+        "lite0.pt: the outputs are stated to be logits, but they are probabilities.",
+        "on 20 clean images all outputs are between # and #, and every row sums to 1",
+        "state outputs: probabilities where logits are stated (quba_config or the preparation file)",
+    ),
+    Mistake(
+        "logits stated to be probabilities",
+        lambda lite0, _: replace(lite0, stated_outputs="probabilities", outputs=None),
+        lambda lite0, _: replace(lite0, stated_outputs="logits", outputs=None),
+        "lite0.pt: the outputs are stated to be probabilities, but they are logits.",
+        "on 20 clean images outputs are between -# and #, and rows sum to -# … -#",
+        "state outputs: logits (quba_config or the preparation file)",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def photos(photo_suite: Path) -> Suite:
+    return open_suite(photo_suite)
+
+
+@pytest.fixture(scope="module")
+def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
+    classifier = load_classifier(
+        str(lite0_checkpoint), classes=photos.classes, image_size=None, arch=ARCH, device="cpu"
+    )
+    return replace(classifier, spec="lite0.pt")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
+    lite0: Classifier, photos: Suite, mistake: Mistake
+) -> None:
+    (found,) = examine(Patient(mistake.planted(lite0, photos), photos, short=True), CHECKS)
+    assert found.problem == mistake.problem
+    assert masked(found.evidence, mistake.evidence)
+    assert found.fix == mistake.fix
+    if mistake.healthy is not None:
+        assert examine(Patient(mistake.healthy(lite0, photos), photos, short=True), CHECKS) == ()
+
+
+def masked(evidence: str, expected: str) -> bool:
+    """Whether evidence reads as expected, with some number for each #."""
+    number = r"[\d.,]+(e[+-]?\d+)?"
+    return re.fullmatch(re.escape(expected).replace(r"\#", number), evidence) is not None
+
+
+def test_two_mistakes_are_two_findings(lite0: Classifier, photos: Suite) -> None:
+    planted = prepared(around(lite0, behind=lambda z: z.roll(1, dims=1)), **RAW)
+    found = examine(Patient(planted, photos, short=True), CHECKS)
+    assert [finding.problem for finding in found] == [MISTAKES[6].problem, MISTAKES[2].problem]
+
+
+def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, photos: Suite) -> None:
+    torch.manual_seed(0)
+    planted = replace(lite0, module=timm.create_model("mobilenetv3_small_050").eval())
+    (found,) = examine(Patient(planted, photos, short=True), CHECKS)
+    assert found.problem == (
+        "lite0.pt: the model answers at chance on the clean set, "
+        "in every class order and preparation that was tried."
+    )
+    assert masked(found.evidence, "0 of 20 clean images right, 0.02 by guessing; mean confidence #")
+    assert found.fix == (
+        "check that these are the weights of a trained model, and that it was trained on these classes"
+    )
+
+
+def test_real_weights_are_left_in_peace(lite0: Classifier, photos: Suite) -> None:
+    patient = Patient(lite0, photos)
+    assert examine(patient, CHECKS) == ()
+    assert patient.forwards <= 300
+    short = Patient(lite0, photos, short=True)
+    assert examine(short, CHECKS) == ()
+    assert short.forwards == 20
