@@ -72,10 +72,13 @@ def test_two_runs_at_once_share_the_work(project: Project, undisturbed: Finished
     assert len(list((project.store / "runs").glob("*.json"))) == 2
 
 
-def test_what_was_measured_before_an_interrupt_is_kept(project: Project, undisturbed: Finished) -> None:
+def test_what_was_measured_before_an_interrupt_is_kept(
+    project: Project, undisturbed: Finished, whole: Project
+) -> None:
     flag = project.root / "half-way"
-    # In the middle of the corruptions, which come after the attacks.
-    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {13 * N + 100} {flag}")
+    # In the middle of the corruptions, which come after the doctor's look and the attacks.
+    images = whole.examined() + 13 * N + 100
+    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {images} {flag}")
     wait_for(flag, process)
     process.send_signal(signal.SIGINT)
     stopped = ended(process)
