@@ -31,6 +31,9 @@ def check(patient: Patient) -> Iterator[Finding]:
     """
     if not patient.has(CLEAN) or len(patient.sample(limit=FEWEST)) < FEWEST:
         return
+    if (refused := class_order.supplied_order_finding(patient)) is not None:
+        yield refused
+        return
     variant, columns = patient.usual, np.arange(len(patient.suite.classes))
     chance = _is_at_chance(patient, variant, columns)
     lift = accuracy_lift(patient, variant, many=chance)

@@ -13,7 +13,7 @@ from quba_check.doctor.chances import ALPHA, by_luck
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.orders import Order, estimated_order, orders_that_models_carry, plausible_orders
 from quba_check.doctor.patient import Patient, Variant
-from quba_check.errors import listed
+from quba_check.errors import did_you_mean, listed
 from quba_check.protocol.view import CLEAN
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 from quba_check.suites.suite import Example
@@ -79,6 +79,28 @@ def finding(patient: Patient, lift: Lift) -> Finding:
         evidence=f"on {lift.n} clean images accuracy {lift.before:.3f} in the suite's order, "
         f"{lift.after:.3f} in that one",
         fix=_fix(patient, lift.order),
+    )
+
+
+def supplied_order_finding(patient: Patient) -> Finding | None:
+    """What is said of a supplied order that does not name the suite's classes, each once."""
+    if patient.order is None:
+        return None
+    classes, names = patient.suite.classes, patient.suite.class_names
+    given = patient.order
+    if sorted(given) in (sorted(classes), sorted(names)):
+        return None
+    strange = next((name for name in given if name not in classes and name not in names), None)
+    problem = (
+        f"got {len(given)} names, {len(set(given))} of them different; the suite has {len(classes)} classes."
+        if strange is None
+        else f"'{strange}' is no class of the suite.{did_you_mean(strange, [*classes, *names])}"
+    )
+    return Finding(
+        check="class order",
+        problem=f"--order: {problem}",
+        evidence="",
+        fix=f"write each class of the suite on a line of its own: {listed(classes, 5)}",
     )
 
 

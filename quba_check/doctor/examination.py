@@ -96,14 +96,14 @@ def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Findi
     """
     found: list[Finding] = []
     for check in checks:
+        mine: list[Finding] = []
         try:
-            mine = list(check.findings(patient))
+            mine.extend(check.findings(patient))  # what came before an error is kept
         except torch.OutOfMemoryError:
-            mine = [_without_memory(check.name)]
+            mine.append(_without_memory(check.name))
         except UserError as error:
-            known = {finding.problem for finding in found}
-            mine = [Finding(check=check.name, problem=str(error), evidence="", fix="")]
-            mine = [finding for finding in mine if finding.problem not in known]
+            if str(error) not in {finding.problem for finding in found}:
+                mine.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
         found += mine
         if check.is_final and any(finding.severity == "problem" for finding in mine):
             break

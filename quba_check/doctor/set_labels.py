@@ -18,7 +18,8 @@ from quba_check.engine.columns import decision, label_in, probabilities
 from quba_check.protocol.predictions import OUTSIDE
 from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, View
 
-_IMAGES, _SHORT_IMAGES = 64, 32
+_IMAGES, _SHORT_IMAGES = (480, 64), (192, 32)
+"""Images of all sets together, and of one at most; of each set at least as many as a conclusion takes."""
 _AS_SURE, _AS_VARIED = 0.8, 0.7
 """Shares of the clean set's confidence and variety of answers. A set that is merely hard takes away at least
 one of them."""
@@ -105,7 +106,9 @@ def look(
     Returns:
         None where fewer than 16 images have a label there.
     """
-    examples = patient.sample(view, limit=_SHORT_IMAGES if patient.short else _IMAGES)
+    together, each = _SHORT_IMAGES if patient.short else _IMAGES
+    limit = max(FEWEST, min(each, together // max(len(list(_views(patient))), 1)))
+    examples = patient.sample(view, limit=limit)
     if len(examples) < FEWEST:
         return None
     read_in = patient.suite.space(space) if view == CLEAN else patient.suite.space_of(view.set)

@@ -32,8 +32,12 @@ def test_a_mistake_that_stops_a_check_is_told_once():
         raise SuiteError("x.png: cannot be decoded.")
         yield
 
-    found = examine(None, (Check("a", stopped), Check("b", stopped), check("c", finding("c"))))
-    assert [each.check for each in found] == ["a", "c"]
+    def stopped_later(patient):
+        yield finding("b")
+        yield from stopped(patient)
+
+    found = examine(None, (Check("a", stopped), Check("b", stopped_later), check("c", finding("c"))))
+    assert [each.check for each in found] == ["a", "b", "c"]
     assert found[0].text() == "x.png: cannot be decoded."
 
 

@@ -194,6 +194,18 @@ def test_an_order_that_was_supplied(healthy, demo) -> None:
     assert finding.problem.endswith("in the order that was supplied.")
 
 
+def test_a_supplied_order_of_other_classes_is_refused(healthy, demo) -> None:
+    fix = "write each class of the suite on a line of its own: arrow, crescent, cross, disc, heart and 5 more"
+    (finding,) = found(healthy, demo, order=["aroww", *CLASSES[1:]])
+    assert finding.text() == (
+        f"--order: 'aroww' is no class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
+    )
+    (finding,) = found(healthy, demo, order=[*CLASSES, "arrow"])
+    assert finding.text() == (
+        f"--order: got 11 names, 10 of them different; the suite has 10 classes.\n  fix: {fix}"
+    )
+
+
 def test_blue_green_red(textured, demo) -> None:
     (finding,) = found(around(textured, before=lambda x: x.flip(1)), demo)
     assert finding == Finding(
