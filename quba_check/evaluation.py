@@ -154,6 +154,10 @@ class Evaluation:
                 self._outcomes[name] = Unmeasurable(name, why.reason, why.missing_data)
         return self._outcomes[name]
 
+    def is_measured(self, name: str) -> bool:
+        """Whether the outcome of a dimension is known already."""
+        return name in self._outcomes
+
     def measure(self, name: str) -> Measurement:
         """The measurement of a dimension.
 

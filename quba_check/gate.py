@@ -14,7 +14,7 @@ from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.record import VerdictRow
+from quba_check.protocol.record import StoppedRow, VerdictRow
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
@@ -38,6 +38,7 @@ class Verdict:
         reason: why there is no value; empty where there is one.
         within_noise: the bound lies inside the interval of the value.
         policy: what its file says of that.
+        stopped: how it was decided before all images were seen; None where they were.
     """
 
     demand: Demand
@@ -50,6 +51,7 @@ class Verdict:
     reason: str = ""
     within_noise: bool = False
     policy: Policy = POINT
+    stopped: StoppedRow | None = None
 
     def explain(self) -> str:
         """What was found, in a line; then, indented, what explains it and where it was demanded."""
@@ -61,7 +63,12 @@ class Verdict:
         """The verdict as records keep it, under the id of its item."""
         message = "" if self.outcome == "pass" else self.explain()
         return self.demand.judged(
-            id, self.outcome, message, within_noise=self.within_noise, policy=self.policy
+            id,
+            self.outcome,
+            message,
+            within_noise=self.within_noise,
+            policy=self.policy,
+            stopped=self.stopped,
         )
 
     @property
@@ -116,6 +123,8 @@ class Verdict:
             )
             if worst:
                 yield f"worst parts: {worst}"
+        if self.stopped is not None:
+            yield str(self.stopped)
         if self.n is not None:
             yield f"n = {self.n:,} images"
         if self.curve is not None:
@@ -162,6 +171,19 @@ def judge(
         demand is optional.
     """
     return _by_policy(_by_point(demand, held), policy, others)
+
+
+def judge_stopped(demand: Demand, held: Measurement, stopped: StoppedRow, policy: Policy = POINT) -> Verdict:
+    """The verdict on the whole set, as it was foretold from the images that were seen.
+
+    Args:
+        demand: the demand.
+        held: the measurement of those images.
+        stopped: what was foretold.
+        policy: of the demand's file.
+    """
+    outcome: VerdictOutcome = "pass" if stopped.passes else "fail"
+    return replace(_by_point(demand, held), outcome=outcome, policy=policy, stopped=stopped)
 
 
 def doubt(demand: Demand, held: Measurement | Unmeasurable | Grade) -> float | None:

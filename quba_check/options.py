@@ -69,6 +69,12 @@ OPTIONS = (
         "--quba-workers", "N", "threads of a process that read images (default: half the cores, at most 4)"
     ),
     Option("--quba-seed", "N", "seed of all that is drawn: random starts, corruptions, limits (default 0)"),
+    Option(
+        "--quba-early-stop",
+        None,
+        "leave a set of images as soon as it is known whether the whole would pass",
+        has_ini=False,
+    ),
     Option("--quba-limit", "N", "look at N images of a set at most: the same for every model, by class"),
     Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
     Option("--quba-report", "FILE.json", "write the record of the run here too"),
@@ -97,6 +103,7 @@ class Options:
     workers: int | None = None
     seed: int = 0
     limit: int | None = None
+    early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
     trust_pickle: bool = False
@@ -131,6 +138,7 @@ class Options:
             batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
             workers=_whole("--quba-workers", given.get("quba_workers"), 0, None),
             seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
+            early_stop=bool(given.get("quba_early_stop")),
             limit=_whole("--quba-limit", given.get("quba_limit"), 1, None),
             store=path("quba_store"),
             report=report,

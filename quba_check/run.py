@@ -16,8 +16,9 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
+from quba_check.early_stop import EarlyStop, Stopped, check_goes_together
 from quba_check.errors import InvariantError, OptionError, QubaError, UserError
-from quba_check.gate import doubt, judge
+from quba_check.gate import doubt, judge, judge_stopped
 from quba_check.grading import grade, population
 from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import check_spec, check_takes_architecture
@@ -119,6 +120,7 @@ class Run:
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self._planned: dict[tuple[str, ProtocolName], list[str]] = {}
         self._blocking: dict[tuple[str, Path], list[Demand]] = {}
+        self._selected: dict[tuple[str, ProtocolName], list[Demand]] = {}
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
         demos = [spec for spec in options.models if spec in DEMO_MODELS]
         if demos and len(demos) < len(options.models):
@@ -172,6 +174,8 @@ class Run:
                     f"--quba-protocol: got '{asked}', but {read.shown} states protocol {read.protocol}. "
                     "Leave the option out, or use a threshold file written for that protocol."
                 )
+            if self.options.early_stop:
+                check_goes_together(read)
             population(read.quba.population).scores(read.quba.weights)
             self._thresholds[path] = read
         return self._thresholds[path]
@@ -193,16 +197,18 @@ class Run:
         from quba_check.suites.draw import Draw
         from quba_check.suites.places import suite_at
 
-        draw = Draw(self.options.limit, self.options.seed)
+        draw = Draw(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
         return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
-        self._planned, self._blocking = {}, {}
+        self._planned, self._blocking, self._selected = {}, {}, {}
         for model, thresholds, demand in demands:
             if demand.tier == "block":
                 self._blocking.setdefault((model, thresholds.path), []).append(demand)
-            names = self._planned.setdefault((model, self.protocol_of(thresholds)), [])
+            key = model, self.protocol_of(thresholds)
+            self._selected.setdefault(key, []).append(demand)
+            names = self._planned.setdefault(key, [])
             names.extend(name for name in _dimensions_of(demand) if name not in names)
         for key, names in self._planned.items():
             if key in self._evaluations:
@@ -273,15 +279,25 @@ class Run:
         """
         protocol = self.protocol_of(thresholds)
         evaluation = self.evaluation(model, protocol)
-        outcomes = self._outcomes(evaluation, model, demand)
+        stopped = self._stopped(evaluation, model, thresholds, demand)
+        some = None if stopped is None else stopped.row
+        outcomes = (
+            self._outcomes(evaluation, model, demand)
+            if stopped is None
+            else {stopped.measurement.dimension: stopped.measurement}
+        )
         rows = {
-            name: row_of(outcome, registry[name], evaluation.facts.suite)
+            name: row_of(outcome, registry[name], evaluation.facts.suite, some)
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
         held = self._held(demand, outcomes, thresholds, protocol)
         repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
-        verdict = judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
+        verdict = (
+            judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
+            if stopped is None
+            else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
+        )
         known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
         return Row(
             model=model,
@@ -295,6 +311,15 @@ class Run:
             | {"protocol": protocol},
             grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
         )
+
+    def _stopped(
+        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
+    ) -> Stopped | None:
+        """How a demand was decided from some of the images, where that was asked for and can be."""
+        if not self.options.early_stop:
+            return None
+        selected = self._selected.get((model, self.protocol_of(thresholds)), ())
+        return EarlyStop(evaluation, selected).decided(demand, thresholds.policy.error)
 
     def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
         """What the dimensions are that a demand looks at."""

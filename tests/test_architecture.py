@@ -39,7 +39,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": {*GROUND, "dimensions", "demands", "gate", "grading"},
     "options": GROUND,
 }
-NO_PYTEST = {"run", "ledger", "cli", "checkup", "doctor_command", "object_focus_command", "suite_description"}
+NO_PYTEST = {
+    "run",
+    "ledger",
+    "cli",
+    "checkup",
+    "doctor_command",
+    "early_stop",
+    "object_focus_command",
+    "suite_description",
+}
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
 PYTEST_SIDE = {"plugin", "items", "controller", "consultation"}
 

@@ -214,6 +214,7 @@ def test_rows():
         "within_noise": False,
         "policy": "point",
         "confidence": 0.95,
+        "stopped": None,
     }
     assert judge(CORRUPTION, corruption(0.6)).row("x").message == ""
     assert judge(LETTER, GRADE).row("x").limit == "C"

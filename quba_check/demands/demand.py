@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quba_check.demands.policy import POINT, Policy
 from quba_check.protocol.dimension import Better, Part
-from quba_check.protocol.record import Bound, Tier, VerdictOutcome, VerdictRow
+from quba_check.protocol.record import Bound, StoppedRow, Tier, VerdictOutcome, VerdictRow
 from quba_check.protocol.settings import ProtocolName
 
 QUBA = "quba"
@@ -69,6 +69,7 @@ class Demand:
         *,
         within_noise: bool = False,
         policy: Policy = POINT,
+        stopped: StoppedRow | None = None,
     ) -> VerdictRow:
         """What records keep of the demand once its turn has come, or the run has ended."""
         return VerdictRow(
@@ -85,6 +86,7 @@ class Demand:
             within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,
+            stopped=stopped,
         )
 
     @property

@@ -12,6 +12,7 @@ from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimensio
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import View
 
 Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
@@ -77,6 +78,10 @@ class Registry:
                 ) from error
 
 
+def _needs_all(_suite: SuiteFacts, _part: str | None) -> Streamed | None:
+    return None
+
+
 registry = Registry()
 
 
@@ -90,6 +95,7 @@ def dimension(
     views: Callable[[SuiteFacts], tuple[View, ...]] | Sequence[View] = (),
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
+    streamed: Callable[[SuiteFacts, str | None], Streamed | None] = _needs_all,
 ) -> Callable[[Measure], Measure]:
     """Register the decorated function as the measure of a dimension.
 
@@ -102,6 +108,8 @@ def dimension(
         views: the views that it needs; a function of the suite's facts where they depend on the suite.
         parts: its named parts; likewise.
         weight: default weight in the QUBA score; 0 for dimensions outside it.
+        streamed: for a run that ends early, the value or the part of a name as a function of what images add
+            one by one; None where all images are needed.
 
     Returns:
         A decorator for `measure(predictions, facts) -> Measurement`.
@@ -110,7 +118,8 @@ def dimension(
     named = parts if callable(parts) else _constant(tuple(parts))
 
     def register(measure: Measure) -> Measure:
-        registry.register(Dimension(name, title, unit, better, weight, source, needed, named, measure))
+        found = Dimension(name, title, unit, better, weight, source, needed, named, measure, streamed)
+        registry.register(found)
         return measure
 
     return register

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import first, right_on, streamed_share
 from quba_check.metrics.ranking import is_in_top_k
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN
 
 TOP = 5
@@ -16,6 +21,15 @@ TOP = 5
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     top5 = Part("top5", "fraction", "high", "the label is among the five most probable classes")
     return (top5,) if suite.class_count > TOP else ()
+
+
+def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
+    return is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed:
+    hits = right_on(CLEAN) if part is None else _top5_hits
+    return Streamed((streamed_share((CLEAN,), hits),), first)
 
 
 @dimension(
@@ -27,6 +41,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
     views=(CLEAN,),
     parts=_parts,
+    streamed=_streamed,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Share of clean images whose top-1 label is right.
@@ -37,6 +52,5 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     top1 = accuracy_on(predictions, CLEAN)
     parts = {}
     if _parts(facts.suite):
-        hits = is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
-        parts["top5"] = share(hits, CLEAN)
+        parts["top5"] = share(_top5_hits(predictions), CLEAN)
     return Measurement.of("accuracy", top1, parts=parts)

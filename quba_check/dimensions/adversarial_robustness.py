@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.dimensions._accuracies import (
     Ratio,
@@ -16,19 +17,43 @@ from quba_check.dimensions._accuracies import (
     share,
 )
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import first, right_on, streamed_ratio, streamed_share
 from quba_check.errors import InvariantError
 from quba_check.figures import told_apart
+from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
+from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN, FGSM, PGD
 
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
 STANDARD_ERRORS = 2
 """How far PGD, the stronger attack, may be weaker than FGSM by chance."""
+
+
+def _held(predictions: Tables) -> NDArray[np.bool_]:
+    """Right when clean and at every attacked point that was seen."""
+    always = predictions[PGD].extra["always_right"].astype(np.bool_)
+    held: NDArray[np.bool_] = predictions[CLEAN].right & predictions[FGSM].right & always
+    return held
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
+    fgsm, pgd = streamed_ratio((FGSM,), right_on(FGSM)), streamed_ratio((PGD,), right_on(PGD))
+    single = {
+        "fgsm": fgsm,
+        "pgd": pgd,
+        "fgsm_accuracy": streamed_share((FGSM,), right_on(FGSM)),
+        "pgd_accuracy": streamed_share((PGD,), right_on(PGD)),
+        "worst_case": streamed_ratio((FGSM, PGD), _held),
+    }
+    if part is None:
+        return Streamed((fgsm, pgd), geometric_mean)
+    return Streamed((single[part],), first) if part in single else None
 
 
 @dimension(
@@ -47,6 +72,7 @@ STANDARD_ERRORS = 2
         Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
         Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
     ),
+    streamed=_streamed,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean).
@@ -62,14 +88,13 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
             "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
         )
     found = ratios(predictions, (FGSM, PGD))
-    held = clean.right & fgsm.right & pgd.extra["always_right"].astype(np.bool_)
     whole = geometric_mean_ratio(list(found.values()))
     parts = {
         "fgsm": found[FGSM].quantity(),
         "pgd": found[PGD].quantity(),
         "fgsm_accuracy": accuracy_on(predictions, FGSM),
         "pgd_accuracy": accuracy_on(predictions, PGD),
-        "worst_case": Ratio(held, clean.right, CLEAN).quantity(),
+        "worst_case": Ratio(_held(predictions), clean.right, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
     notes = (*_masking(fgsm, pgd), *_overshoot(fgsm, pgd))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.dimensions._accuracies import Tables, mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import first, streamed_ratio
 from quba_check.errors import UnmeasurableError
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 
 GATE_RUN = (
@@ -41,6 +46,20 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
+def _streamed(suite: SuiteFacts, part: str | None) -> Streamed | None:
+    views = tuple(
+        view for view in _views(suite)[1:] if part in (None, view.corruption, f"severity_{view.severity}")
+    )
+    if not views:
+        return None
+
+    def right(predictions: Tables) -> NDArray[np.float64]:
+        means: NDArray[np.float64] = np.mean([predictions[view].right for view in views], axis=0)
+        return means
+
+    return Streamed((streamed_ratio(views, right),), first)
+
+
 @dimension(
     "corruption_robustness",
     title="How much of the accuracy is left under noise, blur, weather and digital corruptions.",
@@ -50,6 +69,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     source="arXiv 2503.17110; ImageNet-C: Hendrycks and Dietterich, ICLR 2019",
     views=_views,
     parts=_parts,
+    streamed=_streamed,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Mean over corruptions of the mean over severities of acc(corrupted) / acc(clean).

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
 from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, ratios
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import right_on, streamed_share
 from quba_check.metrics import limits
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
+from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.streamed import Fraction, OverUnder, Streamed
 from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
 
 SAME = View(MIXED_SAME_SET)
 RANDOM = View(MIXED_RAND_SET)
+
+
+def _gained(tables: Tables) -> OverUnder:
+    """What other backgrounds add to the accuracy, image by image."""
+    gain = tables[RANDOM].right.astype(np.float64) - tables[SAME].right
+    return gain, np.ones_like(gain)
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
+    gain = Fraction((SAME, RANDOM), _gained, ((-1.0, 1.0), (1.0, 1.0)))
+    return Streamed((gain, streamed_share((CLEAN,), right_on(CLEAN))), _focus) if part is None else None
+
+
+def _focus(means: Sequence[float]) -> float:
+    """The value from the mean gain and the clean accuracy."""
+    gain, clean = means
+    return 1 + (gain / clean if clean else math.copysign(math.inf, gain))
 
 
 @dimension(
@@ -26,6 +50,7 @@ RANDOM = View(MIXED_RAND_SET)
         Part("mixed_same", "fraction", None, "accuracy on backgrounds of the same class"),
         Part("mixed_rand", "fraction", None, "accuracy on backgrounds of random classes"),
     ),
+    streamed=_streamed,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """1 − (acc(mixed-same) − acc(mixed-rand)) / acc(clean); above 1 where other backgrounds help.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from quba_check.dimensions._accuracies import Tables, accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import right_on, streamed_share
 from quba_check.errors import UnmeasurableError
+from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
 from quba_check.protocol.predictions import OUTSIDE, Predictions
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN, View
 
 
@@ -38,6 +44,20 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
+def _streamed(suite: SuiteFacts, part: str | None) -> Streamed | None:
+    shifts = [shift for shift in suite.shifts if part in (None, shift)]
+    if not shifts:
+        return None
+    shares = [streamed_share((view,), right_on(view)) for view in (*map(View, shifts), CLEAN)]
+    return Streamed(tuple(shares), _relative)
+
+
+def _relative(accuracies: Sequence[float]) -> float:
+    """Geometric mean of all accuracies but the last, which is the clean one, relative to it."""
+    mean = geometric_mean(accuracies[:-1])
+    return mean / accuracies[-1] if accuracies[-1] else math.inf
+
+
 @dimension(
     "ood_robustness",
     title="How much of the accuracy is left on other renditions of the same classes.",
@@ -50,6 +70,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     ),
     views=_views,
     parts=_parts,
+    streamed=_streamed,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean over the suite's shifted sets of acc(set) / acc(clean).

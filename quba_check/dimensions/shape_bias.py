@@ -6,16 +6,32 @@ import numpy as np
 
 from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, share
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streams import AT_MOST_ALL, first
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics import limits
 from quba_check.metrics.cues import cue_hits
 from quba_check.metrics.estimate import Estimate
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
+from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.streamed import Fraction, OverUnder, Streamed
 from quba_check.protocol.view import CUE_CONFLICT_SET, View
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
+
+
+def _decided(tables: Tables) -> OverUnder:
+    """Decisions for the shape, and for the shape or the texture, of images where the two differ."""
+    table = tables[CUE_CONFLICT]
+    texture = table.extra["texture"]
+    conflict = table.label != texture
+    shape = conflict & (table.top1 == table.label)
+    either = shape | (conflict & (table.top1 == texture))
+    return shape.astype(np.float64), either.astype(np.float64)
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
+    return Streamed((Fraction((CUE_CONFLICT,), _decided, AT_MOST_ALL),), first) if part is None else None
 
 
 @dimension(
@@ -31,6 +47,7 @@ CUE_CONFLICT = View(CUE_CONFLICT_SET)
         Part("texture_hits", "images", None, "decided for the class of the texture"),
         Part("either", "fraction", None, "share decided for one of the two"),
     ),
+    streamed=_streamed,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """Shape hits / (shape hits + texture hits) on images whose shape and texture classes differ.

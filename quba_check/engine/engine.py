@@ -77,13 +77,17 @@ class Engine:
         self._fresh: list[ShardKey] = []
         self._planned: list[View] = []
 
-    def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
+    def predictions(
+        self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
+    ) -> dict[View, Predictions]:
         """Predictions of views, from the store or made now.
 
         Args:
             views: the views wanted; a set of the suite must exist for each.
             planned: further views that will be asked for; where all that is wanted is being made by other
                 processes, these are worked on instead of waiting.
+            shards: the only shards that are wanted of each view; rows then come in the order in which images
+                are drawn, and a view that has none of these shards is left out.
 
         Raises:
             UnmeasurableError: an attack is wanted on a model without gradients.
@@ -94,10 +98,14 @@ class Engine:
         self.settle([*views, *planned])
         wanted = self._stored(views)
         while True:
-            self._complete(wanted, self._stored(planned))
+            self._complete(wanted, self._stored(planned), shards)
             with contextlib.suppress(DamagedShardError):  # it is gone now, and made again
                 spaces = self.suite.facts.spaces
-                return {view: self.tables.predictions(view, spaces.get(view.set)) for view in views}
+                return {
+                    view: self.tables.predictions(view, spaces.get(view.set), shards)
+                    for view in views
+                    if shards is None or shards.start < len(self.addresses.keys(view))
+                }
 
     def settle(self, views: Collection[View], *, show: bool = False) -> None:
         """Find out what the model's outputs are, from the first shard of real images.
@@ -155,7 +163,7 @@ class Engine:
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
 
-    def _complete(self, wanted: Sequence[View], planned: Sequence[View]) -> None:
+    def _complete(self, wanted: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
         """Make every missing shard of the wanted views, helping with planned ones rather than waiting.
 
         View by view, so that a view's files are looked at when its turn comes; generated corruptions together
@@ -164,31 +172,33 @@ class Engine:
         generated = [view for view in wanted if self.suite.generates(view)]
         groups = [[view] for view in wanted if view not in generated] + ([generated] if generated else [])
         for group in groups:
-            pending = sorted(
-                dict.fromkeys(self._units(group, {*wanted, *planned})), key=lambda unit: unit.shard
-            )
+            units = self._units(group, {*wanted, *planned}, shards)
+            pending = sorted(dict.fromkeys(units), key=lambda unit: unit.shard)
             while pending:
                 left = [unit for unit in pending if not self._make(unit)]
-                if len(left) == len(pending) and not self._help([*wanted, *planned]):
+                if len(left) == len(pending) and not self._help([*wanted, *planned], shards):
                     time.sleep(WAIT_SECONDS)
                 pending = left
 
-    def _help(self, planned: Sequence[View]) -> bool:
+    def _help(self, planned: Sequence[View], shards: range | None) -> bool:
         """Make one shard of what will be asked for later; False where there is none to make."""
         for view in planned:
             # What is wrong with a view is for the dimension that asks for it to hear.
             with contextlib.suppress(QubaError):
-                for unit in self._units([view], planned):
+                for unit in self._units([view], planned, shards):
                     complete = all(self.store.has(self._key(part, unit.shard)) for part in unit.views)
                     if not complete and self._make(unit):
                         return True
         return False
 
-    def _units(self, wanted: Iterable[View], planned: Collection[View]) -> Iterator[Unit]:
+    def _units(
+        self, wanted: Iterable[View], planned: Collection[View], shards: range | None = None
+    ) -> Iterator[Unit]:
         for view in wanted:
             shares = self._shares_forward(view, planned)
             together = (self.addresses.stored_view(CLEAN), FGSM) if shares else (view,)
-            for shard in range(len(self.addresses.keys(view))):
+            every = range(len(self.addresses.keys(view)))
+            for shard in every if shards is None else every[shards.start : shards.stop]:
                 yield Unit(together, shard)
 
     def _shares_forward(self, view: View, planned: Collection[View]) -> bool:

@@ -30,17 +30,18 @@ class Tables:
         self._addresses = addresses
         self._clean: Rows | None = None
 
-    def predictions(self, view: View, declared: str | None) -> Predictions:
-        """The predictions of a view, all of whose shards are there.
+    def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
+        """The predictions of a view, whose shards are there.
 
         Args:
             view: the view; its `space` says in which label space labels and answers are read.
             declared: the label space that the view's set declares.
+            shards: those to read, whose rows stay in the order in which they were drawn; by default all.
 
         Raises:
             DamagedShardError: a shard is absent or damaged; it has been removed.
         """
-        table = self._table(self._addresses.stored_view(view))
+        table = self._table(self._addresses.stored_view(view), shards)
         suffix = "" if view.space in (None, declared) else f"@{view.space}"
         return Predictions(
             index=table["index"],
@@ -71,13 +72,19 @@ class Tables:
         """Read the clean set anew when it is asked for again."""
         self._clean = None
 
-    def _table(self, stored: View) -> Rows:
-        """All shards of a view, one after the other; that of the clean set, which all ask for, is kept."""
-        is_clean = stored == self._addresses.stored_view(CLEAN)
+    def _table(self, stored: View, shards: range | None) -> Rows:
+        """The rows of shards, of all by index; the whole clean set, which all ask for, is kept."""
+        is_clean = shards is None and stored == self._addresses.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        parts = [self.shard(key).columns for key in self._addresses.keys(stored)]
+        keys = self._addresses.keys(stored)
+        parts = [
+            self.shard(key).columns for key in (keys if shards is None else keys[shards.start : shards.stop])
+        ]
         table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if shards is None and (np.diff(table["index"]) < 0).any():  # drawn in random order
+            order = np.argsort(table["index"])
+            table = {name: column[order] for name, column in table.items()}
         if is_clean:
             self._clean = table
         return table

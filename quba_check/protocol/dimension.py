@@ -9,6 +9,7 @@ from typing import Literal
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import View
 
 Better = Literal["high", "low"]
@@ -59,6 +60,8 @@ class Dimension:
         views: the views needed on a suite.
         parts: the parts there are on a suite.
         measure: value from the predictions of exactly those views; raises `UnmeasurableError`.
+        streamed: the value, or the part of that name, as a function of what images add one by one; None where
+            a run needs all of them.
     """
 
     name: str
@@ -70,3 +73,4 @@ class Dimension:
     views: Callable[[SuiteFacts], tuple[View, ...]]
     parts: Callable[[SuiteFacts], tuple[Part, ...]]
     measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
+    streamed: Callable[[SuiteFacts, str | None], Streamed | None] = lambda _suite, _part: None

@@ -41,6 +41,20 @@ class Predictions:
         return len(self.index)
 
     @property
+    def by_index(self) -> Predictions:
+        """The same rows, ordered by index."""
+        order = np.argsort(self.index)
+        return Predictions(
+            self.index[order],
+            self.label[order],
+            self.top1[order],
+            self.confidence[order],
+            self.true_probability[order],
+            None if self.probabilities is None else self.probabilities[order],
+            {name: column[order] for name, column in self.extra.items()},
+        )
+
+    @property
     def right(self) -> NDArray[np.bool_]:
         """(N,) whether the top-1 is the label; an image without a label is never right."""
         right: NDArray[np.bool_] = (self.top1 == self.label) & (self.label != OUTSIDE)

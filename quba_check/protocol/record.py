@@ -28,6 +28,29 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
 
 
+class StoppedRow(_Row):
+    """A demand that was decided before all images were seen (`--quba-early-stop`).
+
+    Attributes:
+        images: seen, of the largest set, in a random order that the seed tells.
+        of: images of that set.
+        passes: whether the value over all of them would meet the demand.
+        alpha: probability that this is wrong.
+    """
+
+    images: int
+    of: int
+    passes: bool
+    alpha: float
+
+    def __str__(self) -> str:
+        would = "pass" if self.passes else "fail"
+        return (
+            f"stopped early after {self.images:,} of {self.of:,} images: the full run would {would} "
+            f"(α = {self.alpha:g})"
+        )
+
+
 class QuantityRow(_Row):
     """A value with unit and n, how sure it is, and the direction that is better (None: reported only).
 
@@ -50,10 +73,15 @@ class QuantityRow(_Row):
 
 
 class MeasurementRow(QuantityRow):
-    """A measured dimension."""
+    """A measured dimension.
+
+    Attributes:
+        stopped: why the value is of some images only; it is then no value to grade.
+    """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stopped: StoppedRow | None = None
 
 
 class UnmeasurableRow(_Row):
@@ -124,6 +152,7 @@ class VerdictRow(_Row):
         within_noise: the bound lies inside the interval of the value.
         policy: what the file says of that: `point`, `fail` or `allow` (`demands.policy`).
         confidence: level of the interval.
+        stopped: how the demand was decided before all images were seen; None where they were.
     """
 
     id: str
@@ -139,6 +168,7 @@ class VerdictRow(_Row):
     within_noise: bool = False
     policy: Literal["point", "fail", "allow"] = "point"
     confidence: float = CONFIDENCE
+    stopped: StoppedRow | None = None
 
     @property
     def target(self) -> str:
@@ -219,8 +249,10 @@ class Record(_Row):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeasurementRow:
-    """What a record keeps of a measurement of a dimension on a suite."""
+def row_of(
+    outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None = None
+) -> AnyMeasurementRow:
+    """What a record keeps of a measurement of a dimension on a suite, or on some of its images."""
     better = {part.name: part.better for part in dimension.parts(suite)}
     if isinstance(outcome, Unmeasurable):
         return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
@@ -230,6 +262,7 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
             name: QuantityRow(**_quantity(part, better.get(name))) for name, part in outcome.parts.items()
         },
         notes=outcome.notes,
+        stopped=stopped,
     )
 
 
@@ -265,8 +298,12 @@ def _measured(row: QuantityRow) -> Quantity:
 
 
 def values_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, float]:
-    """The values of the dimensions that have one."""
-    return {name: row.value for name, row in measurements.items() if isinstance(row, MeasurementRow)}
+    """The values of the dimensions that have one over all images."""
+    return {
+        name: row.value
+        for name, row in measurements.items()
+        if isinstance(row, MeasurementRow) and row.stopped is None
+    }
 
 
 MEASUREMENTS = TypeAdapter(dict[str, AnyMeasurementRow])
@@ -284,6 +321,7 @@ __all__ = [
     "QuantityRow",
     "Record",
     "SetRow",
+    "StoppedRow",
     "SuiteRow",
     "Tier",
     "UnmeasurableRow",

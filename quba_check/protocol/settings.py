@@ -14,6 +14,8 @@ PGD_STEP = 2 / 255
 PGD_STEPS = 10
 BINS = 15
 """Bins of ECE and ACE."""
+LEAST_STOPPED = 2000
+"""Images of the smallest set that a run may leave before it saw all of them."""
 
 
 @dataclass(frozen=True, slots=True)

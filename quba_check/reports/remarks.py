@@ -30,6 +30,9 @@ def remarks(record: Record) -> tuple[str, ...]:
             said.append(f"{name}: {found:,} images, {images.expected:,} expected")
     said.extend(_limited(record))
     said.extend(_noise(record))
+    said.extend(
+        f"{verdict.target}: {verdict.stopped}" for verdict in record.verdicts if verdict.stopped is not None
+    )
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             said.extend(f"{name}: {note}" for note in row.notes)

@@ -10,7 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.protocol.record import GradeRow, NotMeasuredRow, Record, VerdictRow
+from quba_check.protocol.record import (
+    AnyMeasurementRow,
+    GradeRow,
+    MeasurementRow,
+    NotMeasuredRow,
+    Record,
+    VerdictRow,
+)
 from quba_check.reports.judged import SIGNS, Word, gravest, limit_text, summary_line, word
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES
@@ -100,11 +107,16 @@ def _grade_lines(record: Record) -> Iterator[str]:
 
 def _is_asked_for(grade: GradeRow, record: Record) -> bool:
     """Whether a grade that there is not must be told: not after a run that left dimensions out on purpose."""
-    left_out = any(isinstance(record.measurements.get(name), NotMeasuredRow) for name in grade.missing)
+    left_out = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
     return not left_out or any(
         verdict.dimension == QUBA and verdict.id.partition("::")[0] == grade.file
         for verdict in record.verdicts
     )
+
+
+def _is_left_out(row: AnyMeasurementRow | None) -> bool:
+    """Whether a dimension was not measured on purpose, or not on all images."""
+    return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
 
 
 def _group(record: Record, called: Word, width: int) -> Iterator[Text]:

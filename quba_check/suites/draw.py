@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_LIMIT_STREAM, _TURN_STREAM = 0x11, 0x75
+from quba_check.protocol.settings import LEAST_STOPPED
+
+_LIMIT_STREAM, _TURN_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +20,16 @@ class Draw:
     Attributes:
         limit: images of a set at most; None takes all.
         seed: seed of the run.
+        shuffled: in random order, so that the first images of a set that a run may leave early are a fair
+            sample; smaller sets, which it sees whole, keep theirs.
     """
 
     limit: int | None = None
     seed: int = 0
+    shuffled: bool = False
 
     def positions(self, labels: Sequence[int]) -> NDArray[np.intp]:
-        """The positions of the images to look at, in order.
+        """The positions of the images to look at, in the order in which that is done.
 
         Stratified by class: of each class as large a share as of the whole set, up to one image. Sets with
         the same labels give the same positions, so that what is paired image by image stays so; a smaller
@@ -34,8 +39,14 @@ class Draw:
             labels: class of each image of the set.
 
         >>> Draw(limit=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
-        [2, 3, 5, 7]
+        [1, 3, 4, 7]
         """
+        drawn = self._limited(labels)
+        if not self.shuffled or len(drawn) < LEAST_STOPPED:
+            return drawn
+        return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(drawn)
+
+    def _limited(self, labels: Sequence[int]) -> NDArray[np.intp]:
         if self.limit is None or self.limit >= len(labels):
             return np.arange(len(labels))
         places = np.empty(len(labels))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from quba_check.errors import SuiteError
 from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.suites.draw import Draw
@@ -35,7 +37,10 @@ def sampled_examples(
     first = CONDITIONS[0]
     sampled = list(examples(first))
     labels = [example.label for example in sampled]
-    turns = draw.turns(labels, len(CONDITIONS))
+    # By place in the set, whatever the order in which the images are looked at.
+    order = sorted(range(len(sampled)), key=lambda position: sampled[position].index)
+    turns = np.empty(len(sampled), dtype=np.intp)
+    turns[order] = draw.turns([labels[position] for position in order], len(CONDITIONS))
     for number, view in enumerate(CONDITIONS):
         found = examples(view)
         if [example.label for example in found] != labels:

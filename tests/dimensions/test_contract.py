@@ -125,3 +125,34 @@ def test_report_only_parts():
 def test_importing_the_dimensions_loads_no_torch():
     code = "import quba_check.dimensions, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+NEVER_STREAMED = {"calibration_error", "class_balance", "parameters"}
+
+
+@each_dimension
+def test_what_images_add_one_by_one_makes_the_value(dimension):
+    views = {view: table(view) for view in dimension.views(FACTS.suite)}
+    measured = dimension.measure(views, FACTS)
+    targets = {None: measured, **measured.parts}
+    told = {part: dimension.streamed(FACTS.suite, part) for part in targets}
+    assert (told[None] is None) == (dimension.name in NEVER_STREAMED)
+    for part, streamed in told.items():
+        if streamed is None:
+            continue
+        fractions = []
+        for fraction in streamed.fractions:
+            assert set(fraction.views) <= set(views)
+            over, under = fraction.terms(views)
+            assert len(over) == len(under) == 60
+            fractions.append(over.mean() / under.mean())
+            for numbers, ends in zip((over, under), np.array(fraction.corners).T, strict=True):
+                assert ends.min() <= numbers.min() <= numbers.max() <= ends.max()
+        assert streamed.value(fractions) == pytest.approx(targets[part].value, abs=1e-12)
+
+
+@each_dimension
+def test_every_part_that_may_be_demanded_is_told_image_by_image(dimension):
+    for part in dimension.parts(FACTS.suite):
+        if part.better is not None and dimension.name not in NEVER_STREAMED:
+            assert dimension.streamed(FACTS.suite, part.name) is not None

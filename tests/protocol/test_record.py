@@ -210,6 +210,7 @@ def test_row_of_a_measurement():
             }
         },
         "notes": ("a remark",),
+        "stopped": None,
     }
     missing = Unmeasurable("accuracy", "no images")
     assert row_of(missing, registry["accuracy"], SUITE) == UnmeasurableRow(unmeasurable="no images")
