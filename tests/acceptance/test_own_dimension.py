@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import HERE, Finished, Project, python_path, same_findings
+from acceptance.runs import HERE, NINE, Finished, Project, python_path, same_findings
 
 from quba_check.cli import main
 from quba_check.dimensions._registry import ENTRY_POINTS
@@ -171,6 +171,28 @@ def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp
     code = main(["population", *map(str, paths), "-o", str(tmp_path / "fleet.json")])
     assert (code, capsys.readouterr().err) == (0, "")
     assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
+
+
+def test_records_are_judged_anew_by_what_packages_bring(
+    project: Project, ran: Finished, tmp_path: Path
+) -> None:
+    """`quba-check` knows installed dimensions; one from a conftest is for pytest alone, and that is said."""
+    record = str(project.root / "record.json")
+    found = {}
+    for name, limit in {"leanness": "{max: 30}", "darkness": "{min: 0.1}"}.items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"schema: 1\ndimensions: {{{name}: {limit}}}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "quba_check", "what-if", record, str(path)]
+        environment = {"PYTHONPATH": project.settings["PYTHONPATH"], "COLUMNS": "100", "PYTHONUTF8": "1"}
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        found[name] = result
+    assert (found["leanness"].returncode, found["leanness"].stderr) == (1, "")
+    assert "leanness" in found["leanness"].stdout
+    assert found["darkness"].returncode == 4
+    assert found["darkness"].stderr == (
+        f"ERROR: {tmp_path}/darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
+        f"{', '.join(NINE)}, leanness.\n"
+    )
 
 
 def test_editors_learn_of_installed_ones(project: Project) -> None:
