@@ -286,6 +286,8 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
         return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
     if isinstance(row, NotMeasuredRow):
         return Unmeasurable(dimension, "the run did not measure it")
+    if row.stopped is not None:
+        return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
     whole = _measured(row)
     parts = {name: _measured(part) for name, part in row.parts.items()}
     return Measurement.of(dimension, whole, parts=parts, notes=row.notes)

@@ -50,7 +50,11 @@ def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
     found = {}
     for name in registry.names:
         rows = {record: run.measurements.get(name) for record, run in records.items()}
-        measured = {record: row for record, row in rows.items() if isinstance(row, MeasurementRow)}
+        measured = {
+            record: row
+            for record, row in rows.items()
+            if isinstance(row, MeasurementRow) and row.stopped is None
+        }
         if len(measured) == len(records):
             found[name] = _floor(name, measured, z)
     return found

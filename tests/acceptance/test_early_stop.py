@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from acceptance.runs import Judge, usage_error
+from acceptance.runs import Judge, Project, usage_error
 from tiny import CLASSES, SIDE, picture
 
 IMAGES = 3000
@@ -116,3 +116,16 @@ def test_it_goes_with_the_policy_point_alone(judge_many: Judge, policy: str) -> 
         f"--quba-early-stop: asks whether the value over all images would pass, got uncertain: {policy} in "
         "thresholds/x.yaml. Leave the option out, or state uncertain: point."
     )
+
+
+def test_workers_leave_sets_as_early_as_one_process(judge_many: Judge, many: Path) -> None:
+    """Waiting for another's shard, a worker makes none that may not be needed."""
+    demands = "  accuracy: {min: 0.95}\n  corruption_robustness: {min: 1.6}\n"
+    assert run(judge_many, demands, "--quba-early-stop").ret == 1
+    alone, made = judge_many.outcomes(), shards(judge_many)
+    project = Project.at(judge_many.pytester.path / "two", many, f"schema: 1\ndimensions:\n{demands}")
+    finished = project.run("--quba-early-stop", "-n2", "--quba-report=record.json")
+    assert finished.code == 1, finished.out
+    rows = project.record()["verdicts"]
+    assert {row["id"].partition("::")[2]: row["outcome"] for row in rows} == alone
+    assert len(list((project.store / "predictions").rglob("*.safetensors"))) == made

@@ -6,6 +6,7 @@ from tuned import quantity, record
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.published import published_population
+from quba_check.protocol.record import StoppedRow
 from quba_check.tuning.floors import floors_of, percentile_floors, published_floors
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -22,6 +23,16 @@ def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
     }
     assert floors["accuracy"].reason == "0.900 (0.880..0.920) in a.json"
     assert floors["parameters"].reason == "5.289 M in a.json"
+
+
+def test_a_value_of_some_images_supports_no_limit():
+    run = record()
+    stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+    rows = {
+        **run.measurements,
+        "accuracy": run.measurements["accuracy"].model_copy(update={"stopped": stopped}),
+    }
+    assert "accuracy" not in floors_of({"a.json": record(measurements=rows)}, 1.645)
 
 
 def test_several_runs_give_the_worst_value():

@@ -2,6 +2,7 @@ import pytest
 from tuned import record, thresholds
 
 from quba_check.errors import ThresholdError
+from quba_check.protocol.record import StoppedRow
 from quba_check.tuning.rejudging import rejudged
 
 
@@ -26,6 +27,19 @@ def test_what_the_run_did_not_measure():
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
     assert not found.passes
+
+
+def test_a_value_of_some_images_is_not_judged_by_another_bound():
+    rows = dict(record().measurements)
+    stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": stopped})
+    found = rejudged(record(measurements=rows), thresholds("dimensions: {accuracy: {min: 0.1}}"))
+    (verdict,) = found.verdicts
+    assert (verdict.outcome, verdict.reason) == (
+        "unmeasurable",
+        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
+        "pass (α = 0.025)",
+    )
 
 
 def test_a_grade_with_dimensions_missing_is_none():
