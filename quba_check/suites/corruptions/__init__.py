@@ -1,10 +1,12 @@
 """The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
 
-Images whose shorter side is at most `SMALL` pixels get strengths after CIFAR-10-C, larger ones those of
-ImageNet-C: a blur that is mild at 224 pixels leaves nothing of 48. The small strengths of snow, frost,
-glass_blur, motion_blur and elastic_transform are our own, because the published ones do not all change an
-image more from one severity to the next. Written from the paper's description; frost is drawn instead of
-taken from photographs, and glass_blur swaps pixels in sweeps of disjoint neighbourhoods, not one by one.
+Images whose shorter side is over `SMALL` pixels get ImageNet-C's strengths and come out as from the package
+`imagecorruptions`, to the last bit or nearly so, but for frost: its panes are drawn (see `ice`). Smaller images
+get strengths after CIFAR-10-C: a blur that is mild at 224 pixels leaves nothing of 48. The small strengths of
+snow, frost, glass_blur, motion_blur and elastic_transform are our own, because the published ones do not all
+change an image more from one severity to the next.
+
+The stored ImageNet-C is another set: ImageMagick made its motion_blur and snow, and it was saved as JPEG.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ import numpy as np
 
 from quba_check.errors import UserError, did_you_mean
 from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import blur, digital, noise, weather
+from quba_check.suites.corruptions import blur, digital, elastic, frost, glass, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
 __all__ = ["SMALL", "VERSION", "corrupted"]
 
-VERSION = 1
+VERSION = 2
 """Raised when an output changes, so that predictions on the former images are not taken for these."""
 
 Corruption = Callable[[Image8, Strength, np.random.Generator], Image8]
@@ -30,15 +32,15 @@ _BY_NAME: dict[str, Corruption] = {
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,
     "defocus_blur": blur.defocus_blur,
-    "glass_blur": blur.glass_blur,
+    "glass_blur": glass.glass_blur,
     "motion_blur": blur.motion_blur,
     "zoom_blur": blur.zoom_blur,
     "snow": weather.snow,
-    "frost": weather.frost,
+    "frost": frost.frost,
     "fog": weather.fog,
     "brightness": weather.brightness,
     "contrast": digital.contrast,
-    "elastic_transform": digital.elastic_transform,
+    "elastic_transform": elastic.elastic_transform,
     "pixelate": digital.pixelate,
     "jpeg_compression": digital.jpeg_compression,
 }

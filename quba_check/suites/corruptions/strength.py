@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image8 = NDArray[np.uint8]
-Image = NDArray[np.float32]
-Plane = NDArray[np.float32]
+Image = NDArray[np.float64]
+Plane = NDArray[np.float64]
 T = TypeVar("T")
 
 SMALL = 64
@@ -35,11 +35,15 @@ class Strength:
 
 
 def unit(image: Image8) -> Image:
+    """The image as float64 in [0, 1]."""
+    return image / 255.0
+
+
+def unit32(image: Image8) -> NDArray[np.float32]:
     """The image as float32 in [0, 1]."""
-    return image * np.float32(1 / 255)
+    return image.astype(np.float32) / np.float32(255)
 
 
-def stored(image: Image) -> Image8:
+def stored(image: NDArray[np.floating]) -> Image8:
     """The image as uint8: clipped to [0, 1] and cut down to whole steps, as the published sets were saved."""
-    # float32 writes some whole steps a little too low; the allowance keeps them where they are.
-    return (np.clip(image, 0, 1) * np.float32(255) + np.float32(1e-3)).astype(np.uint8)
+    return (np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)

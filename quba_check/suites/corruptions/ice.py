@@ -1,0 +1,143 @@
+"""Frozen panes, drawn: ice crystals with the light of the published frost photographs, but not those pictures.
+
+ImageNet-C lays crops of five photographs over its images. They came without a word on who took them, so that
+the licence of the software around them may not be theirs to give; they are not carried here. What is taken
+from them are figures: the distribution of each colour, and how much contrast they have at each scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.suites.corruptions.plasma import plasma
+from quba_check.suites.corruptions.strength import Image8
+
+_SHAPE = (400, 600)
+_RANKS = (0.0, 0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995, 1.0)
+_SCALES = (1, 2, 4, 8, 16, 32)
+
+Grey = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Figures of a published frost texture.
+
+    Attributes:
+        red: its quantiles at 0.5, 5, 25, 50, 75, 95 and 99.5 %, of 255.
+        green: the same.
+        blue: the same.
+        contrast: standard deviation of its lightness between Gaussian blurs of 0, 1, 2, 4, 8, 16 and 32 pixels,
+            and of what is left, of 255.
+        crystals: how many are drawn.
+        length: of a crystal, in pixels.
+    """
+
+    red: tuple[int, ...]
+    green: tuple[int, ...]
+    blue: tuple[int, ...]
+    contrast: tuple[float, ...]
+    crystals: int
+    length: float
+
+
+_TEAL = _Look(
+    red=(28, 40, 57, 74, 95, 127, 157),
+    green=(114, 123, 137, 148, 160, 178, 194),
+    blue=(132, 141, 155, 166, 176, 191, 207),
+    contrast=(6.9, 3.0, 2.1, 1.9, 2.4, 2.9, 12.2),
+    crystals=360,
+    length=60,
+)
+_WHITE = _Look(
+    red=(127, 162, 189, 204, 216, 230, 244),
+    green=(129, 165, 193, 209, 221, 235, 248),
+    blue=(135, 172, 202, 218, 231, 244, 251),
+    contrast=(7.3, 4.1, 3.9, 3.4, 2.7, 2.3, 14.4),
+    crystals=480,
+    length=70,
+)
+_GREY = _Look(
+    red=(59, 91, 120, 138, 155, 183, 231),
+    green=(73, 105, 135, 153, 170, 199, 246),
+    blue=(82, 115, 147, 165, 183, 214, 255),
+    contrast=(12.3, 6.2, 5.0, 3.9, 2.8, 2.3, 16.9),
+    crystals=700,
+    length=40,
+)
+_DARK = _Look(
+    red=(30, 48, 79, 107, 140, 195, 243),
+    green=(41, 60, 91, 119, 151, 203, 246),
+    blue=(53, 72, 104, 131, 161, 211, 250),
+    contrast=(15.3, 8.1, 8.0, 7.9, 7.1, 5.1, 26.0),
+    crystals=450,
+    length=60,
+)
+# The second and the third published texture are the same picture.
+_LOOKS = (_TEAL, _WHITE, _WHITE, _GREY, _DARK)
+
+PANES = len(_LOOKS)
+
+
+@lru_cache(maxsize=PANES)
+def pane(number: int) -> Image8:
+    """A frozen pane, drawn once a process; the same everywhere.
+
+    Args:
+        number: which, from 0 to `PANES` - 1.
+
+    Returns:
+        (400, 600, 3) uint8, RGB.
+    """
+    look, rng = _LOOKS[number], np.random.default_rng([0x1CE, number])
+    light = _contrasted(_crystals(look, rng), look.contrast)
+    found = np.quantile(light, _RANKS)
+    channels = []
+    for quantiles in (look.red, look.green, look.blue):
+        wanted = (2 * quantiles[0] - quantiles[1], *quantiles, 2 * quantiles[-1] - quantiles[-2])
+        channels.append(np.interp(light, found, wanted))
+    return np.clip(np.rint(np.stack(channels, axis=2)), 0, 255).astype(np.uint8)
+
+
+def _crystals(look: _Look, rng: np.random.Generator) -> Grey:
+    """Fern-like crystals in an uneven haze; grey values without a unit."""
+    height, width = _SHAPE
+    sharp = np.zeros(_SHAPE, dtype=np.uint8)
+    for _ in range(look.crystals):
+        # Sixteenths of a pixel, OpenCV's fixed point, so that thin twigs are drawn where they are.
+        twigs = np.rint(_fern(look.length, rng.random(2) * [width, height], rng) * 16).astype(np.int32)
+        shade = int(rng.integers(60, 256))
+        cv2.polylines(sharp, list(twigs), False, shade, 1 + int(rng.random() < 0.3), cv2.LINE_AA, shift=4)
+    haze = plasma(_SHAPE, 1.5, rng).astype(np.float32)
+    return sharp / np.float32(255) * (0.3 + haze) + haze + rng.normal(0, 0.03, _SHAPE).astype(np.float32)
+
+
+def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A stem with twigs to both sides, as line segments: (n, 2, 2) points (x, y) in pixels."""
+    twigs = 12
+    heading, long = rng.random() * 2 * np.pi, length * (0.4 + rng.random())
+    ahead = np.array([np.cos(heading), np.sin(heading)])
+    along = np.linspace(0.05, 1.0, twigs)
+    joints = root + ahead * (along * long)[:, None]
+    reach = (1.05 - along) * long * (0.2 + 0.3 * rng.random(twigs))
+    segments = [np.stack([root, root + ahead * long])[None]]
+    for side in (-np.pi / 3, np.pi / 3):
+        aside = np.array([np.cos(heading + side), np.sin(heading + side)])
+        segments.append(np.stack([joints, joints + aside * reach[:, None]], axis=1))
+    return np.concatenate(segments)
+
+
+def _contrasted(grey: Grey, contrast: tuple[float, ...]) -> Grey:
+    """The picture with the wanted contrast at each scale, around 0."""
+    result, sharper = np.zeros_like(grey), grey
+    for scale, wanted in zip((*_SCALES, None), contrast, strict=True):
+        blurred = grey.mean() if scale is None else cv2.GaussianBlur(grey, (0, 0), scale)
+        band = sharper - blurred
+        result += band * np.float32(wanted / band.std())
+        sharper = np.asarray(blurred, dtype=np.float32)
+    return result

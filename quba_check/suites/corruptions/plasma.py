@@ -1,0 +1,51 @@
+"""Plasma: a fractal height map, from which fog is made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quba_check.suites.corruptions.strength import Plane
+
+_LARGEST_STEP = 100.0
+
+
+def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Plane:
+    """A fractal height map by the diamond-square algorithm on a torus.
+
+    As in the published software, an offset is the product of its range's half and a draw from the range, so
+    that the range shrinks by the square of `decay` from one scale to the next.
+
+    Args:
+        shape: (H, W) to cut from the map, whose side is the next power of two.
+        decay: roughness; larger is smoother.
+        rng: source of the random offsets.
+
+    Returns:
+        (H, W) in [0, 1].
+    """
+    side = 1 << (max(shape) - 1).bit_length()
+    field = np.zeros((1, 1))
+    step = _LARGEST_STEP
+    while field.shape[0] < side:
+        field = _refined(field, step, rng)
+        step /= decay
+    field -= field.min()
+    field /= field.max()
+    return field[: shape[0], : shape[1]]
+
+
+def _refined(field: Plane, step: float, rng: np.random.Generator) -> Plane:
+    """The field at twice the resolution: centres of squares first, then the middles of their sides."""
+    count = field.shape[0]
+
+    def offset() -> Plane:
+        return step * rng.uniform(-step, step, size=(count, count))
+
+    pairs = field + np.roll(field, -1, axis=0)
+    centre = (pairs + np.roll(pairs, -1, axis=1)) / 4 + offset()
+    fine = np.empty((2 * count, 2 * count))
+    fine[::2, ::2] = field
+    fine[1::2, 1::2] = centre
+    fine[::2, 1::2] = ((centre + np.roll(centre, 1, axis=0)) + (field + np.roll(field, -1, axis=1))) / 4 + offset()
+    fine[1::2, ::2] = ((centre + np.roll(centre, 1, axis=1)) + (field + np.roll(field, -1, axis=0))) / 4 + offset()
+    return fine
