@@ -23,7 +23,7 @@ from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
-from quba_check.protocol.view import View
+from quba_check.protocol.view import CORRUPTIONS_SET, View
 from quba_check.suites.digests import ContentDigests
 from quba_check.suites.draw import Draw
 from quba_check.suites.places import suite_at
@@ -188,6 +188,7 @@ class Evaluation:
             allow_missing=allow_missing,
             suite=self.suite.name,
             measured=measured,
+            generated_corruptions=self.facts.suite.generates_corruptions,
         )
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
@@ -222,7 +223,12 @@ class Evaluation:
         """For each set behind some dimensions: images found and expected."""
         counts = self.suite.counts(self._image_views(names))
         return {
-            name: SetRow(images=count.images, expected=count.expected, found=count.found)
+            name: SetRow(
+                images=count.images,
+                expected=count.expected,
+                found=count.found,
+                generated=self._generated(name),
+            )
             for name, count in counts.items()
         }
 
@@ -262,6 +268,15 @@ class Evaluation:
         if view.attack is not None and self.classifier.no_gradient:
             return False
         return self.suite.missing(view) is None
+
+    def _generated(self, set_name: str) -> str | None:
+        """How the images of a set were made, if they were: `generated@224+jpeg85`."""
+        if set_name != CORRUPTIONS_SET or not self.facts.suite.generates_corruptions:
+            return None
+        _, height, width = self.classifier.preparation.input_size
+        size = str(height) if height == width else f"{height}x{width}"
+        encoding = "" if self.suite.encoding is None else f"+{self.suite.encoding}"
+        return f"generated@{size}{encoding}"
 
     def _measured(self, name: str) -> Outcome:
         dimension = registry[name]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
+from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.record import (
     AnyMeasurementRow,
     GradeRow,
@@ -95,7 +96,7 @@ class Ledger:
                 else _not_run(entry, self.lost.get(entry.node, OUT_OF_TURN))
                 for entry in entries
             ),
-            grades=tuple(self._grades(entries, measured, protocol, run.suite.name)),
+            grades=tuple(self._grades(entries, measured, protocol, run.suite.facts)),
             environment=evaluation.environment,
             limit=run.options.limit,
             interrupted=interrupted,
@@ -107,7 +108,7 @@ class Ledger:
         entries: Iterable[Entry],
         measured: Mapping[str, AnyMeasurementRow],
         protocol: ProtocolName,
-        suite: str,
+        suite: SuiteFacts,
     ) -> Iterable[GradeRow]:
         """A grade by each file: the one that was judged, which knows its interval, or one of the values."""
         judged = {

@@ -24,6 +24,7 @@ from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow, row_of
@@ -341,7 +342,7 @@ class Run:
                 {name: out.value for name, out in found.items()},
                 thresholds,
                 protocol,
-                self.suite.name,
+                self.suite.facts,
                 measured=found,
             )
         except UserError as error:
@@ -372,7 +373,7 @@ def grade_of(
     values: Mapping[str, float],
     thresholds: Thresholds,
     protocol: ProtocolName,
-    suite: str,
+    suite: SuiteFacts,
     *,
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
@@ -383,8 +384,9 @@ def grade_of(
         population=thresholds.quba.population,
         protocol=protocol,
         allow_missing=thresholds.quba.allow_missing,
-        suite=suite,
+        suite=suite.name,
         measured=measured,
+        generated_corruptions=suite.generates_corruptions,
     )
 
 

@@ -143,7 +143,7 @@ class Addresses:
         if view.attack == "pgd":
             settings["seed"] = self._seed
         if self._suite.generates(view):
-            settings["generator"] = [corruptions.VERSION, self._seed]
+            settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         return settings

@@ -18,7 +18,7 @@ import torch
 from quba_check.engine.store import SHARD_SIZE
 from quba_check.models.classifier import Classifier
 from quba_check.protocol.view import CORRUPTIONS, View
-from quba_check.suites.corruptions import corrupted
+from quba_check.suites.corruptions import corrupted, encoded
 from quba_check.suites.suite import Example, Suite
 
 READ_AHEAD = 2
@@ -48,19 +48,24 @@ class Preparer:
 
         Args:
             view: the images; a generated corruption is applied to the prepared clean image, with randomness
-                that depends on seed, image index, corruption and severity alone.
+                that depends on seed, image index, corruption and severity alone, and encoded if the suite
+                says so.
             crop: run the full evaluation transform; False resizes at most.
         """
         if not self._suite.generates(view):
             return lambda example: self._prepared(example, crop)
         own = str(view.corruption), int(view.severity or 0)
+        encoding = self._suite.encoding
 
         def corrupted_example(example: Example) -> torch.Tensor:
             name, severity = example.condition or own
             number = CORRUPTIONS.index(name)
             image = self._kept(example, crop).permute(1, 2, 0).numpy()
             rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
-            return torch.from_numpy(corrupted(image, name, severity, rng)).permute(2, 0, 1)
+            shown = corrupted(image, name, severity, rng)
+            if encoding is not None:
+                shown = encoded(shown, encoding)
+            return torch.from_numpy(shown).permute(2, 0, 1)
 
         return corrupted_example
 

@@ -28,6 +28,8 @@ CROSS_PROTOCOL = ("adversarial_robustness",)
 dimensions on sets stored at their final size differ by a crop, and parameters by rounding: too little to be
 marked.
 """
+STORED_CORRUPTIONS = ("published", "screened")
+"""The populations whose corruption_robustness is from the stored ImageNet-C."""
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
 BIAS = 0.05
 """Score by which few images may move it without a note."""
@@ -82,6 +84,7 @@ def grade(
     protocol: ProtocolName = "standard",
     allow_missing: Collection[str] = (),
     suite: str | None = None,
+    generated_corruptions: bool = False,
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
     """QUBA score, percentile and letter of a model's values.
@@ -98,6 +101,8 @@ def grade(
         allow_missing: names of dimensions that may be missing.
         suite: name of the suite that the values were measured on; where the population's is another, a note
             says so.
+        generated_corruptions: the corruptions were generated; where the population's were stored ones, a
+            note says so.
         measured: the measurements behind the values, by dimension name: they give the score an interval, and
             tell where few images bias it.
 
@@ -140,6 +145,7 @@ def grade(
         cross_protocol=crossed,
         notes=(
             *_notes(missing, crossed, reference, protocol, suite),
+            *_generated(weighing, reference, generated_corruptions),
             *_biased(slopes, measured or {}, reference),
         ),
     )
@@ -221,6 +227,14 @@ def _crossed(weights: Mapping[str, float], reference: Population, protocol: Prot
     if reference.protocol == protocol:
         return ()
     return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
+
+
+def _generated(weights: Mapping[str, float], reference: Population, generated: bool) -> tuple[str, ...]:
+    if not generated or reference.name not in STORED_CORRUPTIONS or not weights["corruption_robustness"]:
+        return ()
+    return (
+        "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C",
+    )
 
 
 def _notes(

@@ -119,11 +119,20 @@ class ModelRow(_Row):
 
 
 class SetRow(_Row):
-    """A set of the suite: images looked at, images expected, and how many there are if that is more."""
+    """A set of the suite.
+
+    Attributes:
+        images: looked at.
+        expected: as published; None where the manifest does not say.
+        found: how many there are, if that is more.
+        generated: for corruptions made from the clean images: `generated@224`, the side in pixels that they
+            were made at, with `+jpeg85` where they were encoded; None for images that are stored.
+    """
 
     images: int
     expected: int | None = None
     found: int | None = None
+    generated: str | None = None
 
 
 class SuiteRow(_Row):

@@ -28,6 +28,11 @@ def remarks(record: Record) -> tuple[str, ...]:
         found = images.images if images.found is None else images.found
         if images.expected is not None and found != images.expected:
             said.append(f"{name}: {found:,} images, {images.expected:,} expected")
+        if images.generated is not None:
+            said.append(
+                f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
+                "(whose motion_blur and snow come from ImageMagick)"
+            )
     said.extend(_limited(record))
     said.extend(_noise(record))
     said.extend(

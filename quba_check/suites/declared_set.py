@@ -39,6 +39,7 @@ class DeclaredSet:
         prepared: stored at its final size.
         space: label space that its labels are in; None is the model's own.
         sample: `one`: corruptions are sampled, one for each image.
+        encode: file format that generated corruptions go through.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DeclaredSet:
     prepared: bool
     space: str | None = None
     sample: Sample = "all"
+    encode: str | None = None
 
     def source_of(self, view: View) -> Source:
         """Where the images of one of its views are.

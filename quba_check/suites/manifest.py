@@ -137,9 +137,12 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
                 f"sets.corruptions.partial: belongs to reader: folder, got reader: {sets.corruptions.reader}."
             )
             raise _wrong(document, (*where, "partial"), text)
+        if "encode" in given:
+            text = "sets.corruptions.encode: stored images are not encoded again, got it beside reader."
+            raise _wrong(document, (*where, "encode"), text)
         return
-    if others := sorted(given - {"generate", "sample"}):
-        text = f"sets.corruptions: beside generate only sample may stand, got {listed(others)}."
+    if others := sorted(given - {"generate", "encode", "sample"}):
+        text = f"sets.corruptions: beside generate only encode and sample may stand, got {listed(others)}."
         raise _wrong(document, (*where, others[0]), text)
     if sets.clean is None:
         text = "sets.corruptions.generate: there is no set 'clean' to make them from."
@@ -168,4 +171,5 @@ def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEnt
         prepared=entry.prepared,
         space=entry.space,
         sample=entry.sample if isinstance(entry, CorruptionsEntry) else "all",
+        encode=entry.encode if isinstance(entry, CorruptionsEntry) else None,
     )

@@ -191,11 +191,13 @@ class CorruptionsEntry(Strict):
     Attributes:
         partial: folders of classes may be missing.
         sample: `one` shows each image under one corruption at one severity instead of all 75.
+        encode: generated images go through a file format, as the stored ImageNet-C did: JPEG at quality 85.
         expected: number of images per corruption and severity.
     """
 
     sample: Sample = "all"
     generate: Literal["from clean"] | None = None
+    encode: Literal["jpeg85"] | None = None
     reader: Literal["folder", "webdataset", "arrays"] | None = None
     path: str | None = None
     expected: int | None = Field(default=None, ge=1)

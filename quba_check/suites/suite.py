@@ -126,6 +126,12 @@ class Suite:
                 return f"the set '{view.images}' is not there: looked for {place}"
         return None
 
+    @property
+    def encoding(self) -> str | None:
+        """The file format that generated corruptions go through; None where they go through none."""
+        declared = self._manifest.sets.get(CORRUPTIONS_SET)
+        return None if declared is None else declared.encode
+
     def is_prepared(self, view: View) -> bool:
         """Whether the view's images are stored at their final size and are not to be cropped again."""
         return self._declared(self._source(view).set).prepared

@@ -81,6 +81,16 @@ def test_other_suite_is_said():
     assert grade(SWIN, protocol="released", suite="imagenet").notes == ()
 
 
+def test_generated_corruptions_are_said_beside_populations_of_stored_ones():
+    note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
+    for stored in ("published", "screened"):
+        graded = grade(SWIN, population=stored, protocol="released", generated_corruptions=True)
+        assert graded.notes == (note,)
+    assert grade(SWIN, population="demo", generated_corruptions=True).notes == ()
+    weights = {"corruption_robustness": 0}
+    assert grade(SWIN, protocol="released", weights=weights, generated_corruptions=True).notes == ()
+
+
 def test_missing_dimensions_are_not_graded():
     graded = grade(without("shape_bias", "accuracy"))
     assert (graded.score, graded.percentile, graded.letter) == (None, None, None)

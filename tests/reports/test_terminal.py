@@ -191,6 +191,15 @@ def test_everything_at_once():
     assert render(FULL, width=80, colour=False) == FULL_TEXT
 
 
+def test_generated_corruptions_are_told_from_stored_ones():
+    sets = {"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
+    shown = render(record({}, sets=sets), width=200, colour=False)
+    assert (
+        "corruptions: generated@224+jpeg85 from the clean images, not the stored ImageNet-C "
+        "(whose motion_blur and snow come from ImageMagick)\n"
+    ) in shown
+
+
 def test_ascii_differs_in_the_rule_alone():
     assert render(FULL, width=80, colour=False, ascii=True) == FULL_TEXT.replace("─", "-")
 

@@ -117,6 +117,11 @@ def test_corruptions_may_be_sampled(tmp_path: Path) -> None:
     assert read(tmp_path, text).sets["corruptions"].sample == "one"
 
 
+def test_generated_corruptions_may_be_encoded(tmp_path: Path) -> None:
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
+    assert read(tmp_path, text).sets["corruptions"].encode == "jpeg85"
+
+
 def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
     manifest = read(
         tmp_path,
@@ -269,11 +274,19 @@ MISTAKES = {
     ),
     "both images and generated": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
-        "6: sets.corruptions: beside generate only sample may stand, got path.",
+        "6: sets.corruptions: beside generate only encode and sample may stand, got path.",
     ),
     "an unknown sample": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: on}\n",
         "6: sets.corruptions.sample: got text 'on'. Allowed: one, all. Did you mean 'one'?",
+    ),
+    "stored and encoded": (
+        "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
+        "6: sets.corruptions.encode: stored images are not encoded again, got it beside reader.",
+    ),
+    "unknown encoding": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg58}\n",
+        "6: sets.corruptions.encode: got text 'jpeg58'. Allowed: jpeg85. Did you mean 'jpeg85'?",
     ),
     "generated from nothing": (
         "sets:\n  corruptions: {generate: from clean}\n",

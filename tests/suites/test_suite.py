@@ -185,6 +185,7 @@ def test_generated_corruptions_are_the_clean_images(root: Path) -> None:
     assert suite.generates(FOG_3)
     assert not suite.generates(CLEAN)
     assert suite.examples(FOG_3) is suite.examples(CLEAN)
+    assert suite.encoding is None
     assert suite.is_prepared(FOG_3)
     assert suite.counts()["corruptions"] == SetCount(75 * 3, 75 * 3)
     (root / "val").rename(root / "moved")

@@ -1,10 +1,10 @@
 """The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
 
 Images whose shorter side is over `SMALL` pixels get ImageNet-C's strengths and come out as from the package
-`imagecorruptions`, to the last bit or nearly so, but for frost: its panes are drawn (see `ice`). Smaller images
-get strengths after CIFAR-10-C: a blur that is mild at 224 pixels leaves nothing of 48. The small strengths of
-snow, frost, glass_blur, motion_blur and elastic_transform are our own, because the published ones do not all
-change an image more from one severity to the next.
+`imagecorruptions`, to the last bit or nearly so, but for frost: its panes are drawn (see `ice`). Smaller
+images get strengths after CIFAR-10-C: a blur that is mild at 224 pixels leaves nothing of 48. The small
+strengths of snow, frost, glass_blur, motion_blur and elastic_transform are our own, because the published
+ones do not all change an image more from one severity to the next.
 
 The stored ImageNet-C is another set: ImageMagick made its motion_blur and snow, and it was saved as JPEG.
 """
@@ -20,10 +20,13 @@ from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import blur, digital, elastic, frost, glass, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
-__all__ = ["SMALL", "VERSION", "corrupted"]
+__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupted", "encoded"]
 
 VERSION = 2
 """Raised when an output changes, so that predictions on the former images are not taken for these."""
+
+ENCODINGS = {"jpeg85": 85}
+"""JPEG quality by the name of an encoding. ImageNet-C was saved by Pillow at this quality, colours halved."""
 
 Corruption = Callable[[Image8, Strength, np.random.Generator], Image8]
 
@@ -82,3 +85,13 @@ def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator)
         )
     image = np.ascontiguousarray(image)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)
+
+
+def encoded(image: Image8, encoding: str) -> Image8:
+    """A corrupted image after a round trip through a file, as the images of the stored ImageNet-C made one.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        encoding: a name out of `ENCODINGS`.
+    """
+    return digital.through_jpeg(image, ENCODINGS[encoding])

@@ -17,7 +17,13 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
     """Every pixel fetched from a place nearby; the way there is random and changes smoothly."""
     smooth, push, times = strength.of(
         ((0.04, 0.02, 6.0), (0.04, 0.02, 9.0), (0.04, 0.02, 12.0), (0.04, 0.02, 15.0), (0.04, 0.02, 18.0)),
-        ((0.01, 0.005, 12.5), (0.01, 0.005, 16.25), (0.01, 0.005, 21.25), (0.01, 0.005, 25.0), (0.01, 0.005, 30.0)),
+        (
+            (0.01, 0.005, 12.5),
+            (0.01, 0.005, 16.25),
+            (0.01, 0.005, 21.25),
+            (0.01, 0.005, 25.0),
+            (0.01, 0.005, 30.0),
+        ),
     )
     height, width = image.shape[:2]
     push *= height

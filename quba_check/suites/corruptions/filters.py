@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.strength import Image, Plane
+from quba_check.suites.corruptions.strength import Image
 
 Border = Literal["nearest", "reflect"]
 _BAND = 32
@@ -63,7 +63,7 @@ def _padded(image: Image, pads: tuple[int, int, int, int], border: Border) -> Im
 def _weighted(shifted: list[Image], weights: NDArray[np.float64]) -> Image:
     """Sum of an array's shifts with symmetric weights: the centre, then pairs from the outermost inwards."""
     middle = len(weights) - 1
-    total = shifted[middle] * weights[0]
+    total = np.asarray(shifted[middle] * weights[0], dtype=np.float64)
     term = np.empty_like(total)
     for step in range(middle, 0, -1):
         np.add(shifted[middle - step], shifted[middle + step], out=term)
@@ -79,7 +79,7 @@ def trail(image: Image, radius: int, sigma: float, degrees: float) -> Image:
         image: (H, W) or (H, W, 3).
         radius: the trail is 2 · radius + 1 steps long, shorter where it would leave a small image.
         sigma: of the Gaussian, in steps.
-        degrees: direction, from the positive x axis, clockwise on the screen.
+        degrees: where the camera moves, from the positive x axis, clockwise on the screen.
 
     Returns:
         An array of the same shape; beyond its borders the image is its edge repeated.
@@ -108,4 +108,4 @@ def _steps(length: int, degrees: float) -> NDArray[np.int64]:
     """(length, 2): how far the image is moved down and to the right at each step."""
     y, x = length * np.sin(np.deg2rad(degrees)), length * np.cos(np.deg2rad(degrees))
     along = np.arange(length)[:, None] * np.array([y, x]) / math.hypot(y, x)
-    return -np.ceil(along - 0.5).astype(np.int64)
+    return np.asarray(-np.ceil(along - 0.5), dtype=np.int64)

@@ -46,8 +46,8 @@ def sources(height: int, width: int, reach: int, moves: NDArray[np.integer]) -> 
 
     The published software goes from the last pixel to the first and lets each take the colour that its
     neighbour has at that moment. (It means to swap the two, but both are views of one array.) A neighbour
-    further on has been given its colour already, so that colours come through chains of pixels; all chains are
-    followed at once, each step twice as far as the one before.
+    further on has been given its colour already, so that colours come through chains of pixels; all chains
+    are followed at once, each step twice as far as the one before.
 
     Args:
         height: of the image.
@@ -65,12 +65,12 @@ def sources(height: int, width: int, reach: int, moves: NDArray[np.integer]) -> 
     neighbour[inner] += moves[::-1, ::-1, 1].astype(np.intp) * width + moves[::-1, ::-1, 0]
     given = np.zeros((height, width), dtype=bool)
     given[inner] = True
-    neighbour, given, own = neighbour.reshape(-1), given.reshape(-1), pixels.reshape(-1)
-    source = np.where((neighbour > own) & given[neighbour], neighbour, own)
+    own, shown = pixels.reshape(-1), neighbour.reshape(-1)
+    source = np.where((shown > own) & given.reshape(-1)[shown], shown, own)
     while True:
         further = source[source]
         if np.array_equal(further, source):
-            return neighbour[source]
+            return np.asarray(shown[source], dtype=np.intp)
         source = further
 
 

@@ -1,4 +1,4 @@
-"""Frozen panes, drawn: ice crystals with the light of the published frost photographs, but not those pictures.
+"""Frozen panes, drawn: ice crystals with the light of the published frost photographs, not those pictures.
 
 ImageNet-C lays crops of five photographs over its images. They came without a word on who took them, so that
 the licence of the software around them may not be theirs to give; they are not carried here. What is taken
@@ -32,8 +32,8 @@ class _Look:
         red: its quantiles at 0.5, 5, 25, 50, 75, 95 and 99.5 %, of 255.
         green: the same.
         blue: the same.
-        contrast: standard deviation of its lightness between Gaussian blurs of 0, 1, 2, 4, 8, 16 and 32 pixels,
-            and of what is left, of 255.
+        contrast: standard deviations of its lightness, of 255, between Gaussian blurs of 0, 1, 2, 4, 8, 16
+            and 32 pixels, and of what the last leaves.
         crystals: how many are drawn.
         length: of a crystal, in pixels.
     """
@@ -114,7 +114,7 @@ def _crystals(look: _Look, rng: np.random.Generator) -> Grey:
         shade = int(rng.integers(60, 256))
         cv2.polylines(sharp, list(twigs), False, shade, 1 + int(rng.random() < 0.3), cv2.LINE_AA, shift=4)
     haze = plasma(_SHAPE, 1.5, rng).astype(np.float32)
-    return sharp / np.float32(255) * (0.3 + haze) + haze + rng.normal(0, 0.03, _SHAPE).astype(np.float32)
+    return sharp / np.float32(255) * (0.3 + haze) + haze + rng.normal(0, 0.1, _SHAPE).astype(np.float32)
 
 
 def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

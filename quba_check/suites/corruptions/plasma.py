@@ -30,7 +30,7 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
         field = _refined(field, step, rng)
         step /= decay
     field -= field.min()
-    field /= field.max()
+    field /= field.max() or 1.0
     return field[: shape[0], : shape[1]]
 
 
@@ -46,6 +46,10 @@ def _refined(field: Plane, step: float, rng: np.random.Generator) -> Plane:
     fine = np.empty((2 * count, 2 * count))
     fine[::2, ::2] = field
     fine[1::2, 1::2] = centre
-    fine[::2, 1::2] = ((centre + np.roll(centre, 1, axis=0)) + (field + np.roll(field, -1, axis=1))) / 4 + offset()
-    fine[1::2, ::2] = ((centre + np.roll(centre, 1, axis=1)) + (field + np.roll(field, -1, axis=0))) / 4 + offset()
+    fine[::2, 1::2] = (
+        (centre + np.roll(centre, 1, axis=0)) + (field + np.roll(field, -1, axis=1))
+    ) / 4 + offset()
+    fine[1::2, ::2] = (
+        (centre + np.roll(centre, 1, axis=1)) + (field + np.roll(field, -1, axis=0))
+    ) / 4 + offset()
     return fine

@@ -41,9 +41,9 @@ def unit(image: Image8) -> Image:
 
 def unit32(image: Image8) -> NDArray[np.float32]:
     """The image as float32 in [0, 1]."""
-    return image.astype(np.float32) / np.float32(255)
+    return np.asarray(image.astype(np.float32) / np.float32(255), dtype=np.float32)
 
 
 def stored(image: NDArray[np.floating]) -> Image8:
     """The image as uint8: clipped to [0, 1] and cut down to whole steps, as the published sets were saved."""
-    return (np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)

