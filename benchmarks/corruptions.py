@@ -1,6 +1,6 @@
 """All 75 corruptions of one image: ours against imagecorruptions, in CPU time; and whether they are alike.
 
-pip install --no-deps imagecorruptions-imaug scikit-image lazy-loader
+pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug
 python benchmarks/corruptions.py                      the ratio to imagecorruptions-imaug
 python benchmarks/corruptions.py --original FOLDER    and to imagecorruptions 1.1.2, unpacked in FOLDER
 python benchmarks/corruptions.py --distribution       50 seeds each of the 45 random conditions
@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -129,37 +130,27 @@ def distribution(count: int, only: list[str]) -> None:
         residual = shown - clean
         return residual.mean(), residual.var(axis=(1, 2, 3)).mean(), probability(shown)
 
+    def ours(name: str, severity: int, seed: int, k: int) -> np.ndarray:
+        return corrupted(images[k], name, severity, np.random.default_rng([seed, k, severity]))
+
+    def theirs(name: str, severity: int, seed: int, k: int) -> np.ndarray:
+        return theirs_at_random(images[k], name, severity, 1000 * seed + k)
+
+    def samples(function: Callable[[int, int], np.ndarray]) -> np.ndarray:
+        return np.array(
+            [summary(np.stack([function(seed, k) for k in range(count)])) for seed in range(SEEDS)]
+        )
+
     found: dict[str, dict[str, float]] = {"mean": {}, "variance": {}, "probability": {}}
     for name in only or RANDOM:
         for severity in SEVERITIES:
-            mine, other = [], []
-            for seed in range(SEEDS):
-                keys = [[seed, k, severity] for k in range(count)]
-                mine.append(
-                    summary(
-                        np.stack(
-                            [
-                                corrupted(image, name, severity, np.random.default_rng(key))
-                                for image, key in zip(images, keys, strict=True)
-                            ]
-                        )
-                    )
-                )
-                other.append(
-                    summary(
-                        np.stack(
-                            [
-                                theirs_at_random(image, name, severity, 1000 * seed + k)
-                                for k, image in enumerate(images)
-                            ]
-                        )
-                    )
-                )
-            columns = zip(found, np.array(mine).T, np.array(other).T, strict=True)
+            mine = samples(partial(ours, name, severity))
+            other = samples(partial(theirs, name, severity))
+            columns = zip(found, mine.T, other.T, strict=True)
             line = []
-            for statistic, ours, theirs in columns:
-                p = found[statistic][f"{name} {severity}"] = p_value(ours, theirs)
-                line.append(f"{statistic} {ours.mean():8.4f} {theirs.mean():8.4f} p {p:.4f}")
+            for statistic, one, two in columns:
+                p = found[statistic][f"{name} {severity}"] = p_value(one, two)
+                line.append(f"{statistic} {one.mean():8.4f} {two.mean():8.4f} p {p:.4f}")
             print(f"{name:<17} {severity}  " + "   ".join(line), flush=True)
     for statistic, values in found.items():
         unlike = ", ".join(rejected(values, LEVEL)) or "none"

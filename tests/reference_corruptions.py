@@ -1,6 +1,7 @@
 """The functions of the package imagecorruptions-imaug, asked for the images that ours are compared with.
 
-    pip install --no-deps imagecorruptions-imaug scikit-image lazy-loader
+    pip install numba scikit-image
+    pip install --no-deps imagecorruptions-imaug
 
 It pulls a second OpenCV without `--no-deps`. Run as a program this module writes the golden images beside the
 tests, so that these can be compared without the package.
@@ -23,7 +24,7 @@ from PIL import Image
 from quba_check.protocol.view import CORRUPTIONS
 from quba_check.suites.corruptions import corrupted, frost
 
-INSTALL = "pip install --no-deps imagecorruptions-imaug scikit-image lazy-loader"
+INSTALL = "pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug"
 GOLDEN = Path(__file__).parent / "suites" / "corruptions" / "golden.npz"
 GOLDEN_CASES = ((2, 66, 80), (5, 90, 65))
 SIXTH = 5
