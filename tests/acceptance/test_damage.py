@@ -83,7 +83,7 @@ def test_a_class_folder_that_is_unknown_in_another_set(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert judge_cold.record()["measurements"]["ood_robustness"] == {
         "unmeasurable": f"{data}/night/aple: unknown class folder 'aple'. Did you mean 'apple'? "
-        "Allowed: apple, brick, cloud."
+        "Allowed: apple, brick, cloud.",
         "missing_data": False,
     }
 
