@@ -68,6 +68,11 @@ class FractionSoFar:
         return self.seen >= self.total
 
     @property
+    def value(self) -> float:
+        """The fraction over the images seen; its denominator is known not to be 0."""
+        return self._over / self._under
+
+    @property
     def has_denominator(self) -> bool:
         """Whether the denominator is known not to be 0."""
         return self._under > 0
@@ -90,8 +95,7 @@ class FractionSoFar:
     def limits(self, alpha: float) -> tuple[float, float]:
         """Limits that hold at all times at once, each with an error of at most α; exact in the end."""
         if self.is_complete:
-            found = self._over / self._under
-            return found, found
+            return self.value, self.value
         least, most = reach(self.corners)
         above, below = self.claims[self.is_above(alpha)], self.claims[self.is_below(alpha)]
         return float(max(above, default=least)), float(min(below, default=most))
@@ -154,7 +158,11 @@ class StoppingRule:
             box = [fraction.limits(self._alpha) for fraction in self.fractions]
             values = [self._value(corner) for corner in itertools.product(*box)]
             met, missed = min(values) >= self._limit, max(values) < self._limit
-        return "met" if met else "missed" if missed else "undecided"
+        # What is told beside the value so far must not contradict it; it is no error to wait.
+        so_far = self._value([fraction.value for fraction in self.fractions])
+        if met and so_far >= self._limit:
+            return "met"
+        return "missed" if missed and so_far < self._limit else "undecided"
 
 
 def _candidates(corners: Corners) -> Claims:

@@ -141,3 +141,13 @@ def test_nothing_is_decided_while_the_denominator_may_be_nothing() -> None:
 def test_reach() -> None:
     assert reach(SHARE) == (0.0, 1.0)
     assert reach(RATIO) == (0.0, math.inf)
+
+
+def test_nothing_is_decided_against_the_value_so_far() -> None:
+    """Misses refute the limit; the hits that come with them say otherwise, and are given time."""
+    rule = StoppingRule([5000], [SHARE], first, 0.5, 0.05)
+    unlucky, lucky = np.zeros(32), np.ones(48)
+    both = np.concatenate([unlucky, lucky])
+    assert rule.take([Terms(both, np.ones(len(both)))]) == "undecided"
+    assert rule.fractions[0].is_below(0.05)[0]
+    assert rule.take([Terms(unlucky, np.ones(len(unlucky)))]) == "missed"
