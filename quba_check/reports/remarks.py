@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quba_check.errors import listed
-from quba_check.figures import ordinal, told_apart
+from quba_check.figures import figure, ordinal, told_apart
 from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
 
 
@@ -86,7 +86,9 @@ def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
     if row.debiased is None or row.interval is None:
         return
     low, high = row.interval
-    if not low <= row.debiased <= high:
+    if row.debiased == 0 < low:
+        yield f"{name}: {figure(row.value, row.unit)} is no more than a perfect model shows on so few images"
+    elif not low <= row.debiased <= high:
         shown, endless = told_apart(row.value, row.debiased, row.unit)
         yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look worse"
 

@@ -391,3 +391,32 @@ def test_ordinals_never_round_up():
     assert " ".join(ordinal(percentile) for percentile in percentiles) == (
         "0th 1st 2nd 3rd 11th 12th 13th 22nd 89th 90th 100th"
     )
+
+
+def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
+    def shown(debiased):
+        row = value(0.0242, "fraction", interval=[0.02, 0.0294]) | {"debiased": debiased}
+        return render(record({"calibration_error": row}), width=100, colour=False)
+
+    assert "calibration_error: 0.0242 is no more than a perfect model shows on so few images\n" in shown(0.0)
+    assert (
+        "calibration_error: 0.0242 on these images, about 0.0150 on endless ones: few make it look worse\n"
+    ) in shown(0.015)
+    assert "images" not in shown(0.022)
+
+
+def test_verdicts_within_the_noise_are_marked_and_named():
+    noisy = demand("accuracy", 0.75) | {"within_noise": True}
+    text = render(record({"accuracy": value(0.76, "fraction")}, [noisy]), width=80, colour=False)
+    assert "accuracy   0.760  >= 0.75  PASS ~\n" in text
+    assert (
+        "within noise (~): accuracy: as many images drawn anew could turn the verdict;\n"
+        "  'uncertain: point' lets the value decide and bounds no error rate\n"
+    ) in text
+
+
+def test_the_score_with_its_interval_and_the_letters_that_it_spans():
+    graded = grade(0.5) | {"interval": [0.1, 0.9], "letters": ["A", "B", "C"]}
+    text = render(record({"accuracy": value(0.9, "fraction")}, grades=[graded]), width=100, colour=False)
+    assert "QUBA 0.500 0.100..0.900  grade " in text
+    assert " (A to C)  " in text
