@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from quba_check import doctor_command, object_focus_command, tuning_command
+from quba_check import compare_command, doctor_command, object_focus_command, tuning_command
 from quba_check.errors import OptionError, UserError, did_you_mean
 
 MISTAKE = 4
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     doctor_command.add_to(commands)
+    compare_command.add_to(commands)
 
     population = commands.add_parser("population", help="make a reference population of your models' records")
     population.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")

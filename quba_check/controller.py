@@ -16,7 +16,7 @@ from quba_check.errors import UserError
 from quba_check.items import ROW, DemandItem, entries
 from quba_check.ledger import Ledger
 from quba_check.protocol.record import Record
-from quba_check.reports.files import record_paths, write_record
+from quba_check.reports.files import record_paths, write_images, write_record
 from quba_check.reports.terminal import render
 from quba_check.run import Row, Run
 
@@ -108,9 +108,11 @@ class Controller:
         if not selected:
             return
         self.records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
+        images = [self._ledger.images_of(record) for record in self.records]
         for path, record in self._places():
             try:
                 write_record(record, path)
+                write_images(images[self.records.index(record)], path)
             except UserError as error:
                 self.unwritten.append(str(error))
         if session.exitstatus == pytest.ExitCode.TESTS_FAILED and self._is_merely_uncertain(session):
@@ -127,9 +129,8 @@ class Controller:
     def _places(self) -> Iterator[tuple[Path, Record]]:
         """Where records go: a copy into the store, and where the user says. Made while they are written."""
         for record in self.records:
-            name = f"{_compact(record.environment.time)}-{record.model.fingerprint[:8]}-{record.protocol}"
             # The process's number keeps runs apart that end in the same second.
-            yield _unused(self._run.store / "runs" / f"{name}-{os.getpid()}.json"), record
+            yield _unused(self._run.store / "runs" / f"{record.stem}-{os.getpid()}.json"), record
         report = self._run.options.report
         if report is not None:
             yield from zip(record_paths(report, self.records), self.records, strict=True)
@@ -191,11 +192,6 @@ class SummaryWithin:
     ) -> None:
         """Tell, where pytest's plugins have their turn."""
         self._summary.tell(terminalreporter, config)
-
-
-def _compact(time: str) -> str:
-    """An ISO time that can stand in a file name."""
-    return time.replace(":", "").replace("-", "").removesuffix("+0000")
 
 
 def _why(report: pytest.TestReport) -> str:

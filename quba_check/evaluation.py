@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from quba_check.comparison.images import CleanAnswers, PerImage
 from quba_check.dimensions import registry
 from quba_check.engine.answers import Answers, Images
 from quba_check.engine.engine import Engine, Progress
@@ -23,7 +24,7 @@ from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
-from quba_check.protocol.view import CORRUPTIONS_SET, View
+from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.suites.digests import ContentDigests
 from quba_check.suites.draw import Draw
 from quba_check.suites.places import suite_at
@@ -232,6 +233,21 @@ class Evaluation:
             for name, count in counts.items()
         }
 
+    def per_image(self, measurement: Measurement) -> PerImage:
+        """What each image adds to a measurement, with the answers on the clean set where it saw it."""
+        views = {view.images for view in registry[measurement.dimension].views(self.facts.suite)}
+        return PerImage.of(measurement, self._clean_answers if CLEAN.images in views else None)
+
+    @cached_property
+    def _clean_answers(self) -> CleanAnswers:
+        table = self.engine.predictions([CLEAN], self._planned)[CLEAN]
+        examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
+        names = [
+            example.name if example.member is None else f"{example.name}[{example.member}]"
+            for example in examples
+        ]
+        return CleanAnswers(names, table.label, table.top1, self.suite.class_names)
+
     def model_row(self) -> ModelRow:
         """What a record says of the model."""
         return ModelRow(
@@ -251,6 +267,8 @@ class Evaluation:
             root=str(self.suite.root),
             fingerprint=address_of(dict(contents)),
             sample="one" if self.facts.suite.samples_corruptions else "all",
+            contents=dict(contents),
+            classes=address_of(list(self.suite.classes)),
             sets=dict(sets),
         )
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from quba_check.comparison.images import PerImage
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
@@ -46,14 +47,25 @@ class Ledger:
     Attributes:
         rows: of judged demands, by item id.
         lost: why demands whose turn came have no row, by item id.
+        images: what was found image by image, by model and protocol.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
+    images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Take the row of one judged demand; a later one for the same demand replaces it."""
-        self.rows[row.verdict.id] = row
+        self.rows[row.verdict.id] = row.model_copy(update={"images": ()})
+        key = row.model, row.protocol
+        for content in row.images:
+            found = PerImage.from_bytes(content, row.verdict.id)
+            self.images[key] = self.images.get(key, PerImage()).merged(found)
+
+    def images_of(self, record: Record) -> bytes | None:
+        """The content of the file that goes beside a record; None where no image was looked at."""
+        found = self.images.get((record.model.name, record.protocol), PerImage())
+        return found.to_bytes(record) if found.deviations else None
 
     def records(self, run: Run, selected: Sequence[Entry], *, interrupted: bool) -> list[Record]:
         """A record for each model and protocol of the selected demands, in their order."""

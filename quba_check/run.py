@@ -52,9 +52,11 @@ class Row(BaseModel):
         notes: remarks on the run (a damaged artefact made again, …).
         properties: what JUnit files show of it.
         grade: the grade, where the demand was on score or grade.
+        images: what was found image by image (`PerImage.to_bytes`), of dimensions that no earlier row of this
+            process was about.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     model: str
     protocol: ProtocolName
@@ -65,6 +67,7 @@ class Row(BaseModel):
     notes: tuple[str, ...] = ()
     properties: dict[str, float | str] = Field(default_factory=dict)
     grade: GradeRow | None = None
+    images: tuple[bytes, ...] = ()
 
     @property
     def is_met(self) -> bool:
@@ -123,6 +126,7 @@ class Run:
         self._blocking: dict[tuple[str, Path], list[Demand]] = {}
         self._selected: dict[tuple[str, ProtocolName], list[Demand]] = {}
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
+        self._told: set[tuple[str, ProtocolName, str]] = set()
         demos = [spec for spec in options.models if spec in DEMO_MODELS]
         if demos and len(demos) < len(options.models):
             other = next(spec for spec in options.models if spec not in DEMO_MODELS)
@@ -311,6 +315,7 @@ class Run:
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
             grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
+            images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
         )
 
     def _stopped(
@@ -321,6 +326,14 @@ class Run:
             return None
         selected = self._selected.get((model, self.protocol_of(thresholds)), ())
         return EarlyStop(evaluation, selected).decided(demand, thresholds.policy.error)
+
+    def _images(self, evaluation: Evaluation, model: str, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
+        """What was found image by image, once of each dimension."""
+        for name, outcome in outcomes.items():
+            key = model, evaluation.protocol.name, name
+            if key not in self._told and isinstance(outcome, Measurement):
+                self._told.add(key)
+                yield evaluation.per_image(outcome).to_bytes()
 
     def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
         """What the dimensions are that a demand looks at."""

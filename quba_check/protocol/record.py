@@ -140,12 +140,16 @@ class SuiteRow(_Row):
 
     Attributes:
         sample: `one` marks a gate run: each image was shown under one corruption, not under all.
+        contents: address of the images and labels of each view that was looked at; `fingerprint` is theirs.
+        classes: address of the class list.
     """
 
     name: str
     root: str
     fingerprint: str
     sample: Literal["one", "all"] = "all"
+    contents: dict[str, str] = Field(default_factory=dict)
+    classes: str | None = None
     sets: dict[str, SetRow] = Field(default_factory=dict)
 
 
@@ -252,6 +256,12 @@ class Record(_Row):
     limit: int | None = None
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """How the names of its copies in a store begin: an ISO time that can stand there, model, protocol."""
+        time = self.environment.time.replace(":", "").replace("-", "").removesuffix("+0000")
+        return f"{time}-{self.model.fingerprint[:8]}-{self.protocol}"
 
     def to_json(self) -> str:
         """The record as indented JSON text, numbers at full precision."""

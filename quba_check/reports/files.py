@@ -15,6 +15,8 @@ from quba_check.errors import UserError
 from quba_check.protocol.record import Record
 
 SCHEMA = 1
+IMAGES = ".npz"
+"""What stands in place of `.json` in the name of the file beside a record (`comparison.images`)."""
 _ALLOWED = "Allowed: a file that --quba-report wrote."
 
 
@@ -43,6 +45,19 @@ def write_record(record: Record, path: Path) -> None:
     write_text(record.to_json(), path)
 
 
+def write_images(content: bytes | None, record: Path) -> None:
+    """Write what a run found image by image beside its record; remove what another run left there.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    path = record.with_suffix(IMAGES)
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        _write(content, path)
+
+
 def write_text(text: str, path: Path) -> None:
     """Write a file so that a reader finds the old one or the whole new one, never a part.
 
@@ -51,9 +66,13 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
+    _write(text.encode(), path)
+
+
+def _write(content: bytes, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(text, path)
+        _replace(content, path)
     except OSError as why:
         raise UserError(f"{path}: cannot be written: {why.strerror}.") from why
 
@@ -85,10 +104,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
 
 
-def _replace(text: str, path: Path) -> None:
+def _replace(content: bytes, path: Path) -> None:
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

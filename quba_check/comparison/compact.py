@@ -1,0 +1,69 @@
+"""What images add to a value, in a byte or a bit each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEVELS, _STEPS = 256, 128
+_DIGITS = 11
+"""Digits, of the largest deviation, by which two are told apart: less is the order of a sum."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compact:
+    """An array in few bytes.
+
+    Attributes:
+        codes: uint8; a code an image, or a bit an image where there are two values at most.
+        about: what decodes them: `n` and `values`, or `n`, `low` and `step`.
+    """
+
+    codes: NDArray[np.uint8]
+    about: dict[str, Any]
+
+
+def compact(deviations: NDArray[np.float64]) -> Compact:
+    """An array in few bytes: exactly where it has at most 256 different values, else in 128 steps.
+
+    Steps add a little to a standard error: 0.3 % where the range is 30 standard deviations.
+
+    Args:
+        deviations: (n,), n at least 1.
+    """
+    scale = float(np.abs(deviations).max()) or 1.0
+    rounded = np.round(deviations / scale, _DIGITS)
+    values, places = np.unique(rounded, return_inverse=True)
+    about: dict[str, Any] = {"n": len(deviations)}
+    if len(values) <= _LEVELS:
+        first = np.zeros(len(values))
+        first[places] = deviations
+        about["values"] = first.tolist()
+        codes = places.astype(np.uint8)
+        return Compact(np.packbits(codes) if len(values) <= 2 else codes, about)
+    low, high = float(deviations.min()), float(deviations.max())
+    step = (high - low) / (_STEPS - 1)
+    codes = np.round((deviations - low) / step).astype(np.uint8)
+    return Compact(codes, about | {"low": low, "step": step})
+
+
+def restored(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
+    """The array again, (n,) float64.
+
+    >>> kept = compact(np.array([0.25, 0.25, -0.75, 0.25]))
+    >>> kept.codes.tolist(), restored(kept.codes, kept.about).tolist()
+    ([208], [0.25, 0.25, -0.75, 0.25])
+    """
+    n = int(about["n"])
+    if "values" not in about:
+        found = about["low"] + about["step"] * codes.astype(np.float64)
+        centred: NDArray[np.float64] = found - found.mean()
+        return centred
+    values = np.array(about["values"], np.float64)
+    if len(values) <= 2:
+        codes = np.unpackbits(codes, count=n)
+    plain: NDArray[np.float64] = values[codes]
+    return plain

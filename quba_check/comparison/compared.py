@@ -1,0 +1,136 @@
+"""Two records beside each other, dimension by dimension and part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quba_check.comparison.alike import check_alike
+from quba_check.comparison.change import Change, Side, difference
+from quba_check.comparison.images import PerImage
+from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
+from quba_check.protocol.record import CONFIDENCE, MeasurementRow, QuantityRow, Record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredRun:
+    """A record and what it is called, with what was found image by image where that is there.
+
+    Attributes:
+        file: how messages call the record.
+        record: the record.
+        images: what was found image by image; None where it is not there.
+    """
+
+    file: str
+    record: Record
+    images: PerImage | None = None
+
+    def side(self, dimension: str, part: str | None = None) -> Side | None:
+        """A number of the run; None where it has none."""
+        row = self.record.measurements.get(dimension)
+        if not isinstance(row, MeasurementRow) or row.stopped is not None:
+            return None
+        found: QuantityRow | None = row if part is None else row.parts.get(part)
+        if found is None:
+            return None
+        target = dimension if part is None else f"{dimension}.{part}"
+        deviations = {} if self.images is None else self.images.deviations.get(target, {})
+        return Side(found.value, found.n, found.limits, deviations)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the blocking demands that the run itself did not meet."""
+        return [
+            f"{row.target}[{row.bound}]"
+            for row in self.record.verdicts
+            if row.tier == "block" and not row.is_met and row.outcome != "not run"
+        ]
+
+
+def compared(before: StoredRun, after: StoredRun) -> Comparison:
+    """What changed from one run to the other.
+
+    Raises:
+        UserError: they are of different protocols, suites or class lists.
+    """
+    check_alike(before.record, after.record, before.file, after.file)
+    return Comparison(
+        before=_side_row(before),
+        after=_side_row(after),
+        suite=after.record.suite.name,
+        protocol=after.record.protocol,
+        changes=tuple(_changes(before, after)),
+        notes=tuple(_notes(before, after)),
+    )
+
+
+def _changes(before: StoredRun, after: StoredRun) -> Iterator[ChangeRow]:
+    for name, row in after.record.measurements.items():
+        if not isinstance(row, MeasurementRow):
+            continue
+        for part, quantity in ((None, row), *row.parts.items()):
+            first, second = before.side(name, part), after.side(name, part)
+            if first is not None and second is not None:
+                yield _row(name, part, quantity, first, second)
+
+
+def _row(name: str, part: str | None, quantity: QuantityRow, before: Side, after: Side) -> ChangeRow:
+    change = difference(before, after)
+    found = change.discordance
+    return ChangeRow(
+        dimension=name,
+        part=part,
+        unit=quantity.unit,
+        better=quantity.better,
+        before=before.value,
+        after=after.value,
+        change=change.value,
+        interval=None if change.curve is None else change.curve.interval(CONFIDENCE),
+        finding=_finding(change, quantity),
+        paired=change.paired,
+        n=after.n,
+        p=None if found is None else found.p,
+        lost=None if found is None else found.lost,
+        gained=None if found is None else found.gained,
+    )
+
+
+def _finding(change: Change, quantity: QuantityRow) -> Finding:
+    if quantity.better is None:
+        return "unknown"
+    if change.curve is None:
+        if quantity.n is not None:
+            return "unknown"
+        low = high = change.value  # nothing is drawn: the numbers are what they are
+    else:
+        low, high = change.curve.interval(CONFIDENCE)
+    if low == high == 0:
+        return "same"
+    if low <= 0 <= high:
+        return "within noise"
+    return "better" if (low > 0) == (quantity.better == "high") else "worse"
+
+
+def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
+    for run in (before, after):
+        if run.images is None:
+            yield (
+                f"{run.file}: its answers image by image are neither beside it nor in the store; "
+                "intervals are those of unpaired runs, which are wider"
+            )
+        if run.failed:
+            yield f"{run.file}: this run fails demands of its own: {', '.join(run.failed)}"
+    seeds = before.record.environment.seed, after.record.environment.seed
+    if seeds[0] != seeds[1]:
+        yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions are other ones")
+
+
+def _side_row(run: StoredRun) -> SideRow:
+    record = run.record
+    return SideRow(
+        file=run.file,
+        model=record.model.name,
+        fingerprint=record.model.fingerprint,
+        time=record.environment.time,
+    )

@@ -1,0 +1,72 @@
+"""Clean images on which one model is right and the other wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.images import CleanAnswers
+from quba_check.errors import UserError
+
+HEADINGS = ("image", "flip", "label", "before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """An image whose answer became right or wrong.
+
+    Attributes:
+        image: its file, relative to the suite's folder.
+        flip: `lost`: right before and wrong after; `gained`: the other way round.
+        label: its class.
+        before, after: the classes that the models chose.
+    """
+
+    image: str
+    flip: str
+    label: str
+    before: str
+    after: str
+
+
+def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
+    """The images whose answers became wrong or right, in the order of the set.
+
+    Raises:
+        UserError: the answers of a run are not there.
+    """
+    first, second = _answers(before), _answers(after)
+    was, is_now = first.top1 == first.label, second.top1 == second.label
+    for place in np.flatnonzero(was != is_now).tolist():
+        yield Flip(
+            second.names[place],
+            "lost" if was[place] else "gained",
+            second.classes[second.label[place]],
+            second.classes[first.top1[place]],
+            second.classes[second.top1[place]],
+        )
+
+
+def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
+    """The flips as CSV text with a heading, and how many there are."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    found = list(flips(before, after))
+    writer.writerows((flip.image, flip.flip, flip.label, flip.before, flip.after) for flip in found)
+    return text.getvalue(), len(found)
+
+
+def _answers(run: StoredRun) -> CleanAnswers:
+    if run.images is None or run.images.clean is None:
+        raise UserError(
+            f"--flips: {run.file}: its answers on clean images are neither beside it nor in the store. "
+            "Allowed: a record of a run that looked at the clean set, with the .npz file that --quba-report "
+            "wrote beside it."
+        )
+    return run.images.clean

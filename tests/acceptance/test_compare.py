@@ -1,0 +1,53 @@
+"""Two runs of the command, held beside each other afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from acceptance.runs import Judge
+
+from quba_check.cli import main
+from quba_check.comparison.images import PerImage
+
+FEW = "schema: 1\nname: few\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"
+
+
+@pytest.fixture
+def folder(judge: Judge, capsys: pytest.CaptureFixture[str]) -> Path:
+    judge.write("few.yaml", FEW)
+    for model in ("net", "other"):
+        judge("few.yaml", f"--quba-report={model}.json", model=f"nets:{model}")
+    capsys.readouterr()
+    return judge.pytester.path
+
+
+def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, other = str(folder / "net.json"), str(folder / "other.json")
+    assert main(["compare", net, other, "--format", "json", "--flips", str(folder / "f.csv")]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    first = found["changes"][0]
+    assert (first["dimension"], first["paired"]) == ("accuracy", True)
+    flips = (folder / "f.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert first["lost"] + first["gained"] == len(flips)
+    assert told.err == f"{folder / 'f.csv'}: {len(flips)} flipped images\n"
+    assert found["notes"] == []
+    assert any(row["part"] == "sketch" and row["paired"] for row in found["changes"])
+
+
+def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
+    with np.load(folder / "net.npz") as file:
+        assert {"about", "names", "label", "top1"} <= set(file.files)
+    clean = PerImage.from_bytes((folder / "net.npz").read_bytes(), "net.npz").clean
+    assert clean is not None
+    assert all((folder / "net.json").exists() and name.startswith("val/") for name in clean.names)
+
+
+def test_an_unknown_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(folder / "net.json"), str(folder / "other.json"), "--format", "jsn"]) == 4
+    assert capsys.readouterr().err == (
+        "ERROR: --format: unknown 'jsn'. Allowed: table, json, markdown. Did you mean 'json'?\n"
+    )

@@ -1,0 +1,128 @@
+"""Two stored runs beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from runs_compared import stored
+
+from quba_check.comparison.change import Side, difference, ratio
+from quba_check.comparison.compared import compared
+from quba_check.comparison.flips import flips_csv
+from quba_check.errors import UserError
+from quba_check.metrics.estimate import Estimate
+from quba_check.reports.comparison import comparison_markdown
+
+RIGHT = [0, 1, 2] * 10
+WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
+SUITE = {"name": "tiny", "root": "/data", "fingerprint": "1" * 32}
+FAILED = {
+    "id": "x", "dimension": "accuracy", "part": None, "bound": "min", "limit": 0.99, "tier": "block",
+    "outcome": "fail", "file": "x.yaml", "line": 3,
+}  # fmt: skip
+
+
+def test_shares_of_the_same_images_are_paired() -> None:
+    row = compared(stored("a.json", RIGHT), stored("b.json", WORSE)).changes[0]
+    assert (row.dimension, row.before, row.after, row.paired) == ("accuracy", 1.0, 0.9, True)
+    assert (row.lost, row.gained, row.p) == (3, 0, 0.25)
+    assert row.change == pytest.approx(-0.1)
+    assert row.finding == "within noise"
+    assert row.interval == pytest.approx((-0.2563, 0.0250), abs=1e-3)
+
+
+def test_without_answers_the_intervals_are_those_of_other_images() -> None:
+    found = compared(stored("a.json", RIGHT, images=False), stored("b.json", WORSE))
+    row = found.changes[0]
+    assert (row.paired, row.lost, row.p) == (False, None, None)
+    assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
+    assert row.finding == "worse"
+    assert found.notes == (
+        "a.json: its answers image by image are neither beside it nor in the store; intervals are those of "
+        "unpaired runs, which are wider",
+    )
+
+
+def test_what_is_not_drawn_is_the_same_or_not() -> None:
+    found = {row.dimension: row for row in compared(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
+    assert found["parameters"].finding == "same"
+    assert found["accuracy"].finding == "within noise"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"protocol": "released"}, "protocol (standard and released)"),
+        ({"suite": SUITE | {"name": "mine"}}, "suite (tiny and mine)"),
+        ({"suite": SUITE | {"classes": "b"}}, "class list"),
+        ({"suite": SUITE | {"sample": "one"}}, "sampling of corruptions (all and one)"),
+        ({"suite": SUITE | {"contents": {"clean": "x", "sketch": "y"}}}, "images of clean"),
+        (
+            {"protocol": "released", "suite": SUITE | {"classes": "b"}},
+            "protocol (standard and released), class list",
+        ),
+    ],
+)
+def test_runs_that_say_nothing_of_each_other(changed: dict[str, object], words: str) -> None:
+    ours = SUITE | {"classes": "a", "contents": {"clean": "z"}}
+    with pytest.raises(UserError) as caught:
+        compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, **changed))
+    assert str(caught.value) == (
+        f"a.json and b.json cannot be compared: they differ in {words}. "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_views_that_only_one_looked_at_make_no_difference() -> None:
+    ours, theirs = ({**SUITE, "contents": views} for views in ({"clean": "z"}, {"clean": "z", "night": "n"}))
+    compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
+
+
+def test_a_run_that_fails_its_own_demands_is_said() -> None:
+    found = compared(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
+    assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
+
+
+def test_flips() -> None:
+    text, count = flips_csv(stored("a.json", [1, 1, 2]), stored("b.json", [0, 2, 2]))
+    assert count == 2
+    assert text == (
+        "image,flip,label,before,after\nape/0.png,gained,ape,bee,ape\nbee/1.png,lost,bee,bee,cat\n"
+    )
+
+
+def test_flips_need_the_answers() -> None:
+    with pytest.raises(UserError) as caught:
+        flips_csv(stored("a.json", RIGHT), stored("b.json", RIGHT, images=False))
+    assert str(caught.value) == (
+        "--flips: b.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
+        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote beside it."
+    )
+
+
+def test_markdown() -> None:
+    text = comparison_markdown(compared(stored("a.json", RIGHT), stored("b.json", WORSE)), parts=True)
+    assert text.splitlines()[:5] == [
+        "### r50 → r50 on tiny, protocol standard",
+        "",
+        "| dimension | before | after | change | interval | finding | lost/gained | p |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| accuracy | 1.000 | 0.900 | -0.1000 | -0.256..+0.0250 | within noise | 3/0 | 0.25 |",
+    ]
+    assert "| fog | 0.550 | 0.550 | 0.000 | -0.0832..+0.0832 (unpaired) | within noise | - | - |" in text
+
+
+def test_paired_ratios_know_what_they_share() -> None:
+    draw = np.random.default_rng(0)
+    hard = draw.random(4000)
+    clean, fog, other = (Estimate.mean(hard < share, "clean") for share in (0.9, 0.6, 0.58))
+    before, after = fog / clean, other / clean
+    sides = [Side(found.value, 4000, None, dict(found.deviations)) for found in (before, after)]  # type: ignore[arg-type]
+    change = difference(*sides)
+    assert change.curve is not None
+    low, high = change.curve.interval(0.95)
+    assert high - low == pytest.approx(2 * 1.96 * (after - before).standard_error, rel=1e-3)
+    relative = ratio(*sides)
+    assert relative.curve is not None
+    low, high = relative.curve.interval(0.95)
+    assert low < relative.value < high < 1

@@ -1,0 +1,145 @@
+"""What was found image by image, as a file."""
+
+from __future__ import annotations
+
+import io
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs_compared import CLASSES, stored
+from tuned import record
+
+from quba_check.comparison.images import CleanAnswers, PerImage
+from quba_check.comparison.stored import stored_run
+from quba_check.errors import UserError
+from quba_check.metrics.estimate import Estimate, geometric_mean_of, mean_of
+
+ONE_MB = 1_000_000
+RECORD = 100_000
+"""More than the record of all nine dimensions takes, with every limit of every part."""
+
+
+def published_size() -> PerImage:
+    """All nine dimensions on as many images as the published sets have; answers as alike as models' are."""
+    draw, n = np.random.default_rng(0), 50_000
+    hard = draw.normal(size=n)
+
+    def on_clean(level: float) -> Estimate:
+        return Estimate.mean(hard + 0.6 * draw.normal(size=n) < level, "clean")
+
+    clean, fgsm, pgd = on_clean(0.95), on_clean(-0.8), on_clean(-2)
+    corrupted = {(c, s): on_clean(0.9 - 0.3 * s - 0.02 * c) / clean for c, s in product(range(15), range(5))}
+    sizes = {"imagenet_r": 30_000, "sketch": 800, "stylized": 800, "edge": 160, "silhouette": 160}
+    shifted = {name: Estimate.mean(draw.random(size) < 0.5, name) for name, size in sizes.items()}
+    found = {
+        "accuracy": clean,
+        "accuracy.top5": on_clean(1.9),
+        "adversarial_robustness": geometric_mean_of([fgsm / clean, pgd / clean]),
+        "adversarial_robustness.fgsm": fgsm / clean,
+        "adversarial_robustness.pgd": pgd / clean,
+        "adversarial_robustness.fgsm_accuracy": fgsm,
+        "adversarial_robustness.pgd_accuracy": pgd,
+        "adversarial_robustness.worst_case": pgd / clean,
+        "corruption_robustness": mean_of(corrupted.values()),
+        "ood_robustness": geometric_mean_of(share / clean for share in shifted.values()),
+    }
+    found |= {f"corruption_robustness.{c}": mean_of(corrupted[c, s] for s in range(5)) for c in range(15)}
+    found |= {f"corruption_robustness.s{s}": mean_of(corrupted[c, s] for c in range(15)) for s in range(5)}
+    found |= {f"ood_robustness.{name}": share / clean for name, share in shifted.items()}
+    found |= {f"ood_robustness.{name}_accuracy": share for name, share in shifted.items()}
+    found |= {f"ood_robustness.{name}_matched": clean for name in shifted}
+    for name in ("calibration_error", "class_balance"):
+        found |= {
+            target: Estimate.mean(draw.standard_t(4, n), "clean")
+            for target in (name, f"{name}.a", f"{name}.b")
+        }
+    label = np.repeat(np.arange(1000), 50)
+    right = clean.deviations["clean"] > 0
+    places = draw.permutation(n).reshape(1000, 50)
+    wnids = [f"n{number:08d}" for number in sorted(draw.choice(15_000_000, 1000, replace=False))]
+    names = [
+        f"imagenet/val/{wnid}/ILSVRC2012_val_{place + 1:08d}.JPEG"
+        for wnid, row in zip(wnids, places, strict=True)
+        for place in sorted(row)
+    ]
+    answers = CleanAnswers(names, label, np.where(right, label, draw.integers(0, 1000, n)), wnids)
+    return PerImage({target: dict(found[target].deviations) for target in found}, answers)  # type: ignore[misc]
+
+
+def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
+    found = published_size()
+    content = found.to_bytes(record())
+    assert len(content) + RECORD < ONE_MB
+    back = PerImage.from_bytes(content, "a.npz", record())
+    assert back.deviations.keys() == found.deviations.keys()
+    for target, samples in found.deviations.items():
+        for sample, array in samples.items():
+            assert back.deviations[target][sample].std() == pytest.approx(array.std(), rel=0.01), target
+    assert back.clean is not None
+    assert found.clean is not None
+    assert back.clean.names == found.clean.names
+    assert np.array_equal(back.clean.top1, found.clean.top1)
+
+
+def test_the_pieces_of_a_run_make_one() -> None:
+    answers = stored("a.json", [0, 1, 2]).images
+    assert answers is not None
+    more = PerImage({"fog": {"clean": np.array([0.5, -0.5])}})
+    whole = PerImage().merged(PerImage.from_bytes(more.to_bytes(), "x")).merged(answers)
+    assert list(whole.deviations) == ["fog", "accuracy"]
+    assert whole.clean is not None
+    assert tuple(whole.clean.classes) == CLASSES
+
+
+def test_a_file_of_another_run() -> None:
+    content = PerImage().to_bytes(record(protocol="released"))
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz", record())
+    assert str(caught.value) == (
+        "a.npz: it belongs to another run than the record beside it. Allowed: the two files that one "
+        "--quba-report wrote, or the record alone."
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"no archive"])
+def test_a_damaged_file(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def test_a_cut_file() -> None:
+    content = PerImage({"fog": {"clean": np.arange(50.0)}}).to_bytes(record())
+    with pytest.raises(UserError, match=r"^a\.npz: not a file of answers by image\."):
+        PerImage.from_bytes(content[: len(content) // 2], "a.npz")
+
+
+def test_a_file_of_a_later_version() -> None:
+    file = io.BytesIO()
+    np.savez(file, about=np.frombuffer(b'{"format": 2}', np.uint8))
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(file.getvalue(), "a.npz")
+    assert str(caught.value) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
+
+
+def test_where_answers_are_looked_for(tmp_path: Path) -> None:
+    """Beside the record first, then beside its copy in the store, never of another run."""
+    path, store = tmp_path / "a.json", tmp_path / "store"
+    (store / "runs").mkdir(parents=True)
+    kept = store / "runs" / f"{record().stem}-1.npz"
+
+    def found() -> list[str] | None:
+        run = stored_run(path, "a.json", record(), store)
+        return None if run.images is None else list(run.images.deviations)
+
+    assert found() is None
+    kept.write_bytes(PerImage().to_bytes(record(suite={"name": "x", "root": "", "fingerprint": "2"})))
+    assert found() is None
+    kept.write_bytes(PerImage({"stored": {"clean": np.zeros(1)}}).to_bytes(record()))
+    assert found() == ["stored"]
+    path.with_suffix(".npz").write_bytes(PerImage({"beside": {"clean": np.zeros(1)}}).to_bytes(record()))
+    assert found() == ["beside"]
