@@ -67,7 +67,7 @@ def test_missing_data_fail(judge: Judge, without_cues: Path) -> None:
     reason = f"the set 'cue_conflict' is not there: looked for {without_cues}/cc"
     assert verdict["outcome"] == "unmeasurable"
     assert verdict["message"].splitlines()[0] == f"shape_bias could not be measured: {reason}"
-    assert judge.record()["measurements"]["shape_bias"] == {"unmeasurable": reason}
+    assert judge.record()["measurements"]["shape_bias"] == {"unmeasurable": reason, "missing_data": True}
 
 
 def test_missing_data_of_an_optional_demand_skip(judge: Judge, without_cues: Path) -> None:

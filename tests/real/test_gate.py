@@ -69,7 +69,7 @@ def test_class_balance_is_unmeasurable_and_says_why(gate) -> None:
         "('tench' has 0, 'goldfish' has 0, 'great white shark' has 0 and 996 more); "
         "add images of them to the clean set"
     )
-    assert record["measurements"]["class_balance"] == {"unmeasurable": reason}
+    assert record["measurements"]["class_balance"]["unmeasurable"] == reason
     verdict = next(row for row in record["verdicts"] if row["dimension"] == "class_balance")
     assert verdict["outcome"] == "unmeasurable"
     assert verdict["message"].splitlines()[0] == f"class_balance could not be measured: {reason}"
@@ -99,4 +99,5 @@ def test_the_record_says_what_was_judged(gate) -> None:
         "logits",
     )
     assert model["preparation"]["mean"] == [0.5, 0.5, 0.5]
-    assert gate[1]["suite"]["sets"] == {"clean": {"images": 20, "expected": 20}}
+    ((name, clean),) = gate[1]["suite"]["sets"].items()
+    assert (name, clean["images"], clean["expected"]) == ("clean", 20, 20)

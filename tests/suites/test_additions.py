@@ -20,7 +20,7 @@ def added(tmp_path, text, entries=ENTRIES):
     add_sets(path, entries)
     assert [file.name for file in tmp_path.iterdir()] == ["quba-data.yaml"]
     sets = read_manifest(path, "m").sets
-    assert {name: (sets[name].path, sets[name].options["partial"]) for name in entries} == {
+    assert {name: (sets[name].source.path, sets[name].source.options["partial"]) for name in entries} == {
         name: (entry["path"], entry.get("partial", False)) for name, entry in entries.items()
     }
     return path.read_bytes().decode()
