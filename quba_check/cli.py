@@ -15,9 +15,6 @@ from quba_check.errors import OptionError, UserError, did_you_mean
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
 
-WIDE = 160
-"""Columns of a table that no terminal shows."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -101,8 +98,7 @@ def _describe(options: argparse.Namespace) -> None:
     from quba_check.suites import open_suite
 
     suite = open_suite(options.folder)
-    width = None if sys.stdout.isatty() else WIDE  # in a pipe no path is broken
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(f"{suite.name}: {suite.facts.class_count:,} classes, in {suite.root}")
     console.print(sets_table(suite))
 

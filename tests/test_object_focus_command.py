@@ -57,7 +57,8 @@ def test_the_lines_to_add(data, tmp_path, capsys):
     assert manifest.read_bytes() == before
 
 
-def test_written_into_the_manifest_and_described(data, tmp_path, capsys):
+def test_written_into_the_manifest_and_described(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     arguments = (data, "--masks", tmp_path / "masks", "-o", data / "mixed", "--per-class", "2", "--write")
     for _ in range(2):
         assert said(capsys, *arguments) == (
