@@ -33,10 +33,12 @@ class Stopped:
     Attributes:
         measurement: of the images that were seen.
         row: how many they were, and what the whole set would give.
+        shards: those that were looked at.
     """
 
     measurement: Measurement
     row: StoppedRow
+    shards: range
 
 
 def check_goes_together(thresholds: Thresholds) -> None:
@@ -110,12 +112,13 @@ class EarlyStop:
             if whole:
                 return None
             if decision != "undecided":
-                seen = engine.predictions(views, shards=range(shard + 1))
+                looked_at = range(shard + 1)
+                seen = engine.predictions(views, shards=looked_at)
                 engine.check_unchanged()
                 largest = max(rule.fractions, key=lambda fraction: fraction.total)
                 row = StoppedRow(images=largest.seen, of=largest.total, passes=decision == "met", alpha=alpha)
                 some = {view: table.by_index for view, table in seen.items()}
-                return Stopped(dimension.measure(some, self._evaluation.facts), row)
+                return Stopped(dimension.measure(some, self._evaluation.facts), row, looked_at)
         return None
 
     def _streamed(self, demand: Demand) -> Streamed | None:

@@ -216,9 +216,15 @@ class Evaluation:
         """
         return self.engine.answers(images, crop=crop)
 
-    def contents(self, names: Iterable[str]) -> dict[str, str]:
-        """For each view of images behind some dimensions: the address of its images and labels."""
-        return {str(view): self.engine.addresses.content(view) for view in self._image_views(names)}
+    def contents(self, names: Iterable[str], shards: range | None = None) -> dict[str, str]:
+        """For each view of images behind some dimensions: the address of its images and labels.
+
+        Args:
+            names: the dimensions.
+            shards: those that were looked at of each view; by default all.
+        """
+        addresses = self.engine.addresses
+        return {str(view): addresses.content(view, shards) for view in self._image_views(names)}
 
     def sets(self, names: Iterable[str]) -> dict[str, SetRow]:
         """For each set behind some dimensions: images found and expected."""

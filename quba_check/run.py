@@ -309,7 +309,7 @@ class Run:
             protocol=protocol,
             verdict=verdict.row(node),
             measurements=rows,
-            contents=evaluation.contents(seen),
+            contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
             notes=tuple(repaired),
             properties={name: word for name, word in known.items() if word is not None}

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import CLASSES, SIDE, picture
+from tiny import CLASSES, SIDE, picture, write_pictures
 
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.early_stop import EarlyStop
 from quba_check.evaluation import Evaluation
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.view import CLEAN
+from quba_check.suites.digests import ContentDigests
 from quba_check.suites.draw import Draw
 from quba_check.suites.places import open_suite
 
@@ -130,3 +132,18 @@ def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Pa
     assert EarlyStop(broken, [asked]).decided(asked, ALPHA) is None
     missing = demand("shape_bias", 0.1)
     assert EarlyStop(broken, [missing]).decided(missing, ALPHA) is None
+
+
+def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "val", 0, 200)
+    head = MANIFEST.partition("  clean:")[0]
+    (tmp_path / "quba-data.yaml").write_text(f"{head}  clean: {{reader: folder, path: val}}\n")
+    suite = open_suite(tmp_path, Draw(shuffled=True))
+    evaluation = Evaluation("acceptance.nets:net", suite, store=tmp_path / "store")
+    table = evaluation.engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
+    assert table.index.tolist() == list(range(256, 512))
+    digests = ContentDigests(tmp_path / "store" / "digests.sqlite")
+    digests.digests([suite.path(example) for example in suite.examples(CLEAN)])
+    assert digests.files_read == 600 - 512  # the first shard told what the outputs are
+    assert evaluation.engine.predictions([CLEAN], shards=range(3, 4)) == {}
+    assert evaluation.contents(["accuracy"], range(1)) != evaluation.contents(["accuracy"])

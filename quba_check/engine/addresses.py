@@ -39,8 +39,10 @@ class Addresses:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
-        self._keys: dict[View, tuple[ShardKey, ...]] = {}
-        self._contents: dict[View, tuple[str, ...]] = {}
+        self._sizes: dict[View, int] = {}
+        self._keys: dict[View, dict[int, ShardKey]] = {}
+        self._whole: dict[View, tuple[ShardKey, ...]] = {}
+        self._contents: dict[View, dict[int, str]] = {}
 
     def stored_view(self, view: View) -> View:
         """The view that is predicted and stored for a view that is asked for.
@@ -69,49 +71,66 @@ class Addresses:
         declared = self._suite.facts.spaces.get(CLEAN_SET)
         return tuple(self._suite.space(name) for name in names if name != declared)
 
+    def shards(self, view: View) -> range:
+        """The numbers of a view's shards.
+
+        Raises:
+            UnmeasurableError: the view has no images.
+        """
+        if view.images not in self._sizes:
+            self._sizes[view.images] = len(self._suite.examples(view.images))
+        if not self._sizes[view.images]:
+            raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
+        return range(-(-self._sizes[view.images] // SHARD_SIZE))
+
+    def key(self, view: View, number: int) -> ShardKey:
+        """One shard of a view; reads the digests of its images alone."""
+        return self._listed(self.stored_view(view), (number,))[0]
+
     def keys(self, view: View) -> tuple[ShardKey, ...]:
         """The shards of a view, in order; reads the digests of its images."""
         stored = self.stored_view(view)
-        if stored not in self._keys:
-            address = self.artefact(stored)
-            examples = self._suite.examples(stored.images)
-            if not examples:
-                raise UnmeasurableError(f"the set '{stored.images}' holds no image", missing_data=True)
-            contents = self._content_of_shards(stored)
-            self._keys[stored] = tuple(
-                ShardKey(address, number, content, _indices(shard_of(examples, number)))
-                for number, content in enumerate(contents)
-            )
-        return self._keys[stored]
+        if stored not in self._whole:
+            self._whole[stored] = self._listed(stored, self.shards(stored))
+        return self._whole[stored]
 
     def knows(self, view: View) -> bool:
         """Whether the shards of a view have been listed already."""
-        return self.stored_view(view) in self._keys
+        return self.stored_view(view) in self._whole
+
+    def _listed(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
+        known = self._keys.setdefault(stored, {})
+        missing = [number for number in numbers if number not in known]
+        if missing:
+            address, examples = self.artefact(stored), self._suite.examples(stored.images)
+            contents = self._content_of_shards(stored, missing)
+            for number, content in zip(missing, contents, strict=True):
+                indices = _indices(shard_of(examples, number))
+                known[number] = ShardKey(address, number, content, indices)
+        return tuple(known[number] for number in numbers)
 
     def artefact(self, view: View) -> str:
         """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
         return address_of(self._settings(self.stored_view(view)))
 
-    def content(self, view: View) -> str:
-        """Address of the images and labels of a view, in order."""
-        return address_of(self._content_of_shards(view))
+    def content(self, view: View, shards: range | None = None) -> str:
+        """Address of the images and labels of a view, or of some of its shards, in order."""
+        every = self.shards(view)
+        numbers = every if shards is None else every[shards.start : shards.stop]
+        return address_of(self._content_of_shards(view, numbers))
 
-    def _content_of_shards(self, view: View) -> tuple[str, ...]:
+    def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         images = self._suite.listed_as(view)
-        if images not in self._contents:
+        known = self._contents.setdefault(images, {})
+        missing = [number for number in numbers if number not in known]
+        if missing:
             examples = self._suite.examples(images)
-            digests = self._digests.digests([self._suite.path(example) for example in examples])
-            # Of a container, its content and which of its images; of sampled corruptions, which one.
-            rows = [
-                [example.index, example.label, example.texture, digest]
-                + ([] if example.member is None else [example.member])
-                + list(example.condition or ())
-                for example, digest in zip(examples, digests, strict=True)
-            ]
-            self._contents[images] = tuple(
-                address_of(rows[start : start + SHARD_SIZE]) for start in range(0, len(rows), SHARD_SIZE)
-            )
-        return self._contents[images]
+            shards = [shard_of(examples, number) for number in missing]
+            paths = [self._suite.path(example) for shard in shards for example in shard]
+            digests = iter(self._digests.digests(paths))
+            for number, shard in zip(missing, shards, strict=True):
+                known[number] = address_of([_content(example, next(digests)) for example in shard])
+        return tuple(known[number] for number in numbers)
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -147,6 +166,15 @@ class Addresses:
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         return settings
+
+
+def _content(example: Example, digest: str) -> list[Any]:
+    """What tells an example from any other.
+
+    Of a container, its content and which of its images; of sampled corruptions, which one.
+    """
+    member = [] if example.member is None else [example.member]
+    return [example.index, example.label, example.texture, digest, *member, *(example.condition or ())]
 
 
 def _indices(examples: Sequence[Example]) -> Sequence[int]:

@@ -104,7 +104,7 @@ class Engine:
                 return {
                     view: self.tables.predictions(view, spaces.get(view.set), shards)
                     for view in views
-                    if shards is None or shards.start < len(self.addresses.keys(view))
+                    if shards is None or shards.start in self.addresses.shards(view)
                 }
 
     def settle(self, views: Collection[View], *, show: bool = False) -> None:
@@ -123,7 +123,8 @@ class Engine:
         first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN
-        unit = next(iter(self._units([first], stored)))
+        # A run that may leave the set early does not ask for the contents of all its files.
+        unit = next(self._units([first], stored, range(1) if self.suite.draw.shuffled else None))
         key = self._key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
@@ -197,7 +198,8 @@ class Engine:
         for view in wanted:
             shares = self._shares_forward(view, planned)
             together = (self.addresses.stored_view(CLEAN), FGSM) if shares else (view,)
-            every = range(len(self.addresses.keys(view)))
+            # All at once where all are wanted: what is wrong with a file is then told before the work begins.
+            every = range(len(self.addresses.keys(view))) if shards is None else self.addresses.shards(view)
             for shard in every if shards is None else every[shards.start : shards.stop]:
                 yield Unit(together, shard)
 
@@ -211,7 +213,7 @@ class Engine:
         )
 
     def _key(self, view: View, shard: int) -> ShardKey:
-        return self.addresses.keys(view)[shard]
+        return self.addresses.key(view, shard)
 
     def _make(self, unit: Unit) -> bool:
         """Make what a unit lacks; False where another process is at it."""

@@ -77,10 +77,10 @@ class Tables:
         is_clean = shards is None and stored == self._addresses.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        keys = self._addresses.keys(stored)
-        parts = [
-            self.shard(key).columns for key in (keys if shards is None else keys[shards.start : shards.stop])
-        ]
+        numbers = self._addresses.shards(stored)
+        if shards is not None:
+            numbers = numbers[shards.start : shards.stop]
+        parts = [self.shard(self._addresses.key(stored, number)).columns for number in numbers]
         table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if shards is None and (np.diff(table["index"]) < 0).any():  # drawn in random order
             order = np.argsort(table["index"])

@@ -69,7 +69,8 @@ class Suite:
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
         )
         self._counted: dict[View, SetCount] = {}
-        self._listing = lru_cache(maxsize=_LISTINGS_KEPT)(self._listed)
+        # A run that may leave sets early goes through all of them again and again.
+        self._listing = lru_cache(maxsize=None if draw.shuffled else _LISTINGS_KEPT)(self._listed)
 
     @property
     def classes(self) -> tuple[str, ...]:
