@@ -7,9 +7,10 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from quba_check import compare_command, doctor_command, object_focus_command, tuning_command
+from quba_check.command_parser import CommandParser
 from quba_check.errors import OptionError, UserError, did_you_mean
 
 MISTAKE = 4
@@ -35,13 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code or 0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{self.prog}: {message}. '{self.prog} --help' says what is allowed.")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="quba-check",
         description="Work with records and suites, and find mistakes before a long run. Models are judged by "
         "pytest: pytest --model=my_model.pt",
@@ -51,7 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor_command.add_to(commands)
     compare_command.add_to(commands)
 
-    population = commands.add_parser("population", help="make a reference population of your models' records")
+    population = commands.add_parser(
+        "population",
+        help="make a reference population of your models' records",
+        description="Make a reference population of the records of your models, ten or more of one suite and "
+        "protocol. A threshold file names it: population: fleet.json.",
+    )
     population.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")
     population.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="file to write")
     population.add_argument("--name", help="what reports call it (default: the file's name)")
@@ -59,14 +60,23 @@ def _parser() -> argparse.ArgumentParser:
 
     suite = commands.add_parser("suite", help="look at a data folder, or add to it")
     actions = suite.add_subparsers(metavar="ACTION", required=True)
-    describe = actions.add_parser("describe", help="say which sets a data folder has")
+    describe = actions.add_parser(
+        "describe",
+        help="say which sets a data folder has",
+        description="Say which sets a data folder has: images and classes of each, and where it lies or what "
+        "it is made from.",
+    )
     describe.add_argument("folder", type=Path, metavar="DIR", help="data folder")
     describe.set_defaults(command=_describe)
     object_focus_command.add_to(actions)
 
     tuning_command.add_to(commands)
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of a file format, for editors")
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of a file format, for editors",
+        description="Print the JSON Schema of a file format, for editors and other programs.",
+    )
     schema.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))
     schema.set_defaults(command=_schema)
     return parser

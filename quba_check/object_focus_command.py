@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quba_check.command_parser import whole_number
 from quba_check.errors import OptionError
 
 if TYPE_CHECKING:
@@ -46,9 +47,14 @@ def add_to(actions: argparse._SubParsersAction[Any]) -> None:
         metavar="DIR",
         help="folder to write (default: object_focus in the data folder)",
     )
-    action.add_argument("--seed", type=int, default=0, metavar="N", help="draws the backgrounds (default: 0)")
     action.add_argument(
-        "--per-class", type=int, metavar="N", help="at most N images of a class (default: all)"
+        "--seed", type=whole_number(0), default=0, metavar="N", help="draws the backgrounds (default: 0)"
+    )
+    action.add_argument(
+        "--per-class",
+        type=whole_number(2),
+        metavar="N",
+        help="at most N images of a class, 2 or more (default: all)",
     )
     action.add_argument("--write", action="store_true", help="add the sets to quba-data.yaml, else say how")
     action.set_defaults(command=make)
@@ -64,11 +70,6 @@ def make(options: argparse.Namespace) -> None:
     from quba_check.suites.object_focus import BoxFile, MaskFolder, make_object_focus
     from quba_check.suites.places import MANIFEST_NAME
 
-    if options.per_class is not None and options.per_class < 2:
-        raise OptionError(
-            f"{_WHERE}: --per-class: got {options.per_class}. Allowed: 2 or more, as backgrounds are those "
-            "of other images."
-        )
     suite = open_suite(options.folder)
     manifest = suite.root / MANIFEST_NAME
     if options.write and not manifest.exists():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quba_check.command_parser import number_within, whole_number
 from quba_check.errors import OptionError, listed
 
 if TYPE_CHECKING:
@@ -24,26 +25,48 @@ Z = 1.645
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the three commands."""
-    what_if = commands.add_parser("what-if", help="judge stored runs by other threshold files")
+    what_if = commands.add_parser(
+        "what-if",
+        help="judge stored runs by other threshold files",
+        description="Judge stored runs by other threshold files, without model or images. Exit code 0: every "
+        "run would be released by every file, 1: not so.",
+    )
     what_if.add_argument(
         "files", nargs="+", metavar="FILE", help="records (.json) and threshold files (.yaml)"
     )
     what_if.set_defaults(command=_what_if)
 
-    tune = commands.add_parser("tune", help="write a threshold file from stored runs, or from other models")
+    tune = commands.add_parser(
+        "tune",
+        help="write a threshold file from stored runs, or from other models",
+        description="Write the limits that stored runs support, or those of a population or a published "
+        "model. In a file that is there numbers are changed in place.",
+    )
     tune.add_argument("records", nargs="*", type=Path, metavar="RECORD.json", help="one run, or its seeds")
     tune.add_argument("-o", "--output", required=True, type=Path, metavar="FILE.yaml", help="new, or to edit")
     tune.add_argument(
-        "--z", type=float, default=Z, help=f"standard errors below the value, of a single run (default {Z})"
+        "--z",
+        type=number_within(0, 10),
+        default=Z,
+        help=f"standard errors below the value, of a single run (default {Z})",
     )
-    tune.add_argument("--percentile", type=float, metavar="P", help="what P %% of a population do not reach")
+    tune.add_argument(
+        "--percentile", type=number_within(0, 100), metavar="P", help="what P %% of a population do not reach"
+    )
     tune.add_argument("--population", default="published", metavar="NAME", help="which (default: published)")
     tune.add_argument("--like", metavar="ID", help="the values of a published model")
     tune.set_defaults(command=_tune)
 
-    power = commands.add_parser("power", help="say what a threshold file would notice")
+    power = commands.add_parser(
+        "power",
+        help="say what a threshold file would notice",
+        description="Say for each demand of a file how far below or above its limit a model must truly be to "
+        "be blocked or passed in most runs (80 %%).",
+    )
     power.add_argument("file", type=Path, metavar="FILE.yaml", help="threshold file")
-    power.add_argument("--images", required=True, type=int, metavar="N", help="images of each set")
+    power.add_argument(
+        "--images", required=True, type=whole_number(1), metavar="N", help="images of each set"
+    )
     power.add_argument("--record", type=Path, metavar="RECORD.json", help="a run that knows the errors")
     power.set_defaults(command=_power)
 
@@ -134,8 +157,6 @@ def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName
     if options.like is not None:
         return published_floors(options.like), "released"
     if options.percentile is not None:
-        if not 0 <= options.percentile <= 100:
-            raise OptionError(f"--percentile: got {options.percentile:g}. Allowed: a number from 0 to 100.")
         known = population(options.population)
         return percentile_floors(known, options.percentile), known.protocol
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
@@ -158,8 +179,6 @@ def _power(options: argparse.Namespace) -> int:
     from quba_check.reports.files import read_record
     from quba_check.tuning.power import POWER, reaches
 
-    if options.images < 1:
-        raise OptionError(f"--images: got {options.images}. Allowed: a whole number from 1.")
     record = read_record(options.record) if options.record else None
     thresholds = _thresholds(options.file, _facts(record) if record else _any_facts())
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -207,6 +207,31 @@ def test_schemas(name, required, capsys):
             ),
         ),
         (
+            ["suit", "describe"],
+            (
+                "quba-check: unknown command, got 'suit'. Allowed: doctor, compare, population, suite, "
+                "what-if, tune, power, schema. Did you mean 'suite'?"
+            ),
+        ),
+        (
+            ["suite", "descibe", "data"],
+            (
+                "quba-check suite: unknown action, got 'descibe'. Allowed: describe, make-object-focus. "
+                "Did you mean 'describe'?"
+            ),
+        ),
+        (
+            ["doctor", "--modle=demo"],
+            (
+                "quba-check doctor: unknown option, got '--modle'. Did you mean '--model'? "
+                "'quba-check doctor --help' says what is allowed."
+            ),
+        ),
+        (
+            ["schema", "record", "extra"],
+            ("quba-check: unrecognized arguments: extra. 'quba-check --help' says what is allowed."),
+        ),
+        (
             ["population", "r.json"],
             (
                 "quba-check population: the following arguments are required: -o/--output. "

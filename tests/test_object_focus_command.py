@@ -158,14 +158,13 @@ def test_mistakes(data, tmp_path, capsys):
     assert said(capsys, data, *masks, "--boxes", "b.csv") == (
         4,
         "",
-        f"ERROR: {where}: argument --boxes: not allowed with argument --masks. '{where} --help' says what is "
+        f"ERROR: {where}: --boxes: not allowed with argument --masks. '{where} --help' says what is "
         "allowed.\n",
     )
     assert said(capsys, data, *masks, "--per-class", "1") == (
         4,
         "",
-        f"ERROR: {where}: --per-class: got 1. Allowed: 2 or more, as backgrounds are those of other "
-        "images.\n",
+        f"ERROR: {where}: --per-class: got '1'. Allowed: a whole number from 2.\n",
     )
     assert said(capsys, data, *masks, "-o", data / "val") == (
         4,

@@ -98,7 +98,7 @@ def test_power(run) -> None:
         ),
         (
             "tune --percentile 101 -o x.yaml",
-            "--percentile: got 101. Allowed: a number from 0 to 100.",
+            "quba-check tune: --percentile: got '101'. Allowed: a number from 0 to 100.",
         ),
         (
             "tune a.json released.json -o x.yaml",
@@ -111,7 +111,14 @@ def test_power(run) -> None:
             "where adversarial_robustness is another quantity. "
             "Allowed: a file that states released, or a new one with -o.",
         ),
-        ("power gate.yaml --images 0", "--images: got 0. Allowed: a whole number from 1."),
+        (
+            "tune a.json --z x -o x.yaml",
+            "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 10.",
+        ),
+        (
+            "power gate.yaml --images 0",
+            "quba-check power: --images: got '0'. Allowed: a whole number from 1.",
+        ),
         (
             "what-if released.json hard.yaml nosuch.yaml",
             "nosuch.yaml: there is no such threshold file, and no shipped profile of that name. "

@@ -97,7 +97,8 @@ def read_record(path: Path) -> Record:
     except ValidationError as why:
         first = why.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise UserError(f"{path}: not a record: {where or 'the file'}: {first['msg']}. {_ALLOWED}") from why
+        what = f"{where}: {first['msg']}" if where else "it is not a JSON object"
+        raise UserError(f"{path}: not a record: {what}. {_ALLOWED}") from why
 
 
 def _plain(name: str) -> str:

@@ -17,7 +17,7 @@ _IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
 _IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
 _EXPECTED = (
     f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
-    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
+    "modelvshuman, bg_challenge). Name another folder."
 )
 
 

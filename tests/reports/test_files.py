@@ -89,7 +89,7 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
         ('{"schema": 1}', f"not a record: model: Field required. {ALLOWED}"),
         (
             "[]",
-            f"not a record: the file: Input should be a valid dictionary or instance of Record. {ALLOWED}",
+            f"not a record: it is not a JSON object. {ALLOWED}",
         ),
     ],
 )

@@ -38,7 +38,7 @@ spaces: {size: {big: [pear], small: [apple]}}
 """
 EXPECTED = (
     "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
-    "modelvshuman, bg_challenge). Name another folder with --quba-data DIR."
+    "modelvshuman, bg_challenge). Name another folder."
 )
 
 

@@ -1,0 +1,82 @@
+"""How `quba-check` reads its command line: argparse, with mistakes told as everywhere in this project."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from quba_check.errors import OptionError, did_you_mean, listed
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that raises OptionError with one line, and names the nearest of commands and options."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As argparse does, but an unknown option is told before an argument that seems missing for it."""
+        for word in args or ():
+            if word == "--" or (self._has_commands and not word.startswith("-")):
+                break
+            name = word.partition("=")[0]
+            if name.startswith("--") and not any(known.startswith(name) for known in self._flags):
+                near = did_you_mean(name, self._flags)
+                raise OptionError(f"{self.prog}: unknown option, got '{name}'.{near} {self._help}")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found."""
+        message = message.removeprefix("argument ")
+        tail = "" if "Allowed: " in message else f". {self._help}"
+        raise OptionError(f"{self.prog}: {message}{tail}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            allowed = [str(choice) for choice in action.choices]
+            raise OptionError(
+                f"{self.prog}: unknown {str(action.metavar).lower()}, got '{value}'. "
+                f"Allowed: {listed(allowed)}.{did_you_mean(str(value), allowed)}"
+            )
+
+    @property
+    def _help(self) -> str:
+        return f"'{self.prog} --help' says what is allowed."
+
+    @property
+    def _flags(self) -> list[str]:
+        return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+
+    @property
+    def _has_commands(self) -> bool:
+        return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}.")
+        return number
+
+    return read
+
+
+def number_within(low: float, high: float) -> Callable[[str], float]:
+    """The type of an argument that is a number from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a number from {low:g} to {high:g}.")
+        return number
+
+    return read
