@@ -209,10 +209,11 @@ def _kind_of_file(path: Path, suffix: str) -> Kind:
     """What a file holds, by its suffix or, where it may be weights or a program, by its members."""
     if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
         return "onnx" if suffix == ONNX_SUFFIX else "exported"
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except (zipfile.BadZipFile, OSError):  # not one of these, or damaged: reading it will tell
         return "file"
-    with zipfile.ZipFile(path) as archive:
-        members = archive.namelist()
     inner = {name.partition("/")[2] for name in members}
     if "constants.pkl" in inner:
         return "torchscript"

@@ -12,6 +12,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ _TREES = re.compile(r'[\w\s\[\]{}:,.\\"-]*')
 _TREE_KINDS = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None}
 _TEXTS = {"stack_trace", "nn_module_stack", "torch_fn", "source_fn_stack", "from_node"}
 """Remarks for people, which torch carries along as text."""
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+"""What reading a broken archive raises; RuntimeError where it is encrypted, or nested too deep."""
 _NAMES = {"name", "as_name", "forward_arg_names"}
 
 
@@ -73,7 +76,7 @@ def vet_program(path: Path, *, spec: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             suspect = next(_suspects(archive), None)
-    except (zipfile.BadZipFile, ValueError, KeyError, RecursionError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{spec}: is no exported program of torch.export.save, or a damaged one.") from error
     if suspect is not None:
         raise ModelError(
@@ -133,7 +136,7 @@ def _is_harmless(text: str, key: str) -> bool:
     if key in ("expr_str", "guards_code"):
         return _is_arithmetic(text)
     if key in ("in_spec", "out_spec"):
-        return _TREES.fullmatch(text) is not None and _kinds(json.loads(text)) <= _TREE_KINDS
+        return _TREES.fullmatch(text) is not None and _is_plain_tree(json.loads(text))
     if key in _NAMES:
         return text.isidentifier()
     return not re.search(r'["\\\n\r`]', text)
@@ -141,6 +144,8 @@ def _is_harmless(text: str, key: str) -> bool:
 
 def _is_arithmetic(text: str) -> bool:
     """Whether an expression computes with sizes, and nothing else."""
+    if "#" in text or "\\" in text:  # torch puts names of inputs into what it takes for code
+        return False
     try:
         nodes = list(ast.walk(ast.parse(text.strip(), mode="eval")))
     except (SyntaxError, ValueError):
@@ -156,14 +161,25 @@ def _reaches_out(node: ast.AST) -> bool:
         return not (
             isinstance(called, ast.Attribute) or (isinstance(called, ast.Name) and called.id in CALLED)
         )
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and not node.value.isidentifier()
+    if isinstance(node, ast.keyword):  # such as `key`, which `max` would call
+        return not isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Constant):
+        value = node.value
+        return not (value.isidentifier() if isinstance(value, str) else isinstance(value, int | float | None))
+    return False
 
 
-def _kinds(tree: Any) -> set[Any]:
-    """The types that a tree of inputs or outputs is made of."""
+def _is_plain_tree(tree: Any) -> bool:
+    """Whether inputs or outputs are plain containers, and their keys names."""
     if isinstance(tree, list):
-        return {kind for part in tree for kind in _kinds(part)}
+        return all(_is_plain_tree(part) for part in tree)
     if not isinstance(tree, dict):
-        return set()
-    inner = {kind for part in tree.get("children_spec", ()) for kind in _kinds(part)}
-    return {tree.get("type"), *inner}
+        return True
+    context = json.loads(tree.get("context") or "null")
+    keys = context if isinstance(context, list) else []
+    return (
+        tree.get("type") in _TREE_KINDS
+        and (context is None or isinstance(context, list))
+        and all(isinstance(key, str) and key.isidentifier() for key in keys)
+        and _is_plain_tree(tree.get("children_spec", []))
+    )

@@ -169,6 +169,10 @@ def replaced(old, new):
     return edit
 
 
+def with_guard(code):
+    return replaced('"guards_code": []', f'"guards_code": {json.dumps([code])}')
+
+
 EXPRESSION = "Symbol('s77', positive=True, integer=True)"
 
 
@@ -193,6 +197,10 @@ EXPRESSION = "Symbol('s77', positive=True, integer=True)"
             replaced('"guards_code": []', '"guards_code": ["L[\'x\'].size().__class__ == 3"]'),
             "guards_code \"L['x'].size().__class__ == 3\"",
         ),
+        (with_guard("max((b'import os',), key=exec)"), "guards_code \"max((b'import os',), key=exec)\""),
+        (with_guard("max((s77,), key=exec)"), "guards_code 'max((s77,), key=exec)'"),
+        (with_guard("1 == 1 # L['x']"), "guards_code \"1 == 1 # L['x']\""),
+        (replaced(r'"context\": \"[]\"', r'"context\": \"[\\\"a b\\\"]\"'), "in_spec "),
         (replaced("builtins.tuple", "my.Node"), ""),
     ],
 )
@@ -211,6 +219,13 @@ def test_it_is_run_for_those_who_trust_it(program, tmp_path, monkeypatch):
     path = changed(program, tmp_path / "net.pt2", with_evil_pickle)
     load(path, trust_pickle=True)
     assert (tmp_path / "trap").exists()
+
+
+@pytest.mark.parametrize("content", ['{"config": []}', '{"config": {"x": 1}}', "[]", "{", "1"])
+def test_a_damaged_list_of_constants(program, tmp_path, content):
+    name = "data/constants/model_constants_config.json"
+    path = changed(program, tmp_path / "net.pt2", lambda its, old: content.encode() if its == name else old)
+    assert message(path) == "is no exported program of torch.export.save, or a damaged one."
 
 
 def test_a_pickled_object_is_refused(program, tmp_path):

@@ -102,6 +102,15 @@ def test_messages(text, message, tmp_path):
     assert str(caught.value) == message.replace("{here}", str(tmp_path))
 
 
+def test_a_damaged_archive_is_left_to_whoever_reads_it(tmp_path):
+    path = tmp_path / "net.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", b"")
+    path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\0\0"))
+    assert zipfile.is_zipfile(path)
+    assert check_spec(str(path)).kind == "file"
+
+
 def test_home_folder_is_understood(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert check_spec("~/my_ckpt.pt").path == tmp_path / "my_ckpt.pt"
