@@ -12,12 +12,16 @@ from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.errors import listed
 from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
 from quba_check.protocol.confidence import ConfidenceCurve
+from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.protocol.record import StoppedRow, VerdictRow
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
+Held = Measurement | Unmeasurable | Grade | Drop
+"""What a demand may be held to."""
+NO_BASELINE = "there is no baseline to compare with. Name a record with --quba-baseline FILE.json"
 WORST_PARTS = 3
 """How many parts an explanation names."""
 
@@ -43,7 +47,7 @@ class Verdict:
 
     demand: Demand
     outcome: VerdictOutcome
-    held: Measurement | Unmeasurable | Grade
+    held: Held
     value: float | str | None = None
     unit: str | None = None
     n: int | None = None
@@ -85,6 +89,8 @@ class Verdict:
 
     def _headline(self) -> str:
         target, limit, value = self.demand.target, self.demand.limit, self.value
+        if self.demand.needs_baseline:
+            target += " relative drop" if self.demand.bound == "max_relative_drop" else " drop"
         if value is None:
             happened = "was skipped" if self.outcome == "skipped" else "could not be measured"
             return f"{target} {happened}: {self.reason}"
@@ -125,6 +131,10 @@ class Verdict:
                 yield f"worst parts: {worst}"
         if self.stopped is not None:
             yield str(self.stopped)
+        if isinstance(self.held, Drop):
+            before, after = told_apart(self.held.before, self.held.after, self.unit or "")
+            how = "paired image by image" if self.held.paired else "unpaired"
+            yield f"from {before} in {self.held.baseline} to {after}, {how}"
         if self.n is not None:
             yield f"n = {self.n:,} images"
         if self.curve is not None:
@@ -152,7 +162,7 @@ class Verdict:
 
 def judge(
     demand: Demand,
-    held: Measurement | Unmeasurable | Grade,
+    held: Held,
     policy: Policy = POINT,
     others: Iterable[float] = (),
 ) -> Verdict:
@@ -186,7 +196,7 @@ def judge_stopped(demand: Demand, held: Measurement, stopped: StoppedRow, policy
     return replace(_by_point(demand, held), outcome=outcome, policy=policy, stopped=stopped)
 
 
-def doubt(demand: Demand, held: Measurement | Unmeasurable | Grade) -> float | None:
+def doubt(demand: Demand, held: Held) -> float | None:
     """The p-value of “the demand is met”: near 0 where its failure is shown, near 1 where that it is met.
 
     Returns:
@@ -221,8 +231,12 @@ def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Ver
             return judged if is_shown and not within else replace(judged, outcome="uncertain")
 
 
-def _by_point(demand: Demand, held: Measurement | Unmeasurable | Grade) -> Verdict:
+def _by_point(demand: Demand, held: Held) -> Verdict:
     """The verdict that the value alone gives."""
+    if isinstance(held, Drop):
+        return _judged_number(demand, held, held.value, held.unit, held.n, held.curve)
+    if demand.needs_baseline and not isinstance(held, Unmeasurable):
+        held = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
     if isinstance(held, Unmeasurable):
         skips = demand.optional and held.missing_data
         return Verdict(demand, "skipped" if skips else "unmeasurable", held, reason=held.reason)
@@ -238,7 +252,7 @@ def _by_point(demand: Demand, held: Measurement | Unmeasurable | Grade) -> Verdi
 
 def _judged_number(
     demand: Demand,
-    held: Measurement | Grade,
+    held: Measurement | Grade | Drop,
     value: float,
     unit: str,
     n: int | None = None,

@@ -14,6 +14,12 @@ from quba_check.ledger import Entry
 from quba_check.run import Run
 
 RUN = pytest.StashKey[Run]()
+WORDS = {
+    "min": "at least",
+    "max": "at most",
+    "max_drop": "drop at most",
+    "max_relative_drop": "relative drop at most",
+}
 ROW = "quba_row"
 """Attribute of a test report that holds the row of its demand as JSON text."""
 
@@ -80,7 +86,7 @@ class DemandItem(pytest.Item):
         several = len(self.config.stash[RUN].models) > 1
         words = [
             *(word for word in (demand.dimension, demand.part) if word),
-            f"{'at least' if demand.bound == 'min' else 'at most'} {demand.limit}",
+            f"{WORDS[demand.bound]} {demand.limit}",
             *([f"({self.entry.model})"] if several else []),
         ]
         return self.path, demand.line - 1, " ".join(words)

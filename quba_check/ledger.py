@@ -93,6 +93,7 @@ class Ledger:
             *([DEMONSTRATION] if run.is_demo else []),
             *evaluation.classifier.notes,
             *run.notes.get(model, ()),
+            *run.baseline_notes,
             *(note for row in rows for note in row.notes),
         ]
         return Record(

@@ -77,6 +77,7 @@ OPTIONS = (
     ),
     Option("--quba-limit", "N", "look at N images of a set at most: the same for every model, by class"),
     Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
+    Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with"),
     Option("--quba-report", "FILE.json", "write the record of the run here too"),
     Option(
         "--quba-trust-pickle",
@@ -106,6 +107,7 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
+    baseline: Path | None = None
     trust_pickle: bool = False
 
     @classmethod
@@ -142,6 +144,7 @@ class Options:
             limit=_whole("--quba-limit", given.get("quba_limit"), 1, None),
             store=path("quba_store"),
             report=report,
+            baseline=path("quba_baseline"),
             trust_pickle=bool(given.get("quba_trust_pickle")),
         )
 

@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from quba_check.comparison.alike import differing
+from quba_check.comparison.baseline import drop
+from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.stored import stored_run
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
 from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.early_stop import EarlyStop, Stopped, check_goes_together
-from quba_check.errors import InvariantError, OptionError, QubaError, UserError
-from quba_check.gate import doubt, judge, judge_stopped
+from quba_check.errors import InvariantError, OptionError, QubaError, UserError, listed
+from quba_check.gate import Held, doubt, judge, judge_stopped
 from quba_check.grading import grade, population
 from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.drop import Drop
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow, row_of
 from quba_check.protocol.settings import ProtocolName
+from quba_check.reports.files import read_record
 
 if TYPE_CHECKING:
     from quba_check.engine.engine import Progress
@@ -181,6 +187,13 @@ class Run:
                 )
             if self.options.early_stop:
                 check_goes_together(read)
+            if self.baseline is not None and any(demand.needs_baseline for demand in read.demands):
+                theirs, ours = self.baseline.record.protocol, self.protocol_of(read)
+                if theirs != ours:
+                    raise OptionError(
+                        f"--quba-baseline: {self.baseline.file} is of protocol {theirs}, but {read.shown} is "
+                        f"about protocol {ours}. Allowed: a record of a run under {ours}."
+                    )
             population(read.quba.population).scores(read.quba.weights)
             self._thresholds[path] = read
         return self._thresholds[path]
@@ -296,7 +309,7 @@ class Run:
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held = self._held(demand, outcomes, thresholds, protocol)
+        held = self._held(evaluation, demand, outcomes, thresholds, protocol)
         repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = (
             judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
@@ -341,14 +354,18 @@ class Run:
 
     def _held(
         self,
+        evaluation: Evaluation,
         demand: Demand,
         outcomes: Mapping[str, Outcome],
         thresholds: Thresholds,
         protocol: ProtocolName,
-    ) -> Grade | Outcome:
+    ) -> Held:
         """What is held to the bound; a population that cannot grade leaves the reason instead of a grade."""
         if demand.dimension != QUBA:
-            return outcomes[demand.dimension]
+            own = outcomes[demand.dimension]
+            if demand.needs_baseline and isinstance(own, Measurement) and self.baseline is not None:
+                return self._drop(demand, own, evaluation, self.baseline)
+            return own
         found = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
         try:
             return grade_of(
@@ -361,13 +378,49 @@ class Run:
         except UserError as error:
             return Unmeasurable(QUBA, str(error))
 
+    def _drop(
+        self, demand: Demand, found: Measurement, evaluation: Evaluation, baseline: StoredRun
+    ) -> Drop | Unmeasurable:
+        """How much worse a value is than the baseline's, where the two may be compared."""
+        suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
+        others = differing(baseline.record, evaluation.protocol.name, suite)
+        if others:
+            reason = f"{baseline.file} cannot be its baseline: it differs in {listed(others)}"
+            return Unmeasurable(found.dimension, reason)
+        relative = demand.bound == "max_relative_drop"
+        return drop(baseline, found, demand.part, demand.better, relative=relative)
+
+    @cached_property
+    def baseline(self) -> StoredRun | None:
+        """The stored run that drops are counted from.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        path = self.options.baseline
+        if path is None:
+            return None
+        shown = path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else str(path)
+        return stored_run(path, shown, read_record(path), self.store)
+
+    @property
+    def baseline_notes(self) -> tuple[str, ...]:
+        """What reports say of the baseline: that it fails demands of its own."""
+        if self.baseline is None or not self.baseline.failed:
+            return ()
+        return (
+            f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",
+        )
+
     def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
         """The doubts of the other blocking demands of the file that were selected, as they are asked for."""
         protocol = self.protocol_of(thresholds)
         for other in self._blocking.get((model, thresholds.path), ()):
             if other != demand:
                 outcomes = self._outcomes(self.evaluation(model, protocol), model, other)
-                found = doubt(other, self._held(other, outcomes, thresholds, protocol))
+                found = doubt(
+                    other, self._held(self.evaluation(model, protocol), other, outcomes, thresholds, protocol)
+                )
                 if found is not None:
                     yield found
 

@@ -11,6 +11,12 @@ from quba_check.protocol.dimension import Better, Part
 from quba_check.protocol.record import Bound, StoppedRow, Tier, VerdictOutcome, VerdictRow
 from quba_check.protocol.settings import ProtocolName
 
+SIGNS: Mapping[Bound, str] = {
+    "min": ">=",
+    "max": "<=",
+    "max_drop": "drop <=",
+    "max_relative_drop": "relative drop <=",
+}
 QUBA = "quba"
 """What demands on score and grade are about, in the place of a dimension."""
 
@@ -22,7 +28,8 @@ class Demand:
     Attributes:
         dimension: name of the dimension, or `quba`.
         part: name of the part, None for the dimension itself; for `quba`: `score` or `grade`.
-        bound: `min` or `max`; a value equal to the limit meets either.
+        bound: `min`, `max`, or how much worse than a baseline: `max_drop`, `max_relative_drop`; a value equal
+            to the limit meets each.
         limit: the bound's number, in the unit of what it bounds; a letter for the grade.
         tier: `block`: not met, the model is not released; `warn` and `info` only tell.
         optional: where data are missing, the demand is skipped instead of failed.
@@ -53,8 +60,13 @@ class Demand:
     @property
     def limit_text(self) -> str:
         """The bound as people write it: `>= 0.45`, `<= 30`, `>= C`."""
-        sign = ">=" if self.bound == "min" else "<="
+        sign = SIGNS[self.bound]
         return f"{sign} {self.limit}" if isinstance(self.limit, str) else f"{sign} {self.limit:.15g}"
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether it bounds how much worse than a baseline something is."""
+        return self.bound in ("max_drop", "max_relative_drop")
 
     @property
     def name(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import contextlib
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
@@ -19,11 +20,31 @@ POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations that the package brings."""
 
 
+def as_share(value: Any) -> Any:
+    """A percentage as a share; anything else as it is.
+
+    >>> as_share("2%"), as_share(0.5)
+    (0.02, 0.5)
+    """
+    if isinstance(value, str) and value.strip().endswith("%"):
+        with contextlib.suppress(ValueError):
+            return float(value.strip().removesuffix("%")) / 100
+    return value
+
+
 class PartEntry(Strict):
     """Demands on a part of a dimension. Each key may be null: it removes what the extended file has."""
 
     min: float | None = Field(None, description="The value must be at least this (higher is better).")
     max: float | None = Field(None, description="The value must be at most this (lower is better).")
+    max_drop: float | None = Field(
+        None, ge=0, description="At most this much worse than the baseline's value (--quba-baseline)."
+    )
+    max_relative_drop: Annotated[float, BeforeValidator(as_share), Field(ge=0)] | None = Field(
+        None,
+        description="Worse than the baseline's value by at most this share of it, such as 0.02 or 2%.",
+        json_schema_extra={"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]},
+    )
     tier: Tier | None = Field(
         None, description="block (default): not met, the model is not released; warn and info only tell."
     )

@@ -10,7 +10,7 @@ from typing import Any
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
 from quba_check.demands.layers import Leaf, Tree, layered
 from quba_check.demands.policy import POINT, Policy
-from quba_check.demands.schema import POPULATIONS
+from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.vocabulary import check_vocabulary
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
@@ -20,6 +20,7 @@ from quba_check.protocol.record import Bound, Tier
 from quba_check.strict_yaml import dotted
 
 BOUNDS: tuple[Bound, ...] = ("min", "max")
+DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
 
 
@@ -73,7 +74,7 @@ class _Subject:
             dimension=self.dimension,
             part=self.part,
             bound=bound,
-            limit=leaf.value if isinstance(leaf.value, str) else float(leaf.value),
+            limit=_limit(bound, leaf.value),
             tier=self.tier,
             optional=self.optional,
             unit=self.unit,
@@ -132,7 +133,14 @@ def _part_demands(entry: Tree, part: Part, whole: _Subject) -> Iterator[Demand]:
 
 def _bound_demands(entry: Tree, key: str, subject: _Subject) -> Iterator[Demand]:
     leaf = entry[key]
-    yield from (subject.demand(bound, leaf) for bound in BOUNDS if key == bound and isinstance(leaf, Leaf))
+    yield from (
+        subject.demand(bound, leaf) for bound in (*BOUNDS, *DROPS) if key == bound and isinstance(leaf, Leaf)
+    )
+
+
+def _limit(bound: Bound, value: Any) -> float | str:
+    limit = as_share(value) if bound in DROPS else value
+    return limit if isinstance(limit, str) else float(limit)
 
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
@@ -146,7 +154,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
 
 def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
     """Refuse a tier that is the tier of nothing: its author thinks that something is demanded."""
-    if any(key in entry for key in keys):
+    if any(key in entry for key in (*keys, *DROPS)):
         return
     for key in ("tier", "optional"):
         leaf = entry.get(key)

@@ -18,7 +18,7 @@ from quba_check.protocol.settings import ProtocolName
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
-Bound = Literal["min", "max"]
+Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
 
 CONFIDENCE = 0.95
 """Level of the intervals that records and reports show."""

@@ -43,11 +43,11 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
             Without one they are binomial at the bound; ratios as if their images were others than the clean
             ones, which is on the safe side, and errors of calibration, balance and score are not known.
     """
-    accuracies = (float(demand.limit) for demand in thresholds.demands if demand.target == "accuracy")
+    accuracies = (float(demand.limit) for demand in thresholds.demands if demand.name == "accuracy[min]")
     accuracy = next(accuracies, USUAL_ACCURACY)
     found = []
     for demand in thresholds.demands:
-        if isinstance(demand.limit, str):
+        if isinstance(demand.limit, str) or demand.needs_baseline:
             continue
         known = _scaled_error(demand, images, record) if record else _binomial_error(demand, images, accuracy)
         found.append(_reach(demand, known, thresholds))

@@ -223,16 +223,22 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
             (
                 "5: dimensions.accuracy: unknown key 'tiers'. Did you mean 'tier'? "
-                "Allowed: min, max, tier, optional, parts."
+                "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts."
             ),
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    parts: {top5: {min: 0.5, parts: {}}}\n",
-            ("4: dimensions.accuracy.parts.top5: unknown key 'parts'. Allowed: min, max, tier, optional."),
+            (
+                "4: dimensions.accuracy.parts.top5: unknown key 'parts'. "
+                "Allowed: min, max, max_drop, max_relative_drop, tier, optional."
+            ),
         ),
         (
-            "schema: 1\ndimensions:\n  accuracy: {max_drop: 0.5}\n",
-            "3: dimensions.accuracy: unknown key 'max_drop'. Allowed: min, max, tier, optional, parts.",
+            "schema: 1\ndimensions:\n  accuracy: {slump: 0.5}\n",
+            (
+                "3: dimensions.accuracy: unknown key 'slump'. "
+                "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts."
+            ),
         ),
         (
             "schema: 1\nquba: {min_letter: C}\n",

@@ -1,0 +1,101 @@
+"""Demands on how much worse than a baseline a model may be."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from acceptance.runs import CLEAN_IMAGES, Judge, usage_error
+
+from quba_check.comparison.images import PerImage
+from quba_check.protocol.record import Record
+
+PLAIN = "schema: 1\nname: plain\ndimensions:\n  accuracy: {min: 0.1}\n"
+DROPS = """\
+schema: 1
+name: drops
+dimensions:
+  accuracy: {max_drop: 0.01, max_relative_drop: 2%}
+"""
+
+
+def run(judge: Judge, model: str, *arguments: str) -> pytest.RunResult:
+    return judge("drops.yaml", "--quba-report=record.json", *arguments, model=f"nets:{model}")
+
+
+@pytest.fixture
+def other(judge: Judge) -> Judge:
+    """A store with a run of `nets:other`, which gets fewer images right than `nets:net`."""
+    judge.write("plain.yaml", PLAIN)
+    judge.write("drops.yaml", DROPS)
+    judge("plain.yaml", "--quba-report=net.json")
+    judge("plain.yaml", "--quba-report=other.json", model="nets:other")
+    return judge
+
+
+def messages(judge: Judge) -> list[str]:
+    return [row["message"] for row in judge.record()["verdicts"]]
+
+
+def test_the_same_model_has_not_dropped(other: Judge) -> None:
+    assert run(other, "net", "--quba-baseline=net.json").ret == 0
+    assert other.outcomes() == {"accuracy[max_drop]": "pass", "accuracy[max_relative_drop]": "pass"}
+
+
+def test_a_worse_model(other: Judge) -> None:
+    content = other.record("net.json")
+    content["measurements"]["accuracy"]["value"] = 1.0
+    content["environment"]["time"] = "2020-01-01T00:00:00+00:00"
+    best = other.write("best.json", json.dumps(content))
+    images = PerImage({"accuracy": {"clean": np.zeros(CLEAN_IMAGES)}})
+    best.with_suffix(".npz").write_bytes(images.to_bytes(Record.model_validate(content)))
+    assert run(other, "net", "--quba-baseline=best.json").ret == 1
+    first, second = messages(other)
+    lines = first.splitlines()
+    assert lines[0] == "accuracy drop 0.333 is above 0.010 (over by 0.323)"
+    assert lines[1] == "  from 1.000 in best.json to 0.667, paired image by image"
+    assert lines[-1] == "  demanded by drops.yaml:4"
+    assert second.splitlines()[0] == "accuracy relative drop 0.333 is above 0.020 (over by 0.313)"
+
+
+def test_non_inferiority_has_to_be_shown(other: Judge) -> None:
+    other.write("drops.yaml", DROPS + "uncertain: fail\n")
+    assert run(other, "net", "--quba-baseline=net.json").ret == 6
+    assert other.outcomes()["accuracy[max_drop]"] == "uncertain"
+    assert messages(other)[0].splitlines()[0] == "accuracy drop 0.000 is not shown to be at most 0.0100"
+
+
+def test_without_a_baseline(other: Judge) -> None:
+    assert run(other, "net").ret == 1
+    assert messages(other)[0].splitlines()[0] == (
+        "accuracy drop could not be measured: there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json"
+    )
+
+
+def test_a_baseline_of_other_images(other: Judge) -> None:
+    path = other.pytester.path / "net.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["suite"]["contents"]["clean"] = "0" * 32
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert run(other, "net", "--quba-baseline=net.json").ret == 1
+    assert messages(other)[0].splitlines()[0] == (
+        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of clean"
+    )
+
+
+def test_a_baseline_of_the_other_protocol(other: Judge) -> None:
+    result = run(other, "net", "--quba-baseline=net.json", "--quba-protocol=released")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert usage_error(result) == (
+        "--quba-baseline: net.json is of protocol standard, but drops.yaml is about protocol released. "
+        "Allowed: a record of a run under released."
+    )
+
+
+def test_a_baseline_that_fails_its_own_demands(other: Judge) -> None:
+    other.write("plain.yaml", PLAIN.replace("0.1", "1.0"))
+    other("plain.yaml", "--quba-report=bad.json", model="nets:other")
+    run(other, "net", "--quba-baseline=bad.json")
+    assert "the baseline bad.json fails demands of its own: accuracy[min]" in other.record()["notes"]
