@@ -44,7 +44,7 @@ OPTIONS = (
         "SPEC",
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
         "an exported program (.pt2), .onnx, a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
-        "package.module:callable (repeatable)",
+        "open_clip:NAME/TAG, package.module:callable (repeatable)",
         repeatable=True,
         has_ini=False,
     ),
