@@ -143,6 +143,11 @@ def _measuring(
                     f"{where}: returned the part '{name}', which is not declared.{did_you_mean(name, units)} "
                     f"Declared: {listed(units) or 'no parts'}."
                 )
+            if not isinstance(found.parts[name], Quantity):
+                raise DimensionError(
+                    f"{where}: the part '{name}', got {found.parts[name]!r}. "
+                    "Allowed: a quba_check.protocol.measurement.Quantity."
+                )
         parts = {
             name: _plain(part, units[name], f"{where}: the part '{name}'")
             for name, part in found.parts.items()
@@ -166,7 +171,12 @@ def _plain(quantity: Q, unit: str, where: str) -> Q:
             f"{where} has the curve {quantity.curve!r}. Allowed: a ConfidenceCurve (quba_check.protocol."
             "confidence), as quba_check.dimensions.share gives it."
         )
-    n = None if quantity.n is None else operator.index(quantity.n)
+    try:
+        n = None if quantity.n is None else operator.index(quantity.n)
+    except TypeError:
+        raise DimensionError(
+            f"{where} is of n = {quantity.n!r}. Allowed: a whole number of images, or None."
+        ) from None
     return replace(quantity, value=float(quantity.value), n=n)
 
 

@@ -57,5 +57,6 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
     limit = curve(limits.on_log_scale(estimate, Z))
-    upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 else None
+    # One image leaves the limit open, as it does the interval.
+    upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and limit else None
     return Quantity(value, "fraction", n, limit, debiased, upper, estimate.deviations)

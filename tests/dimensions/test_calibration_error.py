@@ -37,6 +37,7 @@ def test_value_and_parts_by_hand():
         "ece": Quantity(0.75, "fraction", 1),
         "ace": Quantity(0.75, "fraction", 1),
     }
+    assert [part.debiased_limit for part in measured.parts.values()] == [None, None]
 
 
 def test_perfect_certainty_has_no_error():

@@ -131,6 +131,14 @@ def test_parts() -> None:
             "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve "
             "(quba_check.protocol.confidence), as quba_check.dimensions.share gives it.",
         ),
+        (
+            Measurement("calm", 0.5, "fraction", 3.0),  # type: ignore[arg-type]
+            "the value is of n = 3.0. Allowed: a whole number of images, or None.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": 0.5}),  # type: ignore[dict-item]
+            "the part 'left', got 0.5. Allowed: a quba_check.protocol.measurement.Quantity.",
+        ),
         (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
         (
             Measurement("calm", 0.5, "fraction", 3, parts={"lefd": Quantity(0.5, "fraction", 3)}),

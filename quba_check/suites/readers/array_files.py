@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,7 +36,7 @@ def _array(path: Path, name: str = "") -> Array:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         raise SuiteError(
             f"{path}: cannot be read as an array. It is damaged, or holds Python objects."
         ) from None
@@ -52,7 +53,7 @@ def _npz_array(path: Path, name: str) -> Array:
     if not name:
         raise SuiteError(f"{path}: an .npz file holds several arrays. Name it as path: {path.name}.")
     with zipfile.ZipFile(path) as packed:
-        names = [entry.removesuffix(".npy") for entry in packed.namelist()]
+        names = [entry.removesuffix(".npy") for entry in packed.namelist() if entry.endswith(".npy")]
         if name not in names:
             near = did_you_mean(name, names)
             raise SuiteError(f"{path}: there is no array '{name}' in it.{near} Allowed: {listed(names)}.")

@@ -67,6 +67,15 @@ def _rows_of_group(path: Path, column: str, number: str) -> Any:
     return _file(path).read_row_group(int(number), columns=[column]).column(0)
 
 
+def _whole(path: Path, file: Any, column: str) -> list[Any]:
+    """A column of a file."""
+    try:
+        values: list[Any] = file.read(columns=[column]).column(0).to_pylist()
+    except (OSError, ValueError):  # what pyarrow raises for pages that it cannot read
+        raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
+    return values
+
+
 _ends = Kept(_ends_of_groups, _FILES_KEPT)
 _group = Kept(_rows_of_group, _GROUPS_KEPT)
 
@@ -79,11 +88,11 @@ def _of_file(path: Path, classes: ClassList, image: str | None, label: str) -> l
         if column not in columns:
             near = did_you_mean(column, columns)
             raise SuiteError(f"{path}: there is no column '{column}'.{near} Allowed: {listed(columns)}.")
-    labels = file.read(columns=[label]).column(0).to_pylist()
+    labels = _whole(path, file, label)
     positions = labelled_rows(str(path), labels, _class_names(file.schema_arrow.metadata, label), classes)
     if source != PATH:
         return [Listed(path.as_posix(), k, member=f"{source}/{row}") for row, k in enumerate(positions)]
-    names = file.read(columns=[PATH]).column(0).to_pylist()
+    names = _whole(path, file, PATH)
     rows = (
         ListedRow(f"{path}[{row}]", f"row {row}", str(name), k)
         for row, (name, k) in enumerate(zip(names, positions, strict=True))

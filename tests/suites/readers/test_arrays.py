@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,30 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{}, {}]), allow_pickle=True)
     assert said((tmp_path / "o.npy").read_bytes()) == (
         "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+
+
+def test_damage_inside_of_what_is_packed(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, images=IMAGES, labels=[0, 1])
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as packed:
+        entry = packed.getinfo("images.npy")
+    end = entry.header_offset + len(entry.FileHeader()) + entry.compress_size
+    content[end - entry.compress_size : end] = b"\xff" * entry.compress_size
+    path.write_bytes(content)
+    assert (
+        message(array_images, path)
+        == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+
+
+def test_members_that_are_no_arrays_are_passed_over(tmp_path: Path) -> None:
+    path = npz(tmp_path)
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.writestr("notes", "what is what")
+    assert message(array_images, path, images="notes") == (
+        "SET: there is no array 'notes' in it. Allowed: images, labels."
     )
 
 

@@ -83,6 +83,15 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     assert message(parquet_images, tmp_path / "y.parquet") == "SET: there is no file y.parquet."
 
 
+def test_a_damaged_column(tmp_path: Path) -> None:
+    path = table(tmp_path, {"path": ["a.png"], "label": [0]})
+    page = pq.ParquetFile(path).metadata.row_group(0).column(1).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[page : page + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    assert message(parquet_images, path) == "SET: the column 'label' cannot be read. The file is damaged."
+
+
 def test_a_row_that_went_away(tmp_path: Path) -> None:
     path = table(tmp_path, {"image": [b""], "label": [0]})
     with pytest.raises(SuiteError) as raised:
