@@ -1,19 +1,25 @@
-"""Images as RGB, or why they cannot be decoded."""
+"""What pictures hold, or why they cannot be decoded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.errors import SuiteError
 
+Content = TypeVar("Content")
 
-def decoded(open_image: Callable[[], Image.Image], shown: str, what: str) -> Image.Image:
-    """An image in RGB, fully decoded.
+
+def decoded(
+    open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], shown: str, what: str
+) -> Content:
+    """What is read of an image, which is closed then.
 
     Args:
         open_image: opens it.
+        read: decodes it.
         shown: how messages call it.
         what: what the message says to replace or remove.
 
@@ -22,7 +28,7 @@ def decoded(open_image: Callable[[], Image.Image], shown: str, what: str) -> Ima
     """
     try:
         with open_image() as image:
-            return image.convert("RGB")
+            return read(image)
     except UnidentifiedImageError:
         reason = "no image format recognises it"
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:

@@ -187,7 +187,9 @@ class Suite:
             SuiteError: the file is not there or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
-        return decoded(lambda: self.opened(example), self.shown(example), what)
+        return decoded(
+            lambda: self.opened(example), lambda image: image.convert("RGB"), self.shown(example), what
+        )
 
     def views(self) -> tuple[View, ...]:
         """One view for every set, and every corruption and severity, that is there."""

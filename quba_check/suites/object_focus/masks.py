@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.suites.decoding import decoded
 from quba_check.suites.object_focus.mixing import Mask, bounding_box
 from quba_check.suites.object_focus.objects import (
     LeftOut,
@@ -98,14 +99,7 @@ def read_mask(path: Path) -> Mask:
     Raises:
         SuiteError: it cannot be decoded.
     """
-    try:
-        with Image.open(path) as image:
-            return _object_in(image)
-    except UnidentifiedImageError:
-        reason = "no image format recognises it"
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-    raise SuiteError(f"{path}: cannot be decoded as an image ({reason}). Replace or remove the mask.")
+    return decoded(lambda: Image.open(path), _object_in, str(path), "the mask")
 
 
 def _object_in(image: Image.Image) -> Mask:
