@@ -40,13 +40,17 @@ def network_of_hub(name: str, *, spec: str, classes: int) -> Network:
     if config.classes is not None:
         check_head(config.classes, classes, f"{spec}: the model")
     try:
-        module = cast(nn.Module, timm.create_model(f"hf-hub:{name}", pretrained=True))
+        created = timm.create_model(f"hf-hub:{name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS)
+        module = cast(nn.Module, created)
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(f"{spec}: its weights could not be loaded ({described(error)}). {_ELSE}") from error
     return Network(module, plan.architecture, statements=(plan.statement,) if plan.statement else ())
 
 
 _ELSE = "Without a network give a folder with config.json and the weights."
+_PLAIN_WEIGHTS = {"hf_hub_filename": None, "custom_load": False}
+"""In place of what a config says of its weights: older releases of timm unpickle a file that it names, which
+runs code. Those under the usual names are read as weights alone."""
 
 
 def _config_file(name: str, spec: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import huggingface_hub.constants
@@ -61,6 +62,24 @@ def test_a_model_of_the_hub(owned):
     assert torch.equal(classifier.module.head.weight, owned.head.weight)
     assert classifier.preparation.mean == (0.4, 0.4, 0.4)
     assert classifier.preparation.source == "config.json of hf-hub:owner/net"
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_config_does_not_choose_the_file(cache, owned, tmp_path):
+    (config,) = cache.rglob("config.json")
+    content = json.loads(config.read_text())
+    content["pretrained_cfg"] |= {"hf_hub_filename": "other.bin", "custom_load": "hf"}
+    config.write_text(json.dumps(content))
+    torch.save(Trap(tmp_path / "trap"), config.with_name("other.bin"))
+    assert torch.equal(load("hf-hub:owner/net").module.head.weight, owned.head.weight)
+    assert not (tmp_path / "trap").exists()
 
 
 def test_a_model_of_timms_own(cache):
