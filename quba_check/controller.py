@@ -18,7 +18,8 @@ from quba_check.ledger import Ledger
 from quba_check.protocol.record import Record
 from quba_check.reports.files import record_paths, write_images, write_record
 from quba_check.reports.terminal import render
-from quba_check.run import Row, Run
+from quba_check.row import Row
+from quba_check.run import Run
 
 UNCERTAIN = 6
 """Exit code where no demand is shown to be missed, but a blocking one is not shown to be met."""

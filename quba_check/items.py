@@ -10,10 +10,12 @@ import pytest
 
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import QubaError
+from quba_check.judging import Judge
 from quba_check.ledger import Entry
 from quba_check.run import Run
 
 RUN = pytest.StashKey[Run]()
+JUDGE = pytest.StashKey[Judge]()
 WORDS = {
     "min": "at least",
     "max": "at most",
@@ -70,7 +72,7 @@ class DemandItem(pytest.Item):
         """Measure and judge; a verdict that blocks fails the item with its explanation."""
         entry = self.entry
         try:
-            row = self.config.stash[RUN].judge(entry.node, entry.model, entry.thresholds, entry.demand)
+            row = self.config.stash[JUDGE].judge(entry.node, entry.model, entry.thresholds, entry.demand)
         except QubaError as error:
             pytest.fail(str(error), pytrace=False)
         self.row = row.model_dump_json()

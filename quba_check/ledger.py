@@ -10,6 +10,7 @@ from quba_check.comparison.images import PerImage
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
+from quba_check.judging import grade_of
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.record import (
     AnyMeasurementRow,
@@ -21,7 +22,8 @@ from quba_check.protocol.record import (
     values_of,
 )
 from quba_check.protocol.settings import ProtocolName
-from quba_check.run import Row, Run, grade_of
+from quba_check.row import Row
+from quba_check.run import Run
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 

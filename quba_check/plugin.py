@@ -92,7 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # slower with two cores. Heeded as long as torch is not loaded yet.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from quba_check.dimensions import registry
-    from quba_check.items import RUN
+    from quba_check.items import JUDGE, RUN
+    from quba_check.judging import Judge
     from quba_check.progress import Board
 
     with _usage_errors():
@@ -105,6 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
             run.thresholds(path)
     run.files = files
     config.stash[RUN] = run
+    config.stash[JUDGE] = Judge(run)
     config.stash[FILES] = files
     if _worker(config) is None:
         from quba_check.controller import Controller, Summary, SummaryWithin

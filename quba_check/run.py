@@ -1,18 +1,13 @@
-"""A gate run: from options to verdicts. Knows no pytest; the plugin hands it options and items."""
+"""A gate run: its models, suite and threshold files. Knows no pytest; the plugin hands it options."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from quba_check.comparison.alike import differing
-from quba_check.comparison.baseline import drop
 from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.stored import stored_run
 from quba_check.demands.demand import Demand, Thresholds
@@ -20,19 +15,14 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
-from quba_check.early_stop import EarlyStop, Stopped, check_goes_together
-from quba_check.errors import InvariantError, OptionError, QubaError, UserError, listed
-from quba_check.gate import Held, doubt, judge, judge_stopped
-from quba_check.grading import grade, population
+from quba_check.early_stop import check_goes_together
+from quba_check.errors import InvariantError, OptionError, listed
+from quba_check.grading import population
+from quba_check.models.names import names_of
 from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.drop import Drop
-from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow, row_of
 from quba_check.protocol.settings import ProtocolName
 from quba_check.reports.files import read_record
 
@@ -43,52 +33,6 @@ if TYPE_CHECKING:
     from quba_check.suites.suite import Suite
 
 QUBA = "quba"
-
-
-class Row(BaseModel):
-    """What the judging of one demand leaves behind; travels as JSON from a worker to the controller.
-
-    Attributes:
-        model: name of the model.
-        protocol: protocol of the evaluation.
-        verdict: the verdict.
-        measurements: of every dimension that the demand looked at.
-        contents: addresses of the image views behind them.
-        sets: sizes of the sets behind them.
-        notes: remarks on the run (a damaged artefact made again, …).
-        properties: what JUnit files show of it.
-        grade: the grade, where the demand was on score or grade.
-        images: what was found image by image (`PerImage.to_bytes`), of dimensions that no earlier row of this
-            process was about.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
-
-    model: str
-    protocol: ProtocolName
-    verdict: VerdictRow
-    measurements: dict[str, AnyMeasurementRow] = Field(default_factory=dict)
-    contents: dict[str, str] = Field(default_factory=dict)
-    sets: dict[str, SetRow] = Field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    properties: dict[str, float | str] = Field(default_factory=dict)
-    grade: GradeRow | None = None
-    images: tuple[bytes, ...] = ()
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the demand passed, or may go without."""
-        return self.verdict.is_met
-
-    @property
-    def blocks(self) -> bool:
-        """Whether it keeps the model from being released."""
-        return not self.is_met and self.verdict.tier == "block"
-
-    @property
-    def warns(self) -> bool:
-        """Whether it is not met and only warns."""
-        return not self.is_met and self.verdict.tier == "warn"
 
 
 class Run:
@@ -119,7 +63,7 @@ class Run:
         worker: int | None = None,
     ) -> None:
         self.options = options
-        self.models = _names(options.models)
+        self.models = names_of(options.models)
         self.files: tuple[Path, ...] = ()
         self.notes: dict[str, list[str]] = {}
         self._root = root
@@ -131,8 +75,6 @@ class Run:
         self._planned: dict[tuple[str, ProtocolName], list[str]] = {}
         self._blocking: dict[tuple[str, Path], list[Demand]] = {}
         self._selected: dict[tuple[str, ProtocolName], list[Demand]] = {}
-        self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
-        self._told: set[tuple[str, ProtocolName, str]] = set()
         demos = [spec for spec in options.models if spec in DEMO_MODELS]
         if demos and len(demos) < len(options.models):
             other = next(spec for spec in options.models if spec not in DEMO_MODELS)
@@ -227,10 +169,18 @@ class Run:
             key = model, self.protocol_of(thresholds)
             self._selected.setdefault(key, []).append(demand)
             names = self._planned.setdefault(key, [])
-            names.extend(name for name in _dimensions_of(demand) if name not in names)
+            names.extend(name for name in dimensions_of(demand) if name not in names)
         for key, names in self._planned.items():
             if key in self._evaluations:
                 self._evaluations[key].plan(names)
+
+    def selected(self, model: str, thresholds: Thresholds) -> Sequence[Demand]:
+        """The planned demands on a model under the protocol of a file."""
+        return self._selected.get((model, self.protocol_of(thresholds)), ())
+
+    def blocking(self, model: str, thresholds: Thresholds) -> Sequence[Demand]:
+        """The planned demands of a file on a model that can keep it from being released."""
+        return self._blocking.get((model, thresholds.path), ())
 
     def check(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Load every model and show it its first images, before the long work starts.
@@ -286,110 +236,6 @@ class Run:
         if self.progress is not None:
             self.progress(words, 0, 0, 0.0, lambda: 0)
 
-    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> Row:
-        """Measure what a demand asks for and hold it to its bound.
-
-        Args:
-            node: id of the demand's item.
-            model: name of the model.
-            thresholds: the file that the demand is from.
-            demand: the demand.
-        """
-        protocol = self.protocol_of(thresholds)
-        evaluation = self.evaluation(model, protocol)
-        stopped = self._stopped(evaluation, model, thresholds, demand)
-        some = None if stopped is None else stopped.row
-        outcomes = (
-            self._outcomes(evaluation, model, demand)
-            if stopped is None
-            else {stopped.measurement.dimension: stopped.measurement}
-        )
-        rows = {
-            name: row_of(outcome, registry[name], evaluation.facts.suite, some)
-            for name, outcome in outcomes.items()
-        }
-        seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held = self._held(evaluation, demand, outcomes, thresholds, protocol)
-        repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
-        verdict = (
-            judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
-            if stopped is None
-            else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
-        )
-        known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
-        return Row(
-            model=model,
-            protocol=protocol,
-            verdict=verdict.row(node),
-            measurements=rows,
-            contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
-            sets=evaluation.sets(seen),
-            notes=tuple(repaired),
-            properties={name: word for name, word in known.items() if word is not None}
-            | {"protocol": protocol},
-            grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
-            images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
-        )
-
-    def _stopped(
-        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
-    ) -> Stopped | None:
-        """How a demand was decided from some of the images, where that was asked for and can be."""
-        if not self.options.early_stop:
-            return None
-        selected = self._selected.get((model, self.protocol_of(thresholds)), ())
-        return EarlyStop(evaluation, selected).decided(demand, thresholds.policy.error)
-
-    def _images(self, evaluation: Evaluation, model: str, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
-        """What was found image by image, once of each dimension."""
-        for name, outcome in outcomes.items():
-            key = model, evaluation.protocol.name, name
-            if key not in self._told and isinstance(outcome, Measurement):
-                self._told.add(key)
-                yield evaluation.per_image(outcome).to_bytes()
-
-    def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
-        """What the dimensions are that a demand looks at."""
-        return {name: self._outcome(evaluation, model, name) for name in _dimensions_of(demand)}
-
-    def _held(
-        self,
-        evaluation: Evaluation,
-        demand: Demand,
-        outcomes: Mapping[str, Outcome],
-        thresholds: Thresholds,
-        protocol: ProtocolName,
-    ) -> Held:
-        """What is held to the bound; a population that cannot grade leaves the reason instead of a grade."""
-        if demand.dimension != QUBA:
-            own = outcomes[demand.dimension]
-            if demand.needs_baseline and isinstance(own, Measurement) and self.baseline is not None:
-                return self._drop(demand, own, evaluation, self.baseline)
-            return own
-        found = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
-        try:
-            return grade_of(
-                {name: out.value for name, out in found.items()},
-                thresholds,
-                protocol,
-                self.suite.facts,
-                measured=found,
-            )
-        except UserError as error:
-            return Unmeasurable(QUBA, str(error))
-
-    def _drop(
-        self, demand: Demand, found: Measurement, evaluation: Evaluation, baseline: StoredRun
-    ) -> Drop | Unmeasurable:
-        """How much worse a value is than the baseline's, where the two may be compared."""
-        suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
-        others = differing(baseline.record, evaluation.protocol.name, suite)
-        if others:
-            reason = f"{baseline.file} cannot be its baseline: it differs in {listed(others)}"
-            return Unmeasurable(found.dimension, reason)
-        relative = demand.bound == "max_relative_drop"
-        return drop(baseline, found, demand.part, demand.better, relative=relative)
-
     @cached_property
     def baseline(self) -> StoredRun | None:
         """The stored run that drops are counted from.
@@ -412,66 +258,7 @@ class Run:
             f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",
         )
 
-    def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
-        """The doubts of the other blocking demands of the file that were selected, as they are asked for."""
-        protocol = self.protocol_of(thresholds)
-        for other in self._blocking.get((model, thresholds.path), ()):
-            if other != demand:
-                outcomes = self._outcomes(self.evaluation(model, protocol), model, other)
-                found = doubt(
-                    other, self._held(self.evaluation(model, protocol), other, outcomes, thresholds, protocol)
-                )
-                if found is not None:
-                    yield found
 
-    def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
-        """The measurement; an image, store or guard that failed leaves the reason instead of a number."""
-        key = model, evaluation.protocol.name, name
-        if key not in self._failed:
-            try:
-                return evaluation.outcome(name)
-            except QubaError as error:
-                self._failed[key] = Unmeasurable(name, str(error))
-        return self._failed[key]
-
-
-def grade_of(
-    values: Mapping[str, float],
-    thresholds: Thresholds,
-    protocol: ProtocolName,
-    suite: SuiteFacts,
-    *,
-    measured: Mapping[str, Measurement] | None = None,
-) -> Grade:
-    """The grade of values by the settings of a threshold file."""
-    return grade(
-        {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
-        weights=thresholds.quba.weights,
-        population=thresholds.quba.population,
-        protocol=protocol,
-        allow_missing=thresholds.quba.allow_missing,
-        suite=suite.name,
-        measured=measured,
-        generated_corruptions=suite.generates_corruptions,
-    )
-
-
-def _dimensions_of(demand: Demand) -> tuple[str, ...]:
+def dimensions_of(demand: Demand) -> tuple[str, ...]:
+    """Names of the dimensions that a demand looks at."""
     return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (registry[demand.dimension].name,)
-
-
-def _names(specs: Iterable[str]) -> dict[str, str]:
-    """Unique names for model specs: name → spec.
-
-    Raises:
-        ModelError: one of them is no model spec.
-        OptionError: one is given twice.
-    """
-    names: dict[str, str] = {}
-    for spec in specs:
-        if spec in names.values():
-            raise OptionError(f"--model: '{spec}' is given twice. Name each model once.")
-        name = check_spec(spec).name
-        taken = sum(known == name or known.startswith(f"{name}~") for known in names)
-        names[f"{name}~{taken + 1}" if taken else name] = spec
-    return names

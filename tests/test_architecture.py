@@ -55,6 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 NO_PYTEST = {
     "run",
+    "judging",
+    "row",
     "ledger",
     "cli",
     "checkup",

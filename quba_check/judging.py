@@ -1,0 +1,188 @@
+"""Demands judged into rows: measured, held to their bounds, told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from quba_check.comparison.alike import differing
+from quba_check.comparison.baseline import drop
+from quba_check.comparison.compared import StoredRun
+from quba_check.demands.demand import Demand, Thresholds
+from quba_check.dimensions import registry
+from quba_check.early_stop import EarlyStop, Stopped
+from quba_check.errors import QubaError, UserError, listed
+from quba_check.gate import Held, doubt, judge, judge_stopped
+from quba_check.grading import grade
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.drop import Drop
+from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.protocol.record import GradeRow, row_of
+from quba_check.protocol.settings import ProtocolName
+from quba_check.row import Row
+from quba_check.run import QUBA, Run, dimensions_of
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
+
+
+class Judge:
+    """Judges the demands of a run; what failed once is not tried again.
+
+    Args:
+        run: the models, the suite and the threshold files.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
+        self._told: set[tuple[str, ProtocolName, str]] = set()
+
+    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> Row:
+        """Measure what a demand asks for and hold it to its bound.
+
+        Args:
+            node: id of the demand's item.
+            model: name of the model.
+            thresholds: the file that the demand is from.
+            demand: the demand.
+        """
+        protocol = self._run.protocol_of(thresholds)
+        evaluation = self._run.evaluation(model, protocol)
+        stopped = self._stopped(evaluation, model, thresholds, demand)
+        some = None if stopped is None else stopped.row
+        outcomes = (
+            self._outcomes(evaluation, model, demand)
+            if stopped is None
+            else {stopped.measurement.dimension: stopped.measurement}
+        )
+        rows = {
+            name: row_of(outcome, registry[name], evaluation.facts.suite, some)
+            for name, outcome in outcomes.items()
+        }
+        seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
+        held = self._held(evaluation, demand, outcomes, thresholds, protocol)
+        repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
+        verdict = (
+            judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
+            if stopped is None
+            else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
+        )
+        known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
+        return Row(
+            model=model,
+            protocol=protocol,
+            verdict=verdict.row(node),
+            measurements=rows,
+            contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
+            sets=evaluation.sets(seen),
+            notes=tuple(repaired),
+            properties={name: word for name, word in known.items() if word is not None}
+            | {"protocol": protocol},
+            grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
+            images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
+        )
+
+    def _stopped(
+        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
+    ) -> Stopped | None:
+        """How a demand was decided from some of the images, where that was asked for and can be."""
+        if not self._run.options.early_stop:
+            return None
+        selected = self._run.selected(model, thresholds)
+        return EarlyStop(evaluation, selected).decided(demand, thresholds.policy.error)
+
+    def _images(self, evaluation: Evaluation, model: str, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
+        """What was found image by image, once of each dimension."""
+        for name, outcome in outcomes.items():
+            key = model, evaluation.protocol.name, name
+            if key not in self._told and isinstance(outcome, Measurement):
+                self._told.add(key)
+                yield evaluation.per_image(outcome).to_bytes()
+
+    def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
+        """What the dimensions are that a demand looks at."""
+        return {name: self._outcome(evaluation, model, name) for name in dimensions_of(demand)}
+
+    def _held(
+        self,
+        evaluation: Evaluation,
+        demand: Demand,
+        outcomes: Mapping[str, Outcome],
+        thresholds: Thresholds,
+        protocol: ProtocolName,
+    ) -> Held:
+        """What is held to the bound; a population that cannot grade leaves the reason instead of a grade."""
+        if demand.dimension != QUBA:
+            own = outcomes[demand.dimension]
+            if demand.needs_baseline and isinstance(own, Measurement) and self._run.baseline is not None:
+                return self._drop(demand, own, evaluation, self._run.baseline)
+            return own
+        found = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
+        try:
+            return grade_of(
+                {name: out.value for name, out in found.items()},
+                thresholds,
+                protocol,
+                self._run.suite.facts,
+                measured=found,
+            )
+        except UserError as error:
+            return Unmeasurable(QUBA, str(error))
+
+    def _drop(
+        self, demand: Demand, found: Measurement, evaluation: Evaluation, baseline: StoredRun
+    ) -> Drop | Unmeasurable:
+        """How much worse a value is than the baseline's, where the two may be compared."""
+        suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
+        others = differing(baseline.record, evaluation.protocol.name, suite)
+        if others:
+            reason = f"{baseline.file} cannot be its baseline: it differs in {listed(others)}"
+            return Unmeasurable(found.dimension, reason)
+        relative = demand.bound == "max_relative_drop"
+        return drop(baseline, found, demand.part, demand.better, relative=relative)
+
+    def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
+        """The doubts of the other blocking demands of the file that were selected, as they are asked for."""
+        protocol = self._run.protocol_of(thresholds)
+        for other in self._run.blocking(model, thresholds):
+            if other != demand:
+                evaluation = self._run.evaluation(model, protocol)
+                outcomes = self._outcomes(evaluation, model, other)
+                found = doubt(other, self._held(evaluation, other, outcomes, thresholds, protocol))
+                if found is not None:
+                    yield found
+
+    def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
+        """The measurement; an image, store or guard that failed leaves the reason instead of a number."""
+        key = model, evaluation.protocol.name, name
+        if key not in self._failed:
+            try:
+                return evaluation.outcome(name)
+            except QubaError as error:
+                self._failed[key] = Unmeasurable(name, str(error))
+        return self._failed[key]
+
+
+def grade_of(
+    values: Mapping[str, float],
+    thresholds: Thresholds,
+    protocol: ProtocolName,
+    suite: SuiteFacts,
+    *,
+    measured: Mapping[str, Measurement] | None = None,
+) -> Grade:
+    """The grade of values by the settings of a threshold file."""
+    return grade(
+        {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
+        weights=thresholds.quba.weights,
+        population=thresholds.quba.population,
+        protocol=protocol,
+        allow_missing=thresholds.quba.allow_missing,
+        suite=suite.name,
+        measured=measured,
+        generated_corruptions=suite.generates_corruptions,
+    )

@@ -1,0 +1,25 @@
+"""What the models of a run are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quba_check.errors import OptionError
+from quba_check.models.specs import check_spec
+
+
+def names_of(specs: Iterable[str]) -> dict[str, str]:
+    """Unique names for model specs: name → spec.
+
+    Raises:
+        ModelError: one of them is no model spec.
+        OptionError: one is given twice.
+    """
+    names: dict[str, str] = {}
+    for spec in specs:
+        if spec in names.values():
+            raise OptionError(f"--model: '{spec}' is given twice. Name each model once.")
+        name = check_spec(spec).name
+        taken = sum(known == name or known.startswith(f"{name}~") for known in names)
+        names[f"{name}~{taken + 1}" if taken else name] = spec
+    return names
