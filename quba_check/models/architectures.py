@@ -20,6 +20,8 @@ from quba_check.models.classifier import described
 from quba_check.models.prefixes import placed
 
 SEARCH_SECONDS = 8.0
+_OF_WEIGHTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+"""Arguments of timm's that say which weights it reads: here the weights are those of the file."""
 _SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
 POPULAR = (
     *("resnet50", "resnet18", "resnet34", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"),
@@ -94,12 +96,15 @@ def architecture(
         classes: number C of classes.
         where: who names it, for the message.
         pretrained_cfg: description of the weights in place of timm's own for this name.
-        arguments: what else it is built with, such as `img_size`.
+        arguments: what else it is built with, such as `img_size`; what would name weights is passed over.
 
     Raises:
         ModelError: timm cannot build it here, for example for lack of a package.
     """
-    how: dict[str, Any] = {**(arguments or {}), "num_classes": classes}
+    how: dict[str, Any] = {
+        name: value for name, value in (arguments or {}).items() if name not in _OF_WEIGHTS
+    }
+    how["num_classes"] = classes
     if pretrained_cfg is not None:
         how["pretrained_cfg"] = dict(pretrained_cfg)
     try:

@@ -164,6 +164,15 @@ def test_the_option_comes_before_what_the_checkpoint_says(model):
     )
 
 
+@pytest.mark.parametrize(
+    "argument", [{"checkpoint_path": "other.pth"}, {"pretrained": True}, {"pretrained_cfg_overlay": {}}]
+)
+def test_what_a_checkpoint_says_names_no_other_weights(model, argument):
+    args = argparse.Namespace(model_kwargs=argument)
+    torch.save({"arch": ARCH, "state_dict": model.state_dict(), "args": args}, "net.pth")
+    assert same(load("net.pth"), model)
+
+
 def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
