@@ -38,13 +38,23 @@ def replaced(out: Path, made_with: Mapping[str, object]) -> Iterator[Path]:
             new = aside / "new"
             new.mkdir()
             yield new
-            if out.exists():
-                out.rename(aside / "old")
-            new.rename(out)
+            _put(new, out, aside / "old")
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise SuiteError(f"{out}: cannot be written ({error.strerror or error}).") from None
+
+
+def _put(new: Path, out: Path, old: Path) -> None:
+    """Move a folder to its place; what was there comes back if that fails."""
+    if out.exists():
+        out.rename(old)
+    try:
+        new.rename(out)
+    except BaseException:
+        if old.exists():
+            old.rename(out)
+        raise
 
 
 def write_origins(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from quba_check.errors import SuiteError
@@ -69,5 +71,21 @@ def test_what_stood_there_stays_when_making_fails(tmp_path):
     made(out)
     with pytest.raises(ZeroDivisionError), replaced(out, SETTINGS):
         raise ZeroDivisionError
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "object-focus.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_stood_there_comes_back_when_the_new_cannot_be_put_in_place(tmp_path, monkeypatch):
+    out, rename = tmp_path / "out", Path.rename
+    made(out)
+
+    def failing(self, target):
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(SuiteError, match="No space left"):
+        made(out, name="b.png")
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "object-focus.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
