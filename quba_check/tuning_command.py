@@ -193,7 +193,7 @@ def _power(options: argparse.Namespace) -> int:
         table.add_row(demand.name, demand.limit_text, *numbers)
     console = _console()
     console.print(
-        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set: "
+        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs"
     )
     console.print(table)

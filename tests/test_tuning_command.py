@@ -69,8 +69,8 @@ def test_tune_by_other_models(run) -> None:
 def test_power(run) -> None:
     assert run("power", "hard.yaml", "--images", "400") == (
         0,
-        "hard.yaml, policy fail, 400 images a set: standard errors, and the true values that are blocked or "
-        "pass in 80 % of runs\n"
+        "hard.yaml, policy fail, 400 images a set:\n"
+        "standard errors, and the true values that are blocked or pass in 80 % of runs\n"
         "demand           bound     ±       blocked at  passed at\n"
         "accuracy[min]    >= 0.895  0.0153  0.912       0.938\n"
         "parameters[max]  <= 5      -       -           -\n"

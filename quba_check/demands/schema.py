@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
@@ -77,6 +77,9 @@ class QubaEntry(Strict):
     )
 
 
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
+
+
 class ThresholdFile(Strict):
     """A threshold file of quba-check: what a model has to meet."""
 
@@ -92,10 +95,22 @@ class ThresholdFile(Strict):
         "fail: only what is shown to meet the bound passes; allow: only what is shown to miss it fails.",
     )
     confidence: float | None = Field(
-        None, ge=0.5, le=0.9999, description="Level of the two-sided intervals of verdicts (default 0.95)."
+        None,
+        description="Level of the two-sided intervals of verdicts (default 0.95).",
+        json_schema_extra={"minimum": LEAST_CONFIDENCE, "maximum": MOST_CONFIDENCE},
     )
     dimensions: dict[str, DimensionEntry | None] | None = Field(None, description="Demands by dimension.")
     quba: QubaEntry | None = None
+
+    @field_validator("confidence")
+    @classmethod
+    def _is_a_level(cls, value: float | None) -> float | None:
+        if value is not None and not LEAST_CONFIDENCE <= value <= MOST_CONFIDENCE:
+            percent = f"; {value:g} % is {value / 100:g}" if 50 <= value < 100 else ""
+            raise ValueError(
+                f"got {value:g}. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{percent}."
+            )
+        return value
 
 
 def threshold_schema() -> dict[str, Any]:

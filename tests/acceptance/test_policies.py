@@ -69,7 +69,8 @@ def test_allow_takes_the_other_demands_into_account(judge: Judge) -> None:
     ("line", "message"),
     [
         ("uncertain: maybe", "uncertain: got text 'maybe'. Allowed: point, fail, allow."),
-        ("confidence: 95", "confidence: got 95. Allowed: at most 0.9999."),
+        ("confidence: 95", "confidence: got 95. Allowed: a number from 0.5 to 0.9999; 95 % is 0.95."),
+        ("confidence: 0.05", "confidence: got 0.05. Allowed: a number from 0.5 to 0.9999."),
     ],
 )
 def test_mistakes(judge: Judge, line: str, message: str) -> None:
