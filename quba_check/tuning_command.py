@@ -61,7 +61,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "power",
         help="say what a threshold file would notice",
         description="Say for each demand of a file how far below or above its limit a model must truly be to "
-        "be blocked or passed in most runs (80 %%).",
+        "be blocked or passed in most runs (80 %).",
     )
     power.add_argument("file", type=Path, metavar="FILE.yaml", help="threshold file")
     power.add_argument(

@@ -252,6 +252,29 @@ def test_help_names_every_command(capsys):
     assert all(name in out for name in ("population", "suite", "schema"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "doctor",
+        "compare",
+        "population",
+        "suite describe",
+        "suite make-object-focus",
+        "what-if",
+        "tune",
+        "power",
+        "schema",
+    ],
+)
+def test_help_says_what_a_command_is_for(words, capsys):
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--help"])
+    usage, purpose, *_ = capsys.readouterr().out.split("\n\n")
+    assert usage.startswith(f"usage: quba-check {words} ")
+    assert purpose.endswith(".")
+    assert "%%" not in purpose
+
+
 def test_runs_as_a_module_without_torch():
     code = (
         "import sys; from quba_check.cli import main; main(['schema', 'record']); "
