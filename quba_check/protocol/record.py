@@ -152,6 +152,11 @@ class SuiteRow(_Row):
     classes: str | None = None
     sets: dict[str, SetRow] = Field(default_factory=dict)
 
+    @property
+    def generates_corruptions(self) -> bool:
+        """Whether corruptions were made from the clean images."""
+        return any(row.generated is not None for row in self.sets.values())
+
 
 class VerdictRow(_Row):
     """One demand, held against its measurement.

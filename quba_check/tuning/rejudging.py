@@ -80,6 +80,7 @@ def _held(demand: Demand, record: Record, thresholds: Thresholds) -> Grade | Out
             protocol=record.protocol,
             allow_missing=thresholds.quba.allow_missing,
             suite=record.suite.name,
+            generated_corruptions=record.suite.generates_corruptions,
         )
     except UserError as error:
         return Unmeasurable(QUBA, str(error))

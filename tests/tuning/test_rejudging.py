@@ -48,6 +48,17 @@ def test_a_grade_with_dimensions_missing_is_none():
     assert verdict.reason.startswith("not graded: missing adversarial_robustness")
 
 
+def test_a_grade_of_generated_corruptions_says_so():
+    sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
+    run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
+    missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    (verdict,) = rejudged(run, thresholds(f"quba: {{min_score: 9, allow_missing: [{missing}]}}")).verdicts
+    assert (
+        "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
+        in verdict.explain()
+    )
+
+
 def test_warnings_do_not_stand_in_the_way():
     assert rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99, tier: warn}}")).passes
     assert not rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99}}")).passes
