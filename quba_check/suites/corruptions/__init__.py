@@ -22,7 +22,7 @@ from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
 __all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupted", "encoded"]
 
-VERSION = 2
+VERSION = 3
 """Raised when an output changes, so that predictions on the former images are not taken for these."""
 
 ENCODINGS = {"jpeg85": 85}

@@ -114,7 +114,7 @@ def _crystals(look: _Look, rng: np.random.Generator) -> Grey:
         shade = int(rng.integers(60, 256))
         cv2.polylines(sharp, list(twigs), False, shade, 1 + int(rng.random() < 0.3), cv2.LINE_AA, shift=4)
     haze = plasma(_SHAPE, 1.5, rng).astype(np.float32)
-    return sharp / np.float32(255) * (0.3 + haze) + haze + rng.normal(0, 0.1, _SHAPE).astype(np.float32)
+    return sharp / np.float32(255) * (0.3 + haze) + haze + rng.normal(0, 0.07, _SHAPE).astype(np.float32)
 
 
 def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
