@@ -1,4 +1,4 @@
-"""CPU of a cold run of the demo, and of judging its record again by four files; without the start of Python."""
+"""CPU of a cold run of the demo, and of judging its record again by four files, Python's start left out."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
     result = judge_cold("thresholds/x.yaml", "thresholds/y.yaml", "--quba-report=out/record.json")
     assert result.ret == pytest.ExitCode.OK
     out: Path = judge_cold.pytester.path / "out"
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.glob("*.json")) == [
         "record-nets-net-released.json",
         "record-nets-net-standard.json",
     ]
