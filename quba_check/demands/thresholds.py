@@ -39,8 +39,8 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     demands = tuple(_demands(tree, suite))
     if not demands:
         raise ThresholdError(
-            f"{shown}:1: the file demands nothing. Allowed: a min or max under dimensions, quba.min_score, "
-            "quba.min_grade."
+            f"{shown}:1: the file demands nothing. "
+            "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
         )
     name = tree.get("name")
     return Thresholds(

@@ -88,7 +88,8 @@ def _check_entry(
     target = ".".join(str(step) for step in location[1:] if step != "parts")
     if not entry:
         raise ThresholdError(
-            f"{document.at_key(location)}: {target}: nothing is demanded. Allowed: min or max."
+            f"{document.at_key(location)}: {target}: nothing is demanded. "
+            "Allowed: min, max, max_drop or max_relative_drop."
         )
     right, wrong = ("min", "max") if better == "high" else ("max", "min")
     if entry.get(wrong) is not None:

@@ -375,12 +375,12 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\nname: empty\n",
             (
                 "1: the file demands nothing. "
-                "Allowed: a min or max under dimensions, quba.min_score, quba.min_grade."
+                "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
             ),
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {}\n",
-            "3: accuracy: nothing is demanded. Allowed: min or max.",
+            "3: accuracy: nothing is demanded. Allowed: min, max, max_drop or max_relative_drop.",
         ),
         (
             "schema: 1\ndimensions:\n  shape_bias:\n  accuracy: {min: 0.5}\n",
@@ -469,3 +469,23 @@ def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
         "x.yaml:5: corruption_robustness.fog is not measured where the suite's manifest says sample: one. "
         "Allowed: demands on corruption_robustness itself, or sample: all in the manifest."
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("max_drop: -0.1", "max_drop: got -0.1. Allowed: at least 0.0."),
+        ("max_drop: 2%", "max_drop: got text '2%'. Allowed: a number."),
+        ("max_relative_drop: 2 percent", "max_relative_drop: got text '2 percent'. Allowed: a number."),
+        ("max_relative_drop: -2%", "max_relative_drop: got text '-2%'. Allowed: at least 0."),
+    ],
+)
+def test_drops_that_are_none(read, entry, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"schema: 1\ndimensions:\n  accuracy: {{{entry}}}\n")
+    assert str(caught.value) == f"thresholds/gate.yaml:3: dimensions.accuracy.{message}"
+
+
+def test_a_relative_drop_in_percent(read):
+    (demand,) = read("schema: 1\ndimensions:\n  accuracy: {max_relative_drop: 2%}\n").demands
+    assert (demand.limit, demand.name) == (0.02, "accuracy[max_relative_drop]")

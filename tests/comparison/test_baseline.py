@@ -1,0 +1,55 @@
+"""How much worse a measurement is than a stored one, and when that cannot be said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from runs_compared import stored
+
+from quba_check.comparison.baseline import drop
+from quba_check.metrics.estimate import Estimate
+from quba_check.protocol.drop import Drop
+from quba_check.protocol.measurement import Measurement, Unmeasurable
+
+RIGHT = [0, 1, 2] * 10
+
+
+def measured(value: float, dimension: str = "accuracy") -> Measurement:
+    hits = np.arange(len(RIGHT)) < round(value * len(RIGHT))
+    return Measurement(
+        dimension, value, "fraction", len(hits), deviations=Estimate.mean(hits, "clean").deviations
+    )
+
+
+def test_a_drop_is_positive_where_it_got_worse() -> None:
+    found = drop(stored("a.json", RIGHT), measured(0.9), None, "high", relative=False)
+    assert isinstance(found, Drop)
+    assert (found.value, found.before, found.after, found.baseline) == (
+        pytest.approx(0.1),
+        1.0,
+        0.9,
+        "a.json",
+    )
+    better = drop(stored("a.json", RIGHT), measured(0.9), None, "low", relative=True)
+    assert isinstance(better, Drop)
+    assert better.value == pytest.approx(-0.1)
+
+
+def test_a_baseline_without_the_value() -> None:
+    found = drop(stored("a.json", RIGHT), measured(0.9, "class_balance"), None, "high", relative=False)
+    assert found == Unmeasurable("class_balance", "a.json has no value of class_balance", missing_data=True)
+
+
+def test_a_run_without_the_part() -> None:
+    found = drop(
+        stored("a.json", RIGHT), measured(0.9, "corruption_robustness"), "fog", "high", relative=False
+    )
+    assert found == Unmeasurable(
+        "corruption_robustness", "this run has no value of corruption_robustness.fog", missing_data=True
+    )
+
+
+def test_nothing_is_relative_to_0() -> None:
+    wrong = [(k + 1) % 3 for k in RIGHT]
+    found = drop(stored("a.json", wrong), measured(0.9), None, "high", relative=True)
+    assert found == Unmeasurable("accuracy", "nothing is relative to the 0 of a.json")
