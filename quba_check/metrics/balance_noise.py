@@ -16,6 +16,11 @@ from quba_check.metrics.estimate import Estimate, Sample
 
 Column = NDArray[np.float64]
 
+ROOT_CORRECTION = 0.8
+"""Errors of an excess variance that its root is corrected for. At 1 the second order is made up for exactly,
+which is too much for an excess of little more than its error. At 0.8 the mean of the root is within 0.03
+roots of the error, from an excess of 1.25 errors on (normal noise)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evenness:
@@ -51,15 +56,16 @@ def accuracy_evenness(
     variance = float(off @ off) / (classes - 1)
     plain = 4 * float(off * off @ binomial) / (classes - 1) ** 2
     noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
-    error = math.sqrt(max(plain - noise, noise))  # of the variance
+    # Of the variance. The mean is one of the same accuracies: off² is that much too small where it is noise.
+    error = math.sqrt(max(plain * classes / (classes - 1) - noise, noise))
     spread = math.sqrt(variance)
     slope = -1 / max(2 * spread, math.sqrt(error)) if error > 0 else 0.0
     narrowing = error / math.sqrt(plain) if plain > 0 else 0.0
     per_class = slope * narrowing * 2 * off / (classes - 1) / np.sqrt(counts * (counts - 1.0))
     deviations = len(label) * per_class[label] * (right - accuracy[label])
     excess = variance - float(binomial.mean())
-    # A root of what varies comes out too small: for excess >> error this is its second order, made up for.
-    whole = math.sqrt((excess + math.hypot(excess, error)) / 2)
+    # A root of what varies comes out too small.
+    whole = math.sqrt((excess + math.hypot(excess, ROOT_CORRECTION * error)) / 2)
     return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - whole)
 
 
@@ -67,6 +73,9 @@ def confidence_evenness(
     label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
 ) -> Evenness:
     """1 − mean over classes of the standard deviation (ddof 0) of the true-class probability in the class.
+
+    Both what an image adds and `debiased` are the jackknife's, from the spread of its class without it:
+    probabilities are so skewed that to first order twenty images a class understate the error by a sixth.
 
     Args:
         label: (N,) class of each image.
@@ -77,25 +86,11 @@ def confidence_evenness(
     counts = np.bincount(label, minlength=classes)
     p = true_probability.astype(np.float64)
     off = p - (np.bincount(label, weights=p, minlength=classes) / counts)[label]
-    variance = np.bincount(label, weights=off**2, minlength=classes) / counts
-    spread = np.sqrt(variance)
-    half_inverse = np.divide(0.5, spread, out=np.zeros(classes), where=spread > 0)
-    # Of few images the fourth moment comes out small too; n − 2 makes up for it (seen in simulation).
-    per_class = -half_inverse / classes / np.maximum(counts - 2.0, 1.0)
-    deviations = len(label) * per_class[label] * (off**2 - variance[label])
-    whole = counts * spread - (counts - 1) * _spread_without_one(label, p, counts)
+    squares = np.bincount(label, weights=off**2, minlength=classes)
+    spread = np.sqrt(squares / counts)
+    n = counts[label]
+    without = np.sqrt(np.maximum(squares[label] - off**2 * n / (n - 1), 0.0) / (n - 1))  # each image
+    typical = np.bincount(label, weights=without, minlength=classes) / counts
+    deviations = len(label) / classes * (n - 1) / n * (without - typical[label])
+    whole = counts * spread - (counts - 1) * typical
     return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - whole.mean()))
-
-
-def _spread_without_one(label: NDArray[np.int64], p: Column, counts: NDArray[np.int64]) -> Column:
-    """For each class the mean of its standard deviations with one image left out, for the jackknife.
-
-    Source: Quenouille, Biometrika 1956.
-    """
-    classes = len(counts)
-    first = np.bincount(label, weights=p, minlength=classes)
-    second = np.bincount(label, weights=p * p, minlength=classes)
-    others = counts[label] - 1
-    mean, square = (first[label] - p) / others, (second[label] - p * p) / others
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    return np.bincount(label, weights=spread, minlength=classes) / counts

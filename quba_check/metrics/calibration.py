@@ -2,7 +2,7 @@
 
 Both add up absolute gaps, one a bin, between hits and probability. The gap of a well-calibrated bin is not 0
 but noise, and its absolute value adds to the error: a perfect model shows one that shrinks with 1/√n. So each
-error comes with what every image adds to it, and with the floor that noise alone would reach.
+error comes with what every image adds to it, and with an estimate of what is left without the noise.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
 from quba_check.metrics.estimate import Estimate, Sample
 from quba_check.metrics.limits import on_log_scale
 
@@ -24,6 +25,7 @@ REDRAWS = 20
 SEED = 0
 _NOISE_SHARE = 0.9
 _NOISE_DECAY = 2.0
+_MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,36 +34,28 @@ class CalibrationError:
 
     Attributes:
         estimate: the error, in [0, 1], with what each image adds to it; lower is better.
-        floor: root mean square of the error that a perfectly calibrated model with these probabilities shows
-            on as many images.
+        debiased: estimate of the error on endless images, at most the error.
+        noise: sum over bins of the standard deviation that the gap of a perfectly calibrated model with these
+            probabilities has on as many images.
     """
 
     estimate: Estimate
-    floor: float
+    debiased: float
+    noise: float
 
     @property
     def value(self) -> float:
         """The error."""
         return self.estimate.value
 
-    @property
-    def debiased(self) -> float:
-        """Estimate of the error on endless images.
-
-        Right where gaps are large or small beside their noise in all bins alike; too high, though less than
-        the error itself, where a few bins have all of it.
-
-        Source: the form of Kumar, Liang and Ma, NeurIPS 2019 (noise subtracted from the squared error), with
-        the noise found by consistency resampling (Bröcker and Smith, Weather and Forecasting 2007).
-        """
-        return self._debiased(self.value)
-
     def debiased_upper(self, z: float) -> float:
-        """Upper limit of the error on endless images, at a normal score (1.645 for 95 %)."""
-        return self._debiased(float(on_log_scale(self.estimate, np.array([z]))[0]) if self.value else 0.0)
+        """Upper limit of the error on endless images, at a normal score (1.645 for 95 %).
 
-    def _debiased(self, error: float) -> float:
-        return math.sqrt(max(0.0, error**2 - self.floor**2))
+        The upper limit of the error, less what noise must have added to it at least.
+        """
+        if not self.value:
+            return 0.0
+        return most_without_noise(float(on_log_scale(self.estimate, np.array([z]))[0]), self.noise)
 
 
 def expected_calibration_error(
@@ -81,6 +75,7 @@ def expected_calibration_error(
 
     Returns:
         Σ over bins of (share of images in the bin) · |share right − mean confidence|. Sums are in float64.
+        `debiased` takes the noise off bin by bin.
 
     Raises:
         ValueError: there are no rows, or the two columns differ in length.
@@ -99,13 +94,9 @@ def expected_calibration_error(
     gap = right - p
     totals = np.bincount(bin_of_row, weights=gap)
     added = _slopes(totals, np.bincount(bin_of_row, weights=gap * gap), rows)[bin_of_row] * gap
-    rng = np.random.default_rng(SEED)
-    redrawn = [
-        float(np.abs(np.bincount(bin_of_row, weights=(rng.random(rows) < p) - p)).sum() / rows)
-        for _ in range(REDRAWS)
-    ]
     error = Estimate(float(np.abs(totals).sum() / rows), {sample: added - added.mean()})
-    return CalibrationError(error, _root_mean_square(redrawn))
+    noise = np.sqrt(np.bincount(bin_of_row, weights=p * (1 - p))) / rows  # of labels drawn from p
+    return CalibrationError(error, total_without_noise(totals / rows, noise), float(noise.sum()))
 
 
 def adaptive_calibration_error(
@@ -130,7 +121,9 @@ def adaptive_calibration_error(
         sample: names the images.
 
     Returns:
-        The mean over classes. Sums are in float64.
+        The mean over classes. Sums are in float64. `debiased` is √(error² − floor²), where the floor is what
+        labels drawn from the probabilities show (root mean square): the form of Kumar, Liang and Ma, NeurIPS
+        2019, with the consistency resampling of Bröcker and Smith, Weather and Forecasting 2007.
 
     Raises:
         ValueError: there are no rows or no classes, or table and labels differ in length.
@@ -169,7 +162,9 @@ def adaptive_calibration_error(
                 redrawn[draw] += np.abs(hits - expected)[:bins].sum() / n
     added /= classes
     error = Estimate(float(errors.mean()), {sample: added - added.mean()})
-    return CalibrationError(error, _root_mean_square(redrawn / classes))
+    floor = redrawn / classes  # of bins with hardly a hit, whose noise is not normal: drawn
+    debiased = math.sqrt(max(0.0, error.value**2 - float(np.mean(floor**2))))
+    return CalibrationError(error, debiased, float(floor.mean()) / _MEAN_ABSOLUTE_NORMAL)
 
 
 class _RowsByLabel:
@@ -220,10 +215,6 @@ def _drawn_labels(probabilities: NDArray[np.float32], rng: np.random.Generator) 
         found = np.searchsorted(flat, thrown.ravel(), side="right").reshape(REDRAWS, count)
         drawn[:, first : first + count] = np.minimum(found - np.arange(count) * classes, classes - 1)
     return drawn
-
-
-def _root_mean_square(values: NDArray[np.float64] | list[float]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _row_count(first: NDArray[np.generic], second: NDArray[np.generic]) -> int:

@@ -27,9 +27,9 @@ def test_intervals_cover(bench, n, weak):
 
 
 def test_debiased_values_are_near_the_truth(bench):
+    """25 draws of two models: four standard errors of the mean are about 0.006."""
     rng = np.random.default_rng(2)
-    models = [bench.typical(rng, classes=10) for _ in range(2)]
-    found = bench.biases(models, 1000, 25, rng)
+    found = bench.biases(bench.marked(2, 10, rng), 1000, 25, rng)
     for name in ("calibration_error.ece", "class_balance"):
-        assert max(map(abs, found[name])) < 0.012, name
-    assert np.mean(found["calibration_error.ece upper limit holds"]) >= 0.8
+        assert abs(np.mean(found[name])) < 0.006, name
+    assert np.mean(found["calibration_error.ece upper limit holds"]) >= 0.9
