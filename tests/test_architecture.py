@@ -50,7 +50,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rates": {*GROUND, "perturbations", "suites", "evaluation"},
     "tuning": {*GROUND, "dimensions", "demands", "gate", "grading"},
     "options": GROUND,
-    "command_parser": {"errors"},
     "threshold_paths": {*GROUND, "demands"},
 }
 NO_PYTEST = {
@@ -60,12 +59,8 @@ NO_PYTEST = {
     "ledger",
     "cli",
     "checkup",
-    "compare_command",
-    "doctor_command",
+    "commands",
     "early_stop",
-    "object_focus_command",
-    "suite_description",
-    "tuning_command",
 }
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
 PYTEST_SIDE = {"plugin", "items", "controller", "consultation", "progress_line"}

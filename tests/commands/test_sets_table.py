@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from quba_check.suite_description import described_sets
+from quba_check.commands.sets_table import described_sets
 from quba_check.suites import open_suite
 
 MANIFEST = """\

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.command_parser import whole_number
+from quba_check.commands.parser import whole_number
 from quba_check.errors import OptionError
 
 if TYPE_CHECKING:

@@ -1,0 +1,61 @@
+"""`quba-check power`: what a threshold file would notice."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from quba_check.commands.parser import whole_number
+from quba_check.commands.threshold_files import (
+    plain_console,
+    published_suite_facts,
+    suite_facts,
+    thresholds_at,
+)
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "power",
+        help="say what a threshold file would notice",
+        description="Say for each demand of a file how far below or above its limit a model must truly be to "
+        "be blocked or passed in most runs (80 %).",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="threshold file")
+    parser.add_argument(
+        "--images", required=True, type=whole_number(1), metavar="N", help="images of each set"
+    )
+    parser.add_argument("--record", type=Path, metavar="RECORD.json", help="a run that knows the errors")
+    parser.set_defaults(command=_power)
+
+
+def _power(options: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from quba_check.figures import figure
+    from quba_check.reports.files import read_record
+    from quba_check.tuning.power import POWER, reaches
+
+    record = read_record(options.record) if options.record else None
+    thresholds = thresholds_at(options.file, suite_facts(record) if record else published_suite_facts())
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("demand", "bound", "±", "blocked at", "passed at"):
+        table.add_column(title, no_wrap=True)
+    for reach in reaches(thresholds, options.images, record):
+        demand = reach.demand
+        if reach.error is None or reach.blocked is None or reach.passed is None:
+            table.add_row(demand.name, demand.limit_text, "-", "-", "-")
+            continue
+        numbers = (figure(number, demand.unit) for number in (reach.error, reach.blocked, reach.passed))
+        table.add_row(demand.name, demand.limit_text, *numbers)
+    console = plain_console()
+    console.print(
+        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
+        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs"
+    )
+    console.print(table)
+    if record is None:
+        console.print("A - needs --record: a run that knows the error. Parameters have none.")
+    return 0

@@ -1,0 +1,36 @@
+"""`quba-check suite`: what a data folder has, and sets to add to it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from quba_check.commands import object_focus
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command with its actions."""
+    parser = commands.add_parser("suite", help="look at a data folder, or add to it")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    describe = actions.add_parser(
+        "describe",
+        help="say which sets a data folder has",
+        description="Say which sets a data folder has: images and classes of each, and where it lies or what "
+        "it is made from.",
+    )
+    describe.add_argument("folder", type=Path, metavar="DIR", help="data folder")
+    describe.set_defaults(command=_describe)
+    object_focus.add_to(actions)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from quba_check.commands.sets_table import sets_table
+    from quba_check.suites import open_suite
+
+    suite = open_suite(options.folder)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(f"{suite.name}: {suite.facts.class_count:,} classes, in {suite.root}")
+    console.print(sets_table(suite))

@@ -1,0 +1,55 @@
+"""What commands need that look at threshold files without a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from quba_check.demands.demand import Thresholds
+    from quba_check.protocol.facts import SuiteFacts
+    from quba_check.protocol.record import Record
+
+
+def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
+    """A threshold file, its parts held to those of a suite."""
+    from quba_check.demands.profiles import find_thresholds, shown_name
+    from quba_check.demands.thresholds import read_thresholds
+    from quba_check.dimensions import registry
+
+    registry.load_entry_points()
+    found = find_thresholds(str(path), Path.cwd())
+    shown = (
+        found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else shown_name(found)
+    )
+    return read_thresholds(found, shown=shown, suite=facts)
+
+
+def suite_facts(record: Record) -> SuiteFacts:
+    """What a record tells of its suite: enough to know the names of parts."""
+    from quba_check.protocol.facts import SuiteFacts
+    from quba_check.protocol.record import MeasurementRow
+    from quba_check.protocol.view import CORRUPTIONS
+
+    row = record.measurements.get("ood_robustness")
+    shifts = (
+        [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
+    )
+    return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
+
+
+def published_suite_facts() -> SuiteFacts:
+    """The published suite's, for files that are looked at without a run."""
+    from quba_check.suites.places import published_facts
+
+    return published_facts()
+
+
+def plain_console() -> Console:
+    """A console that changes nothing in what is printed, and wraps only for a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
