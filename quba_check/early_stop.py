@@ -15,8 +15,8 @@ from quba_check.errors import OptionError, QubaError
 from quba_check.metrics.stopping import StoppingRule, Terms
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.record import StoppedRow
 from quba_check.protocol.settings import LEAST_STOPPED
 from quba_check.protocol.streamed import Fraction, Streamed
 from quba_check.protocol.view import View

@@ -15,7 +15,8 @@ from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.record import StoppedRow, VerdictRow
+from quba_check.protocol.measurement_rows import StoppedRow
+from quba_check.protocol.verdict_rows import VerdictRow
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 

@@ -20,8 +20,9 @@ from quba_check.protocol.drop import Drop
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.protocol.record import GradeRow, row_of
+from quba_check.protocol.outcome_rows import row_of
 from quba_check.protocol.settings import ProtocolName
+from quba_check.protocol.verdict_rows import GradeRow
 from quba_check.row import Row
 from quba_check.run import QUBA, Run, dimensions_of
 

@@ -12,16 +12,11 @@ from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.judging import grade_of
 from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.record import (
-    AnyMeasurementRow,
-    GradeRow,
-    NotMeasuredRow,
-    Record,
-    SetRow,
-    VerdictRow,
-    values_of,
-)
+from quba_check.protocol.measurement_rows import AnyMeasurementRow, NotMeasuredRow
+from quba_check.protocol.outcome_rows import values_of
+from quba_check.protocol.record import Record, SetRow
 from quba_check.protocol.settings import ProtocolName
+from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
 from quba_check.row import Row
 from quba_check.run import Run
 

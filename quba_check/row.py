@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quba_check.protocol.record import AnyMeasurementRow, GradeRow, SetRow, VerdictRow
+from quba_check.protocol.measurement_rows import AnyMeasurementRow
+from quba_check.protocol.record import SetRow
 from quba_check.protocol.settings import ProtocolName
+from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
 
 
 class Row(BaseModel):

@@ -31,7 +31,7 @@ def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
 def suite_facts(record: Record) -> SuiteFacts:
     """What a record tells of its suite: enough to know the names of parts."""
     from quba_check.protocol.facts import SuiteFacts
-    from quba_check.protocol.record import MeasurementRow
+    from quba_check.protocol.measurement_rows import MeasurementRow
     from quba_check.protocol.view import CORRUPTIONS
 
     row = record.measurements.get("ood_robustness")

@@ -9,7 +9,9 @@ from quba_check.comparison.alike import check_alike
 from quba_check.comparison.change import Change, Side, difference
 from quba_check.comparison.images import PerImage
 from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
-from quba_check.protocol.record import CONFIDENCE, MeasurementRow, QuantityRow, Record
+from quba_check.protocol.confidence import CONFIDENCE
+from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
+from quba_check.protocol.record import Record
 
 
 @dataclass(frozen=True, slots=True, eq=False)

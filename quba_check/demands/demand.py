@@ -8,8 +8,9 @@ from pathlib import Path
 
 from quba_check.demands.policy import POINT, Policy
 from quba_check.protocol.dimension import Better, Part
-from quba_check.protocol.record import Bound, StoppedRow, Tier, VerdictOutcome, VerdictRow
+from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.protocol.settings import ProtocolName
+from quba_check.protocol.verdict_rows import Bound, Tier, VerdictOutcome, VerdictRow
 
 SIGNS: Mapping[Bound, str] = {
     "min": ">=",

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.record import Tier
 from quba_check.protocol.settings import ProtocolName
+from quba_check.protocol.verdict_rows import Tier
 from quba_check.strict_yaml import Strict
 
 Letter = Literal["A", "B", "C", "D", "F"]

@@ -16,7 +16,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.record import Bound, Tier
+from quba_check.protocol.verdict_rows import Bound, Tier
 from quba_check.strict_yaml import dotted
 
 BOUNDS: tuple[Bound, ...] = ("min", "max")

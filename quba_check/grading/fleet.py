@@ -8,7 +8,8 @@ from quba_check.errors import PopulationError
 from quba_check.grading.normalisation import LEAST_MODELS
 from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.record import Record, values_of
+from quba_check.protocol.outcome_rows import values_of
+from quba_check.protocol.record import Record
 
 
 def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile:

@@ -14,11 +14,10 @@ from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
 from quba_check.metrics.estimate import Estimate, combined
 from quba_check.metrics.limits import symmetric
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.record import CONFIDENCE
 from quba_check.protocol.settings import ProtocolName
 
 CROSS_PROTOCOL = ("adversarial_robustness",)

@@ -9,6 +9,8 @@ from statistics import NormalDist
 
 SCORES = tuple(step / 4 for step in range(-16, 17))
 """Normal scores at which a curve is kept, from −4 to 4."""
+CONFIDENCE = 0.95
+"""Level of the intervals that records and reports show."""
 _NORMAL = NormalDist()
 
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from quba_check.protocol.record import Record, VerdictRow
+from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import VerdictRow
 
 Word = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
 WORDS: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from quba_check.errors import listed
 from quba_check.figures import figure, ordinal, told_apart
-from quba_check.protocol.record import GradeRow, MeasurementRow, Record, UnmeasurableRow
+from quba_check.protocol.measurement_rows import MeasurementRow, UnmeasurableRow
+from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import GradeRow
 
 
 def remarks(record: Record) -> tuple[str, ...]:

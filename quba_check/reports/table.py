@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.figures import figure, told_apart
-from quba_check.protocol.record import (
+from quba_check.protocol.measurement_rows import (
     AnyMeasurementRow,
     MeasurementRow,
     QuantityRow,
-    Record,
     UnmeasurableRow,
-    VerdictRow,
 )
+from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import VerdictRow
 from quba_check.reports.judged import SIGNS, UNMET, gravest, limit_text, word
 from quba_check.reports.styles import STYLES
 from quba_check.reports.worst_part import worst_part

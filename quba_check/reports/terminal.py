@@ -10,14 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.protocol.record import (
-    AnyMeasurementRow,
-    GradeRow,
-    MeasurementRow,
-    NotMeasuredRow,
-    Record,
-    VerdictRow,
-)
+from quba_check.protocol.measurement_rows import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
 from quba_check.reports.judged import SIGNS, Word, gravest, limit_text, summary_line, word
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES

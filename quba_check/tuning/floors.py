@@ -14,7 +14,9 @@ from quba_check.figures import figure
 from quba_check.grading.population import Population
 from quba_check.grading.published import published_models
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.record import MeasurementRow, Record, outcome_of
+from quba_check.protocol.measurement_rows import MeasurementRow
+from quba_check.protocol.outcome_rows import outcome_of
+from quba_check.protocol.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on a value that no draw of images moves."""

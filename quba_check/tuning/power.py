@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.protocol.record import MeasurementRow, Record, outcome_of
+from quba_check.protocol.measurement_rows import MeasurementRow
+from quba_check.protocol.outcome_rows import outcome_of
+from quba_check.protocol.record import Record
 
 POWER = 0.8
 """How often a drop must be noticed to count as noticed."""

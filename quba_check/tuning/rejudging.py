@@ -12,7 +12,9 @@ from quba_check.grading import grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Outcome, Unmeasurable
-from quba_check.protocol.record import NotMeasuredRow, Record, outcome_of, values_of
+from quba_check.protocol.measurement_rows import NotMeasuredRow
+from quba_check.protocol.outcome_rows import outcome_of, values_of
+from quba_check.protocol.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from quba_check.dimensions import registry
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
-from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.record import (
-    MEASUREMENTS,
-    MeasurementRow,
-    NotMeasuredRow,
-    Record,
-    UnmeasurableRow,
-    row_of,
-    values_of,
-)
+from quba_check.protocol.measurement_rows import MeasurementRow, NotMeasuredRow, UnmeasurableRow
+from quba_check.protocol.record import Record
 
 CONTENT = {
     "schema": 1,
@@ -166,62 +153,3 @@ def test_keys_that_may_be_absent():
 def test_other_records_are_refused(changes):
     with pytest.raises(ValidationError):
         Record.model_validate({**CONTENT, **changes})
-
-
-def test_limits_keep_their_kind():
-    number, letter = (row.limit for row in Record.model_validate(CONTENT).verdicts)
-    assert (number, letter) == (0.75, "C")
-    whole = {**CONTENT["verdicts"][0], "limit": 30}
-    assert Record.model_validate({**CONTENT, "verdicts": [whole]}).verdicts[0].limit == 30.0
-
-
-SUITE = SuiteFacts("imagenet", 1000, (), (), {})
-
-
-def curve(middle, error):
-    return ConfidenceCurve(tuple(middle + score * error for score in SCORES))
-
-
-def test_row_of_a_measurement():
-    parts = {"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))}
-    measured = Measurement(
-        "accuracy", 0.5, "fraction", 10, curve(0.5, 0.1), 0.45, parts=parts, notes=("a remark",)
-    )
-    row = row_of(measured, registry["accuracy"], SUITE)
-    assert row.model_dump() == {
-        "value": 0.5,
-        "unit": "fraction",
-        "n": 10,
-        "interval": pytest.approx((0.304, 0.696), abs=1e-4),
-        "limits": measured.curve.limits,
-        "debiased": 0.45,
-        "debiased_limit": None,
-        "better": "high",
-        "parts": {
-            "top5": {
-                "value": 0.9,
-                "unit": "fraction",
-                "n": 10,
-                "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
-                "limits": parts["top5"].curve.limits,
-                "debiased": None,
-                "debiased_limit": None,
-                "better": "high",
-            }
-        },
-        "notes": ("a remark",),
-        "stopped": None,
-    }
-    missing = Unmeasurable("accuracy", "no images")
-    assert row_of(missing, registry["accuracy"], SUITE) == UnmeasurableRow(unmeasurable="no images")
-
-
-def test_values_are_of_measured_dimensions():
-    assert values_of(Record.model_validate(CONTENT).measurements) == {"accuracy": 0.1 + 0.2}
-
-
-@settings(deadline=None, derandomize=True)
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_finite_number_survives(value):
-    written = MEASUREMENTS.dump_json({"accuracy": MeasurementRow(value=value, unit="fraction")})
-    assert MEASUREMENTS.validate_json(written)["accuracy"].value == value

@@ -2,7 +2,8 @@
 
 import pytest
 
-from quba_check.protocol.record import Record, VerdictRow
+from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import VerdictRow
 from quba_check.reports.judged import gravest, limit_text, summary_line, word
 
 

@@ -6,7 +6,7 @@ from tuned import quantity, record
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.published import published_population
-from quba_check.protocol.record import StoppedRow
+from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.floors import floors_of, percentile_floors, published_floors
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)

@@ -2,7 +2,7 @@ import pytest
 from tuned import record, thresholds
 
 from quba_check.errors import ThresholdError
-from quba_check.protocol.record import StoppedRow
+from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.rejudging import rejudged
 
 

@@ -1,0 +1,86 @@
+"""What a record says of demands and of the grade."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from quba_check.protocol.confidence import CONFIDENCE
+from quba_check.protocol.json_row import JsonRow
+from quba_check.protocol.measurement_rows import StoppedRow
+from quba_check.protocol.settings import ProtocolName
+
+VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
+Tier = Literal["block", "warn", "info"]
+Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
+
+
+class VerdictRow(JsonRow):
+    """One demand, held against its measurement.
+
+    Attributes:
+        id: node id of the demand's item.
+        dimension: dimension name, or `quba` for demands on score and grade.
+        part: part name; for `quba`: `score` or `grade`.
+        limit: the bound, as it stands in the file (a letter for `quba.grade`).
+        message: what `Verdict.explain()` says; empty for a passed demand.
+        within_noise: the bound lies inside the interval of the value.
+        policy: what the file says of that: `point`, `fail` or `allow` (`demands.policy`).
+        confidence: level of the interval.
+        stopped: how the demand was decided before all images were seen; None where they were.
+    """
+
+    id: str
+    dimension: str
+    part: str | None
+    bound: Bound
+    limit: float | str
+    tier: Tier
+    outcome: VerdictOutcome
+    file: str
+    line: int
+    message: str = ""
+    within_noise: bool = False
+    policy: Literal["point", "fail", "allow"] = "point"
+    confidence: float = CONFIDENCE
+    stopped: StoppedRow | None = None
+
+    @property
+    def target(self) -> str:
+        """What was bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
+        return f"{self.dimension}.{self.part}" if self.part else self.dimension
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it passed, had nothing to look at and may, or is uncertain and may be."""
+        return self.outcome in ("pass", "skipped") or (self.outcome == "uncertain" and self.policy == "allow")
+
+
+class GradeRow(JsonRow):
+    """The grade by the settings of one threshold file.
+
+    Attributes:
+        score: QUBA score; None where not graded.
+        interval: two-sided interval of the score at `CONFIDENCE`; None where it is not known.
+        letters: the letters that the interval spans, best first.
+        percentile: share of the population's scores that are lower, in [0, 100].
+        letter: A to F.
+        models: how many scores the percentile is among.
+        complete: all nine dimensions went into it.
+        missing: dimensions that did not.
+        cross_protocol: dimensions whose population values come from the other protocol and differ by it.
+        notes: remarks shown beside the grade.
+    """
+
+    file: str
+    score: float | None
+    percentile: float | None
+    letter: str | None
+    population: str
+    protocol_of_population: ProtocolName
+    complete: bool
+    models: int | None = None
+    interval: tuple[float, float] | None = None
+    letters: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    cross_protocol: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,105 @@
+"""What a record keeps of outcomes, and what they are when read again."""
+
+import pytest
+
+from quba_check.dimensions import registry
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.protocol.measurement_rows import MeasurementRow, NotMeasuredRow, StoppedRow, UnmeasurableRow
+from quba_check.protocol.outcome_rows import outcome_of, row_of, values_of
+
+SUITE = SuiteFacts("imagenet", 1000, (), (), {})
+STOPPED = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+
+
+def curve(middle, error):
+    return ConfidenceCurve(tuple(middle + score * error for score in SCORES))
+
+
+MEASURED = Measurement(
+    "accuracy",
+    0.5,
+    "fraction",
+    10,
+    curve(0.5, 0.1),
+    0.45,
+    0.4,
+    parts={"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))},
+    notes=("a remark",),
+)
+
+
+def accuracy_row(outcome, stopped=None):
+    return row_of(outcome, registry["accuracy"], SUITE, stopped)
+
+
+def test_row_of_a_measurement():
+    assert accuracy_row(MEASURED).model_dump() == {
+        "value": 0.5,
+        "unit": "fraction",
+        "n": 10,
+        "interval": pytest.approx((0.304, 0.696), abs=1e-4),
+        "limits": MEASURED.curve.limits,
+        "debiased": 0.45,
+        "debiased_limit": 0.4,
+        "better": "high",
+        "parts": {
+            "top5": {
+                "value": 0.9,
+                "unit": "fraction",
+                "n": 10,
+                "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
+                "limits": MEASURED.parts["top5"].curve.limits,
+                "debiased": None,
+                "debiased_limit": None,
+                "better": "high",
+            }
+        },
+        "notes": ("a remark",),
+        "stopped": None,
+    }
+
+
+def test_row_of_what_cannot_be_measured():
+    missing = Unmeasurable("accuracy", "no images")
+    assert accuracy_row(missing) == UnmeasurableRow(unmeasurable="no images")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        MEASURED,
+        Measurement("accuracy", 0.5, "fraction", None),
+        Unmeasurable("accuracy", "no images", missing_data=True),
+        Unmeasurable("accuracy", "the model gives no gradients"),
+    ],
+)
+def test_an_outcome_read_again_is_the_same(outcome):
+    assert outcome_of("accuracy", accuracy_row(outcome)) == outcome
+
+
+def test_a_row_without_a_value_over_all_images_is_no_measurement():
+    assert outcome_of("accuracy", NotMeasuredRow(not_measured=True)) == Unmeasurable(
+        "accuracy", "the run did not measure it"
+    )
+    assert outcome_of("accuracy", accuracy_row(MEASURED, STOPPED)) == Unmeasurable(
+        "accuracy",
+        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
+        "pass (α = 0.025)",
+    )
+
+
+def test_limits_at_other_scores_than_ours_are_passed_over():
+    row = MeasurementRow(value=0.5, unit="fraction", limits=(0.4, 0.5, 0.6))
+    assert outcome_of("accuracy", row) == Measurement("accuracy", 0.5, "fraction", None)
+
+
+def test_values_are_of_measured_dimensions():
+    rows = {
+        "accuracy": accuracy_row(MEASURED),
+        "class_balance": accuracy_row(MEASURED, STOPPED),
+        "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
+        "shape_bias": NotMeasuredRow(not_measured=True),
+    }
+    assert values_of(rows) == {"accuracy": 0.5}
