@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,17 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a run, checked. Paths are absolute."""
+    """The options of a run, checked. Paths are absolute.
+
+    Attributes:
+        data_is_default: the data folder is that of the environment or an ini file, which models that bring
+            their own images pass over; nobody named it for this run.
+    """
 
     models: tuple[str, ...]
     thresholds: tuple[str, ...] = ()
     data: Path | None = None
+    data_is_default: bool = False
     arch: str | None = None
     preparation: Path | None = None
     protocol: ProtocolName | None = None
@@ -111,12 +117,13 @@ class Options:
     trust_pickle: bool = False
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any], base: Path) -> Options:
+    def parse(cls, given: Mapping[str, Any], base: Path, defaults: Collection[str] = ()) -> Options:
         """Check what was given.
 
         Args:
             given: by option key (see `Option.key`); absent or None where not given.
             base: folder to which relative paths are relative.
+            defaults: keys of what is given by the environment or an ini file, not on the command line.
 
         Raises:
             OptionError: a value is not allowed; names the option, the value and what is allowed.
@@ -132,6 +139,7 @@ class Options:
             models=tuple(given.get("model") or ()),
             thresholds=tuple(given.get("quba_thresholds") or ()),
             data=path("quba_data"),
+            data_is_default="quba_data" in defaults,
             arch=given.get("quba_arch") or None,
             preparation=path("quba_preparation"),
             protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),

@@ -265,8 +265,9 @@ def _new_run(config: pytest.Config) -> Run:
 
     worker = _worker(config)
     given = {option.key: _given(config, option) for option in OPTIONS}
+    defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     return Run(
-        Options.parse(given, config.invocation_params.dir),
+        Options.parse(given, config.invocation_params.dir, defaults),
         config.rootpath,
         worker=None if worker is None else int(worker.removeprefix("gw")),
     )

@@ -82,6 +82,11 @@ class Run:
                 f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
                 f"with '{other}'. Use two runs."
             )
+        if demos and options.data is not None and not options.data_is_default:
+            raise OptionError(
+                f"--quba-data: got '{self.shown(options.data)}', but '{demos[0]}' brings its own images. "
+                "Allowed: a data folder for any other model. Leave the option out, or name another model."
+            )
         self.is_demo = bool(demos)
         if options.arch is not None:
             check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])

@@ -56,6 +56,12 @@ def test_what_is_given_is_read() -> None:
     )
 
 
+def test_a_data_folder_that_nobody_named_for_this_run() -> None:
+    given = {"quba_data": "images"}
+    assert not Options.parse(given, BASE).data_is_default
+    assert Options.parse(given, BASE, ["quba_data"]).data_is_default
+
+
 def test_auto_is_a_batch_size() -> None:
     assert Options.parse({"quba_batch_size": "auto"}, BASE).batch_size is None
 

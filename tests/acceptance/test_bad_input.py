@@ -254,6 +254,13 @@ def test_demo_beside_another_model(said) -> None:
     )
 
 
+def test_data_folder_for_a_model_that_brings_its_images(said) -> None:
+    assert said("--quba-data=photos", model="demo") == (
+        "--quba-data: got 'photos', but 'demo' brings its own images. Allowed: a data folder for any other "
+        "model. Leave the option out, or name another model."
+    )
+
+
 def test_the_same_model_twice(said) -> None:
     assert said("--model=nets:net") == "--model: 'nets:net' is given twice. Name each model once."
 

@@ -68,6 +68,19 @@ def test_a_wrong_value_is_told_as_the_option(judge: Judge) -> None:
     )
 
 
+@pytest.mark.parametrize("in_environment", [False, True])
+def test_a_model_that_brings_its_images_passes_over_the_usual_data_folder(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, in_environment: bool
+) -> None:
+    if in_environment:
+        monkeypatch.setenv("QUBA_DATA", "photos")
+    else:
+        monkeypatch.delenv("QUBA_DATA")
+        judge.write("pytest.ini", "[pytest]\nquba_data = photos\n")
+    judge.write("test_nothing.py", "def test_nothing():\n    pass\n")
+    assert judge("test_nothing.py", model="demo").ret == pytest.ExitCode.OK
+
+
 def test_the_environment_comes_before_an_ini_file(judge: Judge) -> None:
     """`--quba-data`, else `$QUBA_DATA`, else the ini value."""
     judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
