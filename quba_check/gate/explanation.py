@@ -1,0 +1,102 @@
+"""The one text that a verdict has, in the terminal, in JUnit and in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from quba_check.demands import Demand
+from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
+from quba_check.protocol.drop import Drop
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
+
+if TYPE_CHECKING:
+    from quba_check.gate.verdict import Verdict
+
+WORST_PARTS = 3
+"""How many parts an explanation names."""
+
+
+def explanation(verdict: Verdict) -> str:
+    """What was found, in a line; then, indented, what explains it and where it was demanded."""
+    return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.place}"])
+
+
+def _headline(verdict: Verdict) -> str:
+    demand, value = verdict.demand, verdict.value
+    target, limit = demand.target, demand.limit
+    if demand.needs_baseline:
+        target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
+    if value is None:
+        happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
+        return f"{target} {happened}: {verdict.reason}"
+    relation = _relation(verdict)
+    if verdict.outcome == "uncertain":
+        return f"{target} {_shown(verdict, value)} {relation} {_shown(verdict, limit)}{_standing(verdict)}"
+    if isinstance(value, str) or isinstance(limit, str):
+        return f"{target} {value} {relation} {limit}{_standing(verdict)}"
+    unit = verdict.unit or ""
+    shown, bound = told_apart(value, limit, unit)
+    if verdict.outcome == "pass":
+        return f"{target} {shown} {relation} {bound}"
+    missed = "short" if demand.bound == "min" else "over"
+    return f"{target} {shown} {relation} {bound} ({missed} by {apart_by(value, limit, unit)})"
+
+
+def _relation(verdict: Verdict) -> str:
+    wanted, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
+    if verdict.outcome == "uncertain":
+        return f"is not shown to be {wanted if verdict.policy.uncertain == 'fail' else missed}"
+    return f"is {wanted if verdict.outcome == 'pass' else missed}"
+
+
+def _shown(verdict: Verdict, number: float | str) -> str:
+    return number if isinstance(number, str) else figure(number, verdict.unit or "")
+
+
+def _standing(verdict: Verdict) -> str:
+    grade = verdict.held
+    if not isinstance(grade, Grade) or grade.score is None or grade.percentile is None:
+        return ""
+    percentile = f"{ordinal(grade.percentile)} percentile of {grade.population}"
+    return f" (score {figure(grade.score, 'score')}, {percentile})"
+
+
+def _details(verdict: Verdict) -> Iterator[str]:
+    held = verdict.held
+    if isinstance(held, Measurement):
+        worst = ", ".join(
+            f"{name} {figure(part.value, part.unit)}" for name, part in _worst_parts(verdict.demand, held)
+        )
+        if worst:
+            yield f"worst parts: {worst}"
+    if verdict.stopped is not None:
+        yield str(verdict.stopped)
+    if isinstance(held, Drop):
+        before, after = told_apart(held.before, held.after, verdict.unit or "")
+        how = "paired image by image" if held.paired else "unpaired"
+        yield f"from {before} in {held.baseline} to {after}, {how}"
+    if verdict.n is not None:
+        yield f"n = {verdict.n:,} images"
+    if verdict.curve is not None:
+        unit = "score" if isinstance(held, Grade) else verdict.unit or ""
+        low, high = (figure(end, unit) for end in verdict.curve.interval(verdict.policy.confidence))
+        of_score = " of the score" if isinstance(verdict.value, str) else ""
+        enough = verdict.enough_images
+        yield f"{100 * verdict.policy.confidence:g} % interval{of_score} {low} to {high}"
+        if enough is not None:
+            yield f"some {rounded_up(enough):,} images would tell it from the bound"
+    if not isinstance(held, Unmeasurable):
+        yield from held.notes
+
+
+def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
+    """The parts that pull the value of a dimension most: those with its direction, worst first."""
+    ranked = [
+        (part.name, measurement.parts[part.name])
+        for part in demand.parts
+        if part.name in measurement.parts and part.better == demand.better
+    ]
+    ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
+    return ranked[:WORST_PARTS]

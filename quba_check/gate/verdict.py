@@ -1,0 +1,82 @@
+"""A verdict: a demand, and what was found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from quba_check.demands import Demand
+from quba_check.demands.policy import POINT, Policy
+from quba_check.gate.explanation import explanation
+from quba_check.protocol.confidence import ConfidenceCurve
+from quba_check.protocol.drop import Drop
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Measurement, Unmeasurable
+from quba_check.protocol.measurement_rows import StoppedRow
+from quba_check.protocol.verdict_rows import VerdictRow
+
+VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
+
+Held = Measurement | Unmeasurable | Grade | Drop
+"""What a demand may be held to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A demand and what was found. The tier has no part in it: it decides what follows, not what is.
+
+    Attributes:
+        demand: what was demanded.
+        outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (data missing, and the demand is
+            optional).
+        held: what was measured or graded, or why there is nothing.
+        value: the number, or the grade's letter, that was held to the limit; None where there is none.
+        unit: its unit.
+        n: images behind it.
+        curve: how sure it is, where that is known.
+        reason: why there is no value; empty where there is one.
+        within_noise: the bound lies inside the interval of the value.
+        policy: what its file says of that.
+        stopped: how it was decided before all images were seen; None where they were.
+    """
+
+    demand: Demand
+    outcome: VerdictOutcome
+    held: Held
+    value: float | str | None = None
+    unit: str | None = None
+    n: int | None = None
+    curve: ConfidenceCurve | None = None
+    reason: str = ""
+    within_noise: bool = False
+    policy: Policy = POINT
+    stopped: StoppedRow | None = None
+
+    def explain(self) -> str:
+        """What was found, in a line; then, indented, what explains it and where it was demanded."""
+        return explanation(self)
+
+    def row(self, id: str) -> VerdictRow:  # noqa: A002  the record's own word
+        """The verdict as records keep it, under the id of its item."""
+        message = "" if self.outcome == "pass" else self.explain()
+        return self.demand.judged(
+            id,
+            self.outcome,
+            message,
+            within_noise=self.within_noise,
+            policy=self.policy,
+            stopped=self.stopped,
+        )
+
+    @property
+    def enough_images(self) -> int | None:
+        """Images of which the value, were it the true one, would clear the bound; None where it does."""
+        if not self.within_noise or self.curve is None or self.n is None:
+            return None
+        if isinstance(self.value, str | None):
+            return None
+        gap = abs(self.value - float(self.demand.limit))
+        low, high = self.curve.interval(self.policy.confidence)
+        reach = self.value - low if self.value > float(self.demand.limit) else high - self.value
+        return math.ceil(self.n * (reach / gap) ** 2) if gap > 0 else None
