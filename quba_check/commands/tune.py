@@ -69,7 +69,7 @@ def _tune(options: argparse.Namespace) -> int:
 
 def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
     """A file that states no protocol is about values of `standard`, unless a run says otherwise."""
-    from quba_check.grading.grade import CROSS_PROTOCOL
+    from quba_check.grading.caveats import CROSS_PROTOCOL
 
     stated = kept.protocol or "standard"
     if stated != protocol:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from quba_check.errors import UserError, listed
+from quba_check.grading.caveats import (
+    comparison_notes,
+    corruption_notes,
+    crossed_dimensions,
+    few_images_notes,
+)
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
@@ -20,18 +26,6 @@ from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.settings import ProtocolName
 
-CROSS_PROTOCOL = ("adversarial_robustness",)
-"""The dimensions that are another quantity under the other protocol.
-
-`released` moves the normalised input and `standard` pixels, so that the attacks differ in kind. The
-dimensions on sets stored at their final size differ by a crop, and parameters by rounding: too little to be
-marked.
-"""
-STORED_CORRUPTIONS = ("published", "screened")
-"""The populations whose corruption_robustness is from the stored ImageNet-C."""
-_ATTACKED = {"standard": "pixels", "released": "the normalised input"}
-BIAS = 0.05
-"""Score by which few images may move it without a note."""
 _Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
 
@@ -124,7 +118,7 @@ def grade(
         return Grade(None, None, None, reference.name, reference.protocol, complete=False, missing=unmeasured)
     score = reference.score(values, weighing)
     percentile = reference.percentile(score, weighing)
-    crossed = _crossed(weighing, reference, protocol)
+    crossed = crossed_dimensions(weighing, reference, protocol)
     slopes = reference.slopes(weighing)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
@@ -143,9 +137,9 @@ def grade(
         missing=missing,
         cross_protocol=crossed,
         notes=(
-            *_notes(missing, crossed, reference, protocol, suite),
-            *_generated(weighing, reference, generated_corruptions),
-            *_biased(slopes, measured or {}, reference),
+            *comparison_notes(missing, crossed, reference, protocol, suite),
+            *corruption_notes(weighing, reference, generated_corruptions),
+            *few_images_notes(slopes, measured or {}, reference),
         ),
     )
 
@@ -171,25 +165,6 @@ def _curve(
         return None
     limits = symmetric(combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]), _Z)
     return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
-
-
-def _biased(
-    slopes: Mapping[str, float], measured: Mapping[str, Measurement], reference: Population
-) -> Iterator[str]:
-    """Whether fewer images than the population was measured on move the score."""
-    n = measured["accuracy"].n if "accuracy" in measured else None
-    if n is None or reference.images is None or n >= reference.images:
-        return
-    moved = {
-        name: slope * (measured[name].value - debiased)
-        for name, slope in slopes.items()
-        if name in measured and (debiased := measured[name].debiased) is not None
-    }
-    if abs(whole := math.fsum(moved.values())) >= BIAS:
-        yield (
-            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} against endless "
-            f"ones: not comparable with {reference.name}, which was measured on {reference.images:,}"
-        )
 
 
 def _spanned(
@@ -220,40 +195,3 @@ def check_values(values: Mapping[str, float]) -> None:
 
 def _population(given: str | Path | Population) -> Population:
     return given if isinstance(given, Population) else named_population(given)
-
-
-def _crossed(weights: Mapping[str, float], reference: Population, protocol: ProtocolName) -> tuple[str, ...]:
-    if reference.protocol == protocol:
-        return ()
-    return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
-
-
-def _generated(weights: Mapping[str, float], reference: Population, generated: bool) -> tuple[str, ...]:
-    if not generated or reference.name not in STORED_CORRUPTIONS or not weights["corruption_robustness"]:
-        return ()
-    return (
-        "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C",
-    )
-
-
-def _notes(
-    missing: Collection[str],
-    crossed: Collection[str],
-    reference: Population,
-    protocol: ProtocolName,
-    suite: str | None,
-) -> tuple[str, ...]:
-    notes = []
-    if missing:
-        notes.append(f"partial: without {', '.join(missing)}")
-    if crossed:
-        notes.append(
-            f"cross-protocol: {', '.join(crossed)}: {reference.name} attacks {_ATTACKED[reference.protocol]} "
-            f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
-            "that part of the score compares unlike things"
-        )
-    if suite is not None and reference.suite not in ("", suite):
-        notes.append(
-            f"other suite: {reference.name} was measured on {reference.suite}, these values on {suite}"
-        )
-    return tuple(notes)

@@ -1,4 +1,4 @@
-"""Grades: percentile, letter, what may be missing, and what the notes say."""
+"""Grades: percentile, letter, and what may be missing."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +11,6 @@ from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 
 MODELS = {model.id: model for model in published_models()}
 SWIN = MODELS["Swin-B"].values
-CROSS_NOTE = (
-    "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
-    "these values pixels (protocol standard); that part of the score compares unlike things"
-)
 
 
 def fleet(n=12, without=(), protocol="standard", suite="mine"):
@@ -54,41 +50,6 @@ def test_best_and_worst():
     best, worst = grade(MODELS["EVA02-b-21k"].values), grade(MODELS["SigLIP2-l/16"].values)
     assert (best.percentile, best.letter) == (100 * 325 / 326, "A")
     assert (worst.percentile, worst.letter) == (0, "F")
-
-
-def test_cross_protocol_is_said():
-    graded = grade(SWIN, protocol="standard")
-    assert graded.cross_protocol == ("adversarial_robustness",)
-    assert graded.notes == (CROSS_NOTE,)
-    back = grade(SWIN, protocol="released", population=fleet(protocol="standard", suite=""))
-    assert back.notes == (
-        (
-            "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values "
-            "the normalised input (protocol released); that part of the score compares unlike things"
-        ),
-    )
-
-
-def test_cross_protocol_is_not_said_of_what_weighs_nothing():
-    assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
-
-
-def test_other_suite_is_said():
-    graded = grade(SWIN, protocol="released", suite="my ten classes")
-    assert graded.notes == (
-        "other suite: published was measured on imagenet, these values on my ten classes",
-    )
-    assert grade(SWIN, protocol="released", suite="imagenet").notes == ()
-
-
-def test_generated_corruptions_are_said_beside_populations_of_stored_ones():
-    note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
-    for stored in ("published", "screened"):
-        graded = grade(SWIN, population=stored, protocol="released", generated_corruptions=True)
-        assert graded.notes == (note,)
-    assert grade(SWIN, population="demo", generated_corruptions=True).notes == ()
-    weights = {"corruption_robustness": 0}
-    assert grade(SWIN, protocol="released", weights=weights, generated_corruptions=True).notes == ()
 
 
 def test_missing_dimensions_are_not_graded():
