@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from quba_check.errors import QubaError, UserError
-from quba_check.options import OPTIONS, Option, Options
+from quba_check.pytest_options import add_options, device_of, options_of
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -34,26 +34,11 @@ if TYPE_CHECKING:
 
 LINE: pytest.StashKey[ProgressLine] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
-IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
-"""Options that an environment variable sets too."""
-PATHS = ("DIR", "FILE.json", "FILE.yaml")
-"""What stands for a path in the help of an option."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--model` and the `--quba-…` options with their ini twins."""
-    group = parser.getgroup("quba", "quba-check: may this image classifier be released?")
-    for option in OPTIONS:
-        if option.metavar is None:
-            group.addoption(option.flag, action="store_true", dest=option.key, help=option.help)
-        else:
-            action = "append" if option.repeatable else "store"
-            group.addoption(
-                option.flag, action=action, dest=option.key, metavar=option.metavar, help=option.help
-            )
-        if option.has_ini:
-            kind = "args" if option.repeatable else "string"
-            parser.addini(option.key, f"as {option.flag}", type=kind, default=None)  # type: ignore[arg-type]
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -210,8 +195,7 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto` starts one worker for each GPU."""
-    device = next(option for option in OPTIONS if option.key == "quba_device")
-    if not config.option.model or (_given(config, device) or "auto") not in ("auto", "cuda"):
+    if not config.option.model or device_of(config) not in ("auto", "cuda"):
         return None
     import torch
 
@@ -264,30 +248,11 @@ def _new_run(config: pytest.Config) -> Run:
     from quba_check.run import Run
 
     worker = _worker(config)
-    given = {option.key: _given(config, option) for option in OPTIONS}
-    defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     return Run(
-        Options.parse(given, config.invocation_params.dir, defaults),
+        options_of(config),
         config.rootpath,
         worker=None if worker is None else int(worker.removeprefix("gw")),
     )
-
-
-def _given(config: pytest.Config, option: Option) -> Any:
-    """An option of the command line, else of the environment, else of the ini file.
-
-    Paths in an ini file are relative to it, the others to the folder that pytest was started in.
-    """
-    value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
-    if value and option.metavar == "FILE":
-        here = config.invocation_params.dir
-        return [str(here / text) if (here / text).is_file() else text for text in value]
-    if value or not option.has_ini:
-        return value
-    value = config.getini(option.key)
-    if value and option.metavar in PATHS and config.inipath is not None:
-        return config.inipath.parent / Path(value).expanduser()
-    return value
 
 
 def _states_folder(config: pytest.Config, run: Run) -> Path:

@@ -13,7 +13,7 @@ MODELS = {model.id: model for model in published_models()}
 SWIN = MODELS["Swin-B"].values
 
 
-def fleet(n=12, without=(), protocol="standard", suite="mine"):
+def fleet(n=12, without=()):
     """n models that differ evenly in every dimension, the last the best."""
     rows = tuple(
         PopulationRow(
@@ -30,7 +30,7 @@ def fleet(n=12, without=(), protocol="standard", suite="mine"):
         )
         for k in range(n)
     )
-    return Population("fleet", protocol, suite, rows)
+    return Population("fleet", "standard", "mine", rows)
 
 
 def without(*names):
