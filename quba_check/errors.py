@@ -92,6 +92,17 @@ class InvariantError(QubaError):
     """A guard found that a number would have been wrong."""
 
 
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that looks most like one that was typed, capitals apart; None where nothing is near.
+
+    >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
+    'ResNet50'
+    """
+    names = list(allowed)
+    same = [name for name in names if name.casefold() == word.casefold()]
+    return next(iter(same or difflib.get_close_matches(word, names, n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Name the nearest allowed word, as the tail of a message.
 
@@ -103,8 +114,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["accuracy"])
     ''
     """
-    near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    near = nearest(word, allowed)
+    return f" Did you mean '{near}'?" if near else ""
 
 
 def needs(package: str, *, extra: str) -> str:

@@ -66,6 +66,11 @@ def check_architecture(name: str, *, where: str) -> None:
         raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
 
 
+def is_architecture(name: str) -> bool:
+    """Whether timm knows an architecture, with or without a pretrained tag."""
+    return bool(is_model(name))
+
+
 def nearest_architectures(name: str, count: int = 3) -> list[str]:
     """Up to `count` timm names that look like a word, best first."""
     return difflib.get_close_matches(name.partition(".")[0].lower(), timm.list_models(), n=count, cutoff=0.6)

@@ -39,6 +39,7 @@ ALLOWED = (
 _OLD_PROGRAM = "serialized_exported_program.json"
 """What `torch.export.save` wrote before it made archives of the present format."""
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
 _CALLABLE = re.compile(f"{_DOTTED}:{_DOTTED}")
 
 
@@ -103,7 +104,7 @@ def check_spec(text: str) -> ModelSpec:
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is no model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
-    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{did_you_mean(text, DEMO_MODELS)}")
+    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{_meant(text)}")
 
 
 def load_classifier(
@@ -194,6 +195,18 @@ def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
             f"--quba-arch: got '{arch}', but '{specs[0].text}' is no checkpoint file and brings its own "
             "architecture. Leave the option out (also of the ini file)."
         )
+
+
+def _meant(text: str) -> str:
+    """What a text that is no spec was meant to be: a demo, or a timm architecture without its prefix."""
+    near = did_you_mean(text, DEMO_MODELS)
+    if near or not _NAME.fullmatch(text):
+        return near
+    # timm takes seconds to import; here the run has ended anyway.
+    from quba_check.models.architectures import is_architecture, nearest_architectures
+
+    names = [text] if is_architecture(text) else nearest_architectures(text, 1)
+    return f" Did you mean '{TIMM_PREFIX}{names[0]}'?" if names else ""
 
 
 def _check_file(text: str, path: Path) -> None:

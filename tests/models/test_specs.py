@@ -79,7 +79,14 @@ def test_kinds_and_names(text, kind, name):
     ("text", "message"),
     [
         ("dmeo", f"dmeo: is no model spec. {ALLOWED} Did you mean 'demo'?"),
-        ("resnet50", f"resnet50: is no model spec. {ALLOWED}"),
+        ("resnet50", f"resnet50: is no model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        (
+            "resnet50.a1_in1k",
+            f"resnet50.a1_in1k: is no model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
+        ),
+        ("ResNet50", f"ResNet50: is no model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        ("zzzzzzzzz", f"zzzzzzzzz: is no model spec. {ALLOWED}"),
+        ("gone/resnet50", f"gone/resnet50: is no model spec. {ALLOWED}"),
         ("", f"--model: is empty. {ALLOWED}"),
         ("timm:", f"timm:: is no model spec. {ALLOWED}"),
         ("a b:c", f"a b:c: is no model spec. {ALLOWED}"),

@@ -70,6 +70,15 @@ def test_like_a_published_model():
     assert floors["accuracy"].reason == "ResNet50 as published"
 
 
+def test_capitals_are_no_other_model():
+    with pytest.raises(OptionError) as caught:
+        published_floors("resnet50")
+    assert str(caught.value) == (
+        "--like: there is no published model 'resnet50'. Did you mean 'ResNet50'? "
+        "Allowed: one of 326 names, such as AlexNet, GoogLeNet, VGG11 and 323 more."
+    )
+
+
 def test_no_such_model():
     with pytest.raises(OptionError) as caught:
         published_floors("ResNet5")
