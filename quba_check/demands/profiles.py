@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quba_check.errors import ThresholdError, did_you_mean, listed
+from quba_check.errors import ThresholdError, listed, nearest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIXES = (".yaml", ".yml")
@@ -45,11 +45,20 @@ def find_thresholds(text: str, base: Path) -> Path:
     shipped = _shipped_files() | {file.name: file for file in profiles.values()}
     if text in shipped:
         return shipped[text]
-    near = did_you_mean(Path(text).stem if text.endswith(_SUFFIXES) else text, profiles)
+    names = {name: name for name in profiles} | _beside(path)
+    near = nearest(Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name, names)
+    meant = f" Did you mean '{names[near]}'?" if near else ""
     raise ThresholdError(
-        f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
+        f"{text}: there is no such threshold file, and no shipped profile of that name.{meant} "
         f"Shipped: {listed(profiles)}."
     )
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """Threshold files in the folder in which one is missing, by their names without suffix."""
+    if not path.parent.is_dir():
+        return {}
+    return {file.stem: file.name for file in sorted(path.parent.iterdir()) if file.suffix in _SUFFIXES}
 
 
 def _shipped_files() -> dict[str, Path]:

@@ -32,15 +32,28 @@ def as_share(value: Any) -> Any:
     return value
 
 
+def _is_no_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    raise ValueError(f"got text '{value}'. Allowed: a number; max_relative_drop takes a percentage.")
+
+
+def _is_a_share(value: Any) -> Any:
+    share = as_share(value)
+    if not isinstance(share, str):
+        return share
+    raise ValueError(f"got text '{value}'. Allowed: a number from 0, or a percentage such as 2%.")
+
+
 class PartEntry(Strict):
     """Demands on a part of a dimension. Each key may be null: it removes what the extended file has."""
 
     min: float | None = Field(None, description="The value must be at least this (higher is better).")
     max: float | None = Field(None, description="The value must be at most this (lower is better).")
-    max_drop: float | None = Field(
-        None, ge=0, description="At most this much worse than the baseline's value (--quba-baseline)."
+    max_drop: Annotated[float, BeforeValidator(_is_no_text), Field(ge=0)] | None = Field(
+        None, description="At most this much worse than the baseline's value (--quba-baseline)."
     )
-    max_relative_drop: Annotated[float, BeforeValidator(as_share), Field(ge=0)] | None = Field(
+    max_relative_drop: Annotated[float, BeforeValidator(_is_a_share), Field(ge=0)] | None = Field(
         None,
         description="Worse than the baseline's value by at most this share of it, such as 0.02 or 2%.",
         json_schema_extra={"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]},
@@ -101,6 +114,17 @@ class ThresholdFile(Strict):
     )
     dimensions: dict[str, DimensionEntry | None] | None = Field(None, description="Demands by dimension.")
     quba: QubaEntry | None = None
+
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _is_no_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        share = as_share(value)
+        meant = f"; {value.strip()} is {share:g}" if isinstance(share, float) else ""
+        raise ValueError(
+            f"got text '{value}'. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{meant}."
+        )
 
     @field_validator("confidence")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quba_check.demands.schema import POPULATIONS
+from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError, did_you_mean, listed
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
@@ -100,6 +100,19 @@ def _check_entry(
     doubt = _doubt(right, limit, unit) if limit is not None else None
     if doubt:
         raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {limit} {doubt}")
+    for bound in ("max_drop", "max_relative_drop"):
+        drop = as_share(entry.get(bound))
+        if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
+            percent = f" Did you mean {drop / 100:g}?" if drop < 100 else ""
+            raise ThresholdError(
+                f"{document.at((*location, bound))}: {target} {bound} {entry[bound]} would always be met: "
+                f"a drop of 1 leaves nothing.{percent}"
+            )
+
+
+def _is_whole(bound: str, better: Better, unit: str) -> bool:
+    """Whether a drop of 1 is all that a value can lose."""
+    return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
 
 
 def _doubt(bound: str, limit: float, unit: str) -> str | None:

@@ -46,6 +46,19 @@ def test_shown_names(tmp_path):
     assert shown_name(tmp_path / "default.yaml") == str(tmp_path / "default.yaml")
 
 
+@pytest.mark.parametrize("text", ["gat.yaml", "gat", "GATE.yml"])
+def test_a_file_beside_the_missing_one_is_nearer_than_a_profile(tmp_path, text):
+    for name in ("gate.yaml", "gated.txt"):
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / name).touch()
+    with pytest.raises(ThresholdError) as caught:
+        find_thresholds(f"own/{text}", tmp_path)
+    assert str(caught.value) == (
+        f"own/{text}: there is no such threshold file, and no shipped profile of that name. "
+        "Did you mean 'gate.yaml'? Shipped: default, mobile, safety-critical, server."
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "near"),
     [

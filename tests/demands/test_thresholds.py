@@ -474,9 +474,21 @@ def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("max_drop: -0.1", "max_drop: got -0.1. Allowed: at least 0.0."),
-        ("max_drop: 2%", "max_drop: got text '2%'. Allowed: a number."),
-        ("max_relative_drop: 2 percent", "max_relative_drop: got text '2 percent'. Allowed: a number."),
+        ("max_drop: -0.1", "max_drop: got -0.1. Allowed: at least 0."),
+        (
+            "max_drop: 2%",
+            "max_drop: got text '2%'. Allowed: a number; max_relative_drop takes a percentage.",
+        ),
+        (
+            "max_relative_drop: 2 percent",
+            "max_relative_drop: got text '2 percent'. Allowed: a number from 0, or a percentage such as 2%.",
+        ),
+        (
+            "max_relative_drop: x%",
+            "max_relative_drop: got text 'x%'. Allowed: a number from 0, or a percentage such as 2%.",
+        ),
+        ("max_relative_drop: [2]", "max_relative_drop: got a list. Allowed: a number."),
+        ("max_drop: .nan", "max_drop: got nan. Allowed: a finite number."),
         ("max_relative_drop: -2%", "max_relative_drop: got text '-2%'. Allowed: at least 0."),
     ],
 )
@@ -484,6 +496,61 @@ def test_drops_that_are_none(read, entry, message):
     with pytest.raises(ThresholdError) as caught:
         read(f"schema: 1\ndimensions:\n  accuracy: {{{entry}}}\n")
     assert str(caught.value) == f"thresholds/gate.yaml:3: dimensions.accuracy.{message}"
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "meant"),
+    [
+        ("accuracy", "max_drop: 2", " Did you mean 0.02?"),
+        ("accuracy", "max_drop: 1.0", " Did you mean 0.01?"),
+        ("accuracy", "max_relative_drop: 5", " Did you mean 0.05?"),
+        ("accuracy", "max_relative_drop: 100%", " Did you mean 0.01?"),
+        ("corruption_robustness", "max_relative_drop: 200", ""),
+    ],
+)
+def test_drops_that_leave_nothing(read, name, entry, meant):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"schema: 1\ndimensions:\n  {name}: {{{entry}}}\n")
+    assert str(caught.value) == (
+        f"thresholds/gate.yaml:3: {name} {entry.replace(':', '')} would always be met: "
+        f"a drop of 1 leaves nothing.{meant}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("parameters", "max_drop: 2"),
+        ("calibration_error", "max_relative_drop: 150%"),
+        ("corruption_robustness", "max_drop: 1"),
+        ("accuracy", "max_relative_drop: 99%"),
+    ],
+)
+def test_drops_that_may_be_meant(read, name, entry):
+    assert len(read(f"schema: 1\ndimensions:\n  {name}: {{{entry}}}\n").demands) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("uncertain: maybe", "uncertain: got text 'maybe'. Allowed: point, fail, allow."),
+        (
+            "uncertain: fails",
+            "uncertain: got text 'fails'. Allowed: point, fail, allow. Did you mean 'fail'?",
+        ),
+        ("uncertain: 1", "uncertain: got 1. Allowed: point, fail, allow."),
+        ("confidence: 95", "confidence: got 95. Allowed: a number from 0.5 to 0.9999; 95 % is 0.95."),
+        ("confidence: 0.4", "confidence: got 0.4. Allowed: a number from 0.5 to 0.9999."),
+        ("confidence: 1", "confidence: got 1. Allowed: a number from 0.5 to 0.9999."),
+        ("confidence: 95%", "confidence: got text '95%'. Allowed: a number from 0.5 to 0.9999; 95% is 0.95."),
+        ("confidence: high", "confidence: got text 'high'. Allowed: a number from 0.5 to 0.9999."),
+        ("confidence: true", "confidence: got true. Allowed: a number."),
+    ],
+)
+def test_policies_that_are_none(read, entry, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"schema: 1\n{entry}\ndimensions:\n  accuracy: {{min: 0.5}}\n")
+    assert str(caught.value) == f"thresholds/gate.yaml:2: {message}"
 
 
 def test_a_relative_drop_in_percent(read):
