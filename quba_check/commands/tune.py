@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quba_check.protocol.settings import ProtocolName
     from quba_check.tuning.floors import Floor
 
+SUFFIXES = (".yaml", ".yml")
 Z = 1.645
 """Standard errors that a tuned limit lies below the value: a redrawn run of the same model fails in 5 %."""
 
@@ -41,28 +42,33 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--percentile", type=number_within(0, 100), metavar="P", help="what P %% of a population do not reach"
     )
-    parser.add_argument(
-        "--population", default="published", metavar="NAME", help="which (default: published)"
-    )
+    parser.add_argument("--population", metavar="NAME", help="which, for --percentile (default: published)")
     parser.add_argument("--like", metavar="ID", help="the values of a published model")
     parser.set_defaults(command=_tune)
 
 
 def _tune(options: argparse.Namespace) -> int:
+    from quba_check.reports.files import write_text
     from quba_check.tuning.threshold_text import difference, edited, written
 
-    floors, protocol = _floors(options)
     output: Path = options.output
+    if output.suffix not in SUFFIXES or output.is_dir():
+        what = "a folder" if output.is_dir() else f"'{output.name}'"
+        raise OptionError(
+            f"quba-check tune: --output: got {what}. "
+            f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
+        )
+    floors, protocol = _floors(options)
     if not output.exists():
         text = written(floors, name=output.stem, protocol=protocol)
-        _write(text, output)
+        write_text(text, output)
         sys.stdout.write(text)
         return 0
-    before = output.read_text(encoding="utf-8")
     kept = thresholds_at(output, published_suite_facts())
     _check_protocol(kept, protocol)
+    before = output.read_text(encoding="utf-8")
     after = edited(before, floors)
-    _write(after, output)
+    write_text(after, output)
     sys.stdout.write(difference(before, after, output) or f"{output}: nothing to change\n")
     return 0
 
@@ -90,10 +96,15 @@ def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName
         raise OptionError(
             "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID."
         )
+    if options.population is not None and options.percentile is None:
+        raise OptionError(
+            f"quba-check tune: --population: got '{options.population}' without --percentile, "
+            "which alone asks a population. Leave the option out, or say --percentile P."
+        )
     if options.like is not None:
         return published_floors(options.like), "released"
     if options.percentile is not None:
-        known = population(options.population)
+        known = population(options.population or "published")
         return percentile_floors(known, options.percentile), known.protocol
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
     for what, values in (
@@ -105,11 +116,10 @@ def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName
                 f"quba-check tune: the records differ in {what}: {listed(sorted(values))}. "
                 f"Allowed: records of one {what}."
             )
-    return floors_of(records, options.z), next(iter(records.values())).protocol
-
-
-def _write(text: str, path: Path) -> None:
-    from quba_check.reports.files import write_text
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(text, path)
+    floors = floors_of(records, options.z)
+    if not floors:
+        raise OptionError(
+            f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
+            "Allowed: records of runs that measured one dimension at least."
+        )
+    return floors, next(iter(records.values())).protocol

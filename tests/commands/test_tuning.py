@@ -20,6 +20,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
     Path("b.json").write_text(record(0.88).to_json(), encoding="utf-8")
     Path("released.json").write_text(record(protocol="released").to_json(), encoding="utf-8")
+    Path("empty.json").write_text(record(measurements={}).to_json(), encoding="utf-8")
+    suite = {"name": "mine", "root": "/data", "fingerprint": "1"}
+    Path("other.json").write_text(record(suite=suite).to_json(), encoding="utf-8")
+    Path("latin.yaml").write_bytes("# für".encode("latin-1"))
+    Path("folder.yaml").mkdir()
     Path("gate.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
     Path("hard.yaml").write_text(
         "schema: 1\nuncertain: fail\ndimensions: {accuracy: {min: 0.895}, parameters: {max: 5}}\n",
@@ -114,6 +119,47 @@ def test_power(run) -> None:
         (
             "tune a.json --z x -o x.yaml",
             "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 10.",
+        ),
+        (
+            "tune a.json -o folder.yaml",
+            "quba-check tune: --output: got a folder. Allowed: a file name that ends in .yaml or .yml.",
+        ),
+        (
+            "tune a.json -o x.json",
+            "quba-check tune: --output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
+        ),
+        (
+            "tune a.json -o gate.yaml/x.yaml",
+            "gate.yaml/x.yaml: cannot be written (File exists). "
+            "Allowed: a file in a folder that you may write to.",
+        ),
+        (
+            "tune a.json -o latin.yaml",
+            "latin.yaml:1: the file is not UTF-8 text, got the byte 0xfc.",
+        ),
+        (
+            "tune empty.json a.json -o x.yaml",
+            "quba-check tune: empty.json, a.json: no dimension has a value over all images in every record. "
+            "Allowed: records of runs that measured one dimension at least.",
+        ),
+        (
+            "tune a.json other.json -o x.yaml",
+            "quba-check tune: the records differ in suite: mine, tiny. Allowed: records of one suite.",
+        ),
+        (
+            "tune --like ResNet50 --population demo -o x.yaml",
+            "quba-check tune: --population: got 'demo' without --percentile, which alone asks a population. "
+            "Leave the option out, or say --percentile P.",
+        ),
+        (
+            "power gate.yaml --images 9 --record releasd.json",
+            "releasd.json: there is no such file. Allowed: a file that --quba-report wrote. "
+            "Did you mean 'released.json'?",
+        ),
+        (
+            "what-if gate.yaml",
+            "quba-check what-if: got 0 records and 1 threshold files. Allowed: at least one of each, such as "
+            "quba-check what-if run.json thresholds/*.yaml.",
         ),
         (
             "power gate.yaml --images 0",
