@@ -58,6 +58,10 @@ class Controller:
         report = self._run.options.report
         if report is None or self._config.option.collectonly:
             return
+        if report.is_dir():
+            raise pytest.UsageError(
+                f"--quba-report: {report} is a folder. Allowed: a file name that ends in .json."
+            )
         try:
             report.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=report.parent):

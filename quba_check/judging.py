@@ -139,9 +139,17 @@ class Judge:
     ) -> Drop | Unmeasurable:
         """How much worse a value is than the baseline's, where the two may be compared."""
         suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
-        others = differing(baseline.record, evaluation.protocol.name, suite)
+        options = self._run.options
+        others = differing(
+            baseline.record, evaluation.protocol.name, suite, limit=options.limit, seed=options.seed
+        )
         if others:
-            reason = f"{baseline.file} cannot be its baseline: it differs in {listed(others)}"
+            reason = (
+                f"{baseline.file} cannot be its baseline: it differs in {listed(others)}. "
+                "Allowed: a record of the same protocol, images and classes"
+            )
+            if options.early_stop:
+                reason += ", of a run with --quba-early-stop, which looks at them in another order"
             return Unmeasurable(found.dimension, reason)
         relative = demand.bound == "max_relative_drop"
         return drop(baseline, found, demand.part, demand.better, relative=relative)

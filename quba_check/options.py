@@ -168,13 +168,13 @@ def _one_of(
 
 
 def _is_cuda(text: str) -> bool:
-    return text.startswith("cuda:") and text[5:].isdigit()
+    return text.startswith("cuda:") and text[5:].isdecimal()
 
 
 def _whole(flag: str, got: Any, least: int, default: int | None, *, auto: bool = False) -> int | None:
     if got is None or got == "" or (auto and got == "auto"):
         return default
-    if not str(got).isdigit() or int(got) < least:
+    if not str(got).isdecimal() or int(got) < least:
         words = f"auto, or a whole number from {least}" if auto else f"a whole number from {least}"
         raise OptionError(f"{flag}: got '{got}'. Allowed: {words}.")
     return int(got)

@@ -252,12 +252,17 @@ class Run:
         if path is None:
             return None
         shown = path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else str(path)
-        return stored_run(path, shown, read_record(path), self.store)
+        return stored_run(path, shown, read_record(path, f"--quba-baseline: {shown}"), self.store)
 
     @property
     def baseline_notes(self) -> tuple[str, ...]:
-        """What reports say of the baseline: that it fails demands of its own."""
-        if self.baseline is None or not self.baseline.failed:
+        """What reports say of the baseline: that it fails demands of its own, or that no demand needs it."""
+        if self.baseline is None:
+            return ()
+        if not any(demand.needs_baseline for read in self._thresholds.values() for demand in read.demands):
+            nothing = "no demand says max_drop or max_relative_drop"
+            return (f"the baseline {self.baseline.file} has no part in this run: {nothing}",)
+        if not self.baseline.failed:
             return ()
         return (
             f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",

@@ -134,7 +134,7 @@ def test_population_of_what_is_no_record(tmp_path, capsys):
     assert said(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
         4,
         "",
-        f"ERROR: {tmp_path / 'no.json'}: cannot be read: No such file or directory.\n",
+        f"ERROR: {tmp_path / 'no.json'}: there is no such file. Allowed: a file that --quba-report wrote.\n",
     )
 
 

@@ -97,6 +97,13 @@ def test_auto_is_a_batch_size() -> None:
         ),
         ("quba_workers", "-1", "--quba-workers: got '-1'. Allowed: a whole number from 0."),
         ("quba_limit", "0", "--quba-limit: got '0'. Allowed: a whole number from 1."),
+        ("quba_limit", "²", "--quba-limit: got '²'. Allowed: a whole number from 1."),
+        ("quba_seed", "-1", "--quba-seed: got '-1'. Allowed: a whole number from 0."),
+        (
+            "quba_device",
+            "cuda:²",
+            "--quba-device: unknown 'cuda:²'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cuda:1'?",
+        ),
         ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
     ],

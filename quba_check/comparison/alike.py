@@ -23,7 +23,7 @@ def check_alike(before: Record, after: Record, first: str, second: str) -> None:
     Raises:
         UserError: they differ in protocol, suite, class list or images.
     """
-    found = differing(before, after.protocol, after.suite)
+    found = differing(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
     if found:
         raise UserError(
             f"{first} and {second} cannot be compared: they differ in {listed(found)}. "
@@ -31,10 +31,20 @@ def check_alike(before: Record, after: Record, first: str, second: str) -> None:
         )
 
 
-def differing(before: Record, protocol: ProtocolName, suite: SuiteRow) -> list[str]:
-    """What a record differs in from a run of a protocol on a suite, in words; empty where it may be compared.
+def differing(
+    before: Record, protocol: ProtocolName, suite: SuiteRow, *, limit: int | None, seed: int
+) -> list[str]:
+    """What a record differs in from a run, in words; empty where the two may be compared.
 
-    Only views that both looked at are held against each other.
+    Only views that both looked at are held against each other. Where they are of other images, an option that
+    drew others is named too.
+
+    Args:
+        before: the record.
+        protocol: of the run.
+        suite: of the run.
+        limit: images of a set that the run looked at at most; None: all.
+        seed: the run's.
     """
     found = []
     ours = before.suite
@@ -48,8 +58,18 @@ def differing(before: Record, protocol: ProtocolName, suite: SuiteRow) -> list[s
         found.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
     others = _other_images(ours, suite)
     if others:
-        found.append(f"images of {listed(others, NAMED)}")
+        found.append(f"images of {listed(others, NAMED)}{_drawn(before, limit, seed)}")
     return found
+
+
+def _drawn(before: Record, limit: int | None, seed: int) -> str:
+    """Why two runs on one suite looked at other images, where their options tell."""
+    if before.limit != limit:
+        ours, theirs = ("no limit" if number is None else f"{number:,}" for number in (before.limit, limit))
+        return f" (--quba-limit: {ours} and {theirs})"
+    if limit is not None and before.environment.seed != seed:
+        return f" (--quba-seed: {before.environment.seed} and {seed})"
+    return ""
 
 
 def _other_images(ours: SuiteRow, theirs: SuiteRow) -> list[str]:

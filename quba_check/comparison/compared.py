@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from quba_check.comparison.alike import check_alike
 from quba_check.comparison.change import Change, Side, difference
 from quba_check.comparison.images import PerImage
+from quba_check.errors import UserError
 from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
 from quba_check.protocol.confidence import CONFIDENCE
 from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
@@ -54,15 +55,21 @@ def compared(before: StoredRun, after: StoredRun) -> Comparison:
     """What changed from one run to the other.
 
     Raises:
-        UserError: they are of different protocols, suites or class lists.
+        UserError: they are of different protocols, suites or class lists, or have no value in common.
     """
     check_alike(before.record, after.record, before.file, after.file)
+    changes = tuple(_changes(before, after))
+    if not changes:
+        raise UserError(
+            f"{before.file} and {after.file} cannot be compared: no dimension has a value in both. "
+            "Allowed: two runs that measured one dimension at least on all of its images."
+        )
     return Comparison(
         before=_side_row(before),
         after=_side_row(after),
         suite=after.record.suite.name,
         protocol=after.record.protocol,
-        changes=tuple(_changes(before, after)),
+        changes=changes,
         notes=tuple(_notes(before, after)),
     )
 

@@ -39,5 +39,8 @@ def _read(path: Path, shown: str, record: Record) -> PerImage:
     try:
         content = path.read_bytes()
     except OSError as why:
-        raise UserError(f"{shown}: cannot be read: {why.strerror}.") from why
+        raise UserError(
+            f"{shown}: cannot be read ({why.strerror}). "
+            "Allowed: a file that you may read, or the record alone."
+        ) from why
     return PerImage.from_bytes(content, shown, record)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from quba_check.errors import UserError
+from quba_check.errors import UserError, nearest
 from quba_check.protocol.record import Record
+from quba_check.reports.mistakes import first_mistake
 
 SCHEMA = 1
+SUFFIX = ".json"
 IMAGES = ".npz"
 """What stands in place of `.json` in the name of the file beside a record (`comparison.images`)."""
-_ALLOWED = "Allowed: a file that --quba-report wrote."
 
 
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
@@ -52,10 +53,16 @@ def write_images(content: bytes | None, record: Path) -> None:
         UserError: the file cannot be written.
     """
     path = record.with_suffix(IMAGES)
-    if content is None:
-        path.unlink(missing_ok=True)
-    else:
+    if content is not None:
         _write(content, path)
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as why:
+        raise UserError(
+            f"{path}: is of another run and cannot be removed ({why.strerror}). "
+            "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+        ) from why
 
 
 def write_text(text: str, path: Path) -> None:
@@ -74,31 +81,45 @@ def _write(content: bytes, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(content, path)
     except OSError as why:
-        raise UserError(f"{path}: cannot be written: {why.strerror}.") from why
+        raise UserError(
+            f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
+        ) from why
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, shown: str | None = None) -> Record:
     """Read a record that this or an earlier version wrote.
+
+    Args:
+        path: the file.
+        shown: how messages call it; its path where that is None.
 
     Raises:
         UserError: the file cannot be read or is no record.
     """
+    where = shown or str(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as why:
+        raise UserError(f"{where}: there is no such file. {_allowed(path)}") from why
     except OSError as why:
-        raise UserError(f"{path}: cannot be read: {why.strerror}.") from why
-    except ValueError as why:
-        raise UserError(f"{path}: not a record: it is not JSON. {_ALLOWED}") from why
+        raise UserError(f"{where}: cannot be read ({why.strerror}). {_allowed(path)}") from why
+    except (ValueError, RecursionError) as why:
+        raise UserError(f"{where}: not a record: it is not JSON. {_allowed(path)}") from why
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise UserError(f"{path}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
+        raise UserError(f"{where}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        first = why.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        what = f"{where}: {first['msg']}" if where else "it is not a JSON object"
-        raise UserError(f"{path}: not a record: {what}. {_ALLOWED}") from why
+        raise UserError(f"{where}: not a record: {first_mistake(why, content)}. {_allowed(path)}") from why
+
+
+def _allowed(path: Path) -> str:
+    """The end of a message about a file that is no record: what is one, and the nearest beside it."""
+    beside = path.parent.glob(f"*{SUFFIX}") if path.parent.is_dir() else ()
+    others = sorted(file.stem for file in beside if file.is_file() and file != path)
+    near = nearest(path.stem, others)
+    return "Allowed: a file that --quba-report wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
 
 
 def _plain(name: str) -> str:

@@ -210,8 +210,18 @@ def test_spoil():
     result = judge("thresholds/x.yaml", "test_spoil.py", "--quba-report=out/record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "13 of 13 demands passed" in result.outlines
-    assert f"ERROR: {path.parent}/out/record.json: cannot be written: File exists." in result.outlines
+    assert (
+        f"ERROR: {path.parent}/out/record.json: cannot be written (File exists). "
+        "Allowed: a file in a folder that you may write to."
+    ) in result.outlines
     assert result.errlines == []
+
+
+def test_report_that_is_a_folder(said, folder: Path) -> None:
+    (folder / "runs.json").mkdir()
+    assert said("--quba-report=runs.json") == (
+        f"--quba-report: {folder}/runs.json is a folder. Allowed: a file name that ends in .json."
+    )
 
 
 def test_report_of_another_kind(said) -> None:

@@ -81,8 +81,58 @@ def test_a_baseline_of_other_images(other: Judge) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
     assert run(other, "net", "--quba-baseline=net.json").ret == 1
     assert messages(other)[0].splitlines()[0] == (
-        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of clean"
+        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of "
+        "clean. Allowed: a record of the same protocol, images and classes"
     )
+
+
+def test_a_baseline_under_another_limit(other: Judge) -> None:
+    assert run(other, "net", "--quba-baseline=net.json", "--quba-limit=6").ret == 1
+    assert messages(other)[0].splitlines()[0] == (
+        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of clean "
+        "(--quba-limit: no limit and 6). Allowed: a record of the same protocol, images and classes"
+    )
+
+
+def test_a_baseline_beside_early_stop(other: Judge) -> None:
+    content = other.record("net.json")
+    content["suite"]["contents"]["clean"] = "0" * 32
+    other.write("net.json", json.dumps(content))
+    assert run(other, "net", "--quba-baseline=net.json", "--quba-early-stop").ret == 1
+    assert messages(other)[0].splitlines()[0] == (
+        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of "
+        "clean. Allowed: a record of the same protocol, images and classes, of a run with --quba-early-stop, "
+        "which looks at them in another order"
+    )
+
+
+def test_a_baseline_that_nothing_is_compared_with(other: Judge) -> None:
+    assert other("plain.yaml", "--quba-report=record.json", "--quba-baseline=net.json").ret == 0
+    assert other.record()["notes"] == [
+        "the baseline net.json has no part in this run: no demand says max_drop or max_relative_drop"
+    ]
+    other.write("drops.yaml", DROPS)
+    run(other, "net", "--quba-baseline=net.json")
+    assert other.record()["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (
+            "nett.json",
+            "there is no such file. Allowed: a file that --quba-report wrote. Did you mean 'net.json'?",
+        ),
+        (
+            "drops.yaml",
+            "not a record: it is not JSON. Allowed: a file that --quba-report wrote.",
+        ),
+    ],
+)
+def test_a_baseline_that_is_no_record(other: Judge, file: str, message: str) -> None:
+    result = run(other, "net", f"--quba-baseline={file}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert usage_error(result) == f"--quba-baseline: {file}: {message}"
 
 
 def test_a_baseline_of_the_other_protocol(other: Judge) -> None:

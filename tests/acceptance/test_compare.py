@@ -46,6 +46,38 @@ def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
     assert all((folder / "net.json").exists() and name.startswith("val/") for name in clean.names)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "compare net.json othr.json",
+            "othr.json: there is no such file. Allowed: a file that --quba-report wrote. "
+            "Did you mean 'other.json'?",
+        ),
+        (
+            "compare net.npz other.json",
+            "net.npz: not a record: it is not JSON. Allowed: a file that --quba-report wrote. "
+            "Did you mean 'net.json'?",
+        ),
+        (
+            "compare net.json other.json --flips few.yaml/x.csv",
+            "few.yaml/x.csv: cannot be written (File exists). "
+            "Allowed: a file in a folder that you may write to.",
+        ),
+    ],
+)
+def test_mistakes(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(words.split()) == 4
+    assert capsys.readouterr() == ("", f"ERROR: {message}\n")
+
+
 def test_an_unknown_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(folder / "net.json"), str(folder / "other.json"), "--format", "jsn"]) == 4
     assert capsys.readouterr().err == (

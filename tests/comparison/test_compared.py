@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from runs_compared import stored
+from tuned import record
 
 from quba_check.comparison.change import Side, difference, ratio
-from quba_check.comparison.compared import compared
+from quba_check.comparison.compared import StoredRun, compared
 from quba_check.comparison.flips import flips_csv
 from quba_check.errors import UserError
 from quba_check.metrics.estimate import Estimate
@@ -58,6 +59,10 @@ def test_what_is_not_drawn_is_the_same_or_not() -> None:
         ({"suite": SUITE | {"sample": "one"}}, "sampling of corruptions (all and one)"),
         ({"suite": SUITE | {"contents": {"clean": "x", "sketch": "y"}}}, "images of clean"),
         (
+            {"suite": SUITE | {"contents": {"clean": "x"}}, "limit": 5000},
+            "images of clean (--quba-limit: no limit and 5,000)",
+        ),
+        (
             {"protocol": "released", "suite": SUITE | {"classes": "b"}},
             "protocol (standard and released), class list",
         ),
@@ -70,6 +75,43 @@ def test_runs_that_say_nothing_of_each_other(changed: dict[str, object], words: 
     assert str(caught.value) == (
         f"a.json and b.json cannot be compared: they differ in {words}. "
         "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_the_seed_of_a_limit_is_named() -> None:
+    ours, theirs = ({**SUITE, "contents": {"clean": view}} for view in "ab")
+    seeds = [record().environment.model_copy(update={"seed": seed}) for seed in (0, 1)]
+    with pytest.raises(UserError) as caught:
+        compared(
+            stored("a.json", RIGHT, suite=ours, limit=9, environment=seeds[0]),
+            stored("b.json", RIGHT, suite=theirs, limit=9, environment=seeds[1]),
+        )
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: they differ in images of clean (--quba-seed: 0 and 1). "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_records_of_earlier_versions_tell_of_all_sets_together() -> None:
+    sets = {"clean": {"images": 3}}
+    with pytest.raises(UserError) as caught:
+        compared(
+            stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
+            stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
+        )
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: they differ in images of clean. "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_runs_without_a_value_in_common() -> None:
+    nothing = record(measurements={"shape_bias": {"not_measured": True}})
+    with pytest.raises(UserError) as caught:
+        compared(stored("a.json", RIGHT), StoredRun("b.json", nothing))
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: no dimension has a value in both. "
+        "Allowed: two runs that measured one dimension at least on all of its images."
     )
 
 

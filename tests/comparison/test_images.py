@@ -114,8 +114,11 @@ def test_a_damaged_file(content: bytes) -> None:
 
 def test_a_cut_file() -> None:
     content = PerImage({"fog": {"clean": np.arange(50.0)}}).to_bytes(record())
-    with pytest.raises(UserError, match=r"^a\.npz: not a file of answers by image\."):
+    with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content[: len(content) // 2], "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
 
 
 def test_a_file_of_a_later_version() -> None:
@@ -124,6 +127,20 @@ def test_a_file_of_a_later_version() -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(file.getvalue(), "a.npz")
     assert str(caught.value) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.npz").touch()
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UserError) as caught:
+        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
+    assert str(caught.value) == (
+        "a.npz: cannot be read (Permission denied). Allowed: a file that you may read, or the record alone."
+    )
 
 
 def test_where_answers_are_looked_for(tmp_path: Path) -> None:

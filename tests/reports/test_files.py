@@ -7,7 +7,7 @@ import pytest
 
 from quba_check.errors import UserError
 from quba_check.protocol.record import Record
-from quba_check.reports.files import read_record, record_paths, write_record, write_text
+from quba_check.reports.files import read_record, record_paths, write_images, write_record, write_text
 
 
 def record(name="resnet50", protocol="standard", fingerprint="0123456789abcdef"):
@@ -73,7 +73,10 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(UserError) as raised:
         write_text("new", path)
-    assert str(raised.value) == f"{path}: cannot be written: No space left on device."
+    assert str(raised.value) == (
+        f"{path}: cannot be written (No space left on device). "
+        "Allowed: a file in a folder that you may write to."
+    )
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
 
@@ -86,11 +89,10 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
     [
         ("{", f"not a record: it is not JSON. {ALLOWED}"),
         ('{"schema": 2}', "schema 2 is newer than this version reads. Allowed: 1."),
-        ('{"schema": 1}', f"not a record: model: Field required. {ALLOWED}"),
-        (
-            "[]",
-            f"not a record: it is not a JSON object. {ALLOWED}",
-        ),
+        ('{"schema": 1}', f"not a record: the key 'model' is missing. {ALLOWED}"),
+        ("[]", f"not a record: it is not a JSON object. {ALLOWED}"),
+        ("[" * 100_000, f"not a record: it is not JSON. {ALLOWED}"),
+        ('{"schema": "x"}', f"not a record: schema: got 'x'. {ALLOWED}"),
     ],
 )
 def test_files_that_are_no_record(tmp_path, text, message):
@@ -101,7 +103,73 @@ def test_files_that_are_no_record(tmp_path, text, message):
     assert str(raised.value) == f"{path}: {message}"
 
 
-def test_no_file(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("protocol", "fast", "protocol: got 'fast'"),
+        ("limit", 1.5, "limit: got 1.5"),
+        ("environment", True, "environment: got true"),
+        ("suite", None, "suite: got null"),
+        ("model", [], "model: got a list"),
+        ("measurements", {"accuracy": {}}, "measurements.accuracy: the key 'value' is missing"),
+        (
+            "measurements",
+            {"accuracy": {"value": "high", "unit": "ratio"}},
+            "measurements.accuracy.value: got 'high'",
+        ),
+        ("verdicts", [{"id": {}}], "verdicts.0.id: got keys with values"),
+        ("notes", ["x", "y" * 99, 3], "notes.2: got 3"),
+        ("interrupted", "y" * 99, f"interrupted: got '{'y' * 39}"),
+    ],
+)
+def test_records_with_a_mistake(tmp_path, key, value, message):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {key: value}))
     with pytest.raises(UserError) as raised:
-        read_record(tmp_path / "r.json")
-    assert str(raised.value) == f"{tmp_path / 'r.json'}: cannot be read: No such file or directory."
+        read_record(path, "mine")
+    assert str(raised.value) == f"mine: not a record: {message}. {ALLOWED}"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("demmo.json", " Did you mean 'demo.json'?"),
+        ("demo.jsn", " Did you mean 'demo.json'?"),
+        ("DEMO.json", " Did you mean 'demo.json'?"),
+        ("nosuch.json", ""),
+        ("gone/demo.json", ""),
+    ],
+)
+def test_no_file(tmp_path, name, near):
+    (tmp_path / "demo.json").touch()
+    (tmp_path / "nosuch.yaml").touch()
+    (tmp_path / "nosuche.json").mkdir()
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path / name)
+    assert str(raised.value) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
+
+
+def test_a_file_that_stands_beside_a_record(tmp_path):
+    (tmp_path / "demo.json").touch()
+    (tmp_path / "demo.npz").write_bytes(b"PK\x83")
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path / "demo.npz", "demo.npz")
+    assert str(raised.value) == (
+        f"demo.npz: not a record: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
+    )
+
+
+def test_a_folder_is_no_record(tmp_path):
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path, "runs")
+    assert str(raised.value) == f"runs: cannot be read (Is a directory). {ALLOWED}"
+
+
+def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
+    (tmp_path / "r.npz").mkdir()
+    with pytest.raises(UserError) as raised:
+        write_images(None, tmp_path / "r.json")
+    assert str(raised.value) == (
+        f"{tmp_path}/r.npz: is of another run and cannot be removed (Is a directory). "
+        "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    )

@@ -276,6 +276,18 @@ MISTAKES = {
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
         "6: sets.corruptions: beside generate only encode and sample may stand, got path.",
     ),
+    "a sample of another set": (
+        "sets:\n  clean: {reader: folder, path: val, sample: one}\n",
+        "5: sets.clean: unknown key 'sample'. Allowed: reader, path, expected, prepared, space, partial.",
+    ),
+    "a sample of nothing": (
+        "sets:\n" + CLEAN + "  corruptions: {sample: one}\n",
+        "6: sets.corruptions: got sample. Allowed: reader and path, or generate: from clean.",
+    ),
+    "a sample that is a number": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: 1}\n",
+        "6: sets.corruptions.sample: got 1. Allowed: one, all.",
+    ),
     "an unknown sample": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: on}\n",
         "6: sets.corruptions.sample: got text 'on'. Allowed: one, all. Did you mean 'one'?",
