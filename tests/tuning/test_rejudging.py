@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from tuned import record, thresholds
 
@@ -45,7 +47,22 @@ def test_a_value_of_some_images_is_not_judged_by_another_bound():
 def test_a_grade_with_dimensions_missing_is_none():
     (verdict,) = rejudged(record(), thresholds("quba: {min_grade: C}")).verdicts
     assert verdict.outcome == "unmeasurable"
-    assert verdict.reason.startswith("not graded: missing adversarial_robustness")
+    assert verdict.reason == (
+        "not graded: missing adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    )
+
+
+def test_a_value_that_is_no_number_cannot_be_graded():
+    rows = {**record().measurements}
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"value": math.inf})
+    (verdict,) = rejudged(record(measurements=rows), thresholds("quba: {min_score: 0}")).verdicts
+    assert verdict.reason == ("values: accuracy is not a number to score, got inf. Allowed: a finite number.")
+
+
+def test_a_part_that_the_record_does_not_have():
+    text = "dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}"
+    (verdict,) = rejudged(record(), thresholds(text)).verdicts
+    assert verdict.reason == "corruption_robustness has no part 'snow' here. Measured: fog."
 
 
 def test_a_grade_of_generated_corruptions_says_so():
