@@ -45,7 +45,7 @@ def check_goes_together(thresholds: Thresholds) -> None:
     """Early stopping asks what the value over all images would be; policies about noise ask something else.
 
     Raises:
-        OptionError: the file has such a policy.
+        OptionError: the file has such a policy, or bounds drops.
     """
     if thresholds.policy.uncertain != "point":
         raise OptionError(
@@ -53,6 +53,13 @@ def check_goes_together(thresholds: Thresholds) -> None:
             f"uncertain: {thresholds.policy.uncertain} in {thresholds.shown}. Leave the option out, or state "
             "uncertain: point."
         )
+    for demand in thresholds.demands:
+        if demand.needs_baseline:
+            raise OptionError(
+                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.place}) is "
+                "counted from a baseline, image by image. Leave the option out, or keep drops in a file of "
+                "their own."
+            )
 
 
 class EarlyStop:

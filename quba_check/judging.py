@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.alike import differing
-from quba_check.comparison.baseline import drop
+from quba_check.comparison.baseline import drop, side_of, unlike
 from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.early_stop import EarlyStop, Stopped
-from quba_check.errors import QubaError, UserError, listed
+from quba_check.errors import QubaError, UserError
 from quba_check.gate import Held, doubt, judge, judge_stopped
 from quba_check.grading import grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
@@ -140,19 +139,22 @@ class Judge:
         """How much worse a value is than the baseline's, where the two may be compared."""
         suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
         options = self._run.options
-        others = differing(
-            baseline.record, evaluation.protocol.name, suite, limit=options.limit, seed=options.seed
+        return unlike(
+            baseline,
+            found.dimension,
+            evaluation.protocol.name,
+            suite,
+            limit=options.limit,
+            seed=options.seed,
+        ) or drop(
+            baseline,
+            found.dimension,
+            demand.part,
+            side_of(found, demand.part),
+            unit=demand.unit,
+            better=demand.better,
+            relative=demand.bound == "max_relative_drop",
         )
-        if others:
-            reason = (
-                f"{baseline.file} cannot be its baseline: it differs in {listed(others)}. "
-                "Allowed: a record of the same protocol, images and classes"
-            )
-            if options.early_stop:
-                reason += ", of a run with --quba-early-stop, which looks at them in another order"
-            return Unmeasurable(found.dimension, reason)
-        relative = demand.bound == "max_relative_drop"
-        return drop(baseline, found, demand.part, demand.better, relative=relative)
 
     def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
         """The doubts of the other blocking demands of the file that were selected, as they are asked for."""

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quba_check.commands.console import plain_console
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.reports.comparison import FORMATS
-
-WIDTH = 200
-"""Columns that no table fills: a terminal may wrap a line, but no number is cut."""
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -32,8 +30,6 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from quba_check.comparison.compared import compared
     from quba_check.comparison.flips import flips_csv
     from quba_check.comparison.stored import stored_run
@@ -55,5 +51,4 @@ def _compare(options: argparse.Namespace) -> None:
         text, count = flips_csv(before, after)
         write_text(text, options.flips)
         sys.stderr.write(f"{options.flips}: {count:,} flipped images\n")
-    console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
-    sys.stdout.write(comparison_text(found, options.format, console, parts=options.parts))
+    sys.stdout.write(comparison_text(found, options.format, plain_console(), parts=options.parts))

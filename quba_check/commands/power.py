@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from quba_check.commands.console import plain_console
 from quba_check.commands.parser import whole_number
 from quba_check.commands.threshold_files import (
-    plain_console,
     published_suite_facts,
     suite_facts,
     thresholds_at,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from quba_check.demands.demand import Thresholds
     from quba_check.protocol.facts import SuiteFacts
     from quba_check.protocol.record import Record
@@ -46,10 +43,3 @@ def published_suite_facts() -> SuiteFacts:
     from quba_check.suites.places import published_facts
 
     return published_facts()
-
-
-def plain_console() -> Console:
-    """A console that changes nothing in what is printed, and wraps only for a terminal."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())

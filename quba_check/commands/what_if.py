@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from quba_check.commands.threshold_files import plain_console, suite_facts, thresholds_at
+from quba_check.commands.console import plain_console
+from quba_check.commands.threshold_files import suite_facts, thresholds_at
 from quba_check.errors import OptionError
 
 
@@ -21,6 +22,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="records (.json) and threshold files (.yaml)"
     )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="RECORD.json", help="run that max_drop and max_relative_drop look at"
+    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
     parser.set_defaults(command=_what_if)
 
 
@@ -28,6 +33,9 @@ def _what_if(options: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
+    from quba_check.comparison.compared import StoredRun
+    from quba_check.comparison.stored import stored_run
+    from quba_check.engine.store import default_root
     from quba_check.reports.files import read_record
     from quba_check.reports.judged import word
     from quba_check.reports.styles import STYLES
@@ -41,9 +49,20 @@ def _what_if(options: argparse.Namespace) -> int:
             "Allowed: at least one of each, such as quba-check what-if run.json thresholds/*.yaml."
         )
     passes = True
+    store = options.store or default_root()
+
+    def stored(path: Path) -> StoredRun:
+        """A run; with its answers image by image only where drops are asked for."""
+        record = read_record(path)
+        return (
+            stored_run(path, str(path), record, store) if options.baseline else StoredRun(str(path), record)
+        )
+
+    baseline = stored(options.baseline) if options.baseline else None
     for path in records:
-        record = read_record(Path(path))
-        judged = [rejudged(record, thresholds_at(file, suite_facts(record))) for file in files]
+        run = stored(Path(path))
+        record = run.record
+        judged = [rejudged(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("demand", no_wrap=True)
         cells: dict[str, dict[str, Text]] = {}

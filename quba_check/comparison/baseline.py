@@ -1,40 +1,48 @@
-"""How much worse a measurement is than a stored one."""
+"""How much worse a value is than a stored one."""
 
 from __future__ import annotations
 
+from quba_check.comparison.alike import differing
 from quba_check.comparison.change import Side, difference, ratio
 from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.images import PerImage
+from quba_check.errors import listed
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import Better
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.measurement import Measurement, Unmeasurable
+from quba_check.protocol.record import SuiteRow
+from quba_check.protocol.settings import ProtocolName
 
 
 def drop(
-    baseline: StoredRun, measured: Measurement, part: str | None, better: Better, *, relative: bool
+    baseline: StoredRun,
+    dimension: str,
+    part: str | None,
+    after: Side | None,
+    *,
+    unit: str,
+    better: Better,
+    relative: bool,
 ) -> Drop | Unmeasurable:
     """How much worse a dimension or part is than the baseline's.
 
     Args:
         baseline: the stored run.
-        measured: the dimension now.
+        dimension: name of the dimension.
         part: name of the part; None for the dimension itself.
-        better: its good direction.
+        after: its value now; None where there is none.
+        unit: the unit of both.
+        better: the good direction.
         relative: as a share of the baseline's value, which must be above 0.
     """
-    name = measured.dimension if part is None else f"{measured.dimension}.{part}"
-    before = baseline.side(measured.dimension, part)
-    found = measured if part is None else measured.parts.get(part)
-    if before is None or found is None:
+    before = baseline.side(dimension, part)
+    if before is None or after is None:
         where = baseline.file if before is None else "this run"
-        return Unmeasurable(measured.dimension, f"{where} has no value of {name}", missing_data=True)
+        name = dimension if part is None else f"{dimension}.{part}"
+        return Unmeasurable(dimension, f"{where} has no value of {name}", missing_data=True)
     if relative and before.value <= 0:
-        return Unmeasurable(
-            measured.dimension, f"nothing is relative to the {before.value:g} of {baseline.file}"
-        )
-    limits = None if found.curve is None else found.curve.limits
-    after = Side(found.value, found.n, limits, PerImage.of(measured).deviations.get(name, {}))
+        return Unmeasurable(dimension, f"nothing is relative to the {before.value:g} of {baseline.file}")
     change = ratio(before, after) if relative else difference(before, after)
     gain, curve = change.value - relative, change.curve
     if curve is not None:
@@ -43,11 +51,41 @@ def drop(
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
     return Drop(
         value=0.0 - gain if better == "high" else gain,
-        unit=found.unit,
-        n=found.n,
+        unit=unit,
+        n=after.n,
         curve=curve,
         before=before.value,
         after=after.value,
         baseline=baseline.file,
         paired=change.paired,
+    )
+
+
+def side_of(measured: Measurement, part: str | None) -> Side | None:
+    """A measured dimension or part, to be held beside a stored one; None where there is no such part."""
+    found = measured if part is None else measured.parts.get(part)
+    if found is None:
+        return None
+    name = measured.dimension if part is None else f"{measured.dimension}.{part}"
+    limits = None if found.curve is None else found.curve.limits
+    return Side(found.value, found.n, limits, PerImage.of(measured).deviations.get(name, {}))
+
+
+def unlike(
+    baseline: StoredRun,
+    dimension: str,
+    protocol: ProtocolName,
+    suite: SuiteRow,
+    *,
+    limit: int | None,
+    seed: int,
+) -> Unmeasurable | None:
+    """Why a stored run is no baseline of a run; None where it is one. See `differing`."""
+    others = differing(baseline.record, protocol, suite, limit=limit, seed=seed)
+    if not others:
+        return None
+    return Unmeasurable(
+        dimension,
+        f"{baseline.file} cannot be its baseline: it differs in {listed(others)}. "
+        "Allowed: a record of the same protocol, images and classes",
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quba_check.metrics import limits
 from quba_check.metrics.differences import mcnemar, paired_shares, unpaired, unpaired_ratio
 from quba_check.metrics.estimate import Estimate
+from quba_check.metrics.limits import FEW_EVENTS
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 
 Z = np.array(SCORES)
@@ -104,14 +105,31 @@ def difference(before: Side, after: Side) -> Change:
 
 
 def ratio(before: Side, after: Side) -> Change:
-    """How a number changed: after / before, for a `before` above 0; see `difference`."""
+    """How a number changed: after / before, for a `before` above 0; see `difference`.
+
+    Near 0, where the logarithm of a number is far from normal, limits follow from those of each, which are
+    exact there, and are wider.
+    """
     value = after.value / before.value
-    if is_paired(before, after) and after.value > 0:
+    if is_paired(before, after) and not (is_near_zero(before) or is_near_zero(after)):
         return Change(value, _curve(limits.on_log_scale(after.estimate / before.estimate, Z)), True)
-    if before.limits is None or after.limits is None or after.value <= 0:
+    if before.limits is None or after.limits is None:
         return Change(value, None)
+    if after.value <= 0:
+        return Change(0.0, _curve(_of_nothing(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))))
     one, other = np.array(before.limits), np.array(after.limits)
     return Change(value, _curve(unpaired_ratio(before.value, one, after.value, other)))
+
+
+def is_near_zero(side: Side) -> bool:
+    """Whether a number is no further from 0 than a share of fewer than `FEW_EVENTS` hits."""
+    return bool(side.value <= side.estimate.standard_error * FEW_EVENTS**0.5)
+
+
+def _of_nothing(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
+    """Limits of after / before for an `after` of 0: each of the two spends half of the error (Bonferroni)."""
+    halved = limits.spent(np.maximum(Z, 0), 0.5)
+    return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
 
 
 def discordance(before: Side, after: Side) -> Discordance | None:

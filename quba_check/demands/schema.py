@@ -56,7 +56,13 @@ class PartEntry(Strict):
     max_relative_drop: Annotated[float, BeforeValidator(_is_a_share), Field(ge=0)] | None = Field(
         None,
         description="Worse than the baseline's value by at most this share of it, such as 0.02 or 2%.",
-        json_schema_extra={"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]},
+        json_schema_extra={
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"},
+                {"type": "null"},
+            ]
+        },
     )
     tier: Tier | None = Field(
         None, description="block (default): not met, the model is not released; warn and info only tell."

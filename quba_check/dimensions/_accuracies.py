@@ -51,13 +51,19 @@ class Ratio:
         return min(self.hits, int(np.count_nonzero(self.clean))) < limits.FEW_EVENTS
 
     @property
+    def has_few_misses(self) -> bool:
+        """Whether so little is wrong in both that the ratio seems to vary less than it does."""
+        wrong = len(self.right) - self.hits + len(self.clean) - int(np.count_nonzero(self.clean))
+        return wrong < limits.FEW_MISSES
+
+    @property
     def estimate(self) -> Estimate:
         """The ratio with its sampling error."""
         return Estimate.mean(self.right, self.sample) / Estimate.mean(self.clean, CLEAN)
 
     def limits(self, z: limits.Scores) -> limits.Limits:
         """Confidence limits at normal scores."""
-        if not self.has_few_hits:
+        if not (self.has_few_hits or self.has_few_misses):
             return limits.on_log_scale(self.estimate, z)
         others = int(np.count_nonzero(self.clean))
         return limits.exact_ratio(self.hits, len(self.right), others, len(self.clean), z)
@@ -146,16 +152,17 @@ def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     estimate = mean_of(part.estimate for part in parts)
     n = sum(len(part.right) for part in parts)
     found = limits.on_log_scale(estimate, Z)
-    if estimate.value**2 <= limits.FEW_EVENTS * estimate.standard_error**2:
+    near_zero = estimate.value**2 <= limits.FEW_EVENTS * estimate.standard_error**2
+    if near_zero or all(part.has_few_misses for part in parts):
         found = np.mean([part.limits(limits.spent(Z, 1 / len(parts))) for part in parts], axis=0)
     return Quantity(estimate.value, "ratio", n, curve(found), deviations=estimate.deviations)
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Geometric mean of ratios; with a component of few hits from limits of each (Bonferroni)."""
+    """Geometric mean of ratios; with a component of few hits, or few misses in all, from limits of each."""
     value = geometric_mean(part.value for part in parts)
     n = sum(len(part.right) for part in parts)
-    few = any(part.has_few_hits for part in parts)
+    few = any(part.has_few_hits for part in parts) or all(part.has_few_misses for part in parts)
     each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts] if few else []
     if value == 0:
         return Quantity(value, "ratio", n, curve(limits.geometric_mean(each)))

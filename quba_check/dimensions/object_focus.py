@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, ratios
+from quba_check.dimensions._accuracies import Ratio, Tables, Z, accuracy_on, curve, ratios
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import right_on, streamed_share
 from quba_check.metrics import limits
+from quba_check.metrics.differences import paired_shares, unpaired
+from quba_check.metrics.estimate import Estimate
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
@@ -65,7 +67,22 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         1 - lost.value,
         "fraction",
         len(predictions[SAME]) + len(predictions[RANDOM]),
-        curve(1 - limits.symmetric(lost, -Z)),
+        curve(_limits(found[SAME], found[RANDOM], lost)),
         deviations=lost.scaled(-1).deviations,
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )
+
+
+def _limits(same: Ratio, random: Ratio, lost: Estimate) -> limits.Limits:
+    """Limits of the value; with hardly a miss those of a difference of shares, which do not close up."""
+    misses = len(same.right) - same.hits + len(random.right) - random.hits
+    if misses >= limits.FEW_MISSES:
+        return 1 - limits.symmetric(lost, -Z)
+    if same.sample == random.sample:
+        gone, come = same.right & ~random.right, random.right & ~same.right
+        gain = paired_shares(int(np.count_nonzero(gone)), int(np.count_nonzero(come)), len(gone), Z)
+    else:
+        before, after = (limits.wilson(part.hits, len(part.right), Z) for part in (same, random))
+        gain = unpaired(same.hits / len(same.right), before, random.hits / len(random.right), after)
+    found: limits.Limits = 1 + gain / float(np.mean(same.clean))
+    return found

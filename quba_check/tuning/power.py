@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from quba_check.demands.demand import Demand, Thresholds
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.measurement_rows import MeasurementRow
-from quba_check.protocol.outcome_rows import outcome_of
 from quba_check.protocol.record import Record
 
 POWER = 0.8
@@ -44,15 +44,30 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
         record: a run whose standard errors are scaled by the square root of its clean images over `images`.
             Without one they are binomial at the bound; ratios as if their images were others than the clean
             ones, which is on the safe side, and errors of calibration, balance and score are not known.
+
+    Drops have the error of two runs on different images: runs on the same ones notice smaller drops. Without
+    a record that is known of what the file bounds by `min` too.
     """
-    accuracies = (float(demand.limit) for demand in thresholds.demands if demand.name == "accuracy[min]")
-    accuracy = next(accuracies, USUAL_ACCURACY)
+    least = {
+        demand.target: float(demand.limit)
+        for demand in thresholds.demands
+        if demand.bound == "min" and not isinstance(demand.limit, str)
+    }
+    accuracy = least.get("accuracy", USUAL_ACCURACY)
     found = []
     for demand in thresholds.demands:
-        if isinstance(demand.limit, str) or demand.needs_baseline:
+        if isinstance(demand.limit, str):
             continue
-        known = _scaled_error(demand, images, record) if record else _binomial_error(demand, images, accuracy)
-        found.append(_reach(demand, known, thresholds))
+        value = least.get(demand.target) if demand.needs_baseline else float(demand.limit)
+        if record:
+            value, error = _stored(demand, images, record)
+        else:
+            error = None if value is None else _binomial_error(demand, value, images, accuracy)
+        if error is not None and demand.needs_baseline:
+            error *= math.sqrt(2)
+            if demand.bound == "max_relative_drop":
+                error = error / value if value else None
+        found.append(_reach(demand, error, thresholds))
     return tuple(found)
 
 
@@ -80,21 +95,21 @@ def _scores(thresholds: Thresholds) -> tuple[float, float]:
             return often + shown, often - shown
 
 
-def _scaled_error(demand: Demand, images: int, record: Record) -> float | None:
+def _stored(demand: Demand, images: int, record: Record) -> tuple[float | None, float | None]:
+    """A run's value, and its standard error with another number of images."""
     rows = record.measurements
     row, clean = rows.get(demand.dimension), rows.get("accuracy")
     if not isinstance(row, MeasurementRow) or not isinstance(clean, MeasurementRow) or clean.n is None:
-        return None
-    whole = outcome_of(demand.dimension, row)
-    found = getattr(whole, "parts", {}).get(demand.part) if demand.part else whole
-    curve = getattr(found, "curve", None)
-    if curve is None:
-        return None
-    return float(curve.at(1) - curve.at(-1)) / 2 * math.sqrt(clean.n / images)
+        return None, None
+    found = row if demand.part is None else row.parts.get(demand.part)
+    if found is None or found.limits is None:
+        return None, None
+    curve = ConfidenceCurve(found.limits)
+    return found.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(clean.n / images)
 
 
-def _binomial_error(demand: Demand, images: int, accuracy: float) -> float | None:
-    limit = float(demand.limit)
+def _binomial_error(demand: Demand, limit: float, images: int, accuracy: float) -> float | None:
+    """Standard error of a value at a limit."""
     if demand.target in ("accuracy", "accuracy.top5", "shape_bias"):
         return math.sqrt(limit * (1 - limit) / images)
     if demand.unit == "ratio":

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from quba_check.comparison.baseline import drop, unlike
+from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.errors import ThresholdError, UserError
-from quba_check.gate import Verdict, doubt, judge
+from quba_check.gate import Held, Verdict, doubt, judge
 from quba_check.grading import grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Outcome, Unmeasurable
+from quba_check.protocol.measurement import Unmeasurable
 from quba_check.protocol.measurement_rows import NotMeasuredRow
 from quba_check.protocol.outcome_rows import outcome_of, values_of
-from quba_check.protocol.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,28 @@ class Rejudged:
         return all(verdict.row("").is_met for verdict in self.verdicts if verdict.demand.tier == "block")
 
 
-def rejudged(record: Record, thresholds: Thresholds) -> Rejudged:
-    """Judge a record by a threshold file.
+def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> Rejudged:
+    """Judge a stored run by a threshold file.
 
     Values, parts and their confidence limits are those of the record. The score of other weights or another
     population has no limits here, so that it is decided by itself.
 
     Args:
-        record: a stored run.
+        run: the run.
         thresholds: the file.
+        baseline: the run that its drops are counted from.
 
     Raises:
         ThresholdError: the file is about values of the other protocol.
     """
+    record = run.record
     if thresholds.protocol not in (None, record.protocol):
         raise ThresholdError(
             f"{thresholds.shown}: states protocol {thresholds.protocol}, but the values of "
             f"{record.model.name} are of protocol {record.protocol}. "
             f"Allowed: a file that states {record.protocol}, or no protocol."
         )
-    held = {demand: _held(demand, record, thresholds) for demand in thresholds.demands}
+    held = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
 
     def others(own: Demand) -> Iterable[float]:
@@ -69,7 +71,25 @@ def rejudged(record: Record, thresholds: Thresholds) -> Rejudged:
     )
 
 
-def _held(demand: Demand, record: Record, thresholds: Thresholds) -> Grade | Outcome:
+def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Held:
+    record = run.record
+    if demand.needs_baseline and baseline is not None:
+        return unlike(
+            baseline,
+            demand.dimension,
+            record.protocol,
+            record.suite,
+            limit=record.limit,
+            seed=record.environment.seed,
+        ) or drop(
+            baseline,
+            demand.dimension,
+            demand.part,
+            run.side(demand.dimension, demand.part),
+            unit=demand.unit,
+            better=demand.better,
+            relative=demand.bound == "max_relative_drop",
+        )
     if demand.dimension != QUBA:
         row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
         return outcome_of(demand.dimension, row)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from acceptance.runs import CLEAN_IMAGES, Judge, usage_error
+from acceptance.runs import CLEAN_IMAGES, Judge, Project, same_findings, usage_error
 
 from quba_check.comparison.images import PerImage
 from quba_check.protocol.record import Record
@@ -94,18 +95,6 @@ def test_a_baseline_under_another_limit(other: Judge) -> None:
     )
 
 
-def test_a_baseline_beside_early_stop(other: Judge) -> None:
-    content = other.record("net.json")
-    content["suite"]["contents"]["clean"] = "0" * 32
-    other.write("net.json", json.dumps(content))
-    assert run(other, "net", "--quba-baseline=net.json", "--quba-early-stop").ret == 1
-    assert messages(other)[0].splitlines()[0] == (
-        "accuracy drop could not be measured: net.json cannot be its baseline: it differs in images of "
-        "clean. Allowed: a record of the same protocol, images and classes, of a run with --quba-early-stop, "
-        "which looks at them in another order"
-    )
-
-
 def test_a_baseline_that_nothing_is_compared_with(other: Judge) -> None:
     assert other("plain.yaml", "--quba-report=record.json", "--quba-baseline=net.json").ret == 0
     assert other.record()["notes"] == [
@@ -149,3 +138,17 @@ def test_a_baseline_that_fails_its_own_demands(other: Judge) -> None:
     other("plain.yaml", "--quba-report=bad.json", model="nets:other")
     run(other, "net", "--quba-baseline=bad.json")
     assert "the baseline bad.json fails demands of its own: accuracy[min]" in other.record()["notes"]
+
+
+def test_workers_judge_drops_as_one_process_does(tmp_path: Path, tiny_data: Path) -> None:
+    project = Project.at(tmp_path / "project", tiny_data, PLAIN)
+    assert project.run("--quba-report=net.json").code == 0
+    (project.root / "thresholds" / "x.yaml").write_text(DROPS + "uncertain: fail\n", encoding="utf-8")
+    drops = ("--quba-baseline=net.json", "--quba-report=record.json")
+    assert project.run(*drops).code == 6
+    alone = project.record()
+    assert project.run(*drops, "-n2").code == 6
+    assert same_findings(project.record(), alone)
+    assert "  from 0.667 in net.json to 0.667, paired image by image" in [
+        line for row in alone["verdicts"] for line in row["message"].splitlines()
+    ]

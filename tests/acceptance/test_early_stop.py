@@ -129,3 +129,11 @@ def test_workers_leave_sets_as_early_as_one_process(judge_many: Judge, many: Pat
     rows = project.record()["verdicts"]
     assert {row["id"].partition("::")[2]: row["outcome"] for row in rows} == alone
     assert len(list((project.store / "predictions").rglob("*.safetensors"))) == made
+
+
+def test_drops_need_the_images_in_order(judge_many: Judge) -> None:
+    result = run(judge_many, "  accuracy: {min: 0.4, max_drop: 0.01}\n", "--quba-early-stop")
+    assert usage_error(result) == (
+        "--quba-early-stop: sees images in random order, but accuracy[max_drop] (thresholds/x.yaml:3) is "
+        "counted from a baseline, image by image. Leave the option out, or keep drops in a file of their own."
+    )

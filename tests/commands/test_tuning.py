@@ -52,6 +52,35 @@ def test_what_if(run) -> None:
     assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
 
 
+DROPS = "schema: 1\ndimensions: {accuracy: {min: 0.85, max_drop: 0.01, max_relative_drop: 5%}}\n"
+
+
+def test_what_if_counts_drops_from_a_baseline(run) -> None:
+    Path("drops.yaml").write_text(DROPS, encoding="utf-8")
+    assert run("what-if", "b.json", "drops.yaml", "--baseline", "a.json") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand                       drops.yaml\n"
+        "accuracy[min]                PASS >= 0.85\n"
+        "accuracy[max_drop]           FAIL drop <= 0.01\n"
+        "accuracy[max_relative_drop]  PASS relative drop <= 0.05\n"
+        "released                     no",
+        "",
+    )
+    assert "FAIL drop <= 0.01" in run("what-if", "b.json", "drops.yaml")[1]
+
+
+def test_power_of_drops(run) -> None:
+    Path("drops.yaml").write_text(DROPS, encoding="utf-8")
+    told = run("power", "drops.yaml", "--images", "4000", "--record", "a.json")[1]
+    assert told.splitlines()[2:] == [
+        "demand                       bound                  ±       blocked at  passed at",
+        "accuracy[min]                >= 0.85                0.0050  0.846       0.854",
+        "accuracy[max_drop]           drop <= 0.01           0.0071  0.0160      0.0040",
+        "accuracy[max_relative_drop]  relative drop <= 0.05  0.0079  0.0566      0.0434",
+    ]
+
+
 def test_tune_writes_and_then_edits(run) -> None:
     code, told, _ = run("tune", "a.json", "-o", "new/mine.yaml")
     assert code == 0

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from runs_compared import stored
 
-from quba_check.comparison.baseline import drop
+from quba_check.comparison.baseline import drop, side_of
 from quba_check.metrics.estimate import Estimate
+from quba_check.protocol.dimension import Better
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.measurement import Measurement, Unmeasurable
 
@@ -21,8 +22,24 @@ def measured(value: float, dimension: str = "accuracy") -> Measurement:
     )
 
 
+def dropped(
+    before: list[int], after: Measurement, *, part: str | None = None, better: Better = "high", **how: bool
+) -> Drop | Unmeasurable:
+    """What `drop` says of a measurement beside a stored run with these answers."""
+    relative = how.get("relative", False)
+    return drop(
+        stored("a.json", before),
+        after.dimension,
+        part,
+        side_of(after, part),
+        unit="fraction",
+        better=better,
+        relative=relative,
+    )
+
+
 def test_a_drop_is_positive_where_it_got_worse() -> None:
-    found = drop(stored("a.json", RIGHT), measured(0.9), None, "high", relative=False)
+    found = dropped(RIGHT, measured(0.9))
     assert isinstance(found, Drop)
     assert (found.value, found.before, found.after, found.baseline) == (
         pytest.approx(0.1),
@@ -30,20 +47,18 @@ def test_a_drop_is_positive_where_it_got_worse() -> None:
         0.9,
         "a.json",
     )
-    better = drop(stored("a.json", RIGHT), measured(0.9), None, "low", relative=True)
+    better = dropped(RIGHT, measured(0.9), better="low", relative=True)
     assert isinstance(better, Drop)
     assert better.value == pytest.approx(-0.1)
 
 
 def test_a_baseline_without_the_value() -> None:
-    found = drop(stored("a.json", RIGHT), measured(0.9, "class_balance"), None, "high", relative=False)
+    found = dropped(RIGHT, measured(0.9, "class_balance"))
     assert found == Unmeasurable("class_balance", "a.json has no value of class_balance", missing_data=True)
 
 
 def test_a_run_without_the_part() -> None:
-    found = drop(
-        stored("a.json", RIGHT), measured(0.9, "corruption_robustness"), "fog", "high", relative=False
-    )
+    found = dropped(RIGHT, measured(0.9, "corruption_robustness"), part="fog")
     assert found == Unmeasurable(
         "corruption_robustness", "this run has no value of corruption_robustness.fog", missing_data=True
     )
@@ -51,5 +66,5 @@ def test_a_run_without_the_part() -> None:
 
 def test_nothing_is_relative_to_0() -> None:
     wrong = [(k + 1) % 3 for k in RIGHT]
-    found = drop(stored("a.json", wrong), measured(0.9), None, "high", relative=True)
+    found = dropped(wrong, measured(0.9), relative=True)
     assert found == Unmeasurable("accuracy", "nothing is relative to the 0 of a.json")

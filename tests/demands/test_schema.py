@@ -1,3 +1,5 @@
+import re
+
 from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 
@@ -19,3 +21,12 @@ def test_the_schema_knows_tiers_letters_and_protocols():
     assert quba["tier"]["anyOf"][0]["enum"] == ["block", "warn", "info"]
     assert schema["properties"]["protocol"]["anyOf"][0]["enum"] == ["standard", "released"]
     assert "accuracy" in quba["weights"]["anyOf"][0]["propertyNames"]["enum"]
+
+
+def test_a_relative_drop_is_a_share_or_a_percentage():
+    schema = threshold_schema()
+    allowed = schema["$defs"]["DimensionEntry"]["properties"]["max_relative_drop"]["anyOf"]
+    assert allowed[0] == {"type": "number", "minimum": 0}
+    assert re.search(allowed[1]["pattern"], "2.5 %")
+    assert not re.search(allowed[1]["pattern"], "-2%")
+    assert allowed[2] == {"type": "null"}

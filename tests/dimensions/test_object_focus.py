@@ -59,3 +59,23 @@ def test_reasons(clean, same, random, reason):
     with pytest.raises(UnmeasurableError) as caught:
         FOCUS.measure(views(clean, same, random), FACTS)
     assert caught.value.reason == reason
+
+
+def test_sets_without_a_miss_leave_room():
+    """100 images right on both: Tango's limits of 0 of 100 are ± 0.037."""
+    measured = FOCUS.measure(views([0] * 100, [0] * 100, [0] * 100), FACTS)
+    assert measured.curve.interval(0.95) == pytest.approx((0.963, 1.037), abs=1e-3)
+    of_others = FOCUS.measure(views([0] * 100, [0] * 100, [0] * 80), FACTS)
+    low, high = of_others.curve.interval(0.95)
+    assert low < 0.97 < 1 < high
+
+
+def test_intervals_hold_near_one():
+    """300 draws of 300 pairs with accuracies 0.995 and 0.985: 95 % less three standard errors is 91.2 %."""
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(300):
+        same, random = (np.where(rng.random(300) < right, 0, 1) for right in (0.995, 0.985))
+        low, high = FOCUS.measure(views([0] * 20, same, random), FACTS).curve.interval(0.95)
+        held.append(low <= 0.99 <= high)
+    assert np.mean(held) > 0.912

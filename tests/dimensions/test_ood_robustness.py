@@ -125,3 +125,19 @@ def test_reasons(views, reason, missing_data):
     with pytest.raises(UnmeasurableError) as caught:
         OOD.measure(views, facts(**shifts))
     assert (caught.value.reason, caught.value.missing_data) == (reason, missing_data)
+
+
+def test_sets_without_a_miss_leave_room():
+    """40 and 30 images: the exact lower limits are 0.91 and 0.88, and each set spends half of the error."""
+    right = np.zeros(40, int)
+    views = {
+        CLEAN: table(right, right),
+        SKETCH: table(right, right),
+        RENDITIONS: table(right[:30], right[:30]),
+    }
+    measured = OOD.measure(views, facts(sketch=None, imagenet_r=None))
+    assert measured.value == 1
+    for found in (measured, measured.parts["sketch"]):
+        low, high = found.curve.interval(0.95)
+        assert 0.85 < low < 0.93
+        assert 1.05 < high < 1.25

@@ -46,6 +46,22 @@ def test_errors_of_a_run_are_scaled_to_the_number_of_images():
     assert [reach.error for reach in found] == pytest.approx([0.02, 0.04, 0.06])
 
 
+def test_a_drop_has_the_error_of_two_runs():
+    """0.8 of 400: ± 0.02 each, ± 0.0283 their difference, which is 0.0354 of 0.8."""
+    text = "dimensions: {accuracy: {min: 0.8, max_drop: 0.05, max_relative_drop: 10%}}"
+    _, drop, relative = reaches(thresholds(text), 400)
+    assert (drop.error, relative.error) == pytest.approx((0.02 * 2**0.5, 0.02 * 2**0.5 / 0.8))
+    assert (drop.blocked, drop.passed) == pytest.approx((0.0738, 0.0262), abs=1e-4)
+    alone = thresholds("dimensions: {accuracy: {max_drop: 0.05}, shape_bias: {max_relative_drop: 5%}}")
+    assert [reach.error for reach in reaches(alone, 400)] == [None, None]
+
+
+def test_a_drop_from_a_run_is_as_sure_as_the_run():
+    text = "dimensions: {accuracy: {max_drop: 0.05, max_relative_drop: 10%}}"
+    drop, relative = reaches(thresholds(text), 1000, record())
+    assert (drop.error, relative.error) == pytest.approx((0.01 * 2**0.5, 0.01 * 2**0.5 / 0.9))
+
+
 def test_what_has_no_error_or_none_that_is_known():
     text = "dimensions: {calibration_error: {max: 0.1}, parameters: {max: 9}}\nquba: {min_grade: C}"
     assert [reach.error for reach in reaches(thresholds(text), 100)] == [None, None]

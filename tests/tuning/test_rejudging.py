@@ -3,13 +3,18 @@ import math
 import pytest
 from tuned import record, thresholds
 
+from quba_check.comparison.compared import StoredRun
 from quba_check.errors import ThresholdError
 from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.rejudging import rejudged
 
 
-def outcomes(text, run=None):
-    return [verdict.outcome for verdict in rejudged(run or record(), thresholds(text)).verdicts]
+def judged(text, run=None, baseline=None):
+    return rejudged(StoredRun("a.json", run or record()), thresholds(text), baseline)
+
+
+def outcomes(text, run=None, baseline=None):
+    return [verdict.outcome for verdict in judged(text, run, baseline).verdicts]
 
 
 def test_values_parts_and_limits_are_the_records():
@@ -25,7 +30,7 @@ def test_policies_hold_for_stored_runs_too(policy, outcome):
 
 
 def test_what_the_run_did_not_measure():
-    found = rejudged(record(), thresholds("dimensions: {shape_bias: {min: 0.1}}"))
+    found = judged("dimensions: {shape_bias: {min: 0.1}}")
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
     assert not found.passes
@@ -35,7 +40,9 @@ def test_a_value_of_some_images_is_not_judged_by_another_bound():
     rows = dict(record().measurements)
     stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
     rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": stopped})
-    found = rejudged(record(measurements=rows), thresholds("dimensions: {accuracy: {min: 0.1}}"))
+    found = rejudged(
+        StoredRun("a.json", record(measurements=rows)), thresholds("dimensions: {accuracy: {min: 0.1}}")
+    )
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == (
         "unmeasurable",
@@ -45,7 +52,7 @@ def test_a_value_of_some_images_is_not_judged_by_another_bound():
 
 
 def test_a_grade_with_dimensions_missing_is_none():
-    (verdict,) = rejudged(record(), thresholds("quba: {min_grade: C}")).verdicts
+    (verdict,) = judged("quba: {min_grade: C}").verdicts
     assert verdict.outcome == "unmeasurable"
     assert verdict.reason == (
         "not graded: missing adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
@@ -69,7 +76,9 @@ def test_a_grade_of_generated_corruptions_says_so():
     sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
     run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    (verdict,) = rejudged(run, thresholds(f"quba: {{min_score: 9, allow_missing: [{missing}]}}")).verdicts
+    (verdict,) = rejudged(
+        StoredRun("a.json", run), thresholds(f"quba: {{min_score: 9, allow_missing: [{missing}]}}")
+    ).verdicts
     assert (
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
         in verdict.explain()
@@ -77,14 +86,53 @@ def test_a_grade_of_generated_corruptions_says_so():
 
 
 def test_warnings_do_not_stand_in_the_way():
-    assert rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99, tier: warn}}")).passes
-    assert not rejudged(record(), thresholds("dimensions: {accuracy: {min: 0.99}}")).passes
+    assert rejudged(
+        StoredRun("a.json", record()), thresholds("dimensions: {accuracy: {min: 0.99, tier: warn}}")
+    ).passes
+    assert not rejudged(
+        StoredRun("a.json", record()), thresholds("dimensions: {accuracy: {min: 0.99}}")
+    ).passes
 
 
 def test_another_protocol_is_refused():
     with pytest.raises(ThresholdError) as caught:
-        rejudged(record(), thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"))
+        rejudged(
+            StoredRun("a.json", record()),
+            thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"),
+        )
     assert str(caught.value) == (
         "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
         "Allowed: a file that states standard, or no protocol."
+    )
+
+
+DROPS = (
+    "dimensions: {accuracy: {max_drop: 0.01, max_relative_drop: 3%}, "
+    "corruption_robustness: {parts: {fog: {max_drop: 0.1}}}}"
+)
+
+
+def test_drops_are_counted_from_the_baseline():
+    """accuracy 0.9 after 0.92: 0.02 lost, which is 2.2 % of it."""
+    baseline = StoredRun("old.json", record(0.92))
+    assert outcomes(DROPS, baseline=baseline) == ["fail", "pass", "pass"]
+    first = judged(DROPS, baseline=baseline).verdicts[0].explain().splitlines()
+    assert first[:2] == [
+        "accuracy drop 0.0200 is above 0.0100 (over by 0.0100)",
+        "  from 0.920 in old.json to 0.900, unpaired",
+    ]
+
+
+def test_drops_without_a_baseline():
+    (verdict, *_) = judged(DROPS).verdicts
+    assert verdict.explain().splitlines()[0] == (
+        "accuracy drop could not be measured: there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json"
+    )
+
+
+def test_a_baseline_of_another_protocol():
+    (verdict, *_) = judged(DROPS, baseline=StoredRun("old.json", record(protocol="released"))).verdicts
+    assert verdict.reason == (
+        "old.json cannot be its baseline: it differs in protocol (released and standard)"
     )
