@@ -89,7 +89,12 @@ def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
         return
     low, high = row.interval
     if row.debiased == 0 < low:
-        yield f"{name}: {figure(row.value, row.unit)} is no more than a perfect model shows on so few images"
+        known = {f"{name}.{part}": found for part, found in row.parts.items() if found.debiased is not None}
+        lost = {target: found for target, found in known.items() if found.debiased == 0}
+        # A mean is 0 with one of its parts; that says nothing of the others.
+        for target, found in (lost if len(lost) < len(known) else {name: row}).items():
+            shown = figure(found.value, found.unit)
+            yield f"{target}: {shown} is no more than a perfect model shows on so few images"
     elif not low <= row.debiased <= high:
         shown, endless = told_apart(row.value, row.debiased, row.unit)
         yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look worse"

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.tokens import CommentToken
 
 from quba_check.dimensions import registry
 from quba_check.protocol.settings import ProtocolName
 from quba_check.tuning.floors import Floor
 
 COMMENT_COLUMN = 44
+OURS = "tuned: "
+"""What a comment begins with that is written here, and written anew with the next limit."""
 
 
 def written(floors: Mapping[str, Floor], *, name: str, protocol: ProtocolName) -> str:
@@ -22,7 +25,7 @@ def written(floors: Mapping[str, Floor], *, name: str, protocol: ProtocolName) -
     lines = ["schema: 1", f"name: {name}", f"protocol: {protocol}", "dimensions:"]
     for dimension, floor in floors.items():
         entry = f"  {dimension}: {{{_bound(dimension)}: {floor.limit:.15g}}}"
-        lines.append(f"{entry:<{COMMENT_COLUMN}}  # {floor.reason}")
+        lines.append(f"{entry:<{COMMENT_COLUMN}}  # {OURS}{floor.reason}")
     return "\n".join(lines) + "\n"
 
 
@@ -30,7 +33,7 @@ def edited(text: str, floors: Mapping[str, Floor]) -> str:
     """A threshold file with the limits put in; all else, comments and order included, stays as it is.
 
     A dimension that the file does not demand is added at the end of its dimensions. Where a limit comes from
-    is said beside it, unless somebody has written something there already.
+    is said beside it, unless somebody has written something of their own there.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -46,15 +49,21 @@ def edited(text: str, floors: Mapping[str, Floor]) -> str:
             dimensions[dimension] = entry
         if entry.get(_bound(dimension)) != floor.limit:
             entry[_bound(dimension)] = floor.limit
-            if dimension not in dimensions.ca.items and not _has_comment(entry):
-                dimensions.yaml_add_eol_comment(floor.reason, dimension, column=COMMENT_COLUMN)
+            if not (dimensions.ca.items.get(dimension) or entry.ca.items or entry.ca.comment):
+                dimensions.yaml_add_eol_comment(OURS + floor.reason, dimension, column=COMMENT_COLUMN)
+        for comments in (dimensions.ca.items.get(dimension), entry.ca.items.get(_bound(dimension))):
+            if comments and comments[2] is not None:
+                _renew(comments[2], floor.reason)
     out = StringIO()
     yaml.dump(document, out)
     return out.getvalue()
 
 
-def _has_comment(entry: CommentedMap) -> bool:
-    return bool(entry.ca.items or entry.ca.comment)
+def _renew(comment: CommentToken, reason: str) -> None:
+    """Put another reason into a comment that was written here; what follows it belongs to others."""
+    first, end, others = comment.value.partition("\n")
+    if first.startswith(f"# {OURS}"):
+        comment.value = f"# {OURS}{reason}{end}{others}"
 
 
 def difference(before: str, after: str, path: Path) -> str:

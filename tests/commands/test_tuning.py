@@ -85,7 +85,7 @@ def test_tune_writes_and_then_edits(run) -> None:
     code, told, _ = run("tune", "a.json", "-o", "new/mine.yaml")
     assert code == 0
     assert told == Path("new/mine.yaml").read_text().rstrip("\n")
-    assert "  accuracy: {min: 0.88}                       # 0.900 (0.880..0.920) in a.json" in told
+    assert "  accuracy: {min: 0.88}                       # tuned: 0.900 (0.880..0.920) in a.json" in told
     assert run("tune", "a.json", "-o", "new/mine.yaml")[1] == "new/mine.yaml: nothing to change"
     code, told, _ = run("tune", "a.json", "b.json", "-o", "gate.yaml")
     assert "-dimensions: {accuracy: {min: 0.85}}" in told.splitlines()
@@ -97,7 +97,7 @@ def test_tune_by_other_models(run) -> None:
     assert code == 0
     assert "protocol: released" in told
     code, told, _ = run("tune", "--like", "ResNet50", "-o", "r50.yaml")
-    assert "  parameters: {max: 25.6}                     # ResNet50 as published" in told
+    assert "  parameters: {max: 25.6}                     # tuned: ResNet50 as published" in told
 
 
 def test_power(run) -> None:

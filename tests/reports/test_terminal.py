@@ -405,6 +405,22 @@ def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
     assert "images" not in shown(0.022)
 
 
+def test_what_few_images_do_to_a_part_is_said_of_the_part():
+    """A geometric mean is 0 with one of its parts."""
+    parts = {
+        "ece": value(0.0683, "fraction") | {"debiased": 0.0667},
+        "ace": value(0.0086, "fraction") | {"debiased": 0.0},
+    }
+    row = value(0.0242, "fraction", interval=[0.02, 0.0294], parts=parts) | {"debiased": 0.0}
+    text = render(record({"calibration_error": row}), width=100, colour=False)
+    assert "calibration_error.ace: 0.0086 is no more than a perfect model shows on so few images\n" in text
+    assert "calibration_error: " not in text
+    parts["ece"]["debiased"] = 0.0
+    text = render(record({"calibration_error": row}), width=100, colour=False)
+    assert "calibration_error: 0.0242 is no more than a perfect model shows on so few images\n" in text
+    assert "calibration_error.ace: " not in text
+
+
 def test_verdicts_within_the_noise_are_marked_and_named():
     noisy = demand("accuracy", 0.75) | {"within_noise": True}
     text = render(record({"accuracy": value(0.76, "fraction")}, [noisy]), width=80, colour=False)
