@@ -43,7 +43,8 @@ def _power(options: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("demand", "bound", "±", "blocked at", "passed at"):
         table.add_column(title, no_wrap=True)
-    for reach in reaches(thresholds, options.images, record):
+    found = reaches(thresholds, options.images, record)
+    for reach in found:
         demand = reach.demand
         if reach.error is None or reach.blocked is None or reach.passed is None:
             table.add_row(demand.name, demand.limit_text, "-", "-", "-")
@@ -56,6 +57,7 @@ def _power(options: argparse.Namespace) -> int:
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs"
     )
     console.print(table)
-    if record is None:
-        console.print("A - needs --record: a run that knows the error. Parameters have none.")
+    if any(reach.error is None for reach in found):
+        which = "this run does not know the error" if record else "needs --record: a run that knows the error"
+        console.print(f"-: {which}. Parameters and grades have none.")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from quba_check.commands.console import plain_console
 from quba_check.commands.threshold_files import suite_facts, thresholds_at
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, listed
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -45,7 +45,8 @@ def _what_if(options: argparse.Namespace) -> int:
     files = [Path(path) for path in options.files if not path.endswith(".json")]
     if not records or not files:
         raise OptionError(
-            f"quba-check what-if: got {len(records)} records and {len(files)} threshold files. "
+            f"quba-check what-if: got as records {listed(records) or 'none'}, as threshold files "
+            f"{listed(map(str, files)) or 'none'}. "
             "Allowed: at least one of each, such as quba-check what-if run.json thresholds/*.yaml."
         )
     passes = True
@@ -80,5 +81,9 @@ def _what_if(options: argparse.Namespace) -> int:
         console = plain_console()
         console.print(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}")
         console.print(table)
+        for found in judged:
+            for verdict in found.verdicts:
+                if verdict.reason:
+                    console.print(f"{found.thresholds.shown}: {verdict.explain().splitlines()[0]}")
         passes &= all(found.passes for found in judged)
     return 0 if passes else 1

@@ -36,13 +36,19 @@ def drop(
         better: the good direction.
         relative: as a share of the baseline's value, which must be above 0.
     """
+    name = dimension if part is None else f"{dimension}.{part}"
     before = baseline.side(dimension, part)
-    if before is None or after is None:
-        where = baseline.file if before is None else "this run"
-        name = dimension if part is None else f"{dimension}.{part}"
-        return Unmeasurable(dimension, f"{where} has no value of {name}", missing_data=True)
+    if before is None:
+        some = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
+        reason = f"{baseline.file} has no value of {name}{some}. Allowed: a record of a run that measured it"
+        return Unmeasurable(dimension, reason, missing_data=True)
+    if after is None:
+        return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
     if relative and before.value <= 0:
-        return Unmeasurable(dimension, f"nothing is relative to the {before.value:g} of {baseline.file}")
+        reason = (
+            f"{name} is {before.value:g} in {baseline.file}, and nothing is relative to that. Use max_drop"
+        )
+        return Unmeasurable(dimension, reason)
     change = ratio(before, after) if relative else difference(before, after)
     gain, curve = change.value - relative, change.curve
     if curve is not None:

@@ -32,7 +32,7 @@ class StoredRun:
     def side(self, dimension: str, part: str | None = None) -> Side | None:
         """A number of the run; None where it has none."""
         row = self.record.measurements.get(dimension)
-        if not isinstance(row, MeasurementRow) or row.stopped is not None:
+        if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
             return None
         found: QuantityRow | None = row if part is None else row.parts.get(part)
         if found is None:
@@ -40,6 +40,11 @@ class StoredRun:
         target = dimension if part is None else f"{dimension}.{part}"
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
         return Side(found.value, found.n, found.limits, deviations)
+
+    def stopped_early(self, dimension: str) -> bool:
+        """Whether a dimension was measured on some of its images only."""
+        row = self.record.measurements.get(dimension)
+        return isinstance(row, MeasurementRow) and row.stopped is not None
 
     @property
     def failed(self) -> list[str]:

@@ -16,7 +16,9 @@ from quba_check.protocol.grade import LETTERS, Grade
 from quba_check.protocol.measurement import Measurement, Unmeasurable
 from quba_check.protocol.measurement_rows import StoppedRow
 
-NO_BASELINE = "there is no baseline to compare with. Name a record with --quba-baseline FILE.json"
+NO_BASELINE = (
+    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+)
 
 
 def judge(

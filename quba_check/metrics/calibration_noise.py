@@ -57,7 +57,7 @@ def most_without_noise(total: float, noise: float) -> float:
         noise: sum of the standard deviations.
 
     >>> round(most_without_noise(1.0, 1.0), 4), most_without_noise(0.5, 1.0), most_without_noise(0.5, 0.0)
-    (0.6716, 0.0, 0.5)
+    (0.7272, 0.0, 0.5)
     """
     if noise == 0:
         return total

@@ -10,6 +10,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.measurement_rows import MeasurementRow
 from quba_check.protocol.record import Record
+from quba_check.tuning.protocols import check_protocol
 
 POWER = 0.8
 """How often a drop must be noticed to count as noticed."""
@@ -24,7 +25,8 @@ class Reach:
 
     Attributes:
         demand: the demand.
-        error: standard error of the value at the bound; None where it takes a record to know it.
+        error: standard error of the value at the bound; None where it takes a record to know it, and of what
+            is not drawn or no number.
         blocked: a model with this true value is blocked in 80 % of runs.
         passed: a model with this true value passes in 80 % of runs.
     """
@@ -47,6 +49,9 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
 
     Drops have the error of two runs on different images: runs on the same ones notice smaller drops. Without
     a record that is known of what the file bounds by `min` too.
+
+    Raises:
+        ThresholdError: the record is of another protocol than the file is about.
     """
     least = {
         demand.target: float(demand.limit)
@@ -54,9 +59,12 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
         if demand.bound == "min" and not isinstance(demand.limit, str)
     }
     accuracy = least.get("accuracy", USUAL_ACCURACY)
+    if record:
+        check_protocol(thresholds, record)
     found = []
     for demand in thresholds.demands:
         if isinstance(demand.limit, str):
+            found.append(Reach(demand, None, None, None))
             continue
         value = least.get(demand.target) if demand.needs_baseline else float(demand.limit)
         if record:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from quba_check.comparison.baseline import drop, unlike
 from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
-from quba_check.errors import ThresholdError, UserError
+from quba_check.errors import UserError
 from quba_check.gate import Held, Verdict, doubt, judge
 from quba_check.grading import grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.measurement import Unmeasurable
 from quba_check.protocol.measurement_rows import NotMeasuredRow
 from quba_check.protocol.outcome_rows import outcome_of, values_of
+from quba_check.tuning.protocols import check_protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,7 @@ def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None 
         ThresholdError: the file is about values of the other protocol.
     """
     record = run.record
-    if thresholds.protocol not in (None, record.protocol):
-        raise ThresholdError(
-            f"{thresholds.shown}: states protocol {thresholds.protocol}, but the values of "
-            f"{record.model.name} are of protocol {record.protocol}. "
-            f"Allowed: a file that states {record.protocol}, or no protocol."
-        )
+    check_protocol(thresholds, record)
     held = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
 

@@ -71,7 +71,7 @@ def test_without_a_baseline(other: Judge) -> None:
     assert run(other, "net").ret == 1
     assert messages(other)[0].splitlines()[0] == (
         "accuracy drop could not be measured: there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
     )
 
 

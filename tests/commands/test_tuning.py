@@ -67,7 +67,11 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "released                     no",
         "",
     )
-    assert "FAIL drop <= 0.01" in run("what-if", "b.json", "drops.yaml")[1]
+    told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
+    assert told[-2] == (
+        "drops.yaml: accuracy drop could not be measured: there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+    )
 
 
 def test_power_of_drops(run) -> None:
@@ -108,7 +112,7 @@ def test_power(run) -> None:
         "demand           bound     ±       blocked at  passed at\n"
         "accuracy[min]    >= 0.895  0.0153  0.912       0.938\n"
         "parameters[max]  <= 5      -       -           -\n"
-        "A - needs --record: a run that knows the error. Parameters have none.",
+        "-: needs --record: a run that knows the error. Parameters and grades have none.",
         "",
     )
     assert "0.0158" in run("power", "hard.yaml", "--images", "400", "--record", "a.json")[1]
@@ -119,8 +123,8 @@ def test_power(run) -> None:
     [
         (
             "what-if a.json",
-            "quba-check what-if: got 1 records and 0 threshold files. Allowed: at least one of each, such as "
-            "quba-check what-if run.json thresholds/*.yaml.",
+            "quba-check what-if: got as records a.json, as threshold files none. Allowed: at least one of "
+            "each, such as quba-check what-if run.json thresholds/*.yaml.",
         ),
         (
             "tune -o x.yaml",
@@ -187,8 +191,8 @@ def test_power(run) -> None:
         ),
         (
             "what-if gate.yaml",
-            "quba-check what-if: got 0 records and 1 threshold files. Allowed: at least one of each, such as "
-            "quba-check what-if run.json thresholds/*.yaml.",
+            "quba-check what-if: got as records none, as threshold files gate.yaml. Allowed: at least one of "
+            "each, such as quba-check what-if run.json thresholds/*.yaml.",
         ),
         (
             "power gate.yaml --images 0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from runs_compared import stored
@@ -11,6 +13,7 @@ from quba_check.metrics.estimate import Estimate
 from quba_check.protocol.dimension import Better
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.measurement import Measurement, Unmeasurable
+from quba_check.protocol.measurement_rows import StoppedRow
 
 RIGHT = [0, 1, 2] * 10
 
@@ -54,7 +57,28 @@ def test_a_drop_is_positive_where_it_got_worse() -> None:
 
 def test_a_baseline_without_the_value() -> None:
     found = dropped(RIGHT, measured(0.9, "class_balance"))
-    assert found == Unmeasurable("class_balance", "a.json has no value of class_balance", missing_data=True)
+    assert found == Unmeasurable(
+        "class_balance",
+        "a.json has no value of class_balance. Allowed: a record of a run that measured it",
+        missing_data=True,
+    )
+
+
+def test_a_baseline_that_was_stopped_early() -> None:
+    run = stored("a.json", RIGHT)
+    some = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+    rows = dict(run.record.measurements)
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": some})
+    early = replace(run, record=run.record.model_copy(update={"measurements": rows}))
+    found = drop(
+        early, "accuracy", None, side_of(measured(0.9), None), unit="fraction", better="high", relative=False
+    )
+    assert found == Unmeasurable(
+        "accuracy",
+        "a.json has no value of accuracy over all images: it was stopped early. "
+        "Allowed: a record of a run that measured it",
+        missing_data=True,
+    )
 
 
 def test_a_run_without_the_part() -> None:
@@ -67,4 +91,6 @@ def test_a_run_without_the_part() -> None:
 def test_nothing_is_relative_to_0() -> None:
     wrong = [(k + 1) % 3 for k in RIGHT]
     found = dropped(wrong, measured(0.9), relative=True)
-    assert found == Unmeasurable("accuracy", "nothing is relative to the 0 of a.json")
+    assert found == Unmeasurable(
+        "accuracy", "accuracy is 0 in a.json, and nothing is relative to that. Use max_drop"
+    )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tuned import record, thresholds
 
+from quba_check.errors import ThresholdError
 from quba_check.gate import judge
 from quba_check.metrics import limits
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
@@ -64,8 +65,18 @@ def test_a_drop_from_a_run_is_as_sure_as_the_run():
 
 def test_what_has_no_error_or_none_that_is_known():
     text = "dimensions: {calibration_error: {max: 0.1}, parameters: {max: 9}}\nquba: {min_grade: C}"
-    assert [reach.error for reach in reaches(thresholds(text), 100)] == [None, None]
+    assert [reach.error for reach in reaches(thresholds(text), 100)] == [None, None, None]
     assert [reach.error for reach in reaches(thresholds(text), 1000, record())] == [
         pytest.approx(0.004),
         None,
+        None,
     ]
+
+
+def test_a_record_of_another_protocol():
+    with pytest.raises(ThresholdError) as caught:
+        reaches(thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"), 100, record())
+    assert str(caught.value) == (
+        "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
+        "Allowed: a file that states standard, or no protocol."
+    )

@@ -40,9 +40,7 @@ def test_a_value_of_some_images_is_not_judged_by_another_bound():
     rows = dict(record().measurements)
     stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
     rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": stopped})
-    found = rejudged(
-        StoredRun("a.json", record(measurements=rows)), thresholds("dimensions: {accuracy: {min: 0.1}}")
-    )
+    found = judged("dimensions: {accuracy: {min: 0.1}}", record(measurements=rows))
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == (
         "unmeasurable",
@@ -62,13 +60,13 @@ def test_a_grade_with_dimensions_missing_is_none():
 def test_a_value_that_is_no_number_cannot_be_graded():
     rows = {**record().measurements}
     rows["accuracy"] = rows["accuracy"].model_copy(update={"value": math.inf})
-    (verdict,) = rejudged(record(measurements=rows), thresholds("quba: {min_score: 0}")).verdicts
+    (verdict,) = judged("quba: {min_score: 0}", record(measurements=rows)).verdicts
     assert verdict.reason == ("values: accuracy is not a number to score, got inf. Allowed: a finite number.")
 
 
 def test_a_part_that_the_record_does_not_have():
     text = "dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}"
-    (verdict,) = rejudged(record(), thresholds(text)).verdicts
+    (verdict,) = judged(text).verdicts
     assert verdict.reason == "corruption_robustness has no part 'snow' here. Measured: fog."
 
 
@@ -76,9 +74,7 @@ def test_a_grade_of_generated_corruptions_says_so():
     sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
     run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    (verdict,) = rejudged(
-        StoredRun("a.json", run), thresholds(f"quba: {{min_score: 9, allow_missing: [{missing}]}}")
-    ).verdicts
+    (verdict,) = judged(f"quba: {{min_score: 9, allow_missing: [{missing}]}}", run).verdicts
     assert (
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
         in verdict.explain()
@@ -86,12 +82,8 @@ def test_a_grade_of_generated_corruptions_says_so():
 
 
 def test_warnings_do_not_stand_in_the_way():
-    assert rejudged(
-        StoredRun("a.json", record()), thresholds("dimensions: {accuracy: {min: 0.99, tier: warn}}")
-    ).passes
-    assert not rejudged(
-        StoredRun("a.json", record()), thresholds("dimensions: {accuracy: {min: 0.99}}")
-    ).passes
+    assert judged("dimensions: {accuracy: {min: 0.99, tier: warn}}").passes
+    assert not judged("dimensions: {accuracy: {min: 0.99}}").passes
 
 
 def test_another_protocol_is_refused():
@@ -127,12 +119,13 @@ def test_drops_without_a_baseline():
     (verdict, *_) = judged(DROPS).verdicts
     assert verdict.explain().splitlines()[0] == (
         "accuracy drop could not be measured: there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
     )
 
 
 def test_a_baseline_of_another_protocol():
     (verdict, *_) = judged(DROPS, baseline=StoredRun("old.json", record(protocol="released"))).verdicts
     assert verdict.reason == (
-        "old.json cannot be its baseline: it differs in protocol (released and standard)"
+        "old.json cannot be its baseline: it differs in protocol (released and standard). "
+        "Allowed: a record of the same protocol, images and classes"
     )
