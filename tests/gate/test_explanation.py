@@ -138,7 +138,8 @@ def test_a_drop_without_baseline(optional):
     verdict = judge(demand, corruption(0.6))
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
-        "there is no baseline to compare with. Name a record with --quba-baseline FILE.json"
+        "there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
     )
 
 
