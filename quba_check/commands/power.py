@@ -8,11 +8,7 @@ from typing import Any
 
 from quba_check.commands.console import plain_console
 from quba_check.commands.parser import whole_number
-from quba_check.commands.threshold_files import (
-    published_suite_facts,
-    suite_facts,
-    thresholds_at,
-)
+from quba_check.commands.threshold_files import published_suite_facts, thresholds_at
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,6 +33,7 @@ def _power(options: argparse.Namespace) -> int:
     from quba_check.figures import figure
     from quba_check.reports.files import read_record
     from quba_check.tuning.power import POWER, reaches
+    from quba_check.tuning.recorded_suite import suite_facts
 
     record = read_record(options.record) if options.record else None
     thresholds = thresholds_at(options.file, suite_facts(record) if record else published_suite_facts())
@@ -46,11 +43,11 @@ def _power(options: argparse.Namespace) -> int:
     found = reaches(thresholds, options.images, record)
     for reach in found:
         demand = reach.demand
-        if reach.error is None or reach.blocked is None or reach.passed is None:
+        if reach.error is None:
             table.add_row(demand.name, demand.limit_text, "-", "-", "-")
             continue
-        numbers = (figure(number, demand.unit) for number in (reach.error, reach.blocked, reach.passed))
-        table.add_row(demand.name, demand.limit_text, *numbers)
+        ends = ("never" if end is None else figure(end, demand.unit) for end in (reach.blocked, reach.passed))
+        table.add_row(demand.name, demand.limit_text, figure(reach.error, demand.unit), *ends)
     console = plain_console()
     console.print(
         f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from quba_check.demands.demand import Thresholds
     from quba_check.protocol.facts import SuiteFacts
-    from quba_check.protocol.record import Record
 
 
 def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
@@ -23,19 +22,6 @@ def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
         found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else shown_name(found)
     )
     return read_thresholds(found, shown=shown, suite=facts)
-
-
-def suite_facts(record: Record) -> SuiteFacts:
-    """What a record tells of its suite: enough to know the names of parts."""
-    from quba_check.protocol.facts import SuiteFacts
-    from quba_check.protocol.measurement_rows import MeasurementRow
-    from quba_check.protocol.view import CORRUPTIONS
-
-    row = record.measurements.get("ood_robustness")
-    shifts = (
-        [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
-    )
-    return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
 
 
 def published_suite_facts() -> SuiteFacts:

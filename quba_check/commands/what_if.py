@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.commands.console import plain_console
-from quba_check.commands.threshold_files import suite_facts, thresholds_at
+from quba_check.commands.threshold_files import thresholds_at
 from quba_check.errors import OptionError, listed
 
 
@@ -39,6 +39,7 @@ def _what_if(options: argparse.Namespace) -> int:
     from quba_check.reports.files import read_record
     from quba_check.reports.judged import word
     from quba_check.reports.styles import STYLES
+    from quba_check.tuning.recorded_suite import suite_facts
     from quba_check.tuning.rejudging import rejudged
 
     records = [path for path in options.files if path.endswith(".json")]

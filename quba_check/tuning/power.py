@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
+
 from quba_check.demands.demand import Demand, Thresholds
+from quba_check.metrics.limits import clopper_pearson, wilson
 from quba_check.protocol.confidence import ConfidenceCurve
-from quba_check.protocol.measurement_rows import MeasurementRow
+from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
 from quba_check.protocol.record import Record
 from quba_check.tuning.protocols import check_protocol
+from quba_check.tuning.recorded_suite import images_behind
 
 POWER = 0.8
 """How often a drop must be noticed to count as noticed."""
 USUAL_ACCURACY = 0.8
 """Clean accuracy that ratios are taken to be relative to where the file demands none."""
+SHARES = ("accuracy", "accuracy.top5", "shape_bias")
+"""Values that are shares of independent images, so that their distribution is known at any true value."""
+LEAST_IMAGES = 2
+"""Images from which an error is known."""
 _NORMAL = NormalDist()
 
 
@@ -25,10 +34,10 @@ class Reach:
 
     Attributes:
         demand: the demand.
-        error: standard error of the value at the bound; None where it takes a record to know it, and of what
-            is not drawn or no number.
-        blocked: a model with this true value is blocked in 80 % of runs.
-        passed: a model with this true value passes in 80 % of runs.
+        error: standard error of the value; None where it takes a record to know it, and of what is not drawn
+            or no number.
+        blocked: a model with this true value is blocked in 80 % of runs; None if no model is.
+        passed: a model with this true value passes in 80 % of runs; None if no model does.
     """
 
     demand: Demand
@@ -43,9 +52,16 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
     Args:
         thresholds: the file; its policy counts.
         images: images of the clean set, and of every other.
-        record: a run whose standard errors are scaled by the square root of its clean images over `images`.
-            Without one they are binomial at the bound; ratios as if their images were others than the clean
-            ones, which is on the safe side, and errors of calibration, balance and score are not known.
+        record: a run that knows errors. Its early-stopped values and those of fewer than two images do not.
+
+    Of `SHARES` the true values that are blocked or pass are exact, and the error is that of the blocked one.
+    Of a run only the share of conflicting images that it decides by shape or texture counts there; without
+    one that is all of them.
+
+    Other values have one error, wherever the true one is: with a record that at the run's own value, times
+    the square root of the images of a set behind it (`recorded_suite.images_behind`) over `images`; without
+    one the binomial error at the bound, of ratios as if their images were others than the clean ones, which
+    is on the safe side. Errors of calibration, balance and score are then not known.
 
     Drops have the error of two runs on different images: runs on the same ones notice smaller drops. Without
     a record that is known of what the file bounds by `min` too.
@@ -66,6 +82,9 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
         if isinstance(demand.limit, str):
             found.append(Reach(demand, None, None, None))
             continue
+        if demand.target in SHARES and not demand.needs_baseline:
+            found.append(_reach_of_share(demand, _decided(demand, images, record), thresholds))
+            continue
         value = least.get(demand.target) if demand.needs_baseline else float(demand.limit)
         if record:
             value, error = _stored(demand, images, record)
@@ -82,43 +101,91 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
 def _reach(demand: Demand, error: float | None, thresholds: Thresholds) -> Reach:
     if error is None:
         return Reach(demand, None, None, None)
-    below, above = _scores(thresholds)
+    line, score = _line(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
-    limit = float(demand.limit)
-    return Reach(demand, error, limit - sign * below * error, limit + sign * above * error)
+    low, high = _possible(demand)
+
+    def reached(steps: int) -> float | None:
+        true = float(demand.limit) + sign * (line + steps * score) * error
+        if not low <= true <= high:
+            inside = min(max(true, low), high)
+            return inside if (true < low) == (sign * steps > 0) else None
+        return true
+
+    return Reach(demand, error, reached(-1), reached(1))
 
 
-def _scores(thresholds: Thresholds) -> tuple[float, float]:
-    """Standard errors below the bound where a model is mostly blocked, and above where it mostly passes."""
-    often, policy = _NORMAL.inv_cdf(POWER), thresholds.policy
+def _possible(demand: Demand) -> tuple[float, float]:
+    """Least and greatest value that there can be."""
+    if demand.dimension == "object_focus" or demand.unit not in ("fraction", "ratio"):
+        return -math.inf, math.inf
+    return -math.inf if demand.needs_baseline else 0, 1 if demand.unit == "fraction" else math.inf
+
+
+def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> Reach:
+    if n is None:
+        return Reach(demand, None, None, None)
+    line, score = np.array([-_line(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
+    least = bisect_left(range(n + 1), float(demand.limit), key=lambda hits: wilson(hits, n, line).item())
+    blocked = None if least == 0 else 1.0 if least > n else clopper_pearson(least, n, -score).item()
+    passed = None if least > n else 0.0 if least == 0 else clopper_pearson(least - 1, n, score).item()
+    shown = passed if blocked is None else blocked
+    return Reach(demand, None if shown is None else math.sqrt(shown * (1 - shown) / n), blocked, passed)
+
+
+def _line(thresholds: Thresholds) -> float:
+    """How many standard errors above its bound a value has to be to pass."""
+    policy = thresholds.policy
     blocking = max(1, sum(demand.tier == "block" for demand in thresholds.demands))
     match policy.uncertain:
         case "point":
-            return often, often
+            return 0.0
         case "fail":
-            shown = _NORMAL.inv_cdf(1 - policy.error)
-            return often - shown, often + shown
+            return _NORMAL.inv_cdf(1 - policy.error)
         case "allow":
-            shown = _NORMAL.inv_cdf(1 - policy.error / blocking)
-            return often + shown, often - shown
+            return -_NORMAL.inv_cdf(1 - policy.error / blocking)
+
+
+def _decided(demand: Demand, images: int, record: Record | None) -> int | None:
+    """Images that count for a share of `SHARES`."""
+    if record is None:
+        return images
+    known = _known(demand, record)
+    if known is None:
+        return None
+    found, behind = known
+    parts = found.parts if isinstance(found, MeasurementRow) else {}
+    decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
+    return max(1, round(images * sum(decided) / behind)) if decided else images
 
 
 def _stored(demand: Demand, images: int, record: Record) -> tuple[float | None, float | None]:
     """A run's value, and its standard error with another number of images."""
-    rows = record.measurements
-    row, clean = rows.get(demand.dimension), rows.get("accuracy")
-    if not isinstance(row, MeasurementRow) or not isinstance(clean, MeasurementRow) or clean.n is None:
+    known = _known(demand, record)
+    if known is None:
         return None, None
-    found = row if demand.part is None else row.parts.get(demand.part)
-    if found is None or found.limits is None:
-        return None, None
+    found, behind = known
+    if found.limits is None:
+        return found.value, None
     curve = ConfidenceCurve(found.limits)
-    return found.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(clean.n / images)
+    return found.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / images)
+
+
+def _known(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
+    """What a run found over all images of a set, of which there are at least two; and how many."""
+    row = record.measurements.get(demand.dimension)
+    if not isinstance(row, MeasurementRow) or row.stopped:
+        return None
+    found = row if demand.part is None else row.parts.get(demand.part)
+    if found is None or found.n is None or found.n < LEAST_IMAGES:
+        return None
+    behind = images_behind(found, demand.dimension, record)
+    return None if behind is None or behind < LEAST_IMAGES else (found, behind)
 
 
 def _binomial_error(demand: Demand, limit: float, images: int, accuracy: float) -> float | None:
     """Standard error of a value at a limit."""
-    if demand.target in ("accuracy", "accuracy.top5", "shape_bias"):
+    if demand.target in SHARES:
         return math.sqrt(limit * (1 - limit) / images)
     if demand.unit == "ratio":
         share = min(limit * accuracy, 1.0)

@@ -2,7 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from tuned import record, thresholds
+from scipy.stats import binom
+from tuned import quantity, record, thresholds
 
 from quba_check.errors import ThresholdError
 from quba_check.gate import judge
@@ -14,12 +15,50 @@ from quba_check.tuning.power import reaches
 FILE = "uncertain: POLICY\ndimensions: {accuracy: {min: 0.8}}"
 
 
-def test_the_binomial_error_at_the_bound():
-    (reach,) = reaches(thresholds(FILE.replace("POLICY", "point")), 400)
-    assert reach.error == pytest.approx(math.sqrt(0.8 * 0.2 / 400))
-    assert (reach.blocked, reach.passed) == pytest.approx(
-        (0.8 - 0.8416 * 0.02, 0.8 + 0.8416 * 0.02), abs=1e-5
-    )
+@pytest.mark.parametrize(
+    ("limit", "images"), [(0.8, 400), (0.95, 400), (0.93, 37), (0.999, 100), (1, 100), (0.001, 50)]
+)
+@pytest.mark.parametrize("run", [None, record()])
+def test_a_share_is_blocked_and_passes_as_binomials_do(limit, images, run):
+    (reach,) = reaches(thresholds(f"dimensions: {{accuracy: {{min: {limit}}}}}"), images, run)
+    least = math.ceil(round(limit * images, 9))
+    assert binom.cdf(least - 1, images, reach.blocked) == pytest.approx(0.8)
+    assert binom.sf(least - 1, images, reach.passed) == pytest.approx(0.8)
+    assert reach.error == pytest.approx(math.sqrt(reach.blocked * (1 - reach.blocked) / images))
+    assert 0 <= reach.blocked < reach.passed <= 1
+
+
+def test_no_model_is_shown_to_reach_1_on_few_images():
+    for text in ("accuracy: {min: 0.999}", "shape_bias: {min: 1}"):
+        (reach,) = reaches(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 100)
+        assert (reach.error, reach.blocked, reach.passed) == (0, 1, None)
+
+
+def test_a_bound_that_no_model_is_shown_to_miss():
+    (reach,) = reaches(thresholds("uncertain: allow\ndimensions: {accuracy: {min: 0.01}}"), 100)
+    assert (reach.error, reach.blocked, reach.passed) == (0, None, 0)
+
+
+def test_no_value_lies_where_there_is_none():
+    """A calibration error of 0.0312 ± 0.004 on 1,000 images, looked at on 100."""
+    text = "dimensions: {calibration_error: {max: 0.001}}"
+    (point,) = reaches(thresholds(text), 100, record())
+    assert (point.error, point.passed) == (pytest.approx(0.004 * math.sqrt(10)), None)
+    (allow,) = reaches(thresholds(f"uncertain: allow\n{text}"), 100, record())
+    assert allow.passed == pytest.approx(0.001 + (1.96 - 0.8416) * 0.004 * math.sqrt(10), abs=1e-5)
+    (fail,) = reaches(thresholds(f"uncertain: fail\n{text}"), 100, record())
+    assert (fail.blocked, fail.passed) == (0, None)
+
+
+def test_only_decided_images_count_for_shape_bias():
+    """Half of 400 conflicting images are decided by shape or texture, so 50 of 100 are."""
+    hits = {
+        name: {"value": value, "unit": "images", "n": 400}
+        for name, value in (("shape_hits", 150), ("texture_hits", 50))
+    }
+    row = quantity(0.75, 0.03, "fraction", n=400, better="high", parts=hits)
+    file = thresholds("dimensions: {shape_bias: {min: 0.7}}")
+    assert reaches(file, 100, record(measurements={"shape_bias": row})) == reaches(file, 50)
 
 
 @pytest.mark.parametrize("policy", ["point", "fail", "allow"])
@@ -42,9 +81,59 @@ def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
 
 
 def test_errors_of_a_run_are_scaled_to_the_number_of_images():
-    text = "dimensions: {accuracy: {min: 0.8}, corruption_robustness: {min: 0.5, parts: {fog: {min: 0.4}}}}"
+    text = "dimensions: {corruption_robustness: {min: 0.5, parts: {fog: {min: 0.4}}}}"
     found = reaches(thresholds(text), 250, record())
-    assert [reach.error for reach in found] == pytest.approx([0.02, 0.04, 0.06])
+    assert [reach.error for reach in found] == pytest.approx([0.04, 0.06])
+
+
+def test_errors_are_scaled_by_the_images_of_their_own_sets():
+    """Clean 400, corruptions 75 × 400, sketch 150: 0.62 ± 0.02 is of 400 images, 0.5 ± 0.03 of 150."""
+    known = record()
+    rows = {
+        "corruption_robustness": quantity(0.62, 0.02, "ratio", n=30_000, parts={}),
+        "ood_robustness": quantity(
+            0.5, 0.03, "ratio", n=150, parts={"sketch": quantity(0.5, 0.03, "ratio", n=150, better="high")}
+        ),
+        "object_focus": quantity(0.9, 0.01, "fraction", n=600, parts={}),
+    }
+    sizes = {"clean": 400, "corruptions": 30_000, "sketch": 150, "mixed_same": 300, "mixed_rand": 300}
+    suite = known.suite.model_dump() | {"sets": {name: {"images": n} for name, n in sizes.items()}}
+    text = (
+        "dimensions: {corruption_robustness: {min: 0.5}, object_focus: {min: 0.8},"
+        " ood_robustness: {min: 0.4, parts: {sketch: {min: 0.4}}}}"
+    )
+    found = reaches(thresholds(text), 100, record(measurements=rows, suite=suite))
+    errors = {reach.demand.target: reach.error for reach in found}
+    assert errors == pytest.approx(
+        {
+            "corruption_robustness": 0.02 * 2,
+            "ood_robustness": 0.03 * math.sqrt(1.5),
+            "ood_robustness.sketch": 0.03 * math.sqrt(1.5),
+            "object_focus": 0.01 * math.sqrt(3),
+        }
+    )
+    sampled = suite | {"sample": "one", "sets": {"clean": {"images": 400}, "corruptions": {"images": 200}}}
+    one = reaches(thresholds(text), 100, record(measurements=rows, suite=sampled))[0]
+    assert one.error == pytest.approx(0.02 * math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"n": 1},
+        {"n": 0},
+        {"n": None},
+        {"stopped": {"images": 256, "of": 3000, "passes": True, "alpha": 0.025}},
+    ],
+)
+def test_a_value_that_knows_no_error(changed):
+    rows = {
+        "accuracy": quantity(0.9, 0.01, "fraction", parts={}) | changed,
+        "calibration_error": quantity(0.03, 0.004, "fraction", parts={}) | changed,
+    }
+    file = thresholds("dimensions: {accuracy: {min: 0.8, max_drop: 0.1}, calibration_error: {max: 0.1}}")
+    found = reaches(file, 100, record(measurements=rows))
+    assert [(reach.error, reach.blocked, reach.passed) for reach in found] == [(None, None, None)] * 3
 
 
 def test_a_drop_has_the_error_of_two_runs():
