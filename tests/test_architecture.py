@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthetic": {*GROUND, "perturbations", "suites"},
     "strategies": {*GROUND, "perturbations", "synthetic", "suites"},
     "rates": {*GROUND, "perturbations", "suites", "evaluation"},
-    "tuning": {*GROUND, "comparison", "dimensions", "demands", "gate", "grading"},
+    "tuning": {*GROUND, "comparison", "dimensions", "demands", "gate", "grading", "strict_yaml"},
     "options": GROUND,
     "threshold_paths": {*GROUND, "demands"},
 }

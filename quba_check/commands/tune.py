@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.parser import number_within
 from quba_check.commands.threshold_files import published_suite_facts, thresholds_at
-from quba_check.errors import OptionError, listed
+from quba_check.errors import OptionError, ThresholdError, listed
 
 if TYPE_CHECKING:
     from quba_check.demands.demand import Thresholds
@@ -27,12 +27,13 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "tune",
         help="write a threshold file from stored runs, or from other models",
         description="Write the limits that stored runs support, or those of a population or a published "
-        "model. In a file that is there numbers are changed in place.",
+        "model. In a file that is there the limits that it has are changed in place, and nothing else.",
     )
     parser.add_argument("records", nargs="*", type=Path, metavar="RECORD.json", help="one run, or its seeds")
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="FILE.yaml", help="new, or to edit"
     )
+    parser.add_argument("--add", action="store_true", help="put in what a file that is there does not name")
     parser.add_argument(
         "--z",
         type=number_within(0, 10),
@@ -49,6 +50,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _tune(options: argparse.Namespace) -> int:
     from quba_check.reports.files import write_text
+    from quba_check.strict_yaml import read_yaml
     from quba_check.tuning.threshold_text import difference, edited, written
 
     output: Path = options.output
@@ -66,10 +68,13 @@ def _tune(options: argparse.Namespace) -> int:
         return 0
     kept = thresholds_at(output, published_suite_facts())
     _check_protocol(kept, protocol)
-    before = output.read_text(encoding="utf-8")
-    after = edited(before, floors)
-    write_text(after, output)
-    sys.stdout.write(difference(before, after, output) or f"{output}: nothing to change\n")
+    edit = edited(read_yaml(output, kept.shown, ThresholdError), floors, add=options.add)
+    write_text(edit.after, output)
+    sys.stdout.write(difference(edit.before, edit.after, output) or f"{output}: nothing to change\n")
+    if edit.absent and not options.add:
+        sys.stderr.write(f"{output}: does not name {listed(edit.absent)}; --add demands them too\n")
+    if edit.unlimited:
+        sys.stderr.write(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is\n")
     return 0
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.error import StreamMark
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from quba_check.errors import UserError
 
@@ -89,6 +90,16 @@ def children(node: Node) -> Iterator[Child]:
 def line_of(node: Node) -> int:
     """Line (1-based) where a node begins."""
     return int(node.start_mark.line) + 1
+
+
+def end_of(node: Node) -> StreamMark:
+    """Where the last thing of a node ends; comments after it are not its own."""
+    inside = list(children(node))
+    if isinstance(node, CollectionNode) and inside and not node.flow_style:
+        last = inside[-1]
+        return end_of(last.key if _is_left_out(last.node) else last.node)
+    mark: StreamMark = node.end_mark
+    return mark
 
 
 def _is_left_out(node: Node) -> bool:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
+from ruamel.yaml.nodes import MappingNode
 
 from quba_check.errors import SuiteError
 from quba_check.strict_yaml import Document, read_yaml
-from quba_check.strict_yaml.document import children
+from quba_check.strict_yaml.document import children, end_of
 from quba_check.suites.manifest import read_manifest
 
 Entries = Mapping[str, Mapping[str, str | int | bool]]
@@ -73,20 +73,12 @@ def _with_lines(document: Document, lines: list[str]) -> bytes:
     content = document.path.read_bytes()
     old = content.splitlines(keepends=True)
     ending = b"\r\n" if old[0].endswith(b"\r\n") else b"\n"
-    last = _last_line(sets)
+    last = int(end_of(sets).line)
     if not old[last].endswith(b"\n"):
         old[last] += ending
     indent = b" " * sets.value[0][0].start_mark.column
     old[last + 1 : last + 1] = [indent + line.encode() + ending for line in lines]
     return b"".join(old)
-
-
-def _last_line(node: Node) -> int:
-    """Line (0-based) on which the last thing of a node ends; comments after it are not its own."""
-    inside = list(children(node))
-    if isinstance(node, CollectionNode) and inside and not node.flow_style:
-        return _last_line(inside[-1].node)
-    return int(node.end_mark.line)
 
 
 def _scalar(value: str | int | bool) -> str:

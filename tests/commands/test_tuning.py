@@ -52,6 +52,23 @@ def test_what_if(run) -> None:
     assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
 
 
+def test_tune_adds_demands_only_when_asked(run) -> None:
+    Path("mine.yaml").write_bytes(b"schema: 1\r\ndimensions:\r\n  accuracy: {max_drop: 0.01}\r\n")
+    code, told, err = run("tune", "a.json", "-o", "mine.yaml")
+    assert (code, told) == (0, "mine.yaml: nothing to change")
+    assert err == (
+        "mine.yaml: does not name corruption_robustness, calibration_error, parameters; "
+        "--add demands them too\n"
+        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+    )
+    assert run("tune", "a.json", "-o", "mine.yaml", "--add")[2] == (
+        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+    )
+    lines = Path("mine.yaml").read_bytes().decode().split("\r\n")
+    assert lines[3] == "  corruption_robustness: {min: 0.58}          # tuned: 0.620 (0.581..0.659) in a.json"
+    assert len(lines) == 7
+
+
 DROPS = "schema: 1\ndimensions: {accuracy: {min: 0.85, max_drop: 0.01, max_relative_drop: 5%}}\n"
 
 
