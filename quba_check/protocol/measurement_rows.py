@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AllowInfNan, Field, Strict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from quba_check.protocol.confidence import SCORES
 from quba_check.protocol.dimension import Better
 from quba_check.protocol.json_row import JsonRow
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite number; text is none."""
+Count = Annotated[int, Strict(), Field(ge=0)]
+ROUNDING = 1e-9
+"""How far outside its limits a value may lie, in units of its size or of 1."""
 
 
 class StoppedRow(JsonRow):
@@ -20,10 +30,10 @@ class StoppedRow(JsonRow):
         alpha: probability that this is wrong.
     """
 
-    images: int
-    of: int
+    images: Count
+    of: Count
     passes: bool
-    alpha: float
+    alpha: Number
 
     def __str__(self) -> str:
         would = "pass" if self.passes else "fail"
@@ -44,14 +54,40 @@ class QuantityRow(JsonRow):
         debiased_limit: its one-sided 95 % limit on the bad side, where it is known.
     """
 
-    value: float
+    value: Number
     unit: str
-    n: int | None = None
-    interval: tuple[float, float] | None = None
-    limits: tuple[float, ...] | None = None
-    debiased: float | None = None
-    debiased_limit: float | None = None
+    n: Count | None = None
+    interval: tuple[Number, Number] | None = None
+    limits: tuple[Number, ...] | None = None
+    debiased: Number | None = None
+    debiased_limit: Number | None = None
     better: Better | None = None
+
+    @field_validator("interval", "limits")
+    @classmethod
+    def _around_the_value(
+        cls, limits: tuple[float, ...] | None, info: ValidationInfo
+    ) -> tuple[float, ...] | None:
+        if limits is None:
+            return None
+        if info.field_name == "limits" and len(limits) != len(SCORES):
+            raise _mistake(f"{len(limits)} numbers", f"{len(SCORES)} numbers, or null")
+        for before, after in pairwise(limits):
+            if after < before:
+                raise _mistake(f"{before:g} before {after:g}", "numbers that do not descend")
+        value = info.data.get("value")
+        if value is not None and _is_outside(value, limits):
+            raise _mistake(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
+        return limits
+
+
+def _is_outside(value: float, limits: Sequence[float]) -> bool:
+    room = ROUNDING * max(1.0, abs(value))
+    return not limits[0] - room <= value <= limits[-1] + room
+
+
+def _mistake(got: str, allowed: str) -> PydanticCustomError:
+    return PydanticCustomError("mistake", "got {got}. Allowed: {allowed}", {"got": got, "allowed": allowed})
 
 
 class MeasurementRow(QuantityRow):

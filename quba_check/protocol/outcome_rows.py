@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quba_check.protocol.confidence import CONFIDENCE, SCORES, ConfidenceCurve
+from pydantic import ValidationError
+
+from quba_check.errors import DimensionError
+from quba_check.protocol.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.protocol.dimension import Better, Dimension
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Outcome, Quantity, Unmeasurable
@@ -22,7 +25,24 @@ from quba_check.protocol.measurement_rows import (
 def row_of(
     outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None = None
 ) -> AnyMeasurementRow:
-    """What a record keeps of a measurement of a dimension on a suite, or on some of its images."""
+    """What a record keeps of a measurement of a dimension on a suite, or on some of its images.
+
+    Raises:
+        DimensionError: a number is none that a record can keep, as a dimension of a user's own can have it.
+    """
+    try:
+        return _row_of(outcome, dimension, suite, stopped)
+    except ValidationError as why:
+        error = why.errors()[0]
+        place = ".".join(str(step) for step in error["loc"])
+        raise DimensionError(
+            f"dimension '{dimension.name}': {place}, {error['msg']}. Mend its measure."
+        ) from why
+
+
+def _row_of(
+    outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None
+) -> AnyMeasurementRow:
     better = {part.name: part.better for part in dimension.parts(suite)}
     if isinstance(outcome, Unmeasurable):
         return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
@@ -64,8 +84,7 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
 
 
 def _measured(row: QuantityRow) -> Quantity:
-    limits = row.limits
-    curve = ConfidenceCurve(limits) if limits is not None and len(limits) == len(SCORES) else None
+    curve = None if row.limits is None else ConfidenceCurve(row.limits)
     return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from quba_check.errors import UserError, nearest
 from quba_check.protocol.record import Record
-from quba_check.reports.mistakes import first_mistake
+from quba_check.reports.mistakes import allowed_instead, first_mistake
 
 SCHEMA = 1
 SUFFIX = ".json"
@@ -111,7 +111,11 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        raise UserError(f"{where}: not a record: {first_mistake(why, content)}. {_allowed(path)}") from why
+        instead = allowed_instead(why)
+        raise UserError(
+            f"{where}: not a record: {first_mistake(why, content)}. "
+            + (f"Allowed: {instead}." if instead else _allowed(path))
+        ) from why
 
 
 def _allowed(path: Path) -> str:

@@ -9,6 +9,13 @@ from pydantic import ValidationError
 
 SHOWN = 40
 """Characters of a wrong value that a message shows."""
+_ALLOWED = {
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "greater_than_equal": "no number below 0",
+}
+"""What is allowed, by the kind of pydantic's error."""
 
 
 def first_mistake(found: ValidationError, content: Any) -> str:
@@ -29,7 +36,15 @@ def first_mistake(found: ValidationError, content: Any) -> str:
     place = f"{'.'.join(steps)}: " if steps else ""
     if error["type"] == "missing":
         return f"{place}the key '{error['loc'][-1]}' is missing"
-    return f"{place}got {_shown(content)}" if steps else "it is not a JSON object"
+    got = error.get("ctx", {}).get("got") or _shown(content)
+    return f"{place}got {got}" if steps else "it is not a JSON object"
+
+
+def allowed_instead(found: ValidationError) -> str | None:
+    """What could stand in place of the first mistake, where more is known than that it is none."""
+    error = found.errors()[0]
+    allowed: str | None = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])
+    return allowed
 
 
 def _shown(value: Any) -> str:
@@ -37,6 +52,6 @@ def _shown(value: Any) -> str:
         return "keys with values"
     if isinstance(value, list):
         return "a list"
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool | float):
         return json.dumps(value)
     return repr(value)[:SHOWN]

@@ -3,10 +3,11 @@
 import pytest
 
 from quba_check.dimensions import registry
+from quba_check.errors import DimensionError
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.protocol.measurement_rows import MeasurementRow, NotMeasuredRow, StoppedRow, UnmeasurableRow
+from quba_check.protocol.measurement_rows import NotMeasuredRow, StoppedRow, UnmeasurableRow
 from quba_check.protocol.outcome_rows import outcome_of, row_of, values_of
 
 SUITE = SuiteFacts("imagenet", 1000, (), (), {})
@@ -90,9 +91,13 @@ def test_a_row_without_a_value_over_all_images_is_no_measurement():
     )
 
 
-def test_limits_at_other_scores_than_ours_are_passed_over():
-    row = MeasurementRow(value=0.5, unit="fraction", limits=(0.4, 0.5, 0.6))
-    assert outcome_of("accuracy", row) == Measurement("accuracy", 0.5, "fraction", None)
+def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
+    with pytest.raises(DimensionError) as raised:
+        accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
+    assert str(raised.value) == (
+        "dimension 'accuracy': interval, got 0.4804 to 0.5196. Allowed: limits around the value, 0.9. "
+        "Mend its measure."
+    )
 
 
 def test_values_are_of_measured_dimensions():

@@ -112,11 +112,6 @@ def test_files_that_are_no_record(tmp_path, text, message):
         ("suite", None, "suite: got null"),
         ("model", [], "model: got a list"),
         ("measurements", {"accuracy": {}}, "measurements.accuracy: the key 'value' is missing"),
-        (
-            "measurements",
-            {"accuracy": {"value": "high", "unit": "ratio"}},
-            "measurements.accuracy.value: got 'high'",
-        ),
         ("verdicts", [{"id": {}}], "verdicts.0.id: got keys with values"),
         ("notes", ["x", "y" * 99, 3], "notes.2: got 3"),
         ("interrupted", "y" * 99, f"interrupted: got '{'y' * 39}"),
@@ -128,6 +123,58 @@ def test_records_with_a_mistake(tmp_path, key, value, message):
     with pytest.raises(UserError) as raised:
         read_record(path, "mine")
     assert str(raised.value) == f"mine: not a record: {message}. {ALLOWED}"
+
+
+LIMITS = [0.3 + step / 100 for step in range(33)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"value": "high"}, "value: got 'high'. Allowed: a number."),
+        ({"value": "0.5"}, "value: got '0.5'. Allowed: a number."),
+        ({"value": float("nan")}, "value: got NaN. Allowed: a finite number."),
+        ({"value": float("-inf")}, "value: got -Infinity. Allowed: a finite number."),
+        ({"n": "400"}, "n: got '400'. Allowed: a whole number."),
+        ({"n": -1}, "n: got -1. Allowed: no number below 0."),
+        ({"debiased": float("nan")}, "debiased: got NaN. Allowed: a finite number."),
+        ({"limits": [0.4, 0.6]}, "limits: got 2 numbers. Allowed: 33 numbers, or null."),
+        ({"limits": [*LIMITS[:-1], "1"]}, "limits.32: got '1'. Allowed: a number."),
+        ({"limits": [*LIMITS[:-1], float("inf")]}, "limits.32: got Infinity. Allowed: a finite number."),
+        ({"limits": LIMITS[::-1]}, "limits: got 0.62 before 0.61. Allowed: numbers that do not descend."),
+        ({"interval": [0.6, 0.4]}, "interval: got 0.6 before 0.4. Allowed: numbers that do not descend."),
+        ({"value": 0.7}, "interval: got 0.4 to 0.6. Allowed: limits around the value, 0.7."),
+        (
+            {"value": 0.7, "interval": None},
+            "limits: got 0.3 to 0.62. Allowed: limits around the value, 0.7.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", [False, True])
+def test_numbers_of_a_record_that_was_edited(tmp_path, part, changed, message):
+    sound = {"value": 0.5, "unit": "ratio", "n": 400, "interval": [0.4, 0.6], "limits": LIMITS}
+    row = sound | {"parts": {"fog": sound | changed}} if part else sound | changed
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    with pytest.raises(UserError) as raised:
+        read_record(path, "r.json")
+    where = "accuracy.parts.fog" if part else "accuracy"
+    assert str(raised.value) == f"r.json: not a record: measurements.{where}.{message}"
+
+
+@pytest.mark.parametrize("row", [{"value": 1, "unit": "x"}, {"unmeasurable": "y"}, {"not_measured": True}])
+def test_rows_without_limits(tmp_path, row):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    assert read_record(path)
+
+
+@pytest.mark.parametrize("value", [1 + 1e-12, 0.7])
+def test_a_value_may_lie_outside_its_limits_by_rounding(tmp_path, value):
+    row = {"value": value, "unit": "ratio", "limits": [0.7] * 16 + [1.0] * 17}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    assert read_record(path).measurements["accuracy"].value == value
 
 
 @pytest.mark.parametrize(
