@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,8 @@ from quba_check.errors import OptionError, ThresholdError, listed
 
 if TYPE_CHECKING:
     from quba_check.demands.demand import Thresholds
+    from quba_check.protocol.facts import SuiteFacts
+    from quba_check.protocol.record import Record
     from quba_check.protocol.settings import ProtocolName
     from quba_check.tuning.floors import Floor
 
@@ -36,8 +41,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--add", action="store_true", help="put in what a file that is there does not name")
     parser.add_argument(
         "--z",
-        type=number_within(0, 10),
-        default=Z,
+        type=number_within(0, 4),
         help=f"standard errors below the value, of a single run (default {Z})",
     )
     parser.add_argument(
@@ -51,6 +55,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _tune(options: argparse.Namespace) -> int:
     from quba_check.reports.files import write_text
     from quba_check.strict_yaml import read_yaml
+    from quba_check.tuning.floors import met_by_all
     from quba_check.tuning.threshold_text import difference, edited, written
 
     output: Path = options.output
@@ -60,22 +65,52 @@ def _tune(options: argparse.Namespace) -> int:
             f"quba-check tune: --output: got {what}. "
             f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
         )
-    floors, protocol = _floors(options)
-    if not output.exists():
-        text = written(floors, name=output.stem, protocol=protocol)
-        write_text(text, output)
-        sys.stdout.write(text)
-        return 0
-    kept = thresholds_at(output, published_suite_facts())
-    _check_protocol(kept, protocol)
-    edit = edited(read_yaml(output, kept.shown, ThresholdError), floors, add=options.add)
-    write_text(edit.after, output)
-    sys.stdout.write(difference(edit.before, edit.after, output) or f"{output}: nothing to change\n")
-    if edit.absent and not options.add:
-        sys.stderr.write(f"{output}: does not name {listed(edit.absent)}; --add demands them too\n")
-    if edit.unlimited:
-        sys.stderr.write(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is\n")
+    source = _source(options)
+    remarks = list(source.remarks)
+    if senseless := met_by_all(source.floors):
+        remarks.append(f"a limit of 0 or less, which every model meets: {listed(senseless)}")
+    if output.exists():
+        kept = thresholds_at(output, _facts(source.records))
+        _check_protocol(kept, source.protocol)
+        edit = edited(read_yaml(output, kept.shown, ThresholdError), source.floors, add=options.add)
+        text, told = edit.after, difference(edit.before, edit.after, output)
+        if edit.absent and not options.add:
+            remarks.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
+        if edit.unlimited:
+            remarks.append(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is")
+    else:
+        text = told = written(source.floors, name=output.stem, protocol=source.protocol)
+    write_text(text, output)
+    sys.stdout.write(told or f"{output}: nothing to change\n")
+    sys.stderr.writelines(f"{line}\n" for line in remarks)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where limits come from.
+
+    Attributes:
+        floors: the limits by dimension.
+        protocol: what they are about.
+        records: the stored runs that they are of; empty where they are of other models.
+        remarks: what people should know of them, a line each.
+    """
+
+    floors: Mapping[str, Floor]
+    protocol: ProtocolName
+    records: tuple[Record, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def _facts(records: tuple[Record, ...]) -> SuiteFacts:
+    """The suite's, of the record that knows most of its shifts; of the published suite where none does."""
+    from quba_check.tuning.recorded_suite import suite_facts
+
+    found = max(
+        (suite_facts(record) for record in records), key=lambda facts: len(facts.shifts), default=None
+    )
+    return found if found is not None and found.shifts else published_suite_facts()
 
 
 def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
@@ -91,10 +126,9 @@ def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
         )
 
 
-def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName]:
+def _source(options: argparse.Namespace) -> _Source:
     from quba_check.grading.reference import population
-    from quba_check.reports.files import read_record
-    from quba_check.tuning.floors import floors_of, percentile_floors, published_floors
+    from quba_check.tuning.floors import percentile_floors, published_floors
 
     asked = [bool(options.records), options.percentile is not None, options.like is not None]
     if sum(asked) != 1:
@@ -106,25 +140,62 @@ def _floors(options: argparse.Namespace) -> tuple[dict[str, Floor], ProtocolName
             f"quba-check tune: --population: got '{options.population}' without --percentile, "
             "which alone asks a population. Leave the option out, or say --percentile P."
         )
+    if options.records:
+        return _of_records(options.records, options.z)
+    _check_z(options.z, "values of other models")
     if options.like is not None:
-        return published_floors(options.like), "released"
-    if options.percentile is not None:
-        known = population(options.population or "published")
-        return percentile_floors(known, options.percentile), known.protocol
-    records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
-    for what, values in (
-        ("protocol", {record.protocol for record in records.values()}),
-        ("suite", {record.suite.name for record in records.values()}),
-    ):
-        if len(values) > 1:
-            raise OptionError(
-                f"quba-check tune: the records differ in {what}: {listed(sorted(values))}. "
-                f"Allowed: records of one {what}."
-            )
-    floors = floors_of(records, options.z)
+        return _Source(published_floors(options.like), "released")
+    known = population(options.population or "published")
+    return _Source(percentile_floors(known, options.percentile), known.protocol)
+
+
+def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
+    from quba_check.comparison.images import identity
+    from quba_check.reports.files import read_record
+    from quba_check.tuning.floors import floors_of, unsupported
+
+    records: dict[str, Record] = {}
+    first: dict[tuple[str, ...], str] = {}
+    remarks = []
+    for path in dict.fromkeys(paths):
+        record = read_record(path)
+        same = first.setdefault(tuple(identity(record)), str(path))
+        if same == str(path):
+            records[same] = record
+        else:
+            remarks.append(f"{path}: is the run of {same}, which counts once")
+    _check_alike(records)
+    if len(records) > 1:
+        _check_z(z, f"the worst of {len(records)} runs")
+    floors = floors_of(records, Z if z is None else z)
     if not floors:
         raise OptionError(
             f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
             "Allowed: records of runs that measured one dimension at least."
         )
-    return floors, next(iter(records.values())).protocol
+    left_out = unsupported(records)
+    if left_out:
+        remarks.append(f"left out, without a value over all images in every record: {listed(left_out)}")
+    values = tuple(records.values())
+    return _Source(floors, values[0].protocol, values, tuple(remarks))
+
+
+def _check_alike(records: Mapping[str, Record]) -> None:
+    """The worst of several runs is one only where all were asked the same."""
+    from quba_check.comparison.alike import differing
+
+    for (first, one), (second, other) in combinations(records.items(), 2):
+        found = differing(one, other.protocol, other.suite, limit=other.limit, seed=other.environment.seed)
+        if found:
+            raise OptionError(
+                f"quba-check tune: {first} and {second} differ in {listed(found)}. "
+                "Allowed: records of one protocol on the same images and classes."
+            )
+
+
+def _check_z(z: float | None, source: str) -> None:
+    if z is not None:
+        raise OptionError(
+            f"quba-check tune: --z: got {z:g}, but no standard errors are taken off {source}. "
+            "Allowed: --z with a single run. Leave the option out."
+        )

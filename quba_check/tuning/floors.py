@@ -20,6 +20,8 @@ from quba_check.protocol.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on a value that no draw of images moves."""
+LEAST_STEP = 1e-4
+"""What limits are rounded to where there is no noise on the bad side, and at most to stay above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
 
     Of one run: its value less z standard errors on the bad side (the confidence limit at that score). Of
     several, such as seeds: the worst of their values. Rounded away from the value, to the first digit that
-    the noise leaves standing.
+    the noise on the bad side leaves standing, or as much finer as it takes to stay above 0.
 
     Args:
         records: stored runs by name, of one protocol.
@@ -49,17 +51,27 @@ def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
     Returns:
         Limits of the dimensions that every run measured.
     """
-    found = {}
-    for name in registry.names:
-        rows = {record: run.measurements.get(name) for record, run in records.items()}
-        measured = {
-            record: row
-            for record, row in rows.items()
-            if isinstance(row, MeasurementRow) and row.stopped is None
-        }
-        if len(measured) == len(records):
-            found[name] = _floor(name, measured, z)
-    return found
+    rows = {name: _measured(name, records) for name in registry.names}
+    return {name: _floor(name, found, z) for name, found in rows.items() if len(found) == len(records)}
+
+
+def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
+    """Dimensions without a limit, as one of the runs at least has no value of them over all images."""
+    return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
+
+
+def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:
+    """Dimensions whose limit no model can fail: a `min` of 0 or below."""
+    return tuple(
+        name for name, floor in floors.items() if registry[name].better == "high" and floor.limit <= 0
+    )
+
+
+def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
+    rows = {record: run.measurements.get(name) for record, run in records.items()}
+    return {
+        record: row for record, row in rows.items() if isinstance(row, MeasurementRow) and row.stopped is None
+    }
 
 
 def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
@@ -75,12 +87,17 @@ def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
         edge = row.value
     else:
         low, high = curve.interval(0.95)
-        step = 10.0 ** math.floor(math.log10((high - low) / 2)) if high > low else 1e-4
+        noise = row.value - low if lower_is_worse else high - row.value
+        step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
         edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
     shown = figure(row.value, row.unit)
     spread = f" ({figure(low, row.unit)}..{figure(high, row.unit)})" if curve is not None else ""
     said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
-    return Floor(_rounded(edge, step, down=lower_is_worse), said)
+    limit = _rounded(edge, step, down=lower_is_worse)
+    while limit == 0 < edge and step > LEAST_STEP:  # a limit of 0 would let everything pass
+        step /= 10
+        limit = _rounded(edge, step, down=lower_is_worse)
+    return Floor(limit, said)
 
 
 def percentile_floors(population: Population, percentile: float) -> dict[str, Floor]:

@@ -7,9 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from tuned import record
+from tuned import quantity, record
 
 from quba_check.cli import main
+from quba_check.protocol.record import Record
+
+
+def later(run: Record) -> Record:
+    """A run at another time, thus another run."""
+    environment = run.environment.model_copy(update={"time": "2026-01-02T00:00:00+00:00"})
+    return run.model_copy(update={"environment": environment})
 
 
 @pytest.fixture
@@ -18,11 +25,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
-    Path("b.json").write_text(record(0.88).to_json(), encoding="utf-8")
+    Path("b.json").write_text(later(record(0.88)).to_json(), encoding="utf-8")
     Path("released.json").write_text(record(protocol="released").to_json(), encoding="utf-8")
-    Path("empty.json").write_text(record(measurements={}).to_json(), encoding="utf-8")
+    Path("empty.json").write_text(later(record(measurements={})).to_json(), encoding="utf-8")
     suite = {"name": "mine", "root": "/data", "fingerprint": "1"}
     Path("other.json").write_text(record(suite=suite).to_json(), encoding="utf-8")
+    suite = {"name": "tiny", "root": "/data", "fingerprint": "2"}
+    Path("limited.json").write_text(record(suite=suite, limit=500).to_json(), encoding="utf-8")
     Path("latin.yaml").write_bytes("# für".encode("latin-1"))
     Path("folder.yaml").mkdir()
     Path("gate.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
@@ -56,12 +65,16 @@ def test_tune_adds_demands_only_when_asked(run) -> None:
     Path("mine.yaml").write_bytes(b"schema: 1\r\ndimensions:\r\n  accuracy: {max_drop: 0.01}\r\n")
     code, told, err = run("tune", "a.json", "-o", "mine.yaml")
     assert (code, told) == (0, "mine.yaml: nothing to change")
-    assert err == (
+    left_out = (
+        "left out, without a value over all images in every record: adversarial_robustness, ood_robustness, "
+        "class_balance, object_focus, shape_bias\n"
+    )
+    assert err == left_out + (
         "mine.yaml: does not name corruption_robustness, calibration_error, parameters; "
         "--add demands them too\n"
         "mine.yaml: has no limit of accuracy, which was left as it is\n"
     )
-    assert run("tune", "a.json", "-o", "mine.yaml", "--add")[2] == (
+    assert run("tune", "a.json", "-o", "mine.yaml", "--add")[2] == left_out + (
         "mine.yaml: has no limit of accuracy, which was left as it is\n"
     )
     lines = Path("mine.yaml").read_bytes().decode().split("\r\n")
@@ -111,6 +124,40 @@ def test_tune_writes_and_then_edits(run) -> None:
     code, told, _ = run("tune", "a.json", "b.json", "-o", "gate.yaml")
     assert "-dimensions: {accuracy: {min: 0.85}}" in told.splitlines()
     assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_counts_a_run_once(run) -> None:
+    Path("copy.json").write_bytes(Path("a.json").read_bytes())
+    code, told, err = run("tune", "a.json", "copy.json", "--z", "1", "-o", "x.yaml")
+    assert code == 0
+    assert "  accuracy: {min: 0.89}                       # tuned: 0.900 (0.880..0.920) in a.json" in told
+    assert err == (
+        "copy.json: is the run of a.json, which counts once\n"
+        "left out, without a value over all images in every record: adversarial_robustness, ood_robustness, "
+        "class_balance, object_focus, shape_bias\n"
+    )
+    told = run("tune", "a.json", "copy.json", "b.json", "-o", "x.yaml")[1]
+    assert "# tuned: 0.880, the worst of 2: b.json" in told
+
+
+def test_tune_knows_the_parts_of_the_records_suite(run) -> None:
+    part = quantity(0.6, 0.02, "ratio", better="high")
+    row = quantity(0.6, 0.02, "ratio", better="high", parts={"negative": part})
+    Path("shifted.json").write_text(
+        later(record(measurements={"ood_robustness": row})).to_json(), encoding="utf-8"
+    )
+    text = "schema: 1\ndimensions:\n  ood_robustness: {min: 0.5, parts: {negative: {min: 0.4}}}\n"
+    Path("mine.yaml").write_text(text, encoding="utf-8")
+    assert run("tune", "shifted.json", "-o", "mine.yaml")[0] == 0
+    assert "ood_robustness: {min: 0.56, parts: {negative: {min: 0.4}}}" in Path("mine.yaml").read_text()
+
+
+def test_tune_says_which_limit_every_model_meets(run) -> None:
+    row = quantity(0.01, 0.02, "ratio", better="high", parts={})
+    Path("a.json").write_text(record(measurements={"object_focus": row}).to_json(), encoding="utf-8")
+    assert run("tune", "a.json", "-o", "x.yaml")[2].splitlines()[-1] == (
+        "a limit of 0 or less, which every model meets: object_focus"
+    )
 
 
 def test_tune_by_other_models(run) -> None:
@@ -168,8 +215,8 @@ def test_power(run) -> None:
         ),
         (
             "tune a.json released.json -o x.yaml",
-            "quba-check tune: the records differ in protocol: released, standard. "
-            "Allowed: records of one protocol.",
+            "quba-check tune: a.json and released.json differ in protocol (standard and released). "
+            "Allowed: records of one protocol on the same images and classes.",
         ),
         (
             "tune --percentile 50 -o gate.yaml",
@@ -179,7 +226,7 @@ def test_power(run) -> None:
         ),
         (
             "tune a.json --z x -o x.yaml",
-            "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 10.",
+            "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 4.",
         ),
         (
             "tune a.json -o folder.yaml",
@@ -205,7 +252,24 @@ def test_power(run) -> None:
         ),
         (
             "tune a.json other.json -o x.yaml",
-            "quba-check tune: the records differ in suite: mine, tiny. Allowed: records of one suite.",
+            "quba-check tune: a.json and other.json differ in suite (tiny and mine), images of the suite. "
+            "Allowed: records of one protocol on the same images and classes.",
+        ),
+        (
+            "tune a.json b.json limited.json -o x.yaml",
+            "quba-check tune: a.json and limited.json differ in images of the suite "
+            "(--quba-limit: no limit and 500). "
+            "Allowed: records of one protocol on the same images and classes.",
+        ),
+        (
+            "tune a.json b.json --z 2 -o x.yaml",
+            "quba-check tune: --z: got 2, but no standard errors are taken off the worst of 2 runs. "
+            "Allowed: --z with a single run. Leave the option out.",
+        ),
+        (
+            "tune --percentile 50 --z 1.645 -o x.yaml",
+            "quba-check tune: --z: got 1.645, but no standard errors are taken off values of other models. "
+            "Allowed: --z with a single run. Leave the option out.",
         ),
         (
             "tune --like ResNet50 --population demo -o x.yaml",

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,10 +8,28 @@ from tuned import quantity, record
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.published import published_population
+from quba_check.protocol.confidence import SCORES
 from quba_check.protocol.measurement_rows import StoppedRow
-from quba_check.tuning.floors import floors_of, percentile_floors, published_floors
+from quba_check.tuning.floors import (
+    Floor,
+    floors_of,
+    met_by_all,
+    percentile_floors,
+    published_floors,
+    unsupported,
+)
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+def wilson(share: float, images: int) -> dict[str, object]:
+    """A share's interval and limits."""
+
+    def at(z: float) -> float:
+        root = math.sqrt(share * (1 - share) / images + z * z / (4 * images * images))
+        return max(0.0, (share + z * z / (2 * images) + z * root) / (1 + z * z / images))
+
+    return {"limits": [at(score) for score in SCORES], "interval": [at(-1.96), at(1.96)]}
 
 
 def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
@@ -32,7 +52,35 @@ def test_a_value_of_some_images_supports_no_limit():
         **run.measurements,
         "accuracy": run.measurements["accuracy"].model_copy(update={"stopped": stopped}),
     }
-    assert "accuracy" not in floors_of({"a.json": record(measurements=rows)}, 1.645)
+    stopped_run = record(measurements=rows)
+    assert "accuracy" not in floors_of({"a.json": stopped_run}, 1.645)
+    assert "accuracy" in unsupported({"a.json": stopped_run, "b.json": run})
+    assert "shape_bias" in unsupported({"b.json": run})
+    assert "accuracy" not in unsupported({"b.json": run})
+
+
+def test_a_limit_stays_above_0_where_the_noise_does():
+    """Wilson's limits of 1 in 256: the interval is 0.0007 to 0.0218, of which most lies on the good side."""
+    share = wilson(1 / 256, 256)
+    rows = {"shape_bias": quantity(1 / 256, 0.0, "fraction", better="high", parts={}) | share}
+    floors = floors_of({"a.json": record(measurements=rows)}, 1.645)
+    assert floors["shape_bias"] == Floor(0.0008, "0.0039 (0.0007..0.0218) in a.json")
+    assert met_by_all(floors) == ()
+
+
+def test_a_limit_that_every_model_meets():
+    rows = {
+        "shape_bias": quantity(0.0, 0.0, "fraction", better="high", parts={}) | wilson(0.0, 256),
+        "object_focus": quantity(0.01, 0.02, "ratio", better="high", parts={}),
+        "calibration_error": quantity(0.0, None, "fraction", better="low", parts={}),
+    }
+    floors = floors_of({"a.json": record(measurements=rows)}, 1.645)
+    assert {name: floor.limit for name, floor in floors.items()} == {
+        "calibration_error": 0.0,
+        "object_focus": -0.03,
+        "shape_bias": 0.0,
+    }
+    assert met_by_all(floors) == ("object_focus", "shape_bias")
 
 
 def test_several_runs_give_the_worst_value():
