@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from quba_check.commands.console import plain_console
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.reports.comparison import FORMATS
 
@@ -51,4 +50,4 @@ def _compare(options: argparse.Namespace) -> None:
         text, count = flips_csv(before, after)
         write_text(text, options.flips)
         sys.stderr.write(f"{options.flips}: {count:,} flipped images\n")
-    sys.stdout.write(comparison_text(found, options.format, plain_console(), parts=options.parts))
+    sys.stdout.write(comparison_text(found, options.format, parts=options.parts))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from quba_check.commands.console import plain_console
 from quba_check.commands.parser import whole_number
 from quba_check.commands.threshold_files import published_suite_facts, thresholds_at
 
@@ -32,6 +32,7 @@ def _power(options: argparse.Namespace) -> int:
 
     from quba_check.figures import figure
     from quba_check.reports.files import read_record
+    from quba_check.reports.plain import plain_text
     from quba_check.tuning.power import POWER, reaches
     from quba_check.tuning.recorded_suite import suite_facts
 
@@ -48,13 +49,12 @@ def _power(options: argparse.Namespace) -> int:
             continue
         ends = ("never" if end is None else figure(end, demand.unit) for end in (reach.blocked, reach.passed))
         table.add_row(demand.name, demand.limit_text, figure(reach.error, demand.unit), *ends)
-    console = plain_console()
-    console.print(
+    sys.stdout.write(
         f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
-        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs"
+        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     )
-    console.print(table)
+    sys.stdout.write(plain_text(table))
     if any(reach.error is None for reach in found):
         which = "this run does not know the error" if record else "needs --record: a run that knows the error"
-        console.print(f"-: {which}. Parameters and grades have none.")
+        sys.stdout.write(f"-: {which}. Parameters and grades have none.\n")
     return 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from quba_check.commands.console import plain_console
 from quba_check.commands.threshold_files import thresholds_at
 from quba_check.errors import OptionError, listed
+
+if TYPE_CHECKING:
+    from quba_check.tuning.rejudging import Rejudged
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -38,6 +42,7 @@ def _what_if(options: argparse.Namespace) -> int:
     from quba_check.engine.store import default_root
     from quba_check.reports.files import read_record
     from quba_check.reports.judged import word
+    from quba_check.reports.plain import plain_text
     from quba_check.reports.styles import STYLES
     from quba_check.tuning.recorded_suite import suite_facts
     from quba_check.tuning.rejudging import rejudged
@@ -50,6 +55,8 @@ def _what_if(options: argparse.Namespace) -> int:
             f"{listed(map(str, files)) or 'none'}. "
             "Allowed: at least one of each, such as quba-check what-if run.json thresholds/*.yaml."
         )
+    names = [file.name for file in files]
+    headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
     passes = True
     store = options.store or default_root()
 
@@ -67,24 +74,34 @@ def _what_if(options: argparse.Namespace) -> int:
         judged = [rejudged(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("demand", no_wrap=True)
-        cells: dict[str, dict[str, Text]] = {}
-        for found in judged:
-            table.add_column(Path(found.thresholds.shown).name, no_wrap=True)
+        rows: dict[str, list[Text]] = {}
+        for place, (heading, found) in enumerate(zip(headings, judged, strict=True)):
+            table.add_column(heading, no_wrap=True)
             for verdict in found.verdicts:
                 called = word(verdict.row(""))
-                text = Text(f"{called} {verdict.demand.limit_text}", style=STYLES[called])
-                cells.setdefault(verdict.demand.name, {})[found.thresholds.shown] = text
-        for name, row in cells.items():
-            table.add_row(name, *(row.get(found.thresholds.shown, Text("-", "dim")) for found in judged))
+                row = rows.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
+                row[place] = Text(f"{called} {verdict.demand.limit_text}", style=STYLES[called])
+        for name, row in rows.items():
+            table.add_row(name, *row)
         table.add_row(
             Text("released", "bold"), *(Text("yes" if found.passes else "no", "bold") for found in judged)
         )
-        console = plain_console()
-        console.print(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}")
-        console.print(table)
-        for found in judged:
-            for verdict in found.verdicts:
-                if verdict.reason:
-                    console.print(f"{found.thresholds.shown}: {verdict.explain().splitlines()[0]}")
+        sys.stdout.write(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n")
+        sys.stdout.write(plain_text(table))
+        sys.stdout.writelines(f"{line}\n" for line in _reasons(headings, judged))
         passes &= all(found.passes for found in judged)
     return 0 if passes else 1
+
+
+def _reasons(headings: Sequence[str], judged: Sequence[Rejudged]) -> Iterator[str]:
+    """Why demands have no value: each reason once, with the demands and files that it is about."""
+    files: dict[str, list[str]] = {}
+    for heading, found in zip(headings, judged, strict=True):
+        demands: dict[str, list[str]] = {}
+        for verdict in found.verdicts:
+            if verdict.reason:
+                happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
+                demands.setdefault(f"{happened}: {verdict.reason}", []).append(verdict.demand.name)
+        for reason, names in demands.items():
+            files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
+    return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from quba_check.figures import figure, told_apart
 from quba_check.protocol.comparison import ChangeRow, Comparison
+from quba_check.reports.plain import plain_text
 
 FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
@@ -52,15 +53,13 @@ def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
-def comparison_text(comparison: Comparison, kind: str, console: Console, *, parts: bool) -> str:
+def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
     """The comparison in one of `FORMATS`."""
     if kind == "json":
         return comparison_json(comparison)
     if kind == "markdown":
         return comparison_markdown(comparison, parts=parts)
-    with console.capture() as capture:
-        console.print(comparison_table(comparison, parts=parts))
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    return plain_text(comparison_table(comparison, parts=parts))
 
 
 def _title(comparison: Comparison) -> str:

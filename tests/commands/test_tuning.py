@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def command(*words: str) -> tuple[int, str, str]:
         code = main(words)
         told = capsys.readouterr()
-        return code, "\n".join(line.rstrip() for line in told.out.splitlines()), told.err
+        return code, told.out.removesuffix("\n"), told.err
 
     return command
 
@@ -98,10 +99,45 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "",
     )
     told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
-    assert told[-2] == (
-        "drops.yaml: accuracy drop could not be measured: there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
-    )
+    assert told[-2:] == [
+        "released                     no",
+        "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be measured: there is no "
+        "baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)",
+    ]
+
+
+def test_what_if_cuts_nothing_however_many_files(run) -> None:
+    """Nine names of 31 letters on a terminal of 80 columns, and a model whose name alone is wider."""
+    files = [f"release-candidate-gate-{place}.yaml" for place in range(9)]
+    for file in files:
+        Path(file).write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
+    named = json.loads(Path("a.json").read_text())
+    named["model"]["name"] = "m" * 300
+    Path("a.json").write_text(json.dumps(named))
+    width = len(files[0])
+    assert run("what-if", "a.json", *files)[1].splitlines() == [
+        f"{'m' * 300} on tiny, protocol standard",
+        "demand         " + "  ".join(files),
+        "accuracy[min]  " + "  ".join(["PASS >= 0.85".ljust(width)] * 9).rstrip(),
+        "released       " + "  ".join(["yes".ljust(width)] * 9).rstrip(),
+    ]
+
+
+def test_what_if_tells_files_of_one_name_apart(run) -> None:
+    for folder, limit in (("old", 0.85), ("new", 0.95)):
+        Path(folder).mkdir()
+        Path(folder, "x.yaml").write_text(
+            f"schema: 1\ndimensions: {{accuracy: {{min: {limit}}}, object_focus: {{min: 0.9}}}}\n",
+            encoding="utf-8",
+        )
+    assert run("what-if", "a.json", "old/x.yaml", "gate.yaml", "new/x.yaml")[1].splitlines() == [
+        "r50 on tiny, protocol standard",
+        "demand             old/x.yaml    gate.yaml     new/x.yaml",
+        "accuracy[min]      PASS >= 0.85  PASS >= 0.85  FAIL >= 0.95",
+        "object_focus[min]  FAIL >= 0.9   -             FAIL >= 0.9",
+        "released           no            yes           no",
+        "old/x.yaml, new/x.yaml: object_focus[min] could not be measured: the run did not measure it",
+    ]
 
 
 def test_power_of_drops(run) -> None:
