@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.baseline import drop, side_of, unlike
-from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.baseline import side_of
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.early_stop import EarlyStop, Stopped
-from quba_check.errors import QubaError, UserError
+from quba_check.errors import QubaError
 from quba_check.gate import Held, doubt, judge, judge_stopped
-from quba_check.grading import grade
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.drop import Drop
-from quba_check.protocol.facts import SuiteFacts
+from quba_check.held import dropped, graded
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.protocol.outcome_rows import row_of
@@ -115,45 +111,26 @@ class Judge:
         thresholds: Thresholds,
         protocol: ProtocolName,
     ) -> Held:
-        """What is held to the bound; a population that cannot grade leaves the reason instead of a grade."""
-        if demand.dimension != QUBA:
-            own = outcomes[demand.dimension]
-            if demand.needs_baseline and isinstance(own, Measurement) and self._run.baseline is not None:
-                return self._drop(demand, own, evaluation, self._run.baseline)
-            return own
-        found = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
-        try:
-            return grade_of(
-                {name: out.value for name, out in found.items()},
+        """What is held to the bound."""
+        if demand.dimension == QUBA:
+            return graded(
                 thresholds,
-                protocol,
-                self._run.suite.facts,
-                measured=found,
+                {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},
+                protocol=protocol,
+                suite=self._run.suite.name,
+                generated_corruptions=self._run.suite.facts.generates_corruptions,
             )
-        except UserError as error:
-            return Unmeasurable(QUBA, str(error))
-
-    def _drop(
-        self, demand: Demand, found: Measurement, evaluation: Evaluation, baseline: StoredRun
-    ) -> Drop | Unmeasurable:
-        """How much worse a value is than the baseline's, where the two may be compared."""
-        suite = evaluation.suite_row(evaluation.contents([found.dimension]), {})
-        options = self._run.options
-        return unlike(
+        found, baseline = outcomes[demand.dimension], self._run.baseline
+        if not demand.needs_baseline or isinstance(found, Unmeasurable) or baseline is None:
+            return found
+        return dropped(
+            demand,
             baseline,
-            found.dimension,
-            evaluation.protocol.name,
-            suite,
-            limit=options.limit,
-            seed=options.seed,
-        ) or drop(
-            baseline,
-            found.dimension,
-            demand.part,
             side_of(found, demand.part),
-            unit=demand.unit,
-            better=demand.better,
-            relative=demand.bound == "max_relative_drop",
+            protocol=protocol,
+            suite=evaluation.suite_row(evaluation.contents([found.dimension]), {}),
+            limit=self._run.options.limit,
+            seed=self._run.options.seed,
         )
 
     def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
@@ -176,24 +153,3 @@ class Judge:
             except QubaError as error:
                 self._failed[key] = Unmeasurable(name, str(error))
         return self._failed[key]
-
-
-def grade_of(
-    values: Mapping[str, float],
-    thresholds: Thresholds,
-    protocol: ProtocolName,
-    suite: SuiteFacts,
-    *,
-    measured: Mapping[str, Measurement] | None = None,
-) -> Grade:
-    """The grade of values by the settings of a threshold file."""
-    return grade(
-        {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
-        weights=thresholds.quba.weights,
-        population=thresholds.quba.population,
-        protocol=protocol,
-        allow_missing=thresholds.quba.allow_missing,
-        suite=suite.name,
-        measured=measured,
-        generated_corruptions=suite.generates_corruptions,
-    )

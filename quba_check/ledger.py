@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from quba_check.comparison.images import PerImage
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
-from quba_check.errors import UserError
-from quba_check.judging import grade_of
+from quba_check.held import graded
 from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement_rows import AnyMeasurementRow, NotMeasuredRow
-from quba_check.protocol.outcome_rows import values_of
+from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record, SetRow
 from quba_check.protocol.settings import ProtocolName
 from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
@@ -131,8 +130,14 @@ class Ledger:
             if shown in judged:
                 yield judged[shown]
                 continue
-            with contextlib.suppress(UserError):  # said by the verdict of the file's quba demand
-                found = grade_of(values_of(measured), thresholds, protocol, suite)
+            found = graded(
+                thresholds,
+                measured_of(measured),
+                protocol=protocol,
+                suite=suite.name,
+                generated_corruptions=suite.generates_corruptions,
+            )
+            if isinstance(found, Grade):  # why not is said by the verdict of the file's quba demand
                 yield GradeRow(file=shown, **asdict(found))
 
 

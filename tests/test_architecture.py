@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demands": {*GROUND, "dimensions", "strict_yaml"},
     "grading": {*GROUND, "dimensions"},
     "gate": {*GROUND, "dimensions", "demands"},
+    "held": {*GROUND, "comparison", "dimensions", "demands", "grading"},
     "reports": GROUND,
     "suites": {*GROUND, "strict_yaml", "demo"},
     "demo": GROUND,
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthetic": {*GROUND, "perturbations", "suites"},
     "strategies": {*GROUND, "perturbations", "synthetic", "suites"},
     "rates": {*GROUND, "perturbations", "suites", "evaluation"},
-    "tuning": {*GROUND, "comparison", "dimensions", "demands", "gate", "grading", "strict_yaml"},
+    "tuning": {*GROUND, "comparison", "dimensions", "demands", "gate", "grading", "held", "strict_yaml"},
     "options": GROUND,
     "threshold_paths": {*GROUND, "demands"},
 }

@@ -61,11 +61,7 @@ def _what_if(options: argparse.Namespace) -> int:
     store = options.store or default_root()
 
     def stored(path: Path) -> StoredRun:
-        """A run; with its answers image by image only where drops are asked for."""
-        record = read_record(path)
-        return (
-            stored_run(path, str(path), record, store) if options.baseline else StoredRun(str(path), record)
-        )
+        return stored_run(path, str(path), read_record(path), store)
 
     baseline = stored(options.baseline) if options.baseline else None
     for path in records:

@@ -73,10 +73,5 @@ def _drawn(before: Record, limit: int | None, seed: int) -> str:
 
 
 def _other_images(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
-    if ours.contents and theirs.contents:
-        both = ours.contents.keys() & theirs.contents.keys()
-        return [
-            view for view in ours.contents if view in both and ours.contents[view] != theirs.contents[view]
-        ]
-    # A record of an earlier version tells only of all sets together.
-    return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
+    both = [view for view in ours.contents if view in theirs.contents]
+    return [view for view in both if ours.contents[view] != theirs.contents[view]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from quba_check.comparison.alike import check_alike
 from quba_check.comparison.change import Change, Side, difference
@@ -11,7 +12,9 @@ from quba_check.comparison.images import PerImage
 from quba_check.errors import UserError
 from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
 from quba_check.protocol.confidence import CONFIDENCE
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
+from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record
 
 
@@ -40,6 +43,14 @@ class StoredRun:
         target = dimension if part is None else f"{dimension}.{part}"
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
         return Side(found.value, found.n, found.limits, deviations)
+
+    def measured(self) -> dict[str, Measurement]:
+        """The dimensions that have a value over all images, with what each image adds where that is there."""
+        per_image: Mapping[str, Any] = {} if self.images is None else self.images.deviations
+        return {
+            name: replace(found, deviations=per_image.get(name, {}))
+            for name, found in measured_of(self.record.measurements).items()
+        }
 
     def stopped_early(self, dimension: str) -> bool:
         """Whether a dimension was measured on some of its images only."""

@@ -72,8 +72,8 @@ def doubt(demand: Demand, held: Held) -> float | None:
         limit = held.least[demand.limit]
     else:
         limit = float(demand.limit)
-    shown = verdict.curve.doubt(limit)
-    return 1 - shown if demand.bound == "min" else shown
+    curve = verdict.curve
+    return 1 - (curve.doubt_above(limit) if demand.bound == "min" else curve.doubt_below(limit))
 
 
 def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Verdict:

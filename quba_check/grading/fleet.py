@@ -8,7 +8,7 @@ from quba_check.errors import PopulationError
 from quba_check.grading.normalisation import LEAST_MODELS
 from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.outcome_rows import values_of
+from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record
 
 
@@ -62,7 +62,7 @@ def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile
 
 
 def _published_values(record: Record) -> dict[str, float]:
-    values = values_of(record.measurements)
+    values = {name: found.value for name, found in measured_of(record.measurements).items()}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
 
 

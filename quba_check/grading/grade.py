@@ -19,7 +19,6 @@ from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
 from quba_check.metrics.estimate import Estimate, combined
-from quba_check.metrics.limits import symmetric
 from quba_check.protocol.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import LETTERS, Grade
@@ -163,8 +162,19 @@ def _curve(
     found = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
     if len(found) < len(slopes) or any(of.curve is not None and not of.deviations for _, of in found):
         return None
-    limits = symmetric(combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]), _Z)
+    error = combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
+    # Limits of a dimension can be wider than its images tell, as where all of them are right.
+    wider = sum((slope * _beyond(of)) ** 2 for slope, of in found)
+    limits = score + _Z * math.sqrt(error**2 + wider)
     return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
+
+
+def _beyond(of: Measurement) -> float:
+    """What is missing in the standard error that the images tell, to that of the limits."""
+    if of.curve is None:
+        return 0.0
+    limits, told = (of.curve.at(1) - of.curve.at(-1)) / 2, Estimate(of.value, of.deviations).standard_error
+    return math.sqrt(max(limits**2 - told**2, 0.0)) if math.isfinite(told) else 0.0
 
 
 def _spanned(

@@ -16,6 +16,11 @@ from quba_check.metrics.estimate import Estimate, Sample
 
 Column = NDArray[np.float64]
 
+MANY_CLASSES = 30
+"""Classes from which a mean over them is steady."""
+LEAST_FOR_MOMENTS = 4
+"""Images a class needs for its fourth moment, and for a jackknife that is worth something."""
+
 ROOT_CORRECTION = 0.8
 """Errors of an excess variance that its root is corrected for. At 1 the second order is made up for exactly,
 which is too much for an excess of little more than its error. At 0.8 the mean of the root is within 0.03
@@ -56,8 +61,11 @@ def accuracy_evenness(
     variance = float(off @ off) / (classes - 1)
     plain = 4 * float(off * off @ binomial) / (classes - 1) ** 2
     noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
-    # Of the variance. The mean is one of the same accuracies: off² is that much too small where it is noise.
-    error = math.sqrt(max(plain * classes / (classes - 1) - noise, noise))
+    if classes >= MANY_CLASSES and counts.min() >= LEAST_FOR_MOMENTS:
+        squared = _unbiased(counts, accuracy)
+    else:  # the mean is one of the same accuracies: off² is that much too small where it is noise
+        squared = plain * classes / (classes - 1) - noise
+    error = math.sqrt(max(squared, noise))  # of the variance
     spread = math.sqrt(variance)
     slope = -1 / max(2 * spread, math.sqrt(error)) if error > 0 else 0.0
     narrowing = error / math.sqrt(plain) if plain > 0 else 0.0
@@ -69,6 +77,28 @@ def accuracy_evenness(
     return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - whole)
 
 
+def _unbiased(counts: NDArray[np.int64], accuracy: Column) -> float:
+    """Variance that images add to the variance of class accuracies, without bias, around a mean that stands.
+
+    For h hits of n, q = (h/n − mean)² has the mean A + Bp + Cp². The square of that is estimated by factorial
+    moments, p^j by h(h−1)… / n(n−1)…, and taken off q². This is right however skewed the accuracies are,
+    where 4 · (h/n − mean)² · variance is too small; of few classes it varies much.
+
+    Args:
+        counts: images of each class, at least `LEAST_FOR_MOMENTS`.
+        accuracy: accuracies of the classes.
+    """
+    mean, hits = accuracy.mean(), accuracy * counts
+    power = [np.ones(len(counts))]
+    for j in range(LEAST_FOR_MOMENTS):
+        power.append(power[-1] * (hits - j) / (counts - j))
+    a, b, c = mean**2, 1 / counts - 2 * mean, 1 - 1 / counts
+    square = (
+        a**2 + 2 * a * b * power[1] + (b**2 + 2 * a * c) * power[2] + 2 * b * c * power[3] + c**2 * power[4]
+    )
+    return float(((accuracy - mean) ** 4 - square).sum()) / (len(counts) - 1) ** 2
+
+
 def confidence_evenness(
     label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
 ) -> Evenness:
@@ -76,6 +106,8 @@ def confidence_evenness(
 
     Both what an image adds and `debiased` are the jackknife's, from the spread of its class without it:
     probabilities are so skewed that to first order twenty images a class understate the error by a sixth.
+    With a class of fewer than `LEAST_FOR_MOMENTS` images what images add is read off how much the spreads of
+    classes differ, which is too much rather than too little.
 
     Args:
         label: (N,) class of each image.
@@ -91,6 +123,10 @@ def confidence_evenness(
     n = counts[label]
     without = np.sqrt(np.maximum(squares[label] - off**2 * n / (n - 1), 0.0) / (n - 1))  # each image
     typical = np.bincount(label, weights=without, minlength=classes) / counts
-    deviations = len(label) / classes * (n - 1) / n * (without - typical[label])
+    if counts.min() < LEAST_FOR_MOMENTS:
+        apart = (spread.mean() - spread) / np.sqrt(counts) * math.sqrt(classes / (classes - 1))
+        deviations = len(label) / classes * apart[label]
+    else:
+        deviations = len(label) / classes * (n - 1) / n * (without - typical[label])
     whole = counts * spread - (counts - 1) * typical
     return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - whole.mean()))

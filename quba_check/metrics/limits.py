@@ -43,7 +43,8 @@ def wilson(hits: int, n: int, z: Scores) -> Limits:
     """
     share, room = hits / n, z * z / n
     limits = (share + room / 2 + z * np.sqrt(share * (1 - share) / n + room / (4 * n))) / (1 + room)
-    return np.clip(limits, 0.0, 1.0)
+    ends = [(hits == 0) & (z <= 0), (hits == n) & (z >= 0)]  # exactly, whatever the root is rounded to
+    return np.select(ends, [0.0, 1.0], np.clip(limits, 0.0, 1.0))
 
 
 def clopper_pearson(hits: int, n: int, z: Scores) -> Limits:

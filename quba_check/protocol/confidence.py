@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -49,21 +49,32 @@ class ConfidenceCurve:
         score = _NORMAL.inv_cdf((1 + confidence) / 2)
         return self.at(-score), self.at(score)
 
-    def doubt(self, bound: float) -> float:
-        """Probability that a number on the wrong side of a bound shows itself this far on the right one.
+    def doubt_above(self, bound: float) -> float:
+        """The p-value of “the number is below the bound”: near 0 where it lies well above, near 1 well below.
 
-        The one-sided p-value of “the number is not above the bound”: near 0 where it lies well above, near 1
-        where it lies well below. For an upper bound take 1 − this.
+        Limits that are equal to the bound speak for the number being there or above.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
-        >>> round(curve.doubt(0.68), 4), curve.doubt(0.7)
+        >>> round(curve.doubt_above(0.68), 4), curve.doubt_above(0.7)
         (0.0228, 0.5)
         """
-        after = bisect_left(self.limits, bound)
+        return self._share_below(bound, bisect_left(self.limits, bound))
+
+    def doubt_below(self, bound: float) -> float:
+        """The p-value of “the number is above the bound”; limits equal to it speak for there or below.
+
+        >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
+        >>> round(curve.doubt_below(0.72), 4), curve.doubt_below(0.7)
+        (0.0228, 0.5)
+        """
+        return 1 - self._share_below(bound, bisect_right(self.limits, bound))
+
+    def _share_below(self, bound: float, after: int) -> float:
+        """Probability of scores whose limits are before the bound; `after` is the first that is not."""
         if after == 0:
             return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
         if after == len(SCORES):
-            return 1.0
+            return 1.0 if bound > self.limits[-1] else _NORMAL.cdf(SCORES[-1])
         low, high = self.limits[after - 1], self.limits[after]
         share = (bound - low) / (high - low)
         return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))

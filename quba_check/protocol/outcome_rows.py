@@ -88,10 +88,7 @@ def _measured(row: QuantityRow) -> Quantity:
     return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 
-def values_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, float]:
-    """The values of the dimensions that have one over all images."""
-    return {
-        name: row.value
-        for name, row in measurements.items()
-        if isinstance(row, MeasurementRow) and row.stopped is None
-    }
+def measured_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
+    """The measurements of the dimensions that have a value over all images."""
+    outcomes = {name: outcome_of(name, row) for name, row in measurements.items()}
+    return {name: found for name, found in outcomes.items() if isinstance(found, Measurement)}

@@ -97,7 +97,8 @@ def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
             yield f"{target}: {shown} is no more than a perfect model shows on so few images"
     elif not low <= row.debiased <= high:
         shown, endless = told_apart(row.value, row.debiased, row.unit)
-        yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look worse"
+        looks = "worse" if (row.value < row.debiased) == (row.better == "high") else "better"
+        yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look {looks}"
 
 
 def _told_already(record: Record, row: UnmeasurableRow) -> bool:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quba_check.comparison.baseline import drop, unlike
 from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
-from quba_check.errors import UserError
 from quba_check.gate import Held, Verdict, doubt, judge
-from quba_check.grading import grade
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.measurement import Unmeasurable
+from quba_check.held import dropped, graded
 from quba_check.protocol.measurement_rows import NotMeasuredRow
-from quba_check.protocol.outcome_rows import outcome_of, values_of
+from quba_check.protocol.outcome_rows import outcome_of
 from quba_check.tuning.protocols import check_protocol
 
 
@@ -39,8 +35,8 @@ class Rejudged:
 def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> Rejudged:
     """Judge a stored run by a threshold file.
 
-    Values, parts and their confidence limits are those of the record. The score of other weights or another
-    population has no limits here, so that it is decided by itself.
+    Values, parts and their confidence limits are those of the record. A score has limits where the answers
+    image by image are there; without, it is decided by itself.
 
     Args:
         run: the run.
@@ -69,36 +65,23 @@ def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None 
 
 def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Held:
     record = run.record
-    if demand.needs_baseline and baseline is not None:
-        return unlike(
-            baseline,
-            demand.dimension,
-            record.protocol,
-            record.suite,
-            limit=record.limit,
-            seed=record.environment.seed,
-        ) or drop(
-            baseline,
-            demand.dimension,
-            demand.part,
-            run.side(demand.dimension, demand.part),
-            unit=demand.unit,
-            better=demand.better,
-            relative=demand.bound == "max_relative_drop",
-        )
-    if demand.dimension != QUBA:
-        row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
-        return outcome_of(demand.dimension, row)
-    values = values_of(record.measurements)
-    try:
-        return grade(
-            {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values},
-            weights=thresholds.quba.weights,
-            population=thresholds.quba.population,
+    if demand.dimension == QUBA:
+        return graded(
+            thresholds,
+            run.measured(),
             protocol=record.protocol,
-            allow_missing=thresholds.quba.allow_missing,
             suite=record.suite.name,
             generated_corruptions=record.suite.generates_corruptions,
         )
-    except UserError as error:
-        return Unmeasurable(QUBA, str(error))
+    if not demand.needs_baseline or baseline is None:
+        row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
+        return outcome_of(demand.dimension, row)
+    return dropped(
+        demand,
+        baseline,
+        run.side(demand.dimension, demand.part),
+        protocol=record.protocol,
+        suite=record.suite,
+        limit=record.limit,
+        seed=record.environment.seed,
+    )

@@ -60,6 +60,13 @@ def test_a_worse_model(other: Judge) -> None:
     assert second.splitlines()[0] == "accuracy relative drop 0.333 is above 0.020 (over by 0.313)"
 
 
+def test_what_looks_at_no_image_has_none_to_differ_in(other: Judge) -> None:
+    other.write("drops.yaml", "schema: 1\ndimensions: {parameters: {max_drop: 0, max_relative_drop: 5%}}\n")
+    other("drops.yaml", "--quba-report=own.json")
+    assert run(other, "net", "--quba-baseline=own.json").ret == 0
+    assert set(other.outcomes().values()) == {"pass"}
+
+
 def test_non_inferiority_has_to_be_shown(other: Judge) -> None:
     other.write("drops.yaml", DROPS + "uncertain: fail\n")
     assert run(other, "net", "--quba-baseline=net.json").ret == 6

@@ -94,19 +94,6 @@ def test_the_seed_of_a_limit_is_named() -> None:
     )
 
 
-def test_records_of_earlier_versions_tell_of_all_sets_together() -> None:
-    sets = {"clean": {"images": 3}}
-    with pytest.raises(UserError) as caught:
-        compared(
-            stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
-            stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
-        )
-    assert str(caught.value) == (
-        "a.json and b.json cannot be compared: they differ in images of clean. "
-        "Allowed: two runs of one protocol on the same images and classes."
-    )
-
-
 def test_runs_without_a_value_in_common() -> None:
     nothing = record(measurements={"shape_bias": {"not_measured": True}})
     with pytest.raises(UserError) as caught:

@@ -29,7 +29,8 @@ def measured(**changed):
     for name, value in SWIN.items():
         sample, scale = ("clean", 0.1) if name in ("accuracy", "class_balance") else (name, 0.05)
         deviations = {sample: scale * (SHARED if sample == "clean" else RNG.standard_normal(500))}
-        curve = ConfidenceCurve(tuple(value + 0.01 * score for score in SCORES))
+        error = scale / 500**0.5
+        curve = ConfidenceCurve(tuple(value + error * score for score in SCORES))
         found[name] = Measurement(name, value, "x", 500, curve, deviations=deviations)
     found["parameters"] = Measurement("parameters", 87.8, "millions", None)
     return found | changed
@@ -52,6 +53,14 @@ def test_is_the_spread_of_redrawn_scores():
     low, high = graded.interval
     assert (high - low) / 2 / 1.96 == pytest.approx(np.std(draws), rel=0.1)
     assert low < graded.score < high
+
+
+def test_limits_that_are_wider_than_the_images_tell_count():
+    """All images right: they differ in nothing, and exact limits are all that is known."""
+    curve = ConfidenceCurve(tuple(0.8358 + 0.02 * score for score in SCORES))
+    alike = Measurement("accuracy", 0.8358, "x", 500, curve, deviations={"clean": np.zeros(500)})
+    known, flat = grade(SWIN, measured=measured()), grade(SWIN, measured=measured(accuracy=alike))
+    assert flat.interval[1] - flat.interval[0] > 1.1 * (known.interval[1] - known.interval[0])
 
 
 def test_the_letters_that_it_spans():

@@ -8,7 +8,7 @@ from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.protocol.measurement_rows import NotMeasuredRow, StoppedRow, UnmeasurableRow
-from quba_check.protocol.outcome_rows import outcome_of, row_of, values_of
+from quba_check.protocol.outcome_rows import measured_of, outcome_of, row_of
 
 SUITE = SuiteFacts("imagenet", 1000, (), (), {})
 STOPPED = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
@@ -107,4 +107,4 @@ def test_values_are_of_measured_dimensions():
         "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
         "shape_bias": NotMeasuredRow(not_measured=True),
     }
-    assert values_of(rows) == {"accuracy": 0.5}
+    assert {name: found.value for name, found in measured_of(rows).items()} == {"accuracy": 0.5}

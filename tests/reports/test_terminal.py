@@ -395,13 +395,14 @@ def test_ordinals_never_round_up():
 
 def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
     def shown(debiased):
-        row = value(0.0242, "fraction", interval=[0.02, 0.0294]) | {"debiased": debiased}
+        row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low") | {"debiased": debiased}
         return render(record({"calibration_error": row}), width=100, colour=False)
 
     assert "calibration_error: 0.0242 is no more than a perfect model shows on so few images\n" in shown(0.0)
     assert (
         "calibration_error: 0.0242 on these images, about 0.0150 on endless ones: few make it look worse\n"
     ) in shown(0.015)
+    assert "few make it look better\n" in shown(0.035)
     assert "images" not in shown(0.022)
 
 

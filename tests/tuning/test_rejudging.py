@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 from tuned import record, thresholds
 
 from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.images import PerImage
 from quba_check.errors import ThresholdError
 from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.rejudging import rejudged
@@ -129,3 +131,22 @@ def test_a_baseline_of_another_protocol():
         "old.json cannot be its baseline: it differs in protocol (released and standard). "
         "Allowed: a record of the same protocol, images and classes"
     )
+
+
+def test_a_score_is_as_sure_as_the_answers_that_are_there():
+    """By the value it passes; with the answers image by image its interval holds the bound."""
+    missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    text = f"uncertain: fail\nquba: {{min_score: MIN, allow_missing: [{missing}]}}"
+    (free,) = judged(text.replace("MIN", "-9")).verdicts
+    noise = np.random.default_rng(0).standard_normal(1000)
+    images = PerImage(
+        {
+            name: {"clean": scale * noise}
+            for name, scale in (("accuracy", 0.3), ("corruption_robustness", 0.6), ("calibration_error", 0.1))
+        }
+    )
+    close = text.replace("MIN", f"{free.value - 0.01:.4f}")
+    for found, outcome in ((None, "pass"), (images, "uncertain")):
+        run = StoredRun("a.json", record(), found)
+        (verdict,) = rejudged(run, thresholds(close)).verdicts
+        assert verdict.outcome == outcome

@@ -1,0 +1,83 @@
+"""What demands are held to that takes more than one measurement: drops from a baseline, and grades."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quba_check.comparison.baseline import drop, unlike
+from quba_check.comparison.change import Side
+from quba_check.comparison.compared import StoredRun
+from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.errors import UserError
+from quba_check.grading import grade
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.drop import Drop
+from quba_check.protocol.grade import Grade
+from quba_check.protocol.measurement import Measurement, Unmeasurable
+from quba_check.protocol.record import SuiteRow
+from quba_check.protocol.settings import ProtocolName
+
+
+def dropped(
+    demand: Demand,
+    baseline: StoredRun,
+    after: Side | None,
+    *,
+    protocol: ProtocolName,
+    suite: SuiteRow,
+    limit: int | None,
+    seed: int,
+) -> Drop | Unmeasurable:
+    """How much worse than a baseline's the value is that a demand on a drop is about.
+
+    Args:
+        demand: the demand.
+        baseline: the stored run.
+        after: the value now; None where there is none.
+        protocol: of the run.
+        suite: of the run, with the contents of the images behind the value.
+        limit: images of a set that the run looked at at most; None: all.
+        seed: the run's.
+    """
+    return unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+        baseline,
+        demand.dimension,
+        demand.part,
+        after,
+        unit=demand.unit,
+        better=demand.better,
+        relative=demand.bound == "max_relative_drop",
+    )
+
+
+def graded(
+    thresholds: Thresholds,
+    measured: Mapping[str, Measurement],
+    *,
+    protocol: ProtocolName,
+    suite: str,
+    generated_corruptions: bool,
+) -> Grade | Unmeasurable:
+    """The grade of measurements by the settings of a threshold file; the reason where they cannot be graded.
+
+    Args:
+        thresholds: the file.
+        measured: by name of the dimension.
+        protocol: of the run.
+        suite: the suite's name.
+        generated_corruptions: whether the suite makes its corruptions.
+    """
+    published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
+    try:
+        return grade(
+            {name: found.value for name, found in published.items()},
+            weights=thresholds.quba.weights,
+            population=thresholds.quba.population,
+            protocol=protocol,
+            allow_missing=thresholds.quba.allow_missing,
+            suite=suite,
+            measured=published,
+            generated_corruptions=generated_corruptions,
+        )
+    except UserError as error:
+        return Unmeasurable(QUBA, str(error))
