@@ -73,5 +73,7 @@ def _drawn(before: Record, limit: int | None, seed: int) -> str:
 
 
 def _other_images(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
+    if not ours.contents and not theirs.contents:  # nothing was looked at, or nothing is told of it
+        return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
     both = [view for view in ours.contents if view in theirs.contents]
     return [view for view in both if ours.contents[view] != theirs.contents[view]]

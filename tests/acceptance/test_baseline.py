@@ -46,7 +46,7 @@ def test_the_same_model_has_not_dropped(other: Judge) -> None:
 
 def test_a_worse_model(other: Judge) -> None:
     content = other.record("net.json")
-    content["measurements"]["accuracy"]["value"] = 1.0
+    content["measurements"]["accuracy"] |= {"value": 1.0, "interval": None, "limits": None}
     content["environment"]["time"] = "2020-01-01T00:00:00+00:00"
     best = other.write("best.json", json.dumps(content))
     images = PerImage({"accuracy": {"clean": np.zeros(CLEAN_IMAGES)}})

@@ -104,6 +104,19 @@ def test_runs_without_a_value_in_common() -> None:
     )
 
 
+def test_records_that_tell_only_of_all_sets_together() -> None:
+    sets = {"clean": {"images": 3}}
+    with pytest.raises(UserError) as caught:
+        compared(
+            stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
+            stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
+        )
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: they differ in images of clean. "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
 def test_views_that_only_one_looked_at_make_no_difference() -> None:
     ours, theirs = ({**SUITE, "contents": views} for views in ({"clean": "z"}, {"clean": "z", "night": "n"}))
     compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
