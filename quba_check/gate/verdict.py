@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 from quba_check.demands import Demand
@@ -15,6 +16,8 @@ from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Unmeasurable
 from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.protocol.verdict_rows import VerdictRow
+
+_NORMAL = NormalDist()
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
@@ -71,12 +74,21 @@ class Verdict:
 
     @property
     def enough_images(self) -> int | None:
-        """Images of which the value, were it the true one, would clear the bound; None where it does."""
+        """Images of which the value, were it the true one, would clear the bound; None where it does.
+
+        Both the reach of the interval, which shrinks with 1/√n, and the score at which a limit meets the
+        bound, which grows with √n, tell how many. The first is far too many near the ends of a share, the
+        second where limits are exact and leap at the value; the fewer of both are said.
+        """
         if not self.within_noise or self.curve is None or self.n is None:
             return None
         if isinstance(self.value, str | None):
             return None
-        gap = abs(self.value - float(self.demand.limit))
+        limit = float(self.demand.limit)
         low, high = self.curve.interval(self.policy.confidence)
-        reach = self.value - low if self.value > float(self.demand.limit) else high - self.value
-        return math.ceil(self.n * (reach / gap) ** 2) if gap > 0 else None
+        reach, gap = self.value - low if self.value > limit else high - self.value, abs(self.value - limit)
+        there = abs(_NORMAL.inv_cdf(self.curve.doubt_above(limit)))
+        if not gap or not there:
+            return None
+        asked = _NORMAL.inv_cdf(1 - self.policy.error)
+        return math.ceil(self.n * min(reach / gap, asked / there) ** 2)

@@ -1,8 +1,16 @@
 """A verdict as records keep it."""
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 from gated import CORRUPTION, FILE, GRADE, LETTER, corruption
+from scipy.stats import norm
 
 from quba_check.gate import judge
+from quba_check.metrics.limits import wilson
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.measurement import Measurement
 
 
 def test_rows():
@@ -29,3 +37,17 @@ def test_rows():
     }
     assert judge(CORRUPTION, corruption(0.6)).row("x").message == ""
     assert judge(LETTER, GRADE).row("x").limit == "C"
+
+
+@pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
+def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bound):
+    """Wilson's limit of the same share of so many images lies at the bound; a fifth more clear it."""
+    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", limit=bound)
+    curve = ConfidenceCurve(tuple(wilson(hits, n, np.array(SCORES)).tolist()))
+    enough = judge(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
+    assert enough is not None
+    z = norm.ppf(0.975) * (1 if hits / n < bound else -1)
+    for more, clears in ((0.7, False), (1.2, True)):
+        images = round(enough * more)
+        (limit,) = wilson(round(hits / n * images), images, np.array([z]))
+        assert (limit < bound if z > 0 else limit > bound) == clears
