@@ -60,7 +60,11 @@ class Judge:
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held = self._held(evaluation, demand, outcomes, thresholds, protocol)
+        held = (
+            self._held(evaluation, demand, outcomes, thresholds, protocol)
+            if stopped is None
+            else stopped.measurement
+        )
         repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = (
             judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))

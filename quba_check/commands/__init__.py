@@ -1,1 +1,1 @@
-"""What `quba-check …` can do: a module a command, each with `add_to` and nothing that another needs."""
+"""What `quba-check …` can do: a module a command, with `add_to`, beside what several share or one shows."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.parser import number_within
 from quba_check.commands.threshold_files import published_suite_facts, thresholds_at
-from quba_check.errors import OptionError, ThresholdError, listed
+from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
 
 if TYPE_CHECKING:
     from quba_check.demands.demand import Thresholds
@@ -145,7 +145,11 @@ def _source(options: argparse.Namespace) -> _Source:
     _check_z(options.z, "values of other models")
     if options.like is not None:
         return _Source(published_floors(options.like), "released")
-    known = population(options.population or "published")
+    try:
+        known = population(options.population or "published")
+    except PopulationError as mistake:
+        told = str(mistake).removeprefix("population: ")
+        raise OptionError(f"quba-check tune: --population: {told}") from None
     return _Source(percentile_floors(known, options.percentile), known.protocol)
 
 

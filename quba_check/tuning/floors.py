@@ -13,9 +13,9 @@ from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.figures import figure
 from quba_check.grading.population import Population
 from quba_check.grading.published import published_models
+from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.measurement_rows import MeasurementRow
-from quba_check.protocol.outcome_rows import outcome_of
 from quba_check.protocol.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
@@ -78,8 +78,7 @@ def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
     lower_is_worse = registry[name].better == "high"
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
-    outcome = outcome_of(name, row)
-    curve = getattr(outcome, "curve", None)
+    curve = None if row.limits is None else ConfidenceCurve(row.limits)
     if curve is None:
         step = (
             10.0 ** (math.floor(math.log10(abs(row.value))) + 1 - DIGITS_WITHOUT_NOISE) if row.value else 1.0

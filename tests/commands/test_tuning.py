@@ -250,6 +250,11 @@ def test_power(run) -> None:
             "quba-check tune: --percentile: got '101'. Allowed: a number from 0 to 100.",
         ),
         (
+            "tune --percentile 50 --population nope -o x.yaml",
+            "quba-check tune: --population: no such name or file, got 'nope'. Allowed: published, screened, "
+            "demo, or a file that 'quba-check population' made.",
+        ),
+        (
             "tune a.json released.json -o x.yaml",
             "quba-check tune: a.json and released.json differ in protocol (standard and released). "
             "Allowed: records of one protocol on the same images and classes.",
