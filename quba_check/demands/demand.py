@@ -10,14 +10,8 @@ from quba_check.demands.policy import POINT, Policy
 from quba_check.protocol.dimension import Better, Part
 from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.protocol.settings import ProtocolName
-from quba_check.protocol.verdict_rows import Bound, Tier, VerdictOutcome, VerdictRow
+from quba_check.protocol.verdict_rows import DROPS, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
-SIGNS: Mapping[Bound, str] = {
-    "min": ">=",
-    "max": "<=",
-    "max_drop": "drop <=",
-    "max_relative_drop": "relative drop <=",
-}
 QUBA = "quba"
 """What demands on score and grade are about, in the place of a dimension."""
 
@@ -67,7 +61,7 @@ class Demand:
     @property
     def needs_baseline(self) -> bool:
         """Whether it bounds how much worse than a baseline something is."""
-        return self.bound in ("max_drop", "max_relative_drop")
+        return self.bound in DROPS
 
     @property
     def name(self) -> str:

@@ -16,11 +16,10 @@ from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.verdict_rows import Bound, Tier
+from quba_check.protocol.verdict_rows import DROPS, Bound, Tier
 from quba_check.strict_yaml import dotted
 
 BOUNDS: tuple[Bound, ...] = ("min", "max")
-DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
 
 

@@ -11,6 +11,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError, did_you_mean, listed
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
 from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.verdict_rows import DROPS
 from quba_check.strict_yaml import Document, Location
 
 RATIO_REACH = 10.0
@@ -100,7 +101,7 @@ def _check_entry(
     doubt = _doubt(right, limit, unit) if limit is not None else None
     if doubt:
         raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {limit} {doubt}")
-    for bound in ("max_drop", "max_relative_drop"):
+    for bound in DROPS:
         drop = as_share(entry.get(bound))
         if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
             percent = f" Did you mean {drop / 100:g}?" if drop < 100 else ""

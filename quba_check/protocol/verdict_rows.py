@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from quba_check.protocol.confidence import CONFIDENCE
@@ -12,6 +13,15 @@ from quba_check.protocol.settings import ProtocolName
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
+DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
+"""Bounds on how much worse than a baseline something is."""
+SIGNS: Mapping[Bound, str] = {
+    "min": ">=",
+    "max": "<=",
+    "max_drop": "drop <=",
+    "max_relative_drop": "relative drop <=",
+}
+"""What stands before the limit of each, in every report."""
 
 
 class VerdictRow(JsonRow):

@@ -14,12 +14,6 @@ WORDS: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLO
 """What reports call verdicts, the gravest first."""
 UNMET: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
 """Those of demands that were not met."""
-SIGNS = {
-    "min": ">=",
-    "max": "<=",
-    "max_drop": "drop <=",
-    "max_relative_drop": "relative drop <=",
-}
 _BY_TIER: dict[str, Word] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
 _BY_OUTCOME: dict[str, Word] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
 _PHRASES: tuple[tuple[Word, str], ...] = (

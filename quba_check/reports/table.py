@@ -16,8 +16,8 @@ from quba_check.protocol.measurement_rows import (
     UnmeasurableRow,
 )
 from quba_check.protocol.record import Record
-from quba_check.protocol.verdict_rows import VerdictRow
-from quba_check.reports.judged import SIGNS, UNMET, gravest, limit_text, word
+from quba_check.protocol.verdict_rows import SIGNS, VerdictRow
+from quba_check.reports.judged import UNMET, gravest, limit_text, word
 from quba_check.reports.styles import STYLES
 from quba_check.reports.worst_part import worst_part
 

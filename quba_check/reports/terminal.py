@@ -12,8 +12,8 @@ from rich.text import Text
 
 from quba_check.protocol.measurement_rows import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.protocol.record import Record
-from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
-from quba_check.reports.judged import SIGNS, Word, gravest, limit_text, summary_line, word
+from quba_check.protocol.verdict_rows import SIGNS, GradeRow, VerdictRow
+from quba_check.reports.judged import Word, gravest, limit_text, summary_line, word
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
