@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ COMMANDS = (doctor, compare, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
+UNREAD = 1
+"""Exit code where the output was not read to its end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,14 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0, 1 where the doctor found a problem, or 4 with one `ERROR:` line for a mistake of the
-        user's.
+        user's. Where the output is not read to its end: 1, without a word.
     """
     try:
         options = _parser().parse_args(arguments)
         code: int | None = options.command(options)
+        sys.stdout.flush()
     except UserError as mistake:
         sys.stderr.write(f"ERROR: {mistake}\n")
         return MISTAKE
+    except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     return code or 0
 
 

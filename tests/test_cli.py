@@ -285,3 +285,16 @@ def test_runs_as_a_module_without_torch():
         [sys.executable, "-m", "quba_check", "schema", "x"], capture_output=True, check=False, text=True
     )
     assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)
+
+
+def test_output_that_is_not_read_to_its_end():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "quba_check", "schema", "record"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
