@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 
-from quba_check.commands import compare, doctor, population, power, schema, suite, tune, what_if
+from quba_check.commands import compare, doctor, population, power, schema, suite, tune, verdict, what_if
 from quba_check.commands.parser import CommandParser
-from quba_check.errors import UserError
+from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
-COMMANDS = (doctor, compare, population, suite, what_if, tune, power, schema)
+COMMANDS = (verdict, doctor, compare, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
 UNREAD = 1
 """Exit code where the output was not read to its end."""
+INTERRUPTED = 2
+"""Exit code after Ctrl-C, as pytest's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; by default that of the process.
 
     Returns:
-        Exit code: 0, 1 where the doctor found a problem, or 4 with one `ERROR:` line for a mistake of the
-        user's. Where the output is not read to its end: 1, without a word.
+        Exit code: 0, 1 where the doctor found a problem, 2 after Ctrl-C, or with one `ERROR:` line 4 for an
+        error of the user and 3 for a bug of quba-check. If the output is not read to its end: 1, without a
+        word.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot print every character
     try:
         options = _parser().parse_args(arguments)
         code: int | None = options.command(options)
@@ -38,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+        sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
+        return BUG_EXIT_CODE
     return code or 0
 
 

@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 
-from quba_check.errors import UserError
-from quba_check.items import ROW, DemandItem, entries
+from quba_check.boundary import one_line_errors
+from quba_check.demo import DEMO_MODELS
+from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
+from quba_check.items import BUG, ROW, DemandItem, entries
 from quba_check.ledger import Ledger
 from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import EXIT_CODES
 from quba_check.reports.files import record_paths, write_images, write_record
 from quba_check.reports.terminal import render
 from quba_check.row import Row
 from quba_check.run import Run
 
-UNCERTAIN = 6
-"""Exit code where no demand is shown to be missed, but a blocking one is not shown to be met."""
 WARNED = "warned"
 WIDEST = 120
 """Columns of the widest report: longer lines are hard to read."""
@@ -38,7 +39,9 @@ class Controller:
 
     Attributes:
         records: what the run leaves behind, once it is over.
-        unwritten: why records could not be written.
+        paths: file of each record: where the user asked for it, else in the store; None if not written.
+        errors: lines about bugs, and about records that could not be written.
+        exit_code: by the verdicts; None as long as the session goes on.
     """
 
     def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
@@ -48,7 +51,10 @@ class Controller:
         self._ledger = Ledger()
         self._selected: set[str] = set()
         self.records: list[Record] = []
-        self.unwritten: list[str] = []
+        self.paths: list[Path | None] = []
+        self.errors: list[str] = []
+        self.exit_code: int | None = None
+        self._bugs: list[str] = []
         self._interrupted = False
         self._stopped = False
 
@@ -83,11 +89,14 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the row of a judged demand, or why it has none."""
+        if (bug := getattr(report, BUG, None)) is not None:
+            self._bugs.append(bug)
         text = getattr(report, ROW, None)
         if text is not None:
-            self._ledger.add(Row.model_validate_json(text))
-        elif report.failed:
-            self._ledger.lost[report.nodeid] = _why(report)
+            with one_line_errors():
+                self._ledger.add(Row.model_validate_json(text))
+        elif (reason := _reason_without_verdict(report)) is not None:
+            self._ledger.lost[report.nodeid] = reason
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -104,32 +113,57 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the records, whatever the outcome; a record that is lost fails the run."""
+        """Write the records, whatever the outcome, and set the exit code by their verdicts."""
         if self._stopped and session.testsfailed:  # -x of xdist, which would end as an interrupt does
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if self._config.option.collectonly:
+        if not self._files:
             return
-        selected = [entry for entry in entries(self._run, self._files) if entry.node in self._selected]
-        if not selected:
-            return
-        self.records = self._ledger.records(self._run, selected, interrupted=self._interrupted)
+        try:
+            if not self._config.option.collectonly:
+                self._write_records(session)
+        except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+            self._bugs.append(describe_bug(error))
+        self.errors += self._bugs[:1]
+        self.exit_code = session.exitstatus = self._exit_code(session)
+
+    def _write_records(self, session: pytest.Session) -> None:
+        self.records = self._ledger.records(
+            self._run,
+            list(entries(self._run, self._files)),
+            self._selected,
+            interrupted=self._interrupted,
+            stopped=self._interrupted or bool(session.shouldstop or session.shouldfail),
+        )
+        self.paths = [None] * len(self.records)
         images = [self._ledger.images_of(record) for record in self.records]
         for path, record in self._places():
             try:
                 write_record(record, path)
                 write_images(images[self.records.index(record)], path)
             except UserError as error:
-                self.unwritten.append(str(error))
-        if session.exitstatus == pytest.ExitCode.TESTS_FAILED and self._is_merely_uncertain(session):
-            session.exitstatus = UNCERTAIN
-        if self.unwritten and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                self.errors.append(str(error))
+            else:
+                self.paths[self.records.index(record)] = path
 
-    def _is_merely_uncertain(self, session: pytest.Session) -> bool:
-        """Whether nothing failed but demands that are neither shown to be met nor shown to be missed."""
-        rows = self._ledger.rows.values()
-        uncertain = [row for row in rows if row.blocks and row.verdict.outcome == "uncertain"]
-        return len(uncertain) == session.testsfailed
+    def _exit_code(self, session: pytest.Session) -> int:
+        """Return pytest's exit code if it is an error of its own, else that of the verdicts.
+
+        What other plugins and conftest.py files did to the items does not count: a code of 0 needs a record
+        in which every selected blocking demand allows the release.
+        """
+        if self._bugs:
+            return BUG_EXIT_CODE
+        status, failed = int(session.exitstatus), pytest.ExitCode.TESTS_FAILED
+        if status not in (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return status
+        verdicts = [record.overall_verdict for record in self.records] or ["not judged"]
+        worst = max(verdicts, key=list(EXIT_CODES).index)
+        code = 0 if worst == "partial" else EXIT_CODES[worst]  # a selection is the user's choice
+        blocked = sum(row.blocks for record in self.records for row in record.verdicts)
+        failed_otherwise = (
+            session.testsfailed > blocked or bool(self.errors) or (code == 0 and status == failed)
+        )
+        return int(failed) if failed_otherwise else code
 
     def _places(self) -> Iterator[tuple[Path, Record]]:
         """Where records go: a copy into the store, and where the user says. Made while they are written."""
@@ -173,7 +207,7 @@ class Summary:
             terminalreporter.stats["failed"] = self._failed
         writer = config.get_terminal_writer()
         encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
-        for record in self._controller.records:
+        for record, path in zip(self._controller.records, self._controller.paths, strict=True):
             terminalreporter.section(f"quba-check {record.model.name}")
             text = render(
                 record,
@@ -181,9 +215,11 @@ class Summary:
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
             )
-            terminalreporter.write(text.rstrip() + "\n")
-        for reason in self._controller.unwritten:
-            terminalreporter.write_line(f"ERROR: {reason}", red=True)
+            terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+        if not self._controller.records:
+            terminalreporter.write_line("quba-check: no demand was judged")
+        for line in self._controller.errors:
+            terminalreporter.write_line(f"ERROR: {line}", red=True)
 
 
 class SummaryWithin:
@@ -199,11 +235,27 @@ class SummaryWithin:
         self._summary.tell(terminalreporter, config)
 
 
-def _why(report: pytest.TestReport) -> str:
-    """The first line of what failed: an error in an item, or the end of its worker."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash is not None else report.longrepr).strip()
-    return text.splitlines()[0] if text else "its item failed"
+def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
+    """Yield what the user can do next: use the record; after the demo, judge a model of their own."""
+    if path is not None:
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        yield f"record: {shown}"
+    if record.model.spec in DEMO_MODELS:
+        yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
+
+
+def _reason_without_verdict(report: pytest.TestReport) -> str | None:
+    """Return why a demand has no verdict, as its last report without one tells; None if it tells nothing."""
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "")
+        return f"its item was skipped ({str(reason).removeprefix('Skipped: ')})"
+    if report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        text = str(crash.message if crash is not None else report.longrepr).strip()
+        return text.splitlines()[0] if text else "its item failed"
+    if report.when == "call":
+        return "its item ended without a verdict; a plugin or a conftest.py changed it"
+    return None
 
 
 def _unused(path: Path) -> Path:

@@ -15,12 +15,20 @@
 
 Catch `QubaError` for all of them. Every message reads
 `where: what is wrong, got X. Allowed: … . Did you mean …?`
+
+Any other exception that reaches pytest or the command line is a bug of quba-check: `describe_bug`.
 """
 
 from __future__ import annotations
 
 import difflib
+import sys
+import tempfile
+import traceback
 from collections.abc import Iterable
+
+BUG_EXIT_CODE = 3
+"""Exit code of a bug in quba-check, in pytest runs and commands."""
 
 
 class QubaError(Exception):
@@ -136,3 +144,27 @@ def listed(names: Iterable[str], limit: int = 20) -> str:
     names = list(names)
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def describe_bug(error: BaseException) -> str:
+    """Save the traceback of an unexpected error; return the line that reports it.
+
+    The file goes to the system's folder for temporary files.
+    """
+    lines = str(error).strip().splitlines()
+    kind = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="quba-check-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            file.write(f"{sys.argv}\nPython {sys.version}\n\n")
+            file.writelines(traceback.format_exception(error))
+        saved = f"The traceback is in {file.name}; please report it."
+    except OSError as why:
+        saved = f"The traceback could not be saved ({why.strerror})."
+    return f"quba-check: this is a bug in quba-check, not in your files ({kind}). {saved}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.errors import QubaError
+from quba_check.errors import QubaError, describe_bug
 from quba_check.judging import Judge
 from quba_check.ledger import Entry
 from quba_check.run import Run
@@ -24,6 +24,8 @@ WORDS = {
 }
 ROW = "quba_row"
 """Attribute of a test report that holds the row of its demand as JSON text."""
+BUG = "quba_bug"
+"""Attribute of a test report that holds the line about a bug of quba-check."""
 
 
 class ShippedFolder(pytest.Collector):
@@ -67,6 +69,7 @@ class DemandItem(pytest.Item):
 
     entry: Entry
     row: str | None = None
+    bug: str | None = None
 
     def runtest(self) -> None:
         """Measure and judge; a verdict that blocks fails the item with its explanation."""
@@ -75,6 +78,9 @@ class DemandItem(pytest.Item):
             row = self.config.stash[JUDGE].judge(entry.node, entry.model, entry.thresholds, entry.demand)
         except QubaError as error:
             pytest.fail(str(error), pytrace=False)
+        except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+            self.bug = describe_bug(error)
+            pytest.fail(self.bug, pytrace=False)
         self.row = row.model_dump_json()
         self.user_properties += list(row.properties.items())
         if row.verdict.outcome == "skipped":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from quba_check.comparison.images import PerImage
@@ -21,7 +21,10 @@ from quba_check.run import Run
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 
-OUT_OF_TURN = "the run ended before its turn"
+STOPPED = "the run ended before its turn"
+NOT_CALLED = (
+    "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Ledger:
 
     Attributes:
         rows: of judged demands, by item id.
-        lost: why demands whose turn came have no row, by item id.
+        lost: why demands have no row, by item id.
         images: what was found image by image, by model and protocol.
     """
 
@@ -63,18 +66,51 @@ class Ledger:
         found = self.images.get((record.model.name, record.protocol), PerImage())
         return found.to_bytes(record) if found.deviations else None
 
-    def records(self, run: Run, selected: Sequence[Entry], *, interrupted: bool) -> list[Record]:
-        """A record for each model and protocol of the selected demands, in their order."""
+    def records(
+        self,
+        run: Run,
+        planned: Iterable[Entry],
+        selected: Collection[str],
+        *,
+        interrupted: bool,
+        stopped: bool,
+    ) -> list[Record]:
+        """Return a record for each model and protocol of the selected demands, in their order.
+
+        Args:
+            run: the models, the suite and the threshold files.
+            planned: all demands of the threshold files.
+            selected: item ids of those that were to be judged.
+            interrupted: the user stopped the run.
+            stopped: the run ended before every selected demand had its turn.
+        """
         groups: dict[tuple[str, ProtocolName], list[Entry]] = {}
-        for entry in selected:
+        for entry in planned:
             groups.setdefault((entry.model, run.protocol_of(entry.thresholds)), []).append(entry)
         return [
-            self._record(run, model, protocol, entries, interrupted=interrupted)
-            for (model, protocol), entries in groups.items()
+            self._record(
+                run,
+                model,
+                protocol,
+                chosen,
+                unselected=len(group) - len(chosen),
+                interrupted=interrupted,
+                unjudged=STOPPED if stopped else NOT_CALLED,
+            )
+            for (model, protocol), group in groups.items()
+            if (chosen := [entry for entry in group if entry.node in selected])
         ]
 
     def _record(
-        self, run: Run, model: str, protocol: ProtocolName, entries: Sequence[Entry], *, interrupted: bool
+        self,
+        run: Run,
+        model: str,
+        protocol: ProtocolName,
+        entries: Sequence[Entry],
+        *,
+        unselected: int,
+        interrupted: bool,
+        unjudged: str,
     ) -> Record:
         evaluation = run.evaluation(model, protocol)
         rows = [self.rows[entry.node] for entry in entries if entry.node in self.rows]
@@ -102,12 +138,13 @@ class Ledger:
             verdicts=tuple(
                 self.rows[entry.node].verdict
                 if entry.node in self.rows
-                else _not_run(entry, self.lost.get(entry.node, OUT_OF_TURN))
+                else _not_run(entry, self.lost.get(entry.node, unjudged))
                 for entry in entries
             ),
             grades=tuple(self._grades(entries, measured, protocol, run.suite.facts)),
             environment=evaluation.environment,
             limit=run.options.limit,
+            unselected=unselected,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
         )

@@ -2,8 +2,9 @@
 
 Without `--model` it does nothing. With it, a run goes like this:
 
-1. `pytest_cmdline_main` puts the threshold file in the place of a path that was not given.
-2. `pytest_configure` reads options, threshold files and the suite's manifest: mistakes end here, exit code 4.
+1. `pytest_cmdline_main` waits for the end, and returns the exit code that the verdicts ask for.
+2. `pytest_configure` puts the threshold file in the place of a path that was not given, and reads options,
+   threshold files and the suite's manifest: mistakes end here, exit code 4.
 3. `pytest_sessionstart`, in the controller alone, loads the models, shows them their first images, and lets
    the doctor have a look (`consultation.py`).
 4. Each threshold file is a file of items, each demand an item (`items.py`). Processes share predictions by
@@ -14,25 +15,27 @@ Without `--model` it does nothing. With it, a run goes like this:
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quba_check.errors import QubaError, UserError
+from quba_check.boundary import BugError, one_line_errors
+from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_options import add_options, device_of, options_of
 
 if TYPE_CHECKING:
+    from quba_check.controller import Controller
     from quba_check.evaluation import Evaluation
     from quba_check.progress_line import ProgressLine
     from quba_check.run import Run
 
 LINE: pytest.StashKey[ProgressLine] = pytest.StashKey()
+CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
@@ -41,29 +44,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Judge by the default threshold file where no path was given; find shipped files by name."""
-    if not config.option.model:
-        return
-    from quba_check.threshold_paths import with_shipped_files
-
-    with _usage_errors():
-        run = _new_run(config)
-        if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            config.args = [str(path) for path in run.default_files()]
-        else:
-            config.args = with_shipped_files(config.args, config.invocation_params.dir)
-            if config.option.quba_thresholds:
-                config.args += [str(path) for path in run.default_files()]
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
+    """End with the exit code of the verdicts, whatever other plugins and options made of it."""
+    try:
+        status = yield
+    except pytest.UsageError as error:
+        if not isinstance(error.__cause__, BugError):
+            raise
+        sys.stderr.write(f"ERROR: {error}\n")
+        return BUG_EXIT_CODE
+    controller = config.stash.get(CONTROLLER, None)
+    if controller is None or status or not config.stash.get(FILES, ()):
+        return status
+    if controller.exit_code is None:
+        sys.stderr.write("quba-check: no demand was judged\n")
+        return pytest.ExitCode.NO_TESTS_COLLECTED
+    return controller.exit_code
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read all that can be read without torch, so that mistakes end here."""
+    """Read all that can be read without torch, so that mistakes end here.
+
+    If no path was given, the default threshold file takes its place; shipped files are found by name.
+    """
     if config.option.help or config.option.version:
         return
-    from quba_check.threshold_paths import named_files, threshold_files
+    from quba_check.threshold_paths import named_files, threshold_files, with_shipped_files
 
     where = config.invocation_params.dir
     if not config.option.model:
@@ -81,9 +89,15 @@ def pytest_configure(config: pytest.Config) -> None:
     from quba_check.judging import Judge
     from quba_check.progress import Board
 
-    with _usage_errors():
+    with one_line_errors():
         registry.load_entry_points()
         run = _new_run(config)
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            config.args = [str(path) for path in run.default_files()]
+        else:
+            config.args = with_shipped_files(config.args, where)
+            if config.option.quba_thresholds:
+                config.args += [str(path) for path in run.default_files()]
         states = _states_folder(config, run)
         run.progress = Board(states, _worker(config) or "main").add
         files: tuple[Path, ...] = threshold_files(config.args, where)
@@ -97,7 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from quba_check.controller import Controller, Summary, SummaryWithin
         from quba_check.progress_line import ProgressLine
 
-        controller = Controller(config, run, files)
+        config.stash[CONTROLLER] = controller = Controller(config, run, files)
         summary = Summary(controller)
         config.stash[LINE] = line = ProgressLine(states, _terminal(config))
         for plugin in (controller, summary, SummaryWithin(summary), line):
@@ -123,7 +137,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         # Which demands will be left is not known yet; a narrow run must not pay for what it leaves out.
         planned = [entry for entry in planned if entry.demand.dimension == "accuracy"] or planned[:1]
     demands = [(entry.model, entry.thresholds, entry.demand) for entry in planned]
-    with _usage_errors():
+    with one_line_errors():
         run.check(demands)
         consult(config, run, config.stash[LINE], demands)
 
@@ -175,20 +189,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from quba_check.items import RUN, DemandItem
 
     selected = [item.entry for item in session.items if isinstance(item, DemandItem)]
-    session.config.stash[RUN].plan((entry.model, entry.thresholds, entry.demand) for entry in selected)
+    with one_line_errors():
+        session.config.stash[RUN].plan((entry.model, entry.thresholds, entry.demand) for entry in selected)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Lay the row of a judged demand on the report of its call."""
+    """Put the row of a judged demand, or the line about a bug, on the report of its call."""
     report = yield
-    row = getattr(item, "row", None)
-    if report.when == "call" and isinstance(row, str):
-        from quba_check.items import ROW
+    if report.when != "call" or not item.config.stash.get(FILES, ()):
+        return report
+    from quba_check.items import BUG, ROW, DemandItem
 
-        setattr(report, ROW, row)
+    if isinstance(item, DemandItem):
+        for name, text in ((ROW, item.row), (BUG, item.bug)):
+            if text is not None:
+                setattr(report, name, text)
     return report
 
 
@@ -233,15 +251,8 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
         )
     except QubaError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-    """A user's mistake ends pytest with one line and exit code 4."""
-    try:
-        yield
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from None
+    except Exception as error:  # noqa: BLE001  the last guard: no traceback of ours reaches the user
+        pytest.fail(describe_bug(error), pytrace=False)
 
 
 def _new_run(config: pytest.Config) -> Run:

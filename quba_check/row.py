@@ -48,7 +48,7 @@ class Row(BaseModel):
     @property
     def blocks(self) -> bool:
         """Whether it keeps the model from being released."""
-        return not self.is_met and self.verdict.tier == "block"
+        return self.verdict.blocks
 
     @property
     def warns(self) -> bool:

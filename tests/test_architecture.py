@@ -64,7 +64,7 @@ NO_PYTEST = {
     "early_stop",
 }
 SCRIPTS = {"demo.training", "demo.variants"}  # make what the demo ships, with the whole product
-PYTEST_SIDE = {"plugin", "pytest_options", "items", "controller", "consultation", "progress_line"}
+PYTEST_SIDE = {"plugin", "pytest_options", "boundary", "items", "controller", "consultation", "progress_line"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -209,8 +209,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: doctor, compare, population, suite, "
-                "what-if, tune, power, schema. Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. Allowed: verdict, doctor, compare, population, "
+                "suite, what-if, tune, power, schema. Did you mean 'suite'?"
             ),
         ),
         (

@@ -1,10 +1,12 @@
-"""Near names."""
+"""Near names, and bugs."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from quba_check.errors import did_you_mean
+from quba_check.errors import describe_bug, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,25 @@ from quba_check.errors import did_you_mean
 )
 def test_capitals_make_no_other_name(word: str, meant: str) -> None:
     assert did_you_mean(word, ["clip-resnet50", "resnet50"]) == meant
+
+
+def test_a_bug_is_one_line_and_its_traceback_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    try:
+        {}["row"]
+    except KeyError as error:
+        line = describe_bug(error)
+    (saved,) = tmp_path.iterdir()
+    assert line == (
+        "quba-check: this is a bug in quba-check, not in your files (KeyError: 'row'). "
+        f"The traceback is in {saved}; please report it."
+    )
+    assert saved.read_text(encoding="utf-8").endswith("KeyError: 'row'\n")
+
+
+def test_a_bug_whose_traceback_cannot_be_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert describe_bug(ValueError()) == (
+        "quba-check: this is a bug in quba-check, not in your files (ValueError). "
+        "The traceback could not be saved (No such file or directory)."
+    )

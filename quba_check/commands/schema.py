@@ -66,7 +66,7 @@ def _preparation_schema() -> dict[str, Any]:
 def _record_schema() -> dict[str, Any]:
     from quba_check.protocol.record import Record
 
-    return Record.model_json_schema(by_alias=True)
+    return Record.model_json_schema(by_alias=True, mode="serialization")
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from quba_check.protocol.json_row import JsonRow
 from quba_check.protocol.measurement_rows import AnyMeasurementRow
 from quba_check.protocol.settings import ProtocolName
-from quba_check.protocol.verdict_rows import GradeRow, VerdictRow
+from quba_check.protocol.verdict_rows import GradeRow, OverallVerdict, VerdictRow, overall_verdict
 
 
 class ModelRow(JsonRow):
@@ -89,6 +89,7 @@ class Record(JsonRow):
 
     Attributes:
         limit: images of a set that were looked at at most; None: all. Which ones, the seed says.
+        unselected: demands of the same threshold files that the command line left out.
         interrupted: the run was stopped before every selected demand was judged.
         notes: remarks on the run as a whole (defaults used, store repaired, …).
     """
@@ -102,8 +103,15 @@ class Record(JsonRow):
     grades: tuple[GradeRow, ...] = ()
     environment: EnvironmentRow
     limit: int | None = None
+    unselected: int = 0
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def overall_verdict(self) -> OverallVerdict:
+        """The verdict of the whole run, derived from its demands; a stored one is never trusted."""
+        return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
     @property
     def stem(self) -> str:

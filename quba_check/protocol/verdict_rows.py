@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from quba_check.protocol.confidence import CONFIDENCE
@@ -22,6 +22,23 @@ SIGNS: Mapping[Bound, str] = {
     "max_relative_drop": "relative drop <=",
 }
 """What stands before the limit of each, in every report."""
+OverallVerdict = Literal["pass", "partial", "fail", "uncertain", "incomplete", "not judged", "interrupted"]
+"""The verdict of a whole run; only `pass` releases the model.
+
+`fail`: a blocking demand is not met. `uncertain`: one is not shown to be met, and its file asks for that.
+`incomplete`: a blocking demand has no verdict. `not judged`: no demand has one. `partial`: all selected
+demands allow the release, but others of the same files were not selected. `interrupted`: by the user.
+"""
+EXIT_CODES: Mapping[OverallVerdict, int] = {
+    "pass": 0,
+    "partial": 1,
+    "not judged": 5,
+    "incomplete": 1,
+    "uncertain": 6,
+    "fail": 1,
+    "interrupted": 2,
+}
+"""Exit code of each overall verdict, the most severe last."""
 
 
 class VerdictRow(JsonRow):
@@ -60,9 +77,19 @@ class VerdictRow(JsonRow):
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
 
     @property
+    def name(self) -> str:
+        """Target and bound: `corruption_robustness.fog[min]`."""
+        return f"{self.target}[{self.bound}]"
+
+    @property
     def is_met(self) -> bool:
         """Whether it passed, had nothing to look at and may, or is uncertain and may be."""
         return self.outcome in ("pass", "skipped") or (self.outcome == "uncertain" and self.policy == "allow")
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the model from being released."""
+        return not self.is_met and self.tier == "block"
 
 
 class GradeRow(JsonRow):
@@ -94,3 +121,26 @@ class GradeRow(JsonRow):
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unselected: int) -> OverallVerdict:
+    """Return the verdict of a whole run; the most informative one where several apply.
+
+    Args:
+        verdicts: of the selected demands.
+        interrupted: the user stopped the run.
+        unselected: how many demands of the same threshold files were not selected.
+    """
+    rows = list(verdicts)
+    blocking = {row.outcome for row in rows if row.blocks}
+    if interrupted:
+        return "interrupted"
+    if blocking & {"fail", "unmeasurable"}:
+        return "fail"
+    if "uncertain" in blocking:
+        return "uncertain"
+    if "not run" in blocking:
+        return "incomplete"
+    if all(row.outcome in ("skipped", "not run") for row in rows):
+        return "not judged"
+    return "partial" if unselected else "pass"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
+from quba_check.errors import listed
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import VerdictRow
 
@@ -25,6 +26,14 @@ _PHRASES: tuple[tuple[Word, str], ...] = (
     ("SKIP", "skipped"),
     ("NOT RUN", "not run"),
 )
+_REASONS: tuple[tuple[Word, str], ...] = (
+    ("FAIL", "failed"),
+    ("UNCERTAIN", "not shown to be met"),
+    ("NOT RUN", "not judged"),
+)
+"""Reasons against a release, by the label of the demands behind them."""
+NAMES_SHOWN = 5
+"""How many demands a line names for each reason."""
 
 
 def word(verdict: VerdictRow) -> Word:
@@ -43,14 +52,38 @@ def gravest(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
 
 
 def summary_line(record: Record) -> str:
-    """The verdicts in a line, such as `7 of 9 demands passed, 1 failed, 1 warned`."""
+    """The verdicts in a line, such as `7 of 9 demands passed, 1 failed, 1 warned`.
+
+    Demands of the same threshold files that were not selected are counted last.
+    """
     if not record.verdicts:
         return "no demands"
     counts = Counter(word(verdict) for verdict in record.verdicts)
     total = len(record.verdicts)
     demands = "demand" if total == 1 else "demands"
-    others = (f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of])
+    others = [f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of]]
+    if record.unselected:
+        others.append(f"{record.unselected} not selected")
     return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
+
+
+def release_line(record: Record) -> str:
+    """The overall verdict in a line: `released: yes`, or why not, with the demands behind it."""
+    match record.overall_verdict:
+        case "pass":
+            return "released: yes"
+        case "partial":
+            return f"released: not decided; demands that were not selected: {record.unselected}"
+        case "interrupted":
+            return "released: no; the run was interrupted"
+        case "not judged":
+            return "released: no; no demand was judged"
+    reasons = [
+        f"{reason}: {listed(names, NAMES_SHOWN)}"
+        for label, reason in _REASONS
+        if (names := [row.name for row in record.verdicts if row.blocks and word(row) == label])
+    ]
+    return "; ".join(["released: no", *reasons])
 
 
 def limit_text(limit: float | str, *, millions: bool = False) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from quba_check.protocol.measurement_rows import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import SIGNS, GradeRow, VerdictRow
-from quba_check.reports.judged import Word, gravest, limit_text, summary_line, word
+from quba_check.reports.judged import Word, gravest, limit_text, release_line, summary_line, word
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
@@ -75,7 +75,10 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
         yield from _group(record, called, width)
     yield Text()
     worst = gravest(record.verdicts)
-    yield _wrapped(summary_line(record), width, style=STYLES[word(worst)] if worst else "")
+    style = STYLES[word(worst)] if worst else ""
+    yield _wrapped(summary_line(record), width, style=style)
+    if record.verdicts:
+        yield _wrapped(release_line(record), width, style=style)
 
 
 def _header(record: Record) -> str:

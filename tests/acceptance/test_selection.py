@@ -106,10 +106,10 @@ def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> No
 def test_collecting_alone_loads_no_model(judge_cold: Judge) -> None:
     judge_cold.write("heavy.py", "raise RuntimeError('imported')")
     result = judge_cold("thresholds/x.yaml", "--collect-only", "-q", model="heavy:net")
-    assert result.ret == pytest.ExitCode.OK
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert result.outlines[0] == "thresholds/x.yaml::accuracy[min]"
     assert FOG in result.outlines
-    assert not any("quba-check" in line for line in result.outlines)
+    assert [line for line in result.outlines if "quba-check" in line] == ["quba-check: no demand was judged"]
 
 
 def test_a_second_run_finds_the_same_and_predicts_nothing(judge_cold: Judge) -> None:

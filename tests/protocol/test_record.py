@@ -5,8 +5,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from quba_check.commands.schema import SCHEMAS
 from quba_check.protocol.measurement_rows import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.protocol.record import Record
+from quba_check.protocol.verdict_rows import EXIT_CODES
 
 CONTENT = {
     "schema": 1,
@@ -153,3 +155,17 @@ def test_keys_that_may_be_absent():
 def test_other_records_are_refused(changes):
     with pytest.raises(ValidationError):
         Record.model_validate({**CONTENT, **changes})
+
+
+def test_the_schema_describes_the_overall_verdict():
+    schema = SCHEMAS["record"]()
+    assert schema["properties"]["overall_verdict"]["enum"] == [
+        "pass",
+        "partial",
+        "fail",
+        "uncertain",
+        "incomplete",
+        "not judged",
+        "interrupted",
+    ]
+    assert EXIT_CODES.keys() == set(schema["properties"]["overall_verdict"]["enum"])

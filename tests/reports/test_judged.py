@@ -4,7 +4,7 @@ import pytest
 
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import VerdictRow
-from quba_check.reports.judged import gravest, limit_text, summary_line, word
+from quba_check.reports.judged import gravest, limit_text, release_line, summary_line, word
 
 
 def verdict(outcome, tier="block", **changes):
@@ -22,8 +22,8 @@ def verdict(outcome, tier="block", **changes):
     return VerdictRow.model_validate(row | changes)
 
 
-def record(*verdicts):
-    return Record.model_construct(verdicts=verdicts)
+def record(*verdicts, interrupted=False, unselected=0):
+    return Record.model_construct(verdicts=verdicts, interrupted=interrupted, unselected=unselected)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,35 @@ def test_limits_stand_as_in_the_file():
         "75",
         "C",
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "line"),
+    [
+        ([verdict("pass"), verdict("fail", "warn")], "released: yes"),
+        ([verdict("skipped")], "released: no; no demand was judged"),
+        (
+            [
+                verdict("fail"),
+                verdict("uncertain", policy="fail", part="top5"),
+                verdict("not run", bound="max"),
+            ],
+            "released: no; failed: accuracy[min]; not shown to be met: accuracy.top5[min]; "
+            "not judged: accuracy[max]",
+        ),
+        (
+            [verdict("unmeasurable", part=f"p{k}") for k in range(7)],
+            "released: no; failed: accuracy.p0[min], accuracy.p1[min], accuracy.p2[min], accuracy.p3[min], "
+            "accuracy.p4[min] and 2 more",
+        ),
+    ],
+)
+def test_release_lines(verdicts, line):
+    assert release_line(record(*verdicts)) == line
+
+
+def test_a_run_that_decides_nothing_is_no_release():
+    partial = record(verdict("pass"), unselected=12)
+    assert release_line(partial) == "released: not decided; demands that were not selected: 12"
+    assert summary_line(partial) == "1 of 1 demand passed, 12 not selected"
+    assert release_line(record(verdict("pass"), interrupted=True)) == "released: no; the run was interrupted"

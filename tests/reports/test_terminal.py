@@ -184,6 +184,8 @@ For information:
   calibration_error 0.0123 is above 0.0100 (over by 0.0023)
 
 6 of 11 demands passed, 3 failed, 1 warned, 1 missed for information
+released: no; failed: corruption_robustness[min], class_balance[min],
+  shape_bias[min]
 """
 
 
@@ -221,6 +223,7 @@ def test_passing_run_is_short():
         "parameters  5.000 M  <= 30 M  PASS\n"
         "\n"
         "2 of 2 demands passed\n"
+        "released: yes\n"
     )
 
 
@@ -341,6 +344,7 @@ def test_interrupted_run():
         "  thresholds/default.yaml::accuracy[min]\n"
         "\n"
         "0 of 2 demands passed, 1 skipped, 1 not run\n"
+        "released: no; the run was interrupted\n"
     )
 
 

@@ -1,0 +1,32 @@
+"""Errors of quba-check on their way to pytest: one line each, and the exit code of their kind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from quba_check.errors import UserError, describe_bug
+
+
+class BugError(Exception):
+    """The cause of a usage error that reports a bug of quba-check."""
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End pytest with one line for an error of the user, and for a bug of quba-check.
+
+    Raises:
+        pytest.UsageError: in place of a UserError; in place of any other exception with a BugError as its
+            cause, which the plugin turns into its own exit code.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    except pytest.UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+        raise pytest.UsageError(describe_bug(error)) from BugError()

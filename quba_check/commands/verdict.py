@@ -1,0 +1,68 @@
+"""`quba-check verdict`: the verdict of stored runs, with the exit code of the gate."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quba_check.commands.threshold_files import thresholds_at
+
+if TYPE_CHECKING:
+    from quba_check.protocol.record import Record
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "verdict",
+        help="print the verdict of stored runs, with the exit code of the gate",
+        description="Print the verdict of stored runs. Exit code 0: every run allows the release of its "
+        "model. 1: a demand failed or has no verdict, or not all demands of the file were selected. "
+        "2: interrupted. 4: a record is missing or damaged. 5: no demand was judged. 6: a demand is not "
+        "shown to be met.",
+    )
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs")
+    parser.add_argument(
+        "--thresholds", type=Path, metavar="FILE.yaml", help="judge by this file, not by the stored verdicts"
+    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
+    parser.set_defaults(command=_verdict)
+
+
+def _verdict(options: argparse.Namespace) -> int:
+    from quba_check.protocol.verdict_rows import EXIT_CODES
+    from quba_check.reports.files import read_record
+    from quba_check.reports.judged import release_line, summary_line
+
+    overall = []
+    for path in options.records:
+        record = read_record(path)
+        if options.thresholds is not None:
+            record = _judged_again(record, path, options)
+        sys.stdout.write(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n")
+        sys.stdout.writelines(f"  {line}\n" for line in _reasons(record))
+        sys.stdout.write(f"{summary_line(record)}\n{release_line(record)}\n")
+        overall.append(record.overall_verdict)
+    return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
+
+
+def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Record:
+    """Return the record with the verdicts of another threshold file."""
+    from quba_check.comparison.stored import stored_run
+    from quba_check.engine.store import default_root
+    from quba_check.tuning.recorded_suite import suite_facts
+    from quba_check.tuning.rejudging import rejudged
+
+    run = stored_run(path, str(path), record, options.store or default_root())
+    thresholds = thresholds_at(options.thresholds, suite_facts(record))
+    verdicts = rejudged(run, thresholds).verdicts
+    rows = tuple(verdict.row(f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
+    return record.model_copy(update={"verdicts": rows, "unselected": 0})
+
+
+def _reasons(record: Record) -> Iterator[str]:
+    """Yield the first line of each demand that blocks the release."""
+    return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

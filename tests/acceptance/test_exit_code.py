@@ -1,0 +1,224 @@
+"""The exit code follows the verdicts in the records, whatever happens to pytest's items."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from acceptance.runs import Judge
+
+from quba_check.cli import main
+from quba_check.judging import Judge as DemandJudge
+from quba_check.ledger import Ledger
+from quba_check.run import Run
+
+FILE = "thresholds/x.yaml"
+MET = "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n"
+MISSED = "schema: 1\ndimensions:\n  accuracy: {min: 0.99}\n"
+PASSING_TEST = "def test_nothing():\n    pass\n"
+NOT_CALLED = (
+    "accuracy[min]: pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan "
+    "prevented it"
+)
+
+
+def text_of(result: pytest.RunResult) -> str:
+    """Return the output with each paragraph on one line."""
+    return re.sub(r"\n +", " ", result.stdout.str())
+
+
+def conftest(body: str) -> str:
+    return f"import pytest\n\n{body}"
+
+
+MARKED = "def pytest_collection_modifyitems(items):\n    for item in items:\n        item.add_marker({})\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (MARKED.format("pytest.mark.skip(reason='slow')"), "accuracy[min]: its item was skipped (slow)"),
+        ("def pytest_runtest_protocol():\n    return True\n", NOT_CALLED),
+        (
+            "def pytest_collection_modifyitems(items):\n"
+            "    for item in items:\n"
+            "        item.runtest = lambda: None\n",
+            "accuracy[min]: its item ended without a verdict; a plugin or a conftest.py changed it",
+        ),
+        (
+            "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_call():\n    pytest.skip('later')\n",
+            "accuracy[min]: its item was skipped (later)",
+        ),
+    ],
+    ids=["skipped", "taken over", "rewritten", "skipped at the call"],
+)
+def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str) -> None:
+    judge.write("thresholds/x.yaml", MET)
+    judge.write("conftest.py", conftest(text))
+    result = judge(FILE, "--quba-report=record.json")
+    assert result.ret == 1
+    assert f"Not run: {reason}\n" in text_of(result)
+    assert "0 of 1 demand passed, 1 not run" in result.outlines
+    assert "released: no; not judged: accuracy[min]" in result.outlines
+    assert judge.record()["overall_verdict"] == "incomplete"
+
+
+def test_an_expected_failure_is_a_failure(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", MISSED)
+    judge.write("conftest.py", conftest(MARKED.format("pytest.mark.xfail")))
+    result = judge(FILE, "--quba-report=record.json")
+    result.assert_outcomes(xfailed=1)
+    assert result.ret == 1
+    assert "released: no; failed: accuracy[min]" in result.outlines
+    assert judge.record()["overall_verdict"] == "fail"
+
+
+@pytest.mark.parametrize("option", ["--setup-only", "--setup-plan", "--fixtures"])
+def test_options_that_run_no_item(judge: Judge, option: str) -> None:
+    judge.write("thresholds/x.yaml", MET)
+    result = judge(FILE, option)
+    assert result.ret == 1
+    assert NOT_CALLED in text_of(result)
+    assert "released: no; not judged: accuracy[min]" in result.outlines
+
+
+@pytest.mark.parametrize("arguments", [("--collect-only",), ("--markers",), ("--cache-show",)])
+def test_options_that_judge_nothing(judge: Judge, arguments: tuple[str, ...]) -> None:
+    result = judge(FILE, *arguments)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "quba-check: no demand was judged" in [*result.outlines, *result.errlines]
+
+
+def test_help_needs_no_verdict(judge: Judge) -> None:
+    assert judge("--help").ret == 0
+    assert judge("--version").ret == 0
+
+
+def test_removed_items_are_no_pass(judge: Judge) -> None:
+    judge.write("test_other.py", PASSING_TEST)
+    removed = (
+        "def pytest_collection_modifyitems(items):\n"
+        "    items[:] = [item for item in items if 'yaml' not in item.nodeid]\n"
+    )
+    judge.write("conftest.py", conftest(removed))
+    result = judge("thresholds/x.yaml", "test_other.py")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "quba-check: no demand was judged" in result.outlines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session):\n    session.exitstatus = 0\n",
+        "def pytest_runtest_logfinish():\n    pytest.exit('done', returncode=0)\n",
+        "def pytest_runtest_logreport(report):\n    report.outcome = 'passed'\n",
+        "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport():\n"
+        "    report = yield\n    report.outcome = 'passed'\n    return report\n",
+    ],
+    ids=["status", "exit", "report", "report made"],
+)
+def test_a_failed_demand_stays_failed(judge: Judge, text: str) -> None:
+    judge.write("thresholds/x.yaml", MISSED)
+    judge.write("conftest.py", conftest(text))
+    result = judge(FILE, "--quba-report=record.json")
+    assert result.ret == 1
+    assert judge.record()["overall_verdict"] == "fail"
+
+
+def test_the_same_with_workers(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", MISSED)
+    judge.write("conftest.py", conftest(MARKED.format("pytest.mark.xfail")))
+    assert judge(FILE, "-n1").ret == 1
+
+
+def test_a_selection_passes_and_its_record_is_no_release(
+    judge: Judge, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = judge(FILE, "-k", "accuracy", "--quba-report=record.json")
+    assert result.ret == 0
+    assert "1 of 1 demand passed, 12 not selected" in result.outlines
+    assert "released: not decided; demands that were not selected: 12" in result.outlines
+    assert judge.record()["overall_verdict"] == "partial"
+    capsys.readouterr()
+    assert main(["verdict", str(judge.pytester.path / "record.json")]) == 1
+    assert capsys.readouterr().out == (
+        "nets:net on tiny, protocol standard\n"
+        "1 of 1 demand passed, 12 not selected\n"
+        "released: not decided; demands that were not selected: 12\n"
+    )
+
+
+def test_optional_demands_alone_with_nothing_there_are_no_pass(judge: Judge) -> None:
+    judge.write(
+        "thresholds/x.yaml",
+        "schema: 1\ndimensions:\n  accuracy: {max_drop: 0.01, optional: true}\n",
+    )
+    result = judge(FILE, "--quba-report=record.json")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "released: no; no demand was judged" in result.outlines
+    assert judge.record()["overall_verdict"] == "not judged"
+
+
+def raised(*_: object, **__: object) -> object:
+    raise KeyError("row")
+
+
+def saved_traceback(line: str) -> str:
+    start = "ERROR: quba-check: this is a bug in quba-check, not in your files (KeyError: 'row'). "
+    assert line.startswith(f"{start}The traceback is in ")
+    assert line.endswith("; please report it.")
+    return Path(line.removeprefix(start).split()[4].rstrip(";")).read_text(encoding="utf-8")
+
+
+def test_a_bug_in_judging_is_one_line(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DemandJudge, "judge", raised)
+    result = judge(FILE, "--quba-report=record.json")
+    assert result.ret == 3
+    assert "Traceback" not in result.stdout.str()
+    (line,) = [line for line in result.outlines if line.startswith("ERROR: ")]
+    assert "in raised" in saved_traceback(line)
+    assert judge.record()["overall_verdict"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Run, "thresholds"),
+        (Run, "check"),
+        (Run, "plan"),
+        (Run, "default_files"),
+        (Ledger, "records"),
+    ],
+)
+def test_a_bug_in_a_hook_is_one_line(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+) -> None:
+    monkeypatch.setattr(owner, name, raised)
+    result = judge(*(() if name == "default_files" else (FILE,)))
+    assert result.ret == 3
+    output = [*result.outlines, *result.errlines]
+    assert not any("Traceback" in line or "INTERNALERROR" in line for line in output)
+    (line,) = [line for line in output if line.startswith("ERROR: ")]
+    assert "in raised" in saved_traceback(line)
+
+
+def test_a_bug_in_a_command_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("quba_check.reports.files.read_record", raised)
+    assert main(["verdict", "r.json"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert "in raised" in saved_traceback(line)
+
+
+def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("quba_check.reports.files.read_record", interrupt)
+    assert main(["verdict", "r.json"]) == 2
+    assert capsys.readouterr().err == "interrupted\n"
