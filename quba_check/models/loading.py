@@ -94,7 +94,7 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  #
         case "hub":
             return network_of_hub(spec.name, spec=spec.text, classes=how.classes)
         case "torchscript":
-            return network_of_torchscript(spec.path, spec=spec.text)
+            return network_of_torchscript(spec.path, spec=spec.text, how=how)
         case "exported":
             return network_of_exported(spec.path, spec=spec.text, how=how, device=device)
         case "onnx":
