@@ -135,7 +135,8 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
     if "trust_remote_code" in json.dumps(config) or foreign:
         raise ModelError(
             f"{spec.text}: its {CONFIG} asks for code from elsewhere, got "
-            f"'{foreign or 'trust_remote_code'}'; nothing of it was run. If you trust whoever made it: --quba-trust-pickle."
+            f"'{foreign or 'trust_remote_code'}'; nothing of it was run. "
+            "If you trust whoever made it: --quba-trust-pickle."
         )
 
 
