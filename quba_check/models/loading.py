@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from quba_check.errors import ModelError
 from quba_check.models.architectures import base_name, pretrained
 from quba_check.models.assembly import check_head, network_of_file, network_of_folder
 from quba_check.models.callables import built
-from quba_check.models.classifier import Classifier
+from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.exported import network_of_exported
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
@@ -26,6 +27,17 @@ from quba_check.models.zero_shot_loading import zero_shot_network
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     """The classifier that a spec names; see `specs.load_classifier`."""
+    try:
+        with model_errors(f"{spec.text}: loading it raised"):
+            return _loaded(spec, how)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{spec.text}: memory runs out while it is loaded ({error}). "
+            "Free memory, or give a smaller model or another --quba-device."
+        ) from error
+
+
+def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
     device = resolve_device(how.device, how.worker)
     precision = resolve_precision(how.precision, device)
     network = _network(spec, how, device)
