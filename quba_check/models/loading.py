@@ -14,7 +14,7 @@ from quba_check.models.callables import built
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.exported import network_of_exported
-from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
+from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.hub import network_of_hub
 from quba_check.models.network import Loading, Network
 from quba_check.models.onnx_loading import onnx_network
@@ -42,6 +42,12 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
     precision = resolve_precision(how.precision, device)
     network = _network(spec, how, device)
     module = network.module
+    tensors = named_tensors(module)
+    for name, tensor in tensors.items():
+        if form := unusual_form(tensor):
+            raise ModelError(
+                f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
+            )
     device = network.device or device
     statements = (*network.statements, *([how.preparation] if how.preparation else []))
     preparation = preparation_of(
@@ -63,7 +69,6 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
     for parameter in parameters:  # attacks then keep gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    tensors = named_tensors(module)
     checksum = state_digest(tensors)
     given = {name: tensor for name, tensor in tensors.items() if name not in network.derived}
     pin_arithmetic(device)
