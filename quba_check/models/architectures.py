@@ -59,7 +59,7 @@ def check_architecture(name: str, *, where: str) -> None:
     """
     if not is_model(name):
         raise ModelError(
-            f"{where}: unknown architecture '{shown(name)}'. Allowed: the models of timm {timm.__version__}."
+            f"{where}: unknown architecture {_quoted(name)}. Allowed: the models of timm {timm.__version__}."
             f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
@@ -214,6 +214,10 @@ def base_name(name: str) -> str:
     """A timm name without its pretrained tag, by which timm itself calls the architecture."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if name == shown(name) else shown(name)
 
 
 def _question(near: list[str]) -> str:

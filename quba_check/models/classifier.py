@@ -126,7 +126,7 @@ def model_errors(beginning: str) -> Iterator[None]:
     """
     try:
         yield
-    except (QubaError, KeyboardInterrupt, GeneratorExit):
+    except (QubaError, KeyboardInterrupt):
         raise
     except BaseException as error:
         if is_out_of_memory(error):

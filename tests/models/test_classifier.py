@@ -128,6 +128,7 @@ class TextlessError(Exception):
         (pytest.exit.Exception("enough"), "Exit: enough"),
         (pytest.fail.Exception("no"), "Failed: no"),
         (BaseException("odd"), "BaseException: odd"),
+        (GeneratorExit(), "GeneratorExit"),
         (TextlessError(), "TextlessError"),
         (ValueError("a\x1b[31m\ud800 b"), "ValueError: a [31m  b"),
         (ValueError("x" * 400), f"ValueError: {'x' * 300}…"),
