@@ -82,7 +82,7 @@ OPTIONS = (
     Option(
         "--quba-trust-pickle",
         None,
-        "let a checkpoint or exported program run code when it is read; only for files you made",
+        "let a model file run code when it is read, and a program reach files; only for files you trust",
         has_ini=False,
     ),
 )

@@ -102,6 +102,16 @@ class NoWayBack(torch.autograd.Function):
         raise RuntimeError("derivative is not implemented")
 
 
+class Leaving(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise SystemExit(0)
+
+
 class Stated(Net):
     quba_config = CONFIG | {"outputs": "probabilities"}
 
@@ -132,6 +142,10 @@ class Broken(Net):
             return z.detach()
         if self.what == "no way back":
             return NoWayBack.apply(z)
+        if self.what == "an end on the way back":
+            return Leaving.apply(z)
+        if self.what == "no memory":
+            raise MemoryError
         if self.what == "a cached table":
             if not hasattr(self, "cache"):
                 self.cache = z.new_ones(1)
@@ -163,6 +177,14 @@ def no_gradient():
 
 def no_way_back():
     return Broken("no way back")
+
+
+def an_end_on_the_way_back():
+    return Broken("an end on the way back")
+
+
+def no_memory():
+    return Broken("no memory")
 
 
 def a_cached_table():

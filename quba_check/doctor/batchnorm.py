@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.doctor.patient import Patient, Variant
+from quba_check.errors import QubaError
+from quba_check.models.classifier import model_errors
 from quba_check.suites.suite import Example
 
 _DEAD = 1e-3
@@ -35,7 +37,7 @@ class Mismatch:
     ratio: float
 
 
-class _ReachedError(Exception):
+class _ReachedError(QubaError):
     """Ends a forward pass where all that is wanted has been seen."""
 
 
@@ -67,7 +69,7 @@ def mismatch(patient: Patient, examples: Sequence[Example], variant: Variant) ->
 
     handle = layer.register_forward_pre_hook(look)
     try:
-        with torch.no_grad():
+        with model_errors(f"{patient.classifier.spec}: the model fails before '{name}':"), torch.no_grad():
             patient.classifier.module(patient.inputs(examples, variant=variant))
     except _ReachedError:
         pass

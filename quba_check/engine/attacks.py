@@ -16,7 +16,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.errors import InvariantError, ModelError, UnmeasurableError
+from quba_check.models.classifier import model_errors
 from quba_check.protocol.settings import EPSILON, PGD_STEP, PGD_STEPS
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
@@ -52,6 +53,7 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
 
     Raises:
         UnmeasurableError: torch cannot differentiate the answers by the points.
+        ModelError: the model's own backward pass raises something else.
     """
     at = points.detach().clone().requires_grad_(True)
     with torch.enable_grad():
@@ -61,12 +63,12 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
         # Summed, so that an image's gradient does not depend on how many others share its batch.
         loss = F.cross_entropy(answers, label, reduction="sum")
         try:
-            (direction,) = torch.autograd.grad(loss, at, allow_unused=True)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UnmeasurableError(f"the model's backward pass fails: {reason}") from error
+            with model_errors("the model's backward pass fails:"):
+                (direction,) = torch.autograd.grad(loss, at, allow_unused=True)
+        except ModelError as error:
+            if not isinstance(error.__cause__, RuntimeError):  # torch's own, which it cannot differentiate
+                raise
+            raise UnmeasurableError(str(error).replace("RuntimeError: ", "", 1)) from error
     if direction is None:
         raise UnmeasurableError("the model passes no gradient from its output to its input")
     return Gradient(answers.detach(), direction.detach().float())

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from quba_check.engine.addresses import Addresses
 from quba_check.engine.answers import Answers, Images, answers
 from quba_check.engine.shards import CPU_BATCH, ShardPredictor, Tempo
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.engine.tables import Tables
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
-from quba_check.models.classifier import Classifier
+from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.settings import Protocol
@@ -138,7 +140,10 @@ class Engine:
         if self.classifier.outputs is None:
             self.settle([CLEAN])
         size = self._tempo.batch_size or CPU_BATCH
-        found = answers(self.classifier, images, crop=crop, batch_size=size)
+        try:
+            found = answers(self.classifier, images, crop=crop, batch_size=size)
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(self.classifier, size) from error
         self._guard.check("answers")
         return found
 

@@ -13,7 +13,7 @@ from quba_check.engine.addresses import Addresses, shard_of
 from quba_check.engine.loader import Preparer, batches
 from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
-from quba_check.models.classifier import Classifier
+from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
 from quba_check.protocol.settings import Protocol
 from quba_check.protocol.view import View
@@ -80,7 +80,7 @@ class ShardPredictor:
 
         Raises:
             UnmeasurableError: the one view is an attack, and the model passes no gradient.
-            ModelError, SuiteError: the model's answers or an image cannot be used.
+            ModelError, SuiteError: the model's answers or an image cannot be used, or memory runs out.
         """
         if self._classifier.outputs is not None:
             return self._rows_that_fit(views, shard, None)
@@ -103,9 +103,11 @@ class ShardPredictor:
         while True:
             try:
                 return self._rows_at(views, shard, watch, self._batch_size)
-            except torch.OutOfMemoryError:
-                if not self._may_shrink or self._batch_size == 1:
+            except Exception as error:
+                if not is_out_of_memory(error):
                     raise
+                if not self._may_shrink or self._batch_size == 1:
+                    raise out_of_memory(self._classifier, self._batch_size) from error
                 torch.cuda.empty_cache()
                 self._batch_size //= 2
 

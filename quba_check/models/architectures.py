@@ -18,8 +18,11 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
 from quba_check.models.prefixes import placed
+from quba_check.models.vocabulary import shown
 
 SEARCH_SECONDS = 8.0
+LONGEST = 100
+"""Letters of a word that are compared with names."""
 _OF_WEIGHTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
 """Arguments of timm's that say which weights it reads: here the weights are those of the file."""
 _SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
@@ -56,7 +59,7 @@ def check_architecture(name: str, *, where: str) -> None:
     """
     if not is_model(name):
         raise ModelError(
-            f"{where}: unknown architecture '{name}'. Allowed: the models of timm {timm.__version__}."
+            f"{where}: unknown architecture {_quoted(name)}. Allowed: the models of timm {timm.__version__}."
             f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
@@ -73,7 +76,9 @@ def is_architecture(name: str) -> bool:
 
 def nearest_architectures(name: str, count: int = 3) -> list[str]:
     """Up to `count` timm names that look like a word, best first."""
-    return difflib.get_close_matches(name.partition(".")[0].lower(), timm.list_models(), n=count, cutoff=0.6)
+    return difflib.get_close_matches(
+        name.partition(".")[0][:LONGEST].lower(), timm.list_models(), n=count, cutoff=0.6
+    )
 
 
 def siblings(name: str) -> list[str]:
@@ -209,6 +214,10 @@ def base_name(name: str) -> str:
     """A timm name without its pretrained tag, by which timm itself calls the architecture."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if name == shown(name) else shown(name)
 
 
 def _question(near: list[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from quba_check.errors import HeadError, ModelError, listed
 from quba_check.models.architectures import (
@@ -96,6 +97,7 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
                 f"names of the weights were converted to timm's, as timm does for {plan.architecture}"
             )
     _check_fit(checkpoint, placement, module, plan, path, spec, how)
+    _check_dtypes(placement.state, module, plan.architecture, spec)
     module.load_state_dict(dict(placement.state), strict=False)
     return Network(
         module,
@@ -103,6 +105,21 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
         statements=(plan.statement,) if plan.statement else (),
         notes=tuple(notes),
     )
+
+
+def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: str, spec: str) -> None:
+    """Check that weights are of a kind that can become the architecture's without loss.
+
+    Raises:
+        ModelError: integers or complex numbers stand where floats belong.
+    """
+    for name, ours in module.state_dict().items():
+        theirs = state.get(name, ours)
+        if theirs.is_complex() or (ours.is_floating_point() and not theirs.is_floating_point()):
+            raise ModelError(
+                f"{spec}: its tensor '{name}' is of {theirs.dtype}, but {architecture} takes {ours.dtype}. "
+                "Save the weights as floating-point numbers."
+            )
 
 
 def _check_fit(

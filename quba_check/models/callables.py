@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from quba_check.errors import ModelError, did_you_mean
-from quba_check.models.classifier import described
+from quba_check.models.classifier import model_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,19 @@ def built(spec: str) -> Built:
     """
     module_name, _, path = spec.partition(":")
     found: Any = _imported(module_name, spec)
-    for name in path.split("."):
-        if not hasattr(found, name):
-            owner = getattr(found, "__name__", module_name)
-            raise ModelError(f"{spec}: '{owner}' has no '{name}'.{did_you_mean(name, dir(found))}")
-        found = getattr(found, name)
+    with model_errors(f"{spec}: looking it up raised"):
+        for name in path.split("."):
+            if not hasattr(found, name):
+                owner = getattr(found, "__name__", module_name)
+                raise ModelError(f"{spec}: '{owner}' has no '{name}'.{did_you_mean(name, dir(found))}")
+            found = getattr(found, name)
     if isinstance(found, nn.Module) or not callable(found):
         raise ModelError(
             f"{spec}: is not a callable, got a value of type {type(found).__name__}. "
             "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
         )
-    try:
+    with model_errors(f"{spec}: calling it raised"):
         module = found()
-    except Exception as error:
-        raise ModelError(f"{spec}: calling it raised {described(error)}") from error
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"{spec}: returned no model, got a value of type {type(module).__name__}. "
@@ -64,18 +63,16 @@ def _imported(name: str, spec: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)  # kept: the user's code may import its neighbours later on
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            near = (
-                did_you_mean(name, _modules_in(Path.cwd())) if name == error.name and "." not in name else ""
-            )
-            raise ModelError(
-                f"{spec}: there is no module '{error.name}', neither in {here} nor installed.{near}"
-            ) from error
-        raise ModelError(f"{spec}: importing '{name}' raised {described(error)}") from error
-    except Exception as error:
-        raise ModelError(f"{spec}: importing '{name}' raised {described(error)}") from error
+        with model_errors(f"{spec}: importing '{name}' raised"):
+            return importlib.import_module(name)
+    except ModelError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if not missing or not (name == missing or name.startswith(f"{missing}.")):
+            raise
+        near = did_you_mean(name, _modules_in(Path.cwd())) if name == missing and "." not in name else ""
+        raise ModelError(
+            f"{spec}: there is no module '{missing}', neither in {here} nor installed.{near}"
+        ) from error
 
 
 def _modules_in(folder: Path) -> list[str]:

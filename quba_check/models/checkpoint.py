@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from quba_check.errors import ModelError, listed
@@ -58,7 +57,7 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     if path.suffix.lower() == ".safetensors":
         try:
             return checkpoint_of(load_file(path), spec)
-        except SafetensorError as error:
+        except Exception as error:  # the reader's own, and those of types that torch does not have
             raise ModelError(f"{spec}: is no safetensors file, or a damaged one.") from error
     return checkpoint_of(_unpickled(path, spec, trust_pickle), spec)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -81,23 +84,14 @@ class Classifier:
 
         Raises:
             ModelError: the module fails on the batch, or what it returns cannot be read as class scores.
-                Running out of GPU memory is passed on as torch's own error, for callers that go on with
-                smaller batches.
+            torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
         half = self.precision != "fp32" and not exact
         dtype = _DTYPES[self.precision] if half else None
-        try:
-            with torch.autocast(self.device.type, dtype=dtype, enabled=half):
-                raw = self.module(inputs)
-        except (torch.cuda.OutOfMemoryError, QubaError):
-            raise
-        except Exception as error:
-            shape = "×".join(str(side) for side in inputs.shape[1:])
-            raise ModelError(
-                f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}: "
-                f"{described(error)}"
-            ) from error
-        return checked(raw, batch=len(inputs), classes=self.classes, spec=self.spec)
+        shape = "×".join(str(side) for side in inputs.shape[1:])
+        batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
+        with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
+            return checked(self.module(inputs), batch=len(inputs), classes=self.classes, spec=self.spec)
 
     def logits(self, raw: Tensor) -> Tensor:
         """Class scores z with p = softmax(z), by what the outputs are; float32, (N, C), differentiable.
@@ -116,11 +110,68 @@ class Classifier:
         return Guard(self.module, self.checksum)
 
 
+@contextlib.contextmanager
+def model_errors(beginning: str) -> Iterator[None]:
+    """Raise whatever the code of a model raises as a ModelError.
+
+    `SystemExit` and pytest's `Skipped` are no exceptions to this: a model may neither end a run nor skip a
+    demand. Errors of quba-check pass, and so does Ctrl-C.
+
+    Args:
+        beginning: of the message; type and first line of the error follow.
+
+    Raises:
+        ModelError: the code raised something.
+        torch.OutOfMemoryError: memory ran out.
+    """
+    try:
+        yield
+    except (QubaError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if is_out_of_memory(error):
+            raise torch.OutOfMemoryError(described(error)) from error
+        raise ModelError(f"{beginning} {described(error)}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for an error of Python, torch or numpy that says that memory ran out, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
+    """Return the error for a model that needs more memory than there is, for `batch` images at a time."""
+    _, height, width = classifier.preparation.input_size
+    remedy = (
+        "Give a smaller --quba-batch-size, or auto."
+        if batch > 1
+        else "Free memory, or give another --quba-device, a smaller model, or a smaller input_size."
+    )
+    images = f"{batch} images" if batch > 1 else "a single image"
+    return ModelError(
+        f"{classifier.spec}: memory on {classifier.device} runs out with {images} of {height} × {width}. "
+        f"{remedy}"
+    )
+
+
+_NO_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
+"""From errors of torch that have no type of their own."""
+_LONGEST = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
 def described(error: BaseException) -> str:
-    r"""Type and first line of an error that the user's code raised.
+    r"""Type and first line of an error that the user's code raised, as text that a terminal can show.
 
     >>> described(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
     """
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  an error of the user's own type, whose text fails too
+        text = ""
+    line = next(iter(text.strip().splitlines()), "")
+    line = _CONTROL.sub(" ", line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

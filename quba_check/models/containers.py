@@ -9,12 +9,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed
+from quba_check.models.fingerprint import unusual_form
+from quba_check.models.vocabulary import shown
 
 State = dict[str, Tensor]
 
 HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
 PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
 """Where weights are looked for first; averaged ones before the last step's, as timm does."""
+LONGEST_NAME = 500
 COUNTERS = ("n_averaged",)
 """What torch's `AveragedModel` saves beside its weights."""
 
@@ -57,7 +60,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
             f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
         )
     if _is_state(loaded):
-        return Checkpoint(_weights(loaded))
+        return Checkpoint(_checked(_weights(loaded), spec))
     found = dict(_states(loaded))
     if not found:
         raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
@@ -71,7 +74,9 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         )
     taken = taken or next(iter(found))
     about = {str(name): value for name, value in loaded.items() if str(name) != taken.split(".")[0]}
-    return Checkpoint(found[taken], taken, tuple(where for where in found if where != taken), about)
+    return Checkpoint(
+        _checked(found[taken], spec), taken, tuple(where for where in found if where != taken), about
+    )
 
 
 def _states(loaded: Mapping[Any, Any]) -> Iterator[tuple[str, State]]:
@@ -96,9 +101,29 @@ def _is_state(value: Mapping[Any, Any]) -> bool:
     )
 
 
+def _checked(state: State, spec: str) -> State:
+    """Return weights that an architecture can take.
+
+    Raises:
+        ModelError: a tensor is not dense, or its name cannot be shown.
+    """
+    for name, tensor in state.items():
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise ModelError(
+                f"{spec}: holds a tensor with a name that cannot be shown, got {shown(name)}. "
+                f"Allowed: up to {LONGEST_NAME} printable characters."
+            )
+        if form := unusual_form(tensor):
+            raise ModelError(
+                f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
+                "of a model with such tensors."
+            )
+    return state
+
+
 def _weights(state: Mapping[str, Tensor]) -> State:
     return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
 
 
 def _contents(loaded: Mapping[Any, Any]) -> str:
-    return f"the keys {listed(map(str, loaded), 5)}" if loaded else "no keys at all"
+    return f"the keys {listed(map(shown, loaded), 5)}" if loaded else "no keys at all"

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.network import Loading, Network
-from quba_check.models.vetting import vet_program
+from quba_check.models.network import Loading, Network, counted
 from quba_check.models.vocabulary import Statement
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
 TRAIN_FLAGS |= {"native_batch_norm": 5, "_native_batch_norm_legit": 5}
 """Operators that act otherwise in train mode, with the position of the argument that says so."""
+STATISTICS = dict.fromkeys(("batch_norm", "native_batch_norm", "instance_norm"), (3, 4))
+STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_training")}
+"""Operators with running statistics, and the positions of these among their arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +77,25 @@ class ExportedNetwork(nn.Module):
 def network_of_exported(path: Path, *, spec: str, how: Loading, device: torch.device) -> Network:
     """The network of an exported program, on its device.
 
-    torch's reader unpickles parts of the file and evaluates others as Python. They are looked through before
-    (`vetting`), and a file in which there is more than programs need is refused unless it is trusted.
+    torch's reader unpickles parts of the file, evaluates others as Python and loads compiled libraries. The
+    file is only read if it is trusted.
 
     Args:
         path: the file.
         spec: the model's spec, for messages.
-        how: how it is loaded; only those who trust pickles let the file run code while it is read.
+        how: how it is loaded; without `trust_pickle` the file is refused and nothing of it is read.
         device: where it will run; the program names devices in its own instructions.
 
     Raises:
-        ModelError: the file is damaged, would run code, was exported in train mode, or takes something else
+        ModelError: the file is not trusted, is damaged, was exported in train mode, or takes something else
             than a batch of images.
     """
     if not how.trust_pickle:
-        vet_program(path, spec=spec)
+        raise ModelError(
+            f"{spec}: is an exported program, which can run code when it is read; nothing of it was run. "
+            "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
+            "whoever made the file: --quba-trust-pickle."
+        )
     try:
         with _without_logs():
             program = torch.export.load(path)
@@ -116,11 +122,18 @@ def network_of_exported(path: Path, *, spec: str, how: Loading, device: torch.de
             f"{spec} was exported for {taken.most} images at a time and is given its images so; "
             "exported with a dynamic batch it would be faster"
         )
+    parameters, note = counted(module, _values(program), spec=spec)
+    if not parameters:
+        raise ModelError(
+            f"{spec}: holds no weights that can be counted. "
+            "Give the model as it was before, or package.module:callable."
+        )
     return Network(
         ExportedNetwork(module, taken.least, taken.most),
         sources=(path,),
         statements=(Statement({"input_size": taken.size}, spec),) if taken.size else (),
-        notes=tuple(notes),
+        notes=(*notes, *note),
+        parameters=parameters,
     )
 
 
@@ -135,10 +148,29 @@ def _without_logs() -> Iterator[None]:
         logging.disable(before)
 
 
+def _operator(node: Any) -> str:
+    """The name of the operator that an instruction calls; empty if it calls none."""
+    return str(getattr(getattr(node.target, "overloadpacket", None), "__name__", ""))
+
+
+def _values(program: Any) -> Iterator[object]:
+    """Buffers and constants that a program reads, but for running statistics."""
+    signature = program.graph_signature
+    names = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    held = {**program.constants, **program.state_dict}
+    for node in program.graph.nodes:
+        places = [(_operator(user), user.args.index(node)) for user in node.users if node in user.args]
+        if node.name in names and not (
+            places
+            and len(places) == len(node.users)
+            and all(position in STATISTICS.get(operator, ()) for operator, position in places)
+        ):
+            yield held.get(names[node.name])
+
+
 def _trains(node: Any) -> bool:
     """Whether an instruction acts as in training."""
-    packet = getattr(getattr(node.target, "overloadpacket", None), "__name__", "")
-    position = TRAIN_FLAGS.get(packet)
+    position = TRAIN_FLAGS.get(_operator(node))
     return position is not None and len(node.args) > position and node.args[position] is True
 
 

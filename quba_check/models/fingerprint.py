@@ -21,6 +21,19 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
+def unusual_form(tensor: Tensor) -> str:
+    """Return the kind of a tensor that is no plain table of numbers, such as `sparse`; empty for others."""
+    if nn.parameter.is_lazy(tensor):
+        return "uninitialised"
+    if tensor.is_meta:
+        return "meta"
+    if tensor.is_nested:
+        return "nested"
+    if tensor.is_quantized:
+        return "quantised"
+    return "" if tensor.layout == torch.strided else "sparse"
+
+
 def state_digest(tensors: Mapping[str, Tensor]) -> str:
     """Digest of names, types, shapes and bytes of tensors.
 

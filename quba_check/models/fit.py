@@ -53,7 +53,8 @@ class Fit:
             return None
         sizes = set()
         for name, (theirs, ours) in self.reshaped.items():
-            if name.rpartition(".")[0] not in classifier or theirs[1:] != ours[1:]:
+            is_head = name.rpartition(".")[0] in classifier and len(theirs) == len(ours) > 0
+            if not is_head or theirs[1:] != ours[1:]:
                 return None
             sizes.add(theirs[0])
         return int(sizes.pop()) if len(sizes) == 1 else None

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timm.data import resolve_data_config
 from timm.models import PretrainedCfg
 
 from quba_check.errors import ModelError
-from quba_check.models.vocabulary import Statement, statement
+from quba_check.models.preparation import config_statement
+from quba_check.models.vocabulary import Statement, in_short, shown
 
 NAME = "config.json"
 _KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
@@ -37,8 +37,7 @@ class HubConfig:
 
     def preparation(self, *, spec: str) -> Statement:
         """How it says that images are prepared."""
-        resolved = resolve_data_config(pretrained_cfg=dict(self.pretrained_cfg))
-        return statement(resolved, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
+        return config_statement(self.pretrained_cfg, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
 
 
 def read_config(path: Path, *, spec: str) -> HubConfig:
@@ -49,23 +48,28 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: it is no JSON, not timm's (but that of transformers, say), or names no architecture.
+        ModelError: it is no JSON, not timm's (but that of transformers, say), names no architecture, or a
+            number of classes that is none.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{spec}: its {NAME} cannot be read as JSON ({error}).") from error
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ModelError(f"{spec}: {_what_else(config)}")
-    described = config.get("pretrained_cfg")
-    pretrained_cfg = {**(described if isinstance(described, dict) else config)}
+    own = config.get("pretrained_cfg")
+    pretrained_cfg = {**(own if isinstance(own, dict) else config)}
     for name in ("num_classes", "label_names", "label_descriptions"):
         if config.get(name) is not None:
             pretrained_cfg[name] = config[name]
     classes = pretrained_cfg.get("num_classes")
+    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 0):
+        raise ModelError(
+            f"{spec}: {NAME}: num_classes cannot be used, got {in_short(classes)}. Allowed: a whole number."
+        )
     return HubConfig(
         architecture=config["architecture"],
-        classes=classes if isinstance(classes, int) else None,
+        classes=classes,
         model_args=arguments if isinstance(arguments := config.get("model_args"), dict) else {},
         pretrained_cfg={name: value for name, value in pretrained_cfg.items() if name in _KNOWN},
     )
@@ -73,9 +77,10 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
 
 def _what_else(config: object) -> str:
     if isinstance(config, dict) and ("architectures" in config or "model_type" in config):
-        names = config.get("architectures") or [config.get("model_type")]
+        names = config.get("architectures")
+        name = names[0] if names and isinstance(names, list) else config.get("model_type")
         return (
-            f"its {NAME} is that of a transformers model ({names[0]}), and timm's is needed. Write a "
+            f"its {NAME} is that of a transformers model ({shown(name)}), and timm's is needed. Write a "
             "function that returns the model's logits, and give package.module:callable."
         )
     return f"its {NAME} is not timm's, the key 'architecture' is missing."

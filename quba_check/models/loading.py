@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from quba_check.errors import ModelError
 from quba_check.models.architectures import base_name, pretrained
 from quba_check.models.assembly import check_head, network_of_file, network_of_folder
 from quba_check.models.callables import built
-from quba_check.models.classifier import Classifier
+from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.exported import network_of_exported
-from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
+from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.hub import network_of_hub
 from quba_check.models.network import Loading, Network
 from quba_check.models.onnx_loading import onnx_network
@@ -26,10 +27,27 @@ from quba_check.models.zero_shot_loading import zero_shot_network
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     """The classifier that a spec names; see `specs.load_classifier`."""
+    try:
+        with model_errors(f"{spec.text}: loading it raised"):
+            return _loaded(spec, how)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{spec.text}: memory runs out while it is loaded ({error}). "
+            "Free memory, or give a smaller model or another --quba-device."
+        ) from error
+
+
+def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
     device = resolve_device(how.device, how.worker)
     precision = resolve_precision(how.precision, device)
     network = _network(spec, how, device)
     module = network.module
+    tensors = named_tensors(module)
+    for name, tensor in tensors.items():
+        if form := unusual_form(tensor):
+            raise ModelError(
+                f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
+            )
     device = network.device or device
     statements = (*network.statements, *([how.preparation] if how.preparation else []))
     preparation = preparation_of(
@@ -51,7 +69,6 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
     for parameter in parameters:  # attacks then keep gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    tensors = named_tensors(module)
     checksum = state_digest(tensors)
     given = {name: tensor for name, tensor in tensors.items() if name not in network.derived}
     pin_arithmetic(device)
@@ -94,7 +111,7 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  #
         case "hub":
             return network_of_hub(spec.name, spec=spec.text, classes=how.classes)
         case "torchscript":
-            return network_of_torchscript(spec.path, spec=spec.text)
+            return network_of_torchscript(spec.path, spec=spec.text, how=how)
         case "exported":
             return network_of_exported(spec.path, spec=spec.text, how=how, device=device)
         case "onnx":

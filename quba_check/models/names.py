@@ -11,6 +11,8 @@ from quba_check.models.specs import check_spec
 def names_of(specs: Iterable[str]) -> dict[str, str]:
     """Unique names for model specs: name → spec.
 
+    Names differ by more than capitals, so that files named after them differ on every file system.
+
     Raises:
         ModelError: one of them is no model spec.
         OptionError: one is given twice.
@@ -20,6 +22,7 @@ def names_of(specs: Iterable[str]) -> dict[str, str]:
         if spec in names.values():
             raise OptionError(f"--model: '{spec}' is given twice. Name each model once.")
         name = check_spec(spec).name
-        taken = sum(known == name or known.startswith(f"{name}~") for known in names)
-        names[f"{name}~{taken + 1}" if taken else name] = spec
+        taken = {known.casefold() for known in names}
+        candidates = (name, *(f"{name}~{number}" for number in range(2, len(names) + 2)))
+        names[next(one for one in candidates if one.casefold() not in taken)] = spec
     return names

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from quba_check.models.device import Precision
 from quba_check.models.vocabulary import Statement
@@ -64,3 +64,48 @@ class Network:
     precision: Precision | None = None
     no_gradient: str = ""
     derived: tuple[str, ...] = ()
+
+
+def counted(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
+    """Return the number of a program's weights, and a note for those outside of its parameters.
+
+    Args:
+        module: the program; its parameters are counted once each.
+        values: further values that it reads, such as constants and buffers: tensors, numbers, and lists and
+            dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
+        spec: the model's spec, for the note.
+    """
+    own = {_place(parameter): parameter.numel() for parameter in module.parameters()}
+    others: dict[object, int] = {}
+    for value in values:
+        if isinstance(value, (list, tuple)) and all(isinstance(number, float) for number in value):
+            others[tuple(value)] = len(value) if len(value) > 1 else 0
+        for tensor in _tensors(value):
+            if _place(tensor) not in own and tensor.numel() > 1 and _is_weight(tensor):
+                others[_place(tensor)] = tensor.numel()
+    total = sum(own.values()) + sum(others.values())
+    if own and not any(others.values()):
+        return total, ()
+    if not own:
+        return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
+    return total, (
+        f"parameters counts {sum(others.values()):,} numbers that {spec} holds as constants or buffers, too",
+    )
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(part)
+
+
+def _is_weight(tensor: Tensor) -> bool:
+    kinds = (torch.int8, torch.uint8)
+    return tensor.dtype in kinds or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+
+
+def _place(tensor: Tensor) -> object:
+    """Return what equal tensors in one place of memory have in common."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.dtype

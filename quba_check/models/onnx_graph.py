@@ -12,9 +12,10 @@ from typing import Any
 
 from quba_check.errors import ModelError, needs
 
-_WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23})
-"""Of onnx.TensorProto.DataType: floating point of every width, and the integers of 8 and 4 bits that weights
-are quantised to. Wider integers are shapes, axes and indices, and the biases of quantised layers."""
+_WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, *range(14, 27)})
+"""Of onnx.TensorProto.DataType: floating point of every width, complex numbers, and the integers of 8 bits
+and less that weights are quantised to. Wider integers are shapes, axes and indices, and the biases of
+quantised layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class OnnxGraph:
     """What is known of an ONNX file without running it.
 
     Attributes:
-        parameters: elements of the weights that are stored in the graph: floating-point and 8- or 4-bit
-            tensors of more than one element, as initialisers or constants, in subgraphs and functions too.
+        parameters: elements of the weights that are stored in the graph: floating-point and 8- to 2-bit
+            tensors of more than one element, as initialisers, constants or attributes, dense or sparse, in
+            subgraphs and functions too.
             Exporters fold layers together: a BatchNorm that was folded into a convolution counts no more.
         contents: digest (blake2b) of the file and of the files that hold weights for it.
     """
@@ -41,7 +43,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
 
     Raises:
         ModelError: onnx is not installed, the file cannot be read or is no ONNX file, or one that holds
-            weights for it is missing.
+            weights for it is missing or lies outside of its folder.
     """
     try:
         import onnx
@@ -55,15 +57,26 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         raise ModelError(f"{spec}: is no ONNX file, or a damaged one.") from error
     if not model.graph.output:
         raise ModelError(f"{spec}: is no ONNX file, or a damaged one.")
-    tensors = [*_of_graph(model.graph), *(_of_nodes(node for made in model.functions for node in made.node))]
-    files = [path, *(path.parent / name for name in sorted(set(_locations(tensors))))]
+    values = [*_of_graph(model.graph)]
+    for function in model.functions:
+        values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]
+    tensors = [value for value in values if not isinstance(value, int)]
+    names = sorted(set(_locations(tensors)))
+    for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelError(
+                f"{spec}: keeps weights outside of its folder, got {name!r}. "
+                "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
+            )
+    files = [path, *(path.parent / name for name in names)]
     for file in files[1:]:
         if not file.is_file():
             raise ModelError(
                 f"{spec}: the file that holds its weights is not there: looked for {file}. "
                 "Put it beside the ONNX file, where it was when that was made."
             )
-    weights = (math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES)
+    weights = [value for value in values if isinstance(value, int)]
+    weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
     return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files))
 
 
@@ -75,15 +88,24 @@ def _of_graph(graph: Any) -> Iterator[Any]:
 
 
 def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """The tensors that are stored in nodes: constants, and what subgraphs hold."""
+    """The tensors that are stored in nodes, and the lengths of their lists of floats."""
     for node in nodes:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            if attribute.HasField("g"):
-                yield from _of_graph(attribute.g)
-            for graph in attribute.graphs:
-                yield from _of_graph(graph)
+        yield from _of_attributes(node.attribute)
+
+
+def _of_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
+    for attribute in attributes:
+        if attribute.HasField("t"):
+            yield attribute.t
+        if attribute.HasField("sparse_tensor"):
+            yield attribute.sparse_tensor.values
+        if attribute.HasField("g"):
+            yield from _of_graph(attribute.g)
+        yield from attribute.tensors
+        yield from (sparse.values for sparse in attribute.sparse_tensors)
+        yield len(attribute.floats)
+        for graph in attribute.graphs:
+            yield from _of_graph(graph)
 
 
 def _locations(tensors: Iterable[Any]) -> Iterator[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quba_check.errors import HeadError, ModelError
+from quba_check.errors import HeadError, ModelError, listed
+from quba_check.models.fingerprint import unusual_form
 from quba_check.models.vocabulary import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.vocabulary import OutputKind as OutputKind
+from quba_check.models.vocabulary import shown
 
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
 """What looks like one of them in some batches may be one further on in truth."""
@@ -89,11 +91,13 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
 
     Raises:
         HeadError: it has another number of classes.
-        ModelError: it is not a floating tensor, not (N, C), or not finite.
+        ModelError: it is not a dense floating tensor, not (N, C), or not finite.
     """
     allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {classes})."
     if not isinstance(raw, Tensor):
         raise ModelError(f"{spec}: the model returns no tensor, got {_described(raw)}. {allowed}")
+    if form := unusual_form(raw):
+        raise ModelError(f"{spec}: the model returns a {form} tensor. {allowed}")
     if not raw.is_floating_point():
         raise ModelError(f"{spec}: the model returns no class scores, got a tensor of {raw.dtype}. {allowed}")
     if raw.ndim != 2 or raw.shape[0] != batch:
@@ -116,7 +120,7 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
 def _described(value: object) -> str:
     kind = type(value).__name__
     if isinstance(value, dict):
-        return f"a {kind} with the keys {', '.join(map(str, value))}"
+        return f"a {kind} with the keys {listed((shown(key) for key in value), 5)}"
     if isinstance(value, (tuple, list)):
         return f"a {kind} of {len(value)}"
     return f"a value of type {kind}"

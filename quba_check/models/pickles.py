@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-LARGEST = 64 * 2**20
+LARGEST = 8 * 2**20
 """More bytes of instructions than this are not looked through; tensors are stored outside of them."""
 
 
@@ -32,7 +32,7 @@ def pickled_names(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             for pickled in _pickles(file):
                 names.update(dict.fromkeys(_names(pickled)))
-    except (ValueError, IndexError, OSError, zipfile.BadZipFile):  # ends early or is no pickle
+    except Exception:  # noqa: BLE001, S110  ends early, is no pickle, or damaged in one of many ways
         pass
     return tuple(names)
 

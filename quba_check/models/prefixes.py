@@ -16,6 +16,8 @@ INFIXES = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 BESIDE_THE_MODEL = re.compile(r"(^|_)(ema|teacher|criterion|metrics?|\w*loss)(_|$)")
 """What a training module holds besides the model, by the first part of its name; it does not classify."""
 TRIED = 6
+DEEPEST = 20
+"""Parts of a prefix: no wrapper around a wrapper goes as deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _prefixes(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
     counts: Counter[str] = Counter()
     for name in state:
         parts = name.split(".")
-        for cut in range(1, len(parts)):
+        for cut in range(1, min(len(parts), DEEPEST)):
             if ".".join(parts[cut:]) in ours:
                 counts[".".join(parts[:cut]) + "."] += 1
     return [prefix for prefix, _ in counts.most_common()]

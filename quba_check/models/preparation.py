@@ -12,8 +12,11 @@ from timm.data.transforms import str_to_interp_mode
 from torch import Tensor, nn
 from torchvision import transforms
 
-from quba_check.models.vocabulary import OutputKind, Statement, statement
+from quba_check.errors import ModelError
+from quba_check.models.vocabulary import KEYS, OutputKind, Statement, statement
 
+LARGEST_SIDE = 20_000
+"""Pixels to which an image may be resized before it is cropped."""
 DEFAULT_SIZE = 224
 DEFAULT_CROP = 0.875
 """timm's and torchvision's habit for ImageNet: the middle 224 of 256 pixels."""
@@ -122,7 +125,8 @@ def preparation_of(
         The preparation. `source` says which keys are from elsewhere than the rest.
 
     Raises:
-        ModelError: a `quba_config` or `pretrained_cfg` with an unknown key or a value that cannot be used.
+        ModelError: a `quba_config` or `pretrained_cfg` with an unknown key or a value that cannot be used, or
+            images would be resized to more pixels than memory holds.
     """
     values = asdict(suite_defaults(image_size))
     del values["source"]
@@ -132,7 +136,32 @@ def preparation_of(
         said = {key: value for key, value in stated.values.items() if key in values}
         values |= said
         origins |= dict.fromkeys(said, stated.source)
-    return Preparation(**values, source=_source(origins, [own, *statements]))
+    made = Preparation(**values, source=_source(origins, [own, *statements]))
+    side = min(made.input_size[1:]) / made.crop_pct, max(made.input_size[1:]) / made.crop_pct
+    if not 1 <= side[0] <= side[1] <= LARGEST_SIDE:
+        raise ModelError(
+            f"{spec}: images cannot be prepared as {made.source} says, input_size {made.input_size} with "
+            f"crop_pct {made.crop_pct:g} resizes them to {side[1]:.4g} pixels. "
+            f"Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
+        )
+    return made
+
+
+def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> Statement:
+    """What a `pretrained_cfg` of timm's states, its defaults included.
+
+    Args:
+        config: the config. It is checked before timm reads it, which takes its own defaults for zeros.
+        where: how a message begins.
+        source: what records and reports call it.
+
+    Raises:
+        ModelError: a value cannot be used.
+    """
+    own = {key: config[key] for key in KEYS if config.get(key) is not None}
+    statement(own, where=where, source=source)
+    resolved = resolve_data_config(pretrained_cfg=dict(config)) if config else {}
+    return statement(resolved, where=where, source=source)
 
 
 def stated_outputs(
@@ -156,8 +185,9 @@ def _own_statement(module: nn.Module, spec: str, architecture: str) -> Statement
     if not config:
         return None
     source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
-    resolved = resolve_data_config(pretrained_cfg=config)
-    return statement(resolved, where=f"{spec}: pretrained_cfg", source=source)
+    if not isinstance(config, Mapping):
+        raise ModelError(f"{spec}: pretrained_cfg: is not a dict, got {type(config).__name__}.")
+    return config_statement(config, where=f"{spec}: pretrained_cfg", source=source)
 
 
 def _source(origins: Mapping[str, str], stated: Sequence[Statement | None]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
 
-from quba_check.models.vocabulary import KEYS, Statement, statement
+from quba_check.models.vocabulary import KEYS, Statement, in_short, shown, statement
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Where training scripts keep what they were called with; timm and torchvision in the first."""
@@ -33,7 +33,7 @@ def architectures_named(about: Mapping[str, Any]) -> tuple[Named, ...]:
     Args:
         about: what it holds, by key.
     """
-    found = [Named(value, f"'{where}'") for where, value in _names(about) if isinstance(value, str) and value]
+    found = [Named(value, f"'{where}'") for where, value in _names(about) if value and value == shown(value)]
     return tuple(found)
 
 
@@ -68,20 +68,30 @@ def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
     """
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
-        said, source = dict(resolve_data_config(pretrained_cfg=config)), f"pretrained_cfg in {spec}"
+        # timm takes its own defaults for zeros, and fails on other values that cannot be used.
+        junk = {
+            key: config[key] for key in KEYS if config.get(key) is not None and not _is_usable(key, config)
+        }
+        rest = {key: value for key, value in config.items() if key not in junk}
+        said = resolve_data_config(pretrained_cfg={"url": "", **rest}) | junk  # timm takes no empty one
+        source = f"pretrained_cfg in {spec}"
     else:
         arguments = _arguments(about, "args")
         said = _torchvisions(arguments) or _timms(arguments)
         source = f"args in {spec}"
-    usable = {name: value for name, value in said.items() if name in KEYS and KEYS[name][0](value)}
+    usable = {name: value for name, value in said.items() if name in KEYS and _is_usable(name, said)}
     notes = tuple(
-        f"{name} of {source} cannot be used and is passed over, got {value!r}"
+        f"{name} of {source} cannot be used and is passed over, got {in_short(value)}"
         for name, value in said.items()
         if name not in usable
     )
     if not usable:
         return Stated(None, notes)
     return Stated(statement(usable, where=source, source=source, departs=True), notes)
+
+
+def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
+    return KEYS[key][0](values[key])
 
 
 def _timms(arguments: Mapping[str, Any]) -> dict[str, Any]:

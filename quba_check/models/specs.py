@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
-from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, zero_shot_spec
+from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, expanded, neighbours, zero_shot_spec
 from quba_check.protocol.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Kind = Literal[
 ]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors")
+LONGEST = 4096
 CONFIG = "config.json"
 PROGRAM_SUFFIX = ".pt2"
 ONNX_SUFFIX = ".onnx"
@@ -86,11 +88,27 @@ def check_spec(text: str) -> ModelSpec:
     """
     if not text:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
+    if len(text) > LONGEST:
+        raise ModelError(f"--model: is a text of {len(text):,} characters, which is no model spec.")
+    spec = _spec(text) if _can_be_shown(text) else None
+    if spec is None or not _can_be_shown(spec.name):
+        raise ModelError(
+            f"--model: {text!a} names a file or folder with characters that cannot be shown. Rename it."
+        )
+    return spec
+
+
+def _can_be_shown(text: str) -> bool:
+    """True unless a text has control characters, line breaks, or bytes that are no UTF-8."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
+
+
+def _spec(text: str) -> ModelSpec:
     if text in DEMO_MODELS:
         return ModelSpec(text, "demo", text)
     if (prefixed := _prefixed(text)) is not None:
         return prefixed
-    path = Path(text).expanduser()
+    path = expanded(text, spec=text)
     suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
@@ -214,8 +232,10 @@ def _check_file(text: str, path: Path) -> None:
         return
     if not path.parent.is_dir():
         raise ModelError(f"{text}: no such file; the folder {path.parent.resolve()} does not exist either.")
-    beside = [str(path.with_name(file.name)) for file in path.parent.iterdir() if file.is_file()]
-    raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), beside)}")
+    if path.exists():  # opening it could wait forever
+        raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
+    names = [str(file) for file in neighbours(path)]
+    raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), names)}")
 
 
 def _kind_of_file(path: Path, suffix: str) -> Kind:
@@ -225,7 +245,7 @@ def _kind_of_file(path: Path, suffix: str) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
-    except (zipfile.BadZipFile, OSError):  # not one of these, or damaged: reading it will tell
+    except Exception:  # noqa: BLE001  not one of these, or damaged in one of many ways: reading it will tell
         return "file"
     inner = {name.partition("/")[2] for name in members}
     if "constants.pkl" in inner:

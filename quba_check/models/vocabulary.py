@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +16,10 @@ OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "sigmoids")
 Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 CropMode = Literal["center", "squash", "border"]
+LARGEST = 1e6
+"""Of means and of deviations, which are at least its inverse: float32 can compute with them."""
+_TINY, _HUGE = sys.float_info.min, sys.float_info.max
+_LONGEST_KEY = 60
 CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
 
 
@@ -48,35 +54,59 @@ def statement(config: object, *, where: str, source: str, departs: bool = False)
         raise ModelError(f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {_ALL}.")
     for key, value in config.items():
         if key not in KEYS:
-            raise ModelError(f"{where}: unknown key '{key}'. Allowed: {_ALL}.{did_you_mean(str(key), KEYS)}")
+            raise ModelError(
+                f"{where}: unknown key '{shown(key)}'. Allowed: {_ALL}.{did_you_mean(shown(key), KEYS)}"
+            )
         is_usable, allowed = KEYS[key]
         if not is_usable(value):
-            raise ModelError(f"{where}: {key} cannot be used, got {value!r}. Allowed: {allowed}.")
+            raise ModelError(f"{where}: {key} cannot be used, got {in_short(value)}. Allowed: {allowed}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return Statement(values, source, departs)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def in_short(value: object) -> str:
+    """Return a value from a file as code, on one line and cut where it is long.
+
+    >>> in_short([0] * 100)
+    '[0, 0, 0, 0, 0, 0, ...]'
+    """
+    try:
+        return reprlib.repr(value)
+    except Exception:  # noqa: BLE001  an integer of 5,000 digits, or a type of the file's own
+        return f"a value of type {type(value).__name__}"
 
 
-def _is_triple(value: object) -> bool:
-    return isinstance(value, (tuple, list)) and len(value) == 3 and all(map(_is_number, value))
+def shown(key: object) -> str:
+    """Return a key from a file as text, on one line and cut where it is long."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else in_short(key)
+
+
+def _is_between(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_triple(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 3
+        and all(_is_between(part, low, high) for part in value)
+    )
 
 
 def _is_size(value: Any) -> bool:
-    return _is_triple(value) and value[0] == 3 and all(isinstance(side, int) and side > 0 for side in value)
+    is_whole = isinstance(value, (tuple, list)) and all(isinstance(side, int) for side in value)
+    return is_whole and _is_triple(value, 1, math.inf) and value[0] == 3
 
 
 KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "input_size": (_is_size, "three whole numbers (3, height, width)"),
     "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
-    "mean": (_is_triple, "three numbers, for values in [0, 1]"),
+    "mean": (lambda value: _is_triple(value, -LARGEST, LARGEST), "three numbers, for values in [0, 1]"),
     "std": (
-        lambda value: _is_triple(value) and min(value) > 0,
+        lambda value: _is_triple(value, 1 / LARGEST, LARGEST),
         "three numbers above 0, for values in [0, 1]",
     ),
-    "crop_pct": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "crop_pct": (lambda value: _is_between(value, _TINY, _HUGE), "a number above 0"),
     "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
     "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import pickle
 import warnings
@@ -21,7 +22,7 @@ from quba_check.models.specs import ModelSpec
 from quba_check.models.text_weights import kept_text_weights, text_weights
 from quba_check.models.vocabulary import Statement
 from quba_check.models.zero_shot import DERIVED, ZeroShotClassifier, stated_preparation
-from quba_check.models.zero_shot_spec import ZeroShotSpec, zero_shot_spec
+from quba_check.models.zero_shot_spec import CONFIG, ZeroShotSpec, zero_shot_spec
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
 
@@ -98,6 +99,8 @@ def _model(
             notes = (f"{spec.name} computes with {which}, as its weights were trained",)
     try:
         with _quiet():
+            if named.weights is None and not trust_pickle:
+                _check_config(open_clip.get_model_config(named.model), spec)
             model = open_clip.create_model(
                 named.model,
                 pretrained=str(named.file or named.weights) if named.weights else None,
@@ -106,6 +109,8 @@ def _model(
                 weights_only=not trust_pickle,
                 **activation,
             )
+    except ModelError:
+        raise
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{spec.text}: would run code when it is read; nothing of it was run. "
@@ -116,6 +121,23 @@ def _model(
             f"{spec.text}: open_clip cannot load it ({_reason(error)}).{_remedy(named)}"
         ) from error
     return model, notes
+
+
+def _check_config(config: Any, spec: ModelSpec) -> None:
+    """Check that a config asks neither for code of a repository nor for another model of the Hub.
+
+    Raises:
+        ModelError: it does.
+    """
+    vision = config.get("vision_cfg") if isinstance(config, dict) else None
+    trunk = vision.get("timm_model_name") if isinstance(vision, dict) else None
+    foreign = trunk if isinstance(trunk, str) and ":" in trunk else None
+    if "trust_remote_code" in json.dumps(config) or foreign:
+        raise ModelError(
+            f"{spec.text}: its {CONFIG} asks for code from elsewhere, got "
+            f"'{foreign or 'trust_remote_code'}'; nothing of it was run. "
+            "If you trust whoever made it: --quba-trust-pickle."
+        )
 
 
 def _check_named(open_clip: Any, named: ZeroShotSpec, spec: ModelSpec) -> None:

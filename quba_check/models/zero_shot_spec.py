@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ CONFIG = "open_clip_config.json"
 _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
 """Of the weights that open_clip looks for in a folder."""
+NEIGHBOURS = 1000
+"""Files of a folder among which the one that was meant is looked for."""
 _ALLOWED = ", ".join(
     f"{OPEN_CLIP_PREFIX}{form}"
     for form in ("NAME/TAG", "NAME/WEIGHTS_FILE", f"{HUB}OWNER/NAME", f"{FOLDER}FOLDER")
@@ -52,7 +56,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     """
     named = text.removeprefix(OPEN_CLIP_PREFIX)
     if named.startswith(FOLDER) and named != FOLDER:
-        folder = Path(named.removeprefix(FOLDER)).expanduser()
+        folder = expanded(named.removeprefix(FOLDER), spec=text)
         _check_folder(text, folder)
         return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
     if named.startswith(HUB) and named.count("/") == 1:
@@ -60,11 +64,44 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     model, _, weights = named.partition("/")
     if not model or not weights or ":" in model:
         raise ModelError(f"{text}: does not say model and weights. Allowed: {_ALLOWED}.")
-    path = Path(weights).expanduser()
+    path = expanded(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
-        beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, beside)}")
+        names = [file.name for file in neighbours(path)]
+        raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, names)}")
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
+
+
+def expanded(path: str, *, spec: str) -> Path:
+    """Return a path without `~`, after the file system was asked for it.
+
+    Args:
+        path: as given; nothing need be there.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: its `~` names nobody, or the file system cannot look it up.
+    """
+    try:
+        plain = Path(path).expanduser()
+        plain.stat()
+    except RuntimeError:
+        raise ModelError(
+            f"{spec}: there is no home folder '{Path(path).parts[0]}'. "
+            "Allowed: a path without '~', or ~ alone."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
+    return plain
+
+
+def neighbours(path: Path) -> list[Path]:
+    """Return files in the folder of a path, as many as can be compared with its name."""
+    try:
+        files = list(itertools.islice(path.parent.iterdir(), NEIGHBOURS))
+        return [file for file in files if file.name.isprintable() and file.is_file()]
+    except OSError:
+        return []
 
 
 def _check_folder(text: str, folder: Path) -> None:
@@ -72,5 +109,9 @@ def _check_folder(text: str, folder: Path) -> None:
         raise ModelError(f"{text}: there is no folder {folder}.")
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{text}: the folder holds no {CONFIG}, which says what model it is.")
-    if not any(path.suffix in _FOLDER_SUFFIXES for path in folder.iterdir()):
+    files = list(folder.iterdir())
+    odd = next((path.name for path in files if path.exists() and not (path.is_file() or path.is_dir())), None)
+    if odd is not None:  # reading it could wait forever
+        raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
+    if not any(path.suffix in _FOLDER_SUFFIXES for path in files):
         raise ModelError(f"{text}: the folder holds no weights. Allowed: {', '.join(_FOLDER_SUFFIXES)}.")

@@ -17,6 +17,8 @@ from quba_check.reports.mistakes import allowed_instead, first_mistake
 
 SCHEMA = 1
 SUFFIX = ".json"
+LONGEST = 100
+"""Characters of a model's name in the name of a file: file systems allow 255 bytes in all."""
 IMAGES = ".npz"
 """What stands in place of `.json` in the name of the file beside a record (`comparison.images`)."""
 
@@ -24,21 +26,25 @@ IMAGES = ".npz"
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
     """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
 
-    Characters of a model's name that are awkward in file names become `-`; models that would share a file
-    are told apart by the start of their fingerprints.
+    Characters of a model's name that are awkward in file names become `-`, and long names are cut. The start
+    of their fingerprints keeps models apart that would share a file, capitals ignored, and a number those of
+    the same fingerprint.
 
     >>> record_paths(Path("out/report.json"), [])
     ()
     """
     if len(records) == 1:
         return (path,)
-    names = [f"{_plain(record.model.name)}-{record.protocol}" for record in records]
-    times = Counter(names)
-    unique = [
-        name if times[name] == 1 else f"{name}-{_plain(record.model.fingerprint)[:8]}"
-        for name, record in zip(names, records, strict=True)
-    ]
-    return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique)
+    names = [f"{_plain(record.model.name)[:LONGEST]}-{record.protocol}" for record in records]
+    times = Counter(map(str.casefold, names))
+    unique: dict[str, str] = {}
+    for name, record in zip(names, records, strict=True):
+        marked = f"{name}-{_plain(record.model.fingerprint)[:8]}"
+        numbered = (f"{marked}-{number}" for number in range(2, len(records) + 2))
+        candidates = [*([name] if times[name.casefold()] == 1 else []), marked, *numbered]
+        chosen = next(one for one in candidates if one.casefold() not in unique)
+        unique[chosen.casefold()] = chosen
+    return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
 
 
 def write_record(record: Record, path: Path) -> None:

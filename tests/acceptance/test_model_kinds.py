@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
         "--model=script.pt",
         "--model=program.pt2",
         "--model=hub",
+        "--quba-trust-pickle",
         "--quba-preparation=prep.yaml",
         "--quba-report=record.json",
         model="last.pth.tar",
@@ -92,6 +94,21 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
             "*weights were taken from 'state_dict'*",
             "*images are prepared as prep.yaml says: 32 × 32, bicubic, crop 0.95, *",
         ]
+    )
+
+
+def test_files_that_could_do_more_than_answer_are_refused(kinds: Judge) -> None:
+    assert usage_error(kinds("gate.yaml", model="program.pt2")) == (
+        "program.pt2: is an exported program, which can run code when it is read; nothing of it was run. "
+        "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
+        "whoever made the file: --quba-trust-pickle."
+    )
+    with zipfile.ZipFile(kinds.pytester.path / "script.pt", "a") as archive:
+        archive.writestr("script/code/__torch__/more.py", "torch.save(1, 'trap')")
+    assert usage_error(kinds("gate.yaml", model="script.pt")) == (
+        "script.pt: its program could reach files, got 'save'; nothing of it was run. "
+        "Allowed: operators of aten, prim, quantized, torchvision that only compute. Save the model without "
+        "it, or, if you trust whoever made the file: --quba-trust-pickle."
     )
 
 

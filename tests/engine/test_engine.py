@@ -87,6 +87,32 @@ def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> N
     assert models.COUNTS["forward"] == attacked + clean_for_the_gradient + prepared + cues
 
 
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (
+            None,
+            "with a single image of 8 × 8. "
+            "Free memory, or give another --quba-device, a smaller model, or a smaller input_size.",
+        ),
+        (4, "with 4 images of 8 × 8. Give a smaller --quba-batch-size, or auto."),
+    ],
+)
+def test_want_of_memory(evaluate, models, size: int | None, message: str) -> None:
+    evaluation = evaluate("no_memory", tempo=Tempo(size, 0), device="cpu")
+    with pytest.raises(ModelError) as raised:
+        evaluation.measure("accuracy")
+    assert str(raised.value) == f"{models.__name__}:no_memory: memory on cpu runs out {message}"
+    with pytest.raises(ModelError, match="memory on cpu runs out with"):
+        evaluation.answers([np.zeros((8, 8, 3), dtype=np.uint8)])
+
+
+def test_an_exit_on_the_way_back(evaluate) -> None:
+    with pytest.raises(ModelError) as raised:
+        evaluate("an_end_on_the_way_back").measure("adversarial_robustness")
+    assert str(raised.value) == "the model's backward pass fails: SystemExit: 0"
+
+
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_batch_size_changes_no_answer(evaluate, tmp_path: Path, size: int) -> None:
     views = [CLEAN, FGSM, PGD, View("sketch")]

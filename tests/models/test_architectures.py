@@ -125,3 +125,12 @@ def test_pretrained_unknown():
     assert message(pretrained, "qqqqqqqqqq", spec="timm:qqqqqqqqqq") == (
         f"timm:qqqqqqqqqq: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {TIMM}."
     )
+
+
+def test_a_name_that_is_too_long_to_be_shown():
+    with pytest.raises(ModelError) as caught:
+        check_architecture("x" * 1_000_000, where="hub: config.json")
+    assert str(caught.value) == (
+        f"hub: config.json: unknown architecture '{'x' * 12}...{'x' * 13}'. "
+        f"Allowed: the models of timm {timm.__version__}."
+    )

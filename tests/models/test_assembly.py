@@ -286,3 +286,42 @@ def test_position_embeddings_are_not_resampled(monkeypatch):
         "net.pt: its keys do not fit test_vit: 1 of another shape "
         "(pos_embed (1, 37, 64) instead of (1, 101, 64))."
     )
+
+
+def test_weights_of_another_kind_of_number(model):
+    state = model.state_dict()
+    for dtype in (torch.int8, torch.complex64, torch.bool):
+        torch.save(state | {"classifier.weight": state["classifier.weight"].to(dtype)}, "net.pt")
+        assert message("net.pt", arch=ARCH) == (
+            f"net.pt: its tensor 'classifier.weight' is of {dtype}, but {ARCH} takes torch.float32. "
+            "Save the weights as floating-point numbers."
+        )
+    torch.save({name: tensor.double() for name, tensor in state.items()}, "net.pt")
+    assert load("net.pt", arch=ARCH).parameters == sum(tensor.numel() for tensor in model.parameters())
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (10, 1), (10, 1024, 1)])
+def test_a_head_of_an_odd_shape(model, shape):
+    torch.save(model.state_dict() | {"classifier.bias": torch.zeros(shape)}, "net.pt")
+    said = message("net.pt", arch=ARCH)
+    if shape == (0,):
+        assert said == "net.pt: the checkpoint's head has 0 classes, the suite has 10."
+    else:
+        assert said == (
+            f"net.pt: its keys do not fit {ARCH}: 1 of another shape "
+            f"(classifier.bias {shape} instead of (10,))."
+        )
+
+
+def test_a_name_of_very_many_parts(model):
+    torch.save(model.state_dict() | {"a." * 240 + "b": torch.zeros(1)}, "net.pt")
+    assert message("net.pt", arch=ARCH).startswith(f"net.pt: its keys do not fit {ARCH}: 1 unexpected (a.a.")
+
+
+def test_weights_that_are_no_numbers(model):
+    state = model.state_dict()
+    for value in (1e308, float("inf"), float("nan")):
+        weights = torch.full_like(state["classifier.weight"], value, dtype=torch.float64)
+        torch.save(state | {"classifier.weight": weights}, "net.pt")
+        with pytest.raises(ModelError, match=r"output is not finite, got NaN or infinity"):
+            load("net.pt", arch=ARCH).raw(torch.ones(2, 3, 32, 32))

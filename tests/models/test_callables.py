@@ -28,6 +28,14 @@ def needing(path):
 def number():
     return 3
 
+def leaving():
+    import sys
+    sys.exit(0)
+
+def skipping():
+    import pytest
+    pytest.skip("later")
+
 value = 4
 made = nn.Linear(2, 2)
 """
@@ -42,6 +50,8 @@ def _in_a_folder_with_code(tmp_path, monkeypatch):
     (tmp_path / "zoo_here.py").write_text(SOURCE)
     (tmp_path / "zoo_lacks.py").write_text("import not_installed_at_all\n")
     (tmp_path / "zoo_fails.py").write_text("1 / 0\n")
+    (tmp_path / "zoo_leaves.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "zoo_lazy.py").write_text("def __getattr__(name):\n    raise SystemExit(0)\n")
     (tmp_path / "zoo_package").mkdir()
     (tmp_path / "zoo_package" / "__init__.py").write_text("")
     (tmp_path / "zoo_package" / "nets.py").write_text(SOURCE)
@@ -87,6 +97,10 @@ def test_callables_of_the_current_folder(spec, kind):
             "zoo_here:needing",
             "calling it raised TypeError: needing() missing 1 required positional argument: 'path'",
         ),
+        ("zoo_here:leaving", "calling it raised SystemExit: 0"),
+        ("zoo_here:skipping", "calling it raised Skipped: later"),
+        ("zoo_leaves:x", "importing 'zoo_leaves' raised SystemExit: 0"),
+        ("zoo_lazy:x", "looking it up raised SystemExit: 0"),
         ("zoo_here:number", "returned no model, got a value of type int. Allowed: a torch.nn.Module."),
         (
             "zoo_here:value",

@@ -5,6 +5,7 @@ import datetime
 import io
 import os
 import pickle
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -160,6 +161,38 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
 )
 def test_messages(content, message, tmp_path):
     assert refusal(content, tmp_path) == message
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch says of some of them that they will change
+    UNUSUAL = {
+        "sparse": torch.eye(2).to_sparse(),
+        "sparse, too": torch.eye(2).to_sparse_csr(),
+        "meta": torch.eye(2).to("meta"),
+        "quantised": torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8),
+    }
+
+
+@pytest.mark.parametrize("form", UNUSUAL)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_tensors_that_no_architecture_takes(form, wrapped, tmp_path):
+    state = {"weight": UNUSUAL[form], "bias": torch.zeros(2)}
+    content = saved({"state_dict": state, "epoch": 1} if wrapped else state)
+    assert refusal(content, tmp_path) == (
+        f"its tensor 'weight' is {form.partition(',')[0]}. Allowed: dense tensors of numbers. "
+        f"{SAVE} of a model with such tensors."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a\nb", "'a\\nb'"), ("x" * 600, f"'{'x' * 12}...{'x' * 13}'"), ("\x1b[31m", "'\\x1b[31m'")],
+)
+def test_names_that_cannot_be_shown(name, shown, tmp_path):
+    assert refusal(saved({name: torch.ones(1)}), tmp_path) == (
+        f"holds a tensor with a name that cannot be shown, got {shown}. "
+        "Allowed: up to 500 printable characters."
+    )
 
 
 def test_a_whole_pickled_model_of_the_users_is_named(tmp_path):

@@ -115,9 +115,57 @@ def test_message_of_a_module_that_fails():
     )
 
 
-def test_want_of_gpu_memory_is_passed_on():
-    with pytest.raises(torch.cuda.OutOfMemoryError):
-        classifier(Failing(torch.cuda.OutOfMemoryError("full"))).raw(PIXELS)
+class TextlessError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (SystemExit(0), "SystemExit: 0"),
+        (pytest.skip.Exception("not today"), "Skipped: not today"),
+        (pytest.exit.Exception("enough"), "Exit: enough"),
+        (pytest.fail.Exception("no"), "Failed: no"),
+        (BaseException("odd"), "BaseException: odd"),
+        (GeneratorExit(), "GeneratorExit"),
+        (TextlessError(), "TextlessError"),
+        (ValueError("a\x1b[31m\ud800 b"), "ValueError: a [31m  b"),
+        (ValueError("x" * 400), f"ValueError: {'x' * 300}…"),
+    ],
+)
+def test_a_model_ends_no_run_and_skips_no_demand(error, shown):
+    with pytest.raises(ModelError) as caught:
+        classifier(Failing(error)).raw(PIXELS)
+    assert str(caught.value) == f"zoo:net: the model fails on a batch of 4 images of 3×8×8: {shown}"
+
+
+def test_ctrl_c_stays_ctrl_c():
+    with pytest.raises(KeyboardInterrupt):
+        classifier(Failing(KeyboardInterrupt())).raw(PIXELS)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("full"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: …"),
+        RuntimeError("MPS backend out of memory"),
+    ],
+)
+def test_want_of_memory_is_passed_on(error):
+    with pytest.raises(torch.OutOfMemoryError):
+        classifier(Failing(error)).raw(PIXELS)
+
+
+def test_a_layer_too_large_for_the_memory():
+    class Huge(nn.Module):
+        def forward(self, x):
+            return torch.empty(2**62, dtype=torch.uint8)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        classifier(Huge()).raw(PIXELS)
 
 
 def test_guard_watches_the_module():

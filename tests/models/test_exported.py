@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
-import pickle
 import zipfile
 
 import pytest
@@ -18,7 +16,6 @@ TEN = tuple("abcdefghij")
 IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 DYNAMIC = ({0: Dim.DYNAMIC},)
 DEFAULTS = "interpolation, mean, std, crop_pct: the suite's defaults"
-TRUST = "; nothing of it was run. If you trust whoever made the file: --quba-trust-pickle."
 
 
 class Small(nn.Module):
@@ -43,6 +40,7 @@ def program(tmp_path_factory):
 
 
 def load(path, **how):
+    how = {"trust_pickle": True} | how
     return load_classifier(str(path), classes=TEN, image_size=32, device="cpu", **how)
 
 
@@ -129,7 +127,7 @@ def test_other_inputs_are_refused(tmp_path):
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "net.pt2"
     path.write_bytes(b"no archive")
-    assert message(path) == "is no exported program of torch.export.save, or a damaged one."
+    assert message(path).startswith("cannot be read as an exported program (")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/archive_format", "pt2")
     assert message(path).startswith("cannot be read as an exported program (")
@@ -141,97 +139,59 @@ class Evil:
         return (eval, (f"__import__('os').mkdir('trap') or (({images},), {{}})",))
 
 
-def changed(program, path, edit):
+def with_evil_pickle(program, path):
+    buffer = io.BytesIO()
+    torch.save(Evil(), buffer)
     with zipfile.ZipFile(program) as theirs, zipfile.ZipFile(path, "w") as ours:
         for name in theirs.namelist():
-            ours.writestr(name, edit(name.partition("/")[2], theirs.read(name)))
+            evil = name.endswith("data/sample_inputs/model.pt")
+            ours.writestr(name, buffer.getvalue() if evil else theirs.read(name))
     return path
 
 
-def with_evil_pickle(name, content):
-    if name != "data/sample_inputs/model.pt":
-        return content
-    buffer = io.BytesIO()
-    torch.save(Evil(), buffer)
-    return buffer.getvalue()
-
-
-def with_evil_constant(name, content):
-    if name != "data/constants/model_constants_config.json":
-        return content
-    return json.dumps({"config": {"x": {"path_name": "opaque_obj_0", "use_pickle": True}}}).encode()
-
-
-def replaced(old, new):
-    def edit(name, content):
-        return content.replace(old.encode(), new.encode()) if name == "models/model.json" else content
-
-    return edit
-
-
-def with_guard(code):
-    return replaced('"guards_code": []', f'"guards_code": {json.dumps([code])}')
-
-
-EXPRESSION = "Symbol('s77', positive=True, integer=True)"
-
-
-@pytest.mark.parametrize(
-    ("edit", "what"),
-    [
-        (with_evil_pickle, "a pickle in model.pt"),
-        (
-            replaced("torch.ops.aten.relu.default", "torch.hub.os.system"),
-            "target 'torch.hub.os.system'",
-        ),
-        (
-            replaced("torch.ops.aten.relu.default", "_operator.methodcaller"),
-            "target '_operator.methodcaller'",
-        ),
-        (replaced('"name": "relu"', '"name": "x; import os"'), "name 'x; import os'"),
-        (
-            replaced('"guards_code": []', "\"guards_code\": [\"__import__('os').mkdir('trap')\"]"),
-            "guards_code \"__import__('os').mkdir('trap')\"",
-        ),
-        (
-            replaced('"guards_code": []', '"guards_code": ["L[\'x\'].size().__class__ == 3"]'),
-            "guards_code \"L['x'].size().__class__ == 3\"",
-        ),
-        (with_guard("max((b'import os',), key=exec)"), "guards_code \"max((b'import os',), key=exec)\""),
-        (with_guard("max((s77,), key=exec)"), "guards_code 'max((s77,), key=exec)'"),
-        (with_guard("1 == 1 # L['x']"), "guards_code \"1 == 1 # L['x']\""),
-        (replaced(r'"context\": \"[]\"', r'"context\": \"[\\\"a b\\\"]\"'), "in_spec "),
-        (replaced("builtins.tuple", "my.Node"), ""),
-    ],
+REFUSED = (
+    "is an exported program, which can run code when it is read; nothing of it was run. "
+    "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
+    "whoever made the file: --quba-trust-pickle."
 )
-def test_what_would_run_code_is_refused(program, tmp_path, monkeypatch, edit, what):
+
+
+def test_nothing_of_it_is_read_without_the_option(program, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = changed(program, tmp_path / "net.pt2", edit)
-    assert path.read_bytes() != program.read_bytes()
-    said = message(path)
-    assert said.startswith(f"would run code when it is read ({what}")
-    assert said.endswith(TRUST)
+    assert message(program, trust_pickle=False) == REFUSED
+    renamed = with_evil_pickle(program, tmp_path / "net.pt")
+    assert message(renamed, trust_pickle=False) == REFUSED
     assert not (tmp_path / "trap").exists()
 
 
 def test_it_is_run_for_those_who_trust_it(program, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = changed(program, tmp_path / "net.pt2", with_evil_pickle)
-    load(path, trust_pickle=True)
+    load(with_evil_pickle(program, tmp_path / "net.pt2"))
     assert (tmp_path / "trap").exists()
 
 
-@pytest.mark.parametrize("content", ['{"config": []}', '{"config": {"x": 1}}', "[]", "{", "1"])
-def test_a_damaged_list_of_constants(program, tmp_path, content):
-    name = "data/constants/model_constants_config.json"
-    path = changed(program, tmp_path / "net.pt2", lambda its, old: content.encode() if its == name else old)
-    assert message(path) == "is no exported program of torch.export.save, or a damaged one."
+class Hidden(nn.Module):
+    """A network with most of its weights outside of its parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.constant = torch.randn(3, 20)
+        self.register_buffer("weight", torch.randn(20, 10))
+        self.register_buffer("index", torch.arange(10))
+
+    def forward(self, x):
+        return (self.norm(x).mean((2, 3)) @ self.constant @ self.weight)[:, self.index]
 
 
-def test_a_pickled_object_is_refused(program, tmp_path):
-    path = changed(program, tmp_path / "net.pt2", with_evil_constant)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("net/data/constants/opaque_obj_0", pickle.dumps(Evil()))
-    said = message(path)
-    assert said.startswith("would run code when it is read (")
-    assert said.endswith(TRUST)
+def test_weights_outside_of_its_parameters_are_counted(tmp_path):
+    path = export(tmp_path / "net.pt2", Hidden().eval(), IMAGES)
+    classifier = load(path)
+    assert classifier.parameters == 6 + 60 + 200
+    assert classifier.notes[0] == (
+        f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
+    )
+    path = export(tmp_path / "net.pt2", nn.Sequential(nn.AvgPool2d(64), nn.Flatten()).eval(), IMAGES)
+    assert message(path) == (
+        "holds no weights that can be counted. Give the model as it was before, or package.module:callable."
+    )

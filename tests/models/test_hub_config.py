@@ -31,11 +31,96 @@ def test_the_older_form_without_a_pretrained_cfg(tmp_path):
     assert found.preparation(spec="hub").values["mean"] == (0.5, 0.5, 0.5)
 
 
+TRANSFORMERS = "its config.json is that of a transformers model"
+NEWLINES = "'\\n\\n\\n\\n\\n\\n...n\\n\\n\\n\\n\\n\\n'"
+INSTEAD = (
+    "and timm's is needed. Write a function that returns the model's logits, "
+    "and give package.module:callable."
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"crop_pct": 0}, "crop_pct cannot be used, got 0. Allowed: a number above 0."),
+        ({"crop_pct": -1}, "crop_pct cannot be used, got -1. Allowed: a number above 0."),
+        ({"crop_pct": float("nan")}, "crop_pct cannot be used, got nan. Allowed: a number above 0."),
+        ({"crop_pct": "all"}, "crop_pct cannot be used, got 'all'. Allowed: a number above 0."),
+        (
+            {"crop_pct": 10**400},
+            "crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
+            "Allowed: a number above 0.",
+        ),
+        (
+            {"std": [0, 1, 1]},
+            "std cannot be used, got [0, 1, 1]. Allowed: three numbers above 0, for values in [0, 1].",
+        ),
+        (
+            {"std": [1e-320, 1, 1]},
+            "std cannot be used, got [1e-320, 1, 1]. Allowed: three numbers above 0, for values in [0, 1].",
+        ),
+        (
+            {"mean": [1e308, 0, 0]},
+            "mean cannot be used, got [1e+308, 0, 0]. Allowed: three numbers, for values in [0, 1].",
+        ),
+        ({"mean": [0.5]}, "mean cannot be used, got [0.5]. Allowed: three numbers, for values in [0, 1]."),
+        (
+            {"mean": [[[]] * 99]},
+            "mean cannot be used, got [[[], [], [], [], [], [], ...]]. "
+            "Allowed: three numbers, for values in [0, 1].",
+        ),
+        (
+            {"input_size": "224"},
+            "input_size cannot be used, got '224'. Allowed: three whole numbers (3, height, width).",
+        ),
+        (
+            {"input_size": [3, 224]},
+            "input_size cannot be used, got [3, 224]. Allowed: three whole numbers (3, height, width).",
+        ),
+        (
+            {"input_size": [3, True, 224.5]},
+            "input_size cannot be used, got [3, True, 224.5]. "
+            "Allowed: three whole numbers (3, height, width).",
+        ),
+        (
+            {"interpolation": {}},
+            "interpolation cannot be used, got {}. "
+            "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos.",
+        ),
+    ],
+)
+def test_values_that_cannot_be_used(tmp_path, value, message):
+    found = read(tmp_path, {"architecture": "resnet10t", "pretrained_cfg": value})
+    with pytest.raises(ModelError) as caught:
+        found.preparation(spec="hub")
+    assert str(caught.value) == f"hub: config.json: {message}"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b'{"a": ' + b"9" * 5_000 + b"}"])
+def test_what_json_cannot_read(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"^hub: its config.json cannot be read as JSON \("):
+        read_config(tmp_path / "config.json", spec="hub")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "its config.json cannot be read as JSON (Expecting value: line 1 column 1 (char 0))."),
         ("[]", "its config.json is not timm's, the key 'architecture' is missing."),
+        ({"architectures": {"a": 1}, "model_type": "\n" * 99}, f"{TRANSFORMERS} ({NEWLINES}), {INSTEAD}"),
+        (
+            {"architecture": "resnet18", "num_classes": "ten"},
+            "config.json: num_classes cannot be used, got 'ten'. Allowed: a whole number.",
+        ),
+        (
+            {"architecture": "resnet18", "pretrained_cfg": {"num_classes": -1}},
+            "config.json: num_classes cannot be used, got -1. Allowed: a whole number.",
+        ),
+        (
+            {"architecture": "resnet18", "num_classes": True},
+            "config.json: num_classes cannot be used, got True. Allowed: a whole number.",
+        ),
         ({}, "its config.json is not timm's, the key 'architecture' is missing."),
         (
             {"architectures": ["ViTForImageClassification"], "model_type": "vit"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -191,3 +192,53 @@ def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
         load_classifier("net.pt", classes=TEN, image_size=None, device="tpu")
     with pytest.raises(OptionError, match=r"^--quba-precision: unknown precision 'fp8'\."):
         load(precision="fp8")
+
+
+class Odd(nn.Module):
+    def __init__(self, tensor):
+        super().__init__()
+        self.register_parameter("weight", tensor)
+
+
+ODD = {
+    "sparse": nn.Parameter(torch.eye(2).to_sparse()),
+    "meta": nn.Parameter(torch.empty(2, device="meta")),
+    "uninitialised": nn.UninitializedParameter(),
+}
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
+    monkeypatch.setattr(
+        "quba_check.models.callables._imported", lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form]))
+    )
+    assert message("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
+
+
+class Leaving(nn.Linear):
+    @property
+    def quba_config(self):
+        raise SystemExit(0)
+
+
+class Large(nn.Linear):
+    def eval(self):
+        raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Leaving, "loading it raised SystemExit: 0"),
+        (
+            Large,
+            "memory runs out while it is loaded (MemoryError). "
+            "Free memory, or give a smaller model or another --quba-device.",
+        ),
+    ],
+)
+def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
+    monkeypatch.setattr(
+        "quba_check.models.callables._imported", lambda *_: SimpleNamespace(net=lambda: kind(2, 2))
+    )
+    assert message("zoo:net") == f"zoo:net: {text}"

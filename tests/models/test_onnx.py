@@ -153,6 +153,45 @@ def test_weights_are_counted_wherever_they_are_stored(tmp_path):
     assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 4 + 2 * 5 + 21 + 11
 
 
+def test_numbers_in_attributes_count(tmp_path):
+    values = helper.make_tensor("v", TensorProto.FLOAT, [4], [1.0] * 4)
+    indices = helper.make_tensor("i", TensorProto.INT64, [4], [0, 1, 2, 3])
+    inner = helper.make_node("Constant", [], ["f"], value_floats=[0.5] * 7)
+    function = helper.make_function("mine", "F", [], ["f"], [inner], [helper.make_opsetid("", 17)])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["a"], value_floats=[0.5] * 30),
+            helper.make_node("Constant", [], ["b"], value_float=0.5),
+            helper.make_node(
+                "Constant", [], ["c"], sparse_value=helper.make_sparse_tensor(values, indices, [9])
+            ),
+            helper.make_node("Constant", [], ["d"], value_ints=[1, 2, 3]),
+        ],
+        "constants",
+        [],
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, None)],
+        sparse_initializer=[helper.make_sparse_tensor(values, indices, [9])],
+    )
+    onnx.save(helper.make_model(graph, functions=[function]), tmp_path / "x.onnx")
+    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 30 + 4 + 4 + 7
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data"])
+def test_weights_outside_of_the_folder_are_refused(tmp_path, name):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    (weights,) = model.graph.initializer
+    onnx.external_data_helper.set_external_data(weights, name)
+    weights.ClearField("raw_data")
+    onnx.save(model, path)
+    with pytest.raises(ModelError) as raised:
+        read_graph(path, spec="x.onnx")
+    assert str(raised.value) == (
+        f"x.onnx: keeps weights outside of its folder, got {name!r}. "
+        "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
+    )
+
+
 def test_quantised_weights_count(tmp_path):
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

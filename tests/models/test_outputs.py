@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -94,6 +95,12 @@ def test_checked_gives_float32_and_keeps_the_graph():
     assert out.requires_grad
 
 
+def quiet(call, *args):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says of some tensors that they will change
+        return call(*args)
+
+
 WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 10)."
 
 
@@ -106,6 +113,32 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
             f"m.pt: the model returns no tensor, got a dict with the keys logits, aux. {WANTED}",
         ),
         (None, f"m.pt: the model returns no tensor, got a value of type NoneType. {WANTED}"),
+        (
+            {"a\n": 1, **dict.fromkeys(range(9), 1)},
+            "m.pt: the model returns no tensor, got a dict with the keys 'a\\n', 0, 1, 2, 3 and 5 more. "
+            f"{WANTED}",
+        ),
+        ([], f"m.pt: the model returns no tensor, got a list of 0. {WANTED}"),
+        (NORMAL[:4].to_sparse(), f"m.pt: the model returns a sparse tensor. {WANTED}"),
+        (quiet(NORMAL[:4].to_sparse_csr), f"m.pt: the model returns a sparse tensor. {WANTED}"),
+        (NORMAL[:4].to("meta"), f"m.pt: the model returns a meta tensor. {WANTED}"),
+        (
+            quiet(torch.quantize_per_tensor, NORMAL[:4], 0.1, 0, torch.qint8),
+            f"m.pt: the model returns a quantised tensor. {WANTED}",
+        ),
+        (
+            quiet(torch.nested.nested_tensor, list(NORMAL[:4])),
+            f"m.pt: the model returns a nested tensor. {WANTED}",
+        ),
+        (
+            NORMAL[:4].to(torch.complex64),
+            f"m.pt: the model returns no class scores, got a tensor of torch.complex64. {WANTED}",
+        ),
+        (
+            NORMAL[:4, :0],
+            "m.pt: the model gives 0 numbers per image, the suite has 10 classes. "
+            "Give a model of 10 classes, or the suite of this model's classes.",
+        ),
         (
             torch.zeros(4, 10, dtype=torch.int64),
             f"m.pt: the model returns no class scores, got a tensor of torch.int64. {WANTED}",

@@ -205,3 +205,24 @@ def test_message_of_a_pretrained_cfg_that_is_not_for_colour_images():
         "zoo:net: pretrained_cfg: input_size cannot be used, got (1, 28, 28). "
         "Allowed: three whole numbers (3, height, width)."
     )
+
+
+@pytest.mark.parametrize(
+    ("config", "size", "pixels"),
+    [
+        ({"crop_pct": 1e-9}, "(3, 224, 224) with crop_pct 1e-09", "2.24e+11"),
+        ({"crop_pct": 1e300}, "(3, 224, 224) with crop_pct 1e+300", "2.24e-298"),
+        ({"input_size": (3, 10**9, 2)}, "(3, 1000000000, 2) with crop_pct 1", "1e+09"),
+    ],
+)
+def test_images_of_impossible_sizes(config, size, pixels):
+    module = nn.Identity()
+    module.quba_config = {"input_size": (3, 224, 224)} | config
+    with pytest.raises(ModelError) as caught:
+        preparation_of(module, spec="net", image_size=32)
+    assert str(caught.value).removeprefix(
+        "net: images cannot be prepared as quba_config of net (interpolation, mean, std"
+    ) == (
+        f"{', crop_pct' if 'crop_pct' not in config else ''}: the suite's defaults) says, input_size {size} "
+        f"resizes them to {pixels} pixels. Allowed: 1 to 20,000 pixels (input_size / crop_pct)."
+    )

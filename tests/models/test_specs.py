@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -143,3 +144,80 @@ def test_an_architecture_is_for_checkpoint_files():
         "--quba-arch: got 'resnet50', but 'demo' is no checkpoint file and brings its own architecture. "
         "Leave the option out (also of the ini file)."
     )
+
+
+def refused(text):
+    with pytest.raises(ModelError) as caught:
+        check_spec(text)
+    return str(caught.value)
+
+
+PIPE = "is a pipe, a socket or a device. Allowed: a regular file."
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pt")
+    (tmp_path / "link.pt").symlink_to("/dev/zero")
+    assert refused("pipe.pt") == f"pipe.pt: {PIPE}"
+    assert refused("link.pt") == f"link.pt: {PIPE}"
+
+
+def test_a_pipe_among_the_weights_of_a_folder(tmp_path):
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "open_clip_config.json").write_text("{}")
+    os.mkfifo(tmp_path / "clip" / "open_clip_model.safetensors")
+    assert refused("open_clip:local-dir:clip") == (
+        "open_clip:local-dir:clip: the folder holds 'open_clip_model.safetensors', "
+        "which is a pipe, a socket or a device."
+    )
+
+
+def test_paths_that_the_file_system_cannot_look_up(tmp_path):
+    (tmp_path / "round.pt").symlink_to("round.pt")
+    assert refused("round.pt") == "round.pt: cannot be read (Too many levels of symbolic links)."
+    assert refused("x" * 300 + ".pt") == f"{'x' * 300}.pt: cannot be read (File name too long)."
+    assert refused("open_clip:ViT-B-32/" + "x" * 300 + ".pt").endswith(
+        ".pt: cannot be read (File name too long)."
+    )
+
+
+def test_nobodys_home_folder():
+    for text in (
+        "~no-such-user/x.pt",
+        "open_clip:local-dir:~no-such-user/x",
+        "open_clip:RN50/~no-such-user/x.pt",
+    ):
+        assert refused(text) == (
+            f"{text}: there is no home folder '~no-such-user'. Allowed: a path without '~', or ~ alone."
+        )
+
+
+@pytest.mark.parametrize("name", ["\udcff.pt", "a\nb.pt", "a\x1b[31mb.pt", "nul\0.pt"])
+def test_names_that_cannot_be_shown(name):
+    assert refused(name) == (
+        f"--model: {name!a} names a file or folder with characters that cannot be shown. Rename it."
+    )
+
+
+def test_a_folder_whose_name_cannot_be_shown(tmp_path, monkeypatch):
+    folder = tmp_path / "a\nb"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(folder)
+    assert refused(".") == (
+        "--model: '.' names a file or folder with characters that cannot be shown. Rename it."
+    )
+
+
+def test_names_in_other_scripts(tmp_path):
+    (tmp_path / "モデル　名.pt").write_bytes(b"x")
+    assert check_spec("モデル　名.pt").name == "モデル　名"
+
+
+def test_a_very_long_text():
+    assert refused("x" * 5_000) == "--model: is a text of 5,000 characters, which is no model spec."
+
+
+def test_neighbours_whose_names_cannot_be_shown_are_not_proposed(tmp_path):
+    (tmp_path / os.fsdecode(b"other_mine\xff.pt")).write_bytes(b"x")
+    assert refused("other_mine.pt") == f"other_mine.pt: no such file in {tmp_path}."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 
 import pytest
 import timm
@@ -40,8 +41,8 @@ def frozen(model):
     return torch.jit.freeze(torch.jit.script(model.eval()))
 
 
-def load(path):
-    return load_classifier(str(path), classes=TEN, image_size=64, device="cpu")
+def load(path, **how):
+    return load_classifier(str(path), classes=TEN, image_size=64, device="cpu", **how)
 
 
 def quiet(call, *args):
@@ -122,12 +123,182 @@ def test_a_program_without_weights(tmp_path):
 
 
 def test_a_damaged_program(tmp_path):
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
         archive.writestr("net/constants.pkl", "x")
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "net.pt")
-    assert str(caught.value).startswith(
-        f"{tmp_path}/net.pt: cannot be read as a TorchScript program (RuntimeError: "
+    assert str(caught.value) == f"{tmp_path}/net.pt: is no TorchScript program, or a damaged one."
+
+
+def edited(path, target, edit):
+    """A copy of an archive in which one text is another."""
+    with zipfile.ZipFile(path) as theirs, zipfile.ZipFile(target, "w") as ours:
+        for name in theirs.namelist():
+            if name.endswith(".py"):
+                ours.writestr(name, edit(theirs.read(name).decode()))
+            elif not name.endswith("debug_pkl"):
+                ours.writestr(name, theirs.read(name))
+    return target
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "net.pt"
+    quiet(lambda: torch.jit.script(Scaled(1.0))).save(path)
+    return path
+
+
+def statement(line):
+    return lambda text: text.replace("layer = self.layer", f"{line}\n    layer = self.layer")
+
+
+def argument(value):
+    return lambda text: text.replace("x: Tensor)", f"x: Tensor, y: Tensor={value})")
+
+
+@pytest.mark.parametrize(
+    ("edit", "word"),
+    [
+        (statement("torch.save(x, 'trap')"), "save"),
+        (statement("(torch . # here\n save(x, 'trap'))"), "save"),
+        (statement("getattr(torch, 'sa' 've')(x, 'trap')"), "save"),
+        (statement("getattr(torch, 'sa' # here\n  '' \"ve\")(x, 'trap')"), "save"),
+        (statement("getattr(torch, '\\163ave')(x, 'trap')"), "save"),
+        (statement("getattr(torch, '\\x73ave')(x, 'trap')"), "save"),
+        (statement("y = torch\n    y.save(x, 'trap')"), "save"),
+        (statement("ops.aten.save(x, 'trap')"), "save"),
+        (statement("y = ops\n    y.image.write_file('trap', x)"), "ops"),
+        (statement("ops.image.write_file('trap', x)"), "ops.image.write_file"),
+        (statement("ops . image.write_file('trap', x)"), "ops"),
+        (statement("ops.prim.PythonOp()"), "PythonOp"),
+        (statement("y = __torch__.torch\n    z = y.classes"), "__torch__.torch"),
+        (statement("y = __torch__"), "__torch__"),
+        (argument("torch.from_file('trap', True, 3)"), "from_file"),
+        (
+            lambda text: f"{text}  def other(self) -> Tensor:\n    return torch.from_file('trap')\n",
+            "from_file",
+        ),
+    ],
+)
+def test_operators_that_reach_files_are_refused(small, tmp_path, monkeypatch, edit, word):
+    monkeypatch.chdir(tmp_path)
+    path = edited(small, tmp_path / "net.pt", edit)
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: its program could reach files, got '{word}'; nothing of it was run. "
+        "Allowed: operators of aten, prim, quantized, torchvision that only compute. Save the model without "
+        "it, or, if you trust whoever made the file: --quba-trust-pickle."
     )
+    assert not (tmp_path / "trap").exists()
+
+
+def test_they_run_for_those_who_trust_the_file(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = edited(small, tmp_path / "net.pt", argument("torch.from_file('trap', True, 3)"))
+    load(path, trust_pickle=True)
+    assert (tmp_path / "trap").exists()
+
+
+class Inner(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            for _ in range(2):
+                torch.save(x, "trap")
+        return x
+
+
+class Outer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = torch.nn.Sequential(torch.nn.Flatten(), Inner(), torch.nn.Linear(12, 10))
+
+    def forward(self, x):
+        return self.parts(x)
+
+
+def test_an_operator_in_a_branch_of_a_submodule(tmp_path):
+    path = tmp_path / "net.pt"
+    quiet(lambda: torch.jit.script(Outer())).save(path)
+    with pytest.raises(ModelError, match="could reach files, got 'save'"):
+        load(path)
+
+
+def test_names_of_torchvisions_modules_are_no_operators(small, tmp_path):
+    def moved(text):
+        return text.replace("__torch__.torch.nn", "__torch__.torchvision.ops.torch.nn")
+
+    path = tmp_path / "net.pt"
+    with zipfile.ZipFile(small) as theirs, zipfile.ZipFile(path, "w") as ours:
+        for name in theirs.namelist():
+            content = theirs.read(name)
+            if name.endswith(".py"):
+                content = moved(content.decode()).encode()
+            if name.endswith(".pkl"):
+                content = content.replace(b"__torch__.torch.nn", b"__torch__.torchvision.ops.torch.nn")
+            if not name.endswith("debug_pkl"):
+                ours.writestr(
+                    name.replace("__torch__/torch/nn", "__torch__/torchvision/ops/torch/nn"), content
+                )
+    assert load(path).parameters == 130
+
+
+def test_a_program_of_an_old_torch(small, tmp_path):
+    path = edited(small, tmp_path / "net.pt", lambda text: text)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("net/model.json", "{}")
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
+    )
+
+
+def test_packed_weights(small, tmp_path):
+    path = edited(small, tmp_path / "net.pt", statement("y : __torch__.torch.classes.quantized.Packed = x"))
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: holds packed weights that cannot be counted, as quantised programs do. "
+        "Give the model as it was before, or package.module:callable."
+    )
+
+
+class Hidden(torch.nn.Module):
+    """A network with most of its weights outside of its parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+        self.attribute = torch.randn(3, 20)
+        self.several = [torch.randn(20, 5), torch.randn(5, 10)]
+        self.register_buffer("weight", torch.randn(10, 10))
+        self.register_buffer("index", torch.arange(10))
+
+    def forward(self, x):
+        x = self.norm(x).mean((2, 3)) @ self.attribute
+        for weight in self.several:
+            x = x @ weight
+        return ((x @ self.weight) * torch.tensor([0.5] * 9 + [0.25]))[:, self.index]
+
+
+class Listed(torch.nn.Module):
+    def forward(self, x):
+        scale = torch.tensor([0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.125])
+        return x.flatten(1)[:, :10] * scale
+
+
+def test_weights_outside_of_the_parameters_are_counted(tmp_path):
+    path = tmp_path / "net.pt"
+    model = Hidden().eval()
+    quiet(torch.jit.trace, model, torch.zeros(2, 3, 2, 2)).save(path)
+    classifier = load(path)
+    others = 60 + 100 + 50 + 100 + 10
+    assert classifier.parameters == 6 + others
+    assert classifier.notes[0] == (
+        f"parameters counts {others} numbers that {path} holds as constants or buffers, too"
+    )
+    quiet(lambda: torch.jit.script(model)).save(path)
+    assert load(path).parameters >= 6 + 60 + 100 + 50 + 100
+    quiet(lambda: torch.jit.script(Listed())).save(path)
+    assert load(path).parameters == 10

@@ -51,6 +51,23 @@ def test_models_of_one_name_are_told_apart():
     )
 
 
+def test_models_of_one_name_and_one_fingerprint_are_numbered():
+    records = [record("a/x"), record("A:x"), record("a~x"), record("a-x-standard-01234567-2")]
+    assert record_paths(Path("r.json"), records) == (
+        Path("r-a-x-standard-01234567.json"),
+        Path("r-A-x-standard-01234567-2.json"),
+        Path("r-a-x-standard-01234567-3.json"),
+        Path("r-a-x-standard-01234567-2-standard.json"),
+    )
+
+
+def test_long_names_are_cut(tmp_path):
+    first, second = record_paths(tmp_path / "r.json", [record("x" * 250), record("x" * 251)])
+    assert first.name == f"r-{'x' * 100}-standard-01234567.json"
+    assert second.name == f"r-{'x' * 100}-standard-01234567-2.json"
+    write_record(record(), first)
+
+
 def test_name_without_a_plain_character():
     assert record_paths(Path("r.json"), [record("///"), record()])[0] == Path("r-model-standard.json")
 
