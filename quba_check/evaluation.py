@@ -260,7 +260,7 @@ class Evaluation:
             example.name if example.member is None else f"{example.name}[{example.member}]"
             for example in examples
         ]
-        return CleanAnswers(names, table.label, table.top1, self.suite.class_names)
+        return CleanAnswers.of(table, names, self.suite.class_names)
 
     def model_row(self) -> ModelRow:
         """What a record says of the model."""

@@ -64,7 +64,11 @@ def published_size() -> PerImage:
         for wnid, row in zip(wnids, places, strict=True)
         for place in sorted(row)
     ]
-    answers = CleanAnswers(names, label, np.where(right, label, draw.integers(0, 1000, n)), wnids)
+    top1 = np.where(right, label, draw.integers(0, 1000, n))
+    wrong = int(np.sum(top1 != label))
+    confidence = 1 / (1 + np.exp(draw.normal(-0.3, 1.2, wrong)))
+    loss = 0.7 + draw.gamma(2, 1.2, wrong)
+    answers = CleanAnswers(names, label, top1, wnids, np.arange(n), confidence, loss)
     return PerImage({target: dict(found[target].deviations) for target in found}, answers)  # type: ignore[misc]
 
 
@@ -81,6 +85,9 @@ def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
     assert found.clean is not None
     assert back.clean.names == found.clean.names
     assert np.array_equal(back.clean.top1, found.clean.top1)
+    assert np.array_equal(back.clean.index, found.clean.index)  # type: ignore[arg-type]
+    assert back.clean.confidence == pytest.approx(found.clean.confidence, abs=0.005)
+    assert back.clean.loss == pytest.approx(found.clean.loss, rel=0.03)
 
 
 def test_the_pieces_of_a_run_make_one() -> None:
