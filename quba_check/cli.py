@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 from quba_check.commands import compare, doctor, failures, population, power, schema, suite, tune, what_if
 from quba_check.commands.parser import CommandParser
@@ -41,12 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code or 0
 
 
+def _version() -> str:
+    """The installed version; of a source tree that is not installed it is unknown."""
+    try:
+        return version("quba-check")
+    except PackageNotFoundError:
+        return "of an unknown version, not installed"
+
+
 def _parser() -> CommandParser:
     parser = CommandParser(
         prog="quba-check",
         description="Work with records and suites, and find mistakes before a long run. Models are judged by "
         "pytest: pytest --model=my_model.pt",
     )
+    parser.add_argument("--version", action="version", version=f"quba-check {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)
