@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters by which a spreadsheet takes a cell for a formula."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_QUOTED = re.compile('[",;\r\n]')
+"""What only a quoted cell may hold. The csv module lets a lone carriage return end a row; a semicolon
+separates cells where a comma stands in decimals."""
 Cell = str | int | float | None
 
 
@@ -22,15 +23,13 @@ def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
     >>> csv_text(["file", "loss"], [["=1+1.png", -0.5], ["a.png", None]]).splitlines()
     ['file,loss', "'=1+1.png,-0.5", 'a.png,']
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([_safe(cell) for cell in row] for row in (headings, *rows))
-    return text.getvalue()
+    return "".join(f"{','.join(map(_written, row))}\n" for row in (headings, *rows))
 
 
-def _safe(cell: Cell) -> Cell:
+def _written(cell: Cell) -> str:
     if not isinstance(cell, str):
-        return cell
-    encodable = cell.encode("utf-8", "backslashreplace").decode()
-    is_formula = encodable.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(encodable)
-    return f"'{encodable}" if is_formula else encodable
+        return "" if cell is None else str(cell)
+    text = cell.encode("utf-8", "backslashreplace").decode()
+    if text.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return '"{}"'.format(text.replace('"', '""')) if _QUOTED.search(text) else text
