@@ -34,7 +34,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from quba_check.comparison.compared import compared
     from quba_check.comparison.flips import flips_csv
-    from quba_check.comparison.stored import stored_run
+    from quba_check.comparison.stored import SUFFIX, stored_run
     from quba_check.engine.store import default_root
     from quba_check.reports.comparison import comparison_text
     from quba_check.reports.files import read_record, write_text
@@ -46,7 +46,8 @@ def _compare(options: argparse.Namespace) -> None:
             f"{did_you_mean(options.format, FORMATS)}"
         )
     if options.flips is not None:
-        check_not_read(options.flips, [options.before, options.after], "--flips")
+        records = options.before, options.after
+        check_not_read(options.flips, [*records, *(path.with_suffix(SUFFIX) for path in records)], "--flips")
     store = options.store or default_root()
     before, after = (
         stored_run(path, str(path), read_record(path), store) for path in (options.before, options.after)

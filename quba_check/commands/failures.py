@@ -22,7 +22,7 @@ LIMIT = 20
 """Images in the table unless --limit says another number."""
 STDOUT = Path("-")
 LEAST_WIDTH, WIDEST = 72, 120
-LONGEST_CLASS = 16
+LONGEST_CLASS = 14
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -48,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _list_failures(options: argparse.Namespace) -> None:
     from quba_check.comparison.failures import failures, failures_csv
-    from quba_check.comparison.stored import stored_run
+    from quba_check.comparison.stored import SUFFIX, stored_run
     from quba_check.engine.store import default_root
     from quba_check.reports.files import read_record, write_text
     from quba_check.reports.plain import encodable, plain_text
@@ -60,7 +60,7 @@ def _list_failures(options: argparse.Namespace) -> None:
             "Leave one of the two options out."
         )
     if output is not None:
-        check_not_read(output, [options.record], "--csv")
+        check_not_read(output, [options.record, options.record.with_suffix(SUFFIX)], "--csv")
     record = read_record(options.record)
     run = stored_run(options.record, str(options.record), record, options.store or default_root())
     wrong = failures(run)

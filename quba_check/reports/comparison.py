@@ -75,7 +75,7 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
     shares = [row for row in rows if row.lost is not None and row.p is not None]
     if shares:
-        yield "images that only the first model gets right, only the second, and McNemar's p:"
+        yield "images that only one model gets right, with McNemar's p:"
     for row in shares:
         name = row.dimension if row.part is None else f"{row.dimension}.{row.part}"
         yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
@@ -84,8 +84,9 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
+    indent = "    " if line.startswith(" ") else "  "
     return textwrap.wrap(
-        line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 
