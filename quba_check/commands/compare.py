@@ -38,7 +38,7 @@ def _compare(options: argparse.Namespace) -> None:
     from quba_check.engine.store import default_root
     from quba_check.reports.comparison import comparison_text
     from quba_check.reports.files import read_record, write_text
-    from quba_check.reports.plain import encodable
+    from quba_check.reports.plain import fit_encoding
 
     if options.format not in FORMATS:
         raise OptionError(
@@ -58,4 +58,4 @@ def _compare(options: argparse.Namespace) -> None:
         write_text(text, options.flips)
         sys.stderr.write(f"{options.flips}: {count:,} flipped images\n")
     text = comparison_text(found, options.format, parts=options.parts)
-    sys.stdout.write(encodable(text, sys.stdout.encoding))
+    sys.stdout.write(fit_encoding(text, sys.stdout.encoding))

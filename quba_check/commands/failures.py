@@ -51,7 +51,7 @@ def _list_failures(options: argparse.Namespace) -> None:
     from quba_check.comparison.stored import SUFFIX, stored_run
     from quba_check.engine.store import default_root
     from quba_check.reports.files import read_record, write_text
-    from quba_check.reports.plain import encodable, plain_text
+    from quba_check.reports.plain import fit_encoding, plain_text
 
     output: Path | None = options.csv
     if output is not None and options.limit is not None:
@@ -73,9 +73,9 @@ def _list_failures(options: argparse.Namespace) -> None:
             text += (
                 f"{len(shown):,} of {len(wrong):,} are shown; --limit N shows more, --csv FILE writes all\n"
             )
-        sys.stdout.write(encodable(text, sys.stdout.encoding))
+        sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     elif output == STDOUT:
-        sys.stdout.write(encodable(failures_csv(wrong), sys.stdout.encoding))
+        sys.stdout.write(fit_encoding(failures_csv(wrong), sys.stdout.encoding))
     else:
         write_text(failures_csv(wrong), output)
         sys.stderr.write(f"{output}: {len(wrong):,} wrong images\n")
@@ -108,9 +108,9 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
             "-" if image.index is None else str(image.index),
             _number(image.loss),
             _number(image.confidence),
-            _cut(_printable(short[image.label]), LONGEST_CLASS),
-            _cut(_printable(short[image.predicted]), LONGEST_CLASS),
-            _printable(image.path),
+            _shorten(_escape(short[image.label]), LONGEST_CLASS),
+            _shorten(_escape(short[image.predicted]), LONGEST_CLASS),
+            _escape(image.path),
         )
         for image in shown
     ]
@@ -126,7 +126,7 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
         for column, heading in enumerate(headings[:-1])
     )
     for *cells, path in rows:
-        table.add_row(*cells, _cut(path, width - taken, keep_end=True))
+        table.add_row(*cells, _shorten(path, width - taken, keep_end=True))
     return table
 
 
@@ -134,12 +134,12 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _printable(text: str) -> str:
+def _escape(text: str) -> str:
     """The text, or its escapes if it has characters that would move the cursor."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def _cut(text: str, width: int, *, keep_end: bool = False) -> str:
+def _shorten(text: str, width: int, *, keep_end: bool = False) -> str:
     """The beginning or the end of a text that is too long, with dots for what is left out."""
     if len(text) <= width:
         return text

@@ -23,10 +23,10 @@ def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
     >>> csv_text(["file", "loss"], [["=1+1.png", -0.5], ["a.png", None]]).splitlines()
     ['file,loss', "'=1+1.png,-0.5", 'a.png,']
     """
-    return "".join(f"{','.join(map(_written, row))}\n" for row in (headings, *rows))
+    return "".join(f"{','.join(map(_cell_text, row))}\n" for row in (headings, *rows))
 
 
-def _written(cell: Cell) -> str:
+def _cell_text(cell: Cell) -> str:
     if not isinstance(cell, str):
         return "" if cell is None else str(cell)
     text = cell.encode("utf-8", "backslashreplace").decode()

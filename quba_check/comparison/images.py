@@ -120,7 +120,7 @@ class PerImage:
             about["of"] = identity(record)
         if self.clean is not None:
             about["classes"] = list(self.clean.classes)
-            clean_arrays, about["wrong"] = _stored(self.clean)
+            clean_arrays, about["wrong"] = _answer_arrays(self.clean)
             arrays |= clean_arrays
         arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
         # The smaller form takes seconds for 50,000 images; what only travels between processes does without.
@@ -191,13 +191,13 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
     if not wrong:
         return answers
     confidence, log_of_loss = (
-        _restored(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
+        _stored_numbers(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
     )
     return replace(answers, confidence=confidence, loss=np.exp(log_of_loss))
 
 
-def _stored(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays of the answers, and what decodes those of the wrong images."""
+def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays of the answers and the decoding parameters of the wrong images' numbers."""
     smaller = np.int16 if len(clean.classes) <= np.iinfo(np.int16).max else np.int32
     arrays: dict[str, NDArray[Any]] = {
         # A file name may hold a line break, and no NUL.
@@ -220,8 +220,8 @@ def _stored(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     return arrays, about
 
 
-def _restored(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
-    """The (n,) numbers that `_stored` made an array of."""
+def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
+    """Return (n,) numbers of the wrong images, decoded."""
     values = restored(stored, about) + about["mean"] if about else stored.astype(np.float64)
     if values.shape != (n,):
         raise ValueError("another number of wrong images")

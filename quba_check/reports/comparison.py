@@ -35,9 +35,9 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
     rows = list(_shown(comparison, parts=parts))
     notes = [*_notes(rows), *comparison.notes]
     return Group(
-        *(Text(line, style="bold") for line in _wrapped(_title(comparison))),
+        *(Text(line, style="bold") for line in _wrap(_title(comparison))),
         *_table_lines(rows),
-        *(Text(line, style="yellow") for note in notes for line in _wrapped(note)),
+        *(Text(line, style="yellow") for note in notes for line in _wrap(note)),
     )
 
 
@@ -83,7 +83,7 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
 
 
-def _wrapped(line: str) -> list[str]:
+def _wrap(line: str) -> list[str]:
     indent = "    " if line.startswith(" ") else "  "
     return textwrap.wrap(
         line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

@@ -21,12 +21,12 @@ def plain_text(content: RenderableType) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def encodable(text: str, encoding: str | None) -> str:
+def fit_encoding(text: str, encoding: str | None) -> str:
     r"""Return a text with substitutes for the characters that an encoding lacks.
 
     Characters of ours get the nearest ones of ASCII, others their escapes. None is a stream of strings.
 
-    >>> print(encodable("a → ü", "ascii"), encodable("a → ü", "utf-8"))
+    >>> print(fit_encoding("a → ü", "ascii"), fit_encoding("a → ü", "utf-8"))
     a -> \xfc a → ü
     """
     if encoding is None:

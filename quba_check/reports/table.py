@@ -39,8 +39,8 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     Args:
         record: what to tell.
         rule: the character of the rule below the head.
-        width: columns to fill at most. Demands and worst parts are wrapped between words; without room for
-            them the worst parts are left out, and what is still too wide sticks out.
+        width: columns to fill at most. Demands and worst parts are wrapped between words; without room the
+            worst parts are left out, and a table that is still too wide sticks out.
     """
     intervals = any(isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values())
     gap = 0 if intervals else 1
@@ -49,7 +49,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
     if not intervals:
         del columns["interval"]
-    widths = _fitted(columns, width + gap + 1, gap + 1)
+    widths = _column_widths(columns, width + gap + 1, gap + 1)
     table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
     for heading, column in widths.items():
         right = heading == "value"
@@ -59,7 +59,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     return table
 
 
-def _fitted(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:
+def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:
     """The widths of the columns that have room, by heading; `room` counts a gap behind each."""
     widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
     excess = sum(widths.values()) + gap * len(widths) - room

@@ -54,12 +54,12 @@ def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
 def test_failures(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert main(["failures", "net.json"]) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines()[:2] == [
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:2] == [
         "nets:net on tiny: 3 of 9 clean images are wrong",
         "index   loss  confidence  label  predicted  path",
     ]
-    assert told.err == ""
+    assert captured.err == ""
     assert main(["failures", "net.json", "--csv", "all.csv"]) == 0
     assert capsys.readouterr() == ("", "all.csv: 3 wrong images\n")
     text = (folder / "all.csv").read_text(encoding="utf-8")

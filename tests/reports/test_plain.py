@@ -5,7 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.reports.plain import encodable, plain_text
+from quba_check.reports.plain import fit_encoding, plain_text
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -31,7 +31,7 @@ def test_as_wide_as_it_is(monkeypatch, columns):
     ],
 )
 def test_text_that_an_encoding_lacks(encoding, expected):
-    assert encodable("a → b … ± ─ α é 🐝", encoding) == expected
+    assert fit_encoding("a → b … ± ─ α é 🐝", encoding) == expected
 
 
 def test_nothing():
