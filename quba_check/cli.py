@@ -6,12 +6,24 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
-from quba_check.commands import compare, doctor, population, power, schema, suite, tune, verdict, what_if
+from quba_check.commands import (
+    compare,
+    doctor,
+    failures,
+    population,
+    power,
+    schema,
+    suite,
+    tune,
+    verdict,
+    what_if,
+)
 from quba_check.commands.parser import CommandParser
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
-COMMANDS = (verdict, doctor, compare, population, suite, what_if, tune, power, schema)
+COMMANDS = (verdict, doctor, compare, failures, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
@@ -54,12 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code or 0
 
 
+def _version() -> str:
+    """The installed version; of a source tree that is not installed it is unknown."""
+    try:
+        return version("quba-check")
+    except PackageNotFoundError:
+        return "of an unknown version, not installed"
+
+
 def _parser() -> CommandParser:
     parser = CommandParser(
         prog="quba-check",
         description="Work with records and suites, and find mistakes before a long run. Models are judged by "
         "pytest: pytest --model=my_model.pt",
     )
+    parser.add_argument("--version", action="version", version=f"quba-check {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)

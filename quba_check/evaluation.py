@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from quba_check.comparison.images import CleanAnswers, PerImage
+from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.engine.answers import Answers, Images
 from quba_check.engine.engine import Engine, Progress
@@ -27,7 +28,7 @@ from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
 from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.suites.digests import ContentDigests
 from quba_check.suites.draw import Draw
-from quba_check.suites.places import suite_at
+from quba_check.suites.places import DEMO_SUITE, suite_at
 from quba_check.suites.suite import Suite
 
 
@@ -39,7 +40,8 @@ class Evaluation:
     Args:
         model: a model spec (`demo`, a model file, `timm:NAME`, `open_clip:NAME/TAG`,
             `package.module:callable`, …) or a loaded classifier.
-        suite: a data folder, `"demo"`, or an open suite; None takes `$QUBA_DATA`.
+        suite: a data folder, `"demo"`, or an open suite; None takes the demo's own images for a demo model,
+            else `$QUBA_DATA`.
         protocol: `standard`, or `released` (what the paper's released code computes).
         arch: timm architecture of a checkpoint file, before what that says.
         preparation: file that says how images are prepared, before what the model says.
@@ -56,8 +58,8 @@ class Evaluation:
         UserError: model, suite or store cannot be used; the message says where and what to do.
 
     Example:
-        >>> Evaluation("demo", "demo").measure("accuracy").value > 0.8  # doctest: +SKIP
-        True
+        >>> Evaluation("demo").measure("accuracy")  # doctest: +SKIP
+        Measurement(accuracy 0.975 fraction, n=400, 0.955..0.986)
     """
 
     def __init__(
@@ -86,6 +88,9 @@ class Evaluation:
         self.protocol = Protocol.named(protocol)
         self.seed = seed
         self.store = Store(Path(store) if store is not None else default_root())
+        spec = model.spec if isinstance(model, Classifier) else model
+        if suite is None and spec in DEMO_MODELS:
+            suite = DEMO_SUITE
         self.suite = (
             suite if isinstance(suite, Suite) else suite_at(suite, self.store.root, Draw(limit, seed))
         )
@@ -124,6 +129,9 @@ class Evaluation:
         )
         self._outcomes: dict[str, Outcome] = {}
         self._planned: tuple[View, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
         """Say which dimensions will be measured, so that what they share is done in one pass."""
@@ -210,7 +218,7 @@ class Evaluation:
             InvariantError: a forward pass changed the model.
 
         Example:
-            >>> quba = Evaluation("demo", "demo")  # doctest: +SKIP
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
             >>> quba.answers([Image.open("zebra.jpg")]).confidence  # doctest: +SKIP
             array([0.98], dtype=float32)
         """
@@ -252,7 +260,7 @@ class Evaluation:
             example.name if example.member is None else f"{example.name}[{example.member}]"
             for example in examples
         ]
-        return CleanAnswers(names, table.label, table.top1, self.suite.class_names)
+        return CleanAnswers.of(table, names, self.suite.class_names)
 
     def model_row(self) -> ModelRow:
         """What a record says of the model."""

@@ -11,7 +11,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.early_stop import EarlyStop, Stopped
 from quba_check.errors import QubaError
-from quba_check.gate import Held, doubt, judge, judge_stopped
+from quba_check.gate import Held, Verdict, doubt, judge, judge_stopped
 from quba_check.held import dropped, graded
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
@@ -71,7 +71,6 @@ class Judge:
             if stopped is None
             else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
         )
-        known = {"value": verdict.value, demand.bound: demand.limit, "unit": verdict.unit}
         return Row(
             model=model,
             protocol=protocol,
@@ -80,8 +79,7 @@ class Judge:
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
             notes=tuple(repaired),
-            properties={name: word for name, word in known.items() if word is not None}
-            | {"protocol": protocol},
+            properties=_properties(verdict, protocol),
             grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
             images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
         )
@@ -157,3 +155,13 @@ class Judge:
             except QubaError as error:
                 self._failed[key] = Unmeasurable(name, str(error))
         return self._failed[key]
+
+
+def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
+    """The JUnit properties of a verdict; the interval is that of its message."""
+    known: dict[str, float | str | None] = {"value": verdict.value}
+    if verdict.curve is not None and not isinstance(verdict.value, str):
+        low, high = verdict.curve.interval(verdict.policy.confidence)
+        known |= {"interval_low": low, "interval_high": high}
+    known |= {verdict.demand.bound: verdict.demand.limit, "unit": verdict.unit, "protocol": protocol}
+    return {name: value for name, value in known.items() if value is not None}

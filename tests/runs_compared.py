@@ -14,13 +14,15 @@ from quba_check.metrics.estimate import Estimate
 CLASSES = ("ape", "bee", "cat")
 
 
-def stored(file: str, top1: list[int], *, images: bool = True, **changed: Any) -> StoredRun:
+def stored(
+    file: str, top1: list[int], *, images: bool = True, names: list[str] | None = None, **changed: Any
+) -> StoredRun:
     """A run whose clean images have the labels 0, 1, 2, 0, 1, 2, …"""
     chosen = np.array(top1)
     label = np.arange(len(chosen)) % len(CLASSES)
     clean = Estimate.mean(chosen == label, "clean")
     content = record(clean.value, **changed)
-    names = [f"{CLASSES[k]}/{place}.png" for place, k in enumerate(label)]
+    names = names or [f"{CLASSES[k]}/{place}.png" for place, k in enumerate(label)]
     found = PerImage({"accuracy": dict(clean.deviations)}, CleanAnswers(names, label, chosen, CLASSES))  # type: ignore[arg-type]
     row = content.measurements["accuracy"].model_copy(update={"n": len(chosen)})
     content = content.model_copy(update={"measurements": {**content.measurements, "accuracy": row}})

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "figures": set(),
     "strict_yaml": {"errors"},
-    "protocol": {"errors"},
+    "protocol": {"errors", "figures"},
     "metrics": {"errors"},
     "comparison": GROUND,
     "dimensions": GROUND,

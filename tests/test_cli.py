@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from PIL import Image
 
+from quba_check import cli
 from quba_check.cli import main
 from quba_check.grading import grade, population
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
@@ -130,6 +132,26 @@ def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
     )
 
 
+@pytest.mark.parametrize("name", ["", ".", "made/.."])
+def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    assert said(capsys, "population", *fleet[0], "-o", name) == (
+        4,
+        "",
+        f"ERROR: quba-check population: -o/--output: got '{name}'. Allowed: the name of a file.\n",
+    )
+
+
+def test_population_writes_over_no_record(fleet, capsys):
+    record = fleet[0][3]
+    assert said(capsys, "population", *fleet[0], "-o", record) == (
+        4,
+        "",
+        f"ERROR: --output: got '{record}', which this command reads. Allowed: another file.\n",
+    )
+
+
 def test_population_of_what_is_no_record(tmp_path, capsys):
     assert said(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
         4,
@@ -209,8 +231,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: verdict, doctor, compare, population, "
-                "suite, what-if, tune, power, schema. Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. Allowed: verdict, doctor, compare, failures, "
+                "population, suite, what-if, tune, power, schema. Did you mean 'suite'?"
             ),
         ),
         (
@@ -244,6 +266,23 @@ def test_wrong_command_lines(arguments, message, capsys):
     assert said(capsys, *arguments) == (4, "", f"ERROR: {message}\n")
 
 
+def test_version(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(["--version"])
+    assert raised.value.code == 0
+    assert capsys.readouterr() == (f"quba-check {version('quba-check')}\n", "")
+
+
+def test_version_of_what_is_not_installed(capsys, monkeypatch):
+    def missing(_):
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(cli, "version", missing)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == "quba-check of an unknown version, not installed\n"
+
+
 def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as raised:
         main(["--help"])
@@ -257,6 +296,7 @@ def test_help_names_every_command(capsys):
     [
         "doctor",
         "compare",
+        "failures",
         "population",
         "suite describe",
         "suite make-object-focus",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from quba_check.errors import OptionError, did_you_mean, listed
@@ -50,6 +52,29 @@ class CommandParser(argparse.ArgumentParser):
     @property
     def _has_commands(self) -> bool:
         return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+
+
+def output_file(text: str) -> Path:
+    """Return the path of an argument that names a file to write."""
+    path = Path(text)
+    if not path.name or os.path.isdir(path):  # noqa: PTH112  is_dir() raises for names that are too long
+        raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: the name of a file.")
+    return path
+
+
+def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
+    """Refuse to write over a file that the same command reads.
+
+    Args:
+        output: the file to write.
+        inputs: the files that are read.
+        option: how messages call the option that names the output.
+
+    Raises:
+        OptionError: the output is one of them.
+    """
+    if output.absolute() in [path.absolute() for path in inputs]:
+        raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
 
 
 def whole_number(least: int) -> Callable[[str], int]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quba_check.commands.parser import check_not_read, output_file
 from quba_check.errors import OptionError
 
 
@@ -19,7 +20,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "protocol. A threshold file names it: population: fleet.json.",
     )
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "-o", "--output", required=True, type=output_file, metavar="FILE", help="file to write"
+    )
     parser.add_argument("--name", help="what reports call it (default: the file's name)")
     parser.set_defaults(command=_population)
 
@@ -35,6 +38,7 @@ def _population(options: argparse.Namespace) -> None:
             f"quba-check population: the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; "
             "give one with --name."
         )
+    check_not_read(options.output, options.records, "--output")
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
     made = fleet_population(records, name)
     write_text(made.to_json(), options.output)

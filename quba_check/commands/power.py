@@ -32,7 +32,7 @@ def _power(options: argparse.Namespace) -> int:
 
     from quba_check.figures import figure
     from quba_check.reports.files import read_record
-    from quba_check.reports.plain import plain_text
+    from quba_check.reports.plain import fit_encoding, plain_text
     from quba_check.tuning.power import POWER, reaches
     from quba_check.tuning.recorded_suite import suite_facts
 
@@ -53,7 +53,7 @@ def _power(options: argparse.Namespace) -> int:
         f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     )
-    sys.stdout.write(plain_text(table))
+    sys.stdout.write(fit_encoding(plain_text(table), sys.stdout.encoding))
     if any(reach.error is None for reach in found):
         which = "this run does not know the error" if record else "needs --record: a run that knows the error"
         sys.stdout.write(f"-: {which}. Parameters and grades have none.\n")

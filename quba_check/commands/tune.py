@@ -48,8 +48,33 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "--percentile", type=number_within(0, 100), metavar="P", help="what P %% of a population do not reach"
     )
     parser.add_argument("--population", metavar="NAME", help="which, for --percentile (default: published)")
-    parser.add_argument("--like", metavar="ID", help="the values of a published model")
+    parser.add_argument(
+        "--like",
+        action=_Like,
+        metavar="NAME",
+        help="the values of a published model, by its name in the published table or in timm; "
+        "--like list prints the names",
+    )
     parser.set_defaults(command=_tune)
+
+
+class _Like(argparse.Action):
+    """Store the name of a published model, or print all names and leave, as --help does."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002  argparse's own signature
+    ) -> None:
+        from quba_check.tuning.floors import LIST, published_names
+
+        if values == LIST:
+            sys.stdout.write(published_names())
+            sys.stdout.flush()
+            parser.exit()
+        setattr(namespace, self.dest, values)
 
 
 def _tune(options: argparse.Namespace) -> int:

@@ -53,17 +53,23 @@ def compact(deviations: NDArray[np.float64]) -> Compact:
 def restored(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
     """The array again, (n,) float64.
 
+    Raises:
+        ValueError: the codes are not those of n numbers.
+
     >>> kept = compact(np.array([0.25, 0.25, -0.75, 0.25]))
     >>> kept.codes.tolist(), restored(kept.codes, kept.about).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
     n = int(about["n"])
+    is_packed = "values" in about and len(about["values"]) <= 2
+    if codes.shape != (-(-n // 8) if is_packed else n,):
+        raise ValueError(f"codes of shape {codes.shape} for {n} numbers")
     if "values" not in about:
         found = about["low"] + about["step"] * codes.astype(np.float64)
         centred: NDArray[np.float64] = found - found.mean()
         return centred
     values = np.array(about["values"], np.float64)
-    if len(values) <= 2:
+    if is_packed:
         codes = np.unpackbits(codes, count=n)
     plain: NDArray[np.float64] = values[codes]
     return plain

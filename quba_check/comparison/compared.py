@@ -8,14 +8,15 @@ from typing import Any
 
 from quba_check.comparison.alike import check_alike
 from quba_check.comparison.change import Change, Side, difference
-from quba_check.comparison.images import PerImage
-from quba_check.errors import UserError
+from quba_check.comparison.images import CleanAnswers, PerImage
+from quba_check.errors import UserError, listed
 from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
 from quba_check.protocol.confidence import CONFIDENCE
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
 from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record
+from quba_check.protocol.view import CLEAN_SET
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,34 @@ class StoredRun:
             name: replace(found, deviations=per_image.get(name, {}))
             for name, found in measured_of(self.record.measurements).items()
         }
+
+    def clean_answers(self, where: str = "") -> CleanAnswers:
+        """Return the answers on the clean set.
+
+        Args:
+            where: how a message begins, before the name of the record.
+
+        Raises:
+            UserError: the run did not show the model clean images, or its answers are not stored.
+        """
+        if self.images is not None and self.images.clean is not None:
+            return self.images.clean
+        record = f"{where}{self.file}"
+        if any(self.stopped_early(name) for name in self.record.measurements):
+            raise UserError(
+                f"{record}: its run was stopped early (--quba-early-stop) and stored no answers on clean "
+                "images. Allowed: a record of a run without that option."
+            )
+        if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
+            raise UserError(
+                f"{record}: its run did not look at the clean set, only at {listed(self.record.suite.sets)}. "
+                "Allowed: a record of a run that measured accuracy or another dimension of clean images."
+            )
+        raise UserError(
+            f"{record}: its answers on clean images are neither beside it nor in the store. Allowed: a "
+            "record of a run that looked at the clean set, with the .npz file that --quba-report wrote "
+            "beside it."
+        )
 
     def stopped_early(self, dimension: str) -> bool:
         """Whether a dimension was measured on some of its images only."""

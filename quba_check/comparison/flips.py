@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from quba_check.comparison.compared import StoredRun
-from quba_check.comparison.images import CleanAnswers
-from quba_check.errors import UserError
+from quba_check.comparison.csv_text import csv_text
 
 HEADINGS = ("image", "flip", "label", "before", "after")
 
@@ -40,7 +37,7 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
     Raises:
         UserError: the answers of a run are not there.
     """
-    first, second = _answers(before), _answers(after)
+    first, second = before.clean_answers("--flips: "), after.clean_answers("--flips: ")
     was, is_now = first.top1 == first.label, second.top1 == second.label
     for place in np.flatnonzero(was != is_now).tolist():
         yield Flip(
@@ -54,19 +51,6 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
 
 def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
     """The flips as CSV text with a heading, and how many there are."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADINGS)
     found = list(flips(before, after))
-    writer.writerows((flip.image, flip.flip, flip.label, flip.before, flip.after) for flip in found)
-    return text.getvalue(), len(found)
-
-
-def _answers(run: StoredRun) -> CleanAnswers:
-    if run.images is None or run.images.clean is None:
-        raise UserError(
-            f"--flips: {run.file}: its answers on clean images are neither beside it nor in the store. "
-            "Allowed: a record of a run that looked at the clean set, with the .npz file that --quba-report "
-            "wrote beside it."
-        )
-    return run.images.clean
+    rows = ((flip.image, flip.flip, flip.label, flip.before, flip.after) for flip in found)
+    return csv_text(HEADINGS, rows), len(found)

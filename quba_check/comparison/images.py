@@ -17,13 +17,19 @@ from numpy.typing import NDArray
 from quba_check.comparison.compact import compact, restored
 from quba_check.errors import UserError
 from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.record import Record
 
 FORMAT = 1
-_ABOUT, _NAMES, _LABEL, _TOP1 = "about", "names", "label", "top1"
+_ABOUT, _NAMES, _LABEL, _TOP1, _INDEX = "about", "names", "label", "top1", "index"
+_CONFIDENCE, _LOG_OF_LOSS = "wrong_confidence", "wrong_log_of_loss"
+_EXACT = 2_000
+"""Wrong images up to which their probabilities are stored as they are; more are stored in 128 steps."""
+_SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+"""The smallest probability above 0, which stands for 0 where a logarithm is taken."""
 _DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, NotImplementedError,
-    zipfile.BadZipFile, lzma.LZMAError, zlib.error,
+    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, OverflowError,
+    MemoryError, RecursionError, zipfile.BadZipFile, lzma.LZMAError, zlib.error,
 )  # fmt: skip
 OfSamples = Mapping[str, NDArray[np.float64]]
 
@@ -37,12 +43,32 @@ class CleanAnswers:
         label: (n,) class of each image.
         top1: (n,) class that the model chose.
         classes: names of the classes.
+        index: (n,) position of each image in the set; None in files of earlier versions.
+        confidence: (w,) probability of the chosen class, for the w wrong images in their order; None in files
+            of earlier versions.
+        loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
     """
 
     names: Sequence[str]
     label: NDArray[np.int64]
     top1: NDArray[np.int64]
     classes: Sequence[str]
+    index: NDArray[np.int64] | None = None
+    confidence: NDArray[np.float64] | None = None
+    loss: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
+        """The answers in a table of predictions, whose images have these names."""
+        wrong = table.top1 != table.label
+        confidence = table.confidence[wrong].astype(np.float64)
+        loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
+        return cls(names, table.label, table.top1, classes, table.index, confidence, loss)
+
+    @property
+    def wrong(self) -> NDArray[np.intp]:
+        """(w,) rows of the images whose top-1 is not the label."""
+        return np.flatnonzero(self.top1 != self.label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,10 +120,8 @@ class PerImage:
             about["of"] = identity(record)
         if self.clean is not None:
             about["classes"] = list(self.clean.classes)
-            arrays[_NAMES] = _bytes("\n".join(self.clean.names))
-            # Most answers are the label, and labels stand in order: both take few bytes.
-            arrays[_LABEL] = self.clean.label.astype(np.int32)
-            arrays[_TOP1] = (self.clean.top1 - self.clean.label).astype(np.int32)
+            clean_arrays, about["wrong"] = _answer_arrays(self.clean)
+            arrays |= clean_arrays
         arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
         # The smaller form takes seconds for 50,000 images; what only travels between processes does without.
         return _zipped(arrays, zipfile.ZIP_DEFLATED if record is None else zipfile.ZIP_LZMA)
@@ -152,8 +176,56 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
     if _NAMES not in arrays:
         return None
     label = arrays[_LABEL].astype(np.int64)
-    names = bytes(arrays[_NAMES]).decode().split("\n")
-    return CleanAnswers(names, label, label + arrays[_TOP1], about["classes"])
+    top1 = label + arrays[_TOP1]
+    text = bytes(arrays[_NAMES]).decode(errors="surrogateescape")
+    names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
+    classes = [str(name) for name in about["classes"]]
+    index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
+    answers = CleanAnswers(names, label, top1, classes, index)
+    columns = [column for column in (label, top1, index) if column is not None]
+    if any(column.shape != (len(names),) for column in columns):
+        raise ValueError("columns of different lengths")
+    if len(names) and not 0 <= min(label.min(), top1.min()) <= max(label.max(), top1.max()) < len(classes):
+        raise ValueError("a class that has no name")
+    wrong = about.get("wrong")
+    if not wrong:
+        return answers
+    confidence, log_of_loss = (
+        _stored_numbers(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
+    )
+    return replace(answers, confidence=confidence, loss=np.exp(log_of_loss))
+
+
+def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays of the answers and the decoding parameters of the wrong images' numbers."""
+    smaller = np.int16 if len(clean.classes) <= np.iinfo(np.int16).max else np.int32
+    arrays: dict[str, NDArray[Any]] = {
+        # A file name may hold a line break, and no NUL.
+        _NAMES: _bytes("\n".join(name.replace("\n", "\0") for name in clean.names)),
+        # Most answers are the label, and labels and positions stand in order: they take few bytes.
+        _LABEL: clean.label.astype(smaller),
+        _TOP1: (clean.top1 - clean.label).astype(smaller),
+    }
+    if clean.index is not None:
+        arrays[_INDEX] = np.diff(clean.index, prepend=0).astype(np.int32)
+    about: dict[str, Any] = {}
+    if clean.confidence is not None and clean.loss is not None:
+        for name, values in ((_CONFIDENCE, clean.confidence), (_LOG_OF_LOSS, np.log(clean.loss))):
+            if len(values) <= _EXACT:
+                arrays[name], about[name] = values.astype(np.float32), {}
+            else:
+                mean = float(values.mean())
+                small = compact(values - mean)
+                arrays[name], about[name] = small.codes, {"mean": mean, **small.about}
+    return arrays, about
+
+
+def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
+    """Return (n,) numbers of the wrong images, decoded."""
+    values = restored(stored, about) + about["mean"] if about else stored.astype(np.float64)
+    if values.shape != (n,):
+        raise ValueError("another number of wrong images")
+    return values
 
 
 def _zipped(arrays: Mapping[str, NDArray[Any]], compression: int) -> bytes:
@@ -168,4 +240,4 @@ def _zipped(arrays: Mapping[str, NDArray[Any]], compression: int) -> bytes:
 
 
 def _bytes(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode(errors="surrogateescape"), np.uint8)

@@ -15,7 +15,7 @@ from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenn
 from quba_check.metrics.estimate import Estimate, geometric_mean_of
 from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
+from quba_check.protocol.facts import Facts, short_class_names
 from quba_check.protocol.measurement import Measurement, Quantity
 from quba_check.protocol.view import CLEAN
 
@@ -73,7 +73,9 @@ def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
 def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:
     scarce = np.flatnonzero(counts < LEAST_IMAGES)
     if len(scarce):
-        called = [f"'{name}'" for name in names] or [f"class {k}" for k in range(len(counts))]
+        called = [f"'{name}'" for name in short_class_names(names)] or [
+            f"class {k}" for k in range(len(counts))
+        ]
         first = listed((f"{called[k]} has {counts[k]}" for k in scarce), limit=NAMED)
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(

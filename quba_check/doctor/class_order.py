@@ -14,6 +14,7 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.orders import Order, estimated_order, orders_that_models_carry, plausible_orders
 from quba_check.doctor.patient import Patient, Variant
 from quba_check.errors import did_you_mean, listed
+from quba_check.protocol.facts import short_class_names
 from quba_check.protocol.view import CLEAN
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 from quba_check.suites.suite import Example
@@ -168,9 +169,10 @@ def _fix(patient: Patient, order: Order) -> str:
     classes = patient.suite.classes
     if order.shift:
         end, other = ("first", "last") if order.shift > 0 else ("last", "first")
+        name = short_class_names(classes)[0 if order.shift > 0 else -1]
         return (
             f"wrap the model in a callable that moves the outputs: its {end} output stands for another class "
-            f"than '{classes[0 if order.shift > 0 else -1]}', and the suite's {other} class has none\n"
+            f"than '{name}', and the suite's {other} class has none\n"
             f"logits.roll({-order.shift}, dims=1) brings the others to their places"
         )
     if len(classes) == IMAGENET_CLASS_COUNT and classes == imagenet_classes():

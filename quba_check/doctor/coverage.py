@@ -12,6 +12,7 @@ from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import SuiteError, listed
+from quba_check.protocol.facts import short_class_names
 from quba_check.protocol.view import CLEAN, CLEAN_SET, View
 from quba_check.suites.suite import Suite
 
@@ -142,7 +143,8 @@ def _some(some: int, all_: int) -> str:
 
 
 def _shown(suite: Suite, numbers: Iterable[int], counts: NDArray[np.int64]) -> str:
-    return listed((f"{suite.class_names[k]} has {counts[k]}" for k in numbers), SHOWN)
+    names = short_class_names(suite.class_names)
+    return listed((f"{names[k]} has {counts[k]}" for k in numbers), SHOWN)
 
 
 def _demanded(places: Iterable[str]) -> str:

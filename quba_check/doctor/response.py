@@ -10,6 +10,7 @@ from quba_check.doctor.culprit import first_not_finite
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import HeadError, ModelError
+from quba_check.protocol.facts import short_class_names
 
 IMAGENET = 1000
 IMAGENET_21K = (21_841, 21_843, 11_221, 10_450)
@@ -54,7 +55,7 @@ def wrong_head(error: HeadError, spec: str, classes: Sequence[str]) -> Finding:
         hint = "; 1,000 is ImageNet's number: the head was never replaced"
     elif theirs in IMAGENET_21K:
         hint = f"; {theirs:,} is ImageNet-21k's number: the head was never replaced"
-    first = ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
+    first = ", ".join(short_class_names(classes)[:3]) + (", …" if len(classes) > 3 else "")
     return Finding(
         check="steadiness",
         problem=f"{spec}: the model has {theirs:,} classes, the suite has {ours:,}.",

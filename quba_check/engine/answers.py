@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.engine.columns import probabilities
-from quba_check.errors import UserError
+from quba_check.errors import UserError, listed
 from quba_check.models.classifier import Classifier
 
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 """Images as they come from a file, or a batch of prepared ones."""
+SHOWN = 5
+"""Images that the text of `Answers` names."""
 _ALLOWED = (
     "Allowed: a list of PIL images or uint8 arrays (H, W, 3), or a float tensor (N, 3, H, W) of prepared "
     "images with values in [0, 1]."
@@ -36,6 +38,11 @@ class Answers:
     top1: NDArray[np.int64]
     confidence: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        pairs = zip(self.top1.tolist(), self.confidence.tolist(), strict=True)
+        first = listed((f"{top1} ({confidence:.3f})" for top1, confidence in pairs), SHOWN)
+        return f"Answers(n={len(self)}, top1 {first or 'none'})"
 
     def __len__(self) -> int:
         return len(self.top1)

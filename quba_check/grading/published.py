@@ -63,7 +63,7 @@ class PublishedModel:
     Attributes:
         id: its unique name there.
         family: cnn, transformer, b-cos or vision-language.
-        pretraining: imagenet-1k or large.
+        pretraining: imagenet-1k, imagenet-21k, or large.
         training: supervised, self-supervised, semi-supervised, adversarial, or a1-a2-a3 (recipes).
         timm: name in timm, where known.
         suspect: what puts some of its values in doubt; empty for most.

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quba_check.protocol.settings import STANDARD, Protocol
+
+
+def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return class names up to the first comma, for messages.
+
+    A name stays whole if another class has the same beginning.
+
+    >>> short_class_names(["tench, Tinca tinca", "shirt, red", "shirt, blue"])
+    ('tench', 'shirt, red', 'shirt, blue')
+    """
+    short = [name.partition(",")[0].strip() or name for name in names]
+    times = Counter(short)
+    return tuple(cut if times[cut] == 1 else name for cut, name in zip(short, names, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from quba_check.errors import listed
+from quba_check.figures import figure, ordinal
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.settings import ProtocolName
 
@@ -48,3 +50,13 @@ class Grade:
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        if self.score is None or self.percentile is None:
+            missing = f", missing {listed(self.missing)}" if self.missing else ""
+            return f"Grade(not graded{missing}, population {self.population})"
+        ends = (
+            "" if self.interval is None else f", {'..'.join(figure(end, 'score') for end in self.interval)}"
+        )
+        place = f"{ordinal(self.percentile)} percentile of {self.population}"
+        return f"Grade({self.letter}, score {figure(self.score, 'score')}{ends}, {place})"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.protocol.confidence import ConfidenceCurve
+from quba_check.figures import figure
+from quba_check.protocol.confidence import CONFIDENCE, ConfidenceCurve
 
 Deviations = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) numbers of mean 0: what each image adds to a value (`metrics.estimate`)."""
@@ -43,6 +44,14 @@ class Quantity:
     debiased_limit: float | None = None
     deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two-sided 95 % interval; None if it is not known."""
+        return None if self.curve is None else self.curve.interval(CONFIDENCE)
+
+    def __repr__(self) -> str:
+        return f"Quantity({_summary(self)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -66,6 +75,14 @@ class Measurement:
     notes: tuple[str, ...] = ()
     deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two-sided 95 % interval; None if it is not known."""
+        return None if self.curve is None else self.curve.interval(CONFIDENCE)
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.dimension} {_summary(self)})"
+
     @classmethod
     def of(
         cls,
@@ -88,6 +105,14 @@ class Measurement:
             notes=notes,
             deviations=whole.deviations,
         )
+
+
+def _summary(number: Quantity | Measurement) -> str:
+    """Value, unit, number of images and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
+    unit = "" if number.unit == "millions" else f" {number.unit}"
+    images = "" if number.n is None else f", n={number.n}"
+    ends = [figure(end, number.unit) for end in number.interval or ()]
+    return f"{figure(number.value, number.unit)}{unit}{images}" + (f", {'..'.join(ends)}" if ends else "")
 
 
 @dataclass(frozen=True, slots=True)

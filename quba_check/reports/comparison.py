@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from quba_check.figures import figure, told_apart
@@ -15,29 +16,83 @@ from quba_check.reports.plain import plain_text
 FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
+WIDTH = 80
+"""Columns of the table for a terminal; names and numbers that are longer by themselves stick out."""
+_UNPAIRED = "*"
+_LONGEST = 10
+"""Characters of a value with the decimals that tell it from the other; with more it has the usual ones."""
 
 
 def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
-    """The comparison for a terminal.
+    """The comparison for a terminal of 80 columns.
+
+    Below the table it counts the images that only one model gets right.
 
     Args:
         comparison: what to tell.
         parts: show the parts of dimensions too.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in _HEADINGS:
-        table.add_column(heading, no_wrap=True)
-    for row in _shown(comparison, parts=parts):
-        name, *cells = _cells(row)
-        finding = Text(row.finding if row.better else "-", style=_STYLES[row.finding])
-        table.add_row(name, *cells[:4], finding, *cells[5:])
-    notes = (Text(note, style="yellow") for note in comparison.notes)
-    return Group(Text(_title(comparison), style="bold"), table, *notes)
+    rows = list(_shown(comparison, parts=parts))
+    notes = [*_notes(rows), *comparison.notes]
+    return Group(
+        *(Text(line, style="bold") for line in _wrap(_title(comparison))),
+        *_table_lines(rows),
+        *(Text(line, style="yellow") for note in notes for line in _wrap(note)),
+    )
+
+
+def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
+    """The lines of the table; a name that leaves too little room for the numbers has one of its own."""
+    table = [_HEADINGS[:6], *map(_short_cells, rows)]
+    name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
+    gap = 2 if name + sum(widths) + 2 * len(widths) <= WIDTH else 1
+    room = max(WIDTH - sum(widths) - gap * len(widths), len(_HEADINGS[0]))
+    name = max(len(cells[0]) for cells in table if len(cells[0]) <= room)
+    for cells, style in zip(table, ["bold", *(_STYLES[row.finding] for row in rows)], strict=True):
+        title, *numbers, interval, finding = cells
+        if len(title) > name:
+            yield Text(title)
+            title = ""
+        padded = [
+            title.ljust(name),
+            *(number.rjust(width) for number, width in zip(numbers, widths, strict=False)),
+            interval.ljust(widths[3]),
+        ]
+        line = Text((" " * gap).join(padded) + " " * gap, style="bold" if style == "bold" else "")
+        yield line.append(finding, style=style)
+
+
+def _short_cells(row: ChangeRow) -> tuple[str, ...]:
+    """Name with unit, before, after, change, interval and finding."""
+    name, before, after, change, interval, finding, *_ = _cells(row)
+    if max(len(before), len(after)) > _LONGEST:
+        before, after = figure(row.before, row.unit), figure(row.after, row.unit)
+    unit = " (M)" if row.unit == "millions" else ""
+    numbers = (number.removesuffix(" M") for number in (before, after, change))
+    return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), finding)
+
+
+def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
+    shares = [row for row in rows if row.lost is not None and row.p is not None]
+    if shares:
+        yield "images that only one model gets right, with McNemar's p:"
+    for row in shares:
+        name = row.dimension if row.part is None else f"{row.dimension}.{row.part}"
+        yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
+    if any(row.interval is not None and not row.paired for row in rows):
+        yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
+
+
+def _wrap(line: str) -> list[str]:
+    indent = "    " if line.startswith(" ") else "  "
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """The whole comparison as indented JSON, numbers at full precision."""
-    return comparison.model_dump_json(indent=2) + "\n"
+    """The whole comparison as indented JSON in ASCII, numbers at full precision."""
+    return json.dumps(comparison.model_dump(mode="json"), indent=2) + "\n"
 
 
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
+
+SUBSTITUTES: Mapping[str, str] = {"→": "->", "…": "...", "±": "+-", "─": "-", "α": "alpha"}
+"""What stands for characters of ours in encodings that lack them."""
 
 
 def plain_text(content: RenderableType) -> str:
@@ -15,6 +19,22 @@ def plain_text(content: RenderableType) -> str:
     with console.capture() as capture:
         console.print(content)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def fit_encoding(text: str, encoding: str | None) -> str:
+    r"""Return a text with substitutes for the characters that an encoding lacks.
+
+    Characters of ours get the nearest ones of ASCII, others their escapes. None is a stream of strings.
+
+    >>> print(fit_encoding("a → ü", "ascii"), fit_encoding("a → ü", "utf-8"))
+    a -> \xfc a → ü
+    """
+    if encoding is None:
+        return text
+    for character, substitute in SUBSTITUTES.items():
+        if character.encode(encoding, "ignore") == b"":
+            text = text.replace(character, substitute)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _width(console: Console, content: RenderableType) -> int:

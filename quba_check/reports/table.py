@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.box import Box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -23,11 +24,13 @@ from quba_check.reports.worst_part import worst_part
 
 NOISE = "~"
 """Stands after a verdict that another draw of as many images could turn."""
+DEMAND, WORST_PART = "demand", "worst part"
+HEADINGS = ("dimension", "value", "interval", DEMAND, "verdict", WORST_PART)
 Cell = AnyMeasurementRow | QuantityRow | None
 """What a row of the table tells of: a dimension, a part, or a part that is not there."""
 
 
-def dimension_table(record: Record, *, rule: str) -> Table:
+def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     """Value, demand, verdict and worst part by dimension; a row for each part that missed its demand.
 
     Of several demands on a dimension the one with the gravest verdict is shown, the first of equals. The
@@ -36,20 +39,43 @@ def dimension_table(record: Record, *, rule: str) -> Table:
     Args:
         record: what to tell.
         rule: the character of the rule below the head.
+        width: columns to fill at most. Demands and worst parts are wrapped between words; without room the
+            worst parts are left out, and a table that is still too wide sticks out.
     """
     intervals = any(isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values())
     gap = 0 if intervals else 1
     table = Table(box=_headed(rule), padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("dimension", no_wrap=True)
-    table.add_column("value", no_wrap=True, justify="right")
-    if intervals:
-        table.add_column("interval", no_wrap=True)
-    table.add_column("demand", overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("worst part", overflow="fold")
-    for cells in _rows(record):
-        table.add_row(*(cells if intervals else [*cells[:2], *cells[3:]]))
+    rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
+    columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
+    if not intervals:
+        del columns["interval"]
+    widths = _column_widths(columns, width + gap + 1, gap + 1)
+    table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
+    for heading, column in widths.items():
+        right = heading == "value"
+        table.add_column(heading, justify="right" if right else "left", width=column)
+    for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
+        table.add_row(*cells)
     return table
+
+
+def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:
+    """The widths of the columns that have room, by heading; `room` counts a gap behind each."""
+    widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
+    excess = sum(widths.values()) + gap * len(widths) - room
+    for heading in (WORST_PART, DEMAND):
+        words = (word for cell in columns[heading] for word in cell.plain.split())
+        cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
+        widths[heading] -= cut
+        excess -= cut
+    if excess > 0:
+        freed = widths.pop(WORST_PART) + gap - excess
+        widths[DEMAND] = min(widths[DEMAND] + max(freed, 0), _longest(cell.plain for cell in columns[DEMAND]))
+    return widths
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(cell_len, texts), default=0)
 
 
 def _headed(rule: str) -> Box:
@@ -78,7 +104,9 @@ def _part(row: AnyMeasurementRow, name: str) -> Cell:
 def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Cells for value, interval, demand and verdict; without a demand of its own, its parts' count."""
     decisive = shown or gravest(others)
-    if shown is not None:
+    if shown is not None and shown.bound == "max_relative_drop" and isinstance(shown.limit, float):
+        demand = f"{SIGNS['max_drop']} {100 * shown.limit:.12g}%"  # takes less room than 'relative'
+    elif shown is not None:
         demand = f"{SIGNS[shown.bound]} {limit_text(shown.limit, millions=_is_millions(row))}"
     else:
         demand = f"{len(others)} on parts" if others else "-"

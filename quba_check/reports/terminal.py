@@ -60,14 +60,14 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
     )
     with console.capture() as capture:
         for part in _paragraphs(record, width, ascii=ascii):
-            console.print(part, soft_wrap=isinstance(part, Text))
+            console.print(part, soft_wrap=True)
     text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     return text.encode("ascii", "backslashreplace").decode("ascii") if ascii else text
 
 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
     yield _wrapped(_header(record), width, style="bold")
-    yield dimension_table(record, rule="-" if ascii else "─")
+    yield dimension_table(record, rule="-" if ascii else "─", width=width)
     said = [_wrapped(line, width) for line in _grade_lines(record)]
     said += [_wrapped(remark, width, style="yellow") for remark in remarks(record)]
     yield from [Text(), *said] if said else []

@@ -35,11 +35,6 @@ def imagenet_titles() -> tuple[str, ...]:
     return tuple(titles[synset] for synset in imagenet_classes())
 
 
-def imagenet_names() -> tuple[str, ...]:
-    """The first of each synset's synonyms."""
-    return tuple(title.partition(",")[0] for title in imagenet_titles())
-
-
 @cache
 def built_in_space(name: str) -> LabelSpace:
     """A built-in reading of the 1,000 ImageNet classes.

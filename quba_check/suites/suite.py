@@ -21,7 +21,6 @@ from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
     built_in_space,
     imagenet_classes,
-    imagenet_names,
     imagenet_titles,
 )
 from quba_check.suites.manifest import Manifest
@@ -61,7 +60,7 @@ class Suite:
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
-            class_names=self.class_names if manifest.classes else imagenet_names(),
+            class_names=self.class_names,
             shifts=manifest.shifts,
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
 from quba_check.figures import figure
 from quba_check.grading.population import Population
 from quba_check.grading.published import published_models
@@ -20,6 +21,11 @@ from quba_check.protocol.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on a value that no draw of images moves."""
+TIMM_PREFIX = "timm:"
+LIST = "list"
+"""What `--like` prints the names of the published models for."""
+NEAREST = 5
+"""Names that a message about an unknown one proposes."""
 LEAST_STEP = 1e-4
 """What limits are rounded to where there is no noise on the bad side, and at most to stay above 0."""
 
@@ -116,24 +122,50 @@ def percentile_floors(population: Population, percentile: float) -> dict[str, Fl
     return found
 
 
-def published_floors(model: str) -> dict[str, Floor]:
+def published_floors(name: str) -> dict[str, Floor]:
     """The values of a published model as limits, by dimension; without those in doubt.
+
+    Args:
+        name: its name in the published table or in timm, with or without `timm:`.
 
     Raises:
         OptionError: there is no such model.
     """
-    known = {published.id: published for published in published_models()}
-    if model not in known:
+    models = published_models()
+    by_name = {model.timm: model for model in models if model.timm} | {model.id: model for model in models}
+    wanted = name.removeprefix(TIMM_PREFIX)
+    if wanted not in by_name:
+        near = ", ".join(f"'{known}'" for known in _nearest_names(wanted, by_name))
         raise OptionError(
-            f"--like: there is no published model '{model}'.{did_you_mean(model, known)} "
-            f"Allowed: one of {len(known)} names, such as {listed(known, 3)}."
+            f"--like: there is no published model '{name}'.{f' Did you mean {near}?' if near else ''} "
+            f"Allowed: one of {len(models)} names in the published table or in timm, which "
+            f"'quba-check tune --like {LIST}' prints."
         )
-    found = known[model].screened
+    values = by_name[wanted].screened
     return {
-        name: Floor(_significant(found[name], down=registry[name].better == "high"), f"{model} as published")
-        for name in PUBLISHED_DIMENSIONS
-        if name in found
+        dimension: Floor(
+            _significant(values[dimension], down=registry[dimension].better == "high"),
+            f"{wanted} as published",
+        )
+        for dimension in PUBLISHED_DIMENSIONS
+        if dimension in values
     }
+
+
+def published_names() -> str:
+    """Return the names of the published models, a line each, with a tab and the name in timm if known."""
+    return "".join(
+        f"{model.id}\t{model.timm}\n" if model.timm else f"{model.id}\n" for model in published_models()
+    )
+
+
+def _nearest_names(name: str, known: Iterable[str]) -> list[str]:
+    """The names that look most like another, capitals apart, best first."""
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(candidate.casefold(), candidate)
+    near = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.6)
+    return [folded[candidate] for candidate in near]
 
 
 def _significant(value: float, *, down: bool, digits: int = 3) -> float:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from acceptance.runs import Judge
+from tiny import CLASSES
 
 from quba_check.cli import main
 from quba_check.comparison.images import PerImage
+from quba_check.protocol.view import CLEAN
+from quba_check.suites import open_suite
 
 FEW = "schema: 1\nname: few\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"
 
@@ -46,9 +51,44 @@ def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
     assert all((folder / "net.json").exists() and name.startswith("val/") for name in clean.names)
 
 
+def test_failures(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["failures", "net.json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:2] == [
+        "nets:net on tiny: 3 of 9 clean images are wrong",
+        "index   loss  confidence  label  predicted  path",
+    ]
+    assert captured.err == ""
+    assert main(["failures", "net.json", "--csv", "all.csv"]) == 0
+    assert capsys.readouterr() == ("", "all.csv: 3 wrong images\n")
+    text = (folder / "all.csv").read_text(encoding="utf-8")
+    assert main(["failures", "net.json", "--csv", "-"]) == 0
+    assert capsys.readouterr() == (text, "")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert list(rows[0]) == ["index", "path", "label", "predicted", "confidence", "loss"]
+    examples = open_suite(Path(os.environ["QUBA_DATA"])).examples(CLEAN)
+    for row in rows:
+        example = examples[int(row["index"])]
+        assert (row["path"], row["label"]) == (example.name, CLASSES[example.label])
+        assert row["predicted"] != row["label"]
+        # The true class is no likelier than the chosen one.
+        assert float(row["loss"]) >= max(-np.log(float(row["confidence"])), np.log(2)) - 1e-5
+    losses = [float(row["loss"]) for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert main(["failures", "net.json", "--limit", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == [row["index"] for row in rows[:2]]
+    assert lines[4:] == ["2 of 3 are shown; --limit N shows more, --csv FILE writes all"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            "compare net.json other.json --flips net.json",
+            "--flips: got 'net.json', which this command reads. Allowed: another file.",
+        ),
         (
             "compare net.json othr.json",
             "othr.json: there is no such file. Allowed: a file that --quba-report wrote. "

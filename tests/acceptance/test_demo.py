@@ -58,6 +58,15 @@ def test_the_textured_demo_fails_for_what_it_learned(tmp_path: Path, store: Path
     assert "demanded by quba_check/demo/thresholds.yaml:" in result.stdout
 
 
+def test_demo_models_bring_their_suite_to_python_too(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUBA_DATA", str(tmp_path))  # of other models
+    evaluation = Evaluation("demo", store=store)
+    assert repr(evaluation) == "Evaluation(demo on demo, protocol standard)"
+    assert Evaluation(evaluation.classifier, store=store).suite.name == "demo"
+
+
 @pytest.mark.parametrize("model", DEMO_MODELS)
 def test_batch_size_changes_no_answer(model: str, store: Path, tmp_path: Path) -> None:
     views = [CLEAN, FGSM, PGD, View("sketch"), View("corruptions", "fog", 3), View("cue_conflict")]

@@ -21,7 +21,15 @@ def test_fails(quba):
     )
     result = judge("thresholds/x.yaml", "test_own.py", "-q")
     result.assert_outcomes(passed=14, failed=1)
-    result.stdout.fnmatch_lines(["*def test_fails(quba):*", "E   *assert 0.66* > 0.7"])
+    result.stdout.fnmatch_lines(
+        [
+            "*def test_fails(quba):*",
+            "E   *assert 0.66* > 0.7",
+            "E   *where 0.66* = Measurement(accuracy 0.667 fraction, n=9, 0.354..0.879).value",
+            "E   *where Measurement(accuracy 0.667 fraction, n=9, 0.354..0.879) = measure('accuracy')",
+            "E   *where measure = Evaluation(nets:net on tiny, protocol standard).measure",
+        ]
+    )
     alone = judge("test_own.py::test_own")
     alone.assert_outcomes(passed=1)
     assert judge.passes() == {}

@@ -141,7 +141,7 @@ def test_a_copy_of_the_record_is_kept_in_the_store(run: Finished, project: Proje
     assert json.loads(copy.read_text(encoding="utf-8")) == project.record()
 
 
-def test_junit_carries_value_bound_unit_and_protocol(run: Finished, project: Project) -> None:
+def test_junit_carries_value_interval_bound_unit_and_protocol(run: Finished, project: Project) -> None:
     cases = ET.parse(project.root / "junit.xml").getroot().findall(".//testcase")  # noqa: S314  our own
     found = {
         case.attrib["name"]: {row.attrib["name"]: row.attrib["value"] for row in case.iter("property")}
@@ -149,9 +149,11 @@ def test_junit_carries_value_bound_unit_and_protocol(run: Finished, project: Pro
     }
     assert list(found) == list(DEMANDS)
     assert {case.attrib["classname"] for case in cases} == {"thresholds.x.yaml"}
-    value = project.record()["measurements"]["corruption_robustness"]["parts"]["fog"]["value"]
+    fog = project.record()["measurements"]["corruption_robustness"]["parts"]["fog"]
     assert found["corruption_robustness.fog[min]"] == {
-        "value": str(value),
+        "value": str(fog["value"]),
+        "interval_low": str(fog["interval"][0]),
+        "interval_high": str(fog["interval"][1]),
         "min": "0.2",
         "unit": "ratio",
         "protocol": "standard",

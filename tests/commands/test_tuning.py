@@ -204,6 +204,16 @@ def test_tune_by_other_models(run) -> None:
     assert "  parameters: {max: 25.6}                     # tuned: ResNet50 as published" in told
 
 
+def test_the_names_that_tune_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["tune", "--like", "list"])
+    assert raised.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 326
+    assert lines[0] == "AlexNet"
+    assert "InceptionV4\tinception_v4.tf_in1k" in lines
+
+
 def test_power(run) -> None:
     assert run("power", "hard.yaml", "--images", "400") == (
         0,

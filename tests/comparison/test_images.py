@@ -64,7 +64,11 @@ def published_size() -> PerImage:
         for wnid, row in zip(wnids, places, strict=True)
         for place in sorted(row)
     ]
-    answers = CleanAnswers(names, label, np.where(right, label, draw.integers(0, 1000, n)), wnids)
+    top1 = np.where(right, label, draw.integers(0, 1000, n))
+    wrong = int(np.sum(top1 != label))
+    confidence = 1 / (1 + np.exp(draw.normal(-0.3, 1.2, wrong)))
+    loss = 0.7 + draw.gamma(2, 1.2, wrong)
+    answers = CleanAnswers(names, label, top1, wnids, np.arange(n), confidence, loss)
     return PerImage({target: dict(found[target].deviations) for target in found}, answers)  # type: ignore[misc]
 
 
@@ -81,6 +85,9 @@ def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
     assert found.clean is not None
     assert back.clean.names == found.clean.names
     assert np.array_equal(back.clean.top1, found.clean.top1)
+    assert np.array_equal(back.clean.index, found.clean.index)  # type: ignore[arg-type]
+    assert back.clean.confidence == pytest.approx(found.clean.confidence, abs=0.005)
+    assert back.clean.loss == pytest.approx(found.clean.loss, rel=0.03)
 
 
 def test_the_pieces_of_a_run_make_one() -> None:
@@ -91,6 +98,82 @@ def test_the_pieces_of_a_run_make_one() -> None:
     assert list(whole.deviations) == ["fog", "accuracy"]
     assert whole.clean is not None
     assert tuple(whole.clean.classes) == CLASSES
+
+
+def answers(n: int, wrong: int, names: list[str] | None = None) -> CleanAnswers:
+    """Answers to n images, of which the first are wrong."""
+    draw = np.random.default_rng(0)
+    label = np.arange(n) % 3
+    top1 = np.where(np.arange(n) < wrong, (label + 1) % 3, label)
+    loss = 0.7 + draw.gamma(2, 1.2, wrong)
+    return CleanAnswers(
+        names or [f"{k}.png" for k in range(n)],
+        label,
+        top1,
+        CLASSES,
+        np.arange(n) * 2,
+        draw.random(wrong),
+        loss,
+    )
+
+
+def reread(clean: CleanAnswers) -> CleanAnswers:
+    back = PerImage.from_bytes(PerImage({}, clean).to_bytes(), "a.npz").clean
+    assert back is not None
+    return back
+
+
+@pytest.mark.parametrize(("wrong", "exact"), [(0, True), (1, True), (2_000, True), (2_001, False)])
+def test_probabilities_of_the_wrong_images(wrong: int, exact: bool) -> None:
+    clean = answers(3_000, wrong)
+    back = reread(clean)
+    assert np.array_equal(back.index, clean.index)  # type: ignore[arg-type]
+    assert back.confidence == pytest.approx(clean.confidence, abs=1e-6 if exact else 0.005)
+    assert back.loss == pytest.approx(clean.loss, rel=1e-6 if exact else 0.03)
+
+
+def test_names_of_files_that_are_no_text() -> None:
+    names = ["two\nlines.png", "\udcff.png", "ü.png"]
+    assert reread(answers(3, 0, names)).names == names
+
+
+def test_a_file_of_an_earlier_version() -> None:
+    earlier = CleanAnswers(["a.png"], np.array([0]), np.array([1]), CLASSES)
+    back = reread(earlier)
+    assert (back.index, back.confidence, back.loss) == (None, None, None)
+    assert back.wrong.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": np.zeros(2, np.int32)},
+        {"top1": np.full(3, 7, np.int32)},
+        {"top1": np.full(3, -1, np.int32)},
+        {"index": np.zeros(4, np.int32)},
+        {"wrong_confidence": np.zeros(9, np.float32)},
+        {"about": np.frombuffer(b'{"format": 1, "deviations": [], "classes": 3}', np.uint8)},
+        {"about": np.frombuffer(b"[" * 100_000, np.uint8)},
+        {
+            "about": np.frombuffer(
+                b'{"format": 1, "deviations": [{"target": "x", "sample": "y", "n": 1000000000000, "values": '
+                b"[0, 1]}]}",
+                np.uint8,
+            ),
+            "deviations/0": np.zeros(1, np.uint8),
+        },
+    ],
+)
+def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None:
+    with np.load(io.BytesIO(PerImage({}, answers(3, 1)).to_bytes())) as file:
+        arrays = {name: file[name] for name in file.files}
+    content = io.BytesIO()
+    np.savez(content, **{**arrays, **changed})
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content.getvalue(), "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
 
 
 def test_a_file_of_another_run() -> None:

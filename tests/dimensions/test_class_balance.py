@@ -35,7 +35,7 @@ def test_value_and_parts_by_hand():
 
 
 def test_scarce_classes_are_called_by_their_readable_names():
-    known = replace(facts(3).suite, class_names=("tench", "goldfish", "crane"))
+    known = replace(facts(3).suite, class_names=("tench", "goldfish, Carassius auratus", "crane"))
     with pytest.raises(UnmeasurableError) as caught:
         BALANCE.measure(
             {CLEAN: clean([0, 0, 1], np.ones(3, bool), np.ones(3))}, replace(facts(3), suite=known)

@@ -145,6 +145,13 @@ def test_class_balance_needs_two_images_of_every_class(told, root: Path) -> None
     assert told({"accuracy": ["g.yaml:3"]}) == []
 
 
+def test_names_of_classes_end_at_their_first_comma(told, root: Path) -> None:
+    titles = "{apple: 'apple, pomme', brick: 'brick, red', cloud: 'brick, blue'}"
+    edit(root, f"[{', '.join(CLASSES)}]", titles)
+    (finding,) = told({"class_balance": ["g.yaml:6"]}, limit=3)
+    assert "evidence: apple has 1, brick, red has 1, brick, blue has 1; demanded by g.yaml:6" in finding
+
+
 def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
     assert told({"accuracy": ["g.yaml:3"]}, limit=3) == []
     assert told(limit=3) == [

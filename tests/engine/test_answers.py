@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from tiny import write_models, write_suite
 
+from quba_check.engine.answers import Answers
 from quba_check.engine.shards import Tempo
 from quba_check.errors import InvariantError, ModelError, UserError
 from quba_check.evaluation import Evaluation
@@ -87,6 +88,16 @@ def test_no_image_gets_no_answer(quba: Evaluation) -> None:
     found = quba.answers([])
     assert (found.top1.shape, found.confidence.shape, found.probabilities.shape) == ((0,), (0,), (0, 3))
     assert len(quba.answers(torch.zeros(0, 3, 8, 8))) == 0
+
+
+def test_short_text() -> None:
+    confidence = np.array([0.98, 0.5, 0.333333], np.float32)
+    found = Answers(np.array([0, 2, 1]), confidence, np.zeros((3, 3), np.float32))
+    assert repr(found) == "Answers(n=3, top1 0 (0.980), 2 (0.500), 1 (0.333))"
+    many = Answers(np.zeros(50_000, np.int64), np.ones(50_000, np.float32), np.zeros((50_000, 3), np.float32))
+    assert repr(many) == f"Answers(n=50000, top1 {', '.join(['0 (1.000)'] * 5)} and 49995 more)"
+    none = Answers(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 3), np.float32))
+    assert repr(none) == "Answers(n=0, top1 none)"
 
 
 def test_it_costs_a_forward_pass_for_each_image(evaluate, models: ModuleType) -> None:

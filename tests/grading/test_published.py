@@ -1,5 +1,6 @@
 """The published models and the two populations made of them."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -26,6 +27,18 @@ def test_326_models_with_unique_names_and_all_nine_values():
     assert len(models) == len({model.id for model in models}) == 326
     assert all(tuple(model.values) == PUBLISHED_DIMENSIONS for model in models)
     assert sum(model.timm is not None for model in models) == 120
+
+
+def test_pretraining():
+    models = published_models()
+    assert Counter(model.pretraining for model in models) == {
+        "imagenet-1k": 236,
+        "imagenet-21k": 35,
+        "large": 55,
+    }
+    # Names in the table and in timm tell those of ImageNet-21k (22k is another count of the same images).
+    by_name = {model.id for model in models if re.search("21k|in22k", f"{model.id} {model.timm}")}
+    assert by_name == {model.id for model in models if model.pretraining == "imagenet-21k"}
 
 
 def test_suspicions():

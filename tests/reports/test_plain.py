@@ -5,7 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.reports.plain import plain_text
+from quba_check.reports.plain import fit_encoding, plain_text
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -19,6 +19,19 @@ def test_as_wide_as_it_is(monkeypatch, columns):
     assert plain_text(Group(Text(title), table)) == (
         f"{title.rstrip()}\na{' ' * 501}b\n{'x' * 500}  :smile: [bold]1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", "a → b … ± ─ α é 🐝"),
+        ("ascii", "a -> b ... +- - alpha \\xe9 \\U0001f41d"),
+        ("latin-1", "a -> b ... ± - alpha é \\U0001f41d"),
+        (None, "a → b … ± ─ α é 🐝"),
+    ],
+)
+def test_text_that_an_encoding_lacks(encoding, expected):
+    assert fit_encoding("a → b … ± ─ α é 🐝", encoding) == expected
 
 
 def test_nothing():

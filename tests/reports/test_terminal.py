@@ -241,6 +241,41 @@ def test_intervals_have_a_column_when_there_are_any():
     ]
 
 
+def wide(number, low, high, unit="ratio", **more):
+    return value(number, unit, interval=[low, high], **more)
+
+
+def test_long_demands_are_wrapped_between_words():
+    measurements = {
+        "adversarial_robustness": wide(0.0123, 0.0101, 0.0212, parts={"pgd": value(0.0011)}),
+        "parameters": value(5.0, "millions", better="low"),
+    }
+    verdicts = [
+        demand("adversarial_robustness", 0.021234567, bound="max_drop"),
+        demand("parameters", 0.07, bound="max_relative_drop"),
+    ]
+    assert render(record(measurements, verdicts), width=80, colour=False).splitlines()[1:6] == [
+        "dimension                value interval       demand          verdict worst part",
+        "─" * 80,
+        "adversarial_robustness  0.0123 0.0101..0.0212 drop <=         PASS    pgd 0.0011",
+        "                                              0.021234567",
+        "parameters             5.000 M                drop <= 7%      PASS",
+    ]
+
+
+def test_worst_parts_are_left_out_where_their_names_would_be_cut():
+    measurements = {
+        "adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.0123)})
+    }
+    verdicts = [demand("adversarial_robustness", 0.0812345678901234, "uncertain", bound="max")]
+    assert render(record(measurements, verdicts), width=72, colour=False).splitlines()[1:5] == [
+        "dimension                value interval       demand             verdict",
+        "─" * 74,  # the numbers alone are wider than 72 columns
+        "adversarial_robustness 0.08120 0.0791..0.0855 <=                 UNCERTAIN",
+        "                                              0.0812345678901234",
+    ]
+
+
 def test_unmeasurable_without_a_demand_gives_its_reason():
     shown = render(record({"object_focus": {"unmeasurable": "no set 'mixed_same'"}}), width=80, colour=False)
     assert "\nobject_focus  unmeasurable  -       -\n" in shown

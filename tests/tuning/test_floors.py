@@ -122,8 +122,10 @@ def test_capitals_are_no_other_model():
     with pytest.raises(OptionError) as caught:
         published_floors("resnet50")
     assert str(caught.value) == (
-        "--like: there is no published model 'resnet50'. Did you mean 'ResNet50'? "
-        "Allowed: one of 326 names, such as AlexNet, GoogLeNet, VGG11 and 323 more."
+        "--like: there is no published model 'resnet50'. Did you mean 'ResNet50', 'ResNet50d', "
+        "'ResNet50-A3', 'ResNet50-A2', 'ResNet50-A1'? "
+        "Allowed: one of 326 names in the published table or in timm, which 'quba-check tune --like list' "
+        "prints."
     )
 
 
@@ -131,6 +133,26 @@ def test_no_such_model():
     with pytest.raises(OptionError) as caught:
         published_floors("ResNet5")
     assert str(caught.value) == (
-        "--like: there is no published model 'ResNet5'. Did you mean 'ResNet50'? "
-        "Allowed: one of 326 names, such as AlexNet, GoogLeNet, VGG11 and 323 more."
+        "--like: there is no published model 'ResNet5'. Did you mean 'ResNet50', 'ResNet50d', 'ResNet152', "
+        "'ResNet34', 'ResNet18'? "
+        "Allowed: one of 326 names in the published table or in timm, which 'quba-check tune --like list' "
+        "prints."
     )
+
+
+def test_nothing_like_it():
+    with pytest.raises(OptionError) as caught:
+        published_floors("zzzz")
+    assert str(caught.value) == (
+        "--like: there is no published model 'zzzz'. Allowed: one of 326 names in the published table or in "
+        "timm, which 'quba-check tune --like list' prints."
+    )
+
+
+@pytest.mark.parametrize("name", ["inception_v4.tf_in1k", "timm:inception_v4.tf_in1k"])
+def test_like_a_published_model_by_its_name_in_timm(name):
+    floors = published_floors(name)
+    assert {dimension: floor.limit for dimension, floor in floors.items()} == {
+        dimension: floor.limit for dimension, floor in published_floors("InceptionV4").items()
+    }
+    assert floors["accuracy"].reason == "inception_v4.tf_in1k as published"

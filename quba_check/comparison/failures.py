@@ -1,0 +1,83 @@
+"""Clean images on which one model is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.csv_text import csv_text
+
+HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A clean image whose answer is wrong.
+
+    Attributes:
+        index: its position in the set; None if the run did not store it.
+        path: its file, relative to the suite's folder.
+        label: its class.
+        predicted: the class that the model chose.
+        confidence: probability of that class; None if the run did not store it.
+        loss: cross-entropy, -log of the probability of the true class; likewise.
+    """
+
+    index: int | None
+    path: str
+    label: str
+    predicted: str
+    confidence: float | None
+    loss: float | None
+
+
+def failures(run: StoredRun) -> list[Failure]:
+    """Return the wrong images of a run, the highest loss first, else in the order of the set.
+
+    Raises:
+        UserError: the answers of the run are not stored.
+    """
+    answers = run.clean_answers()
+    rows = answers.wrong.tolist()
+    index = answers.index
+    if index is None and run.record.limit is None:
+        positions: Sequence[int | None] = rows
+    else:
+        positions = [None] * len(rows) if index is None else index[rows].tolist()
+    unknown = [None] * len(rows)
+    confidence = unknown if answers.confidence is None else answers.confidence.tolist()
+    loss = unknown if answers.loss is None else answers.loss.tolist()
+    wrong = [
+        Failure(
+            position,
+            answers.names[row],
+            answers.classes[answers.label[row]],
+            answers.classes[answers.top1[row]],
+            *probabilities,
+        )
+        for row, position, *probabilities in zip(rows, positions, confidence, loss, strict=True)
+    ]
+    return sorted(wrong, key=lambda failure: -(failure.loss or 0.0))
+
+
+def failures_csv(wrong: Sequence[Failure]) -> str:
+    """Return wrong images as CSV with a line of headings; six digits of probabilities and losses."""
+    return csv_text(
+        HEADINGS,
+        (
+            (
+                image.index,
+                image.path,
+                image.label,
+                image.predicted,
+                _six_digits(image.confidence),
+                _six_digits(image.loss),
+            )
+            for image in wrong
+        ),
+    )
+
+
+def _six_digits(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.6g}")
