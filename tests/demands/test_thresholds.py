@@ -186,6 +186,39 @@ def test_extending_a_shipped_profile(read):
     assert places["calibration_error"] == "quba_check/thresholds/default.yaml"
 
 
+@pytest.mark.parametrize("name", ["default.yaml", "quba_check/thresholds/default.yaml", "default"])
+def test_a_file_named_as_a_shipped_profile_extends_that(tmp_path, name):
+    path = tmp_path / "thresholds" / "default.yaml"
+    path.parent.mkdir()
+    path.write_text(f"schema: 1\nextends: {name}\ndimensions: {{accuracy: {{min: 0.9}}}}\n")
+    thresholds = read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+    places = {demand.name: demand.place for demand in thresholds.demands}
+    assert places["accuracy[min]"] == "thresholds/default.yaml:3"
+    assert places["shape_bias[min]"].startswith("quba_check/thresholds/default.yaml:")
+
+
+@pytest.mark.parametrize("name", ["./default.yaml", "../thresholds/default.yaml"])
+def test_a_path_to_the_file_itself_is_a_cycle(tmp_path, name):
+    path = tmp_path / "thresholds" / "default.yaml"
+    path.parent.mkdir()
+    path.write_text(f"schema: 1\nextends: {name}\n")
+    with pytest.raises(ThresholdError) as caught:
+        read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+    assert str(caught.value) == (
+        "thresholds/default.yaml:2: the file extends itself. For a shipped profile of that name write "
+        "'extends: quba_check/thresholds/default.yaml'."
+    )
+
+
+def test_a_cycle_through_a_file_named_as_a_shipped_profile(read):
+    with pytest.raises(ThresholdError) as caught:
+        read("schema: 1\nextends: default.yaml\n", default="schema: 1\nextends: gate.yaml\n")
+    assert str(caught.value) == (
+        "thresholds/default.yaml:2: the files extend each other: "
+        "thresholds/gate.yaml → thresholds/default.yaml → thresholds/gate.yaml."
+    )
+
+
 def test_a_population_file_is_beside_the_file_that_names_it(read, tmp_path):
     (tmp_path / "thresholds").mkdir()
     (tmp_path / "thresholds" / "fleet.json").write_text("{}")
