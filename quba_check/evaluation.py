@@ -177,8 +177,23 @@ class Evaluation:
         weights: Mapping[str, float] | None = None,
         population: str | Path | Population = "published",
         allow_missing: Sequence[str] = (),
+        allow_other_suite: bool = False,
+        allow_masked: bool = False,
     ) -> Grade:
-        """Measure all nine dimensions; say their QUBA score and where it stands in a population."""
+        """Measure all nine dimensions; return their QUBA score and its place in a population.
+
+        Args:
+            weights: see `quba_score`.
+            population: see `quba_score`.
+            allow_missing: dimensions that the grade may do without.
+            allow_other_suite: give percentile and letter although the population was measured on another
+                suite.
+            allow_masked: let a masked value of adversarial_robustness count.
+
+        Returns:
+            The grade. `not_graded` says why there is no letter: a dimension without a value, a masked value,
+            or a population of another suite.
+        """
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
         measured = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
         return grade(
@@ -188,6 +203,9 @@ class Evaluation:
             protocol=self.protocol.name,
             allow_missing=allow_missing,
             suite=self.suite.name,
+            classes=self.facts.suite.class_count,
+            allow_other_suite=allow_other_suite,
+            allow_masked=allow_masked,
             measured=measured,
             generated_corruptions=self.facts.suite.generates_corruptions,
         )

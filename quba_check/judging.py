@@ -122,6 +122,7 @@ class Judge:
                 {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},
                 protocol=protocol,
                 suite=self._run.suite.name,
+                classes=self._run.suite.facts.class_count,
                 generated_corruptions=self._run.suite.facts.generates_corruptions,
             )
         found, baseline = outcomes[demand.dimension], self._run.baseline
@@ -135,6 +136,7 @@ class Judge:
             suite=evaluation.suite_row(evaluation.contents([found.dimension]), {}),
             limit=self._run.options.limit,
             seed=self._run.options.seed,
+            masked=found.masked,
         )
 
     def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:

@@ -24,7 +24,7 @@ from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.measurement import MASKED, Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN, FGSM, PGD
@@ -32,7 +32,7 @@ from quba_check.protocol.view import CLEAN, FGSM, PGD
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
 STANDARD_ERRORS = 2
-"""How far PGD, the stronger attack, may be weaker than FGSM by chance."""
+"""Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
 
 def _held(predictions: Tables) -> NDArray[np.bool_]:
@@ -97,19 +97,31 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "worst_case": Ratio(_held(predictions), clean.right, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    notes = (*_masking(fgsm, pgd), *_overshoot(fgsm, pgd))
-    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes)
+    masked = tuple(_masking(clean, fgsm, pgd))
+    notes = (*(f"{MASKED}{sign}" for sign in masked), *_overshoot(fgsm, pgd))
+    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
 
 
-def _masking(fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
+def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
     """Signs that the gradient misleads the attacks, so that the model looks more robust than it is."""
     flat = _zero_gradient(fgsm)
     if flat > ZERO_GRADIENTS:
-        yield f"masked: {flat:.1%} of images have no input gradient".replace("%", " %")
-    gain = paired_difference(pgd.right, fgsm.right)
-    if gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error:
+        yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
+    if _is_above(pgd.right, fgsm.right):
         weak, strong = told_apart(pgd.accuracy, fgsm.accuracy, "fraction")
-        yield f"masked: PGD is weaker than FGSM (acc {weak} > {strong})"
+        yield f"PGD is weaker than FGSM (acc {weak} > {strong})"
+    for name, attacked in (("FGSM", fgsm), ("PGD", pgd)):
+        if _is_above(attacked.right, clean.right):
+            helped, before = told_apart(attacked.accuracy, clean.accuracy, "fraction")
+            yield f"{name} helps the model (acc {helped} > {before} clean)"
+        elif _is_above(attacked.true_probability, clean.true_probability):
+            yield f"{name} makes the model surer of the right class"
+
+
+def _is_above(first: NDArray[np.generic], second: NDArray[np.generic]) -> bool:
+    """Return whether a mean over the same images is higher by more than chance."""
+    gain = paired_difference(first, second)
+    return gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error
 
 
 def _zero_gradient(fgsm: Predictions) -> float:

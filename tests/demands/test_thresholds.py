@@ -277,7 +277,8 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\nquba: {min_letter: C}\n",
             (
                 "2: quba: unknown key 'min_letter'. "
-                "Allowed: min_score, min_grade, tier, weights, population, allow_missing."
+                "Allowed: min_score, min_grade, tier, weights, population, allow_missing, "
+                "allow_other_suite."
             ),
         ),
         (

@@ -59,6 +59,7 @@ def test_row_of_a_measurement():
         },
         "notes": ("a remark",),
         "stopped": None,
+        "masked": (),
     }
 
 

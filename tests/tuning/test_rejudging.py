@@ -76,7 +76,8 @@ def test_a_grade_of_generated_corruptions_says_so():
     sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
     run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    (verdict,) = judged(f"quba: {{min_score: 9, allow_missing: [{missing}]}}", run).verdicts
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    (verdict,) = judged(f"quba: {{min_score: 9, {settings}}}", run).verdicts
     assert (
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
         in verdict.explain()
@@ -136,7 +137,8 @@ def test_a_baseline_of_another_protocol():
 def test_a_score_is_as_sure_as_the_answers_that_are_there():
     """By the value it passes; with the answers image by image its interval holds the bound."""
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    text = f"uncertain: fail\nquba: {{min_score: MIN, allow_missing: [{missing}]}}"
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    text = f"uncertain: fail\nquba: {{min_score: MIN, {settings}}}"
     (free,) = judged(text.replace("MIN", "-9")).verdicts
     noise = np.random.default_rng(0).standard_normal(1000)
     images = PerImage(
