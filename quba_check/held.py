@@ -10,7 +10,7 @@ from quba_check.comparison.change import Side
 from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.errors import UserError
-from quba_check.grading import grade
+from quba_check.grading import grade, unreachable_grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import Grade
@@ -42,7 +42,7 @@ def dropped(
         seed: the run's.
         masked: signs that the value now is masked.
     """
-    found = unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+    outcome = unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
         baseline,
         demand.dimension,
         demand.part,
@@ -51,7 +51,28 @@ def dropped(
         better=demand.better,
         relative=demand.bound == "max_relative_drop",
     )
-    return replace(found, masked=masked) if isinstance(found, Drop) else found
+    return replace(outcome, masked=masked) if isinstance(outcome, Drop) else outcome
+
+
+def unreachable(
+    thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
+) -> Grade | None:
+    """Return why no values get a letter by a threshold file, as a grade without one; None if some may.
+
+    Args:
+        thresholds: the file.
+        obstacles: why dimensions cannot have a value on the suite, by name.
+        suite: the suite's name.
+        classes: the number of its classes.
+    """
+    return unreachable_grade(
+        obstacles,
+        population=thresholds.quba.population,
+        allow_missing=thresholds.quba.allow_missing,
+        suite=suite,
+        classes=classes,
+        allow_other_suite=thresholds.quba.allow_other_suite,
+    )
 
 
 def graded(

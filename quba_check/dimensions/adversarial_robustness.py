@@ -114,7 +114,7 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
         if _is_above(attacked.right, clean.right):
             helped, before = told_apart(attacked.accuracy, clean.accuracy, "fraction")
             yield f"{name} helps the model (acc {helped} > {before} clean)"
-        elif _is_above(attacked.true_probability, clean.true_probability):
+        elif _is_above(np.nan_to_num(attacked.true_probability), np.nan_to_num(clean.true_probability)):
             yield f"{name} makes the model surer of the right class"
 
 

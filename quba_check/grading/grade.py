@@ -172,6 +172,36 @@ def grade(
     )
 
 
+def unreachable_grade(
+    obstacles: Mapping[str, str],
+    *,
+    population: str | Path | Population = "published",
+    allow_missing: Collection[str] = (),
+    suite: str | None = None,
+    classes: int | None = None,
+    allow_other_suite: bool = False,
+) -> Grade | None:
+    """Return the grade without letter that any values would get; None if a letter is possible.
+
+    Args:
+        obstacles: why dimensions cannot have a value, by name.
+        population: see `grade`.
+        allow_missing: see `grade`.
+        suite: see `grade`.
+        classes: see `grade`.
+        allow_other_suite: see `grade`.
+    """
+    reference = _population(population)
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in obstacles)
+    if not set(missing) <= set(allow_missing):
+        return ungraded(reference, missing=missing, notes=[f"{name}: {obstacles[name]}" for name in missing])
+    other_suite = suite_difference(reference, suite, classes)
+    if not other_suite or allow_other_suite:
+        return None
+    without_letter = ungraded(reference, not_graded=f"{other_suite}. {ALLOWED_SUITES}")
+    return replace(without_letter, other_suite=other_suite)
+
+
 def ungraded(
     reference: Population, *, missing: Sequence[str] = (), not_graded: str = "", notes: Sequence[str] = ()
 ) -> Grade:

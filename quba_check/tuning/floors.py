@@ -66,8 +66,8 @@ def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
 def masked(records: Mapping[str, Record]) -> tuple[str, ...]:
     """Return the dimensions that are masked in one of the runs at least."""
     rows = [row for run in records.values() for row in run.measurements.items()]
-    found = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
-    return tuple(name for name in registry.names if name in found)
+    names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
+    return tuple(name for name in registry.names if name in names)
 
 
 def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:

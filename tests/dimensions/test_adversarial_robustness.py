@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,35 @@ def test_the_difference_of_the_attacks_is_paired():
 def test_close_accuracies_are_written_apart():
     measured = ADVERSARIAL.measure(tables([True] * 40000, first(16000, 40000), first(16012, 40000)), FACTS)
     assert measured.notes == ("masked: PGD is weaker than FGSM (acc 0.4003 > 0.4000)",)
+
+
+def test_signs_of_masking_are_data():
+    measured = ADVERSARIAL.measure(tables(first(50, 100), first(70, 100), first(80, 100)), FACTS)
+    assert measured.masked == (
+        "PGD is weaker than FGSM (acc 0.800 > 0.700)",
+        "FGSM helps the model (acc 0.700 > 0.500 clean)",
+        "PGD helps the model (acc 0.800 > 0.500 clean)",
+    )
+    assert measured.notes == tuple(f"masked: {sign}" for sign in measured.masked)
+
+
+@pytest.mark.parametrize(("helped", "is_masked"), [(0, False), (4, False), (5, True)])
+def test_an_attack_may_help_by_chance(helped, is_masked):
+    """Of 100 images, so many are right under FGSM alone: 5 > 2 sqrt(5) in standard errors, 4 is not."""
+    clean = first(50, 100)
+    attacked = first(50 + helped, 100)
+    measured = ADVERSARIAL.measure(tables(clean, attacked, first(10, 100)), FACTS)
+    assert bool(measured.masked) == is_masked
+
+
+def test_a_model_that_is_always_right_and_surer_under_attack_is_masked():
+    """Reversed gradients: accuracy cannot rise above 1, but the probability of the right class does."""
+    views = tables([True] * 20, [True] * 20, [True] * 20)
+    surer = np.linspace(0.6, 0.7, 20, dtype=np.float32)
+    views[FGSM] = replace(views[FGSM], true_probability=surer)
+    assert ADVERSARIAL.measure(views, FACTS).masked == ("FGSM makes the model surer of the right class",)
+    views[FGSM] = replace(views[FGSM], true_probability=1 - surer)
+    assert ADVERSARIAL.measure(views, FACTS).masked == ()
 
 
 def test_one_image_masks_nothing():
