@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, Judge, examined
+from acceptance.runs import CLEAN_IMAGES, HERE, Judge, Measured, examined
 from acceptance.test_doctor import told
 from tiny import CLASSES
+
+from quba_check.evaluation import Evaluation
+from quba_check.grading import quba_score
 
 GRADE = "schema: 1\nquba: {min_grade: F, allow_other_suite: true}\n"
 FEW = (
@@ -188,3 +191,19 @@ def test_an_optional_drop_without_a_baseline_is_skipped(judge_cold: Judge) -> No
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1, optional: true}}\n")
     assert told(result) == ""
     assert judge_cold.outcomes() == {"parameters[max_drop]": "skipped"}
+
+
+def test_the_same_in_python(
+    measured: Measured, tiny_data: Path, own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    evaluation = Evaluation("nets:net", tiny_data, store=measured.store)
+    graded = evaluation.grade()
+    assert (graded.letter, graded.percentile, graded.not_graded) == (None, None, NO_POPULATION)
+    assert graded.score == quba_score(measured.values)
+    allowed = evaluation.grade(allow_other_suite=True)
+    assert (allowed.score, allowed.letter is None) == (graded.score, False)
+    shutil.rmtree(own / "cc")
+    evaluation = Evaluation("nets:net", own, store=tmp_path / "empty")
+    assert evaluation.grade().missing == ("shape_bias",)
+    assert not (tmp_path / "empty" / "predictions").exists()

@@ -166,6 +166,22 @@ def test_removing_all_of_a_dimension_removes_it(read):
     assert names[0] == "calibration_error[max]"
 
 
+def test_masking_is_allowed_by_the_dimension_for_its_parts(read):
+    thresholds = read("""\
+schema: 1
+dimensions:
+  adversarial_robustness:
+    min: 0.1
+    allow_masked: true
+    parts: {fgsm: {min: 0.1}, pgd: {min: 0.1, allow_masked: false}}
+  accuracy: {min: 0.5}
+quba: {min_score: 0, allow_other_suite: true}
+""")
+    assert [demand.allow_masked for demand in thresholds.demands] == [True, True, False, False, False]
+    assert (thresholds.quba.allow_masked, thresholds.quba.allow_other_suite) == (True, True)
+    assert not read("schema: 1\nquba: {min_score: 0}\n").quba.allow_other_suite
+
+
 def test_extends_over_several_files(read):
     thresholds = read(
         "schema: 1\nextends: middle.yaml\n",

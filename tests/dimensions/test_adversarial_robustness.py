@@ -132,9 +132,9 @@ def test_signs_of_masking_are_data():
     assert measured.notes == tuple(f"masked: {sign}" for sign in measured.masked)
 
 
-@pytest.mark.parametrize(("helped", "is_masked"), [(0, False), (4, False), (5, True)])
+@pytest.mark.parametrize(("helped", "is_masked"), [(0, False), (3, False), (4, True)])
 def test_an_attack_may_help_by_chance(helped, is_masked):
-    """Of 100 images, so many are right under FGSM alone: 5 > 2 sqrt(5) in standard errors, 4 is not."""
+    """Of 100 images, so many are right under FGSM alone: 3 are 1.8 standard errors, 4 are 2.03."""
     clean = first(50, 100)
     attacked = first(50 + helped, 100)
     measured = ADVERSARIAL.measure(tables(clean, attacked, first(10, 100)), FACTS)
