@@ -206,4 +206,4 @@ def test_the_same_in_python(
     shutil.rmtree(own / "cc")
     evaluation = Evaluation("nets:net", own, store=tmp_path / "empty")
     assert evaluation.grade().missing == ("shape_bias",)
-    assert not (tmp_path / "empty" / "predictions").exists()
+    assert not list((tmp_path / "empty").rglob("*.safetensors"))
