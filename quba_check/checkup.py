@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Places and demands that a finding names."""
+OTHER_POPULATION = (
+    "give `population:` models measured on this suite, or say `allow_other_suite: true`, or drop the demand"
+)
+COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or drop the demand"
 
 
 def examinations(
@@ -91,27 +95,15 @@ def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Seq
 
 
 def _grades(run: Run, model: str, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
-    """Report demands on grades that cannot be reached on this suite, those of one file together."""
-    files: dict[str, list[tuple[Thresholds, Demand]]] = {}
+    """Report demands on grades that cannot be reached on this suite, those of one reason together."""
+    by_reason: dict[tuple[str, str], list[Demand]] = {}
     for thresholds, demand in demands:
-        if demand.dimension == QUBA:
-            files.setdefault(thresholds.shown, []).append((thresholds, demand))
-    for asked in files.values():
-        thresholds, _ = asked[0]
-        grade = run.unreachable_grade(model, thresholds)
+        grade = run.unreachable_grade(model, thresholds) if demand.dimension == QUBA else None
         if grade is not None:
-            reason = grade.not_graded.partition(". ")[0] or "; ".join(grade.notes)
-            fix = (
-                "give `population:` models measured on this suite, or say `allow_other_suite: true`"
-                if grade.other_suite
-                else "complete the sets, or name the dimensions under `allow_missing`"
-            )
-            yield _finding(
-                "no grade can be reached",
-                reason,
-                [demand for _, demand in asked],
-                f"{fix}, or drop the demand",
-            )
+            fix = OTHER_POPULATION if grade.other_suite else COMPLETE
+            by_reason.setdefault((grade.other_suite or "; ".join(grade.notes), fix), []).append(demand)
+    for (reason, fix), asked in by_reason.items():
+        yield _finding("no grade can be reached", reason, asked, fix)
 
 
 def _drops(run: Run, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
