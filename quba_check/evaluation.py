@@ -14,7 +14,7 @@ from quba_check.engine.engine import Engine, Progress
 from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
 from quba_check.environment import environment
-from quba_check.errors import OptionError, SuiteError, UnmeasurableError, did_you_mean, listed
+from quba_check.errors import OptionError, QubaError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.preparation_file import read_preparation
@@ -199,11 +199,11 @@ class Evaluation:
     def obstacles(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
         """Return the obstacles of some dimensions by name, without those that have none.
 
-        A set that is not laid out as it should be is left for the measurement to report.
+        An error, such as a set that is not laid out as it should be, is left for the measurement to report.
         """
         known: dict[str, Unmeasurable] = {}
         for name in names:
-            with contextlib.suppress(SuiteError):
+            with contextlib.suppress(QubaError):
                 if (reason := self.obstacle(name)) is not None:
                     known[name] = reason
         return known
