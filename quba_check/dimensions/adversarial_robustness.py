@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,6 +32,8 @@ from quba_check.protocol.view import CLEAN, FGSM, PGD
 
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
+SURER = 0.25
+"""Share of images, right when clean, of which an attack may make the model surer."""
 STANDARD_ERRORS = 2
 """Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
@@ -114,14 +117,31 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
         if _is_above(attacked.right, clean.right):
             helped, before = told_apart(attacked.accuracy, clean.accuracy, "fraction")
             yield f"{name} helps the model (acc {helped} > {before} clean)"
-        elif _is_above(np.nan_to_num(attacked.true_probability), np.nan_to_num(clean.true_probability)):
-            yield f"{name} makes the model surer of the right class"
+        elif surer := _surer(clean, attacked):
+            yield f"{name} makes the model surer of {surer:.0%} of the images it gets right".replace(
+                "%", " %"
+            )
 
 
-def _is_above(first: NDArray[np.generic], second: NDArray[np.generic]) -> bool:
-    """Return whether a mean over the same images is higher by more than chance."""
+def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Return whether a share of the same images is higher by more than chance."""
     gain = paired_difference(first, second)
     return gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error
+
+
+def _surer(clean: Predictions, attacked: Predictions) -> float:
+    """Share of the images right when clean of which an attack makes the model surer; 0 if that may be chance.
+
+    A step against a gradient that means something lowers nearly all of these probabilities, one in a random
+    direction half of them, whatever the accuracy.
+    """
+    right = clean.right
+    surer = (attacked.true_probability > clean.true_probability)[right]
+    if not len(surer):
+        return 0.0
+    share = float(surer.mean())
+    error = math.sqrt(SURER * (1 - SURER) / len(surer))
+    return share if share > SURER + STANDARD_ERRORS * error else 0.0
 
 
 def _zero_gradient(fgsm: Predictions) -> float:

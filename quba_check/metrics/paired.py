@@ -17,16 +17,16 @@ class PairedDifference:
     standard_error: float
 
 
-def paired_difference(first: NDArray[np.generic], second: NDArray[np.generic]) -> PairedDifference:
-    """Mean difference of two numbers or outcomes, pair by pair.
+def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedDifference:
+    """How much more often the first is true than the second, pair by pair.
 
     Args:
-        first: (N,) outcomes or numbers.
-        second: (N,) those of the same images in the same order.
+        first: (N,) outcomes.
+        second: (N,) outcomes on the same images in the same order.
 
     Returns:
-        Mean difference, of outcomes that of their shares, with the standard error of a mean of N paired
-        differences (standard deviation with ddof 1, over √N).
+        Mean difference of the shares, in [-1, 1], with the standard error of a mean of N paired differences
+        (standard deviation with ddof 1, over √N).
 
     >>> paired_difference(np.array([True, True, True, False]), np.array([True, True, False, False]))
     PairedDifference(mean=0.25, standard_error=0.25)

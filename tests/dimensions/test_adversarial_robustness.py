@@ -141,13 +141,28 @@ def test_an_attack_may_help_by_chance(helped, is_masked):
     assert bool(measured.masked) == is_masked
 
 
-def test_a_model_that_is_always_right_and_surer_under_attack_is_masked():
-    """Reversed gradients: accuracy cannot rise above 1, but the probability of the right class does."""
-    views = tables([True] * 20, [True] * 20, [True] * 20)
-    surer = np.linspace(0.6, 0.7, 20, dtype=np.float32)
-    views[FGSM] = replace(views[FGSM], true_probability=surer)
-    assert ADVERSARIAL.measure(views, FACTS).masked == ("FGSM makes the model surer of the right class",)
-    views[FGSM] = replace(views[FGSM], true_probability=1 - surer)
+@pytest.mark.parametrize(
+    ("surer", "signs"),
+    [
+        (100, ("FGSM makes the model surer of 100 % of the images it gets right",)),  # reversed gradients
+        (50, ("FGSM makes the model surer of 50 % of the images it gets right",)),  # random ones
+        (34, ("FGSM makes the model surer of 34 % of the images it gets right",)),
+        (33, ()),  # 0.25 + 2 sqrt(0.25 · 0.75 / 100) = 0.337 may be chance
+        (0, ()),
+    ],
+)
+def test_an_attack_that_makes_the_model_surer_is_misled(surer, signs):
+    """The accuracy cannot tell where all images stay right."""
+    views = tables([True] * 100, [True] * 100, [True] * 100)
+    probability = np.where(np.arange(100) < surer, 0.6, 0.4).astype(np.float32)
+    views[FGSM] = replace(views[FGSM], true_probability=probability)
+    assert ADVERSARIAL.measure(views, FACTS).masked == signs
+
+
+def test_images_that_are_wrong_when_clean_say_nothing_of_gradients():
+    views = tables(first(10, 100), first(5, 100), first(5, 100))
+    probability = np.where(np.arange(100) < 10, 0.4, 0.6).astype(np.float32)
+    views[FGSM] = replace(views[FGSM], true_probability=probability)
     assert ADVERSARIAL.measure(views, FACTS).masked == ()
 
 
