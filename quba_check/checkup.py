@@ -6,13 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.demands.demand import QUBA, Demand, Thresholds
-from quba_check.errors import HeadError
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.settings import ProtocolName
+from quba_check.errors import HeadError, listed
 from quba_check.run import Run
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
+    from quba_check.doctor.finding import Finding
+
+SHOWN = 3
+"""Places and demands that a finding names."""
+OTHER_POPULATION = (
+    "give `population:` models measured on this suite, or say `allow_other_suite: true`, or drop the demand"
+)
+COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or drop the demand"
 
 
 def examinations(
@@ -33,34 +39,17 @@ def examinations(
     Raises:
         UserError: a model cannot be loaded, for another reason than its number of classes.
     """
-    protocols: dict[str, ProtocolName] = {}
-    needs: dict[str, dict[str, list[str]]] = {}
+    asked: dict[str, list[tuple[Thresholds, Demand]]] = {}
     for model, thresholds, demand in demands:
-        # Protocols differ in nothing that the doctor looks at but a crop: the first one will do.
-        protocols.setdefault(model, run.protocol_of(thresholds))
-        wanted = needs.setdefault(model, {})
-        for dimension in _needed(thresholds, demand):
-            places = wanted.setdefault(dimension, [])
-            if demand.place not in places:
-                places.append(demand.place)
-    for model, protocol in protocols.items():
-        yield model, _examination(run, model, protocol, needs[model], short=short, order=order)
-
-
-def _needed(thresholds: Thresholds, demand: Demand) -> tuple[str, ...]:
-    """The dimensions without which a demand cannot be met."""
-    if demand.optional:
-        return ()
-    if demand.dimension != QUBA:
-        return (demand.dimension,)
-    return tuple(name for name in PUBLISHED_DIMENSIONS if name not in thresholds.quba.allow_missing)
+        asked.setdefault(model, []).append((thresholds, demand))
+    for model, own in asked.items():
+        yield model, _examination(run, model, own, short=short, order=order)
 
 
 def _examination(
     run: Run,
     model: str,
-    protocol: ProtocolName,
-    needs: dict[str, list[str]],
+    demands: Sequence[tuple[Thresholds, Demand]],
     *,
     short: bool,
     order: Sequence[str] | None,
@@ -69,8 +58,10 @@ def _examination(
     from quba_check.doctor.response import wrong_head
     from quba_check.doctor.visit import visit
 
+    # Protocols differ in nothing that the doctor looks at but a crop: the first one will do.
+    first, _ = demands[0]
     try:
-        evaluation = run.evaluation(model, protocol)
+        evaluation = run.evaluation(model, run.protocol_of(first))
     except HeadError as error:
         suite = run.suite
         finding = wrong_head(error, run.models[model], suite.classes)
@@ -82,4 +73,57 @@ def _examination(
             checks=(finding.check,),
             findings=(finding,),
         )
-    return visit(evaluation, needs, short=short, order=order)
+    needs: dict[str, list[str]] = {}
+    for thresholds, demand in demands:
+        for dimension in _needed(run, model, thresholds, demand):
+            places = needs.setdefault(dimension, [])
+            if demand.place not in places:
+                places.append(demand.place)
+    examination = visit(evaluation, needs, short=short, order=order)
+    hopeless = (*_grades(run, model, demands), *_drops(run, demands))
+    return examination.model_copy(update={"findings": (*hopeless, *examination.findings)})
+
+
+def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Sequence[str]:
+    """The dimensions without which a demand cannot be met."""
+    if demand.optional:
+        return ()
+    measured = run.dimensions_of(model, thresholds, demand)
+    if demand.dimension != QUBA:
+        return measured
+    return [name for name in measured if name not in thresholds.quba.allow_missing]
+
+
+def _grades(run: Run, model: str, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
+    """Report demands on grades that cannot be reached on this suite, those of one reason together."""
+    by_reason: dict[tuple[str, str], list[Demand]] = {}
+    for thresholds, demand in demands:
+        grade = run.unreachable_grade(model, thresholds) if demand.dimension == QUBA else None
+        if grade is not None:
+            fix = OTHER_POPULATION if grade.other_suite else COMPLETE
+            by_reason.setdefault((grade.other_suite or "; ".join(grade.notes), fix), []).append(demand)
+    for (reason, fix), asked in by_reason.items():
+        yield _finding("no grade can be reached", reason, asked, fix)
+
+
+def _drops(run: Run, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
+    """Report demands on drops in a run without a baseline."""
+    drops = [demand for _, demand in demands if demand.needs_baseline and not demand.optional]
+    if drops and run.baseline is None:
+        names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
+        fix = "name a record with --quba-baseline FILE.json, or let the demand be `optional: true`"
+        yield _finding(f"{names} cannot be measured", "there is no baseline", drops, fix)
+
+
+def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> Finding:
+    """Return a problem if one of the demands blocks, else a remark."""
+    from quba_check.doctor.finding import Finding
+
+    places = listed(dict.fromkeys(demand.place for demand in demands), SHOWN)
+    return Finding(
+        check="sets",
+        problem=f"{problem}: {reason}.",
+        evidence=f"demanded by {places}",
+        fix=fix,
+        severity="problem" if any(demand.tier == "block" for demand in demands) else "remark",
+    )

@@ -125,7 +125,10 @@ class EarlyStop:
                 largest = max(rule.fractions, key=lambda fraction: fraction.total)
                 row = StoppedRow(images=largest.seen, of=largest.total, passes=decision == "met", alpha=alpha)
                 some = {view: table.by_index for view, table in seen.items()}
-                return Stopped(dimension.measure(some, self._evaluation.facts), row, looked_at)
+                measurement = dimension.measure(some, self._evaluation.facts)
+                if measurement.masked and row.passes and not demand.allow_masked:
+                    return None  # a few images with signs of masking do not show how many there are
+                return Stopped(measurement, row, looked_at)
         return None
 
     def _streamed(self, demand: Demand) -> Streamed | None:

@@ -86,8 +86,9 @@ class UnmeasurableError(QubaError):
 
     Attributes:
         reason: why, in words that name what is missing.
-        missing_data: True where a set is absent (a demand may then be `optional`), False where the value
-            itself is undefined (for example clean accuracy 0).
+        missing_data: True if the reason is in the images: a set is absent, or does not allow a value such as
+            one image a class for class_balance (a demand may then be `optional`). False if the value itself
+            is undefined (for example clean accuracy 0).
     """
 
     def __init__(self, reason: str, *, missing_data: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,12 @@ from quba_check.engine.engine import Engine, Progress
 from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
 from quba_check.environment import environment
-from quba_check.errors import OptionError, UnmeasurableError, did_you_mean, listed
-from quba_check.grading import Population, grade
+from quba_check.errors import OptionError, QubaError, UnmeasurableError, did_you_mean, listed
+from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import load_classifier
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.protocol.facts import Facts, ModelFacts
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
@@ -30,6 +31,30 @@ from quba_check.suites.digests import ContentDigests
 from quba_check.suites.draw import Draw
 from quba_check.suites.places import DEMO_SUITE, suite_at
 from quba_check.suites.suite import Suite
+
+
+def obstacle(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
+    """Return why a dimension has no value on a suite, as far as that is known before any image is read.
+
+    Args:
+        dimension: the dimension.
+        suite: the suite; labels of its sets are listed if the dimension depends on them.
+        no_gradient: why the model gives no gradients; empty if it may.
+
+    Raises:
+        SuiteError: a set that is listed is not laid out as its reader expects.
+    """
+    views = dimension.views(suite.facts)
+    for view in views:
+        if (missing := suite.missing(view)) is not None:
+            return Unmeasurable(dimension.name, missing, missing_data=True)
+    if no_gradient and any(view.attack is not None for view in views):
+        return Unmeasurable(dimension.name, no_gradient)
+    try:
+        dimension.check_suite(suite.facts, suite.labels)
+    except UnmeasurableError as why:
+        return Unmeasurable(dimension.name, why.reason, why.missing_data)
+    return None
 
 
 class Evaluation:
@@ -128,15 +153,21 @@ class Evaluation:
             progress=progress,
         )
         self._outcomes: dict[str, Outcome] = {}
+        self._obstacles: dict[str, Unmeasurable | None] = {}
         self._planned: tuple[View, ...] = ()
 
     def __repr__(self) -> str:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Say which dimensions will be measured, so that what they share is done in one pass."""
-        views = (view for name in names for view in registry[name].views(self.facts.suite))
-        self._planned = tuple(dict.fromkeys(view for view in views if self._can_be_predicted(view)))
+        """Say which dimensions will be measured, so that what they share is done in one pass.
+
+        Those that are known to have no value here are skipped.
+        """
+        names = list(names)
+        hopeless = self.obstacles(names)
+        views = (view for name in names if name not in hopeless for view in self._views(name))
+        self._planned = tuple(dict.fromkeys(views))
 
     def check(self) -> None:
         """List the images and show the model the first ones: mistakes are found before the long work starts.
@@ -163,6 +194,28 @@ class Evaluation:
                 self._outcomes[name] = Unmeasurable(name, why.reason, why.missing_data)
         return self._outcomes[name]
 
+    def obstacle(self, name: str) -> Unmeasurable | None:
+        """Return why a dimension cannot have a value here, known before any image is read; see `obstacle`.
+
+        Raises:
+            UserError: unknown dimension, or a set is not laid out as it should be.
+        """
+        if name not in self._obstacles:
+            self._obstacles[name] = obstacle(registry[name], self.suite, self.classifier.no_gradient)
+        return self._obstacles[name]
+
+    def obstacles(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
+        """Return the obstacles of some dimensions by name, without those that have none.
+
+        An error, such as a set that is not laid out as it should be, is left for the measurement to report.
+        """
+        known: dict[str, Unmeasurable] = {}
+        for name in names:
+            with contextlib.suppress(QubaError):
+                if (reason := self.obstacle(name)) is not None:
+                    known[name] = reason
+        return known
+
     def is_measured(self, name: str) -> bool:
         """Whether the outcome of a dimension is known already."""
         return name in self._outcomes
@@ -185,8 +238,28 @@ class Evaluation:
         weights: Mapping[str, float] | None = None,
         population: str | Path | Population = "published",
         allow_missing: Sequence[str] = (),
+        allow_other_suite: bool = False,
+        allow_masked: bool = False,
     ) -> Grade:
-        """Measure all nine dimensions; say their QUBA score and where it stands in a population."""
+        """Measure all nine dimensions; return their QUBA score and its place in a population.
+
+        Nothing is measured if one of them cannot have a value on this suite and may not be missing.
+
+        Args:
+            weights: see `quba_score`.
+            population: see `quba_score`.
+            allow_missing: dimensions that the grade may do without.
+            allow_other_suite: give percentile and letter although the population was measured on another
+                suite.
+            allow_masked: let a masked value of adversarial_robustness count.
+
+        Returns:
+            The grade. `not_graded` says why there is no letter: a dimension without a value, a masked value,
+            or a population of another suite.
+        """
+        reasons = {name: known.reason for name, known in self.obstacles(PUBLISHED_DIMENSIONS).items()}
+        if hopeless := unreachable_grade(reasons, population=population, allow_missing=allow_missing):
+            return hopeless
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
         measured = {name: out for name, out in outcomes.items() if isinstance(out, Measurement)}
         return grade(
@@ -196,6 +269,9 @@ class Evaluation:
             protocol=self.protocol.name,
             allow_missing=allow_missing,
             suite=self.suite.name,
+            classes=self.facts.suite.class_count,
+            allow_other_suite=allow_other_suite,
+            allow_masked=allow_masked,
             measured=measured,
             generated_corruptions=self.facts.suite.generates_corruptions,
         )
@@ -296,10 +372,8 @@ class Evaluation:
         views = {view.images for name in names for view in registry[name].views(self.facts.suite)}
         return sorted((view for view in views if self.suite.missing(view) is None), key=str)
 
-    def _can_be_predicted(self, view: View) -> bool:
-        if view.attack is not None and self.classifier.no_gradient:
-            return False
-        return self.suite.missing(view) is None
+    def _views(self, name: str) -> tuple[View, ...]:
+        return registry[name].views(self.facts.suite)
 
     def _generated(self, set_name: str) -> str | None:
         """How the images of a set were made, if they were: `generated@224+jpeg85`."""
@@ -311,12 +385,9 @@ class Evaluation:
         return f"generated@{size}{encoding}"
 
     def _measured(self, name: str) -> Outcome:
-        dimension = registry[name]
-        views = dimension.views(self.facts.suite)
-        for view in views:
-            missing = self.suite.missing(view)
-            if missing is not None:
-                raise UnmeasurableError(missing, missing_data=True)
+        if (known := self.obstacle(name)) is not None:
+            return known
+        views = self._views(name)
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
-        return dimension.measure(predictions, self.facts)
+        return registry[name].measure(predictions, self.facts)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from quba_check.comparison.baseline import drop, unlike
 from quba_check.comparison.change import Side
 from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.errors import UserError
-from quba_check.grading import grade
+from quba_check.grading import grade, unreachable_grade
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import Grade
@@ -27,6 +28,7 @@ def dropped(
     suite: SuiteRow,
     limit: int | None,
     seed: int,
+    masked: tuple[str, ...] = (),
 ) -> Drop | Unmeasurable:
     """How much worse than a baseline's the value is that a demand on a drop is about.
 
@@ -38,8 +40,9 @@ def dropped(
         suite: of the run, with the contents of the images behind the value.
         limit: images of a set that the run looked at at most; None: all.
         seed: the run's.
+        masked: signs that the value now is masked.
     """
-    return unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+    outcome = unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
         baseline,
         demand.dimension,
         demand.part,
@@ -47,6 +50,28 @@ def dropped(
         unit=demand.unit,
         better=demand.better,
         relative=demand.bound == "max_relative_drop",
+    )
+    return replace(outcome, masked=masked) if isinstance(outcome, Drop) else outcome
+
+
+def unreachable(
+    thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
+) -> Grade | None:
+    """Return why no values get a letter by a threshold file, as a grade without one; None if some may.
+
+    Args:
+        thresholds: the file.
+        obstacles: why dimensions cannot have a value on the suite, by name.
+        suite: the suite's name.
+        classes: the number of its classes.
+    """
+    return unreachable_grade(
+        obstacles,
+        population=thresholds.quba.population,
+        allow_missing=thresholds.quba.allow_missing,
+        suite=suite,
+        classes=classes,
+        allow_other_suite=thresholds.quba.allow_other_suite,
     )
 
 
@@ -56,6 +81,7 @@ def graded(
     *,
     protocol: ProtocolName,
     suite: str,
+    classes: int,
     generated_corruptions: bool,
 ) -> Grade | Unmeasurable:
     """The grade of measurements by the settings of a threshold file; the reason where they cannot be graded.
@@ -65,6 +91,7 @@ def graded(
         measured: by name of the dimension.
         protocol: of the run.
         suite: the suite's name.
+        classes: the number of its classes.
         generated_corruptions: whether the suite makes its corruptions.
     """
     published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
@@ -76,6 +103,9 @@ def graded(
             protocol=protocol,
             allow_missing=thresholds.quba.allow_missing,
             suite=suite,
+            classes=classes,
+            allow_other_suite=thresholds.quba.allow_other_suite,
+            allow_masked=thresholds.quba.allow_masked,
             measured=published,
             generated_corruptions=generated_corruptions,
         )

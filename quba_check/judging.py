@@ -19,7 +19,7 @@ from quba_check.protocol.outcome_rows import row_of
 from quba_check.protocol.settings import ProtocolName
 from quba_check.protocol.verdict_rows import GradeRow
 from quba_check.row import Row
-from quba_check.run import QUBA, Run, dimensions_of
+from quba_check.run import QUBA, Run
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -51,7 +51,7 @@ class Judge:
         stopped = self._stopped(evaluation, model, thresholds, demand)
         some = None if stopped is None else stopped.row
         outcomes = (
-            self._outcomes(evaluation, model, demand)
+            self._outcomes(evaluation, model, thresholds, demand)
             if stopped is None
             else {stopped.measurement.dimension: stopped.measurement}
         )
@@ -61,7 +61,7 @@ class Judge:
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
         held = (
-            self._held(evaluation, demand, outcomes, thresholds, protocol)
+            self._held(evaluation, model, demand, outcomes, thresholds)
             if stopped is None
             else stopped.measurement
         )
@@ -101,25 +101,30 @@ class Judge:
                 self._told.add(key)
                 yield evaluation.per_image(outcome).to_bytes()
 
-    def _outcomes(self, evaluation: Evaluation, model: str, demand: Demand) -> dict[str, Outcome]:
+    def _outcomes(
+        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
+    ) -> dict[str, Outcome]:
         """What the dimensions are that a demand looks at."""
-        return {name: self._outcome(evaluation, model, name) for name in dimensions_of(demand)}
+        names = self._run.dimensions_of(model, thresholds, demand)
+        return {name: self._outcome(evaluation, model, name) for name in names}
 
     def _held(
         self,
         evaluation: Evaluation,
+        model: str,
         demand: Demand,
         outcomes: Mapping[str, Outcome],
         thresholds: Thresholds,
-        protocol: ProtocolName,
     ) -> Held:
         """What is held to the bound."""
+        protocol = evaluation.protocol.name
         if demand.dimension == QUBA:
-            return graded(
+            return self._run.unreachable_grade(model, thresholds) or graded(
                 thresholds,
                 {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},
                 protocol=protocol,
                 suite=self._run.suite.name,
+                classes=self._run.suite.facts.class_count,
                 generated_corruptions=self._run.suite.facts.generates_corruptions,
             )
         found, baseline = outcomes[demand.dimension], self._run.baseline
@@ -133,6 +138,7 @@ class Judge:
             suite=evaluation.suite_row(evaluation.contents([found.dimension]), {}),
             limit=self._run.options.limit,
             seed=self._run.options.seed,
+            masked=found.masked,
         )
 
     def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
@@ -141,8 +147,8 @@ class Judge:
         for other in self._run.blocking(model, thresholds):
             if other != demand:
                 evaluation = self._run.evaluation(model, protocol)
-                outcomes = self._outcomes(evaluation, model, other)
-                found = doubt(other, self._held(evaluation, other, outcomes, thresholds, protocol))
+                outcomes = self._outcomes(evaluation, model, thresholds, other)
+                found = doubt(other, self._held(evaluation, model, other, outcomes, thresholds))
                 if found is not None:
                     yield found
 

@@ -172,6 +172,7 @@ class Ledger:
                 measured_of(measured),
                 protocol=protocol,
                 suite=suite.name,
+                classes=suite.class_count,
                 generated_corruptions=suite.generates_corruptions,
             )
             if isinstance(found, Grade):  # why not is said by the verdict of the file's quba demand

@@ -18,11 +18,13 @@ from quba_check.dimensions import registry
 from quba_check.early_stop import check_goes_together
 from quba_check.errors import InvariantError, OptionError, listed
 from quba_check.grading import population
+from quba_check.held import unreachable
 from quba_check.models.names import names_of
 from quba_check.models.preparation_file import read_preparation
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.options import Options
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.grade import Grade
 from quba_check.protocol.settings import ProtocolName
 from quba_check.reports.files import read_record
 
@@ -72,9 +74,9 @@ class Run:
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
-        self._planned: dict[tuple[str, ProtocolName], list[str]] = {}
+        self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._blocking: dict[tuple[str, Path], list[Demand]] = {}
-        self._selected: dict[tuple[str, ProtocolName], list[Demand]] = {}
+        self._selected: dict[tuple[str, ProtocolName], list[tuple[Thresholds, Demand]]] = {}
         demos = [spec for spec in options.models if spec in DEMO_MODELS]
         if demos and len(demos) < len(options.models):
             other = next(spec for spec in options.models if spec not in DEMO_MODELS)
@@ -167,25 +169,49 @@ class Run:
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
-        self._planned, self._blocking, self._selected = {}, {}, {}
+        self._blocking, self._selected = {}, {}
         for model, thresholds, demand in demands:
             if demand.tier == "block":
                 self._blocking.setdefault((model, thresholds.path), []).append(demand)
             key = model, self.protocol_of(thresholds)
-            self._selected.setdefault(key, []).append(demand)
-            names = self._planned.setdefault(key, [])
-            names.extend(name for name in dimensions_of(demand) if name not in names)
-        for key, names in self._planned.items():
+            self._selected.setdefault(key, []).append((thresholds, demand))
+        for key in self._selected:
             if key in self._evaluations:
-                self._evaluations[key].plan(names)
+                self._evaluations[key].plan(self._planned(*key))
 
     def selected(self, model: str, thresholds: Thresholds) -> Sequence[Demand]:
-        """The planned demands on a model under the protocol of a file."""
-        return self._selected.get((model, self.protocol_of(thresholds)), ())
+        """The planned demands on a model under the protocol of a file for which images are measured."""
+        planned = self._selected.get((model, self.protocol_of(thresholds)), ())
+        return [demand for file, demand in planned if self.dimensions_of(model, file, demand)]
 
     def blocking(self, model: str, thresholds: Thresholds) -> Sequence[Demand]:
         """The planned demands of a file on a model that can keep it from being released."""
         return self._blocking.get((model, thresholds.path), ())
+
+    def dimensions_of(self, model: str, thresholds: Thresholds, demand: Demand) -> tuple[str, ...]:
+        """The dimensions that are measured for a demand; none for a grade that cannot be reached."""
+        if demand.dimension != QUBA:
+            return (registry[demand.dimension].name,)
+        return () if self.unreachable_grade(model, thresholds) else PUBLISHED_DIMENSIONS
+
+    def unreachable_grade(self, model: str, thresholds: Thresholds) -> Grade | None:
+        """Return the grade without letter that a model gets in any case; None if a letter is possible."""
+        key = model, thresholds.path
+        if key not in self._unreachable:
+            evaluation = self.evaluation(model, self.protocol_of(thresholds))
+            obstacles = evaluation.obstacles(PUBLISHED_DIMENSIONS).items()
+            reasons = {name: known.reason for name, known in obstacles}
+            facts = self.suite.facts
+            self._unreachable[key] = unreachable(
+                thresholds, reasons, suite=facts.name, classes=facts.class_count
+            )
+        return self._unreachable[key]
+
+    def _planned(self, model: str, protocol: ProtocolName) -> list[str]:
+        """Names of the dimensions that the planned demands need."""
+        planned = self._selected.get((model, protocol), ())
+        needed = (self.dimensions_of(model, thresholds, demand) for thresholds, demand in planned)
+        return list(dict.fromkeys(name for names in needed for name in names))
 
     def check(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Load every model and show it its first images, before the long work starts.
@@ -196,7 +222,7 @@ class Run:
             UserError: a model, its answers, or the data cannot be used.
         """
         self.plan(demands)
-        for model, protocol in self._planned:
+        for model, protocol in self._selected:
             with contextlib.suppress(InvariantError):
                 self.evaluation(model, protocol).check()
 
@@ -233,7 +259,7 @@ class Run:
                 tempo=Tempo(options.batch_size, options.workers),
                 progress=self.progress,
             )
-            self._evaluations[key].plan(self._planned.get(key, ()))
+            self._evaluations[key].plan(self._planned(*key))
         return self._evaluations[key]
 
     def _tell(self, words: str) -> None:
@@ -267,8 +293,3 @@ class Run:
         return (
             f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",
         )
-
-
-def dimensions_of(demand: Demand) -> tuple[str, ...]:
-    """Names of the dimensions that a demand looks at."""
-    return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (registry[demand.dimension].name,)

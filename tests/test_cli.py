@@ -83,6 +83,17 @@ def test_population_that_grades(fleet, tmp_path, capsys):
     assert grade(values, population=out, suite="mine").percentile == pytest.approx(50)
 
 
+def test_a_masked_value_takes_no_part_in_a_population(fleet, tmp_path, capsys):
+    records, write = fleet
+    name = "adversarial_robustness"
+    masked = {"value": 1.0, "unit": "fraction", "masked": ["FGSM helps the model"]}
+    write(3, measurements={**record(3)["measurements"], name: masked})
+    out = tmp_path / "fleet.json"
+    assert said(capsys, "population", *records, "-o", out)[0] == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["id"] for row in rows if name not in row["values"]] == ["m3"]
+
+
 def test_population_with_a_name(fleet, tmp_path, capsys):
     out = tmp_path / "fleet.json"
     assert said(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,17 @@ def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Pa
     assert EarlyStop(broken, [asked]).decided(asked, ALPHA) is None
     missing = demand("shape_bias", 0.1)
     assert EarlyStop(broken, [missing]).decided(missing, ALPHA) is None
+
+
+def test_signs_of_masking_among_few_images_stop_nothing(data: Path, tmp_path: Path) -> None:
+    suite = open_suite(data, Draw(shuffled=True))
+    masked = Evaluation("acceptance.nets:WithoutUsableGradients", suite, store=tmp_path)
+    asked = demand("adversarial_robustness.fgsm", 0.1)
+    assert EarlyStop(masked, [asked]).decided(asked, ALPHA) is None
+    allowing = replace(asked, allow_masked=True)
+    assert EarlyStop(masked, [allowing]).decided(allowing, ALPHA) is not None
+    missed = demand("adversarial_robustness.fgsm", 3.0)
+    assert EarlyStop(masked, [missed]).decided(missed, ALPHA) is not None
 
 
 def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.threshold_files import thresholds_at
 from quba_check.errors import OptionError, listed
+from quba_check.protocol.grade import Grade
 
 if TYPE_CHECKING:
+    from quba_check.gate import Verdict
     from quba_check.tuning.rejudging import Rejudged
 
 
@@ -76,7 +78,8 @@ def _what_if(options: argparse.Namespace) -> int:
             for verdict in found.verdicts:
                 called = word(verdict.row(""))
                 row = rows.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
-                row[place] = Text(f"{called} {verdict.demand.limit_text}", style=STYLES[called])
+                caveat = " (other suite)" if _compares_suites(verdict) else ""
+                row[place] = Text(f"{called} {verdict.demand.limit_text}{caveat}", style=STYLES[called])
         for name, row in rows.items():
             table.add_row(name, *row)
         table.add_row(
@@ -89,15 +92,30 @@ def _what_if(options: argparse.Namespace) -> int:
     return 0 if passes else 1
 
 
+def _compares_suites(verdict: Verdict) -> bool:
+    """Return whether a grade was judged although its population is of another suite."""
+    return isinstance(verdict.held, Grade) and bool(verdict.held.other_suite) and not verdict.reason
+
+
+def _sentence(verdict: Verdict) -> str:
+    """Why a demand has no value or one that is no evidence, or what it is worth; empty if neither is so."""
+    if isinstance(verdict.held, Grade) and _compares_suites(verdict):
+        return f"compares suites: {verdict.held.other_suite}"
+    if not verdict.reason:
+        return ""
+    if verdict.value is not None:
+        return f"is {verdict.reason}"
+    return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
+
+
 def _reasons(headings: Sequence[str], judged: Sequence[Rejudged]) -> Iterator[str]:
-    """Why demands have no value: each reason once, with the demands and files that it is about."""
+    """What has to be known of verdicts: each sentence once, with the demands and files that it is about."""
     files: dict[str, list[str]] = {}
     for heading, found in zip(headings, judged, strict=True):
         demands: dict[str, list[str]] = {}
         for verdict in found.verdicts:
-            if verdict.reason:
-                happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
-                demands.setdefault(f"{happened}: {verdict.reason}", []).append(verdict.demand.name)
+            if sentence := _sentence(verdict):
+                demands.setdefault(sentence, []).append(verdict.demand.name)
         for reason, names in demands.items():
             files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
     return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

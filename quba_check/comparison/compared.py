@@ -12,7 +12,7 @@ from quba_check.comparison.images import CleanAnswers, PerImage
 from quba_check.errors import UserError, listed
 from quba_check.protocol.comparison import ChangeRow, Comparison, Finding, SideRow
 from quba_check.protocol.confidence import CONFIDENCE
-from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.measurement import NO_EVIDENCE, Measurement
 from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
 from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record
@@ -173,6 +173,9 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
                 f"{run.file}: its answers image by image are neither beside it nor in the store; "
                 "intervals are those of unpaired runs, which are wider"
             )
+        for name, row in run.record.measurements.items():
+            if isinstance(row, MeasurementRow) and row.masked:
+                yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
         if run.failed:
             yield f"{run.file}: this run fails demands of its own: {', '.join(run.failed)}"
     seeds = before.record.environment.seed, after.record.environment.seed

@@ -27,12 +27,13 @@ class Demand:
             to the limit meets each.
         limit: the bound's number, in the unit of what it bounds; a letter for the grade.
         tier: `block`: not met, the model is not released; `warn` and `info` only tell.
-        optional: where data are missing, the demand is skipped instead of failed.
+        optional: where the images do not allow a value, the demand is skipped instead of failed.
         unit: unit of the limit.
         better: which direction is better.
         file: the file in which the limit stands, as messages show it.
         line: line (1-based) of the limit in that file.
         parts: parts of the dimension that have a direction, which explain its value; empty for a part.
+        allow_masked: a value with signs of masked gradients is judged like any other.
     """
 
     dimension: str
@@ -46,6 +47,7 @@ class Demand:
     file: str
     line: int
     parts: tuple[Part, ...] = ()
+    allow_masked: bool = False
 
     @property
     def target(self) -> str:
@@ -110,11 +112,15 @@ class QubaSettings:
         weights: weight of each of the nine dimensions, at least 0.
         population: name of a reference population, or the path of a population file.
         allow_missing: dimensions that the grade may do without (it is then partial).
+        allow_other_suite: a population that was measured on another suite gives a letter all the same.
+        allow_masked: adversarial_robustness counts although its value is masked, as its entry allows.
     """
 
     weights: Mapping[str, float]
     population: str
     allow_missing: tuple[str, ...]
+    allow_other_suite: bool = False
+    allow_masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

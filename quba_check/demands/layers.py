@@ -117,7 +117,7 @@ def _parent(extends: Leaf) -> _File:
     document = extends.document
     folder = document.path.parent
     try:
-        path = find_thresholds(extends.value, folder)
+        path = find_thresholds(extends.value, folder, document.path)
     except ThresholdError as error:
         raise ThresholdError(f"{document.at(extends.location)}: extends: {error}") from None
     if path != folder / extends.value or Path(extends.value).is_absolute():

@@ -25,24 +25,25 @@ def shown_name(path: Path) -> str:
     return {file.resolve(): name for name, file in _shipped_files().items()}.get(path.resolve(), str(path))
 
 
-def find_thresholds(text: str, base: Path) -> Path:
+def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> Path:
     """The threshold file that a text means.
 
     Args:
         text: a path, absolute or relative to `base`, or a shipped profile as `mobile`, `mobile.yaml` or
             `quba_check/thresholds/mobile.yaml`. A file that is there comes before a profile.
         base: folder.
+        extended_by: the file that extends it. The name of a shipped profile in the file of the same name
+            means the profile: no file extends itself.
 
     Raises:
         ThresholdError: there is neither.
     """
     path = base / text
-    if path.is_file():
-        return path
     profiles = shipped_profiles()
-    if text in profiles:
-        return profiles[text]
-    shipped = _shipped_files() | {file.name: file for file in profiles.values()}
+    shipped = profiles | _shipped_files() | {file.name: file for file in profiles.values()}
+    means_profile = extended_by is not None and text in shipped and path.resolve() == extended_by.resolve()
+    if path.is_file() and not means_profile:
+        return path
     if text in shipped:
         return shipped[text]
     names = {name: name for name in profiles} | _beside(path)

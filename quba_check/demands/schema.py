@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
@@ -67,7 +67,9 @@ class PartEntry(Strict):
     tier: Tier | None = Field(
         None, description="block (default): not met, the model is not released; warn and info only tell."
     )
-    optional: bool | None = Field(None, description="Skip, instead of fail, where data are missing.")
+    optional: bool | None = Field(
+        None, description="Skip, instead of fail, where images are missing or do not allow a value."
+    )
 
 
 class DimensionEntry(PartEntry):
@@ -76,6 +78,33 @@ class DimensionEntry(PartEntry):
     parts: dict[str, PartEntry | None] | None = Field(
         None, description="Demands on parts, by name. tier and optional default to those of the dimension."
     )
+
+
+class AttackedPartEntry(PartEntry):
+    """Demands on a part of adversarial_robustness."""
+
+    allow_masked: bool | None = Field(
+        None, description="Judge a masked value by its limit; else it fails as no evidence of robustness."
+    )
+
+
+class AttackedEntry(AttackedPartEntry):
+    """Demands on adversarial_robustness and its parts."""
+
+    parts: dict[str, AttackedPartEntry | None] | None = Field(
+        None,
+        description="Demands on parts, by name. tier, optional and allow_masked default to those of the "
+        "dimension.",
+    )
+
+
+class Dimensions(Strict):
+    """Demands by dimension: any registered one is a key."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, DimensionEntry | None] = Field(init=False)
+
+    adversarial_robustness: AttackedEntry | None = None
 
 
 class QubaEntry(Strict):
@@ -93,6 +122,9 @@ class QubaEntry(Strict):
     )
     allow_missing: tuple[str, ...] | None = Field(
         None, description="Dimensions that the grade may do without; it is then labelled partial."
+    )
+    allow_other_suite: bool | None = Field(
+        None, description="Grade although the population was measured on another suite, with a caveat."
     )
 
 
@@ -118,7 +150,7 @@ class ThresholdFile(Strict):
         description="Level of the two-sided intervals of verdicts (default 0.95).",
         json_schema_extra={"minimum": LEAST_CONFIDENCE, "maximum": MOST_CONFIDENCE},
     )
-    dimensions: dict[str, DimensionEntry | None] | None = Field(None, description="Demands by dimension.")
+    dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
     quba: QubaEntry | None = None
 
     @field_validator("confidence", mode="before")
@@ -151,9 +183,13 @@ def threshold_schema() -> dict[str, Any]:
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}
-    dimensions = _mapping(schema["properties"]["dimensions"])
-    dimensions["properties"] = {known.name: {"description": known.title, **entry} for known in registry}
+    dimensions = schema["$defs"].pop("Dimensions")
+    own = {name: {"anyOf": stated["anyOf"]} for name, stated in dimensions["properties"].items()}
+    dimensions["properties"] = {
+        known.name: {"description": known.title, **own.get(known.name, entry)} for known in registry
+    }
     dimensions["additionalProperties"] = False
+    schema["properties"]["dimensions"]["anyOf"][0] = dimensions
     weights = _mapping(schema["$defs"]["QubaEntry"]["properties"]["weights"])
     weights["propertyNames"] = {"enum": list(PUBLISHED_DIMENSIONS)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -49,7 +49,7 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
         name=name.value if isinstance(name, Leaf) and name.document.path == path else path.stem,
         protocol=_value(tree, "protocol"),
         demands=demands,
-        quba=_settings(_branch(tree, QUBA)),
+        quba=_settings(_branch(tree, QUBA), _branch(tree, "dimensions")),
         policy=Policy(
             _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
         ),
@@ -67,6 +67,7 @@ class _Subject:
     tier: Tier
     optional: bool
     parts: tuple[Part, ...] = ()
+    allow_masked: bool = False
 
     def demand(self, bound: Bound, leaf: Leaf) -> Demand:
         return Demand(
@@ -81,6 +82,7 @@ class _Subject:
             file=leaf.document.shown,
             line=leaf.line,
             parts=self.parts,
+            allow_masked=self.allow_masked,
         )
 
 
@@ -106,6 +108,7 @@ def _dimension_demands(name: str, entry: Tree, suite: SuiteFacts) -> Iterator[De
         tier=_value(entry, "tier", "block"),
         optional=_value(entry, "optional", False),
         parts=tuple(parts.values()),
+        allow_masked=_value(entry, "allow_masked", False),
     )
     for key in entry:
         if key == "parts":
@@ -125,6 +128,7 @@ def _part_demands(entry: Tree, part: Part, whole: _Subject) -> Iterator[Demand]:
         better=part.better or whole.better,
         tier=_value(entry, "tier", whole.tier),
         optional=_value(entry, "optional", whole.optional),
+        allow_masked=_value(entry, "allow_masked", whole.allow_masked),
     )
     for key in entry:
         yield from _bound_demands(entry, key, subject)
@@ -155,7 +159,7 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
     """Refuse a tier that is the tier of nothing: its author thinks that something is demanded."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
-    for key in ("tier", "optional"):
+    for key in ("tier", "optional", "allow_masked"):
         leaf = entry.get(key)
         if isinstance(leaf, Leaf):
             where = f"{leaf.document.at(leaf.location)}: {dotted(leaf.location)}"
@@ -165,7 +169,7 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
             )
 
 
-def _settings(entry: Tree) -> QubaSettings:
+def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
     overrides = {name: leaf for name, leaf in _branch(entry, "weights").items() if isinstance(leaf, Leaf)}
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
     weights |= {name: float(leaf.value) for name, leaf in overrides.items()}
@@ -175,7 +179,13 @@ def _settings(entry: Tree) -> QubaSettings:
             f"{last.document.at(last.location)}: quba.weights: all dimensions weigh 0. "
             "Allowed: at least one above 0."
         )
-    return QubaSettings(weights, _population(entry), tuple(_value(entry, "allow_missing", ())))
+    return QubaSettings(
+        weights,
+        _population(entry),
+        tuple(_value(entry, "allow_missing", ())),
+        allow_other_suite=_value(entry, "allow_other_suite", False),
+        allow_masked=_value(_branch(dimensions, "adversarial_robustness"), "allow_masked", False),
+    )
 
 
 def _population(entry: Tree) -> str:

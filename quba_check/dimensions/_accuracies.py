@@ -82,7 +82,9 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
     """
     table = predictions[view]
     if len(table) == 0:
-        raise UnmeasurableError(f"the set {view} has no images; add some or leave it out of the suite")
+        raise UnmeasurableError(
+            f"the set {view} has no images; add some or leave it out of the suite", missing_data=True
+        )
     shifted = CLEAN in predictions and _shows_alike(predictions[CLEAN], table)
     sample = CLEAN if shifted else view
     return share(table.right, sample)

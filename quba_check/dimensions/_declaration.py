@@ -60,6 +60,9 @@ def held_to_its_declaration(dimension: Dimension) -> Dimension:
         views=_checked(dimension.views, View, f"{where}: views", _check_view),
         parts=_checked(dimension.parts, Part, f"{where}: parts", _check_part),
         measure=_measuring(dimension, f"{where}: measure"),
+        check_suite=lambda suite, labels: _called(
+            f"{where}: check_suite", dimension.check_suite, suite, labels
+        ),
     )
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from quba_check.dimensions._declaration import held_to_its_declaration, origin
 from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
-from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, Dimension, Part
+from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.streamed import Streamed
@@ -82,6 +82,10 @@ def _needs_all(_suite: SuiteFacts, _part: str | None) -> Streamed | None:
     return None
 
 
+def _allows_any(_suite: SuiteFacts, _labels: Callable[[View], SetLabels]) -> None:
+    return None
+
+
 registry = Registry()
 
 
@@ -96,6 +100,7 @@ def dimension(
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
     streamed: Callable[[SuiteFacts, str | None], Streamed | None] = _needs_all,
+    check_suite: CheckSuite = _allows_any,
 ) -> Callable[[Measure], Measure]:
     """Register the decorated function as the measure of a dimension.
 
@@ -110,6 +115,8 @@ def dimension(
         weight: default weight in the QUBA score; 0 for dimensions outside it.
         streamed: for a run that ends early, the value or the part of a name as a function of what images add
             one by one; None where all images are needed.
+        check_suite: raises `UnmeasurableError` if the labels of a suite's sets, given by view, do not allow a
+            value; a run then says so before it begins.
 
     Returns:
         A decorator for `measure(predictions, facts) -> Measurement`.
@@ -118,7 +125,9 @@ def dimension(
     named = parts if callable(parts) else _constant(tuple(parts))
 
     def register(measure: Measure) -> Measure:
-        found = Dimension(name, title, unit, better, weight, source, needed, named, measure, streamed)
+        found = Dimension(
+            name, title, unit, better, weight, source, needed, named, measure, streamed, check_suite
+        )
         registry.register(found)
         return measure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,15 +25,17 @@ from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.measurement import MASKED, Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import CLEAN, FGSM, PGD
 
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
+SURER = 0.25
+"""Share of images, right when clean, of which an attack may make the model surer."""
 STANDARD_ERRORS = 2
-"""How far PGD, the stronger attack, may be weaker than FGSM by chance."""
+"""Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
 
 def _held(predictions: Tables) -> NDArray[np.bool_]:
@@ -97,19 +100,48 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "worst_case": Ratio(_held(predictions), clean.right, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    notes = (*_masking(fgsm, pgd), *_overshoot(fgsm, pgd))
-    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes)
+    masked = tuple(_masking(clean, fgsm, pgd))
+    notes = (*(f"{MASKED}{sign}" for sign in masked), *_overshoot(fgsm, pgd))
+    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
 
 
-def _masking(fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
+def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
     """Signs that the gradient misleads the attacks, so that the model looks more robust than it is."""
     flat = _zero_gradient(fgsm)
     if flat > ZERO_GRADIENTS:
-        yield f"masked: {flat:.1%} of images have no input gradient".replace("%", " %")
-    gain = paired_difference(pgd.right, fgsm.right)
-    if gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error:
+        yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
+    if _is_above(pgd.right, fgsm.right):
         weak, strong = told_apart(pgd.accuracy, fgsm.accuracy, "fraction")
-        yield f"masked: PGD is weaker than FGSM (acc {weak} > {strong})"
+        yield f"PGD is weaker than FGSM (acc {weak} > {strong})"
+    for name, attacked in (("FGSM", fgsm), ("PGD", pgd)):
+        if _is_above(attacked.right, clean.right):
+            helped, before = told_apart(attacked.accuracy, clean.accuracy, "fraction")
+            yield f"{name} helps the model (acc {helped} > {before} clean)"
+        elif surer := _surer(clean, attacked):
+            yield f"{name} makes the model surer of {surer:.0%} of the images it gets right".replace(
+                "%", " %"
+            )
+
+
+def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Return whether a share of the same images is higher by more than chance."""
+    gain = paired_difference(first, second)
+    return gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error
+
+
+def _surer(clean: Predictions, attacked: Predictions) -> float:
+    """Share of the images right when clean of which an attack makes the model surer; 0 if that may be chance.
+
+    A step against a gradient that means something lowers nearly all of these probabilities, one in a random
+    direction half of them, whatever the accuracy.
+    """
+    right = clean.right
+    surer = (attacked.true_probability > clean.true_probability)[right]
+    if not len(surer):
+        return 0.0
+    share = float(surer.mean())
+    error = math.sqrt(SURER * (1 - SURER) / len(surer))
+    return share if share > SURER + STANDARD_ERRORS * error else 0.0
 
 
 def _zero_gradient(fgsm: Predictions) -> float:

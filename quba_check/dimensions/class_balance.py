@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,18 @@ from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenn
 from quba_check.metrics.estimate import Estimate, geometric_mean_of
 from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, short_class_names
+from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts, short_class_names
 from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.view import CLEAN
+from quba_check.protocol.view import CLEAN, View
 
 LEAST_IMAGES = 2
 """Images a class needs for a spread within it."""
 NAMED = 3
 """Classes that the reason names."""
+
+
+def _check_suite(suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> None:
+    _check_classes(labels(CLEAN).label, suite)
 
 
 @dimension(
@@ -38,6 +42,7 @@ NAMED = 3
         Part("confidence", "fraction", "high", "1 − mean spread of the true-class probability in a class"),
         Part("between_class_confidence", "fraction", None, "1 − spread of the classes' mean probability"),
     ),
+    check_suite=_check_suite,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean of the evenness of the class accuracies and of the true-class probabilities.
@@ -49,9 +54,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     n = accuracy_on(predictions, CLEAN).n
     clean = predictions[CLEAN]
     classes = facts.suite.class_count
-    if classes < 2:
-        raise UnmeasurableError("class_balance needs at least two classes; the suite has one")
-    _check_filled(np.bincount(clean.label, minlength=classes), facts.suite.class_names)
+    _check_classes(clean.label, facts.suite)
     evenness = balance.class_balance(clean.label, clean.right, clean.true_probability, classes=classes)
     accuracy = accuracy_evenness(clean.label, clean.right, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
@@ -70,15 +73,21 @@ def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
     return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
 
 
-def _check_filled(counts: NDArray[np.int64], names: Sequence[str]) -> None:
+def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
+    if suite.class_count < 2:
+        raise UnmeasurableError(
+            "class_balance needs at least two classes; the suite has one", missing_data=True
+        )
+    counts = np.bincount(label[label >= 0], minlength=suite.class_count)
     scarce = np.flatnonzero(counts < LEAST_IMAGES)
     if len(scarce):
-        called = [f"'{name}'" for name in short_class_names(names)] or [
+        called = [f"'{name}'" for name in short_class_names(suite.class_names)] or [
             f"class {k}" for k in range(len(counts))
         ]
         first = listed((f"{called[k]} has {counts[k]}" for k in scarce), limit=NAMED)
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(
             f"class_balance needs two images in every class; {len(scarce)} of {len(counts)} classes {have} "
-            f"fewer ({first}); add images of them to the clean set"
+            f"fewer ({first}); add images of them to the clean set",
+            missing_data=True,
         )

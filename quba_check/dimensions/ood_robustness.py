@@ -58,6 +58,13 @@ def _relative(accuracies: Sequence[float]) -> float:
     return mean / accuracies[-1] if accuracies[-1] else math.inf
 
 
+def _check_shifts(suite: SuiteFacts) -> None:
+    if not suite.shifts:
+        raise UnmeasurableError(
+            "the suite has no shifted sets; declare at least one under 'shifts'", missing_data=True
+        )
+
+
 @dimension(
     "ood_robustness",
     title="How much of the accuracy is left on other renditions of the same classes.",
@@ -71,6 +78,7 @@ def _relative(accuracies: Sequence[float]) -> float:
     views=_views,
     parts=_parts,
     streamed=_streamed,
+    check_suite=lambda suite, _labels: _check_shifts(suite),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean over the suite's shifted sets of acc(set) / acc(clean).
@@ -82,10 +90,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no shifted sets, a set is empty, or the clean accuracy is 0.
     """
     suite = facts.suite
-    if not suite.shifts:
-        raise UnmeasurableError(
-            "the suite has no shifted sets; declare at least one under 'shifts'", missing_data=True
-        )
+    _check_shifts(suite)
     found = ratios(predictions, map(View, suite.shifts))
     parts = {view.set: ratio.quantity() for view, ratio in found.items()}
     whole = geometric_mean_ratio(list(found.values()))

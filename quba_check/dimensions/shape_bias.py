@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, share
@@ -12,7 +14,7 @@ from quba_check.metrics import limits
 from quba_check.metrics.cues import cue_hits
 from quba_check.metrics.estimate import Estimate
 from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
 from quba_check.protocol.streamed import Fraction, OverUnder, Streamed
 from quba_check.protocol.view import CUE_CONFLICT_SET, View
@@ -34,6 +36,18 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
     return Streamed((Fraction((CUE_CONFLICT,), _decided, AT_MOST_ALL),), first) if part is None else None
 
 
+def _check_conflicts(conflicts: int) -> None:
+    if conflicts == 0:
+        raise UnmeasurableError(
+            "no cue-conflict image has shape and texture of different classes; add some", missing_data=True
+        )
+
+
+def _check_suite(_suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> None:
+    cues = labels(CUE_CONFLICT)
+    _check_conflicts(int(np.count_nonzero(cues.label != cues.texture)))
+
+
 @dimension(
     "shape_bias",
     title="How often the model decides by shape, of the times that it decides by shape or texture.",
@@ -48,6 +62,7 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
         Part("either", "fraction", None, "share decided for one of the two"),
     ),
     streamed=_streamed,
+    check_suite=_check_suite,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """Shape hits / (shape hits + texture hits) on images whose shape and texture classes differ.
@@ -59,8 +74,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     table = predictions[CUE_CONFLICT]
     hits = cue_hits(table.top1, table.label, table.extra["texture"].astype(np.int64))
     n = hits.conflicts
-    if n == 0:
-        raise UnmeasurableError("no cue-conflict image has shape and texture of different classes; add some")
+    _check_conflicts(n)
     if hits.shape + hits.texture == 0:
         raise UnmeasurableError(
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import SuiteError, listed
+from quba_check.evaluation import obstacle
 from quba_check.protocol.facts import short_class_names
 from quba_check.protocol.view import CLEAN, CLEAN_SET, View
 from quba_check.suites.suite import Suite
@@ -43,17 +45,29 @@ def check(patient: Patient) -> Iterator[Finding]:
         try:
             yield from _of_set(suite, name, need)
             if name == CLEAN_SET:
-                yield from _of_classes(patient)
+                yield from _of_classes(suite)
         except SuiteError as error:
             yield _finding(
                 str(error), _demanded(need.places), "mend the data folder, or what quba-data.yaml says of it"
             )
-    if "ood_robustness" in patient.needs and not suite.facts.shifts:
-        yield _finding(
-            "ood_robustness cannot be measured: the suite has no shifted sets.",
-            _demanded(patient.needs["ood_robustness"]),
-            "declare at least one under sets.shifts of quba-data.yaml, or drop the demand",
-        )
+    for name, places in patient.needs.items():
+        with contextlib.suppress(SuiteError):  # reported above
+            yield from _of_dimension(patient, name, places)
+
+
+def _of_dimension(patient: Patient, name: str, places: Sequence[str]) -> Iterator[Finding]:
+    """Report what keeps a dimension from having a value although its sets are there."""
+    suite, dimension = patient.suite, registry[name]
+    if any(suite.missing(view) for view in dimension.views(suite.facts)):
+        return  # reported by set
+    known = obstacle(dimension, suite, patient.classifier.no_gradient)
+    if known is not None:
+        fix = "drop the demand"
+        if known.missing_data:
+            limit = suite.draw.limit
+            raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
+            fix = f"{raised}{fix}, or let it be `optional: true`"
+        yield _finding(f"{name} cannot be measured: {known.reason}.", _demanded(places), fix)
 
 
 def _needs(patient: Patient) -> dict[str, Need]:
@@ -106,21 +120,11 @@ def _reason(suite: Suite, name: str, need: Need, missing: list[View]) -> str:
     )
 
 
-def _of_classes(patient: Patient) -> Iterator[Finding]:
-    suite = patient.suite
+def _of_classes(suite: Suite) -> Iterator[Finding]:
     if suite.missing(CLEAN):
         return
-    labels = np.array([example.label for example in suite.examples(CLEAN)])
+    labels = suite.labels(CLEAN).label
     counts = np.bincount(labels[labels >= 0], minlength=len(suite.classes))
-    scarce = np.flatnonzero(counts < 2)
-    if len(scarce) and "class_balance" in patient.needs:
-        few = f"{_some(len(scarce), len(counts))} fewer than two clean images"
-        yield _finding(
-            f"class_balance cannot be measured: {few}.",
-            f"{_shown(suite, scarce, counts)}; {_demanded(patient.needs['class_balance'])}",
-            f"{_more_images(suite)}, or drop the demand",
-        )
-        return
     empty = np.flatnonzero(counts == 0)
     usual = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
     # Were images drawn at random, this many classes would get none by chance.
@@ -130,12 +134,6 @@ def _of_classes(patient: Patient) -> Iterator[Finding]:
             f"{_shown(suite, empty, counts)}; the others have {usual:g} each, by the median",
             "add images of these classes, or take them out of the suite's classes",
         )
-
-
-def _more_images(suite: Suite) -> str:
-    limit = suite.draw.limit
-    more = "add images of these classes to the clean set"
-    return more if limit is None else f"raise --quba-limit, now {limit:,}, or {more}"
 
 
 def _some(some: int, all_: int) -> str:

@@ -13,7 +13,7 @@ from quba_check.gate.verdict import Held, Verdict, VerdictOutcome
 from quba_check.protocol.confidence import ConfidenceCurve
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import LETTERS, Grade
-from quba_check.protocol.measurement import Measurement, Unmeasurable
+from quba_check.protocol.measurement import NO_EVIDENCE, Measurement, Unmeasurable
 from quba_check.protocol.measurement_rows import StoppedRow
 
 NO_BASELINE = (
@@ -38,6 +38,7 @@ def judge(
 
     Returns:
         `pass` only where there is a finite value on the right side of the limit, under `fail` beyond noise.
+        A masked value fails unless the demand allows it.
         No data, no part of that name or no grade are `unmeasurable`; `skipped` where data are missing and the
         demand is optional.
     """
@@ -53,8 +54,9 @@ def judge_stopped(demand: Demand, held: Measurement, stopped: StoppedRow, policy
         stopped: what was foretold.
         policy: of the demand's file.
     """
-    outcome: VerdictOutcome = "pass" if stopped.passes else "fail"
-    return replace(_by_point(demand, held), outcome=outcome, policy=policy, stopped=stopped)
+    verdict = _by_point(demand, held)
+    outcome: VerdictOutcome = "pass" if stopped.passes and not verdict.reason else "fail"
+    return replace(verdict, outcome=outcome, policy=policy, stopped=stopped)
 
 
 def doubt(demand: Demand, held: Held) -> float | None:
@@ -93,7 +95,15 @@ def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Ver
 
 
 def _by_point(demand: Demand, held: Held) -> Verdict:
-    """The verdict that the value alone gives."""
+    """The verdict that the value alone gives; a masked value is no evidence and fails."""
+    verdict = _by_value(demand, held)
+    masked = held.masked if isinstance(held, Measurement | Drop) else ()
+    if not masked or demand.allow_masked or verdict.value is None:
+        return verdict
+    return replace(verdict, outcome="fail", curve=None, reason=f"{NO_EVIDENCE}: {'; '.join(masked)}")
+
+
+def _by_value(demand: Demand, held: Held) -> Verdict:
     if isinstance(held, Drop):
         return _judged_number(demand, held, held.value, held.unit, held.n, held.curve)
     if demand.needs_baseline and not isinstance(held, Unmeasurable):
@@ -130,8 +140,9 @@ def _judged_number(
 
 def _judged_grade(demand: Demand, grade: Grade) -> Verdict:
     if grade.score is None or grade.letter is None:
-        missing = f": missing {', '.join(grade.missing)}" if grade.missing else ""
-        return Verdict(demand, "unmeasurable", grade, reason=f"not graded{missing}")
+        missing = f"missing {', '.join(grade.missing)}" if grade.missing else ""
+        why = grade.not_graded or missing
+        return Verdict(demand, "unmeasurable", grade, reason=f"not graded{f': {why}' if why else ''}")
     if isinstance(demand.limit, str):
         is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.limit)
         outcome: VerdictOutcome = "pass" if is_met else "fail"

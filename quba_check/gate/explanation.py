@@ -9,7 +9,7 @@ from quba_check.demands import Demand
 from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.protocol.measurement import MASKED, Measurement, Quantity, Unmeasurable
 
 if TYPE_CHECKING:
     from quba_check.gate.verdict import Verdict
@@ -31,6 +31,8 @@ def _headline(verdict: Verdict) -> str:
     if value is None:
         happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
         return f"{target} {happened}: {verdict.reason}"
+    if verdict.reason:
+        return f"{target} {_shown(verdict, value)} is {verdict.reason}"
     relation = _relation(verdict)
     if verdict.outcome == "uncertain":
         return f"{target} {_shown(verdict, value)} {relation} {_shown(verdict, limit)}{_standing(verdict)}"
@@ -87,8 +89,19 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score} {low} to {high}"
         if enough is not None:
             yield f"some {rounded_up(enough):,} images would tell it from the bound"
+    yield from _notes(verdict)
+
+
+def _notes(verdict: Verdict) -> Iterator[str]:
+    """Caveats of the value, and the notes of the measurement or grade."""
+    held, is_masked = verdict.held, verdict.value is not None and bool(verdict.reason)
+    if is_masked:
+        yield "allow_masked: true accepts masked values; the limit then decides"
+    if isinstance(held, Grade) and held.other_suite and verdict.value is not None:
+        yield f"other suite: {held.other_suite}"
     if not isinstance(held, Unmeasurable):
-        yield from held.notes
+        # The headline gives the signs of masking.
+        yield from (note for note in held.notes if not (is_masked and note.startswith(MASKED)))
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

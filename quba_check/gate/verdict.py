@@ -38,7 +38,7 @@ class Verdict:
         unit: its unit.
         n: images behind it.
         curve: how sure it is, where that is known.
-        reason: why there is no value; empty where there is one.
+        reason: why there is no value, or why the value is no evidence; empty where neither is so.
         within_noise: the bound lies inside the interval of the value.
         policy: what its file says of that.
         stopped: how it was decided before all images were seen; None where they were.

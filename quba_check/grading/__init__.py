@@ -1,7 +1,7 @@
 """QUBA score, reference populations and letters. Pure: reads no more than the population that it is given."""
 
 from quba_check.grading.fleet import fleet_population
-from quba_check.grading.grade import grade, letter, quba_score
+from quba_check.grading.grade import grade, letter, quba_score, unreachable_grade
 from quba_check.grading.normalisation import Normalisation, normalisation
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.population_file import PopulationFile, population_schema, read_population
@@ -26,4 +26,5 @@ __all__ = [
     "quba_score",
     "ranking",
     "read_population",
+    "unreachable_grade",
 ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from quba_check.grading.population import Population
-from quba_check.protocol.measurement import Measurement
+from quba_check.protocol.measurement import MASKED, NO_EVIDENCE, Measurement
 from quba_check.protocol.settings import ProtocolName
 
 CROSS_PROTOCOL = ("adversarial_robustness",)
@@ -19,6 +19,8 @@ marked.
 STORED_CORRUPTIONS = ("published", "screened")
 """The populations whose corruption_robustness is from the stored ImageNet-C."""
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
+ALLOWED_SUITES = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+"""What to do about a population of another suite; continues the sentence of `suite_difference`."""
 BIAS = 0.05
 """Score by which few images may move it without a note."""
 
@@ -32,14 +34,50 @@ def crossed_dimensions(
     return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
 
 
+def suite_difference(reference: Population, suite: str | None, classes: int | None) -> str:
+    """Return how the population's suite differs from that of the values; empty if it does not.
+
+    Suites are the same if their names are, and their numbers of classes where both are known.
+    """
+    if suite is None:
+        return ""
+    if not reference.suite:
+        return f"{reference.name} names no suite, this run was on {suite}"
+    if reference.suite != suite:
+        return f"{reference.name} was measured on {reference.suite}, this run on {suite}"
+    if None in (classes, reference.classes) or classes == reference.classes:
+        return ""
+    return (
+        f"{reference.name} was measured on {suite} with {reference.classes:,} classes, "
+        f"this run on a suite of that name with {classes:,}"
+    )
+
+
+def without_evidence(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
+    """Return why masked values leave a model without a grade; empty if none are masked.
+
+    Args:
+        masked: signs of masking of the values that do not count, by dimension name.
+        missing: these dimensions, and those without a value.
+    """
+    if not masked:
+        return ""
+    others = [name for name in missing if name not in masked]
+    reasons = [f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})" for name, signs in masked.items()]
+    return "; ".join([*([f"missing {', '.join(others)}"] if others else []), *reasons])
+
+
+def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
+    """Report masked values, and whether they count."""
+    for name, signs in masked.items():
+        counts = "is left out" if name in left_out else "counts as measured (allow_masked)"
+        yield f"{MASKED}{name} {counts}: {'; '.join(signs)}"
+
+
 def comparison_notes(
-    missing: Collection[str],
-    crossed: Collection[str],
-    reference: Population,
-    protocol: ProtocolName,
-    suite: str | None,
+    missing: Collection[str], crossed: Collection[str], reference: Population, protocol: ProtocolName
 ) -> Iterator[str]:
-    """What of the nine is missing, and whether protocol or suite are others than the population's."""
+    """What of the nine is missing, and whether the protocol is another than the population's."""
     if missing:
         yield f"partial: without {', '.join(missing)}"
     if crossed:
@@ -48,8 +86,6 @@ def comparison_notes(
             f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
             "that part of the score compares unlike things"
         )
-    if suite is not None and reference.suite not in ("", suite):
-        yield f"other suite: {reference.name} was measured on {reference.suite}, these values on {suite}"
 
 
 def corruption_notes(weights: Mapping[str, float], reference: Population, generated: bool) -> Iterator[str]:

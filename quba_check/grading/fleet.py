@@ -15,7 +15,7 @@ from quba_check.protocol.record import Record
 def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile:
     """The population that some records make up.
 
-    A record that lacks some of the nine dimensions is kept without them.
+    A record that lacks some of the nine dimensions is kept without them; a masked value counts as lacking.
 
     Args:
         records: ten records or more by what messages call them (their file).
@@ -62,7 +62,9 @@ def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile
 
 
 def _published_values(record: Record) -> dict[str, float]:
-    values = {name: found.value for name, found in measured_of(record.measurements).items()}
+    measured = measured_of(record.measurements)
+    # A masked value would raise the mean that honest models are compared with.
+    values = {name: found.value for name, found in measured.items() if not found.masked}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from quba_check.errors import UserError, listed
 from quba_check.grading.caveats import (
+    ALLOWED_SUITES,
     comparison_notes,
     corruption_notes,
     crossed_dimensions,
     few_images_notes,
+    masking_notes,
+    suite_difference,
+    without_evidence,
 )
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
@@ -76,6 +81,9 @@ def grade(
     protocol: ProtocolName = "standard",
     allow_missing: Collection[str] = (),
     suite: str | None = None,
+    classes: int | None = None,
+    allow_other_suite: bool = False,
+    allow_masked: bool = False,
     generated_corruptions: bool = False,
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
@@ -85,21 +93,27 @@ def grade(
     and letter are over the others, the population is scored over the same ones, and the grade says so. The
     same holds for a dimension that the population lacks.
 
+    Values of another suite than the population's have a score, but neither percentile nor letter. A masked
+    value counts as missing: it is no evidence of robustness.
+
     Args:
         values: value by dimension name; see `quba_score`.
         weights: see `quba_score`; the population is scored with the same.
         population: see `quba_score`.
         protocol: the protocol that the values come from.
         allow_missing: names of dimensions that may be missing.
-        suite: name of the suite that the values were measured on; where the population's is another, a note
-            says so.
+        suite: name of the suite that the values were measured on; None if it is not known to be another.
+        classes: number of classes of that suite; two suites of one name are the same with as many classes.
+        allow_other_suite: give percentile and letter although the suite is another; the grade then says so.
+        allow_masked: take masked values for what they are; the grade then says so.
         generated_corruptions: the corruptions were generated; where the population's were stored ones, a
             note says so.
         measured: the measurements behind the values, by dimension name: they give the score an interval, and
             tell where few images bias it.
 
     Returns:
-        The grade; score, percentile and letter are None where dimensions are missing that may not be.
+        The grade; score, percentile and letter are None where dimensions are missing that may not be,
+        percentile and letter also where the suite is another.
 
     Raises:
         UserError: see `quba_score`.
@@ -108,14 +122,27 @@ def grade(
     check_values(values)
     check_names("allow_missing", allow_missing)
     reference = _population(population)
-    unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values)
+    full = full_weights(weights)
+    masked = {name: of.masked for name, of in (measured or {}).items() if of.masked and full.get(name)}
+    left_out = () if allow_masked else tuple(masked)
+    unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     lacking = tuple(name for name in PUBLISHED_DIMENSIONS if name not in reference.dimensions)
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasured or name in lacking)
-    weighing = {name: 0.0 if name in missing else weight for name, weight in full_weights(weights).items()}
+    weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     too_few = unmeasured and not any(weighing.values())
     if too_few or not set(unmeasured) <= set(allow_missing):
-        return Grade(None, None, None, reference.name, reference.protocol, complete=False, missing=unmeasured)
+        why = without_evidence({name: masked[name] for name in left_out}, unmeasured)
+        return ungraded(reference, missing=unmeasured, not_graded=why)
+    other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, weighing)
+    if other_suite and not allow_other_suite:
+        without_letter = ungraded(
+            reference,
+            missing=missing,
+            not_graded=f"{other_suite}. {ALLOWED_SUITES}",
+            notes=[*comparison_notes(missing, (), reference, protocol), *masking_notes(masked, left_out)],
+        )
+        return replace(without_letter, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, weighing)
     crossed = crossed_dimensions(weighing, reference, protocol)
     slopes = reference.slopes(weighing)
@@ -136,10 +163,59 @@ def grade(
         missing=missing,
         cross_protocol=crossed,
         notes=(
-            *comparison_notes(missing, crossed, reference, protocol, suite),
+            *comparison_notes(missing, crossed, reference, protocol),
+            *masking_notes(masked, left_out),
             *corruption_notes(weighing, reference, generated_corruptions),
             *few_images_notes(slopes, measured or {}, reference),
         ),
+        other_suite=other_suite,
+    )
+
+
+def unreachable_grade(
+    obstacles: Mapping[str, str],
+    *,
+    population: str | Path | Population = "published",
+    allow_missing: Collection[str] = (),
+    suite: str | None = None,
+    classes: int | None = None,
+    allow_other_suite: bool = False,
+) -> Grade | None:
+    """Return the grade without letter that any values would get; None if a letter is possible.
+
+    Args:
+        obstacles: why dimensions cannot have a value, by name.
+        population: see `grade`.
+        allow_missing: see `grade`.
+        suite: see `grade`.
+        classes: see `grade`.
+        allow_other_suite: see `grade`.
+    """
+    reference = _population(population)
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in obstacles)
+    if not set(missing) <= set(allow_missing):
+        return ungraded(reference, missing=missing, notes=[f"{name}: {obstacles[name]}" for name in missing])
+    other_suite = suite_difference(reference, suite, classes)
+    if not other_suite or allow_other_suite:
+        return None
+    without_letter = ungraded(reference, not_graded=f"{other_suite}. {ALLOWED_SUITES}")
+    return replace(without_letter, other_suite=other_suite)
+
+
+def ungraded(
+    reference: Population, *, missing: Sequence[str] = (), not_graded: str = "", notes: Sequence[str] = ()
+) -> Grade:
+    """Return a grade without letter, with the reason."""
+    return Grade(
+        score=None,
+        percentile=None,
+        letter=None,
+        population=reference.name,
+        protocol_of_population=reference.protocol,
+        complete=False,
+        missing=tuple(missing),
+        notes=tuple(notes),
+        not_graded=not_graded,
     )
 
 

@@ -40,6 +40,7 @@ class Population:
         source: where the values are from.
         images: clean images that they were measured on; None if that is not known.
         constants: normalisations that are given instead of computed from the rows, by dimension name.
+        classes: number of the suite's classes; None if that is not known.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Population:
     source: str = ""
     constants: Mapping[str, Normalisation] = field(default_factory=dict)
     images: int | None = None
+    classes: int | None = None
 
     @cached_property
     def dimensions(self) -> tuple[str, ...]:

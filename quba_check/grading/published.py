@@ -27,6 +27,7 @@ Suspect = Literal["double-softmax", "train-mode"]
 SOURCE = "326 models of arXiv 2503.17110"
 SUITE = "imagenet"
 IMAGES = 50_000
+CLASSES = 1000
 ZERO_SHOT_FAMILY = "vision-language"
 SPOILT: Mapping[Suspect, frozenset[str]] = {
     "double-softmax": frozenset({"adversarial_robustness", "calibration_error", "class_balance"}),
@@ -122,7 +123,7 @@ def published_models() -> tuple[PublishedModel, ...]:
 def published_population() -> Population:
     """All published models with all their values, normalised by the released constants."""
     rows = tuple(PopulationRow(model.id, model.values) for model in published_models())
-    return Population("published", "released", SUITE, rows, SOURCE, RELEASED_CONSTANTS, IMAGES)
+    return Population("published", "released", SUITE, rows, SOURCE, RELEASED_CONSTANTS, IMAGES, CLASSES)
 
 
 @cache
@@ -130,4 +131,4 @@ def screened_population() -> Population:
     """The published models without the values in doubt; 219 of them keep all nine."""
     rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
     source = f"{SOURCE}, without the values in doubt"
-    return Population("screened", "released", SUITE, rows, source, images=IMAGES)
+    return Population("screened", "released", SUITE, rows, source, images=IMAGES, classes=CLASSES)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from quba_check.protocol.facts import Facts, SuiteFacts
+from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.streamed import Streamed
 from quba_check.protocol.view import View
 
 Better = Literal["high", "low"]
+CheckSuite = Callable[[SuiteFacts, Callable[[View], SetLabels]], None]
 
 PUBLISHED_DIMENSIONS = (
     "accuracy",
@@ -62,6 +63,8 @@ class Dimension:
         measure: value from the predictions of exactly those views; raises `UnmeasurableError`.
         streamed: the value, or the part of that name, as a function of what images add one by one; None where
             a run needs all of them.
+        check_suite: raises `UnmeasurableError` if the labels of a suite's sets do not allow a value, whatever
+            the model answers.
     """
 
     name: str
@@ -74,3 +77,4 @@ class Dimension:
     parts: Callable[[SuiteFacts], tuple[Part, ...]]
     measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
     streamed: Callable[[SuiteFacts, str | None], Streamed | None] = lambda _suite, _part: None
+    check_suite: CheckSuite = lambda _suite, _labels: None

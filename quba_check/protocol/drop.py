@@ -20,6 +20,7 @@ class Drop:
         after: the value now.
         baseline: how messages call the baseline.
         paired: limits are made of both models' answers to the same images.
+        masked: see `Measurement`, of the value now.
     """
 
     value: float
@@ -31,3 +32,4 @@ class Drop:
     baseline: str
     paired: bool
     notes: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()

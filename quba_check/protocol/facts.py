@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.protocol.settings import STANDARD, Protocol
 
 
@@ -45,6 +48,19 @@ class SuiteFacts:
     generates_corruptions: bool = False
     samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetLabels:
+    """The labels of a set's images, known before any of them is read.
+
+    Attributes:
+        label: (n,) class of each image in the label space of its set; below 0 for those without one.
+        texture: (n,) class of the second cue, likewise; empty for sets that have none.
+    """
+
+    label: NDArray[np.int64]
+    texture: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class Grade:
     """QUBA score, percentile in a reference population, letter.
 
     Attributes:
-        score: the QUBA score; None where the model is not graded.
+        score: the QUBA score; None where it cannot be computed. A score has no letter if the population is of
+            another suite.
         percentile: share of the population's scores that are lower, in percent [0, 100].
         letter: A, B, C, D or F.
         population: name of the reference population.
@@ -34,6 +35,8 @@ class Grade:
         cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
             is not that of the values.
         notes: remarks that every report shows beside the grade.
+        not_graded: why there is no letter; empty if there is one, or where `missing` is the only reason.
+        other_suite: how the population's suite differs from that of the values; empty if it does not.
     """
 
     score: float | None
@@ -50,6 +53,8 @@ class Grade:
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    not_graded: str = ""
+    other_suite: str = ""
 
     def __repr__(self) -> str:
         if self.score is None or self.percentile is None:

@@ -15,6 +15,12 @@ Deviations = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) numbers of mean 0: what each image adds to a value (`metrics.estimate`)."""
 
 
+MASKED = "masked: "
+"""Prefix of the notes that give the reasons of `Measurement.masked`."""
+NO_EVIDENCE = "no evidence of robustness"
+"""Verdict on a masked value, in every message."""
+
+
 def _none() -> Deviations:
     return {}
 
@@ -62,6 +68,8 @@ class Measurement:
         value: see `Quantity`; likewise unit, n, curve, debiased, its limit and deviations.
         parts: named parts, in the order in which reports show them.
         notes: short remarks that every report shows beside the value, for example `masked: …`.
+        masked: signs that gradients misled the attacks, so that the value is no evidence of robustness; empty
+            if there are none.
     """
 
     dimension: str
@@ -74,6 +82,7 @@ class Measurement:
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
+    masked: tuple[str, ...] = ()
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -91,6 +100,7 @@ class Measurement:
         *,
         parts: Mapping[str, Quantity] | None = None,
         notes: tuple[str, ...] = (),
+        masked: tuple[str, ...] = (),
     ) -> Measurement:
         """A measurement whose value is a quantity."""
         return cls(
@@ -104,6 +114,7 @@ class Measurement:
             parts=parts or {},
             notes=notes,
             deviations=whole.deviations,
+            masked=masked,
         )
 
 
@@ -122,7 +133,8 @@ class Unmeasurable:
     Attributes:
         dimension: its name.
         reason: why, and what to do where something can be done.
-        missing_data: a set that it needs is absent (a demand may then be `optional`).
+        missing_data: the images do not allow a value, since a set is absent or unfit (a demand may then be
+            `optional`).
     """
 
     dimension: str

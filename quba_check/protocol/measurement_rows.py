@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, Field, Strict, ValidationInfo, field_validator
+from pydantic import AllowInfNan, Field, Strict, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from quba_check.protocol.confidence import SCORES
 from quba_check.protocol.dimension import Better
 from quba_check.protocol.json_row import JsonRow
+from quba_check.protocol.measurement import MASKED
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number; text is none."""
@@ -95,11 +96,22 @@ class MeasurementRow(QuantityRow):
 
     Attributes:
         stopped: why the value is of some images only; it is then no value to grade.
+        masked: signs that gradients misled the attacks; the value is then no evidence of robustness.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stopped: StoppedRow | None = None
+    masked: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _masked_in_older_records(cls, row: Any) -> Any:
+        """Fill in `masked` for records that report masking in notes alone."""
+        if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
+            return row
+        notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
+        return row | {"masked": tuple(note.removeprefix(MASKED) for note in notes)}
 
 
 class UnmeasurableRow(JsonRow):

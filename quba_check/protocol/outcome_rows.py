@@ -53,6 +53,7 @@ def _row_of(
         },
         notes=outcome.notes,
         stopped=stopped,
+        masked=outcome.masked,
     )
 
 
@@ -80,7 +81,7 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
         return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
     whole = _measured(row)
     parts = {name: _measured(part) for name, part in row.parts.items()}
-    return Measurement.of(dimension, whole, parts=parts, notes=row.notes)
+    return Measurement.of(dimension, whole, parts=parts, notes=row.notes, masked=row.masked)
 
 
 def _measured(row: QuantityRow) -> Quantity:

@@ -106,6 +106,8 @@ class GradeRow(JsonRow):
         missing: dimensions that did not.
         cross_protocol: dimensions whose population values come from the other protocol and differ by it.
         notes: remarks shown beside the grade.
+        not_graded: why there is no letter, where `missing` is not the only reason.
+        other_suite: how the population's suite differs from that of the values; empty if it does not.
     """
 
     file: str
@@ -121,6 +123,8 @@ class GradeRow(JsonRow):
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    not_graded: str = ""
+    other_suite: str = ""
 
 
 def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unselected: int) -> OverallVerdict:

@@ -50,17 +50,21 @@ def remarks(record: Record) -> tuple[str, ...]:
 
 
 def grade_line(grade: GradeRow, record: Record) -> str:
-    """Score, letter, percentile, population and protocol in a line."""
+    """Score, letter, percentile, population, protocol, and why there is no letter or what it is worth."""
     where = f"protocol {record.protocol}"
     if grade.score is None or grade.percentile is None:
-        why = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
+        missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
+        why = grade.not_graded or missing
+        if grade.score is not None:
+            return f"QUBA score {grade.score:.3f}, not graded: {why}  {where}"
         return f"QUBA not graded: {why}  population {grade.population}  {where}"
+    suite = f"  other suite: {grade.other_suite}" if grade.other_suite else ""
     models = f" ({grade.models} models)" if grade.models is not None else ""
     spans = f" ({' to '.join([grade.letters[0], grade.letters[-1]])})" if len(grade.letters) > 1 else ""
     interval = f" {grade.interval[0]:.3f}..{grade.interval[1]:.3f}" if grade.interval else ""
     return (
         f"QUBA {grade.score:.3f}{interval}  grade {grade.letter}{spans}  "
-        f"{ordinal(grade.percentile)} percentile of {grade.population}{models}  {where}"
+        f"{ordinal(grade.percentile)} percentile of {grade.population}{models}{suite}  {where}"
     )
 
 

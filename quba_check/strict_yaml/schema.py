@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -200,7 +200,10 @@ def _fields(annotation: Any) -> Iterable[tuple[str, FieldInfo]]:
 def _step(annotation: Any, step: str | int) -> Iterator[Any]:
     """The types that a value may have under `step` of a value of the annotated type."""
     origin = get_origin(annotation)
-    yield from (field.annotation for name, field in _fields(annotation) if step == (field.alias or name))
+    own = [field.annotation for name, field in _fields(annotation) if step == (field.alias or name)]
+    yield from own
+    if not own and _fields(annotation) and annotation.model_config.get("extra") == "allow":
+        yield get_args(get_type_hints(annotation)["__pydantic_extra__"])[1]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         yield get_args(annotation)[1]
     elif origin in (list, tuple):

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.facts import SetLabels, SuiteFacts
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.suites.class_list import ClassList
@@ -152,6 +153,17 @@ class Suite:
             SuiteError: the set is not laid out as its reader expects; the message names the file or folder.
         """
         return self._listing(self.listed_as(view))
+
+    def labels(self, view: View) -> SetLabels:
+        """The labels of the images behind a view.
+
+        Raises:
+            SuiteError: see `examples`.
+        """
+        examples = self.examples(view)
+        textures = [example.texture for example in examples if example.texture is not None]
+        label = np.array([example.label for example in examples], dtype=np.int64)
+        return SetLabels(label, np.array(textures, dtype=np.int64))
 
     def listed_as(self, view: View) -> View:
         """The view that has the same examples, as their files, labels and conditions tell."""

@@ -62,8 +62,18 @@ def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
 
 
 def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
-    """Dimensions without a limit, as one of the runs at least has no value of them over all images."""
+    """Dimensions without a limit, as one of the runs at least has no value of them over all images.
+
+    A masked value counts as none: it is no evidence of robustness.
+    """
     return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
+
+
+def masked(records: Mapping[str, Record]) -> tuple[str, ...]:
+    """Return the dimensions that are masked in one of the runs at least."""
+    rows = [row for run in records.values() for row in run.measurements.items()]
+    names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
+    return tuple(name for name in registry.names if name in names)
 
 
 def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:
@@ -76,7 +86,9 @@ def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:
 def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
     rows = {record: run.measurements.get(name) for record, run in records.items()}
     return {
-        record: row for record, row in rows.items() if isinstance(row, MeasurementRow) and row.stopped is None
+        record: row
+        for record, row in rows.items()
+        if isinstance(row, MeasurementRow) and row.stopped is None and not row.masked
     }
 
 

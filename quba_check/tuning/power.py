@@ -52,7 +52,8 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
     Args:
         thresholds: the file; its policy counts.
         images: images of the clean set, and of every other.
-        record: a run that knows errors. Its early-stopped values and those of fewer than two images do not.
+        record: a run that knows errors. Its early-stopped and masked values and those of fewer than two
+            images do not.
 
     Of `SHARES` the true values that are blocked or pass are exact, and the error is that of the blocked one.
     Of a run only the share of conflicting images that it decides by shape or texture counts there; without
@@ -174,7 +175,7 @@ def _stored(demand: Demand, images: int, record: Record) -> tuple[float | None, 
 def _known(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
     """What a run found over all images of a set, of which there are at least two; and how many."""
     row = record.measurements.get(demand.dimension)
-    if not isinstance(row, MeasurementRow) or row.stopped:
+    if not isinstance(row, MeasurementRow) or row.stopped or row.masked:
         return None
     found = row if demand.part is None else row.parts.get(demand.part)
     if found is None or found.n is None or found.n < LEAST_IMAGES:

@@ -9,6 +9,7 @@ from quba_check.comparison.compared import StoredRun
 from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.gate import Held, Verdict, doubt, judge
 from quba_check.held import dropped, graded
+from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.measurement_rows import NotMeasuredRow
 from quba_check.protocol.outcome_rows import outcome_of
 from quba_check.tuning.protocols import check_protocol
@@ -71,11 +72,13 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
             run.measured(),
             protocol=record.protocol,
             suite=record.suite.name,
+            classes=record.model.classes,
             generated_corruptions=record.suite.generates_corruptions,
         )
+    row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
+    outcome = outcome_of(demand.dimension, row)
     if not demand.needs_baseline or baseline is None:
-        row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
-        return outcome_of(demand.dimension, row)
+        return outcome
     return dropped(
         demand,
         baseline,
@@ -84,4 +87,5 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
         suite=record.suite,
         limit=record.limit,
         seed=record.environment.seed,
+        masked=outcome.masked if isinstance(outcome, Measurement) else (),
     )

@@ -94,6 +94,42 @@ def other() -> Net:
     return Net(seed=7)
 
 
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -gradient
+
+
+class WithReversedGradients(Net):
+    """Answers as `net`; its gradients lead attacks to where it is right."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(Reversed.apply(x))
+
+
+class WithoutUsableGradients(Net):
+    """Answers as `net`; its gradients are zero."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.detach() + 0 * x)
+
+
+class Detached(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).detach()
+
+
+class NeverRight(Net):
+    """Answers with the class after the right one on pictures whose classes were moved by one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
 class FourClasses(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.pad(super().forward(x), (0, 1))

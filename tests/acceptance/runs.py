@@ -46,7 +46,7 @@ dimensions:
   object_focus: {min: 0.1}
   shape_bias: {min: 0.1}
   parameters: {max: 1}
-quba: {min_score: -100, min_grade: F}
+quba: {min_score: -100, min_grade: F, allow_other_suite: true}
 """
 """Demands that `nets:net` meets: thirteen of them, on all nine dimensions, two parts and the grade."""
 

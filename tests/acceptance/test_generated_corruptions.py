@@ -15,6 +15,7 @@ quba:
   min_score: -100
   population: %s
   allow_missing: [ood_robustness, object_focus, shape_bias]
+  allow_other_suite: true
 """
 REMARK = (
     "corruptions: generated@8+jpeg85 from the clean images, not the stored ImageNet-C "

@@ -11,6 +11,7 @@ import pytest
 from tuned import quantity, record
 
 from quba_check.cli import main
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.record import Record
 
 
@@ -104,6 +105,42 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be measured: there is no "
         "baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)",
     ]
+
+
+def test_what_if_says_what_is_no_evidence_and_what_compares_suites(run) -> None:
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    values["adversarial_robustness"]["masked"] = ["FGSM helps the model"]
+    Path("m.json").write_text(record(measurements=values).to_json(), encoding="utf-8")
+    demand = "adversarial_robustness: {min: 0.1KEY}"
+    for name, key, quba in (("a", "", ""), ("b", ", allow_masked: true", ", allow_other_suite: true")):
+        text = f"dimensions: {{{demand.replace('KEY', key)}}}\nquba: {{min_grade: F{quba}}}\n"
+        Path(f"{name}.yaml").write_text(f"schema: 1\n{text}", encoding="utf-8")
+    assert run("what-if", "m.json", "a.yaml", "b.yaml") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand                       a.yaml       b.yaml\n"
+        "adversarial_robustness[min]  FAIL >= 0.1  PASS >= 0.1\n"
+        "quba.grade[min]              FAIL >= F    PASS >= F (other suite)\n"
+        "released                     no           yes\n"
+        "a.yaml: adversarial_robustness[min] is no evidence of robustness: FGSM helps the model\n"
+        "a.yaml: quba.grade[min] could not be measured: not graded: no evidence of robustness: "
+        "adversarial_robustness is masked (FGSM helps the model)\n"
+        "b.yaml: quba.grade[min] compares suites: published was measured on imagenet, this run on tiny",
+        "",
+    )
+
+
+def test_tune_leaves_out_what_is_masked(run) -> None:
+    rows = {"adversarial_robustness": quantity(0.95, 0.01, "ratio", parts={}, masked=["FGSM helps"])}
+    Path("m.json").write_text(
+        record(measurements={**record().measurements, **rows}).to_json(), encoding="utf-8"
+    )
+    code, _, err = run("tune", "m.json", "-o", "new.yaml")
+    assert code == 0
+    assert err.splitlines()[0] == (
+        "left out, masked and so no evidence of robustness: adversarial_robustness"
+    )
+    assert "adversarial_robustness" not in Path("new.yaml").read_text(encoding="utf-8")
 
 
 def test_what_if_cuts_nothing_however_many_files(run) -> None:

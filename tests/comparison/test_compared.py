@@ -127,6 +127,14 @@ def test_a_run_that_fails_its_own_demands_is_said() -> None:
     assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
 
 
+def test_a_masked_value_is_said() -> None:
+    run = stored("a.json", RIGHT)
+    row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
+    masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
+    notes = compared(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
+    assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
+
+
 def test_flips() -> None:
     text, count = flips_csv(stored("a.json", [1, 1, 2]), stored("b.json", [0, 2, 2]))
     assert count == 2

@@ -23,6 +23,21 @@ def test_the_schema_knows_tiers_letters_and_protocols():
     assert "accuracy" in quba["weights"]["anyOf"][0]["propertyNames"]["enum"]
 
 
+def test_only_adversarial_robustness_knows_masking():
+    schema = threshold_schema()
+    entries = schema["properties"]["dimensions"]["anyOf"][0]["properties"]
+    assert entries["adversarial_robustness"]["anyOf"] == [
+        {"$ref": "#/$defs/AttackedEntry"},
+        {"type": "null"},
+    ]
+    assert entries["accuracy"]["anyOf"][0] == {"$ref": "#/$defs/DimensionEntry"}
+    parts = schema["$defs"]["AttackedEntry"]["properties"]["parts"]["anyOf"][0]["additionalProperties"]
+    assert parts["anyOf"][0] == {"$ref": "#/$defs/AttackedPartEntry"}
+    knowing = {name for name, entry in schema["$defs"].items() if "allow_masked" in entry["properties"]}
+    assert knowing == {"AttackedEntry", "AttackedPartEntry"}
+    assert schema["$defs"]["QubaEntry"]["properties"]["allow_other_suite"]["anyOf"][0] == {"type": "boolean"}
+
+
 def test_a_relative_drop_is_a_share_or_a_percentage():
     schema = threshold_schema()
     allowed = schema["$defs"]["DimensionEntry"]["properties"]["max_relative_drop"]["anyOf"]

@@ -166,6 +166,22 @@ def test_removing_all_of_a_dimension_removes_it(read):
     assert names[0] == "calibration_error[max]"
 
 
+def test_masking_is_allowed_by_the_dimension_for_its_parts(read):
+    thresholds = read("""\
+schema: 1
+dimensions:
+  adversarial_robustness:
+    min: 0.1
+    allow_masked: true
+    parts: {fgsm: {min: 0.1}, pgd: {min: 0.1, allow_masked: false}}
+  accuracy: {min: 0.5}
+quba: {min_score: 0, allow_other_suite: true}
+""")
+    assert [demand.allow_masked for demand in thresholds.demands] == [True, True, False, False, False]
+    assert (thresholds.quba.allow_masked, thresholds.quba.allow_other_suite) == (True, True)
+    assert not read("schema: 1\nquba: {min_score: 0}\n").quba.allow_other_suite
+
+
 def test_extends_over_several_files(read):
     thresholds = read(
         "schema: 1\nextends: middle.yaml\n",
@@ -184,6 +200,39 @@ def test_extending_a_shipped_profile(read):
     assert places["accuracy"] == "thresholds/gate.yaml"
     assert places["parameters"] == "quba_check/thresholds/mobile.yaml"
     assert places["calibration_error"] == "quba_check/thresholds/default.yaml"
+
+
+@pytest.mark.parametrize("name", ["default.yaml", "quba_check/thresholds/default.yaml", "default"])
+def test_a_file_named_as_a_shipped_profile_extends_that(tmp_path, name):
+    path = tmp_path / "thresholds" / "default.yaml"
+    path.parent.mkdir()
+    path.write_text(f"schema: 1\nextends: {name}\ndimensions: {{accuracy: {{min: 0.9}}}}\n")
+    thresholds = read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+    places = {demand.name: demand.place for demand in thresholds.demands}
+    assert places["accuracy[min]"] == "thresholds/default.yaml:3"
+    assert places["shape_bias[min]"].startswith("quba_check/thresholds/default.yaml:")
+
+
+@pytest.mark.parametrize("name", ["./default.yaml", "../thresholds/default.yaml"])
+def test_a_path_to_the_file_itself_is_a_cycle(tmp_path, name):
+    path = tmp_path / "thresholds" / "default.yaml"
+    path.parent.mkdir()
+    path.write_text(f"schema: 1\nextends: {name}\n")
+    with pytest.raises(ThresholdError) as caught:
+        read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+    assert str(caught.value) == (
+        "thresholds/default.yaml:2: the file extends itself. For a shipped profile of that name write "
+        "'extends: quba_check/thresholds/default.yaml'."
+    )
+
+
+def test_a_cycle_through_a_file_named_as_a_shipped_profile(read):
+    with pytest.raises(ThresholdError) as caught:
+        read("schema: 1\nextends: default.yaml\n", default="schema: 1\nextends: gate.yaml\n")
+    assert str(caught.value) == (
+        "thresholds/default.yaml:2: the files extend each other: "
+        "thresholds/gate.yaml → thresholds/default.yaml → thresholds/gate.yaml."
+    )
 
 
 def test_a_population_file_is_beside_the_file_that_names_it(read, tmp_path):
@@ -244,7 +293,8 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\nquba: {min_letter: C}\n",
             (
                 "2: quba: unknown key 'min_letter'. "
-                "Allowed: min_score, min_grade, tier, weights, population, allow_missing."
+                "Allowed: min_score, min_grade, tier, weights, population, allow_missing, "
+                "allow_other_suite."
             ),
         ),
         (

@@ -52,4 +52,4 @@ def test_an_empty_clean_set_has_no_accuracy():
     with pytest.raises(UnmeasurableError) as caught:
         ACCURACY.measure({CLEAN: empty}, facts(3))
     assert caught.value.reason == "the set clean has no images; add some or leave it out of the suite"
-    assert not caught.value.missing_data
+    assert caught.value.missing_data

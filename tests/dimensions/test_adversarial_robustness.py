@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,50 @@ def test_the_difference_of_the_attacks_is_paired():
 def test_close_accuracies_are_written_apart():
     measured = ADVERSARIAL.measure(tables([True] * 40000, first(16000, 40000), first(16012, 40000)), FACTS)
     assert measured.notes == ("masked: PGD is weaker than FGSM (acc 0.4003 > 0.4000)",)
+
+
+def test_signs_of_masking_are_data():
+    measured = ADVERSARIAL.measure(tables(first(50, 100), first(70, 100), first(80, 100)), FACTS)
+    assert measured.masked == (
+        "PGD is weaker than FGSM (acc 0.800 > 0.700)",
+        "FGSM helps the model (acc 0.700 > 0.500 clean)",
+        "PGD helps the model (acc 0.800 > 0.500 clean)",
+    )
+    assert measured.notes == tuple(f"masked: {sign}" for sign in measured.masked)
+
+
+@pytest.mark.parametrize(("helped", "is_masked"), [(0, False), (3, False), (4, True)])
+def test_an_attack_may_help_by_chance(helped, is_masked):
+    """Of 100 images, so many are right under FGSM alone: 3 are 1.8 standard errors, 4 are 2.03."""
+    clean = first(50, 100)
+    attacked = first(50 + helped, 100)
+    measured = ADVERSARIAL.measure(tables(clean, attacked, first(10, 100)), FACTS)
+    assert bool(measured.masked) == is_masked
+
+
+@pytest.mark.parametrize(
+    ("surer", "signs"),
+    [
+        (100, ("FGSM makes the model surer of 100 % of the images it gets right",)),  # reversed gradients
+        (50, ("FGSM makes the model surer of 50 % of the images it gets right",)),  # random ones
+        (34, ("FGSM makes the model surer of 34 % of the images it gets right",)),
+        (33, ()),  # 0.25 + 2 sqrt(0.25 · 0.75 / 100) = 0.337 may be chance
+        (0, ()),
+    ],
+)
+def test_an_attack_that_makes_the_model_surer_is_misled(surer, signs):
+    """The accuracy cannot tell where all images stay right."""
+    views = tables([True] * 100, [True] * 100, [True] * 100)
+    probability = np.where(np.arange(100) < surer, 0.6, 0.4).astype(np.float32)
+    views[FGSM] = replace(views[FGSM], true_probability=probability)
+    assert ADVERSARIAL.measure(views, FACTS).masked == signs
+
+
+def test_images_that_are_wrong_when_clean_say_nothing_of_gradients():
+    views = tables(first(10, 100), first(5, 100), first(5, 100))
+    probability = np.where(np.arange(100) < 10, 0.4, 0.6).astype(np.float32)
+    views[FGSM] = replace(views[FGSM], true_probability=probability)
+    assert ADVERSARIAL.measure(views, FACTS).masked == ()
 
 
 def test_one_image_masks_nothing():

@@ -190,3 +190,19 @@ def test_no_value_is_passed_on() -> None:
 
     with pytest.raises(UnmeasurableError, match=r"^nobody is calm$"):
         calm(measure).measure({}, FACTS)
+
+
+def test_check_suite_raises_what_it_means_to_and_nothing_else() -> None:
+    def with_reason(_suite: SuiteFacts, _labels: Any) -> None:
+        raise UnmeasurableError("too few", missing_data=True)
+
+    def with_mistake(_suite: SuiteFacts, _labels: Any) -> None:
+        raise KeyError("nothing")
+
+    with pytest.raises(UnmeasurableError):
+        calm(check_suite=with_reason).check_suite(SUITE, lambda _: None)
+    line = with_mistake.__code__.co_firstlineno + 1
+    assert told(lambda: calm(check_suite=with_mistake).check_suite(SUITE, lambda _: None)) == (
+        f"check_suite: raised KeyError: 'nothing' ({FILE}:{line})."
+    )
+    calm().check_suite(SUITE, lambda _: None)

@@ -40,12 +40,13 @@ def test_one_cue_alone_is_a_value(rows, value):
 
 
 @pytest.mark.parametrize(
-    ("rows", "reason"),
+    ("rows", "reason", "is_of_the_images"),
     [
-        ([], "the set cue_conflict has no images; add some or leave it out of the suite"),
+        ([], "the set cue_conflict has no images; add some or leave it out of the suite", True),
         (
             [(0, 0, 0), (1, 2, 2)],
             "no cue-conflict image has shape and texture of different classes; add some",
+            True,
         ),
         (
             [(2, 0, 1), (OUTSIDE, 0, OUTSIDE)],
@@ -53,11 +54,12 @@ def test_one_cue_alone_is_a_value(rows, value):
                 "none of the 2 cue-conflict images is decided for its shape or its texture; "
                 "check the label space of the set cue_conflict"
             ),
+            False,
         ),
     ],
 )
-def test_reasons(rows, reason):
+def test_reasons(rows, reason, is_of_the_images):
     with pytest.raises(UnmeasurableError) as caught:
         measure(rows)
     assert caught.value.reason == reason
-    assert not caught.value.missing_data
+    assert caught.value.missing_data == is_of_the_images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +94,10 @@ def test_a_suite_without_shifts_is_told(told, root: Path) -> None:
     edit(root, "    sketch: {reader: folder, path: sketch}\n    night: {reader: folder, path: night}\n", "")
     edit(root, "  shifts:\n", "")
     assert told() == [
-        "ood_robustness cannot be measured: the suite has no shifted sets.\n"
+        "ood_robustness cannot be measured: the suite has no shifted sets; declare at least one under "
+        "'shifts'.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
-        "  fix: declare at least one under sets.shifts of quba-data.yaml, or drop the demand"
+        "  fix: drop the demand, or let it be `optional: true`"
     ]
 
 
@@ -138,9 +140,10 @@ def test_class_balance_needs_two_images_of_every_class(told, root: Path) -> None
     (root / "val" / "apple" / "000.png").unlink()
     (root / "val" / "apple" / "001.png").unlink()
     assert told() == [
-        "class_balance cannot be measured: 1 of 3 classes has fewer than two clean images.\n"
-        "  evidence: apple has 1; demanded by g.yaml:6\n"
-        "  fix: add images of these classes to the clean set, or drop the demand"
+        "class_balance cannot be measured: class_balance needs two images in every class; 1 of 3 classes has "
+        "fewer ('apple' has 1); add images of them to the clean set.\n"
+        "  evidence: demanded by g.yaml:6\n"
+        "  fix: drop the demand, or let it be `optional: true`"
     ]
     assert told({"accuracy": ["g.yaml:3"]}) == []
 
@@ -152,13 +155,36 @@ def test_names_of_classes_end_at_their_first_comma(told, root: Path) -> None:
     assert "evidence: apple has 1, brick, red has 1, brick, blue has 1; demanded by g.yaml:6" in finding
 
 
+def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
+    for path in sorted((root / "cc").iterdir()):
+        shape, texture = (name.rstrip("12") for name in path.stem.split("-"))
+        if shape != texture:
+            path.unlink()
+    assert told({"shape_bias": ["g.yaml:9"]}) == [
+        "shape_bias cannot be measured: no cue-conflict image has shape and texture of different classes; "
+        "add some.\n"
+        "  evidence: demanded by g.yaml:9\n"
+        "  fix: drop the demand, or let it be `optional: true`"
+    ]
+
+
+def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
+    silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
+    patient = Patient(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
+    assert [finding.text() for finding in coverage.check(patient)] == [
+        "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
+        "  evidence: demanded by g.yaml:4\n"
+        "  fix: drop the demand"
+    ]
+
+
 def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
     assert told({"accuracy": ["g.yaml:3"]}, limit=3) == []
     assert told(limit=3) == [
-        "class_balance cannot be measured: 3 of 3 classes have fewer than two clean images.\n"
-        "  evidence: apple has 1, brick has 1, cloud has 1; demanded by g.yaml:6\n"
-        "  fix: raise --quba-limit, now 3, or add images of these classes to the clean set, or drop the "
-        "demand"
+        "class_balance cannot be measured: class_balance needs two images in every class; 3 of 3 classes "
+        "have fewer ('apple' has 1, 'brick' has 1, 'cloud' has 1); add images of them to the clean set.\n"
+        "  evidence: demanded by g.yaml:6\n"
+        "  fix: raise --quba-limit, now 3, or drop the demand, or let it be `optional: true`"
     ]
 
 

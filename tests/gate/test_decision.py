@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from gated import CALIBRATION, CORRUPTION, GRADE, LETTER, corruption, noisy
+from gated import CALIBRATION, CORRUPTION, GRADE, LETTER, SCORE, corruption, noisy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.demands.policy import Policy
-from quba_check.gate import doubt, judge
+from quba_check.gate import doubt, judge, judge_stopped
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import LETTERS
+from quba_check.protocol.measurement_rows import StoppedRow
 
 
 @pytest.mark.parametrize("limit", LETTERS)
@@ -72,6 +74,51 @@ def test_doubt_is_a_p_value_in_either_direction():
     assert doubt(CORRUPTION, noisy(0.5 - 1.644854 * 0.02, 0.02)) == pytest.approx(0.05, abs=1e-3)
     low = replace(noisy(0.01 + 1.644854 * 0.004, 0.004), dimension="calibration_error")
     assert doubt(CALIBRATION, low) == pytest.approx(0.05, abs=1e-3)
+
+
+SIGNS = ("32.0 % of images have no input gradient", "PGD is weaker than FGSM (acc 0.9 > 0.8)")
+REASON = f"no evidence of robustness: {'; '.join(SIGNS)}"
+
+
+@pytest.mark.parametrize("word", ["point", "fail", "allow"])
+@pytest.mark.parametrize("value", [0.9, 0.51, 0.3])
+def test_a_masked_value_fails_under_every_policy(word, value):
+    held = replace(noisy(value, 0.02), masked=SIGNS)
+    verdict = judge(CORRUPTION, held, Policy(word), [0.5])
+    assert (verdict.outcome, verdict.within_noise, verdict.reason) == ("fail", False, REASON)
+    assert doubt(CORRUPTION, held) is None
+    allowing = replace(CORRUPTION, allow_masked=True)
+    assert judge(allowing, held, Policy(word)) == replace(
+        judge(CORRUPTION, replace(held, masked=()), Policy(word)), demand=allowing, held=held
+    )
+
+
+def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
+    held = replace(corruption(0.6, fog=0.4), masked=SIGNS)
+    assert judge(replace(CORRUPTION, bound="max"), held).outcome == "fail"
+    assert judge(replace(CORRUPTION, part="fog", parts=(), limit=0.1), held).reason == REASON
+
+
+def test_a_drop_of_a_masked_value_is_no_evidence():
+    drop = Drop(-0.1, "ratio", 9, None, 0.5, 0.6, "old.json", paired=False, masked=SIGNS)
+    assert judge(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
+
+
+@pytest.mark.parametrize(("passes", "allowed", "outcome"), [
+    (True, False, "fail"), (True, True, "pass"), (False, True, "fail"),
+])  # fmt: skip
+def test_a_stopped_masked_value(passes, allowed, outcome):
+    stopped = StoppedRow(images=256, of=3000, passes=passes, alpha=0.025)
+    held = replace(corruption(0.6), masked=SIGNS)
+    assert judge_stopped(replace(CORRUPTION, allow_masked=allowed), held, stopped).outcome == outcome
+
+
+def test_a_score_without_letter_is_not_judged():
+    graded = replace(GRADE, letter=None, percentile=None, not_graded="published was measured on imagenet")
+    for demand in (LETTER, SCORE):
+        verdict = judge(demand, graded)
+        assert verdict.outcome == "unmeasurable"
+        assert verdict.reason == "not graded: published was measured on imagenet"
 
 
 def test_a_grade_within_the_noise():

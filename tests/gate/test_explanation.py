@@ -185,3 +185,28 @@ def test_what_an_uncertain_demand_says():
     assert lenient.explain().startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
     above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
     assert above.explain().startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
+
+
+def test_a_masked_value():
+    held = replace(
+        noisy(0.95, 0.02),
+        masked=("FGSM helps the model",),
+        notes=("masked: FGSM helps the model", "a remark"),
+    )
+    assert judge(CORRUPTION, held).explain() == (
+        "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
+        "  n = 1,000 images\n"
+        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  a remark\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+    failed = judge(replace(CORRUPTION, allow_masked=True, limit=0.99), held).explain()
+    assert failed.startswith("corruption_robustness 0.950 is below 0.990 (short by 0.040)\n")
+    assert "  masked: FGSM helps the model\n" in failed
+
+
+def test_a_grade_among_models_of_another_suite():
+    graded = replace(GRADE, other_suite="published was measured on imagenet, this run on tiny")
+    caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
+    assert caveat in judge(LETTER, graded).explain()
+    assert caveat in judge(SCORE, graded).explain()

@@ -1,5 +1,7 @@
 """What a record keeps of outcomes, and what they are when read again."""
 
+from dataclasses import replace
+
 import pytest
 
 from quba_check.dimensions import registry
@@ -59,6 +61,7 @@ def test_row_of_a_measurement():
         },
         "notes": ("a remark",),
         "stopped": None,
+        "masked": (),
     }
 
 
@@ -74,6 +77,7 @@ def test_row_of_what_cannot_be_measured():
         Measurement("accuracy", 0.5, "fraction", None),
         Unmeasurable("accuracy", "no images", missing_data=True),
         Unmeasurable("accuracy", "the model gives no gradients"),
+        replace(MEASURED, masked=("FGSM helps the model",)),
     ],
 )
 def test_an_outcome_read_again_is_the_same(outcome):

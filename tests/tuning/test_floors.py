@@ -13,6 +13,7 @@ from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.floors import (
     Floor,
     floors_of,
+    masked,
     met_by_all,
     percentile_floors,
     published_floors,
@@ -57,6 +58,18 @@ def test_a_value_of_some_images_supports_no_limit():
     assert "accuracy" in unsupported({"a.json": stopped_run, "b.json": run})
     assert "shape_bias" in unsupported({"b.json": run})
     assert "accuracy" not in unsupported({"b.json": run})
+
+
+def test_a_masked_value_supports_no_limit():
+    run = record()
+    rows = {
+        **run.measurements,
+        "accuracy": run.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)}),
+    }
+    masked_run = record(measurements=rows)
+    assert "accuracy" not in floors_of({"a.json": run, "b.json": masked_run}, 1.645)
+    assert masked({"a.json": run, "b.json": masked_run}) == ("accuracy",)
+    assert masked({"a.json": run}) == ()
 
 
 def test_a_limit_stays_above_0_where_the_noise_does():

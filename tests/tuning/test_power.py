@@ -124,6 +124,7 @@ def test_errors_are_scaled_by_the_images_of_their_own_sets():
         {"n": 0},
         {"n": None},
         {"stopped": {"images": 256, "of": 3000, "passes": True, "alpha": 0.025}},
+        {"masked": ["FGSM helps the model"]},
     ],
 )
 def test_a_value_that_knows_no_error(changed):

@@ -2,11 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from tuned import record, thresholds
+from tuned import quantity, record, thresholds
 
 from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.images import PerImage
 from quba_check.errors import ThresholdError
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.rejudging import rejudged
 
@@ -76,10 +77,53 @@ def test_a_grade_of_generated_corruptions_says_so():
     sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
     run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    (verdict,) = judged(f"quba: {{min_score: 9, allow_missing: [{missing}]}}", run).verdicts
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    (verdict,) = judged(f"quba: {{min_score: 9, {settings}}}", run).verdicts
     assert (
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
         in verdict.explain()
+    )
+
+
+ATTACKED = {**quantity(0.95, 0.01, "ratio", parts={}), "notes": ["masked: FGSM helps the model"]}
+
+
+@pytest.mark.parametrize("keys", [{}, {"masked": ["FGSM helps the model"]}])
+def test_a_masked_value_is_no_evidence_in_older_records_either(keys):
+    run = record(measurements={"adversarial_robustness": ATTACKED | keys})
+    text = "dimensions: {adversarial_robustness: {min: 0.5KEY}}"
+    (verdict,) = judged(text.replace("KEY", ""), run).verdicts
+    assert (verdict.outcome, verdict.reason) == ("fail", "no evidence of robustness: FGSM helps the model")
+    assert outcomes(text.replace("KEY", ", allow_masked: true"), run) == ["pass"]
+    assert judged(text.replace("KEY", ", tier: warn"), run).passes
+
+
+def test_a_drop_of_a_masked_value_is_no_evidence():
+    run = record(measurements={"adversarial_robustness": ATTACKED})
+    before = StoredRun("old.json", record(measurements={"adversarial_robustness": ATTACKED}))
+    text = "dimensions: {adversarial_robustness: {max_drop: 0.5}}"
+    assert outcomes(text, run, before) == ["fail"]
+
+
+def test_a_masked_value_gives_no_grade():
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    run = record(measurements=values | {"adversarial_robustness": ATTACKED})
+    text = "quba: {min_grade: F, allow_other_suite: true}"
+    (verdict,) = judged(text, run).verdicts
+    assert verdict.reason == (
+        "not graded: no evidence of robustness: adversarial_robustness is masked (FGSM helps the model)"
+    )
+    demand = "dimensions: {adversarial_robustness: {min: 0.1, allow_masked: true}}"
+    assert outcomes(f"{demand}\n{text}", run) == ["pass", "pass"]
+
+
+def test_models_of_another_suite_give_no_letter():
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    (verdict,) = judged("quba: {min_score: -100}", record(measurements=values)).verdicts
+    assert (verdict.outcome, verdict.value) == ("unmeasurable", None)
+    assert verdict.reason == (
+        "not graded: published was measured on imagenet, this run on tiny. "
+        "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
     )
 
 
@@ -136,7 +180,8 @@ def test_a_baseline_of_another_protocol():
 def test_a_score_is_as_sure_as_the_answers_that_are_there():
     """By the value it passes; with the answers image by image its interval holds the bound."""
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    text = f"uncertain: fail\nquba: {{min_score: MIN, allow_missing: [{missing}]}}"
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    text = f"uncertain: fail\nquba: {{min_score: MIN, {settings}}}"
     (free,) = judged(text.replace("MIN", "-9")).verdicts
     noise = np.random.default_rng(0).standard_normal(1000)
     images = PerImage(

@@ -1,0 +1,209 @@
+"""Demands and grades that this suite cannot give: said before the work, which is then not done."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from acceptance.runs import CLEAN_IMAGES, HERE, Judge, Measured, examined
+from acceptance.test_doctor import told
+from tiny import CLASSES
+
+from quba_check.evaluation import Evaluation
+from quba_check.grading import quba_score
+
+GRADE = "schema: 1\nquba: {min_grade: F, allow_other_suite: true}\n"
+FEW = (
+    "class_balance needs two images in every class; 3 of 3 classes have fewer ('apple' has 1, 'brick' has 1, "
+    "'cloud' has 1); add images of them to the clean set"
+)
+NO_POPULATION = (
+    "published was measured on imagenet, this run on tiny. Allowed: a population of this suite (quba-check "
+    "population), or allow_other_suite: true"
+)
+
+
+@pytest.fixture
+def own(judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny suite, to be changed."""
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    return data
+
+
+def one_image_a_class(data: Path) -> None:
+    for name in CLASSES:
+        for path in sorted((data / "val" / name).iterdir())[1:]:
+            path.unlink()
+    manifest = data / "quba-data.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("expected: 9", "expected: 3"))
+
+
+def run(judge: Judge, text: str, *arguments: str) -> pytest.RunResult:
+    judge.write("thresholds/x.yaml", text)
+    return judge("thresholds/x.yaml", "--quba-report=record.json", *arguments)
+
+
+def test_no_image_is_measured_for_a_grade_that_lacks_a_dimension(judge_cold: Judge, own: Path) -> None:
+    one_image_a_class(own)
+    shutil.rmtree(own / "cc")
+    result = run(judge_cold, GRADE)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    cues = f"shape_bias: the set 'cue_conflict' is not there: looked for {own / 'cc'}"
+    assert told(result) == (
+        f"doctor: no grade can be reached: class_balance: {FEW}; {cues}. evidence: demanded by "
+        "thresholds/x.yaml:2 fix: complete the sets, or name the dimensions under `allow_missing`, or drop "
+        "the demand"
+    )
+    assert judge_cold.passes() == {}
+    record = judge_cold.record()
+    assert all(row == {"not_measured": True} for row in record["measurements"].values())
+    assert record["verdicts"][0]["message"] == (
+        "quba.grade could not be measured: not graded: missing class_balance, shape_bias\n"
+        f"  class_balance: {FEW}\n"
+        f"  {cues}\n"
+        "  demanded by thresholds/x.yaml:2"
+    )
+    assert record["grades"][0]["missing"] == ["class_balance", "shape_bias"]
+
+
+def test_what_another_demand_needs_is_measured_and_no_more(judge_cold: Judge, own: Path) -> None:
+    shutil.rmtree(own / "cc")
+    result = run(judge_cold, f"{GRADE}dimensions: {{accuracy: {{min: 0.1}}}}\n")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge_cold.outcomes() == {"quba.grade[min]": "unmeasurable", "accuracy[min]": "pass"}
+    assert judge_cold.passes() == {"forward": CLEAN_IMAGES + examined()}
+
+
+def test_an_allowed_dimension_leaves_a_grade_to_reach(judge: Judge, tiny_data: Path, own: Path) -> None:
+    shutil.rmtree(own / "cc")
+    text = GRADE.replace("true", "true, allow_missing: [shape_bias]")
+    assert run(judge, text).ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("bound", ["min_grade: F", "min_score: -100"])
+def test_no_image_is_measured_for_a_grade_among_models_of_another_suite(
+    judge_cold: Judge, bound: str
+) -> None:
+    result = run(judge_cold, f"schema: 1\nquba: {{{bound}}}\n")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert told(result) == (
+        "doctor: no grade can be reached: published was measured on imagenet, this run on tiny. evidence: "
+        "demanded by thresholds/x.yaml:2 fix: give `population:` models measured on this suite, or say "
+        "`allow_other_suite: true`, or drop the demand"
+    )
+    assert judge_cold.passes() == {}
+    (verdict,) = judge_cold.record()["verdicts"]
+    part = "grade" if "grade" in bound else "score"
+    assert verdict["message"].splitlines()[0] == (
+        f"quba.{part} could not be measured: not graded: {NO_POPULATION}"
+    )
+    (grade,) = judge_cold.record()["grades"]
+    assert (grade["letter"], grade["percentile"], grade["not_graded"]) == (None, None, NO_POPULATION)
+    shown = " ".join(" ".join(result.outlines).split())
+    assert f"QUBA not graded: {NO_POPULATION} population published protocol standard" in shown
+    assert "percentile of" not in shown
+
+
+def test_an_allowed_suite_is_a_caveat_in_the_line_of_the_grade(judge: Judge) -> None:
+    result = run(judge, "schema: 1\nquba: {min_grade: F, allow_other_suite: true}\n")
+    assert result.ret == pytest.ExitCode.OK
+    shown = " ".join(" ".join(result.outlines).split())
+    assert (
+        "percentile of published (326 models) other suite: published was measured on imagenet, this run on "
+        "tiny protocol standard"
+    ) in shown
+    assert judge.record()["grades"][0]["other_suite"] == (
+        "published was measured on imagenet, this run on tiny"
+    )
+
+
+def test_a_grade_that_nobody_demands_has_a_score_and_no_letter(judge: Judge) -> None:
+    text = judge.pytester.path.joinpath("thresholds/x.yaml").read_text(encoding="utf-8")
+    result = run(judge, text.partition("quba:")[0])
+    assert result.ret == pytest.ExitCode.OK
+    (grade,) = judge.record()["grades"]
+    assert (grade["letter"], grade["percentile"]) == (None, None)
+    shown = " ".join(" ".join(result.outlines).split())
+    assert f"QUBA score {grade['score']:.3f}, not graded: {NO_POPULATION} protocol standard" in shown
+
+
+def test_a_warning_is_a_remark(judge_cold: Judge) -> None:
+    result = run(judge_cold, "schema: 1\nquba: {min_grade: F, tier: warn}\n")
+    assert result.ret == pytest.ExitCode.OK
+    assert "1 warned" in result.outlines[-1]
+
+
+def test_optional_covers_images_that_do_not_allow_a_value(judge_cold: Judge, own: Path) -> None:
+    one_image_a_class(own)
+    result = run(judge_cold, "schema: 1\ndimensions: {class_balance: {min: 0.1, optional: true}}\n")
+    assert told(result) == ""
+    (verdict,) = judge_cold.record()["verdicts"]
+    assert (verdict["outcome"], verdict["message"].splitlines()[0]) == (
+        "skipped",
+        f"class_balance was skipped: {FEW}",
+    )
+    assert judge_cold.passes() == {}
+
+
+def test_a_class_balance_that_cannot_be_measured_is_said_before(judge_cold: Judge, own: Path) -> None:
+    one_image_a_class(own)
+    result = run(judge_cold, "schema: 1\ndimensions: {class_balance: {min: 0.1}}\n")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert told(result).startswith(f"doctor: class_balance cannot be measured: {FEW}. evidence: demanded by ")
+
+
+def test_optional_does_not_cover_a_model_without_gradients(judge_cold: Judge) -> None:
+    text = "schema: 1\ndimensions: {adversarial_robustness: {min: 0.1, optional: true}}\n"
+    judge_cold.write("thresholds/x.yaml", text)
+    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="nets:Detached")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge_cold.outcomes() == {"adversarial_robustness[min]": "unmeasurable"}
+
+
+def test_optional_does_not_cover_a_model_that_is_never_right(judge_cold: Judge, own: Path) -> None:
+    order = (own / "val" / "apple", own / "val" / "brick", own / "val" / "cloud")
+    names = [path.with_name(f"{path.name}s") for path in order]
+    for path, name in zip(order, names, strict=True):
+        path.rename(name)
+    for path, name in zip((*order[1:], order[0]), names, strict=True):
+        name.rename(path)
+    text = "schema: 1\ndimensions: {object_focus: {min: 0.1, optional: true}}\n"
+    judge_cold.write("thresholds/x.yaml", text)
+    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="nets:NeverRight")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert judge_cold.outcomes() == {"object_focus[min]": "unmeasurable"}
+
+
+def test_a_drop_without_a_baseline_is_said_before(judge_cold: Judge) -> None:
+    result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1}}\n")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert told(result) == (
+        "doctor: parameters[max_drop] cannot be measured: there is no baseline. evidence: demanded by "
+        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json, or let the demand be "
+        "`optional: true`"
+    )
+
+
+def test_an_optional_drop_without_a_baseline_is_skipped(judge_cold: Judge) -> None:
+    result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1, optional: true}}\n")
+    assert told(result) == ""
+    assert judge_cold.outcomes() == {"parameters[max_drop]": "skipped"}
+
+
+def test_the_same_in_python(
+    measured: Measured, tiny_data: Path, own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    evaluation = Evaluation("nets:net", tiny_data, store=measured.store)
+    graded = evaluation.grade()
+    assert (graded.letter, graded.percentile, graded.not_graded) == (None, None, NO_POPULATION)
+    assert graded.score == quba_score(measured.values)
+    allowed = evaluation.grade(allow_other_suite=True)
+    assert (allowed.score, allowed.letter is None) == (graded.score, False)
+    shutil.rmtree(own / "cc")
+    evaluation = Evaluation("nets:net", own, store=tmp_path / "empty")
+    assert evaluation.grade().missing == ("shape_bias",)
+    assert not list((tmp_path / "empty").rglob("*.safetensors"))
