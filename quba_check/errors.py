@@ -52,7 +52,7 @@ class HeadError(ModelError):
 
     Attributes:
         theirs: numbers that the model gives for an image.
-        classes: classes of the suite.
+        classes: numbers that the suite expects.
     """
 
     def __init__(self, message: str, *, theirs: int, classes: int) -> None:
