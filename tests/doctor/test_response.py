@@ -33,8 +33,8 @@ FISH = ("tench", "goldfish", "cock")
                 "m.pt: the model has 1,000 classes, the suite has 3.",
                 "  evidence: 1,000 numbers an image; 3 classes in the suite (tench, goldfish, cock)",
                 "  fix: The suite's classes are 3 of ImageNet's 1,000. Score only their logits with restrict"
-                ": true in quba-data.yaml, or keep all as possible answers with classes: imagenet and partial: "
-                "true in its sets (folders named by synset).",
+                ": true in quba-data.yaml, or keep all as possible answers with classes: imagenet and "
+                "partial: true in its sets (folders named by synset).",
             ],
         ),
         (
