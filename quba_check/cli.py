@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from quba_check.commands import compare, doctor, population, power, schema, suite, tune, what_if
+from quba_check.commands import compare, doctor, init, population, power, schema, suite, tune, what_if
 from quba_check.commands.parser import CommandParser
 from quba_check.errors import UserError
 
-COMMANDS = (doctor, compare, population, suite, what_if, tune, power, schema)
+COMMANDS = (init, doctor, compare, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""

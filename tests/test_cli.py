@@ -210,7 +210,7 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: doctor, compare, population, suite, "
+                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, compare, population, suite, "
                 "what-if, tune, power, schema. Did you mean 'suite'?"
             ),
         ),
@@ -256,6 +256,7 @@ def test_help_names_every_command(capsys):
 @pytest.mark.parametrize(
     "words",
     [
+        "init",
         "doctor",
         "compare",
         "population",

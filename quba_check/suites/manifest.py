@@ -107,6 +107,12 @@ def _prompts(document: Document, entry: ManifestEntry, classes: ClassList | None
     return replace(prompts, names=readable | dict(prompts.names))
 
 
+def is_shift_name(name: str) -> bool:
+    """Return True if a manifest may call a shift so."""
+    is_taken = name in (*_SINGLE_SETS, CORRUPTIONS_SET)
+    return not is_taken and bool(_SHIFT_NAME.fullmatch(name)) and not name.endswith(_PART_ENDINGS)
+
+
 def _check_shift_names(document: Document, sets: SetEntries) -> None:
     """A shift's name is a part of ood_robustness, beside `<name>_accuracy` and `<name>_matched`."""
     for name in sets.shifts:

@@ -56,12 +56,7 @@ def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
     Raises:
         SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
     """
-    root = root.expanduser().absolute()
-    if not root.exists():
-        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
-        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
-    if not root.is_dir():
-        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+    root = data_folder(root)
     manifest = root / MANIFEST_NAME
     if manifest.exists():
         return Suite(root, read_manifest(manifest, str(manifest)), draw)
@@ -79,6 +74,21 @@ def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
             f"For folders of images, quba-check init {root} writes a {MANIFEST_NAME}."
         )
     return suite
+
+
+def data_folder(root: Path) -> Path:
+    """The absolute path of a data folder.
+
+    Raises:
+        SuiteError: there is no such folder.
+    """
+    root = root.expanduser().absolute()
+    if not root.exists():
+        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
+        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+    if not root.is_dir():
+        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+    return root
 
 
 def published_facts() -> SuiteFacts:

@@ -125,8 +125,8 @@ def test_objects_in_few_images_need_consent(data, tmp_path, capsys):
         1,
         "",
         f"ERROR: {data}: usable objects in 4 of 9 images, fewer than half; nothing was written. Left out: "
-        "no mask: 5 (val/apple/000.png, val/apple/001.png, val/apple/002.png and 2 more). Check that masks or "
-        "boxes belong to these images and surround whole objects, or make the sets of the 4 alone: "
+        "no mask: 5 (val/apple/000.png, val/apple/001.png, val/apple/002.png and 2 more). Check that masks "
+        "or boxes belong to these images and surround whole objects, or make the sets of the 4 alone: "
         "--allow-few\n",
     )
     assert not (data / "object_focus").exists()

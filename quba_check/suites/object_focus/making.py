@@ -132,9 +132,9 @@ def _check_share(suite: Suite, search: Search) -> None:
     searched = usable + sum(map(len, search.left_out.values()))
     if usable < LEAST_SHARE * searched:
         raise FewObjectsError(
-            f"{suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; nothing was "
-            f"written. Left out: {search.reasons()}. Check that masks or boxes belong to these images and "
-            f"surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
+            f"{suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; nothing "
+            f"was written. Left out: {search.reasons()}. Check that masks or boxes belong to these images "
+            f"and surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
         )
 
 
