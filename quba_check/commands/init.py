@@ -43,14 +43,14 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _init(options: argparse.Namespace) -> None:
     from quba_check.suites.label_spaces import imagenet_classes
-    from quba_check.suites.layout import detect_layout
+    from quba_check.suites.layout import detect_layout, shown
     from quba_check.suites.places import MANIFEST_NAME, data_folder
 
     root = data_folder(options.folder)
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
-    for shown, path in ((manifest, manifest), (THRESHOLDS, thresholds)):
+    for file, path in ((manifest, manifest), (THRESHOLDS, thresholds)):
         if path.exists() and not options.force:
-            raise OptionError(f"{_WHERE}: {shown} exists already. Allowed: --force overwrites it.")
+            raise OptionError(f"{_WHERE}: {file} exists already. Allowed: --force overwrites it.")
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
         raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {MANIFEST_NAME}.")
@@ -65,7 +65,7 @@ def _init(options: argparse.Namespace) -> None:
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
-        sys.stdout.write(f"  left out: {place} ({reason})\n")
+        sys.stdout.write(f"  left out: {shown(place)} ({reason})\n")
     sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
     folder = shlex.quote(str(options.folder))
     sys.stdout.write(
@@ -259,7 +259,5 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    except UnicodeEncodeError:
-        raise SuiteError(f"{path}: cannot be written, as a folder's name is not UTF-8.") from None
     except OSError as error:
         raise SuiteError(f"{path}: cannot be written ({error.strerror}).") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,27 @@ def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
 def test_folders_of_images_that_are_not_sorted_are_no_classes(tmp_path: Path) -> None:
     write(tmp_path, "train/1.png", "test/1.png", "masks/1.png")
     assert message(tmp_path).startswith(f"{tmp_path}: no test images in folders of two or more classes")
+
+
+def test_links_back_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, *classes("val", "night"))
+    (tmp_path / "a_link").symlink_to(tmp_path)
+    (tmp_path / "same_night").symlink_to(tmp_path / "night")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    assert detect_layout(tmp_path) == Layout("val", ("ant", "bee"), shifts={"night": "night"})
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"b\xff")
+    write(tmp_path, *classes("val", strange), *classes("night", names=("ant", strange)))
+    assert detect_layout(tmp_path).left_out == {
+        strange: "its name is not UTF-8",
+        "night": "b? is no class of val",
+    }
+    write(tmp_path, *classes("val", names=(strange,)))
+    assert message(tmp_path) == (
+        f"{tmp_path}/val: the class folder 'b\\udcff' is not named in UTF-8. Rename it."
+    )
 
 
 def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:
