@@ -64,7 +64,7 @@ def _examination(
         evaluation = run.evaluation(model, run.protocol_of(first))
     except HeadError as error:
         suite = run.suite
-        finding = wrong_head(error, run.models[model], suite.classes)
+        finding = wrong_head(error, run.models[model], suite)
         return Examination(
             model=run.models[model],
             suite=suite.name,

@@ -12,6 +12,7 @@ from quba_check.commands import (
     compare,
     doctor,
     failures,
+    init,
     population,
     power,
     schema,
@@ -23,7 +24,7 @@ from quba_check.commands import (
 from quba_check.commands.parser import CommandParser
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
-COMMANDS = (verdict, doctor, compare, failures, population, suite, what_if, tune, power, schema)
+COMMANDS = (init, doctor, verdict, compare, failures, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
 MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""

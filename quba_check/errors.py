@@ -5,6 +5,7 @@
     │   ├── OptionError      a command-line option, an ini value, or how they go together
     │   ├── ThresholdError   a threshold file (with its line)
     │   ├── SuiteError       a data folder, its manifest, or an image in it
+    │   │   └── FewObjectsError  objects were found in too few images to make sets of them
     │   ├── ModelError       a model spec, a checkpoint, or what the model returns
     │   │   └── HeadError    the model answers with another number of classes than the suite has
     │   ├── DimensionError   a dimension of the user's own: its declaration, or what it answers
@@ -51,6 +52,10 @@ class SuiteError(UserError):
     """A data folder, manifest or image that cannot be used."""
 
 
+class FewObjectsError(SuiteError):
+    """Objects were found in too few images to make sets of them."""
+
+
 class ModelError(UserError):
     """A model spec, checkpoint or model output that cannot be used."""
 
@@ -60,7 +65,7 @@ class HeadError(ModelError):
 
     Attributes:
         theirs: numbers that the model gives for an image.
-        classes: classes of the suite.
+        classes: numbers that the suite expects.
     """
 
     def __init__(self, message: str, *, theirs: int, classes: int) -> None:

@@ -125,6 +125,7 @@ class Evaluation:
             else load_classifier(
                 model,
                 classes=self.suite.classes,
+                head=self.suite.head,
                 image_size=self.suite.image_size,
                 arch=arch,
                 preparation=None

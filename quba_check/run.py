@@ -237,6 +237,7 @@ class Run:
             self._classifiers[model] = load_classifier(
                 self.models[model],
                 classes=self.suite.classes,
+                head=self.suite.head,
                 image_size=self.suite.image_size,
                 arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
                 preparation=self.preparation,

@@ -183,7 +183,8 @@ def test_suite_describe(data, capsys, monkeypatch):
         ["clean", "2", "5,000", "own", "2", "of", "2", "1", "val"],
         ["corruptions", "150", "375,000", "own", "2", "of", "2", "1", "made", "from", "clean"],
     ]
-    assert lines[5].split()[:8] == ["sketch", "missing", "-", "own", "-", "-", "the", "set"]
+    assert lines[5].split() == ["sketch", "missing", "-", "own", "-", "-"]
+    assert lines[6] == "  the set 'sketch' is not there: looked for sk"
     assert [line.split() for line in lines[-3:]] == [
         [name, "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
         for name in ("mixed_same", "mixed_rand", "cue_conflict")
@@ -242,7 +243,7 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: verdict, doctor, compare, failures, "
+                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
                 "population, suite, what-if, tune, power, schema. Did you mean 'suite'?"
             ),
         ),
@@ -305,6 +306,7 @@ def test_help_names_every_command(capsys):
 @pytest.mark.parametrize(
     "words",
     [
+        "init",
         "doctor",
         "compare",
         "failures",

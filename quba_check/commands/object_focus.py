@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.parser import whole_number
-from quba_check.errors import OptionError
+from quba_check.errors import FewObjectsError, OptionError
 
 if TYPE_CHECKING:
     from quba_check.suites import Suite
     from quba_check.suites.additions import Entries
     from quba_check.suites.object_focus import Made
 
+TOO_FEW = 1
+"""Exit code if objects were found in too few images."""
 NAME = "make-object-focus"
 _WHERE = f"quba-check suite {NAME}"
 
@@ -56,12 +58,21 @@ def add_to(actions: argparse._SubParsersAction[Any]) -> None:
         metavar="N",
         help="at most N images of a class, 2 or more (default: all)",
     )
+    action.add_argument(
+        "--allow-few",
+        action="store_true",
+        help="make the sets even if objects are found in fewer than half of the images",
+    )
     action.add_argument("--write", action="store_true", help="add the sets to quba-data.yaml, else say how")
     action.set_defaults(command=make)
 
 
-def make(options: argparse.Namespace) -> None:
-    """Make both sets, and say what they are or write it into the manifest."""
+def make(options: argparse.Namespace) -> int:
+    """Make both sets, and say what they are or write it into the manifest.
+
+    Returns:
+        Exit code: 1 with an `ERROR` line if objects were found in too few images, else 0.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -83,9 +94,20 @@ def make(options: argparse.Namespace) -> None:
         def watched(what: str, images: int) -> Callable[[int], None]:
             return partial(progress.advance, progress.add_task(what, total=images))
 
-        made = make_object_focus(
-            suite, objects, out, seed=options.seed, per_class=options.per_class, watched=watched
-        )
+        try:
+            made = make_object_focus(
+                suite,
+                objects,
+                out,
+                seed=options.seed,
+                per_class=options.per_class,
+                allow_few=options.allow_few,
+                watched=watched,
+            )
+        except FewObjectsError as error:
+            progress.stop()
+            sys.stderr.write(f"ERROR: {error}\n")
+            return TOO_FEW
     sys.stdout.write(f"{out}: {made.images:,} images in each set, of {len(made.classes):,} classes\n")
     if made.left_out:
         sys.stdout.write(f"left out of {made.clean:,} clean images: {made.left_out}\n")
@@ -93,10 +115,11 @@ def make(options: argparse.Namespace) -> None:
     if options.write:
         add_sets(manifest, entries)
         sys.stdout.write(f"{manifest} declares them\n")
-        return
+        return 0
     lines = "".join(f"  {manifest_line(name, entry)}\n" for name, entry in entries.items())
     where = "Add to the sets in" if manifest.exists() else "Declare them among the sets of a new"
     sys.stdout.write(f"{where} {manifest}:\n{lines}")
+    return 0
 
 
 def _entries(suite: Suite, out: Path, made: Made) -> Entries:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 
 from quba_check.errors import listed
 from quba_check.protocol.view import (
@@ -20,26 +23,98 @@ from quba_check.protocol.view import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from quba_check.suites import Suite
 
 COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
+_RIGHT = ("images", "expected", "classes", "per class")
 _NOTHING = "-"
+_GAPS = ("   ", "  ")
+_CUT = "..."
+_SHORTEST_NAME = 12
 
 
-def sets_table(suite: Suite) -> Table:
-    """All sets that there are or could be: how many images and classes, in which label space, from where."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
+    """The suite's name and a table of its sets, in lines of at most `width` columns.
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in COLUMNS:
-        right = name in ("images", "expected", "classes", "per class")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    for row in described_sets(suite):
-        table.add_row(*row)
-    return table
+    The place of a set is the last cell of its row, or stands in lines of its own under it where the row is
+    too wide with it.
+
+    Args:
+        suite: the suite.
+        width: columns of the terminal; lines may be longer where it has less than 72.
+        rule: the character of the rule below the head.
+    """
+    *columns, places = map(list, zip(COLUMNS, *described_sets(suite), strict=True))
+    for gap in _GAPS:
+        rows = [
+            (row, f"{row}{gap}{place}")
+            for row, place in zip(_aligned(columns, width, gap), places, strict=True)
+        ]
+        if max(cell_len(whole) for _, whole in rows) <= width:
+            break
+    lines = []
+    for place, (row, whole) in zip(places, rows, strict=True):
+        if cell_len(whole) <= width:
+            lines.append(whole)
+        else:
+            lines += [row.rstrip(), *(_wrapped(place, width) if lines else [])]
+    return "\n".join([*_heading(suite, width), lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
+
+
+def _heading(suite: Suite, width: int) -> list[str]:
+    counted = f"{suite.name}: {suite.facts.class_count:,} classes, in"
+    line = f"{counted} {suite.root}"
+    return [line] if cell_len(line) <= width else [counted, f"  {_shortened(str(suite.root), width - 2)}"]
+
+
+def _width(columns: Sequence[Sequence[str]], gap: str) -> int:
+    return sum(max(map(cell_len, column)) for column in columns) + len(gap) * (len(columns) - 1)
+
+
+def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
+    """The rows, padded; the longest names of sets and spaces are cut until the rows are narrow enough."""
+    names = [columns[COLUMNS.index(name)] for name in ("set", "space")]
+    while (excess := _width(columns, gap) - width) > 0:
+        longest = max(names, key=lambda column: max(map(cell_len, column)))
+        target = max(map(cell_len, longest)) - excess
+        if max(map(cell_len, longest)) <= _SHORTEST_NAME:
+            break
+        longest[:] = [_shortened(cell, max(target, _SHORTEST_NAME)) for cell in longest]
+    padded = []
+    for column in columns:
+        size = max(map(cell_len, column))
+        blanks = [" " * (size - cell_len(cell)) for cell in column]
+        right = column[0] in _RIGHT
+        padded.append(
+            [blank + cell if right else cell + blank for cell, blank in zip(column, blanks, strict=True)]
+        )
+    return [gap.join(cells) for cells in zip(*padded, strict=True)]
+
+
+def _wrapped(place: str, width: int) -> list[str]:
+    """A place in lines under its row; what has no blank to break at is shortened."""
+    lines = textwrap.wrap(
+        place,
+        width,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [_shortened(line, width) for line in lines]
+
+
+def _shortened(text: str, width: int) -> str:
+    """A text without its middle if it is longer than `width`.
+
+    >>> _shortened("/data/of/the/year/2024/val", 16)
+    '/data/...024/val'
+    """
+    if cell_len(text) <= width:
+        return text
+    kept = width - len(_CUT)
+    head, tail = text[: kept // 2], text[len(text) - (kept - kept // 2) :]
+    return f"{head}{_CUT}{tail}"
 
 
 def described_sets(suite: Suite) -> list[tuple[str, ...]]:
@@ -103,7 +178,7 @@ def _where(suite: Suite, name: str) -> str:
     """Where a set is read from, and what is missing there."""
     whole = View(name)
     if reason := suite.missing(whole):
-        return reason
+        return reason.replace(f"{suite.root}/", "")
     if suite.generates(whole):
         return "made from clean"
     found = suite.place(whole)

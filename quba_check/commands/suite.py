@@ -27,10 +27,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from quba_check.commands.sets_table import sets_table
+    from quba_check.commands.sets_table import sets_text
     from quba_check.suites import open_suite
 
-    suite = open_suite(options.folder)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    console.print(f"{suite.name}: {suite.facts.class_count:,} classes, in {suite.root}")
-    console.print(sets_table(suite))
+    rule = "─" if console.encoding.startswith("utf") else "-"
+    console.print(sets_text(open_suite(options.folder), console.width, rule=rule))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,19 @@ from quba_check.doctor.patient import Patient
 from quba_check.errors import SuiteError, listed
 from quba_check.evaluation import obstacle
 from quba_check.protocol.facts import short_class_names
-from quba_check.protocol.view import CLEAN, CLEAN_SET, View
+from quba_check.protocol.view import (
+    CLEAN,
+    CLEAN_SET,
+    CORRUPTIONS_SET,
+    MIXED_RAND_SET,
+    MIXED_SAME_SET,
+    View,
+)
 from quba_check.suites.suite import Suite
 
 SHOWN = 3
+SMALL_SHARE = 0.25
+"""Of the number of clean images; sets that are made of them and hold less are reported."""
 CHANCE = 0.01
 """Expected number of classes that a random draw leaves empty, up to which an empty class is no accident."""
 
@@ -106,6 +115,28 @@ def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
             f"the set '{name}' does not hold the number of images that it should{share}.",
             f"{shown}; {_demanded(need.places)}",
             "complete the set, or correct `expected` in quba-data.yaml",
+        )
+        return
+    yield from _much_smaller(suite, name, whole, need)
+
+
+def _much_smaller(suite: Suite, name: str, images: Mapping[View, int], need: Need) -> Iterator[Finding]:
+    """Views made of clean images that hold far fewer than the clean set: values of them are of few images."""
+    made_of_clean = name in (CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET)
+    if not made_of_clean or suite.facts.spaces[name] is not None or suite.missing(CLEAN) is not None:
+        return
+    count = suite.counts([CLEAN])[CLEAN_SET]
+    clean = count.found or count.images
+    small = {view: held for view, held in images.items() if held < SMALL_SHARE * clean}
+    if small and not any(suite.generates(view) for view in small):
+        shown = listed((f"{view}: {held:,}" for view, held in small.items()), SHOWN)
+        share = "" if len(images) == 1 else f" in {len(small)} of {len(images)} conditions"
+        yield Finding(
+            check="sets",
+            problem=f"the set '{name}' is much smaller than the clean set{share}.",
+            evidence=f"{shown}; clean: {clean:,}; {_demanded(need.places)}",
+            fix="complete the set; with so few images its values are uncertain",
+            severity="remark",
         )
 
 

@@ -151,10 +151,10 @@ class Patient:
         return self._shown(images, variant)
 
     def show(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
-        """What the module returns for a batch of inputs now; see `Classifier.raw`. (N, C) on the CPU."""
+        """What the module returns now, by class of the suite; see `Classifier.raw`. (N, C) on the CPU."""
         self.forwards += len(inputs)
         with torch.no_grad():
-            return self.classifier.raw(inputs, exact=exact).cpu()
+            return self.classifier.restricted(self.classifier.raw(inputs, exact=exact)).cpu()
 
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """What the module returns for examples, each shown once however often it is asked for.
@@ -165,7 +165,7 @@ class Patient:
             variant: how they are shown; None as when the model is measured.
 
         Returns:
-            (N, C) float32 on the CPU.
+            (N, outputs) float32 on the CPU, those that are no classes of the suite included.
 
         Raises:
             ModelError: the model fails on them, or its answers are no class scores.
@@ -194,7 +194,8 @@ class Patient:
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
     ) -> Tensor:
         """Class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
-        return to_logits(self.raw(examples, view, variant), self.outputs)
+        raw = self.raw(examples, view, variant)
+        return self.classifier.restricted(to_logits(raw, self.outputs))
 
     @cached_property
     def outputs(self) -> OutputKind:

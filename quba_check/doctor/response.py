@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from quba_check.doctor.culprit import first_not_finite
@@ -11,6 +9,7 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import HeadError, ModelError
 from quba_check.protocol.facts import short_class_names
+from quba_check.suites.suite import Suite
 
 IMAGENET = 1000
 IMAGENET_21K = (21_841, 21_843, 11_221, 10_450)
@@ -26,7 +25,7 @@ def no_answer(error: ModelError, patient: Patient, inputs: Tensor) -> Finding:
         inputs: the batch, (N, 3, H, W).
     """
     if isinstance(error, HeadError):
-        return wrong_head(error, patient.classifier.spec, patient.suite.classes)
+        return wrong_head(error, patient.classifier.spec, patient.suite)
     precision, images = patient.classifier.precision, len(inputs)
     part = first_not_finite(patient.classifier, inputs)
     where = "" if part is None else f"; the first part that gives NaN or infinity is {part}"
@@ -45,11 +44,14 @@ def no_answer(error: ModelError, patient: Patient, inputs: Tensor) -> Finding:
     )
 
 
-def wrong_head(error: HeadError, spec: str, classes: Sequence[str]) -> Finding:
+def wrong_head(error: HeadError, spec: str, suite: Suite) -> Finding:
     """The finding for a head of another size, with what that size usually means."""
-    theirs, ours = error.theirs, error.classes
-    hint = ""
-    if theirs == ours + 1:
+    theirs, ours, classes = error.theirs, error.classes, suite.classes
+    advice = suite.head.advice(theirs)
+    hint, expected = "", f"the suite has {ours:,}"
+    if advice:
+        expected = suite.head.expected if suite.head.columns else expected
+    elif theirs == ours + 1:
         hint = "; one more: a class for the background, or labels that were counted from 1"
     elif theirs == IMAGENET:
         hint = "; 1,000 is ImageNet's number: the head was never replaced"
@@ -58,9 +60,9 @@ def wrong_head(error: HeadError, spec: str, classes: Sequence[str]) -> Finding:
     first = ", ".join(short_class_names(classes)[:3]) + (", …" if len(classes) > 3 else "")
     return Finding(
         check="steadiness",
-        problem=f"{spec}: the model has {theirs:,} classes, the suite has {ours:,}.",
-        evidence=f"{theirs:,} numbers an image; {ours:,} classes in the suite ({first}){hint}",
-        fix=f"give a model of {ours:,} classes, or the suite of this model's classes",
+        problem=f"{spec}: the model has {theirs:,} classes, {expected}.",
+        evidence=f"{theirs:,} numbers an image; {len(classes):,} classes in the suite ({first}){hint}",
+        fix=advice or f"give a model of {ours:,} classes, or the suite of this model's classes",
     )
 
 

@@ -21,6 +21,7 @@ from quba_check.models.hub_config import NAME, read_config
 from quba_check.models.network import Loading, Network
 from quba_check.models.plans import OPTION, Plan, plan_of_config, plan_of_file
 from quba_check.models.prefixes import Placement, placed
+from quba_check.protocol.head import Head
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 """Names under which timm looks for the weights of a folder, in its order."""
@@ -58,7 +59,7 @@ def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
     config = read_config(folder / NAME, spec=spec)
     plan = plan_of_config(config, spec)
     if config.classes is not None:
-        check_head(config.classes, how.classes, f"{spec}: the model")
+        check_head(config.classes, how.head, f"{spec}: the model")
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if weights is None:
         raise ModelError(f"{spec}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
@@ -67,15 +68,15 @@ def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
     return _network(checkpoint, plan, weights, where, how)
 
 
-def check_head(theirs: int, classes: int, what: str) -> None:
-    """Check that a model answers in as many classes as the suite has.
+def check_head(theirs: int, head: Head, what: str) -> None:
+    """Check that a model has as many outputs as the suite expects.
 
     Raises:
         HeadError: it does not.
     """
-    if theirs != classes:
-        message = f"{what} has {theirs} classes, the suite has {classes}."
-        raise HeadError(message, theirs=theirs, classes=classes)
+    if theirs != head.size:
+        message = f"{what} has {theirs} classes, {head.expected}. {head.advice(theirs)}".rstrip()
+        raise HeadError(message, theirs=theirs, classes=head.size)
 
 
 def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loading) -> Network:
@@ -141,7 +142,7 @@ def _check_fit(
         return
     head = placement.fit.head(classifier_layers(module))
     if head is not None:
-        check_head(head, how.classes, f"{spec}: the checkpoint's head")
+        check_head(head, how.head, f"{spec}: the checkpoint's head")
     near = [plan.architecture, path.name.partition(".")[0]]
     other = fitting_architecture(checkpoint.state, near=near)
     hint = f" Did you mean {OPTION}={other}?" if other else ""

@@ -15,6 +15,7 @@ from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
 from quba_check.models.preparation import Preparation
+from quba_check.protocol.head import Head
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -32,13 +33,15 @@ class Classifier:
         checksum: hex digest of the parameters and buffers alone.
         parameters: number of parameters, shared ones once.
         trainable: how many of them asked for a gradient before they were frozen.
-        classes: number C of classes.
+        classes: number C of classes of the suite.
         device: where it runs.
         precision: of forward passes that no gradient goes through.
         stated_outputs: what it returns, where its `quba_config` says so.
         outputs: what it returns; None until it was stated or seen on real images (`outputs.output_kind`).
         no_gradient: why no gradient passes through it, where that is known; empty otherwise.
         notes: remarks for the record, such as defaults that were used.
+        head: the outputs that the suite expects of `module`, of which some may be no classes of the suite;
+            by default its C classes.
     """
 
     spec: str
@@ -56,11 +59,17 @@ class Classifier:
     outputs: OutputKind | None = None
     no_gradient: str = ""
     notes: tuple[str, ...] = ()
+    head: Head | None = None
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
+    _head: Head = field(init=False, repr=False)
+    _columns: Tensor | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.outputs = self.outputs or self.stated_outputs
+        self._head = self.head or Head(self.classes)
+        columns = self._head.columns
+        self._columns = None if columns is None else torch.tensor(columns, device=self.device)
         self._mean = torch.tensor(self.preparation.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(self.preparation.std, device=self.device).view(3, 1, 1)
 
@@ -80,7 +89,7 @@ class Classifier:
             exact: compute in float32 whatever the precision, as attacks do.
 
         Returns:
-            float32, (N, C), finite. Whether a graph is kept is up to the caller's grad mode.
+            float32, (N, outputs of `head`), finite. Whether a graph is kept is up to the caller's grad mode.
 
         Raises:
             ModelError: the module fails on the batch, or what it returns cannot be read as class scores.
@@ -91,10 +100,12 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            return checked(self.module(inputs), batch=len(inputs), classes=self.classes, spec=self.spec)
+            return checked(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
 
     def logits(self, raw: Tensor) -> Tensor:
         """Class scores z with p = softmax(z), by what the outputs are; float32, (N, C), differentiable.
+
+        Where the suite restricts the model's classes, p is the distribution over those classes alone.
 
         Raises:
             RuntimeError: `outputs` is not known yet.
@@ -103,7 +114,13 @@ class Classifier:
             raise RuntimeError(
                 "Classifier.outputs must be set, by outputs.output_kind on real images, before logits"
             )
-        return to_logits(raw, self.outputs)
+        return self.restricted(to_logits(raw, self.outputs))
+
+    def restricted(self, scores: Tensor) -> Tensor:
+        """Columns of the suite's classes, in its order, from a column for each output; (N, C)."""
+        if self._columns is None:
+            return scores
+        return scores.index_select(1, self._columns.to(scores.device))
 
     def guard(self) -> Guard:
         """A guard over the module as it is now."""

@@ -52,7 +52,14 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(module: nn.Module, state: str, *, architecture: str, sources: Iterable[Path] = ()) -> str:
+def fingerprint(
+    module: nn.Module,
+    state: str,
+    *,
+    architecture: str,
+    sources: Iterable[Path] = (),
+    columns: tuple[int, ...] | None = None,
+) -> str:
     """Fingerprint of a model: its make, its weights, and the source files of code that is the user's own.
 
     Args:
@@ -60,6 +67,7 @@ def fingerprint(module: nn.Module, state: str, *, architecture: str, sources: It
         state: `state_digest` of its tensors.
         architecture: name of the architecture where it has one.
         sources: files whose bytes count too; one that cannot be read is left out.
+        columns: the outputs that count as its answers; None for all.
 
     Returns:
         32 hex digits (blake2b).
@@ -74,6 +82,8 @@ def fingerprint(module: nn.Module, state: str, *, architecture: str, sources: It
         hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sources if path.is_file()
     }
     digest.update("\n".join(sorted(contents)).encode())
+    if columns is not None:
+        digest.update(f"\0columns {columns}".encode())
     return digest.hexdigest()
 
 

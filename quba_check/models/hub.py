@@ -22,15 +22,16 @@ from quba_check.models.classifier import described
 from quba_check.models.hub_config import NAME, read_config
 from quba_check.models.network import Network
 from quba_check.models.plans import plan_of_config
+from quba_check.protocol.head import Head
 
 
-def network_of_hub(name: str, *, spec: str, classes: int) -> Network:
+def network_of_hub(name: str, *, spec: str, head: Head) -> Network:
     """A model of the Hugging Face Hub, from its cache or downloaded.
 
     Args:
         name: `OWNER/NAME`, with `@REVISION` where it is not the newest one that is wanted.
         spec: the model's spec, for messages.
-        classes: number C of classes of the suite.
+        head: the outputs that the suite expects.
 
     Raises:
         ModelError: there is no such model, it is not timm's, it cannot be got here, or has other classes.
@@ -38,7 +39,7 @@ def network_of_hub(name: str, *, spec: str, classes: int) -> Network:
     config = read_config(_config_file(name, spec), spec=spec)
     plan = plan_of_config(config, spec)
     if config.classes is not None:
-        check_head(config.classes, classes, f"{spec}: the model")
+        check_head(config.classes, head, f"{spec}: the model")
     try:
         created = timm.create_model(f"hf-hub:{name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS)
         module = cast(nn.Module, created)

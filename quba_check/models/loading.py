@@ -62,6 +62,7 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
         *_widened(module),
         *_preparation_notes(spec, preparation, how.image_size, statements),
         *_outputs_notes(how),
+        *filter(None, [how.head.note]),
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
@@ -80,13 +81,15 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
             state_digest(given) if network.derived else checksum,
             architecture=base_name(network.architecture) if network.architecture else "",
             sources=network.sources,
+            columns=how.head.columns,
         ),
         module=module.to(device),
         preparation=preparation,
         checksum=checksum,
         parameters=counted if network.parameters is None else network.parameters,
         trainable=trainable,
-        classes=how.classes,
+        classes=how.head.classes,
+        head=how.head,
         device=device,
         precision=network.precision or precision,
         no_gradient=network.no_gradient,
@@ -109,7 +112,7 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  #
         case "folder":
             return network_of_folder(spec.path, spec=spec.text, how=how)
         case "hub":
-            return network_of_hub(spec.name, spec=spec.text, classes=how.classes)
+            return network_of_hub(spec.name, spec=spec.text, head=how.head)
         case "torchscript":
             return network_of_torchscript(spec.path, spec=spec.text, how=how)
         case "exported":
@@ -129,7 +132,7 @@ def _demo(spec: ModelSpec) -> Network:
 
 def _from_timm(spec: ModelSpec, how: Loading) -> Network:
     module = pretrained(spec.name, spec=spec.text)
-    check_head(getattr(module, "num_classes", how.classes), how.classes, f"{spec.text}: the model")
+    check_head(getattr(module, "num_classes", how.classes), how.head, f"{spec.text}: the model")
     return Network(module, spec.name)
 
 

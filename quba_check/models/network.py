@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from quba_check.models.device import Precision
 from quba_check.models.vocabulary import Statement
+from quba_check.protocol.head import Head
 from quba_check.protocol.prompts import Prompts
 
 
@@ -19,10 +20,10 @@ class Loading:
     """How a model is loaded; the fields are the arguments of `specs.load_classifier`.
 
     Attributes:
-        classes: their number; `names` are theirs.
+        head: the outputs that the suite expects; `names` are those of its classes.
     """
 
-    classes: int
+    head: Head
     names: tuple[str, ...] = ()
     prompts: Prompts = field(default_factory=Prompts)
     image_size: int | None = None
@@ -34,6 +35,11 @@ class Loading:
     worker: int | None = None
     cache: Path | None = None
     tell: Callable[[str], None] | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of outputs that the model must have."""
+        return self.head.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from quba_check.models.fingerprint import unusual_form
 from quba_check.models.vocabulary import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.vocabulary import OutputKind as OutputKind
 from quba_check.models.vocabulary import shown
+from quba_check.protocol.head import Head
 
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
 """What looks like one of them in some batches may be one further on in truth."""
@@ -77,13 +78,13 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
     return raw
 
 
-def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
+def checked(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
     """What a model returned for a batch, if that can be read as class scores.
 
     Args:
         raw: whatever the model returned.
         batch: number N of images that it was shown.
-        classes: number C of classes of the suite.
+        head: the outputs that the suite expects.
         spec: the model's spec, for the message.
 
     Returns:
@@ -93,7 +94,7 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
         HeadError: it has another number of classes.
         ModelError: it is not a dense floating tensor, not (N, C), or not finite.
     """
-    allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {classes})."
+    allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {head.size})."
     if not isinstance(raw, Tensor):
         raise ModelError(f"{spec}: the model returns no tensor, got {_described(raw)}. {allowed}")
     if form := unusual_form(raw):
@@ -102,12 +103,13 @@ def checked(raw: object, *, batch: int, classes: int, spec: str) -> Tensor:
         raise ModelError(f"{spec}: the model returns no class scores, got a tensor of {raw.dtype}. {allowed}")
     if raw.ndim != 2 or raw.shape[0] != batch:
         raise ModelError(f"{spec}: the model's output has the wrong shape, got {tuple(raw.shape)}. {allowed}")
-    if raw.shape[1] != classes:
+    if raw.shape[1] != head.size:
+        general = f"Give a model of {head.size} classes, or the suite of this model's classes."
         raise HeadError(
-            f"{spec}: the model gives {raw.shape[1]} numbers per image, the suite has {classes} classes. "
-            f"Give a model of {classes} classes, or the suite of this model's classes.",
+            f"{spec}: the model gives {raw.shape[1]} numbers per image, {head.expected} classes. "
+            f"{head.advice(raw.shape[1]) or general}",
             theirs=raw.shape[1],
-            classes=classes,
+            classes=head.size,
         )
     bad = int((~raw.detach().isfinite()).any(dim=1).sum())
     if bad:

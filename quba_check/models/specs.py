@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
 from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, expanded, neighbours, zero_shot_spec
+from quba_check.protocol.head import Head
 from quba_check.protocol.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def load_classifier(
     *,
     classes: tuple[str, ...],
     image_size: int | None,
+    head: Head | None = None,
     arch: str | None = None,
     preparation: Statement | None = None,
     device: str = "auto",
@@ -144,7 +146,9 @@ def load_classifier(
 
     Args:
         spec: what stands after `--model=`.
-        classes: the suite's class names; the model must have as many outputs.
+        classes: the suite's class names.
+        head: the outputs that the model must have; by default one for each class. A zero-shot model answers
+            in the suite's classes whatever stands here.
         image_size: side in pixels that the suite prepares images at for models that bring no preparation.
         arch: timm name of the architecture, for a checkpoint file; it comes before what the file says.
         preparation: how images are prepared and what the outputs are, before all that the model says.
@@ -172,7 +176,7 @@ def load_classifier(
     return loaded(
         read,
         Loading(
-            classes=len(classes),
+            head=head if head and read.kind != "open_clip" else Head(len(classes)),
             names=classes,
             prompts=prompts or Prompts(),
             image_size=image_size,

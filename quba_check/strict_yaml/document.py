@@ -54,11 +54,10 @@ class Document:
         node = self.root
         lines = _Lines(line_of(node), line_of(node))
         for step in location:
-            # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
-            found = [child for child in children(node) if child.step == step]
-            if not found:
+            child = _child(node, step)
+            if child is None:
                 break
-            node, key = found[-1].node, line_of(found[-1].key)
+            node, key = child.node, line_of(child.key)
             # The parser places an empty value where the next key begins.
             lines = _Lines(key, key if _is_left_out(node) else line_of(node))
         return lines
@@ -85,6 +84,16 @@ def children(node: Node) -> Iterator[Child]:
         yield from (Child(key.value, key, value) for key, value in node.value)
     elif isinstance(node, SequenceNode):
         yield from (Child(position, item, item) for position, item in enumerate(node.value))
+
+
+def _child(node: Node, step: str | int) -> Child | None:
+    """The value under a key or at a position of a node; None if there is no such value."""
+    if isinstance(node, SequenceNode):  # indexed, since a list may name thousands of classes
+        items = node.value
+        is_position = isinstance(step, int) and 0 <= step < len(items)
+        return Child(step, items[step], items[step]) if is_position else None
+    # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
+    return next((child for child in reversed(list(children(node))) if child.step == step), None)
 
 
 def line_of(node: Node) -> int:

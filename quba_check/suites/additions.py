@@ -27,7 +27,7 @@ def manifest_line(name: str, entry: Mapping[str, str | int | bool]) -> str:
     >>> manifest_line("mixed_same", {"reader": "folder", "path": "made, not drawn", "expected": 9})
     'mixed_same: {reader: folder, path: "made, not drawn", expected: 9}'
     """
-    return f"{name}: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in entry.items())}}}"
+    return f"{name}: {{{', '.join(f'{key}: {yaml_scalar(value)}' for key, value in entry.items())}}}"
 
 
 def add_sets(manifest: Path, entries: Entries) -> None:
@@ -81,7 +81,12 @@ def _with_lines(document: Document, lines: list[str]) -> bytes:
     return b"".join(old)
 
 
-def _scalar(value: str | int | bool) -> str:
+def yaml_scalar(value: str | int | bool) -> str:
+    """A value as YAML reads it back, with quotes where text needs them.
+
+    >>> yaml_scalar("val/a.csv"), yaml_scalar("7"), yaml_scalar(True)
+    ('val/a.csv', '"7"', 'true')
+    """
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False)  # YAML reads all JSON

@@ -23,7 +23,7 @@ def defined_classes(document: Document, entry: ManifestEntry) -> ClassList | Non
         return None
     where = document.at(("classes",))
     if isinstance(entry.classes, str):
-        return _of_file(document, entry.classes)
+        return classes_of_file(document, entry.classes, "classes")
     if isinstance(entry.classes, dict):
         _check_count(f"{where}: classes", len(entry.classes))
         return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
@@ -33,15 +33,25 @@ def defined_classes(document: Document, entry: ManifestEntry) -> ClassList | Non
     return ClassList.plain(entry.classes)
 
 
-def _of_file(document: Document, name: str) -> ClassList:
+def classes_of_file(document: Document, name: str, key: str) -> ClassList:
+    """The classes in a text file beside the manifest, as `defined_classes` reads them.
+
+    Args:
+        document: the manifest.
+        name: the file.
+        key: the manifest's key that names it.
+
+    Raises:
+        SuiteError: there are fewer than two, one is listed twice, or the file cannot be read.
+    """
     path = document.path.parent / name
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise SuiteError(f"{path}: not a text file in UTF-8.") from None
     except OSError as error:
-        where = document.at(("classes",))
-        raise SuiteError(f"{where}: classes: {path} cannot be read ({error.strerror}).") from None
+        where = document.at((key,))
+        raise SuiteError(f"{where}: {key}: {path} cannot be read ({error.strerror}).") from None
     rows = [(*_cells(row), line) for line, row in enumerate(text.splitlines(), 1) if row.strip()]
     _check_repeated(((name, line) for name, _, line in rows), str(path), "")
     _check_count(f"{path}", len(rows))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
+from quba_check.protocol.head import Head
 from quba_check.protocol.prompts import Prompts
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import (
@@ -22,6 +23,7 @@ from quba_check.suites.class_definitions import defined_classes
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.declared_set import DeclaredSet, Source
 from quba_check.suites.prompt_definitions import defined_prompts
+from quba_check.suites.restriction import restriction
 from quba_check.suites.schema import ManifestEntry, SetEntries
 from quba_check.suites.set_entries import CorruptionsEntry, CueConflictEntry, SetEntry
 from quba_check.suites.space_definitions import check_reference, defined_spaces, own_classes
@@ -38,12 +40,14 @@ class Manifest:
     Attributes:
         shown: how messages call the file.
         name: the suite's name.
-        classes: the model's classes; None for ImageNet's, which are looked up when they are needed.
+        classes: the suite's classes; None for ImageNet's, which are looked up when they are needed.
         image_size: side of the default preparation in pixels; None leaves it to the model.
         sets: by name.
         shifts: names of the shifts among them, in the file's order.
         spaces: label spaces that the file defines.
         prompts: words for zero-shot models.
+        head: outputs of the models, if only those of `classes` count; None if they are the classes.
+        assumed: the end of messages about the images, if the folder has no manifest and this one is assumed.
     """
 
     shown: str
@@ -54,6 +58,8 @@ class Manifest:
     shifts: tuple[str, ...]
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
+    head: Head | None = None
+    assumed: str = ""
 
 
 def read_manifest(path: Path, shown: str) -> Manifest:
@@ -69,6 +75,8 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     document = read_yaml(path, shown, SuiteError)
     entry = validated(document, ManifestEntry)
     classes = defined_classes(document, entry)
+    prompts = _prompts(document, entry, classes)
+    head, classes = restriction(document, entry, classes)
     _check_shift_names(document, entry.sets)
     _check_clean(document, entry.sets)
     _check_corruptions(document, entry.sets)
@@ -86,7 +94,8 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         sets=sets,
         shifts=tuple(entry.sets.shifts),
         spaces=spaces,
-        prompts=_prompts(document, entry, classes),
+        prompts=prompts,
+        head=head,
     )
 
 
@@ -96,6 +105,12 @@ def _prompts(document: Document, entry: ManifestEntry, classes: ClassList | None
     pairs = () if classes is None else zip(classes.names, classes.titles, strict=True)
     readable = {name: title for name, title in pairs if title != name}
     return replace(prompts, names=readable | dict(prompts.names))
+
+
+def is_shift_name(name: str) -> bool:
+    """Return True if a manifest may call a shift so."""
+    is_taken = name in (*_SINGLE_SETS, CORRUPTIONS_SET)
+    return not is_taken and bool(_SHIFT_NAME.fullmatch(name)) and not name.endswith(_PART_ENDINGS)
 
 
 def _check_shift_names(document: Document, sets: SetEntries) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from quba_check.errors import SuiteError, did_you_mean, listed
@@ -17,7 +18,7 @@ _IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
 _IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
 _EXPECTED = (
     f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
-    "modelvshuman, bg_challenge). Name another folder."
+    "modelvshuman, bg_challenge)."
 )
 
 
@@ -55,22 +56,39 @@ def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
     Raises:
         SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
     """
-    root = root.expanduser().absolute()
-    if not root.exists():
-        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
-        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
-    if not root.is_dir():
-        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED}")
+    root = data_folder(root)
     manifest = root / MANIFEST_NAME
     if manifest.exists():
         return Suite(root, read_manifest(manifest, str(manifest)), draw)
     names = _names_in(root)
     if not names:
-        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED}")
-    suite = Suite(root, read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), draw)
+        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED} Name another folder.")
+    assumed = (
+        f"The published layout is assumed, without a {MANIFEST_NAME}; quba-check init {root} writes one."
+    )
+    published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
+    suite = Suite(root, published, draw)
     if not suite.views():
-        raise SuiteError(f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}")
+        raise SuiteError(
+            f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED} "
+            f"For folders of images, quba-check init {root} writes a {MANIFEST_NAME}."
+        )
     return suite
+
+
+def data_folder(root: Path) -> Path:
+    """The absolute path of a data folder.
+
+    Raises:
+        SuiteError: there is no such folder.
+    """
+    root = root.expanduser().absolute()
+    if not root.exists():
+        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
+        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+    if not root.is_dir():
+        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+    return root
 
 
 def published_facts() -> SuiteFacts:

@@ -70,11 +70,17 @@ Space = Annotated[
 
 
 class ManifestEntry(Strict):
-    """A whole manifest, as it stands in the file."""
+    """A whole manifest, as it stands in the file.
+
+    Attributes:
+        restrict: the models answer in more classes than `classes`, and only these count: of ImageNet's 1,000,
+            or of those in a text file.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     name: str
     classes: Classes
+    restrict: bool | str = False
     image_size: int | None = Field(default=None, ge=1)
     sets: SetEntries
     spaces: dict[str, Space] = Field(default_factory=dict)
@@ -88,6 +94,16 @@ class ManifestEntry(Strict):
         raise ValueError(
             f"got {described(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
             f"names as their values, or a {CLASS_FILE_SUFFIX} file."
+        )
+
+    @field_validator("restrict", mode="before")
+    @classmethod
+    def _check_restrict(cls, value: object) -> object:
+        if isinstance(value, bool) or (isinstance(value, str) and value.endswith(CLASS_FILE_SUFFIX)):
+            return value
+        raise ValueError(
+            f"got {described(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
+            f"{CLASS_FILE_SUFFIX} file with all classes of the models."
         )
 
 

@@ -81,7 +81,7 @@ def _space(
     numbers = {name: number for number, name in enumerate(classes)}
     owner: dict[str, str] = {}
     for label, members in definition.members.items():
-        _check_members(document, (*location, label), members, classes, owner)
+        _check_members(document, (*location, label), members, numbers, owner)
     if len(definition.members) < 2:
         where = f"{document.at(location)}: {dotted(location)}"
         raise SuiteError(f"{where}: got {len(definition.members)} classes. Allowed: two or more.")
@@ -97,7 +97,7 @@ def _check_members(
     document: Document,
     location: tuple[str, str, str],
     members: Sequence[str],
-    classes: Sequence[str],
+    classes: Mapping[str, int],
     owner: dict[str, str],
 ) -> None:
     """Refuse members that are no classes of the model or belong to a class of the space already."""
@@ -105,11 +105,12 @@ def _check_members(
     if not members:
         raise SuiteError(f"{document.at(location)}: {path}: got no classes. Allowed: one or more.")
     for place, member in enumerate(members):
-        where = document.at((*location, place))
         if member not in classes:
+            where = document.at((*location, place))
             allowed = listed(classes, _SHOWN_CLASSES)
             near = did_you_mean(member, classes)
             raise SuiteError(f"{where}: {path}: unknown class '{member}'.{near} Allowed: {allowed}.")
         if member in owner:
+            where = document.at((*location, place))
             raise SuiteError(f"{where}: {path}: '{member}' belongs to '{owner[member]}' already.")
         owner[member] = location[2]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.facts import SetLabels, SuiteFacts
+from quba_check.protocol.head import Head
 from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.suites.class_list import ClassList
@@ -26,6 +27,7 @@ from quba_check.suites.label_spaces import (
 )
 from quba_check.suites.manifest import Manifest
 from quba_check.suites.readers import READERS
+from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled import CONDITIONS, sampled_examples
 
 __all__ = ["Example", "SetCount", "Suite"]
@@ -81,6 +83,12 @@ class Suite:
     def class_names(self) -> tuple[str, ...]:
         """Readable names of the classes, in that order; the names again where the manifest has no others."""
         return tuple(self._class_list.titles)
+
+    @cached_property
+    def head(self) -> Head:
+        """The outputs that a model of this suite must have."""
+        names = self.classes
+        return self._manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
 
     @cached_property
     def _class_list(self) -> ClassList:
@@ -260,7 +268,10 @@ class Suite:
         space = declared.space
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         options = {**declared.source_of(source).options, **self._beside(source)}
-        images = READERS[reader].images(self.place(source), classes, **options)
+        try:
+            images = READERS[reader].images(self.place(source), classes, **options)
+        except SuiteError as error:
+            raise SuiteError(f"{error} {self._manifest.assumed}".rstrip()) from None
         drawn = self.draw.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(drawn) else None
         self._counted[source] = SetCount(len(drawn), declared.expected, found)

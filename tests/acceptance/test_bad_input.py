@@ -158,7 +158,11 @@ def test_class_folder_that_is_unknown(said, data: Path) -> None:
 
 def test_class_folder_that_is_missing(said, data: Path) -> None:
     shutil.rmtree(data / "val" / "brick")
-    assert said() == f"{data}/val: class folders are missing, got 2 of 3. Missing: brick."
+    assert said() == (
+        f"{data}/val: class folders are missing, got 2 of 3. Missing: brick. Add them, or allow it in "
+        "quba-data.yaml: partial: true in the set's entry, or restrict: true to score only classes that have "
+        "folders."
+    )
 
 
 def test_clean_image_that_cannot_be_decoded(said, data: Path) -> None:

@@ -117,6 +117,24 @@ def test_boxes(data, tmp_path, capsys):
     assert (mixed[:8] >= 150).all()
 
 
+def test_objects_in_few_images_need_consent(data, tmp_path, capsys):
+    for name in ("apple/000", "apple/001", "apple/002", "brick/000", "cloud/000"):
+        (tmp_path / "masks" / f"{name}.png").unlink()
+    masks = ("--masks", tmp_path / "masks")
+    assert said(capsys, data, *masks, "--write") == (
+        1,
+        "",
+        f"ERROR: {data}: usable objects in 4 of 9 images, fewer than half; nothing was written. Left out: "
+        "no mask: 5 (val/apple/000.png, val/apple/001.png, val/apple/002.png and 2 more). Check that masks "
+        "or boxes belong to these images and surround whole objects, or make the sets of the 4 alone: "
+        "--allow-few\n",
+    )
+    assert not (data / "object_focus").exists()
+    assert "mixed_same" not in (data / "quba-data.yaml").read_text(encoding="utf-8")
+    code, text, _ = said(capsys, data, *masks, "--allow-few")
+    assert (code, text.splitlines()[0]) == (0, f"{data}/object_focus: 4 images in each set, of 2 classes")
+
+
 def test_the_published_layout_has_no_manifest(tmp_path, capsys):
     data = tmp_path / "data"
     for number, name in enumerate(imagenet_classes()):
@@ -128,7 +146,7 @@ def test_the_published_layout_has_no_manifest(tmp_path, capsys):
         (tmp_path / "masks" / name).mkdir(parents=True)
         for file in ("1.png", "2.png"):
             Image.fromarray(mask).save(tmp_path / "masks" / name / file)
-    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks")
+    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks", "--allow-few")
     assert code == 0
     assert text.splitlines()[2:] == [
         f"Declare them among the sets of a new {data}/quba-data.yaml:",

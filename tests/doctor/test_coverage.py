@@ -101,6 +101,28 @@ def test_a_suite_without_shifts_is_told(told, root: Path) -> None:
     ]
 
 
+def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
+    classifier: Classifier, told, tmp_path: Path
+) -> None:
+    root = write_suite(tmp_path / "larger", per_class=5)
+    edit(root, ", expected: 9", "")
+    for name in CLASSES:
+        (root / "mixed_rand" / name / "001.png").unlink()
+    edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
+    shutil.rmtree(root / "mixed_rand/apple")
+    findings = list(coverage.check(Patient(classifier, open_suite(root), needs=NEEDS)))
+    assert {finding.severity for finding in findings} == {"remark"}
+    assert [finding.text() for finding in findings] == [
+        "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
+        "  evidence: corruptions/gaussian_noise/1: 3, corruptions/gaussian_noise/2: 3, "
+        "corruptions/gaussian_noise/3: 3 and 72 more; clean: 15; demanded by g.yaml:4\n"
+        "  fix: complete the set; with so few images its values are uncertain",
+        "the set 'mixed_rand' is much smaller than the clean set.\n"
+        "  evidence: mixed_rand: 2; clean: 15; demanded by g.yaml:7\n"
+        "  fix: complete the set; with so few images its values are uncertain",
+    ]
+
+
 def test_a_short_set_is_told_with_both_numbers(told, root: Path) -> None:
     (root / "val" / "apple" / "000.png").unlink()
     assert told() == [

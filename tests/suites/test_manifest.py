@@ -390,6 +390,7 @@ def test_the_json_schema_names_every_key() -> None:
         "name",
         "classes",
         "image_size",
+        "restrict",
         "sets",
         "spaces",
         "prompts",

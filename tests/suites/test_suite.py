@@ -38,8 +38,13 @@ spaces: {size: {big: [pear], small: [apple]}}
 """
 EXPECTED = (
     "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
-    "modelvshuman, bg_challenge). Name another folder."
+    "modelvshuman, bg_challenge)."
 )
+ADD = (
+    "Add them, or allow it in quba-data.yaml: partial: true in the set's entry, or restrict: true to score "
+    "only classes that have folders."
+)
+ASSUMED = "The published layout is assumed, without a quba-data.yaml; quba-check init {} writes one."
 
 
 def image(path: Path, colour: tuple[int, int, int] = (255, 0, 0)) -> Path:
@@ -148,7 +153,7 @@ def test_asking_for_images_that_are_not_there_is_an_error(suite: Suite, root: Pa
 def test_a_folder_set_lacks_no_class_unless_it_says_so(suite: Suite, root: Path) -> None:
     image(root / "painted/pear/1.png")
     assert raised_text(lambda: suite.examples(View("painted"))) == (
-        f"{root}/painted: class folders are missing, got 1 of 2. Missing: apple."
+        f"{root}/painted: class folders are missing, got 1 of 2. Missing: apple. {ADD}"
     )
     assert len(suite.examples(FOG_3)) == 1
 
@@ -351,27 +356,34 @@ def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_data_folder_that_is_empty(tmp_path: Path) -> None:
-    assert raised_text(lambda: open_suite(tmp_path)) == f"{tmp_path}: the data folder is empty. {EXPECTED}"
+    assert (
+        raised_text(lambda: open_suite(tmp_path))
+        == f"{tmp_path}: the data folder is empty. {EXPECTED} Name another folder."
+    )
 
 
 def test_a_data_folder_that_holds_something_else(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     (tmp_path / "dogs").mkdir()
     assert raised_text(lambda: open_suite(tmp_path)) == (
-        f"{tmp_path}: the data folder holds no suite, got cats, dogs. {EXPECTED}"
+        f"{tmp_path}: the data folder holds no suite, got cats, dogs. {EXPECTED} For folders of "
+        f"images, quba-check init {tmp_path} writes a quba-data.yaml."
     )
 
 
 def test_a_data_folder_that_is_a_file(root: Path) -> None:
     path = root / "quba-data.yaml"
-    assert raised_text(lambda: open_suite(path)) == f"{path}: the data folder is a file. {EXPECTED}"
+    assert (
+        raised_text(lambda: open_suite(path))
+        == f"{path}: the data folder is a file. {EXPECTED} Name another folder."
+    )
 
 
 def test_a_mistake_in_the_manifest_is_told_with_its_place(root: Path) -> None:
     (root / "quba-data.yaml").write_text(MANIFEST.replace("image_size:", "imagesize:"))
     assert raised_text(lambda: open_suite(root)) == (
         f"{root}/quba-data.yaml:4: unknown key 'imagesize'. Did you mean 'image_size'? "
-        "Allowed: schema, name, classes, image_size, sets, spaces, prompts."
+        "Allowed: schema, name, classes, restrict, image_size, sets, spaces, prompts."
     )
 
 
@@ -454,13 +466,14 @@ def test_a_validation_folder_without_all_classes(tmp_path: Path) -> None:
     assert raised_text(lambda: suite.examples(CLEAN)) == (
         f"{tmp_path}/imagenet/val: class folders are missing, got 1 of 1000. Missing: n01440764, n01484850, "
         "n01491361, n01494475, n01496331, n01498041, n01514668, n01514859, n01518878, n01530575 and 989 more."
+        f" {ADD} {ASSUMED.format(tmp_path)}"
     )
 
 
 def test_a_validation_folder_that_was_not_sorted_into_classes(tmp_path: Path) -> None:
     path = image(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.png")
     assert raised_text(lambda: open_suite(tmp_path).examples(CLEAN)) == (
-        f"{path}: an image outside the class folders. Expected: <class>/<image>."
+        f"{path}: an image outside the class folders. Expected: <class>/<image>. {ASSUMED.format(tmp_path)}"
     )
 
 

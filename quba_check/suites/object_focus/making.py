@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from quba_check.errors import SuiteError, listed
+from quba_check.errors import FewObjectsError, SuiteError, listed
 from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.suites.object_focus.mixing import composite, without_object
 from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, pixels_of
@@ -21,6 +21,8 @@ from quba_check.suites.object_focus.search import Search
 from quba_check.suites.suite import Example, Suite
 
 _THREADS = 8
+LEAST_SHARE = 0.5
+"""Of the images that are searched, the share that must show a usable object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def make_object_focus(
     *,
     seed: int = 0,
     per_class: int | None = None,
+    allow_few: bool = True,
     watched: Watched = _unwatched,
 ) -> Made:
     """Write `mixed_same/<class>/*.png` and `mixed_rand/<class>/*.png` into a folder.
@@ -68,9 +71,11 @@ def make_object_focus(
         out: the folder; may exist if it is empty, or was made with the same settings and is to be made anew.
         seed: for which background an object gets and, with `per_class`, which images take part.
         per_class: at most so many images of a class take part, two or more; None for all.
+        allow_few: make sets even if fewer than half of the images that were searched show a usable object.
         watched: is told what begins and of how many images; what it returns is told how many more are done.
 
     Raises:
+        FewObjectsError: there are few, and `allow_few` is False.
         SuiteError: there are no clean images, a class cannot be a folder, `out` holds other things, too few
             objects are left, or an image, mask or box cannot be used.
 
@@ -99,6 +104,8 @@ def make_object_focus(
                 f"{suite.root}: mixing needs two classes with two usable objects each, got {got}. "
                 f"Left out of {len(examples):,} clean images: {reasons}."
             )
+        if not allow_few:
+            _check_share(suite, search)
         pairs = pairings(search.found, seed)
         mixer = _Mixer(
             suite, {name: one for found in search.found.values() for name, one in found.items()}, folder
@@ -113,6 +120,22 @@ def make_object_focus(
             named |= numbered
         write_origins(folder, made_with, search.left_out, named)
     return Made(len(named), tuple(pairs), len(examples), search.reasons())
+
+
+def _check_share(suite: Suite, search: Search) -> None:
+    """Refuse sets of a small part of the images: a number of them says little about the others.
+
+    Raises:
+        FewObjectsError: fewer than half of the images that were searched show a usable object.
+    """
+    usable = sum(map(len, search.found.values()))
+    searched = usable + sum(map(len, search.left_out.values()))
+    if usable < LEAST_SHARE * searched:
+        raise FewObjectsError(
+            f"{suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; nothing "
+            f"was written. Left out: {search.reasons()}. Check that masks or boxes belong to these images "
+            f"and surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
+        )
 
 
 def _by_class(examples: Sequence[Example], classes: Sequence[str], seed: int) -> dict[str, list[Example]]:

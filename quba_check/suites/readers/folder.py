@@ -60,5 +60,6 @@ def _check_complete(path: Path, images: Sequence[Listed], classes: Sequence[str]
     if absent:
         raise SuiteError(
             f"{path}: class folders are missing, got {len(present)} of {len(classes)}. "
-            f"Missing: {listed(absent, SHOWN)}."
+            f"Missing: {listed(absent, SHOWN)}. Add them, or allow it in quba-data.yaml: partial: true "
+            "in the set's entry, or restrict: true to score only classes that have folders."
         )

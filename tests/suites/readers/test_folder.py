@@ -64,6 +64,8 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
 def test_missing_class_folders_are_named_unless_the_set_is_partial(tmp_path: Path) -> None:
     tree(tmp_path, "pear/a.png")
     assert message(folder_images, tmp_path) == (
-        "SET: class folders are missing, got 1 of 3. Missing: apple, kiwi."
+        "SET: class folders are missing, got 1 of 3. Missing: apple, kiwi. Add them, or allow it in "
+        "quba-data.yaml: partial: true in the set's entry, or restrict: true to score only classes that have "
+        "folders."
     )
     assert short(tmp_path, listing(folder_images, tmp_path, partial=True)) == [("pear/a.png", 1, -1)]
