@@ -82,4 +82,5 @@ def _examination(
             checks=(finding.check,),
             findings=(finding,),
         )
+    run.announce(f"doctor: examining {model}")
     return visit(evaluation, needs, short=short, order=order)
