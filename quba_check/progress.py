@@ -183,7 +183,8 @@ def _speed(states: list[State]) -> list[str]:
     # The process that has seen most of the work done knows best how much is left.
     left = min((state.left for state in views if state.at > newest - _STALE_SECONDS), default=0)
     words = [f"{rate:,.0f} images/s"] if rate else []
-    return [*words, f"{_duration(left / speed)} left"] if speed and left else words
+    seconds = left / speed if speed else 0.0
+    return [*words, f"{_duration(seconds)} left"] if seconds >= 0.5 else words
 
 
 def _duration(seconds: float) -> str:
@@ -296,18 +297,19 @@ class Log:
         """Print the sets finished since the last call, or the running view after a long silence."""
         with self._lock:
             states = read_states(self._folder)
-            finished = dict.fromkeys(item for state in states for item in state.finished)
-            for name, images in finished:
+            lines = []
+            for name, images in dict.fromkeys(item for state in states for item in state.finished):
                 if (name, images) not in self._finished:
                     self._finished.add((name, images))
-                    self._print(", ".join([f"{name}: {images:,} images", *_speed(states)]))
+                    lines.append(", ".join([f"{name}: {images:,} images", *_speed(states)]))
             state = _slowest(states)
-            if state is None or not state.is_view or self._clock() - self._printed < LOG_SECONDS:
-                return
-            newest = max(other.at for other in states)
-            if newest > self._reported:  # nothing is printed while nothing moves
+            newest = max((other.at for other in states), default=0.0)
+            is_silent = self._clock() - self._printed >= LOG_SECONDS and newest > self._reported
+            if not lines and is_silent and state is not None and state.is_view:
+                lines = [", ".join([_work(state), *_counts(states)])]
+            for text in lines:
                 self._reported = newest
-                self._print(", ".join([_work(state), *_counts(states)]))
+                self._print(text)
 
     def close(self) -> None:
         """Stop watching."""

@@ -81,6 +81,7 @@ class _Subject:
             file=leaf.document.shown,
             line=leaf.line,
             parts=self.parts,
+            path=leaf.document.path,
         )
 
 
