@@ -79,6 +79,7 @@ def _examination(
             places = needs.setdefault(dimension, [])
             if demand.place not in places:
                 places.append(demand.place)
+    run.announce(f"doctor: examining {model}")
     examination = visit(evaluation, needs, short=short, order=order)
     hopeless = (*_grades(run, model, demands), *_drops(run, demands))
     return examination.model_copy(update={"findings": (*hopeless, *examination.findings)})

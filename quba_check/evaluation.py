@@ -11,7 +11,8 @@ from quba_check.comparison.images import CleanAnswers, PerImage
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.engine.answers import Answers, Images
-from quba_check.engine.engine import Engine, Progress
+from quba_check.engine.engine import Engine
+from quba_check.engine.reporting import Finished, Progress
 from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
 from quba_check.environment import environment
@@ -77,7 +78,9 @@ class Evaluation:
         store: folder for predictions; None takes `$QUBA_STORE`, else the user's cache.
         trust_pickle: allow a checkpoint to run code when it is read.
         tempo: batch size and threads; no influence on results.
-        progress: told of every shard that was predicted.
+        progress: called after every pass of a batch with the view, the images finished, the passes and the
+            seconds since the previous call, and a function that returns the passes still to come.
+        finished: called with each set that is complete and its number of images.
 
     Raises:
         UserError: model, suite or store cannot be used; the message says where and what to do.
@@ -103,6 +106,7 @@ class Evaluation:
         trust_pickle: bool = False,
         tempo: Tempo | None = None,
         progress: Progress | None = None,
+        finished: Finished | None = None,
     ) -> None:
         if protocol not in PROTOCOLS:
             raise OptionError(
@@ -152,6 +156,7 @@ class Evaluation:
             seed=seed,
             tempo=tempo,
             progress=progress,
+            finished=finished,
         )
         self._outcomes: dict[str, Outcome] = {}
         self._obstacles: dict[str, Unmeasurable | None] = {}

@@ -87,7 +87,6 @@ def pytest_configure(config: pytest.Config) -> None:
     from quba_check.dimensions import registry
     from quba_check.items import JUDGE, RUN
     from quba_check.judging import Judge
-    from quba_check.progress import Board
 
     with one_line_errors():
         registry.load_entry_points()
@@ -98,8 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.args = with_shipped_files(config.args, where)
             if config.option.quba_thresholds:
                 config.args += [str(path) for path in run.default_files()]
-        states = _states_folder(config, run)
-        run.progress = Board(states, _worker(config) or "main").add
+        _report_progress(config, run)
         files: tuple[Path, ...] = threshold_files(config.args, where)
         for path in files:
             run.thresholds(path)
@@ -109,12 +107,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FILES] = files
     if _worker(config) is None:
         from quba_check.controller import Controller, Summary, SummaryWithin
-        from quba_check.progress_line import ProgressLine
 
         config.stash[CONTROLLER] = controller = Controller(config, run, files)
         summary = Summary(controller)
-        config.stash[LINE] = line = ProgressLine(states, _terminal(config))
-        for plugin in (controller, summary, SummaryWithin(summary), line):
+        for plugin in (controller, summary, SummaryWithin(summary), config.stash[LINE]):
             config.pluginmanager.register(plugin)
 
 
@@ -266,20 +262,21 @@ def _new_run(config: pytest.Config) -> Run:
     )
 
 
-def _states_folder(config: pytest.Config, run: Run) -> Path:
-    """Where the processes of this run write how far they are."""
-    from quba_check.progress_line import INPUT
+def _report_progress(config: pytest.Config, run: Run) -> None:
+    """Have the run write its progress to a folder that all processes share; the controller shows it."""
+    from quba_check.progress import Board
+    from quba_check.progress_line import INPUT, ProgressLine
 
-    if _worker(config) is not None:
-        return Path(_worker_input(config)[INPUT])
-    return run.store / "progress" / f"{os.getpid()}-{time.time_ns()}"
-
-
-def _terminal(config: pytest.Config) -> int | None:
-    """File descriptor of the terminal that pytest writes to; None for a pipe, a file, or under -q."""
-    if config.option.verbose < 0 or config.option.collectonly or not sys.__stdout__:
-        return None
-    return sys.__stdout__.fileno() if sys.__stdout__.isatty() else None
+    worker = _worker(config)
+    if worker is None:
+        line = ProgressLine(run.store / "progress" / f"{os.getpid()}-{time.time_ns()}", config)
+        config.stash[LINE] = line
+        config.add_cleanup(line.close)  # also where pytest ends before its session has started
+        board, run.announce = line.board, line.announce
+    else:
+        board = Board(Path(_worker_input(config)[INPUT]), worker)
+        run.announce = board.announce
+    run.progress, run.finished = board.add, board.finish
 
 
 def _worker(config: pytest.Config) -> str | None:

@@ -1,7 +1,8 @@
-"""How far a run is: every process writes down what it did, one of them draws a line of it.
+"""Progress of a run: every process records its state, one of them draws a line or prints a log.
 
-The line stands one row below pytest's cursor and is erased before pytest writes: pytest owns its own row,
-under xdist as without. Nothing is drawn where output is not a terminal.
+On a terminal the line stands one row below pytest's cursor and is erased before pytest writes: pytest owns
+its own row, under xdist as without. Elsewhere a plain line is printed for every set that is finished, and at
+least every 30 seconds while images are predicted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,20 +21,26 @@ from rich.console import Console
 from rich.text import Text
 
 REFRESH_SECONDS = 0.5
+LOG_SECONDS = 30.0
+"""Longest silence of a log while images are predicted, as far as a single pass does not take longer."""
+_STALE_SECONDS = 10 * REFRESH_SECONDS
 _DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one process has done so far.
+    """The progress of one process.
 
     Attributes:
-        view: the view it worked on last.
+        view: the view that it predicts; without images, the name of the work that precedes them.
         images: images it predicted.
         passes: forward and backward passes that this took, in images.
         left: passes that the whole run still needs, as this process sees it.
         seconds: time that this took.
         at: Unix time of writing.
+        since: Unix time when it began with the view.
+        is_view: False for other work, such as loading the model.
+        finished: sets that were complete with a shard of this process, with their numbers of images.
     """
 
     view: str
@@ -42,67 +49,142 @@ class State:
     left: int
     seconds: float
     at: float
+    since: float = 0.0
+    is_view: bool = True
+    finished: tuple[tuple[str, int], ...] = ()
 
 
 class Board:
-    """Writes the state of this process to a file of its own, at most twice a second.
+    """Writes the state of this process to a file of its own.
+
+    It does so at most twice a second, and whenever the view changes or a set is finished.
 
     Args:
         folder: shared by the processes of a run.
         name: of this process.
+        written: called after every write.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, written: Callable[[], None] | None = None) -> None:
         self._file = folder / f"{name}.json"
+        self._after = written
         self._written = 0.0
+        self._view, self._is_view, self._since = "", False, 0.0
         self._images = self._passes = 0
         self._seconds = 0.0
+        self._left: Callable[[], int] = int
+        self._finished: list[tuple[str, int]] = []
+
+    def announce(self, words: str) -> None:
+        """Record work that predicts no images, such as `loading torch`; empty for none."""
+        self._change(words, is_view=False)
+        self._write()
 
     def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
-        """Count images that were predicted, none for a view that is begun; `left` is asked when writing."""
+        """Count images and passes of a view, none when it begins. `left` is called only when writing."""
         self._images += images
-        self._passes += images * passes
+        self._passes += passes
         self._seconds += seconds
-        now = time.monotonic()
-        if now - self._written < REFRESH_SECONDS:
-            return
-        self._written = now
-        state = State(view, self._images, self._passes, left(), self._seconds, time.time())
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(state)))
-        temporary.replace(self._file)
+        self._left = left
+        changed = view != self._view
+        self._change(view, is_view=True)
+        if changed or time.monotonic() - self._written >= REFRESH_SECONDS:
+            self._write()
+
+    def finish(self, name: str, images: int) -> None:
+        """Record a set that is complete, with its number of images."""
+        self._finished.append((name, images))
+        self._write()
+
+    def _change(self, view: str, *, is_view: bool) -> None:
+        if view != self._view:
+            self._view, self._is_view, self._since = view, is_view, time.time()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        state = State(
+            self._view,
+            self._images,
+            self._passes,
+            self._left(),
+            self._seconds,
+            time.time(),
+            self._since,
+            self._is_view,
+            tuple(self._finished),
+        )
+        with suppress(OSError):  # a store that cannot be written is reported where predictions need it
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._file.with_suffix(".tmp")
+            temporary.write_text(json.dumps(asdict(state)))
+            temporary.replace(self._file)
+        if self._after is not None:
+            self._after()
 
 
 def read_states(folder: Path) -> list[State]:
     """The states of all processes of a run; half-written or foreign files are passed over."""
     states = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            states.append(State(**json.loads(file.read_text())))
-        except (OSError, ValueError, TypeError):
-            continue
+    with suppress(OSError):
+        for file in sorted(folder.glob("*.json")):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                content = json.loads(file.read_text())
+                content["finished"] = tuple((name, images) for name, images in content["finished"])
+                states.append(State(**content))
     return states
 
 
 def line(states: list[State], width: int) -> str:
     """One line of text: view, images, images a second, time left. Empty before the first view.
 
+    Of several processes it names the view that has been running longest.
+
     >>> line([State("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
     """
-    rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
-    speed = sum(state.passes / state.seconds for state in states if state.seconds > 0)
-    if not states:
+    state = _slowest(states)
+    if state is None:
         return ""
-    latest = max(states, key=lambda state: state.at)
-    words = [f"measuring {latest.view}"]
-    if speed:
-        images = sum(state.images for state in states)
-        words += [f"{images:,} images", f"{rate:,.0f} images/s", f"{_duration(latest.left / speed)} left"]
-    text = Text(" · ".join(words))
+    text = Text(" · ".join([_work(state), *(_counts(states) if state.is_view else ())]))
     text.truncate(width, overflow="ellipsis")
     return text.plain
+
+
+def _slowest(states: list[State]) -> State | None:
+    """Return the state whose view began first, of those written lately; other work if no view is running.
+
+    A process without work stops writing, so that its last view is not named for long.
+    """
+    newest = max((state.at for state in states), default=0.0)
+    recent = [state for state in states if state.view and state.at > newest - _STALE_SECONDS]
+    views = [state for state in recent if state.is_view]
+    if views:
+        return min(views, key=lambda state: (state.since, -state.at))
+    return max(recent, key=lambda state: state.at, default=None)
+
+
+def _work(state: State) -> str:
+    return f"measuring {state.view}" if state.is_view else state.view
+
+
+def _counts(states: list[State]) -> list[str]:
+    """Return images so far, and speed and time left."""
+    images = sum(state.images for state in states)
+    return [f"{images:,} images", *_speed(states)] if images else _speed(states)
+
+
+def _speed(states: list[State]) -> list[str]:
+    """Return images a second and time left, each if known."""
+    working = [state for state in states if state.seconds > 0]
+    rate = sum(state.images / state.seconds for state in working)
+    speed = sum(state.passes / state.seconds for state in working)
+    views = [state for state in states if state.is_view]
+    newest = max((state.at for state in views), default=0.0)
+    # The process that has seen most of the work done knows best how much is left.
+    left = min((state.left for state in views if state.at > newest - _STALE_SECONDS), default=0)
+    words = [f"{rate:,.0f} images/s"] if rate else []
+    seconds = left / speed if speed else 0.0
+    return [*words, f"{_duration(seconds)} left"] if seconds >= 0.5 else words
 
 
 def _duration(seconds: float) -> str:
@@ -124,7 +206,7 @@ class Display:
         self._terminal = io.TextIOWrapper(
             os.fdopen(os.dup(descriptor), "wb"), encoding="utf-8", errors="replace"
         )
-        self._drawn = False
+        self._drawn = self._hidden = False
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_over, name="quba-progress", daemon=True)
@@ -136,6 +218,13 @@ class Display:
         with self._lock:
             self._erase()
             yield
+            self._hidden = False
+
+    def hide(self) -> None:
+        """Erase the line, and draw none before `aside` was called."""
+        with self._lock:
+            self._erase()
+            self._hidden = True
 
     def close(self) -> None:
         """Erase the line and stop."""
@@ -150,7 +239,7 @@ class Display:
             # The last column stays empty: a terminal may wrap when it is filled.
             text = line(read_states(self._folder), Console().width - 1)
             with self._lock:
-                if text and not self._over.is_set():
+                if text and not self._hidden and not self._over.is_set():
                     self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
                     self._drawn = True
 
@@ -162,3 +251,77 @@ class Display:
     def _write(self, text: str) -> None:
         self._terminal.write(text)
         self._terminal.flush()
+
+
+class Log:
+    """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
+
+    Args:
+        folder: where the processes write.
+        write: prints a line.
+        clock: seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self, folder: Path, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder = folder
+        self._write = write
+        self._clock = clock
+        self._printed = clock()
+        self._reported = 0.0
+        self._finished: set[tuple[str, int]] = set()
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Print what is known, then keep away while somebody else writes."""
+        with self._lock:
+            self.update()
+            yield
+
+    def announce(self, words: str) -> None:
+        """Print what is done before images are predicted."""
+        with self._lock:
+            self._print(words)
+
+    def watch(self) -> None:
+        """Print from a thread of its own what other processes write."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._update_until_over, name="quba-progress", daemon=True)
+            self._thread.start()
+
+    def update(self) -> None:
+        """Print the sets finished since the last call, or the running view after a long silence."""
+        with self._lock:
+            states = read_states(self._folder)
+            lines = []
+            for name, images in dict.fromkeys(item for state in states for item in state.finished):
+                if (name, images) not in self._finished:
+                    self._finished.add((name, images))
+                    lines.append(", ".join([f"{name}: {images:,} images", *_speed(states)]))
+            state = _slowest(states)
+            newest = max((other.at for other in states), default=0.0)
+            is_silent = self._clock() - self._printed >= LOG_SECONDS and newest > self._reported
+            if not lines and is_silent and state is not None and state.is_view:
+                lines = [", ".join([_work(state), *_counts(states)])]
+            for text in lines:
+                self._reported = newest
+                self._print(text)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.update()
+
+    def _update_until_over(self) -> None:
+        while not self._over.wait(REFRESH_SECONDS):
+            self.update()
+
+    def _print(self, text: str) -> None:
+        self._printed = self._clock()
+        self._write(f"quba-check: {text}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.stored import stored_run
@@ -29,7 +30,7 @@ from quba_check.protocol.settings import ProtocolName
 from quba_check.reports.files import read_record
 
 if TYPE_CHECKING:
-    from quba_check.engine.engine import Progress
+    from quba_check.engine.reporting import Finished, Progress
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
     from quba_check.suites.suite import Suite
@@ -48,7 +49,9 @@ class Run:
     Attributes:
         models: specs by name.
         files: the threshold files that are judged by, in the order of the command line.
-        progress: told of every shard that is predicted; set it before the first evaluation.
+        progress: called while images are predicted; set it before the first evaluation.
+        finished: called for every set that is complete, likewise.
+        announce: called with what is done before images are predicted.
         notes: remarks on a model for its records, by its name.
         preparation: what `--quba-preparation` states.
         is_demo: the models bring their own suite and thresholds.
@@ -71,6 +74,8 @@ class Run:
         self._root = root
         self._worker = worker
         self.progress: Progress | None = None
+        self.finished: Finished | None = None
+        self.announce: Callable[[str], None] = lambda _: None
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
@@ -161,9 +166,12 @@ class Run:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
+        from quba_check.demo.suite import is_drawn
         from quba_check.suites.draw import Draw
         from quba_check.suites.places import suite_at
 
+        if self.is_demo and not is_drawn(self.store):
+            self.announce("drawing the images of the demo")
         draw = Draw(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
         return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
 
@@ -228,12 +236,15 @@ class Run:
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """The evaluation of a model under a protocol; the model is loaded once for both."""
+        if "torch" not in sys.modules:
+            self.announce("loading torch")
         from quba_check.engine.shards import Tempo
         from quba_check.evaluation import Evaluation
         from quba_check.models.specs import load_classifier
 
         options = self.options
         if model not in self._classifiers:
+            self.announce(f"loading model {model}")
             self._classifiers[model] = load_classifier(
                 self.models[model],
                 classes=self.suite.classes,
@@ -258,10 +269,19 @@ class Run:
                 seed=options.seed,
                 store=self.store,
                 tempo=Tempo(options.batch_size, options.workers),
-                progress=self.progress,
+                progress=self._labelled(self.progress, key),
+                finished=self._labelled(self.finished, key),
             )
             self._evaluations[key].plan(self._planned(*key))
         return self._evaluations[key]
+
+    def _labelled(self, callback: Callable[..., None] | None, key: tuple[str, ProtocolName]) -> Any:
+        """Return a callback that puts model and protocol before a view's name, if there are several."""
+        several = [len({other[part] for other in self._selected}) > 1 for part in (0, 1)]
+        label = "".join(f"{name}: " for name, is_needed in zip(key, several, strict=True) if is_needed)
+        if callback is None or not label:
+            return callback
+        return lambda name, *rest: callback(f"{label}{name}", *rest)
 
     def _tell(self, words: str) -> None:
         """Say on the progress line what is being done before images are."""

@@ -7,6 +7,17 @@ from pathlib import Path
 
 import pytest
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # this file is also read when the demo runs from a checkout, without the tests' packages
+    pass
+else:
+    # No test may depend on how busy the machine is.
+    settings.register_profile(
+        "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("unhurried")
+
 # As the plugin does: idle threads of torch must not take the cores from other processes and threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -34,6 +34,7 @@ class Demand:
         line: line (1-based) of the limit in that file.
         parts: parts of the dimension that have a direction, which explain its value; empty for a part.
         allow_masked: a value with signs of masked gradients is judged like any other.
+        path: the same file on disk; None if there is none.
     """
 
     dimension: str
@@ -48,6 +49,7 @@ class Demand:
     line: int
     parts: tuple[Part, ...] = ()
     allow_masked: bool = False
+    path: Path | None = None
 
     @property
     def target(self) -> str:
@@ -100,8 +102,17 @@ class Demand:
 
     @property
     def place(self) -> str:
-        """`file:line` of the limit."""
-        return f"{self.file}:{self.line}"
+        """`path:line` of the limit, with a path that opens from the current folder.
+
+        It is relative if the file lies below the current folder, else absolute: `file` may be the stable name
+        of a shipped file, or relative to another folder.
+        """
+        if self.path is None:
+            return f"{self.file}:{self.line}"
+        path = self.path.resolve()
+        here = Path.cwd()
+        shown = path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+        return f"{shown}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)

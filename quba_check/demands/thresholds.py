@@ -83,6 +83,7 @@ class _Subject:
             line=leaf.line,
             parts=self.parts,
             allow_masked=self.allow_masked,
+            path=leaf.document.path,
         )
 
 

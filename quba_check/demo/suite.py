@@ -98,6 +98,14 @@ def pictures() -> Iterator[Picture]:
                 yield Picture(path, SEED + 60, (k * 100 + j) * 10 + i, shape, texture, None)
 
 
+def is_drawn(store: Path) -> bool:
+    """Return whether the store holds the images already; False if it cannot be read."""
+    try:
+        return (store / "demo" / _version()).is_dir()
+    except OSError:
+        return False
+
+
 def demo_root(store: Path) -> Path:
     """The folder of the demonstration suite, drawn now if it is not there yet.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from quba_check.engine.addresses import Addresses
 from quba_check.engine.answers import Answers, Images, answers
+from quba_check.engine.reporting import Finished, Progress, Reporter
 from quba_check.engine.shards import CPU_BATCH, ShardPredictor, Tempo
 from quba_check.engine.store import DamagedShardError, ShardKey, Store
 from quba_check.engine.tables import Tables
@@ -34,13 +35,6 @@ class Unit:
     shard: int
 
 
-Progress = Callable[[str, int, int, float, Callable[[], int]], None]
-"""Told when a shard is begun and when it is done: (view, images, passes of each, seconds, passes to come)."""
-
-PASSES = {None: 1, "fgsm": 3, "pgd": 21}
-"""Forward and backward passes of an image, by attack."""
-
-
 class Engine:
     """Predictions of one model on one suite under one protocol.
 
@@ -52,7 +46,8 @@ class Engine:
         protocol: where attacks live, whether prepared sets are cropped.
         seed: for random starts and generated corruptions.
         tempo: batch size and threads.
-        progress: told of every shard that was predicted.
+        progress: called after every pass of a batch; see `quba_check.engine.reporting`.
+        finished: called for every set that is complete.
     """
 
     def __init__(
@@ -66,6 +61,7 @@ class Engine:
         seed: int = 0,
         tempo: Tempo | None = None,
         progress: Progress | None = None,
+        finished: Finished | None = None,
     ) -> None:
         self.classifier = classifier
         self.suite = suite
@@ -73,11 +69,12 @@ class Engine:
         self.addresses = Addresses(classifier, suite, digests, protocol, seed)
         self.tables = Tables(store, self.addresses)
         self._tempo = tempo or Tempo()
-        self._predictor = ShardPredictor(classifier, suite, self.addresses, protocol, seed, self._tempo)
-        self._progress = progress
+        self._reporter = Reporter(self.addresses, store, progress, finished)
+        self._predictor = ShardPredictor(
+            classifier, suite, self.addresses, protocol, seed, self._tempo, self._reporter.update
+        )
         self._guard = classifier.guard()
         self._fresh: list[ShardKey] = []
-        self._planned: list[View] = []
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
@@ -119,7 +116,7 @@ class Engine:
             views: what will be asked for.
             show: make that shard even where it is known what the outputs are.
         """
-        self._planned = stored = self._stored(views)
+        self._reporter.planned = stored = self._stored(views)
         if not views or (self.classifier.outputs is not None and not show):
             return
         first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
@@ -237,28 +234,11 @@ class Engine:
 
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
         about = {"model": self.classifier.name}
-        began = time.perf_counter()
-        self._tell(views[0], 0, 0.0)
+        self._reporter.begin(views)
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
             self._fresh.append(keys[view])
-            self._tell(view, len(keys[view].indices), time.perf_counter() - began)
-            began = time.perf_counter()
-
-    def _tell(self, view: View, images: int, seconds: float) -> None:
-        if self._progress is not None:
-            self._progress(str(view), images, PASSES[view.attack], seconds, self._passes_left)
-
-    def _passes_left(self) -> int:
-        """Passes of images that the plan still needs; views not listed yet count as large as the others."""
-        known = {view: self.addresses.keys(view) for view in self._planned if self.addresses.knows(view)}
-        images = [sum(len(key.indices) for key in keys) for keys in known.values()]
-        usual = max(images, default=0)
-        missing = {
-            view: sum(len(key.indices) for key in keys if not self.store.has(key))
-            for view, keys in known.items()
-        }
-        return sum(PASSES[view.attack] * missing.get(view, usual) for view in self._planned)
+        self._reporter.end(predicted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,29 @@ from quba_check.suites.suite import Example
 
 Rows = dict[str, NDArray[Any]]
 Batches = Iterable[tuple[Sequence[Example], torch.Tensor]]
+Report = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts the work of one attempt at a shard.
+
+    Attributes:
+        report: called after every pass of a batch with the two counts.
+        images: images finished so far.
+        passes: forward and backward passes so far, counted in images.
+    """
+
+    report: Report | None = None
+    images: int = 0
+    passes: int = 0
+
+    def add(self, *, images: int = 0, passes: int) -> None:
+        """Count passes of a batch, and the images that are finished with them."""
+        self.images += images
+        self.passes += passes
+        if self.report is not None:
+            self.report(self.images, self.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +60,7 @@ class Task:
         seed: seed of random starts.
         keeps_probabilities: keep the (N, C) table.
         watch: shown the raw outputs of unattacked images, before they are read as logits.
+        meter: counts passes and images.
     """
 
     classifier: Classifier
@@ -47,6 +71,7 @@ class Task:
     seed: int
     keeps_probabilities: bool
     watch: Callable[[torch.Tensor], None] | None = None
+    meter: Meter = field(default_factory=Meter)
 
     def logits(self, raw: torch.Tensor) -> torch.Tensor:
         """Raw outputs of unattacked images, read as logits."""
@@ -114,6 +139,7 @@ def plain(task: Task, batches: Batches) -> Rows:
         with torch.no_grad():
             raw = classifier.raw(classifier.normalise(_pixels(images, classifier)))
             parts.append(task.rows(examples, task.logits(raw)))
+        task.meter.add(images=len(examples), passes=len(examples))
     return _joined(parts)
 
 
@@ -127,8 +153,10 @@ def plain_and_fgsm(task: Task, attack: Task, batches: Batches) -> tuple[Rows, Ro
         space = _AttackSpace(attack, _pixels(images, attack.classifier))
         here = gradient(space.logits, space.points, _labels(examples, attack.classifier))
         clean.append(task.rows(examples, here.logits))
+        task.meter.add(images=len(examples), passes=2 * len(examples))
         point = fgsm_point(space.points, here.direction)
         attacked.append(_attacked_rows(attack, examples, space, point, zero_gradient=here.is_zero))
+        attack.meter.add(images=len(examples), passes=len(examples))
     return _joined(clean), _joined(attacked)
 
 
@@ -138,8 +166,10 @@ def fgsm(task: Task, batches: Batches) -> Rows:
     for examples, images in batches:
         space = _AttackSpace(task, _pixels(images, task.classifier))
         here = gradient(space.logits, space.points, _labels(examples, task.classifier))
+        task.meter.add(passes=2 * len(examples))
         point = fgsm_point(space.points, here.direction)
         parts.append(_attacked_rows(task, examples, space, point, zero_gradient=here.is_zero))
+        task.meter.add(images=len(examples), passes=len(examples))
     return _joined(parts)
 
 
@@ -158,9 +188,11 @@ def pgd(task: Task, batches: Batches) -> Rows:
         for point, logits in pgd_iterates(space.logits, space.points, label, start):  # noqa: B007  the last is kept
             if logits is not None:
                 right &= logits.argmax(dim=1) == label
+                task.meter.add(passes=2 * len(examples))
         rows = _attacked_rows(task, examples, space, point)
         rows["always_right"] = right.cpu().numpy() & (rows["top1"] == rows["label"])
         parts.append(rows)
+        task.meter.add(images=len(examples), passes=len(examples))
     return _joined(parts)
 
 

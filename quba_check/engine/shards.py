@@ -11,7 +11,7 @@ import torch
 
 from quba_check.engine.addresses import Addresses, shard_of
 from quba_check.engine.loader import Preparer, batches
-from quba_check.engine.predict import PREDICT, Rows, Task, plain_and_fgsm
+from quba_check.engine.predict import PREDICT, Meter, Report, Rows, Task, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
@@ -47,6 +47,7 @@ class ShardPredictor:
         protocol: where attacks live.
         seed: for random starts and generated corruptions.
         tempo: batch size and threads.
+        report: called after every pass of a batch; see `Meter`.
 
     Attributes:
         carries_gradient: False once the model was seen to pass no gradient to its input.
@@ -60,7 +61,9 @@ class ShardPredictor:
         protocol: Protocol,
         seed: int,
         tempo: Tempo,
+        report: Report | None = None,
     ) -> None:
+        self._report = report
         self.carries_gradient = True
         self._classifier = classifier
         self._suite = suite
@@ -122,8 +125,9 @@ class ShardPredictor:
         examples = shard_of(self._suite.examples(images), shard)
         prepare = self._preparer.of(images, crop=self._addresses.crops(images))
         read = batches(examples, prepare, batch_size, self._pool)
+        meter = Meter(self._report)
         try:
-            tasks = [replace(self._task(view), watch=watch) for view in views]
+            tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
             if len(tasks) == 1:
                 return {views[0]: PREDICT[views[0].attack](tasks[0], read)}
             return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], read), strict=True))

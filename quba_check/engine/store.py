@@ -92,12 +92,21 @@ class Store:
 
     def path(self, key: ShardKey) -> Path:
         """The file of a shard."""
-        name = f"{key.shard:05d}-{key.content[:16]}.safetensors"
-        return self.root / "predictions" / key.artefact / name
+        return self.root / "predictions" / key.artefact / _file_name(key)
 
     def has(self, key: ShardKey) -> bool:
         """Whether the shard's file is there; `read` says whether it can be trusted."""
         return self.path(key).is_file()
+
+    def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
+        """Return the keys, all of one artefact, whose files do not exist. Reads one folder."""
+        if not keys:
+            return []
+        try:
+            names = {path.name for path in self.path(keys[0]).parent.iterdir()}
+        except OSError:
+            return list(keys)
+        return [key for key in keys if _file_name(key) not in names]
 
     def read(self, key: ShardKey) -> Shard:
         """Columns of a shard, checked: length, indices complete and unique, checksum.
@@ -176,6 +185,10 @@ def write_atomically(path: Path, payload: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _file_name(key: ShardKey) -> str:
+    return f"{key.shard:05d}-{key.content[:16]}.safetensors"
 
 
 def _checksum(columns: Columns) -> str:

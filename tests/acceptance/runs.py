@@ -160,21 +160,15 @@ def python_path(*folders: Path | str) -> str:
 
 
 def ended(process: subprocess.Popen[str]) -> Finished:
-    """Wait for a process that should end by itself."""
-    try:
-        out, err = process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+    """Wait for a process that should end by itself, however long a busy machine takes."""
+    out, err = process.communicate()
     return Finished(process.returncode, out, err)
 
 
 def wait_for(flag: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a network's trap has closed."""
-    deadline = time.monotonic() + 60
+    """Wait until a network's trap has closed; the process waits in it."""
     while not flag.exists():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from quba_check import Evaluation
+from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
 from quba_check.engine.shards import Tempo
 from quba_check.protocol.view import CLEAN, FGSM, PGD, View
@@ -55,7 +57,12 @@ def test_the_textured_demo_fails_for_what_it_learned(tmp_path: Path, store: Path
     verdicts = record(tmp_path / "record.json")["verdicts"]
     failed = {verdict["dimension"] for verdict in verdicts if verdict["outcome"] != "pass"}
     assert failed == {"object_focus", "ood_robustness", "shape_bias"}
-    assert "demanded by quba_check/demo/thresholds.yaml:" in result.stdout
+    places = re.findall(r"demanded by (.*):(\d+)\n", result.stdout)
+    assert [int(line) for _, line in places] == [
+        verdict["line"] for verdict in verdicts if verdict["dimension"] in failed
+    ]
+    assert {Path(path) for path, _ in places} == {DEMO_THRESHOLDS}
+    assert {verdict["file"] for verdict in verdicts} == {"quba_check/demo/thresholds.yaml"}
 
 
 def test_demo_models_bring_their_suite_to_python_too(

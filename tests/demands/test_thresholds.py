@@ -18,7 +18,9 @@ SHIPPED = "default, mobile, safety-critical, server"
 
 
 @pytest.fixture
-def read(tmp_path):
+def read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
     def read(text, **others):
         folder = tmp_path / "thresholds"
         folder.mkdir(exist_ok=True)
