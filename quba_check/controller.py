@@ -16,10 +16,10 @@ from quba_check.boundary import one_line_errors
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 from quba_check.items import BUG, ROW, DemandItem, entries
-from quba_check.ledger import Ledger
+from quba_check.ledger import Entry, Ledger
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import EXIT_CODES
-from quba_check.reports.files import record_paths, write_images, write_record
+from quba_check.reports.files import record_paths, remove_records, write_images, write_record
 from quba_check.reports.terminal import render
 from quba_check.row import Row
 from quba_check.run import Run
@@ -60,7 +60,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Find out before the long work whether the record can be written where it was asked for."""
+        """Find out before the long work whether the record can be written; remove that of an earlier run."""
         report = self._run.options.report
         if report is None or self._config.option.collectonly:
             return
@@ -77,6 +77,9 @@ class Controller:
                 f"--quba-report: {report} cannot be written ({error.strerror}). "
                 "Allowed: a file in a folder that you may write to."
             ) from None
+        planned = {(entry.model, self._run.protocol_of(entry.thresholds)) for entry in self._entries()}
+        with one_line_errors():
+            remove_records(report, planned)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn what was selected, in a run of one process."""
@@ -126,10 +129,14 @@ class Controller:
         self.errors += self._bugs[:1]
         self.exit_code = session.exitstatus = self._exit_code(session)
 
+    def _entries(self) -> list[Entry]:
+        """The demands of all threshold files, selected or not."""
+        return list(entries(self._run, self._files))
+
     def _write_records(self, session: pytest.Session) -> None:
         self.records = self._ledger.records(
             self._run,
-            list(entries(self._run, self._files)),
+            self._entries(),
             self._selected,
             interrupted=self._interrupted,
             stopped=self._interrupted or bool(session.shouldstop or session.shouldfail),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,6 +46,31 @@ def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
         chosen = next(one for one in candidates if one.casefold() not in unique)
         unique[chosen.casefold()] = chosen
     return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
+
+
+def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
+    """Remove the file that the user named, and records where `record_paths` may put those of this run.
+
+    A run that ends without a record, since its process was killed, then leaves no record at all.
+
+    Args:
+        path: as for `record_paths`.
+        runs: model name and protocol of each record to come.
+
+    Raises:
+        UserError: one of them cannot be removed.
+    """
+    stems = [f"{glob.escape(f'{path.stem}-{_plain(name)[:LONGEST]}')}-{protocol}" for name, protocol in runs]
+    others = [old for stem in stems for old in path.parent.glob(f"{stem}*{path.suffix}")]
+    for old in [path, *others]:
+        try:
+            if old.is_file():
+                old.unlink()
+        except OSError as why:
+            raise UserError(
+                f"{old}: is of an earlier run and cannot be removed ({why.strerror}). "
+                "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+            ) from why
 
 
 def write_record(record: Record, path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge
+from acceptance.runs import Judge, Project, ended
 
 from quba_check.cli import main
 from quba_check.judging import Judge as DemandJudge
@@ -222,3 +224,20 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr("quba_check.reports.files.read_record", interrupt)
     assert main(["verdict", "r.json"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_model_that_ends_the_process_leaves_no_record(tiny_data: Path, tmp_path: Path) -> None:
+    project = Project.at(tmp_path / "project", tiny_data)
+    (project.root / "ends.py").write_text(
+        "import os\nimport nets\n\n\ndef net():\n"
+        "    module = nets.net()\n"
+        "    module.register_forward_pre_hook(lambda *_: os._exit(0))\n"
+        "    return module\n"
+    )
+    (project.root / "record.json").write_text("{}")
+    process = project.start("--model=ends:net", "--quba-report=record.json", "-k", "ends")
+    assert ended(process).code == 0
+    assert not list(project.root.glob("record*.json"))
+    command = [sys.executable, "-m", "quba_check", "verdict", "record.json"]
+    verdict = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert verdict.returncode == 4

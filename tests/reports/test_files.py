@@ -7,7 +7,14 @@ import pytest
 
 from quba_check.errors import UserError
 from quba_check.protocol.record import Record
-from quba_check.reports.files import read_record, record_paths, write_images, write_record, write_text
+from quba_check.reports.files import (
+    read_record,
+    record_paths,
+    remove_records,
+    write_images,
+    write_record,
+    write_text,
+)
 
 
 def record(name="resnet50", protocol="standard", fingerprint="0123456789abcdef"):
@@ -235,5 +242,30 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
         write_images(None, tmp_path / "r.json")
     assert str(raised.value) == (
         f"{tmp_path}/r.npz: is of another run and cannot be removed (Is a directory). "
+        "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    )
+
+
+def test_records_of_an_earlier_run_are_removed(tmp_path):
+    names = ("r.json", "r-a-standard.json", "r-a-standard-0123abcd.json", "r-b-standard.json", "other.json")
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    remove_records(tmp_path / "r.json", [("a", "standard"), ("[a]", "released")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.json", "r-b-standard.json"]
+    remove_records(tmp_path / "r.json", [("a", "standard")])
+
+
+def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
+    path = tmp_path / "r.json"
+    path.write_text("{}")
+
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(UserError) as raised:
+        remove_records(path, [("a", "standard")])
+    assert str(raised.value) == (
+        f"{path}: is of an earlier run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
