@@ -16,7 +16,7 @@ from quba_check.engine.reporting import Finished, Progress
 from quba_check.engine.shards import Tempo
 from quba_check.engine.store import Store, address_of, default_root
 from quba_check.environment import environment
-from quba_check.errors import OptionError, QubaError, UnmeasurableError, did_you_mean, listed
+from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.preparation_file import read_preparation
@@ -142,6 +142,13 @@ class Evaluation:
                 cache=self.store.root,
             )
         )
+        if self.classifier.classes != len(self.suite.classes):
+            raise HeadError(
+                f"{self.classifier.spec}: the classifier was loaded for {self.classifier.classes} classes, "
+                f"the suite has {len(self.suite.classes)}. Load it with the suite's classes and head.",
+                theirs=self.classifier.classes,
+                classes=len(self.suite.classes),
+            )
         self.facts = Facts(
             self.suite.facts,
             ModelFacts(self.classifier.parameters, self.classifier.trainable),

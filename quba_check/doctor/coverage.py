@@ -121,7 +121,7 @@ def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
 
 
 def _much_smaller(suite: Suite, name: str, images: Mapping[View, int], need: Need) -> Iterator[Finding]:
-    """Views made of clean images that hold far fewer than the clean set: values of them are of few images."""
+    """Report sets that are made of clean images and hold far fewer images than the clean set."""
     made_of_clean = name in (CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET)
     if not made_of_clean or suite.facts.spaces[name] is not None or suite.missing(CLEAN) is not None:
         return

@@ -117,7 +117,7 @@ class Classifier:
         return self.restricted(to_logits(raw, self.outputs))
 
     def restricted(self, scores: Tensor) -> Tensor:
-        """Columns of the suite's classes, in its order, from a column for each output; (N, C)."""
+        """Return the columns of the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
         if self._columns is None:
             return scores
         return scores.index_select(1, self._columns.to(scores.device))

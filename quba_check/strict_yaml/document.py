@@ -87,7 +87,7 @@ def children(node: Node) -> Iterator[Child]:
 
 
 def _child(node: Node, step: str | int) -> Child | None:
-    """The value under a key or at a position of a node; None if there is no such value."""
+    """Return the child under a key or at a position of a node; None if there is none."""
     if isinstance(node, SequenceNode):  # indexed, since a list may name thousands of classes
         items = node.value
         is_position = isinstance(step, int) and 0 <= step < len(items)

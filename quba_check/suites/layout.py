@@ -78,7 +78,7 @@ class _Scan:
     seen: set[str] = field(default_factory=set)
 
     def visit(self, path: str, depth: int) -> None:
-        """Look at a folder, and at those in it where it is none of images."""
+        """Look for sets in a folder and in the folders inside."""
         folder = self.root / path
         if (real := os.path.realpath(folder)) in self.seen:
             return  # a link back, or to what stands elsewhere
@@ -140,12 +140,12 @@ def _clean(root: Path, scan: _Scan) -> str:
 
 
 def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
-    """Enter a folder of images as the set that it is; else return why it is none."""
+    """Add a folder of images to a layout; return the reason if it is no set."""
     mixed = _mixed_set(path)
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"
     if strange := sorted(classes - set(layout.classes)):
-        return f"{shown(strange[0])} is no class of {layout.clean}"
+        return f"{printable(strange[0])} is no class of {layout.clean}"
     if mixed is not None:
         layout.mixed[mixed] = path
     else:
@@ -159,7 +159,7 @@ def _mixed_set(path: str) -> str | None:
 
 
 def _shift_name(folder: str, taken: Container[str]) -> str:
-    """A name for a shift that manifests allow, as near to the folder's as can be.
+    """Return a name for a shift that manifests allow, near that of its folder.
 
     >>> [_shift_name(folder, ("x",)) for folder in ("By night", "clean", "2nd", "x")]
     ['by_night', 'clean_set', 'set_2nd', 'x_2']
@@ -172,8 +172,8 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
     return next(each for each in chain([name], (f"{name}_{n}" for n in count(2))) if each not in taken)
 
 
-def shown(name: str) -> str:
-    """A name or path as any terminal can print it, with `?` for bytes that are not UTF-8."""
+def printable(name: str) -> str:
+    """Return a name or path that any terminal can print, with `?` for bytes that are not UTF-8."""
     return name.encode("utf-8", "replace").decode()
 
 
@@ -188,7 +188,7 @@ def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
 
 
 def _is_reserved(name: str) -> bool:
-    """Return True for a name that says what a folder of a data folder holds; a class may be called so too."""
+    """Return True for names of splits, masks and other known folders; a class may have such a name."""
     lower = name.lower()
     return lower in (*SPLITS, *_CUES) or lower.startswith(tuple(_NO_SETS))
 

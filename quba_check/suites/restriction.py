@@ -20,7 +20,7 @@ Index = Mapping[str, tuple[int, ...]]
 def restriction(
     document: Document, entry: ManifestEntry, classes: ClassList | None
 ) -> tuple[Head | None, ClassList | None]:
-    """Return the head that `restrict` describes, and the classes with the readable names of the models'.
+    """Return the restricted head of a manifest, and its classes with readable names.
 
     A class is matched by its name (for ImageNet its synset), else by its readable name or the first of its
     synonyms, with blanks for underscores.

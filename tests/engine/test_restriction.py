@@ -14,6 +14,7 @@ from tiny import CLASSES, MANIFEST, write_models, write_suite
 
 from quba_check.errors import HeadError
 from quba_check.evaluation import Evaluation
+from quba_check.models.specs import load_classifier
 from quba_check.protocol.view import CLEAN, FGSM, PGD, View
 
 NAME = "tiny_models_with_more_classes"
@@ -124,3 +125,22 @@ def test_a_model_of_another_size(evaluate) -> None:
         f"{NAME}:of_three: the model gives 3 numbers per image, the suite is restricted to 3 of 5 classes. "
         "Give a model of 5 classes, or remove restrict from quba-data.yaml."
     )
+
+
+def test_a_classifier_that_was_loaded_for_other_classes(evaluate, tmp_path: Path) -> None:
+    evaluation = evaluate("of_all")
+    loaded = load_classifier(f"{NAME}:of_all", classes=ALL, image_size=None, device="cpu")
+    with pytest.raises(HeadError) as raised:
+        Evaluation(loaded, evaluation.suite, store=tmp_path / "store")
+    assert str(raised.value) == (
+        f"{NAME}:of_all: the classifier was loaded for 5 classes, the suite has 3. Load it with the suite's "
+        "classes and head."
+    )
+    again = load_classifier(
+        f"{NAME}:of_all",
+        classes=evaluation.suite.classes,
+        head=evaluation.suite.head,
+        image_size=None,
+        device="cpu",
+    )
+    assert Evaluation(again, evaluation.suite, store=tmp_path / "store").measure("accuracy").n == 9

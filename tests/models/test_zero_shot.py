@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from quba_check.errors import ModelError
 from quba_check.models.specs import check_spec, load_classifier
+from quba_check.protocol.head import Head
 from quba_check.protocol.prompts import Prompts
 
 THREE = ("apple", "red_brick", "cloud")
@@ -362,3 +363,10 @@ def test_a_tokenizer_without_its_package(folder, tmp_path, monkeypatch):
         f"{spec}: its text tokenizer needs transformers, which is not installed. "
         "Install it: pip install transformers."
     )
+
+
+def test_it_answers_in_the_classes_of_a_restricted_suite(folder):
+    spec = f"open_clip:local-dir:{folder}"
+    plain, restricted = load(spec), load(spec, head=Head(3, columns=(7, 0, 4), of=10))
+    assert restricted.logits(restricted.raw(images())).equal(plain.logits(plain.raw(images())))
+    assert (restricted.fingerprint, restricted.notes) == (plain.fingerprint, plain.notes)

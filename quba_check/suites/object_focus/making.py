@@ -123,10 +123,10 @@ def make_object_focus(
 
 
 def _check_share(suite: Suite, search: Search) -> None:
-    """Refuse sets of a small part of the images: a number of them says little about the others.
+    """Check that enough images show a usable object.
 
     Raises:
-        FewObjectsError: fewer than half of the images that were searched show a usable object.
+        FewObjectsError: fewer than half of the images that were searched do.
     """
     usable = sum(map(len, search.found.values()))
     searched = usable + sum(map(len, search.left_out.values()))
