@@ -33,9 +33,8 @@ def architectures_named(about: Mapping[str, Any]) -> tuple[Named, ...]:
     Args:
         about: what it holds, by key.
     """
-    found = [
-        Named(value, f"'{where}'") for where, value in _names(about) if value and value == key_text(value)
-    ]
+    texts = [(where, value) for where, value in _names(about) if isinstance(value, str) and value]
+    found = [Named(value, f"'{where}'") for where, value in texts if value == key_text(value)]
     return tuple(found)
 
 
