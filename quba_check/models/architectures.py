@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
 from quba_check.models.prefixes import placed
-from quba_check.models.vocabulary import shown
+from quba_check.models.vocabulary import key_text
 
 SEARCH_SECONDS = 8.0
 LONGEST = 100
@@ -217,7 +217,7 @@ def base_name(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return f"'{name}'" if name == shown(name) else shown(name)
+    return f"'{name}'" if name == key_text(name) else key_text(name)
 
 
 def _question(near: list[str]) -> str:

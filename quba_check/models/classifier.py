@@ -152,14 +152,14 @@ def model_errors(beginning: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for an error of Python, torch or numpy that says that memory ran out, on any device."""
+    """True for errors of Python and torch that report a lack of memory, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
-    """Return the error for a model that needs more memory than there is, for `batch` images at a time."""
+    """Return the error for a model that lacks memory for `batch` images at a time."""
     _, height, width = classifier.preparation.input_size
     remedy = (
         "Give a smaller --quba-batch-size, or auto."

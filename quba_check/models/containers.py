@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed
 from quba_check.models.fingerprint import unusual_form
-from quba_check.models.vocabulary import shown
+from quba_check.models.vocabulary import key_text
 
 State = dict[str, Tensor]
 
@@ -60,7 +60,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
             f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
         )
     if _is_state(loaded):
-        return Checkpoint(_checked(_weights(loaded), spec))
+        return Checkpoint(_usable_weights(_weights(loaded), spec))
     found = dict(_states(loaded))
     if not found:
         raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
@@ -75,7 +75,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     taken = taken or next(iter(found))
     about = {str(name): value for name, value in loaded.items() if str(name) != taken.split(".")[0]}
     return Checkpoint(
-        _checked(found[taken], spec), taken, tuple(where for where in found if where != taken), about
+        _usable_weights(found[taken], spec), taken, tuple(where for where in found if where != taken), about
     )
 
 
@@ -101,7 +101,7 @@ def _is_state(value: Mapping[Any, Any]) -> bool:
     )
 
 
-def _checked(state: State, spec: str) -> State:
+def _usable_weights(state: State, spec: str) -> State:
     """Return weights that an architecture can take.
 
     Raises:
@@ -110,7 +110,7 @@ def _checked(state: State, spec: str) -> State:
     for name, tensor in state.items():
         if len(name) > LONGEST_NAME or not name.isprintable():
             raise ModelError(
-                f"{spec}: holds a tensor with a name that cannot be shown, got {shown(name)}. "
+                f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
                 f"Allowed: up to {LONGEST_NAME} printable characters."
             )
         if form := unusual_form(tensor):
@@ -126,4 +126,4 @@ def _weights(state: Mapping[str, Tensor]) -> State:
 
 
 def _contents(loaded: Mapping[Any, Any]) -> str:
-    return f"the keys {listed(map(shown, loaded), 5)}" if loaded else "no keys at all"
+    return f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.network import Loading, Network, counted
+from quba_check.models.network import Loading, Network, count_weights
 from quba_check.models.vocabulary import Statement
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
@@ -122,7 +122,7 @@ def network_of_exported(path: Path, *, spec: str, how: Loading, device: torch.de
             f"{spec} was exported for {taken.most} images at a time and is given its images so; "
             "exported with a dynamic batch it would be faster"
         )
-    parameters, note = counted(module, _values(program), spec=spec)
+    parameters, note = count_weights(module, _values(program), spec=spec)
     if not parameters:
         raise ModelError(
             f"{spec}: holds no weights that can be counted. "

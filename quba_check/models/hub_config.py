@@ -13,7 +13,7 @@ from timm.models import PretrainedCfg
 
 from quba_check.errors import ModelError
 from quba_check.models.preparation import config_statement
-from quba_check.models.vocabulary import Statement, in_short, shown
+from quba_check.models.vocabulary import Statement, key_text, short_repr
 
 NAME = "config.json"
 _KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
@@ -65,7 +65,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
     classes = pretrained_cfg.get("num_classes")
     if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 0):
         raise ModelError(
-            f"{spec}: {NAME}: num_classes cannot be used, got {in_short(classes)}. Allowed: a whole number."
+            f"{spec}: {NAME}: num_classes cannot be used, got {short_repr(classes)}. Allowed: a whole number."
         )
     return HubConfig(
         architecture=config["architecture"],
@@ -80,7 +80,7 @@ def _what_else(config: object) -> str:
         names = config.get("architectures")
         name = names[0] if names and isinstance(names, list) else config.get("model_type")
         return (
-            f"its {NAME} is that of a transformers model ({shown(name)}), and timm's is needed. Write a "
+            f"its {NAME} is that of a transformers model ({key_text(name)}), and timm's is needed. Write a "
             "function that returns the model's logits, and give package.module:callable."
         )
     return f"its {NAME} is not timm's, the key 'architecture' is missing."

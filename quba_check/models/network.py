@@ -72,7 +72,7 @@ class Network:
     derived: tuple[str, ...] = ()
 
 
-def counted(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
+def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
     """Return the number of a program's weights, and a note for those outside of its parameters.
 
     Args:

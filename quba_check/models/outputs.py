@@ -9,7 +9,7 @@ from quba_check.errors import HeadError, ModelError, listed
 from quba_check.models.fingerprint import unusual_form
 from quba_check.models.vocabulary import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.vocabulary import OutputKind as OutputKind
-from quba_check.models.vocabulary import shown
+from quba_check.models.vocabulary import key_text
 from quba_check.protocol.head import Head
 
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
@@ -122,7 +122,7 @@ def checked(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
 def _described(value: object) -> str:
     kind = type(value).__name__
     if isinstance(value, dict):
-        return f"a {kind} with the keys {listed((shown(key) for key in value), 5)}"
+        return f"a {kind} with the keys {listed((key_text(key) for key in value), 5)}"
     if isinstance(value, (tuple, list)):
         return f"a {kind} of {len(value)}"
     return f"a value of type {kind}"

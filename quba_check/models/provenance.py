@@ -10,7 +10,7 @@ from typing import Any
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
 
-from quba_check.models.vocabulary import KEYS, Statement, in_short, shown, statement
+from quba_check.models.vocabulary import KEYS, Statement, key_text, short_repr, statement
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Where training scripts keep what they were called with; timm and torchvision in the first."""
@@ -33,7 +33,8 @@ def architectures_named(about: Mapping[str, Any]) -> tuple[Named, ...]:
     Args:
         about: what it holds, by key.
     """
-    found = [Named(value, f"'{where}'") for where, value in _names(about) if value and value == shown(value)]
+    texts = [(where, value) for where, value in _names(about) if isinstance(value, str) and value]
+    found = [Named(value, f"'{where}'") for where, value in texts if value == key_text(value)]
     return tuple(found)
 
 
@@ -81,7 +82,7 @@ def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
         source = f"args in {spec}"
     usable = {name: value for name, value in said.items() if name in KEYS and _is_usable(name, said)}
     notes = tuple(
-        f"{name} of {source} cannot be used and is passed over, got {in_short(value)}"
+        f"{name} of {source} cannot be used and is passed over, got {short_repr(value)}"
         for name, value in said.items()
         if name not in usable
     )

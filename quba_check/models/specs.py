@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
-from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, expanded, neighbours, zero_shot_spec
+from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
 from quba_check.protocol.head import Head
 from quba_check.protocol.prompts import Prompts
 
@@ -109,7 +109,7 @@ def _spec(text: str) -> ModelSpec:
         return ModelSpec(text, "demo", text)
     if (prefixed := _prefixed(text)) is not None:
         return prefixed
-    path = expanded(text, spec=text)
+    path = expand_path(text, spec=text)
     suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():

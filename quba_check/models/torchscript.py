@@ -12,7 +12,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.network import Loading, Network, counted
+from quba_check.models.network import Loading, Network, count_weights
 from quba_check.models.torchscript_scan import check_program
 
 TRAIN_FLAGS = {
@@ -58,7 +58,7 @@ def network_of_torchscript(path: Path, *, spec: str, how: Loading) -> Network:
             f"{spec}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, note = counted(module, _values(module, nodes), spec=spec)
+    parameters, note = count_weights(module, _values(module, nodes), spec=spec)
     if not parameters:
         raise ModelError(
             f"{spec}: holds no weights that can be counted, as quantised programs do not. "

@@ -18,10 +18,11 @@ from quba_check.errors import ModelError
 NAMESPACES = ("aten", "prim", "quantized", "torchvision")
 """Their operators compute on tensors, except for `NEVER` and those with an argument that names a file."""
 NEVER = ("save", "from_file", "rpc_async", "rpc_remote", "rpc_sync", "PythonOp", "IgnoredPythonOp")
-_GAP = r"(?:\s|\\\n|#[^\n]*\n)"
-_BETWEEN_LITERALS = re.compile(rf"[\"'](?:{_GAP}|[\"'])*[\"']")
+_BETWEEN_LITERALS = re.compile(r"[\"'][\s\\\"']*[\"']")
 """The end of a string literal and the beginning of the next: torch joins such literals."""
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3}))")
+_COMMENT = re.compile(r"[\"'][\s\\]*#")
+"""A comment after a literal, which could stand between two; torch writes none."""
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|\r?\n)")
 _OTHER_NAMESPACE = re.compile(
     rf"(?<![\w.])ops\b(?!\.(?:{'|'.join(NAMESPACES)})\.\w)(?:\.\w+)*|__torch__(?!\.\w)|__torch__\.torch\b(?!\.\w)",
     re.ASCII,
@@ -73,14 +74,16 @@ def _refused_word(text: str) -> str | None:
     """Return the first word of a program's text by which it could reach files."""
     plain = _ESCAPE.sub(_decoded, _BETWEEN_LITERALS.sub("", text))
     for written in (text, plain):
-        for refused in (_reaching_files(), _OTHER_NAMESPACE):
+        for refused in (_reaching_files(), _OTHER_NAMESPACE, _COMMENT):
             if match := refused.search(written):
                 return match[0]
     return None
 
 
 def _decoded(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16) if escape[1] else int(escape[2], 8))
+    if escape[1]:
+        return chr(int(escape[1], 16))
+    return chr(int(escape[2], 8)) if escape[2] else ""
 
 
 @functools.cache

@@ -19,7 +19,7 @@ CropMode = Literal["center", "squash", "border"]
 LARGEST = 1e6
 """Of means and of deviations, which are at least its inverse: float32 can compute with them."""
 _TINY, _HUGE = sys.float_info.min, sys.float_info.max
-_LONGEST_KEY = 60
+_LONGEST_KEY = 100
 CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
 
 
@@ -55,19 +55,19 @@ def statement(config: object, *, where: str, source: str, departs: bool = False)
     for key, value in config.items():
         if key not in KEYS:
             raise ModelError(
-                f"{where}: unknown key '{shown(key)}'. Allowed: {_ALL}.{did_you_mean(shown(key), KEYS)}"
+                f"{where}: unknown key '{key_text(key)}'. Allowed: {_ALL}.{did_you_mean(key_text(key), KEYS)}"
             )
         is_usable, allowed = KEYS[key]
         if not is_usable(value):
-            raise ModelError(f"{where}: {key} cannot be used, got {in_short(value)}. Allowed: {allowed}.")
+            raise ModelError(f"{where}: {key} cannot be used, got {short_repr(value)}. Allowed: {allowed}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return Statement(values, source, departs)
 
 
-def in_short(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value from a file as code, on one line and cut where it is long.
 
-    >>> in_short([0] * 100)
+    >>> short_repr([0] * 100)
     '[0, 0, 0, 0, 0, 0, ...]'
     """
     try:
@@ -76,9 +76,9 @@ def in_short(value: object) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-def shown(key: object) -> str:
+def key_text(key: object) -> str:
     """Return a key from a file as text, on one line and cut where it is long."""
-    return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else in_short(key)
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else short_repr(key)
 
 
 def _is_between(value: object, low: float, high: float) -> bool:

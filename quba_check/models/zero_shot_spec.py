@@ -56,7 +56,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     """
     named = text.removeprefix(OPEN_CLIP_PREFIX)
     if named.startswith(FOLDER) and named != FOLDER:
-        folder = expanded(named.removeprefix(FOLDER), spec=text)
+        folder = expand_path(named.removeprefix(FOLDER), spec=text)
         _check_folder(text, folder)
         return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
     if named.startswith(HUB) and named.count("/") == 1:
@@ -64,14 +64,14 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     model, _, weights = named.partition("/")
     if not model or not weights or ":" in model:
         raise ModelError(f"{text}: does not say model and weights. Allowed: {_ALLOWED}.")
-    path = expanded(weights, spec=text)
+    path = expand_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
         names = [file.name for file in neighbours(path)]
         raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, names)}")
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 
 
-def expanded(path: str, *, spec: str) -> Path:
+def expand_path(path: str, *, spec: str) -> Path:
     """Return a path without `~`, after the file system was asked for it.
 
     Args:

@@ -4,6 +4,7 @@ import argparse
 import math
 
 import pytest
+import torch
 
 from quba_check.models.provenance import Stated, architectures_named, model_arguments, preparation_stated
 
@@ -89,3 +90,8 @@ def test_a_pretrained_cfg_states_all():
 def test_model_arguments():
     assert model_arguments({"args": argparse.Namespace(model_kwargs={"depth": 3})}) == {"depth": 3}
     assert model_arguments({"args": argparse.Namespace(model_kwargs=None)}) == {}
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), 5, "a\nb", "x" * 1_000])
+def test_what_is_no_name_of_an_architecture(value):
+    assert architectures_named({"arch": value}) == ()

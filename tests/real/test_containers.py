@@ -92,7 +92,7 @@ def test_torchscript(plain, tmp_path):
 def test_an_exported_program(plain, tmp_path):
     expected, images, answers = plain
     torch.export.save(torch.export.export(expected.module, (images[:1],)), tmp_path / "lite0.pt2")
-    classifier = load(tmp_path / "lite0.pt2")
+    classifier = load(tmp_path / "lite0.pt2", trust_pickle=True)
     with torch.inference_mode():
         assert torch.allclose(classifier.raw(images), answers, atol=1e-4)
     assert classifier.parameters == expected.parameters
