@@ -68,11 +68,11 @@ class Board:
     def __init__(self, folder: Path, name: str, written: Callable[[], None] | None = None) -> None:
         self._file = folder / f"{name}.json"
         self._after = written
-        self._written = 0.0
+        self._refreshed = 0.0
         self._view, self._is_view, self._since = "", False, 0.0
-        self._images = self._passes = 0
+        self._images = self._passes = self._left = 0
         self._seconds = 0.0
-        self._left: Callable[[], int] = int
+        self._count_left: Callable[[], int] = int
         self._finished: list[tuple[str, int]] = []
 
     def announce(self, words: str) -> None:
@@ -81,32 +81,38 @@ class Board:
         self._write()
 
     def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
-        """Count images and passes of a view, none when it begins. `left` is called only when writing."""
+        """Count images and passes of a view, none when it begins. `left` is called at most twice a second."""
         self._images += images
         self._passes += passes
         self._seconds += seconds
-        self._left = left
-        changed = view != self._view
+        self._count_left = left
+        is_other = view != self._view
         self._change(view, is_view=True)
-        if changed or time.monotonic() - self._written >= REFRESH_SECONDS:
+        if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
+            self._refresh()
+        elif is_other:
             self._write()
 
     def finish(self, name: str, images: int) -> None:
         """Record a set that is complete, with its number of images."""
         self._finished.append((name, images))
-        self._write()
+        self._refresh()
 
     def _change(self, view: str, *, is_view: bool) -> None:
         if view != self._view:
             self._view, self._is_view, self._since = view, is_view, time.time()
 
+    def _refresh(self) -> None:
+        self._refreshed = time.monotonic()
+        self._left = self._count_left()
+        self._write()
+
     def _write(self) -> None:
-        self._written = time.monotonic()
         state = State(
             self._view,
             self._images,
             self._passes,
-            self._left(),
+            self._left,
             self._seconds,
             time.time(),
             self._since,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import NINE, Judge, closed_form, examined
+from acceptance.runs import CLEAN_IMAGES, NINE, Judge, closed_form, examined
 
 
 def test_each_is_measured_judged_and_recorded(judge_cold: Judge) -> None:
@@ -18,6 +18,9 @@ def test_each_is_measured_judged_and_recorded(judge_cold: Judge) -> None:
             "*= quba-check nets:net =*",
         ]
     )
+    lines = "\n".join(result.outlines)
+    for name in ("nets:net", "nets:other"):
+        assert f"\nquba-check: {name}: clean+pgd: {CLEAN_IMAGES} images" in lines
     cost = {kind: 2 * images for kind, images in closed_form().items()}
     assert judge_cold.passes() == cost
     for name in ("net", "other"):
