@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quba_check.errors import did_you_mean
+from quba_check.errors import MOST_CHARACTERS, UserError, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,15 @@ from quba_check.errors import did_you_mean
 )
 def test_capitals_make_no_other_name(word: str, meant: str) -> None:
     assert did_you_mean(word, ["clip-resnet50", "resnet50"]) == meant
+
+
+def test_messages_are_one_line_that_can_be_printed() -> None:
+    text = str(UserError("caf\udce9: got 'a\nb\x1b[31m'\u2028. Allowed: é, 猫, →."))
+    assert text == "caf\\udce9: got 'a\\nb\\x1b[31m'\\u2028. Allowed: é, 猫, →."
+
+
+def test_messages_are_cut_in_the_middle() -> None:
+    text = str(UserError("begin " + "x" * 10_000 + " end"))
+    assert len(text) == MOST_CHARACTERS + 3
+    assert text.startswith("begin xxx")
+    assert text.endswith("xxx end")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.json_row import SchemaVersion
 from quba_check.protocol.settings import ProtocolName
 
 
@@ -51,7 +52,7 @@ class PopulationFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: SchemaVersion = Field(alias="schema")
     name: str = Field(min_length=1)
     protocol: ProtocolName
     suite: str = ""

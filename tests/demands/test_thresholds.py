@@ -345,7 +345,7 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\nquba:\n  weights:\n    accuracy: -1\n",
-            "4: quba.weights.accuracy: got -1. Allowed: a number of at least 0.",
+            "4: quba.weights.accuracy: got -1. Allowed: 0, or a number from 0.000001 to 1,000,000.",
         ),
         (
             "schema: 1\nquba: {weights: {fairness: 1}}\n",
