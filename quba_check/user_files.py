@@ -137,15 +137,18 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        UserError: the file cannot be read, is not JSON, is nested too deeply, or has a key twice or a number
+        UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice or a number
             that no float can hold.
     """
-    text = read_text(path, shown, error, LARGEST_JSON)
+    content = read_bytes(path, shown, error, LARGEST_JSON)
     try:
         return json.loads(
-            text, object_pairs_hook=_unique_keys, parse_int=_whole_number, parse_float=_finite_number
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
         )
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise error(f"{shown}: it is not JSON.") from None
     except RecursionError:
         raise error(f"{shown}: it is nested too deeply.") from None

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.options import LARGEST_NUMBER
+from quba_check.user_files import user_path
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that raises OptionError with one line, and names the nearest of commands and options."""
+    """A parser that raises OptionError with one line, and names the nearest of commands and options.
+
+    Arguments of `type=Path` are checked by `user_path`.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", Path, _path)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -52,16 +62,24 @@ class CommandParser(argparse.ArgumentParser):
         return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
 
 
+def _path(text: str) -> Path:
+    try:
+        return user_path(text)
+    except OptionError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """The type of an argument that is a whole number from `least`."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
-        except ValueError:
+        except ValueError:  # no number, or one of thousands of digits
             number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}.")
+        if not least <= number <= LARGEST_NUMBER:
+            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
+            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}{end}.")
         return number
 
     return read

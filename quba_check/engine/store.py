@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from quba_check.errors import StoreError
+from quba_check.user_files import user_path
 
 Columns = Mapping[str, NDArray[Any]]
 SHARD_SIZE = 256
@@ -163,7 +164,11 @@ class Store:
 def default_root() -> Path:
     """`$QUBA_STORE`, else a folder in the user's cache."""
     named = os.environ.get("QUBA_STORE")
-    return Path(named) if named else platformdirs.user_cache_path("quba-check", appauthor=False)
+    return (
+        user_path(named, "$QUBA_STORE")
+        if named
+        else platformdirs.user_cache_path("quba-check", appauthor=False)
+    )
 
 
 def write_atomically(path: Path, payload: bytes) -> None:

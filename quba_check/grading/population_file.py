@@ -13,6 +13,7 @@ from quba_check.grading.population import Population, PopulationRow
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.json_row import SchemaVersion
 from quba_check.protocol.settings import ProtocolName
+from quba_check.user_files import read_json
 
 
 class FileRow(BaseModel):
@@ -88,13 +89,9 @@ def read_population(path: Path) -> Population:
     Raises:
         PopulationError: the file cannot be read, or is no population.
     """
+    content = read_json(path, str(path), PopulationError)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as why:
-        reason = why.strerror if isinstance(why, OSError) else "it is not UTF-8 text"
-        raise PopulationError(f"{path}: the population cannot be read: {reason}.") from why
-    try:
-        return PopulationFile.model_validate_json(text).population
+        return PopulationFile.model_validate(content).population
     except ValidationError as why:
         first = why.errors()[0]
         where = ".".join(str(step) for step in first["loc"])

@@ -56,8 +56,7 @@ def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
         ),
         (
             "compare net.npz other.json",
-            "net.npz: not a record: it is not JSON. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'net.json'?",
+            "net.npz: it is not JSON. Allowed: a file that --quba-report wrote. Did you mean 'net.json'?",
         ),
         (
             "compare net.json other.json --flips few.yaml/x.csv",
