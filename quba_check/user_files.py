@@ -137,8 +137,8 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice or a number
-            that no float can hold.
+        UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice
+            or a number that no float can hold.
     """
     content = read_bytes(path, shown, error, LARGEST_JSON)
     try:

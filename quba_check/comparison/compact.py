@@ -57,13 +57,21 @@ def restored(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.floa
     >>> kept.codes.tolist(), restored(kept.codes, kept.about).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
-    n = int(about["n"])
+    n = about["n"]
+    if not isinstance(n, int) or codes.dtype != np.uint8 or len(codes) not in (n, -(-n // 8)) or not n:
+        raise ValueError(f"{len(codes)} codes for {n} images")
     if "values" not in about:
         found = about["low"] + about["step"] * codes.astype(np.float64)
         centred: NDArray[np.float64] = found - found.mean()
-        return centred
+        return _checked(centred, n)
     values = np.array(about["values"], np.float64)
     if len(values) <= 2:
         codes = np.unpackbits(codes, count=n)
     plain: NDArray[np.float64] = values[codes]
-    return plain
+    return _checked(plain, n)
+
+
+def _checked(deviations: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    if deviations.shape != (n,) or not np.isfinite(deviations).all():
+        raise ValueError(f"{deviations.shape} numbers for {n} images, or one that is not finite")
+    return deviations

@@ -41,6 +41,11 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
         UserError: the answers of a run are not there.
     """
     first, second = _answers(before), _answers(after)
+    if list(first.names) != list(second.names):
+        raise UserError(
+            f"--flips: {before.file} and {after.file}: their answers are on other clean images. "
+            "Allowed: runs on the same images."
+        )
     was, is_now = first.top1 == first.label, second.top1 == second.label
     for place in np.flatnonzero(was != is_now).tolist():
         yield Flip(

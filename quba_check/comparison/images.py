@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,15 +14,12 @@ from numpy.typing import NDArray
 
 from quba_check.comparison.compact import compact, restored
 from quba_check.errors import UserError
+from quba_check.packed_arrays import check_unpacked, unpacked_array
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.record import Record
 
 FORMAT = 1
 _ABOUT, _NAMES, _LABEL, _TOP1 = "about", "names", "label", "top1"
-_DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, NotImplementedError,
-    zipfile.BadZipFile, lzma.LZMAError, zlib.error,
-)  # fmt: skip
 OfSamples = Mapping[str, NDArray[np.float64]]
 
 
@@ -115,20 +110,13 @@ class PerImage:
             UserError: it is no such file, of a later format, or belongs to another record.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = _arrays(content)
             about = json.loads(bytes(arrays[_ABOUT]))
-            if about["format"] > FORMAT:
-                raise UserError(
-                    f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
-                )
-            if record is not None and about.get("of", identity(record)) != identity(record):
-                raise UserError(
-                    f"{where}: it belongs to another run than the record beside it. "
-                    "Allowed: the two files that one --quba-report wrote, or the record alone."
-                )
+            _check_belongs(about, where, record)
             return cls(_deviations(about, arrays), _clean(about, arrays))
-        except _DAMAGE as why:
+        except UserError:
+            raise
+        except Exception as why:  # of zipfile, numpy and JSON, for bytes that nobody of ours wrote
             raise UserError(
                 f"{where}: not a file of answers by image. Allowed: one that --quba-report wrote beside a "
                 "record."
@@ -140,10 +128,30 @@ def identity(record: Record) -> list[str]:
     return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
 
 
+def _check_belongs(about: dict[str, Any], where: str, record: Record | None) -> None:
+    if about["format"] > FORMAT:
+        raise UserError(
+            f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
+        )
+    if record is not None and about.get("of", identity(record)) != identity(record):
+        raise UserError(
+            f"{where}: it belongs to another run than the record beside it. "
+            "Allowed: the two files that one --quba-report wrote, or the record alone."
+        )
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        check_unpacked(sum(entry.file_size for entry in file.infolist()), len(content))
+        return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
+
+
 def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, kept in enumerate(about["deviations"]):
         array = restored(arrays[f"deviations/{number}"], kept)
+        if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
+            raise TypeError("names that are no text")
         found.setdefault(kept["target"], {})[kept["sample"]] = array
     return dict(found)
 
@@ -152,8 +160,14 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
     if _NAMES not in arrays:
         return None
     label = arrays[_LABEL].astype(np.int64)
+    top1 = label + arrays[_TOP1].astype(np.int64)
     names = bytes(arrays[_NAMES]).decode().split("\n")
-    return CleanAnswers(names, label, label + arrays[_TOP1], about["classes"])
+    classes = [str(name) for name in about["classes"]]
+    if not label.shape == top1.shape == (len(names),):
+        raise ValueError("answers for other images than the names'")
+    if min(label.min(), top1.min()) < 0 or max(label.max(), top1.max()) >= len(classes):
+        raise ValueError("answers that are no classes")
+    return CleanAnswers(names, label, top1, classes)
 
 
 def _zipped(arrays: Mapping[str, NDArray[Any]], compression: int) -> bytes:
