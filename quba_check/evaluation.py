@@ -122,6 +122,7 @@ class Evaluation:
             tempo=tempo,
             progress=progress,
         )
+        self.engine.tables.repaired += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
         self._planned: tuple[View, ...] = ()
 

@@ -65,7 +65,6 @@ class Judge:
             if stopped is None
             else stopped.measurement
         )
-        repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = (
             judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
             if stopped is None
@@ -79,7 +78,7 @@ class Judge:
             measurements=rows,
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
-            notes=tuple(repaired),
+            notes=tuple(evaluation.engine.take_repairs()),
             properties={name: word for name, word in known.items() if word is not None}
             | {"protocol": protocol},
             grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,

@@ -68,4 +68,4 @@ def test_a_csv_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_csv_file_that_is_a_folder(tmp_path: Path) -> None:
-    assert message(csv_images, tmp_path) == "SET: cannot be read (Is a directory)."
+    assert message(csv_images, tmp_path) == "SET: this is a folder, not a file."
