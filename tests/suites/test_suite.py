@@ -20,6 +20,7 @@ from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
+from quba_check.suites.manifest import read_manifest
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
 MANIFEST = """\
