@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, a device, a socket."""
 MIB = 2**20
 LARGEST_JSON = 256 * MIB
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MOST_DIGITS = 18
 """Digits of the largest whole number in a JSON file."""
 
@@ -142,18 +144,23 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
     """
     content = read_bytes(path, shown, error, LARGEST_JSON)
     try:
-        return json.loads(
+        data = json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_unique_keys,
             parse_int=_whole_number,
             parse_float=_finite_number,
         )
+        if _SURROGATE.search(content):
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise error(f"{shown}: it has an escape that is half a character, such as \\ud800.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise error(f"{shown}: it is not JSON.") from None
     except RecursionError:
         raise error(f"{shown}: it is nested too deeply.") from None
     except _RefusedJSONError as problem:
         raise error(f"{shown}: {problem}.") from None
+    return data
 
 
 class _RefusedJSONError(Exception):

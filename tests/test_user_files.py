@@ -121,6 +121,7 @@ def test_text(tmp_path: Path) -> None:
         ("[" * 100_000, "x: it is nested too deeply."),
         ('[{"a": 1, "a": 2}]', "x: the key 'a' stands there twice."),
         ("1" * 5000, "x: it has a whole number of more than 18 digits."),
+        ('["\\ud800"]', "x: it has an escape that is half a character, such as \\ud800."),
         ("[-1e999]", "x: it has a number too large to hold."),
     ],
 )
@@ -134,3 +135,5 @@ def test_json_that_is_refused(tmp_path: Path, text: str, message: str) -> None:
 def test_json(tmp_path: Path) -> None:
     (tmp_path / "x").write_text('{"a": [-123456789012345678, 1e308, null]}')
     assert read_json(tmp_path / "x", "x", UserError) == {"a": [-123456789012345678, 1e308, None]}
+    (tmp_path / "x").write_text('["\\ud83d\\ude00"]')
+    assert read_json(tmp_path / "x", "x", UserError) == ["😀"]
