@@ -95,7 +95,7 @@ class InvariantError(QubaError):
     """A guard found that a number would have been wrong."""
 
 
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 2000
 """Characters of a message; what a file contains can be much longer."""
 
 

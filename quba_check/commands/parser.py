@@ -39,7 +39,7 @@ class CommandParser(argparse.ArgumentParser):
         """Raise what argparse found."""
         message = message.removeprefix("argument ")
         tail = "" if "Allowed: " in message else f". {self._help}"
-        raise OptionError(f"{self.prog}: {message}{tail}")
+        raise OptionError(f"{self.prog}: {message.removesuffix('.') if tail else message}{tail}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
