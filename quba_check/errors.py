@@ -39,6 +39,9 @@ class QubaError(Exception):
 class UserError(QubaError):
     """A mistake that the user can mend; shown as one line."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class OptionError(UserError):
     """An option or ini value that is wrong, or does not go with another."""
@@ -104,6 +107,27 @@ class UnmeasurableError(QubaError):
 
 class InvariantError(QubaError):
     """A guard found that a number would have been wrong."""
+
+
+MOST_CHARACTERS = 2000
+"""Characters of a message; what a file contains can be much longer."""
+
+
+def one_line(text: str) -> str:
+    r"""Return text that any terminal can show in one line: control characters and the like as escapes.
+
+    >>> print(one_line("got 'a\nb'"), one_line("\x1b[31mred"))
+    got 'a\nb' \x1b[31mred
+    """
+    if len(text) > MOST_CHARACTERS:
+        half = MOST_CHARACTERS // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:

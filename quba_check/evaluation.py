@@ -165,6 +165,7 @@ class Evaluation:
             progress=progress,
             finished=finished,
         )
+        self.engine.tables.repaired += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
         self._obstacles: dict[str, Unmeasurable | None] = {}
         self._planned: tuple[View, ...] = ()

@@ -65,7 +65,6 @@ class Judge:
             if stopped is None
             else stopped.measurement
         )
-        repaired, evaluation.engine.tables.repaired = evaluation.engine.tables.repaired, []
         verdict = (
             judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
             if stopped is None
@@ -78,7 +77,7 @@ class Judge:
             measurements=rows,
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
-            notes=tuple(repaired),
+            notes=tuple(evaluation.engine.take_repairs()),
             properties=_properties(verdict, protocol),
             grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
             images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.protocol.settings import PROTOCOLS, ProtocolName
+from quba_check.user_files import user_path
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
+MOST_WORKERS = 256
+MOST_DIGITS = 15
+LARGEST_NUMBER = 10**MOST_DIGITS - 1
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -130,7 +135,8 @@ class Options:
         """
 
         def path(key: str) -> Path | None:
-            return base / Path(given[key]).expanduser() if given.get(key) else None
+            flag = f"--{key.replace('_', '-')}"
+            return user_path(given[key], flag, base) if given.get(key) else None
 
         report = path("quba_report")
         if report is not None and report.suffix != ".json":
@@ -146,7 +152,7 @@ class Options:
             device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
             precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),
             batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
-            workers=_whole("--quba-workers", given.get("quba_workers"), 0, None),
+            workers=_whole("--quba-workers", given.get("quba_workers"), 0, None, most=MOST_WORKERS),
             seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
             early_stop=bool(given.get("quba_early_stop")),
             limit=_whole("--quba-limit", given.get("quba_limit"), 1, None),
@@ -168,13 +174,23 @@ def _one_of(
 
 
 def _is_cuda(text: str) -> bool:
-    return text.startswith("cuda:") and text[5:].isdecimal()
+    return re.fullmatch("cuda:[0-9]{1,3}", text) is not None
 
 
-def _whole(flag: str, got: Any, least: int, default: int | None, *, auto: bool = False) -> int | None:
+def _whole(
+    flag: str,
+    got: Any,
+    least: int,
+    default: int | None,
+    *,
+    most: int = LARGEST_NUMBER,
+    auto: bool = False,
+) -> int | None:
     if got is None or got == "" or (auto and got == "auto"):
         return default
-    if not str(got).isdecimal() or int(got) < least:
-        words = f"auto, or a whole number from {least}" if auto else f"a whole number from {least}"
-        raise OptionError(f"{flag}: got '{got}'. Allowed: {words}.")
-    return int(got)
+    text = str(got)
+    is_too_large = text.isdecimal() and (len(text) > MOST_DIGITS or int(text) > most)
+    if is_too_large or not text.isdecimal() or int(text) < least:
+        words = f"{'auto, or ' if auto else ''}a whole number from {least}"
+        raise OptionError(f"{flag}: got '{text}'. Allowed: {words}{f' to {most:,}' if is_too_large else ''}.")
+    return int(text)

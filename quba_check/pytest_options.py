@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from quba_check.errors import OptionError
 from quba_check.options import OPTIONS, Option, Options
+from quba_check.user_files import file_kind, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Options that an environment variable sets too."""
@@ -56,10 +58,16 @@ def _given(config: pytest.Config, option: Option) -> Any:
     value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
     if value and option.metavar == "FILE":
         here = config.invocation_params.dir
-        return [str(here / text) if (here / text).is_file() else text for text in value]
+        return [_typed_path(text, option, here) for text in value]
     if value or not option.has_ini:
         return value
     value = config.getini(option.key)
     if value and option.metavar in PATHS and config.inipath is not None:
-        return config.inipath.parent / Path(value).expanduser()
+        return user_path(value, f"ini value {option.key}", config.inipath.parent)
     return value
+
+
+def _typed_path(text: str, option: Option, here: Path) -> str:
+    """The path of a file that is there; other texts can be names of profiles, or relative to the root."""
+    path = user_path(text, option.flag, here)
+    return str(path) if file_kind(path, f"{option.flag}: {text}", OptionError) == "file" else text

@@ -17,7 +17,7 @@ from quba_check.demands.thresholds import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.early_stop import check_goes_together
-from quba_check.errors import InvariantError, OptionError, listed
+from quba_check.errors import InvariantError, OptionError, ThresholdError, listed
 from quba_check.grading import population
 from quba_check.held import unreachable
 from quba_check.models.names import names_of
@@ -28,6 +28,7 @@ from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.settings import ProtocolName
 from quba_check.reports.files import read_record
+from quba_check.user_files import file_kind
 
 if TYPE_CHECKING:
     from quba_check.engine.reporting import Finished, Progress
@@ -111,7 +112,8 @@ class Run:
         if self.is_demo:
             return [DEMO_THRESHOLDS]
         own = self._root / "thresholds" / "default.yaml"
-        return [own if own.is_file() else shipped_profiles()["default"]]
+        is_there = file_kind(own, str(own), ThresholdError) is not None
+        return [own if is_there else shipped_profiles()["default"]]
 
     def shown(self, path: Path) -> str:
         """How a threshold file is called in ids and messages; what is shown can be typed."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from quba_check.demands.profiles import find_thresholds
+from quba_check.errors import ThresholdError
+from quba_check.user_files import file_kind, is_utf8
 
 SUFFIXES = (".yaml", ".yml")
 FOLDER = "thresholds"
@@ -19,7 +21,7 @@ def named_files(arguments: Sequence[str], where: Path) -> list[str]:
     return [
         argument
         for argument, path in paths.items()
-        if path.suffix in SUFFIXES or (path.name == FOLDER and path.is_dir())
+        if path.suffix in SUFFIXES or (path.name == FOLDER and _is_folder(path))
     ]
 
 
@@ -35,27 +37,39 @@ def with_shipped_files(arguments: Sequence[str], where: Path) -> list[str]:
 
 
 def threshold_files(arguments: Sequence[str], where: Path) -> tuple[Path, ...]:
-    """The files that arguments name, and those in `thresholds` folders at or below a named folder."""
+    """The files that arguments name, and those in `thresholds` folders at or below a named folder.
+
+    Raises:
+        ThresholdError: the name of a file is not UTF-8.
+    """
     found: dict[Path, None] = {}
     for argument in arguments:
         path = _path(argument, where)
         if path.suffix in SUFFIXES:
             found[path] = None
-        elif path.is_dir():
+        elif _is_folder(path):
             found |= dict.fromkeys(_below(path))
+    for path in found:
+        if not is_utf8(str(path)):
+            raise ThresholdError(f"{path}: the path is not UTF-8 text. Rename the file or its folder.")
     return tuple(found)
 
 
 def _with_shipped_file(argument: str, where: Path) -> str:
     name, mark, item = argument.partition("::")
     path = _path(argument, where)
-    if path.suffix not in SUFFIXES or path.exists():
+    if path.suffix not in SUFFIXES or file_kind(path, name, ThresholdError) is not None:
         return argument
     return f"{find_thresholds(name, where)}{mark}{item}"
 
 
 def _path(argument: str, where: Path) -> Path:
     return Path(os.path.abspath(where / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
+
+
+def _is_folder(path: Path) -> bool:
+    """Return False also where it cannot be known: pytest reports an argument that leads to nothing."""
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for names that are too long
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -14,11 +14,13 @@ import pytest
 import quba_check
 
 PACKAGE = Path(quba_check.__file__).parent
-GROUND = {"errors", "figures", "protocol", "metrics"}
+GROUND = {"errors", "figures", "user_files", "packed_arrays", "protocol", "metrics"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "figures": set(),
-    "strict_yaml": {"errors"},
+    "user_files": {"errors"},
+    "packed_arrays": set(),
+    "strict_yaml": {"errors", "user_files"},
     "protocol": {"errors", "figures"},
     "metrics": {"errors"},
     "comparison": GROUND,

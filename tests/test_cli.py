@@ -351,3 +351,32 @@ def test_output_that_is_not_read_to_its_end():
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["compare", "~nobody-here/a.json", "b.json"],
+            "compare: A.json: got '~nobody-here/a.json', but the home folder of '~nobody-here' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine.",
+        ),
+        (
+            ["compare", "a.json", "b.json", "--flips", "/dev/null"],
+            "compare: --flips: /dev/null is a pipe or a device. Allowed: a file or a folder.",
+        ),
+        (
+            ["what-if", "x" * 300, "a.json"],
+            f"what-if: FILE: {'x' * 300}: cannot be read (File name too long). "
+            "'quba-check what-if --help' says what is allowed.",
+        ),
+        (
+            ["power", "mobile", "--images", "9" * 16],
+            f"power: --images: got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
+        ),
+    ],
+)
+def test_paths_that_no_command_can_take(words, message, capsys):
+    code, out, err = said(capsys, *words)
+    assert (code, out) == (4, "")
+    assert err == f"ERROR: quba-check {message}\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.errors import describe_bug, did_you_mean
+from quba_check.errors import MOST_CHARACTERS, UserError, describe_bug, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,15 @@ def test_a_bug_whose_traceback_cannot_be_saved(tmp_path: Path, monkeypatch: pyte
         "quba-check: this is a bug in quba-check, not in your files (ValueError). "
         "The traceback could not be saved (No such file or directory)."
     )
+
+
+def test_messages_are_one_line_that_can_be_printed() -> None:
+    text = str(UserError("caf\udce9: got 'a\nb\x1b[31m'\u2028. Allowed: é, 猫, →."))
+    assert text == "caf\\udce9: got 'a\\nb\\x1b[31m'\\u2028. Allowed: é, 猫, →."
+
+
+def test_messages_are_cut_in_the_middle() -> None:
+    text = str(UserError("begin " + "x" * 10_000 + " end"))
+    assert len(text) == MOST_CHARACTERS + 3
+    assert text.startswith("begin xxx")
+    assert text.endswith("xxx end")

@@ -95,6 +95,29 @@ def test_auto_is_a_batch_size() -> None:
             "many",
             "--quba-batch-size: got 'many'. Allowed: auto, or a whole number from 1.",
         ),
+        ("quba_workers", "257", "--quba-workers: got '257'. Allowed: a whole number from 0 to 256."),
+        (
+            "quba_device",
+            "cuda:99999",
+            "--quba-device: unknown 'cuda:99999'. Allowed: auto, cpu, cuda, cuda:1, mps. "
+            "Did you mean 'cuda:1'?",
+        ),
+        (
+            "quba_limit",
+            "9" * 16,
+            f"--quba-limit: got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
+        ),
+        (
+            "quba_store",
+            "~nobody-here/x",
+            "--quba-store: got '~nobody-here/x', but the home folder of '~nobody-here' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine.",
+        ),
+        (
+            "quba_baseline",
+            "/dev/null",
+            "--quba-baseline: /dev/null is a pipe or a device. Allowed: a file or a folder.",
+        ),
         ("quba_workers", "-1", "--quba-workers: got '-1'. Allowed: a whole number from 0."),
         ("quba_limit", "0", "--quba-limit: got '0'. Allowed: a whole number from 1."),
         ("quba_limit", "²", "--quba-limit: got '²'. Allowed: a whole number from 1."),

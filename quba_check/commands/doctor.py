@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.errors import OptionError
 from quba_check.options import OPTIONS, Options
+from quba_check.user_files import read_text
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
@@ -94,12 +95,10 @@ def _order(path: Path | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise OptionError(
-            f"--order: {path} cannot be read ({reason}). Allowed: a text file with a class name in each line."
-        ) from None
+        lines = read_text(path, f"--order: {path}", OptionError).splitlines()
+    except OptionError as problem:
+        raise OptionError(f"{problem} Allowed: a text file with a class name in each line.") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _tell(name: str, examination: Examination) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.options import LARGEST_NUMBER
+from quba_check.user_files import user_path
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that raises OptionError with one line, and names the nearest of commands and options."""
+    """A parser that raises OptionError with one line, and names the nearest of commands and options.
+
+    Arguments of `type=Path` are checked by `user_path`.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", Path, _path)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -31,7 +39,7 @@ class CommandParser(argparse.ArgumentParser):
         """Raise what argparse found."""
         message = message.removeprefix("argument ")
         tail = "" if "Allowed: " in message else f". {self._help}"
-        raise OptionError(f"{self.prog}: {message}{tail}")
+        raise OptionError(f"{self.prog}: {message.removesuffix('.') if tail else message}{tail}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -56,8 +64,8 @@ class CommandParser(argparse.ArgumentParser):
 
 def output_file(text: str) -> Path:
     """Return the path of an argument that names a file to write."""
-    path = Path(text)
-    if not path.name or os.path.isdir(path):  # noqa: PTH112  is_dir() raises for names that are too long
+    path = _path(text)
+    if not path.name or path.is_dir():
         raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: the name of a file.")
     return path
 
@@ -77,16 +85,24 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
 
 
+def _path(text: str) -> Path:
+    try:
+        return user_path(text)
+    except OptionError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """The type of an argument that is a whole number from `least`."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
-        except ValueError:
+        except ValueError:  # no number, or one of thousands of digits
             number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}.")
+        if not least <= number <= LARGEST_NUMBER:
+            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
+            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}{end}.")
         return number
 
     return read

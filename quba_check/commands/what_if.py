@@ -26,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "run would be released by every file, 1: not so.",
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="records (.json) and threshold files (.yaml)"
+        "files", nargs="+", type=Path, metavar="FILE", help="records (.json) and threshold files (.yaml)"
     )
     parser.add_argument(
         "--baseline", type=Path, metavar="RECORD.json", help="run that max_drop and max_relative_drop look at"
@@ -49,11 +49,11 @@ def _what_if(options: argparse.Namespace) -> int:
     from quba_check.tuning.recorded_suite import suite_facts
     from quba_check.tuning.rejudging import rejudged
 
-    records = [path for path in options.files if path.endswith(".json")]
-    files = [Path(path) for path in options.files if not path.endswith(".json")]
+    records = [path for path in options.files if path.name.endswith(".json")]
+    files = [path for path in options.files if path not in records]
     if not records or not files:
         raise OptionError(
-            f"quba-check what-if: got as records {listed(records) or 'none'}, as threshold files "
+            f"quba-check what-if: got as records {listed(map(str, records)) or 'none'}, as threshold files "
             f"{listed(map(str, files)) or 'none'}. "
             "Allowed: at least one of each, such as quba-check what-if run.json thresholds/*.yaml."
         )
@@ -67,7 +67,7 @@ def _what_if(options: argparse.Namespace) -> int:
 
     baseline = stored(options.baseline) if options.baseline else None
     for path in records:
-        run = stored(Path(path))
+        run = stored(path)
         record = run.record
         judged = [rejudged(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         table = Table(box=None, pad_edge=False, header_style="bold")

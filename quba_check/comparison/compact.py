@@ -60,16 +60,24 @@ def restored(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.floa
     >>> kept.codes.tolist(), restored(kept.codes, kept.about).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
-    n = int(about["n"])
+    n = about["n"]
     is_packed = "values" in about and len(about["values"]) <= 2
+    if not isinstance(n, int) or n < 1 or codes.dtype != np.uint8:
+        raise ValueError(f"codes of {codes.dtype} for {n} numbers")
     if codes.shape != (-(-n // 8) if is_packed else n,):
         raise ValueError(f"codes of shape {codes.shape} for {n} numbers")
     if "values" not in about:
         found = about["low"] + about["step"] * codes.astype(np.float64)
         centred: NDArray[np.float64] = found - found.mean()
-        return centred
+        return _checked(centred, n)
     values = np.array(about["values"], np.float64)
     if is_packed:
         codes = np.unpackbits(codes, count=n)
     plain: NDArray[np.float64] = values[codes]
-    return plain
+    return _checked(plain, n)
+
+
+def _checked(deviations: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    if deviations.shape != (n,) or not np.isfinite(deviations).all():
+        raise ValueError(f"{deviations.shape} numbers for {n} images, or one that is not finite")
+    return deviations

@@ -9,6 +9,7 @@ import numpy as np
 
 from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.csv_text import csv_text
+from quba_check.errors import UserError
 
 HEADINGS = ("image", "flip", "label", "before", "after")
 
@@ -38,6 +39,11 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
         UserError: the answers of a run are not there.
     """
     first, second = before.clean_answers("--flips: "), after.clean_answers("--flips: ")
+    if list(first.names) != list(second.names):
+        raise UserError(
+            f"--flips: {before.file} and {after.file}: their answers are on other clean images. "
+            "Allowed: runs on the same images."
+        )
     was, is_now = first.top1 == first.label, second.top1 == second.label
     for place in np.flatnonzero(was != is_now).tolist():
         yield Flip(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from quba_check.comparison.compact import compact, restored
 from quba_check.errors import UserError
+from quba_check.packed_arrays import check_unpacked, unpacked_array
 from quba_check.protocol.measurement import Measurement
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.record import Record
@@ -27,10 +26,6 @@ _EXACT = 2_000
 """Wrong images up to which their probabilities are stored as they are; more are stored in 128 steps."""
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """The smallest probability above 0, which stands for 0 where a logarithm is taken."""
-_DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, OverflowError,
-    MemoryError, RecursionError, zipfile.BadZipFile, lzma.LZMAError, zlib.error,
-)  # fmt: skip
 OfSamples = Mapping[str, NDArray[np.float64]]
 
 
@@ -139,20 +134,13 @@ class PerImage:
             UserError: it is no such file, of a later format, or belongs to another record.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = _arrays(content)
             about = json.loads(bytes(arrays[_ABOUT]))
-            if about["format"] > FORMAT:
-                raise UserError(
-                    f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
-                )
-            if record is not None and about.get("of", identity(record)) != identity(record):
-                raise UserError(
-                    f"{where}: it belongs to another run than the record beside it. "
-                    "Allowed: the two files that one --quba-report wrote, or the record alone."
-                )
+            _check_belongs(about, where, record)
             return cls(_deviations(about, arrays), _clean(about, arrays))
-        except _DAMAGE as why:
+        except UserError:
+            raise
+        except Exception as why:  # of zipfile, numpy and JSON, for bytes that nobody of ours wrote
             raise UserError(
                 f"{where}: not a file of answers by image. Allowed: one that --quba-report wrote beside a "
                 "record."
@@ -164,10 +152,30 @@ def identity(record: Record) -> list[str]:
     return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
 
 
+def _check_belongs(about: dict[str, Any], where: str, record: Record | None) -> None:
+    if about["format"] > FORMAT:
+        raise UserError(
+            f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
+        )
+    if record is not None and about.get("of", identity(record)) != identity(record):
+        raise UserError(
+            f"{where}: it belongs to another run than the record beside it. "
+            "Allowed: the two files that one --quba-report wrote, or the record alone."
+        )
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        check_unpacked(sum(entry.file_size for entry in file.infolist()), len(content))
+        return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
+
+
 def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, kept in enumerate(about["deviations"]):
         array = restored(arrays[f"deviations/{number}"], kept)
+        if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
+            raise TypeError("names that are no text")
         found.setdefault(kept["target"], {})[kept["sample"]] = array
     return dict(found)
 
@@ -176,7 +184,7 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
     if _NAMES not in arrays:
         return None
     label = arrays[_LABEL].astype(np.int64)
-    top1 = label + arrays[_TOP1]
+    top1 = label + arrays[_TOP1].astype(np.int64)
     text = bytes(arrays[_NAMES]).decode(errors="surrogateescape")
     names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
     classes = [str(name) for name in about["classes"]]

@@ -8,8 +8,11 @@ from quba_check.comparison.compared import StoredRun
 from quba_check.comparison.images import PerImage
 from quba_check.errors import UserError
 from quba_check.protocol.record import Record
+from quba_check.user_files import file_kind, read_bytes
 
 SUFFIX = ".npz"
+LARGEST = 2**30
+"""Bytes of a file of answers; those on ImageNet's sets take a few million."""
 
 
 def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun:
@@ -25,9 +28,10 @@ def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun
         UserError: the file beside the record is damaged or of another run.
     """
     beside = path.with_suffix(SUFFIX)
-    if beside.is_file():
-        return StoredRun(shown, record, _read(beside, f"{Path(shown).with_suffix(SUFFIX)}", record))
-    for copy in sorted((store / "runs").glob(f"{record.stem}-*{SUFFIX}")):
+    name = str(Path(shown).with_suffix(SUFFIX))
+    if file_kind(beside, name, UserError) is not None:
+        return StoredRun(shown, record, _read(beside, name, record))
+    for copy in _copies(store / "runs", f"{record.stem}-"):
         try:
             return StoredRun(shown, record, _read(copy, str(copy), record))
         except UserError:  # of another run of that second
@@ -35,12 +39,18 @@ def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun
     return StoredRun(shown, record)
 
 
+def _copies(folder: Path, beginning: str) -> list[Path]:
+    """Files of answers in a store; the beginning is of a record and may hold any character."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+    return [folder / name for name in names if name.startswith(beginning) and name.endswith(SUFFIX)]
+
+
 def _read(path: Path, shown: str, record: Record) -> PerImage:
     try:
-        content = path.read_bytes()
-    except OSError as why:
-        raise UserError(
-            f"{shown}: cannot be read ({why.strerror}). "
-            "Allowed: a file that you may read, or the record alone."
-        ) from why
+        content = read_bytes(path, shown, UserError, LARGEST)
+    except UserError as why:
+        raise UserError(f"{why} Allowed: a file that you may read, or the record alone.") from why
     return PerImage.from_bytes(content, shown, record)

@@ -16,6 +16,7 @@ from quba_check.strict_yaml import Document, Location, dotted, read_yaml, valida
 
 Check = Callable[[Document], None]
 SCHEMA = 1
+MOST_LAYERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _layered(path: Path, shown: str, check: Check, below: tuple[_File, ...]) -> 
     validated(document, ThresholdFile)
     check(document)
     own = tree_of(document)
-    below = (*below, _File(path.resolve(), shown))
+    below = (*below, _File(Path(os.path.realpath(path)), shown))
     extends = own.pop("extends", None)
     if not isinstance(extends, Leaf) or extends.value is None:
         return overlaid({}, own)
@@ -128,10 +129,12 @@ def _parent(extends: Leaf) -> _File:
 
 def _check_cycle(extends: Leaf, parent: _File, below: tuple[_File, ...]) -> None:
     known = [file.path for file in below]
-    resolved = parent.path.resolve()
-    if resolved not in known:
-        return
+    resolved = Path(os.path.realpath(parent.path))
     where = extends.document.at(extends.location)
+    if resolved not in known:
+        if len(known) >= MOST_LAYERS:
+            raise ThresholdError(f"{where}: more than {MOST_LAYERS} files extend each other.")
+        return
     if resolved == known[-1]:
         name = os.path.basename(extends.value)  # noqa: PTH119  text as typed
         raise ThresholdError(

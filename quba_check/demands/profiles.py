@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from quba_check.errors import ThresholdError, listed, nearest
+from quba_check.user_files import file_kind
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIXES = (".yaml", ".yml")
@@ -22,7 +24,8 @@ def shipped_profiles() -> dict[str, Path]:
 
 def shown_name(path: Path) -> str:
     """How messages and ids call a file: a stable name for shipped ones, which can be typed; else its path."""
-    return {file.resolve(): name for name, file in _shipped_files().items()}.get(path.resolve(), str(path))
+    shipped = {os.path.realpath(file): name for name, file in _shipped_files().items()}
+    return shipped.get(os.path.realpath(path), str(path))
 
 
 def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> Path:
@@ -36,13 +39,17 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
             means the profile: no file extends itself.
 
     Raises:
-        ThresholdError: there is neither.
+        ThresholdError: there is neither, or the text cannot be a path.
     """
     path = base / text
     profiles = shipped_profiles()
     shipped = profiles | _shipped_files() | {file.name: file for file in profiles.values()}
-    means_profile = extended_by is not None and text in shipped and path.resolve() == extended_by.resolve()
-    if path.is_file() and not means_profile:
+    means_profile = (
+        extended_by is not None
+        and text in shipped
+        and os.path.realpath(path) == os.path.realpath(extended_by)
+    )
+    if file_kind(path, text, ThresholdError) == "file" and not means_profile:
         return path
     if text in shipped:
         return shipped[text]
@@ -57,9 +64,10 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
 
 def _beside(path: Path) -> dict[str, str]:
     """Threshold files in the folder in which one is missing, by their names without suffix."""
-    if not path.parent.is_dir():
+    try:
+        return {file.stem: file.name for file in sorted(path.parent.iterdir()) if file.suffix in _SUFFIXES}
+    except OSError:
         return {}
-    return {file.stem: file.name for file in sorted(path.parent.iterdir()) if file.suffix in _SUFFIXES}
 
 
 def _shipped_files() -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.json_row import SchemaVersion
 from quba_check.protocol.settings import ProtocolName
 from quba_check.protocol.verdict_rows import Tier
 from quba_check.strict_yaml import Strict
@@ -20,15 +21,17 @@ POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations that the package brings."""
 
 
+_PERCENTAGE = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]*)?)\s*%\s*")
+
+
 def as_share(value: Any) -> Any:
     """A percentage as a share; anything else as it is.
 
     >>> as_share("2%"), as_share(0.5)
     (0.02, 0.5)
     """
-    if isinstance(value, str) and value.strip().endswith("%"):
-        with contextlib.suppress(ValueError):
-            return float(value.strip().removesuffix("%")) / 100
+    if isinstance(value, str) and (percentage := _PERCENTAGE.fullmatch(value)):
+        return float(percentage[1]) / 100
     return value
 
 
@@ -134,7 +137,7 @@ LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
 class ThresholdFile(Strict):
     """A threshold file of quba-check: what a model has to meet."""
 
-    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    schema_version: SchemaVersion = Field(alias="schema", description="Version of this format.")
     name: str | None = Field(None, description="Name for people; the file's name where there is none.")
     extends: str | None = Field(
         None, description="A file beside this one, or a shipped profile, that this one changes."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +196,7 @@ def _population(entry: Tree) -> str:
         return POPULATIONS[0]
     if leaf.value in POPULATIONS:
         return str(leaf.value)
-    return str((leaf.document.path.parent / leaf.value).resolve())
+    return os.path.realpath(leaf.document.path.parent / str(leaf.value))
 
 
 def _branch(tree: Tree, key: str) -> Tree:

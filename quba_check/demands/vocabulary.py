@@ -9,10 +9,11 @@ from typing import Any
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError, did_you_mean, listed
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
 from quba_check.protocol.facts import SuiteFacts
 from quba_check.protocol.verdict_rows import DROPS
 from quba_check.strict_yaml import Document, Location
+from quba_check.user_files import file_kind
 
 RATIO_REACH = 10.0
 """Ratios (relative accuracies) are near 1; a limit from here on was meant as percent."""
@@ -136,9 +137,9 @@ def _check_quba(document: Document, entry: Mapping[str, Any], _suite: SuiteFacts
     for name, weight in (entry.get("weights") or {}).items():
         location = ("quba", "weights", name)
         _check_published(document.at_key(location), "quba.weights", name)
-        if weight is not None and weight < 0:
+        if weight is not None and not is_weight(weight):
             where = f"{document.at(location)}: quba.weights.{name}"
-            raise ThresholdError(f"{where}: got {weight}. Allowed: a number of at least 0.")
+            raise ThresholdError(f"{where}: got {weight:g}. Allowed: {WEIGHTS}.")
     for position, name in enumerate(entry.get("allow_missing") or ()):
         _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
     population = entry.get("population")
@@ -155,8 +156,8 @@ def _check_published(where: str, path: str, name: str) -> None:
 
 
 def _check_population(document: Document, text: str) -> None:
-    if not (document.path.parent / text).is_file():
-        where = f"{document.at(('quba', 'population'))}: quba.population"
+    where = f"{document.at(('quba', 'population'))}: quba.population"
+    if file_kind(document.path.parent / text, where, ThresholdError) != "file":
         raise ThresholdError(
             f"{where}: no such name or file, got '{text}'.{did_you_mean(text, POPULATIONS)} "
             f"Allowed: {listed(POPULATIONS)}, or a population file beside this one."

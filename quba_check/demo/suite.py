@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
 
+DIGEST = "contents"
+"""File that tells whether the others are as they were drawn."""
 SEED = 2026
 """Families of images are `SEED` plus a number under 100; training uses seeds far from it."""
 
@@ -106,14 +109,16 @@ def is_drawn(store: Path) -> bool:
         return False
 
 
-def demo_root(store: Path) -> Path:
+def demo_root(store: Path, notes: list[str] | None = None) -> Path:
     """The folder of the demonstration suite, drawn now if it is not there yet.
 
     It lies under `STORE/demo/` in a folder named after the code that draws it, so that another version draws
-    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask.
+    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask. One
+    whose contents are not those that were drawn is drawn again.
 
     Args:
         store: folder that keeps predictions.
+        notes: gets a line where damaged images were drawn again.
 
     Returns:
         The data folder, with a `quba-data.yaml` in it.
@@ -124,10 +129,16 @@ def demo_root(store: Path) -> Path:
     home = store / "demo"
     root = home / _version()
     try:
-        if not root.is_dir():
+        if not _is_whole(root):
             home.mkdir(parents=True, exist_ok=True)
             with FileLock(home / f"{root.name}.lock"):
-                if not root.is_dir():
+                if not _is_whole(root):
+                    if os.path.lexists(root):
+                        _remove(root)
+                        if notes is not None:
+                            notes.append(
+                                f"{root}: the demonstration images were damaged and are drawn again."
+                            )
                     _draw(home, root)
     except OSError as why:
         raise StoreError(
@@ -148,10 +159,43 @@ def _draw(home: Path, root: Path) -> None:
             )
             Image.fromarray(drawn.image).save(path, compress_level=1)
         (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+        (aside / DIGEST).write_text(_contents(aside), encoding="utf-8")
         aside.chmod(0o755)
         aside.rename(root)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_whole(root: Path) -> bool:
+    """Return False where a file is missing, too many, or not as it was drawn."""
+    try:
+        return (root / DIGEST).read_text(encoding="utf-8") == _contents(root)
+    except (OSError, ValueError):
+        return False
+
+
+def _contents(root: Path) -> str:
+    """A digest of the names and contents of all files."""
+    digest = hashlib.blake2b(digest_size=16)
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(folder) / name
+            if name == DIGEST:
+                continue
+            if not path.is_file():  # reading a pipe would wait
+                return ""
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _remove(root: Path) -> None:
+    if root.is_dir() and not root.is_symlink():
+        shutil.rmtree(root)
+    else:
+        root.unlink(missing_ok=True)
 
 
 def _natural_sets() -> Iterator[tuple[str, Style, int]]:

@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quba_check.doctor.finding import Finding
 from quba_check.engine.store import write_atomically
-from quba_check.errors import SuiteError
+from quba_check.errors import StoreError, SuiteError
 from quba_check.suites.digests import ContentDigests
+from quba_check.user_files import MIB, read_bytes
+
+LARGEST = 64 * MIB
 
 
 class Remembered(BaseModel):
@@ -51,9 +54,10 @@ class Memory:
     def recall(self, address: str) -> Remembered | None:
         """The findings kept under an address; None where there are none, or files are not what they were."""
         try:
-            kept = Remembered.model_validate_json((self._folder / f"{address}.json").read_bytes())
+            path = self._folder / f"{address}.json"
+            kept = Remembered.model_validate_json(read_bytes(path, str(path), StoreError, LARGEST))
             now = self._witnessed(kept.witnesses)
-        except (OSError, ValidationError, SuiteError):
+        except (ValidationError, StoreError, SuiteError):
             return None
         return kept if now == kept.witnesses else None
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from quba_check.engine.columns import Kind
 from quba_check.engine.store import SHARD_SIZE, ShardKey, address_of
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
@@ -44,6 +45,11 @@ class Addresses:
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, str]] = {}
 
+    @property
+    def classes(self) -> int:
+        """Number of classes that the model answers with."""
+        return len(self._suite.classes)
+
     def stored_view(self, view: View) -> View:
         """The view that is predicted and stored for a view that is asked for.
 
@@ -70,6 +76,22 @@ class Addresses:
         names = sorted({name for name in self._suite.facts.spaces.values() if name is not None})
         declared = self._suite.facts.spaces.get(CLEAN_SET)
         return tuple(self._suite.space(name) for name in names if name != declared)
+
+    def columns(self, view: View) -> dict[str, Kind]:
+        """The columns that a stored view has, as `Task.rows` makes them, with their kinds."""
+        kinds: dict[str, Kind] = {"index": "class"}
+        for suffix in ("", *(f"@{space.name}" for space in self.other_spaces(view))):
+            kinds |= {f"label{suffix}": "class", f"top1{suffix}": "class"}
+            kinds |= {f"confidence{suffix}": "share", f"true_probability{suffix}": "share"}
+        if view.set == CUE_CONFLICT_SET:
+            kinds["texture"] = "class"
+        if view.columns == "probabilities":
+            kinds["probabilities"] = "share"
+        if view.attack is not None:
+            kinds["zero_gradient" if view.attack == "fgsm" else "always_right"] = "flag"
+            if self._protocol.attack_space != "pixel":
+                kinds |= {"moved": "distance", "moved_share": "distance"}
+        return kinds
 
     def shards(self, view: View) -> range:
         """The numbers of a view's shards.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,15 @@ from quba_check.protocol.predictions import OUTSIDE
 from quba_check.protocol.space import LabelSpace
 
 Ties = Literal["first", "last"]
+Kind = Literal["class", "share", "flag", "distance"]
+_TYPES: Mapping[Kind, np.dtype[Any]] = {
+    "class": np.dtype(np.int64),
+    "share": np.dtype(np.float32),
+    "flag": np.dtype(np.bool_),
+    "distance": np.dtype(np.float32),
+}
+ROUNDING = 1e-3
+"""How far above 1 a sum of rounded probabilities may lie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +85,37 @@ def decision(
         confidence,
         np.where(label == OUTSIDE, np.float32("nan"), true),
     )
+
+
+def check_columns(
+    columns: Mapping[str, NDArray[Any]], expected: Mapping[str, Kind], *, classes: int
+) -> str | None:
+    """Return what is wrong with stored columns, as the end of a sentence; None for sound ones.
+
+    Args:
+        columns: as stored, all of one length.
+        expected: kind of each column by its name: `class`, `share`, `flag`, or `distance`.
+        classes: columns of the table of probabilities.
+    """
+    if columns.keys() != expected.keys():
+        odd = sorted(columns.keys() ^ expected.keys())
+        return f"its columns are not those of the view ({', '.join(odd)})"
+    for name, kind in expected.items():
+        column = columns[name]
+        shape = (len(column), classes) if name == "probabilities" else (len(column),)
+        if column.dtype != _TYPES[kind] or column.shape != shape:
+            return f"its column '{name}' is of another type or shape"
+    for name, kind in expected.items():
+        column = columns[name]
+        label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
+        if kind == "class" and (column < OUTSIDE).any():
+            return f"its column '{name}' has numbers that are no classes"
+        known = column if label is None else column[label != OUTSIDE]
+        if kind != "flag" and not np.isfinite(known).all():
+            return f"its column '{name}' has numbers that are not finite"
+        if kind == "share" and not ((known >= 0) & (known <= 1 + ROUNDING)).all():
+            return f"its column '{name}' has numbers that are no shares"
+    return None
 
 
 def mean_probability(

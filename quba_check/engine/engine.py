@@ -68,6 +68,7 @@ class Engine:
         self.store = store
         self.addresses = Addresses(classifier, suite, digests, protocol, seed)
         self.tables = Tables(store, self.addresses)
+        self._digests = digests
         self._tempo = tempo or Tempo()
         self._reporter = Reporter(self.addresses, store, progress, finished)
         self._predictor = ShardPredictor(
@@ -128,7 +129,7 @@ class Engine:
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
-                    self._adopt(self.tables.shard(key).about.get("outputs"))
+                    self._adopt(self.tables.shard(first, 0).about.get("outputs"))
             elif not self._make(unit):
                 time.sleep(WAIT_SECONDS)
 
@@ -143,6 +144,12 @@ class Engine:
             raise out_of_memory(self.classifier, size) from error
         self._guard.check("answers")
         return found
+
+    def take_repairs(self) -> list[str]:
+        """Return what was damaged in the store and made again since the last call."""
+        repairs, self.tables.repaired = self.tables.repaired, []
+        note, self._digests.note = self._digests.note, None
+        return repairs if note is None else [*repairs, note]
 
     def check_unchanged(self) -> None:
         """Compare a checksum of parameters and buffers with that of the start, if anything was predicted.
@@ -238,6 +245,8 @@ class Engine:
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
+            if wrong := self.tables.wrong(view, rows):  # stored, it would be taken for damage and made again
+                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {wrong}.")
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
             self._fresh.append(keys[view])

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from quba_check.errors import StoreError
+from quba_check.user_files import file_kind, reason, user_path
 
 Columns = Mapping[str, NDArray[Any]]
 SHARD_SIZE = 256
@@ -96,7 +98,7 @@ class Store:
 
     def has(self, key: ShardKey) -> bool:
         """Whether the shard's file is there; `read` says whether it can be trusted."""
-        return self.path(key).is_file()
+        return os.path.lexists(self.path(key))
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
         """Return the keys, all of one artefact, whose files do not exist. Reads one folder."""
@@ -115,11 +117,13 @@ class Store:
             DamagedShardError: the file is absent, cut, altered, or holds other rows.
         """
         path = self.path(key)
+        if file_kind(path, str(path), DamagedShardError) != "file":
+            raise DamagedShardError(f"{path}: is no file")
         try:
             with safe_open(path, framework="numpy") as file:
                 about = dict(file.metadata() or {})
                 columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-        except (OSError, SafetensorError) as error:
+        except Exception as error:  # noqa: BLE001  also of types that numpy does not have
             raise DamagedShardError(f"{path}: cannot be read ({error})") from None
         if about.get("checksum") != _checksum(columns):
             raise DamagedShardError(f"{path}: its checksum does not fit its columns")
@@ -146,8 +150,19 @@ class Store:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
     def remove(self, key: ShardKey) -> None:
-        """Forget a shard; nothing happens where there is none."""
-        self.path(key).unlink(missing_ok=True)
+        """Forget a shard; nothing happens where there is none.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        path = self.path(key)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).") from None
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -155,14 +170,23 @@ class Store:
 
         The operating system frees the lock of a process that died. Lock files stay; names share a fixed
         number of them, so that a false "held" can happen and must only ever cost a wait.
+
+        Raises:
+            StoreError: the lock's file cannot be opened.
         """
         slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
-        lock = FileLock(self.root / "locks" / f"{slot:04d}.lock")
+        path = self.root / "locks" / f"{slot:04d}.lock"
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             yield False
             return
+        except (OSError, NotImplementedError) as error:
+            raise StoreError(
+                f"--quba-store: {path} cannot be locked ({reason(error)}). Remove it, or name another folder "
+                "with --quba-store DIR."
+            ) from None
         try:
             yield True
         finally:
@@ -172,7 +196,11 @@ class Store:
 def default_root() -> Path:
     """`$QUBA_STORE`, else a folder in the user's cache."""
     named = os.environ.get("QUBA_STORE")
-    return Path(named) if named else platformdirs.user_cache_path("quba-check", appauthor=False)
+    return (
+        user_path(named, "$QUBA_STORE")
+        if named
+        else platformdirs.user_cache_path("quba-check", appauthor=False)
+    )
 
 
 def write_atomically(path: Path, payload: bytes) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from quba_check.engine.addresses import Addresses
+from quba_check.engine.columns import check_columns
 from quba_check.engine.predict import Rows
-from quba_check.engine.store import DamagedShardError, Shard, ShardKey, Store
+from quba_check.engine.store import Columns, DamagedShardError, Shard, ShardKey, Store
+from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, View
 
@@ -53,20 +55,34 @@ class Tables:
             extra={name: column for name, column in table.items() if name not in _FIELDS and "@" not in name},
         )
 
-    def shard(self, key: ShardKey) -> Shard:
-        """A shard. One that cannot be trusted is named in `repaired` and removed.
+    def wrong(self, stored: View, columns: Columns) -> str | None:
+        """Return what is wrong with the columns of a stored view, as the end of a sentence; None if sound."""
+        return check_columns(columns, self._addresses.columns(stored), classes=self._addresses.classes)
+
+    def shard(self, stored: View, number: int) -> Shard:
+        """A shard of a stored view. One that cannot be trusted is named in `repaired` and removed.
 
         Raises:
             DamagedShardError: it is absent or damaged.
         """
+        key = self._addresses.key(stored, number)
         try:
-            return self._store.read(key)
+            shard = self._store.read(key)
+            self._check(stored, key, shard)
         except DamagedShardError as error:
             if not self._store.has(key):  # another process found it first
                 raise
             self.repaired.append(f"damaged artefact made again: {error}")
             self._store.remove(key)
             raise
+        return shard
+
+    def _check(self, stored: View, key: ShardKey, shard: Shard) -> None:
+        wrong = self.wrong(stored, shard.columns)
+        if wrong is None and shard.about.get("outputs") not in OUTPUT_KINDS:
+            wrong = "it does not say what the outputs are"
+        if wrong is not None:
+            raise DamagedShardError(f"{self._store.path(key)}: {wrong}")
 
     def forget(self) -> None:
         """Read the clean set anew when it is asked for again."""
@@ -80,7 +96,7 @@ class Tables:
         numbers = self._addresses.shards(stored)
         if shards is not None:
             numbers = numbers[shards.start : shards.stop]
-        parts = [self.shard(self._addresses.key(stored, number)).columns for number in numbers]
+        parts = [self.shard(stored, number).columns for number in numbers]
         table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if shards is None and (np.diff(table["index"]) < 0).any():  # drawn in random order
             order = np.argsort(table["index"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from quba_check.errors import PopulationError
 from quba_check.grading.normalisation import LEAST_MODELS
-from quba_check.grading.population_file import FileRow, PopulationFile
+from quba_check.grading.population_file import FileRow, PopulationFile, first_problem
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.protocol.outcome_rows import measured_of
 from quba_check.protocol.record import Record
@@ -47,18 +49,21 @@ def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile
                 f"(fingerprint {fingerprint})."
             )
         seen[fingerprint] = shown
-    rows = tuple(
-        FileRow(id=unique, values=_published_values(record))
-        for unique, record in zip(_unique_names(list(records.values())), records.values(), strict=True)
-    )
-    return PopulationFile(
-        schema=1,
-        name=name,
-        protocol=first.protocol,
-        suite=first.suite.name,
-        source=f"records of {len(rows)} models",
-        rows=rows,
-    )
+    try:
+        rows = tuple(
+            FileRow(id=unique, values=_published_values(record))
+            for unique, record in zip(_unique_names(list(records.values())), records.values(), strict=True)
+        )
+        return PopulationFile(
+            schema=1,
+            name=name,
+            protocol=first.protocol,
+            suite=first.suite.name,
+            source=f"records of {len(rows)} models",
+            rows=rows,
+        )
+    except ValidationError as why:
+        raise PopulationError(f"population: {first_problem(why)}") from why
 
 
 def _published_values(record: Record) -> dict[str, float]:

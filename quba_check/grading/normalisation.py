@@ -10,6 +10,8 @@ import numpy as np
 
 from quba_check.errors import PopulationError
 
+LEAST_SPREAD = 1e-9
+"""Values closer than this are the same: what they differ by is rounding."""
 LEAST_MODELS = 10
 """Models that a population needs to have in each dimension that it grades."""
 
@@ -25,6 +27,13 @@ class Normalisation:
 
     mu: float
     sigma: float
+
+
+def has_spread(values: Sequence[float]) -> bool:
+    """Return False where models, without the lowest and the highest tenth, all have the same value."""
+    cut = len(values) // 10
+    kept = sorted(values)[cut : len(values) - cut]
+    return kept[-1] - kept[0] > LEAST_SPREAD
 
 
 def normalisation(values: Sequence[float]) -> Normalisation:
@@ -53,6 +62,6 @@ def normalisation(values: Sequence[float]) -> Normalisation:
         raise PopulationError("a value is not a finite number")
     cut = m // 10
     kept = np.sort(np.asarray(values, dtype=np.float64))[cut : m - cut]
-    if kept[0] == kept[-1]:
+    if not has_spread(values):
         raise PopulationError(f"no spread to compare with: {len(kept)} of {m} models have {kept[0]:g}")
     return Normalisation(float(kept.mean()), float(kept.std()))

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, did_you_mean
+from quba_check.grading.normalisation import LEAST_MODELS, has_spread
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.json_row import SchemaVersion
+from quba_check.protocol.measurement_rows import Number
 from quba_check.protocol.settings import ProtocolName
+from quba_check.user_files import read_json
+
+LARGEST = 1e9
+SAME_IN_A_FLEET = "parameters"
+"""The dimension that models of one architecture have in common, without a mistake."""
+
+
+def possible_values(dimension: str) -> tuple[float, float]:
+    """Return the least and the largest value that a dimension can have.
+
+    object_focus is 1 minus a difference, which chance can make negative.
+
+    >>> possible_values("accuracy"), possible_values("object_focus")[0] < 0
+    ((0.0, 1.0), True)
+    """
+    if dimension == "object_focus":
+        return -LARGEST, LARGEST
+    return 0.0, 1.0 if registry[dimension].unit == "fraction" else LARGEST
 
 
 class FileRow(BaseModel):
@@ -25,14 +47,18 @@ class FileRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str = Field(min_length=1)
-    values: dict[str, FiniteFloat]
+    values: dict[str, Number]
 
     @model_validator(mode="after")
     def _knows_its_dimensions(self) -> FileRow:
-        for name in self.values:
+        for name, value in self.values.items():
             if name not in PUBLISHED_DIMENSIONS:
                 near = did_you_mean(name, PUBLISHED_DIMENSIONS)
                 raise ValueError(f"unknown dimension '{name}' in the values of '{self.id}'.{near}")
+            least, most = possible_values(name)
+            if not least <= value <= most:
+                allowed = f"from {least:g} to {most:g}" if most < LARGEST else f"from {least:g}"
+                raise ValueError(f"{name} of '{self.id}' cannot be {value:g}: it is a number {allowed}")
         return self
 
 
@@ -51,7 +77,7 @@ class PopulationFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: SchemaVersion = Field(alias="schema")
     name: str = Field(min_length=1)
     protocol: ProtocolName
     suite: str = ""
@@ -68,6 +94,16 @@ class PopulationFile(BaseModel):
     def to_json(self) -> str:
         """The population as indented JSON text, numbers at full precision."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @model_validator(mode="after")
+    def _spreads(self) -> PopulationFile:
+        for name in PUBLISHED_DIMENSIONS:
+            values = [row.values[name] for row in self.rows if name in row.values]
+            if name != SAME_IN_A_FLEET and len(values) >= LEAST_MODELS and not has_spread(values):
+                raise ValueError(
+                    f"{name} is the same for all models, so that none can be compared with another"
+                )
+        return self
 
     @property
     def population(self) -> Population:
@@ -87,19 +123,19 @@ def read_population(path: Path) -> Population:
     Raises:
         PopulationError: the file cannot be read, or is no population.
     """
+    content = read_json(path, str(path), PopulationError)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as why:
-        reason = why.strerror if isinstance(why, OSError) else "it is not UTF-8 text"
-        raise PopulationError(f"{path}: the population cannot be read: {reason}.") from why
-    try:
-        return PopulationFile.model_validate_json(text).population
+        return PopulationFile.model_validate(content).population
     except ValidationError as why:
-        first = why.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        problem = first["msg"].removeprefix("Value error, ")
-        end = "" if problem.endswith("?") else "."
         raise PopulationError(
-            f"{path}: not a population: {where}{': ' if where else ''}{problem}{end} "
+            f"{path}: not a population: {first_problem(why)} "
             "Allowed: a file that 'quba-check population' made."
         ) from why
+
+
+def first_problem(found: ValidationError) -> str:
+    """Return the first mistake in a population, with its place, as a sentence."""
+    first = found.errors()[0]
+    where = ".".join(str(step) for step in first["loc"])
+    problem = first["msg"].removeprefix("Value error, ")
+    return f"{where}{': ' if where else ''}{problem}{'' if problem.endswith('?') else '.'}"

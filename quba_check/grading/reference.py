@@ -9,6 +9,7 @@ from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import read_population
 from quba_check.grading.published import published_population, screened_population
+from quba_check.user_files import file_kind
 
 DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"
 
@@ -40,7 +41,7 @@ def population(name_or_path: str | Path) -> Population:
     if str(name_or_path) in BUILT_IN:
         return BUILT_IN[str(name_or_path)]()
     path = Path(name_or_path)
-    if not path.exists():
+    if file_kind(path, f"population: {path}", PopulationError) is None:
         raise PopulationError(
             f"population: no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, "
             f"or a file that 'quba-check population' made.{did_you_mean(str(name_or_path), BUILT_IN)}"

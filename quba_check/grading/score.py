@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping
 from quba_check.dimensions import registry
 from quba_check.errors import UserError, did_you_mean, listed
 from quba_check.grading.normalisation import Normalisation
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 
 
 def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]:
     """The weight of each of the nine dimensions.
 
     Args:
-        weights: weights >= 0 by dimension name that replace the defaults; only their ratios matter.
+        weights: weights (`is_weight`) by dimension name that replace the defaults; only their ratios matter.
 
     Returns:
         Nine weights: those given, else the defaults that the dimensions declare.
 
     Raises:
-        UserError: a name is no dimension, a weight is negative or not finite, or all are 0.
+        UserError: a name is no dimension, a weight is out of range, or all are 0.
 
     >>> full_weights({"accuracy": 2})["accuracy"], full_weights()["shape_bias"]
     (2.0, 0.5)
@@ -29,8 +29,8 @@ def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]
     given = dict(weights or {})
     check_names("weights", given)
     for name, weight in given.items():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UserError(f"weights: {name} cannot weigh that, got {weight!r}. Allowed: 0 or more.")
+        if not is_weight(weight):
+            raise UserError(f"weights: {name} cannot weigh that, got {weight!r}. Allowed: {WEIGHTS}.")
     full = {name: float(given.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
     if not any(full.values()):
         raise UserError("weights: all nine are 0, so that nothing is left to score. Allowed: one above 0.")

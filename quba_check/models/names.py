@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from quba_check.errors import OptionError
@@ -19,10 +20,17 @@ def names_of(specs: Iterable[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for spec in specs:
-        if spec in names.values():
-            raise OptionError(f"--model: '{spec}' is given twice. Name each model once.")
+        same = next((other for other in names.values() if _plain(other) == _plain(spec)), None)
+        if same is not None:
+            again = "" if same == spec else f", first as '{same}'"
+            raise OptionError(f"--model: '{spec}' is given twice{again}. Name each model once.")
         name = check_spec(spec).name
         taken = {known.casefold() for known in names}
         candidates = (name, *(f"{name}~{number}" for number in range(2, len(names) + 2)))
         names[next(one for one in candidates if one.casefold() not in taken)] = spec
     return names
+
+
+def _plain(spec: str) -> str:
+    """The path of a file or folder without `.` and `..`; any other spec as it is."""
+    return os.path.abspath(spec) if os.path.exists(spec) else spec  # noqa: PTH100, PTH110  never raise

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from quba_check.errors import ModelError, did_you_mean
 from quba_check.models.vocabulary import KEYS, CropMode, Interpolation, OutputKind, Statement
+from quba_check.protocol.json_row import SchemaVersion
 from quba_check.strict_yaml import Strict, described, read_yaml, validated
 
 Positive = Annotated[int, Field(gt=0)]
@@ -18,7 +19,7 @@ Divisor = Annotated[float, Field(gt=0)]
 class PreparationFile(Strict):
     """How images are prepared for a model, and what it returns; what is left out is as the model has it."""
 
-    schema_version: Literal[1] | None = Field(None, alias="schema", description="Version of this format.")
+    schema_version: SchemaVersion | None = Field(None, alias="schema", description="Version of this format.")
     input_size: tuple[Literal[3], Positive, Positive] | None = Field(
         None, description="Channels, height and width of the model's input, for example [3, 224, 224]."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -11,8 +12,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 Tell = Callable[[str], None]
@@ -86,17 +87,28 @@ def _kept(path: Path | None, make: Callable[[], Tensor]) -> Tensor:
 
 
 def _read(path: Path) -> Tensor | None:
+    """The weights in a file; None if there is none, or a damaged one."""
+    if not path.is_file():
+        return None
     try:
-        return load_file(path)["text_weights"]
-    except (FileNotFoundError, SafetensorError, KeyError):
+        with safe_open(path, framework="pt") as file:
+            found: Tensor = file.get_tensor("text_weights")
+            checksum = (file.metadata() or {}).get("checksum")
+            return found if checksum == _checksum(found) else None
+    except (OSError, SafetensorError, TypeError):  # TypeError: of types that numpy does not have
         return None
 
 
 def _written(path: Path, made: Tensor) -> Tensor:
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     try:
-        save_file({"text_weights": made}, temporary)
+        save_file({"text_weights": made}, temporary, {"checksum": _checksum(made)})
         temporary.replace(path)
     except (OSError, SafetensorError):  # the disk is full: it is made already, and serves this run
         temporary.unlink(missing_ok=True)
     return made
+
+
+def _checksum(weights: Tensor) -> str:
+    content = f"{weights.dtype}:{tuple(weights.shape)}".encode() + weights.contiguous().numpy().tobytes()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -27,6 +27,17 @@ PUBLISHED_DIMENSIONS = (
     "parameters",
 )
 """The nine dimensions of the paper, in its order; the QUBA score is over these."""
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+WEIGHTS = "0, or a number from 0.000001 to 1,000,000"
+
+
+def is_weight(weight: float) -> bool:
+    """Return True for a weight of the QUBA score: only ratios matter, so that the range leaves out nothing.
+
+    >>> is_weight(0), is_weight(2), is_weight(-1), is_weight(1e308), is_weight(float("nan"))
+    (True, True, False, False, False)
+    """
+    return weight == 0 or LEAST_WEIGHT <= weight <= MOST_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+def _check_whole(value: Any) -> Any:
+    """Refuse `true` and `1.0`, which equal 1 in Python."""
+    if type(value) is not int:
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
+    return value
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
+"""The version of a file format; the number 1 and nothing that only equals it."""
 
 
 class JsonRow(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
-from quba_check.protocol.json_row import JsonRow
+from quba_check.protocol.json_row import JsonRow, SchemaVersion
 from quba_check.protocol.measurement_rows import AnyMeasurementRow
 from quba_check.protocol.settings import ProtocolName
 from quba_check.protocol.verdict_rows import GradeRow, OverallVerdict, VerdictRow, overall_verdict
@@ -94,7 +94,7 @@ class Record(JsonRow):
         notes: remarks on the run as a whole (defaults used, store repaired, …).
     """
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
+    schema_version: SchemaVersion = Field(default=1, alias="schema")
     model: ModelRow
     suite: SuiteRow
     protocol: ProtocolName

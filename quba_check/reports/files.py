@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from quba_check.errors import UserError, nearest
 from quba_check.protocol.record import Record
 from quba_check.reports.mistakes import allowed_instead, first_mistake
+from quba_check.user_files import file_kind, read_json
 
 SCHEMA = 1
 SUFFIX = ".json"
@@ -88,6 +89,8 @@ def write_images(content: bytes | None, record: Path) -> None:
     if content is not None:
         _write(content, path)
         return
+    if file_kind(path, str(path), UserError) == "other":
+        _target(path)
     try:
         path.unlink(missing_ok=True)
     except OSError as why:
@@ -109,9 +112,10 @@ def write_text(text: str, path: Path) -> None:
 
 
 def _write(content: bytes, path: Path) -> None:
+    target = _target(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(content, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(content, target)
     except OSError as why:
         raise UserError(
             f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
@@ -130,13 +134,9 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     """
     where = shown or str(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as why:
-        raise UserError(f"{where}: there is no such file. {_allowed(path)}") from why
-    except OSError as why:
-        raise UserError(f"{where}: cannot be read ({why.strerror}). {_allowed(path)}") from why
-    except (ValueError, RecursionError) as why:
-        raise UserError(f"{where}: not a record: it is not JSON. {_allowed(path)}") from why
+        content = read_json(path, where, UserError)
+    except UserError as why:
+        raise UserError(f"{why} {_allowed(path)}") from why
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"{where}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
@@ -152,14 +152,30 @@ def read_record(path: Path, shown: str | None = None) -> Record:
 
 def _allowed(path: Path) -> str:
     """The end of a message about a file that is no record: what is one, and the nearest beside it."""
-    beside = path.parent.glob(f"*{SUFFIX}") if path.parent.is_dir() else ()
-    others = sorted(file.stem for file in beside if file.is_file() and file != path)
+    others: list[str] = []
+    with suppress(OSError):
+        beside = path.parent.glob(f"*{SUFFIX}")
+        others = sorted(file.stem for file in beside if file.is_file() and file != path)
     near = nearest(path.stem, others)
     return "Allowed: a file that --quba-report wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
+
+
+def _target(path: Path) -> Path:
+    """The regular file to write: never a device or pipe, and not the link that leads to a file.
+
+    Raises:
+        UserError: what is there is no regular file, or stands for an open file of a process.
+    """
+    kind = file_kind(path, str(path), UserError)
+    is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
+    if kind not in ("file", None) or is_open_file:
+        what = "a folder" if kind == "folder" else "a pipe or a device"
+        raise UserError(f"{path}: is {what}. Allowed: a file, which is replaced, or a new one.")
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _replace(content: bytes, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Document:
     error: type[UserError]
     data: dict[str, Any]
     root: Node
+    _children: dict[int, dict[str | int, Child]] = field(default_factory=dict, repr=False, compare=False)
 
     def line(self, location: Location) -> int:
         """Line (1-based) where the value at `location` stands; of the deepest part of it that is there."""
@@ -54,13 +55,20 @@ class Document:
         node = self.root
         lines = _Lines(line_of(node), line_of(node))
         for step in location:
-            child = _child(node, step)
+            child = self._child(node, step)
             if child is None:
                 break
             node, key = child.node, line_of(child.key)
             # The parser places an empty value where the next key begins.
             lines = _Lines(key, key if _is_left_out(node) else line_of(node))
         return lines
+
+    def _child(self, node: Node, step: str | int) -> Child | None:
+        """The value under a key or position; of a long list or mapping the children are indexed once."""
+        if id(node) not in self._children:
+            # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
+            self._children[id(node)] = {child.step: child for child in children(node)}
+        return self._children[id(node)].get(step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +92,6 @@ def children(node: Node) -> Iterator[Child]:
         yield from (Child(key.value, key, value) for key, value in node.value)
     elif isinstance(node, SequenceNode):
         yield from (Child(position, item, item) for position, item in enumerate(node.value))
-
-
-def _child(node: Node, step: str | int) -> Child | None:
-    """Return the child under a key or at a position of a node; None if there is none."""
-    if isinstance(node, SequenceNode):  # indexed, since a list may name thousands of classes
-        items = node.value
-        is_position = isinstance(step, int) and 0 <= step < len(items)
-        return Child(step, items[step], items[step]) if is_position else None
-    # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
-    return next((child for child in reversed(list(children(node))) if child.step == step), None)
 
 
 def line_of(node: Node) -> int:

@@ -7,6 +7,7 @@ errors: each of them has meant something else to its author than to a parser.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,17 @@ from ruamel.yaml.reader import ReaderError
 
 from quba_check.errors import UserError
 from quba_check.strict_yaml.document import Document, Location, children, dotted, line_of
+from quba_check.user_files import MIB, read_text
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""What an escape such as `\\0` can put into text, and no path or report can hold."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp")}
+LARGEST = MIB
+"""Bytes of a YAML file: the parser takes up to 20 seconds for this many."""
+MOST_LEVELS, MOST_VALUES = 50, 200_000
+"""Nesting of a document, and its values with those that aliases repeat."""
+MOST_DIGITS = 4000
 
 
 def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
@@ -36,11 +45,13 @@ def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
     Raises:
         UserError: of the class `error`, beginning with `shown:line`. The file is missing, empty, not UTF-8,
             not YAML, or no mapping; or it has a duplicate key, a key that is not text, a number that is not
-            finite, a tag, or an alias to itself.
+            finite, a tag, an alias to itself or to more values than anybody writes, or a control character.
     """
-    text = _text(path, shown, error)
+    text = read_text(path, shown, error, LARGEST)
     try:
         root, data = _composed(text, shown, error)
+    except UserError:
+        raise
     except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
         raise error(f"{shown}:{line}: the file has a character that YAML does not allow.") from None
@@ -50,28 +61,11 @@ def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
         raise error(f"{shown}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
     except RecursionError:
         raise error(f"{shown}:1: the file is nested too deeply to be read.") from None
-    except ValueError as problem:  # a forced type such as `!!int x`, or thousands of digits
+    except Exception as problem:  # noqa: BLE001  the parser's own mistakes, and forced types such as `!!int x`
         raise error(f"{shown}:1: the file has a value that cannot be read: {problem}.") from None
     document = Document(path, shown, error, data, root)
     _check_numbers(document, data, ())
     return document
-
-
-def _text(path: Path, shown: str, error: type[UserError]) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise error(f"{shown}: there is no such file.") from None
-    except IsADirectoryError:
-        raise error(f"{shown}: this is a folder, not a file.") from None
-    except OSError as problem:
-        raise error(f"{shown}: the file cannot be read: {problem.strerror}.") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        byte = f"0x{content[problem.start]:02x}"
-        raise error(f"{shown}:{line}: the file is not UTF-8 text, got the byte {byte}.") from None
 
 
 def _composed(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
@@ -82,25 +76,48 @@ def _composed(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict
     if not isinstance(root, MappingNode):
         got = "a list" if isinstance(root, SequenceNode) else f"text '{root.value}'"
         raise error(f"{shown}:{line_of(root)}: got {got}. Allowed: keys with values.")
-    _check(root, shown, error)
+    _Check(shown, error).check(root, ())
     data: dict[str, Any] = yaml.constructor.construct_document(root)
     return root, data
 
 
-def _check(node: Node, shown: str, error: type[UserError], above: tuple[int, ...] = ()) -> None:
-    """Refuse what plain data cannot hold, before anything is constructed."""
-    where = f"{shown}:{line_of(node)}"
-    if id(node) in above:
-        raise error(f"{where}: the alias refers to what it stands in.")
-    if node.tag not in _PLAIN:
-        tag = str(node.tag).replace(_TAG, "!!")
-        raise error(f"{where}: got the tag {tag}. Allowed: plain YAML without tags.")
-    if node.tag == _TAG + "timestamp":  # a date is text in YAML 1.2
-        node.tag = _TAG + "str"
-    if isinstance(node, MappingNode):
-        _check_keys(node, shown, error)
-    for child in children(node):
-        _check(child.node, shown, error, (*above, id(node)))
+class _Check:
+    """Refuses what plain data cannot hold, before anything is constructed."""
+
+    def __init__(self, shown: str, error: type[UserError]) -> None:
+        self._shown = shown
+        self._error = error
+        self._values = 0
+
+    def check(self, node: Node, above: tuple[int, ...]) -> None:
+        """Raise an error at the first line that has something wrong."""
+        where = f"{self._shown}:{line_of(node)}"
+        self._values += 1
+        if id(node) in above:
+            raise self._error(f"{where}: the alias refers to what it stands in.")
+        if len(above) >= MOST_LEVELS:
+            raise self._error(f"{where}: the file is nested too deeply to be read.")
+        if self._values > MOST_VALUES:
+            raise self._error(f"{where}: the file has too many values. Allowed: {MOST_VALUES:,}.")
+        if node.tag not in _PLAIN:
+            tag = str(node.tag).replace(_TAG, "!!")
+            raise self._error(f"{where}: got the tag {tag}. Allowed: plain YAML without tags.")
+        if node.tag == _TAG + "timestamp":  # a date is text in YAML 1.2
+            node.tag = _TAG + "str"
+        if isinstance(node, ScalarNode):
+            self._check_scalar(node, where)
+        if isinstance(node, MappingNode):
+            _check_keys(node, self._shown, self._error)
+        for child in children(node):
+            if isinstance(child.key, ScalarNode):
+                self._check_scalar(child.key, f"{self._shown}:{line_of(child.key)}")
+            self.check(child.node, (*above, id(node)))
+
+    def _check_scalar(self, node: ScalarNode, where: str) -> None:
+        if strange := _CONTROL.search(node.value):
+            raise self._error(f"{where}: the text has the character U+{ord(strange[0]):04X}. Allowed: text.")
+        if node.tag == _TAG + "int" and len(node.value) > MOST_DIGITS:
+            raise self._error(f"{where}: got a number too large to hold. Allowed: a finite number.")
 
 
 def _check_keys(node: MappingNode, shown: str, error: type[UserError]) -> None:

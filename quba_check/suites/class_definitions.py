@@ -9,6 +9,7 @@ from quba_check.strict_yaml import Document
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.schema import ManifestEntry
+from quba_check.user_files import read_text
 
 
 def defined_classes(document: Document, entry: ManifestEntry) -> ClassList | None:
@@ -45,13 +46,7 @@ def classes_of_file(document: Document, name: str, key: str) -> ClassList:
         SuiteError: there are fewer than two, one is listed twice, or the file cannot be read.
     """
     path = document.path.parent / name
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}: not a text file in UTF-8.") from None
-    except OSError as error:
-        where = document.at((key,))
-        raise SuiteError(f"{where}: {key}: {path} cannot be read ({error.strerror}).") from None
+    text = read_text(path, f"{document.at((key,))}: {key}: {path}", SuiteError)
     rows = [(*_cells(row), line) for line, row in enumerate(text.splitlines(), 1) if row.strip()]
     _check_repeated(((name, line) for name, _, line in rows), str(path), "")
     _check_count(f"{path}", len(rows))

@@ -9,6 +9,8 @@ from functools import cached_property
 from quba_check.errors import SuiteError, did_you_mean, listed
 
 SHOWN = 10
+MOST_DIGITS = 9
+"""Digits of a class number; Python refuses to read thousands of them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class ClassList:
         text = label.strip()
         if text in self.numbers:
             return self.numbers[text]
-        if text.isdecimal() and int(text) < len(self.names):
+        if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
         raise SuiteError(f"{where}: {self.unknown('class', text)}")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import SuiteError
+from quba_check.user_files import regular_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,14 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
         SuiteError: the file cannot be read, is no CSV file, or lacks a column.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with (
+            regular_file(path, str(path), SuiteError) as content,
+            io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file,
+        ):
             rows = csv.DictReader(file, strict=True, restval="")
             header = rows.fieldnames or ()
+            if twice := next((name for name in columns if header.count(name) > 1), None):
+                raise SuiteError(f"{path}:1: the header names {twice} twice.")
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 wanted = f"{', '.join(columns[:-1])} and {columns[-1]}"
@@ -47,5 +54,3 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
         raise SuiteError(f"{path}: not a text file in UTF-8.") from None
     except csv.Error as error:
         raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from quba_check.errors import SuiteError
+from quba_check.errors import SuiteError, UserError
+from quba_check.user_files import reason
 
 Content = TypeVar("Content")
 
@@ -30,7 +31,9 @@ def decoded(
         with open_image() as image:
             return read(image)
     except UnidentifiedImageError:
-        reason = "no image format recognises it"
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-    raise SuiteError(f"{shown}: cannot be decoded as an image ({reason}). Replace or remove {what}.")
+        words = "no image format recognises it"
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001  decoders raise whatever a damaged file makes them, MemoryError too
+        words = reason(error) or type(error).__name__
+    raise SuiteError(f"{shown}: cannot be decoded as an image ({words}). Replace or remove {what}.")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
+from quba_check.user_files import file_kind, reason
 
 BATCH = 500
 """Files looked up, read and remembered in one transaction: what a killed run may lose."""
@@ -21,6 +25,9 @@ READERS = 4
 CLOCK_TICK_NS = 20_000_000
 """Within this time a file may change without its mtime showing it: digests of younger files are not kept."""
 BUSY_SECONDS = 60.0
+LARGEST_INTEGER = 2**63 - 1
+"""Of SQLite; some file systems number their files beyond it."""
+_DIGEST = re.compile("[0-9a-f]{32}")
 _TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
 ) WITHOUT ROWID"""
@@ -79,12 +86,18 @@ class ContentDigests:
             batch = unique[start : start + BATCH]
             try:
                 found |= self._batch(batch)
-            except sqlite3.OperationalError as error:
-                raise StoreError(f"{self.path}: file digests cannot be kept here ({error}).") from None
             except sqlite3.DatabaseError as error:
+                if _is_no_damage(error):
+                    raise self._unusable(error) from None
                 self._discard(str(error))
-                found |= self._batch(batch)
+                try:
+                    found |= self._batch(batch)
+                except sqlite3.DatabaseError as again:
+                    raise self._unusable(again) from None
         return [found[name] for name in names]
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> StoreError:
+        return StoreError(f"{self.path}: file digests cannot be kept here ({error}).")
 
     def _batch(self, names: list[str]) -> dict[str, str]:
         stamps = {name: _stamp(name) for name in names}
@@ -116,33 +129,44 @@ class ContentDigests:
 
     def _set_up(self) -> None:
         """Make the file where it is not there; under a lock, for two cannot enter WAL mode at a time."""
+        if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
+            self._discard("it is no file")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(_TABLE)
         except OSError as error:
-            raise StoreError(f"{self.path.parent}: cannot be written ({error.strerror}).") from None
+            raise StoreError(f"{self.path.parent}: cannot be written ({reason(error)}).") from None
         self._is_set_up = True
 
     @property
     def _lock(self) -> FileLock:
         return FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
 
-    def _discard(self, reason: str) -> None:
-        with self._lock:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+    def _discard(self, damage: str) -> None:
+        try:
+            with self._lock:
+                for suffix in ("", "-wal", "-shm"):
+                    part = Path(f"{self.path}{suffix}")
+                    if part.is_dir() and not part.is_symlink():
+                        shutil.rmtree(part)
+                    else:
+                        part.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path}: is damaged and cannot be removed ({reason(error)}).") from None
         self._is_set_up = False
-        self.note = f"{self.path}: the cache of file digests was damaged ({reason}) and is made again."
+        self.note = f"{self.path}: the cache of file digests was damaged ({damage}) and is made again."
 
 
 def _stamp(name: str) -> _Stamp:
     try:
         status = Path(name).stat()
-    except OSError as error:
-        raise SuiteError(f"{name}: cannot be read ({error.strerror}).") from None
-    return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SuiteError(f"{name}: is no file.")
+    return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino & LARGEST_INTEGER)
 
 
 def _content_digests(names: Iterable[str]) -> dict[str, str]:
@@ -154,7 +178,7 @@ def _content_digest(name: str) -> str:
         with Path(name).open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
-        raise SuiteError(f"{name}: cannot be read ({error.strerror}).") from None
+        raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
 
 
 def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict[str, str]:
@@ -164,4 +188,17 @@ def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict
         f"SELECT path, digest, size, mtime_ns, inode FROM digests_1 WHERE path IN ({marks})",  # noqa: S608
         list(stamps),
     )
-    return {path: digest for path, digest, *stamp in rows if _Stamp(*stamp) == stamps[path]}
+    return {
+        path: digest
+        for path, digest, *stamp in rows
+        if _Stamp(*stamp) == stamps[path] and isinstance(digest, str) and _DIGEST.fullmatch(digest)
+    }
+
+
+def _is_no_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return True where the file may be sound: another process is at it, or the disk cannot be written."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code in (
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+    )  # fmt: skip

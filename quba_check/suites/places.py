@@ -8,9 +8,11 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.protocol.facts import SuiteFacts
+from quba_check.protocol.view import View
 from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.manifest import read_manifest
 from quba_check.suites.suite import Suite
+from quba_check.user_files import file_kind, reason, user_path
 
 DEMO_SUITE = "demo"
 MANIFEST_NAME = "quba-data.yaml"
@@ -36,14 +38,17 @@ def suite_at(where: str | Path | None, store: Path, draw: Draw = WHOLE) -> Suite
     if where == DEMO_SUITE:
         from quba_check.demo.suite import demo_root
 
-        return open_suite(demo_root(store), draw)
+        notes: list[str] = []
+        suite = open_suite(demo_root(store, notes), draw)
+        suite.notes += notes
+        return suite
     named = where if where is not None else os.environ.get("QUBA_DATA")
     if named is None:
         raise SuiteError(
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
-    return open_suite(Path(named), draw)
+    return open_suite(user_path(named, "--quba-data"), draw)
 
 
 def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
@@ -58,8 +63,10 @@ def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
     """
     root = data_folder(root)
     manifest = root / MANIFEST_NAME
-    if manifest.exists():
-        return Suite(root, read_manifest(manifest, str(manifest)), draw)
+    if file_kind(manifest, str(manifest), SuiteError) is not None:
+        suite = Suite(root, read_manifest(manifest, str(manifest)), draw)
+        _check_holds_a_set(suite, str(manifest))
+        return suite
     names = _names_in(root)
     if not names:
         raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED} Name another folder.")
@@ -82,11 +89,12 @@ def data_folder(root: Path) -> Path:
     Raises:
         SuiteError: there is no such folder.
     """
-    root = root.expanduser().absolute()
-    if not root.exists():
-        near = did_you_mean(root.name, _names_in(root.parent) if root.parent.is_dir() else ())
+    root = user_path(root, "--quba-data").absolute()
+    kind = file_kind(root, str(root), SuiteError)
+    if kind is None:
+        near = did_you_mean(root.name, _names_beside(root))
         raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
-    if not root.is_dir():
+    if kind != "folder":
         raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
     return root
 
@@ -96,5 +104,25 @@ def published_facts() -> SuiteFacts:
     return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
 
 
+def _check_holds_a_set(suite: Suite, manifest: str) -> None:
+    """Refuse a manifest whose paths all lead to nothing: every demand on its sets could be optional."""
+    reasons = [absent for name in suite.facts.spaces if (absent := suite.missing(View(name)))]
+    if reasons and len(reasons) == len(suite.facts.spaces):
+        raise SuiteError(
+            f"{manifest}: no set that it declares is there: {listed(reasons, 2)}. Correct the paths, or name "
+            "another folder."
+        )
+
+
 def _names_in(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise SuiteError(f"{folder}: the data folder cannot be read ({reason(error)}).") from None
+
+
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return []

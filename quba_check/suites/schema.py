@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
+from quba_check.protocol.json_row import SchemaVersion
 from quba_check.protocol.space import Rule
 from quba_check.strict_yaml import Strict, described
 from quba_check.suites.label_spaces import IMAGENET
@@ -77,7 +78,7 @@ class ManifestEntry(Strict):
             or of those in a text file.
     """
 
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: SchemaVersion = Field(alias="schema")
     name: str
     classes: Classes
     restrict: bool | str = False

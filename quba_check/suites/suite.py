@@ -50,12 +50,14 @@ class Suite:
         image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
         prompts: what the manifest says of the classes in words, for zero-shot models.
         facts: what dimensions may know of the suite; no image is read for it.
+        notes: remarks for records of runs on it.
     """
 
     def __init__(self, root: Path, manifest: Manifest, draw: Draw = WHOLE) -> None:
         self.name = manifest.name
         self.root = root.absolute()
         self.draw = draw
+        self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
         self._manifest = manifest

@@ -193,7 +193,7 @@ def _binomial_error(demand: Demand, limit: float, images: int, accuracy: float) 
         if share <= 0:
             return None
         return limit * math.sqrt((1 - share) / (images * share) + (1 - accuracy) / (images * accuracy))
-    if demand.target == "object_focus":
+    if demand.target == "object_focus" and accuracy > 0:
         random = min(max(accuracy * limit, 0.0), 1.0)
         return math.sqrt(accuracy * (1 - accuracy) + random * (1 - random)) / (accuracy * math.sqrt(images))
     return None

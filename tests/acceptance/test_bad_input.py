@@ -313,3 +313,27 @@ def test_population_that_cannot_grade(said, judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", text)
     assert "population" in said()
     assert judge_cold.passes() == {}
+
+
+def test_a_threshold_file_that_is_a_pipe(judge_cold: Judge, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    assert usage_error(judge_cold("pipe.yaml")) == "pipe.yaml: this is a pipe or a device, not a file."
+
+
+def test_data_of_nobody(said) -> None:
+    assert said("--quba-data=~nobody-here/images") == (
+        "--quba-data: got '~nobody-here/images', but the home folder of '~nobody-here' is not known. "
+        "Allowed: a path without ~, or with the name of a user of this machine."
+    )
+
+
+def test_data_that_are_not_there_are_no_matter_of_options(said, judge_cold: Judge, data: Path) -> None:
+    judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
+    (data / "val").rename(data / "value")
+    assert said() == (
+        f"{data}/quba-data.yaml: no set that it declares is there: the set 'clean' is not there: looked for "
+        f"{data}/val. Correct the paths, or name another folder."
+    )
+    assert said("--quba-data=nowhere").startswith(
+        f"{judge_cold.pytester.path}/nowhere: there is no such data"
+    )

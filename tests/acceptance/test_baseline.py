@@ -121,7 +121,7 @@ def test_a_baseline_that_nothing_is_compared_with(other: Judge) -> None:
         ),
         (
             "drops.yaml",
-            "not a record: it is not JSON. Allowed: a file that --quba-report wrote.",
+            "it is not JSON. Allowed: a file that --quba-report wrote.",
         ),
     ],
 )

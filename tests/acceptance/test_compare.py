@@ -96,8 +96,7 @@ def test_failures(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch:
         ),
         (
             "compare net.npz other.json",
-            "net.npz: not a record: it is not JSON. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'net.json'?",
+            "net.npz: it is not JSON. Allowed: a file that --quba-report wrote. Did you mean 'net.json'?",
         ),
         (
             "compare net.json other.json --flips few.yaml/x.csv",

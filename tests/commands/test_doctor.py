@@ -153,8 +153,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
         ),
         (
             [f"--model={NETS}:net", "--data=data", "--order=none.txt"],
-            "--order: none.txt cannot be read (No such file or directory). Allowed: a text file with a class "
-            "name in each line.",
+            "--order: none.txt: there is no such file. Allowed: a text file with a class name in each line.",
         ),
     ],
 )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import struct
+import zipfile
 from itertools import product
 from pathlib import Path
 
@@ -204,6 +208,96 @@ def test_a_cut_file() -> None:
     )
 
 
+def entry(head: bytes, packed: bytes = b"") -> bytes:
+    """A zip file with one array, whose head states what it likes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as whole:
+        whole.writestr("about.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + packed)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        entry(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000,), }\n", b"x"),
+        entry(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n"),
+        entry(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"cos\nabort\n(tR."),
+        entry(b"(" * 400),
+    ],
+)
+def test_a_file_that_claims_what_it_does_not_hold(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def answers_file(about: object, **arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+    return file.getvalue()
+
+
+CODES = np.zeros(3, np.uint8)
+NAMES = np.frombuffer(b"a\nb", np.uint8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        answers_file([]),
+        answers_file({"format": "1"}),
+        answers_file({"format": 1, "deviations": 5}),
+        *(
+            answers_file(
+                {"format": 1, "deviations": [{"target": "fog", "sample": "clean", **about}]},
+                **{"deviations/0": CODES},
+            )
+            for about in (
+                {"n": 10**12, "values": [0.0]},
+                {"n": 3, "values": []},
+                {"n": 3, "values": [float("nan")]},
+                {"n": 3, "low": 0.0, "step": 1e999},
+                {"n": 3, "values": [0.0], "target": []},
+            )
+        ),
+        answers_file({"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0], top1=[0]),
+        answers_file(
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 1], top1=[0, 0]
+        ),
+        answers_file(
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 0], top1=[0, -1]
+        ),
+    ],
+)
+def test_a_file_whose_numbers_make_no_sense(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def test_a_pipe_beside_a_record(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(UserError) as caught:
+        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
+    assert str(caught.value) == (
+        "a.npz: this is a pipe or a device, not a file. Allowed: a file that you may read, or the record "
+        "alone."
+    )
+
+
+@pytest.mark.parametrize("time", ["/", "../..", "*", "", "["])
+def test_a_record_whose_time_is_no_time(tmp_path: Path, time: str) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x.npz").touch()
+    row = record()
+    odd = row.model_copy(update={"environment": row.environment.model_copy(update={"time": time})})
+    assert stored_run(tmp_path / "a.json", "a.json", odd, tmp_path).images is None
+
+
 def test_a_file_of_a_later_version() -> None:
     file = io.BytesIO()
     np.savez(file, about=np.frombuffer(b'{"format": 2}', np.uint8))
@@ -215,10 +309,10 @@ def test_a_file_of_a_later_version() -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.npz").touch()
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UserError) as caught:
         stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
     assert str(caught.value) == (

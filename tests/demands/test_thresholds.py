@@ -397,7 +397,21 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\nquba:\n  weights:\n    accuracy: -1\n",
-            "4: quba.weights.accuracy: got -1. Allowed: a number of at least 0.",
+            "4: quba.weights.accuracy: got -1. Allowed: 0, or a number from 0.000001 to 1,000,000.",
+        ),
+        (
+            "schema: 1\nquba: {weights: {accuracy: 1e308}}\n",
+            "2: quba.weights.accuracy: got 1e+308. Allowed: 0, or a number from 0.000001 to 1,000,000.",
+        ),
+        ("schema: true\n", "1: schema: got true. Allowed: 1."),
+        ("schema: 1.0\n", "1: schema: got 1.0. Allowed: 1."),
+        (
+            f"schema: 1\nextends: {'x' * 300}\n",
+            f"2: extends: {'x' * 300}: cannot be read (File name too long).",
+        ),
+        (
+            f"schema: 1\nquba: {{population: {'x' * 300}}}\n",
+            "2: quba.population: cannot be read (File name too long).",
         ),
         (
             "schema: 1\nquba: {weights: {fairness: 1}}\n",
@@ -539,6 +553,14 @@ def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
             "max_relative_drop: x%",
             "max_relative_drop: got text 'x%'. Allowed: a number from 0, or a percentage such as 2%.",
         ),
+        (
+            "max_relative_drop: inf%",
+            "max_relative_drop: got text 'inf%'. Allowed: a number from 0, or a percentage such as 2%.",
+        ),
+        (
+            "max_relative_drop: 1e999%",
+            "max_relative_drop: got text '1e999%'. Allowed: a number from 0, or a percentage such as 2%.",
+        ),
         ("max_relative_drop: [2]", "max_relative_drop: got a list. Allowed: a number."),
         ("max_drop: .nan", "max_drop: got nan. Allowed: a finite number."),
         ("max_relative_drop: -2%", "max_relative_drop: got text '-2%'. Allowed: at least 0."),
@@ -608,3 +630,11 @@ def test_policies_that_are_none(read, entry, message):
 def test_a_relative_drop_in_percent(read):
     (demand,) = read("schema: 1\ndimensions:\n  accuracy: {max_relative_drop: 2%}\n").demands
     assert (demand.limit, demand.name) == (0.02, "accuracy[max_relative_drop]")
+
+
+def test_a_long_chain_of_files(tmp_path):
+    for number in range(22):
+        (tmp_path / f"{number}.yaml").write_text(f"schema: 1\nextends: {number + 1}.yaml\n")
+    with pytest.raises(ThresholdError) as caught:
+        read_thresholds(tmp_path / "0.yaml", shown="0.yaml", suite=SUITE)
+    assert str(caught.value) == "19.yaml:2: more than 20 files extend each other."

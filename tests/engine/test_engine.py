@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,88 @@ def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
     assert models.COUNTS["forward"] == N
     assert evaluation.engine.tables.repaired == [
         f"damaged artefact made again: {path}: its checksum does not fit its columns"
+    ]
+
+
+def without(name: str):
+    return lambda columns, about: (columns.pop(name), about)
+
+
+def with_column(name: str, change):
+    def spoil(columns: dict, about: dict) -> None:
+        columns[name] = change(columns)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "damage"),
+    [
+        (lambda _, about: about.pop("outputs"), "it does not say what the outputs are"),
+        (lambda _, about: about.update(outputs="what"), "it does not say what the outputs are"),
+        (without("top1"), "its columns are not those of the view (top1)"),
+        (
+            with_column("more", lambda columns: columns["label"]),
+            "its columns are not those of the view (more)",
+        ),
+        (
+            with_column("top1", lambda columns: columns["top1"].astype(np.float32)),
+            "its column 'top1' is of another type or shape",
+        ),
+        (
+            with_column("probabilities", lambda columns: columns["probabilities"][:, :1]),
+            "its column 'probabilities' is of another type or shape",
+        ),
+        (
+            with_column("label", lambda columns: columns["label"] - 9),
+            "its column 'label' has numbers that are no classes",
+        ),
+        (
+            with_column("true_probability", lambda columns: columns["true_probability"] * np.float32("nan")),
+            "its column 'true_probability' has numbers that are not finite",
+        ),
+        (
+            with_column("confidence", lambda columns: columns["confidence"] + 1),
+            "its column 'confidence' has numbers that are no shares",
+        ),
+    ],
+)
+def test_an_artefact_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str) -> None:
+    before = evaluate().outcome("accuracy")
+    evaluation = evaluate()
+    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    shard = evaluation.store.read(key)
+    columns, about = dict(shard.columns), dict(shard.about)
+    spoil(columns, about)
+    evaluation.store.write(key, columns, about)
+    evaluation = evaluate()
+    assert evaluation.outcome("accuracy") == before
+    assert models.COUNTS["forward"] == N
+    path = evaluation.store.path(key)
+    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: {damage}"]
+    assert evaluation.engine.take_repairs() == []
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_what_is_no_artefact_is_made_again(evaluate, models, what: str) -> None:
+    before = evaluate().outcome("accuracy")
+    evaluation = evaluate()
+    path = evaluation.store.path(evaluation.engine.addresses.keys(CLEAN)[0])
+    path.unlink()
+    path.mkdir() if what == "folder" else os.mkfifo(path)
+    evaluation = evaluate()
+    assert evaluation.outcome("accuracy") == before
+    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: is no file"]
+
+
+def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
+    evaluate().outcome("accuracy")
+    evaluation = evaluate()
+    path = evaluation.store.root / "digests.sqlite"
+    path.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
+    evaluation.outcome("accuracy")
+    assert evaluation.engine.take_repairs() == [
+        f"{path}: the cache of file digests was damaged (file is not a database) and is made again."
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.engine.store import DamagedShardError, ShardKey, Store, address_of, default_root
-from quba_check.errors import StoreError
+from quba_check.errors import OptionError, StoreError
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {
@@ -88,6 +88,51 @@ def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyP
     assert list(store.path(KEY).parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("what", ["folder", "pipe", "dangling link"])
+def test_what_is_no_file_is_no_shard(store: Store, what: str) -> None:
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    match what:
+        case "folder":
+            (path / "below").mkdir(parents=True)
+        case "pipe":
+            os.mkfifo(path)
+        case "dangling link":
+            path.symlink_to("nowhere")
+    assert store.has(KEY)
+    with pytest.raises(DamagedShardError) as caught:
+        store.read(KEY)
+    assert str(caught.value) == f"{path}: is no file"
+    store.remove(KEY)
+    assert not store.has(KEY)
+
+
+def test_a_shard_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(KEY, COLUMNS, {})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StoreError) as caught:
+        store.remove(KEY)
+    assert str(caught.value) == f"--quba-store: {store.path(KEY)} cannot be removed (Permission denied)."
+
+
+def test_a_lock_that_is_a_folder(store: Store) -> None:
+    with store.try_lock("clean/0"):
+        pass
+    (lock,) = (store.root / "locks").iterdir()
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StoreError) as caught, store.try_lock("clean/0"):
+        pass
+    assert str(caught.value) == (
+        f"--quba-store: {lock} cannot be locked (Is a directory). Remove it, or name another folder with "
+        "--quba-store DIR."
+    )
+
+
 def test_removing_is_forgetting(store: Store) -> None:
     store.write(KEY, COLUMNS, {})
     store.remove(KEY)
@@ -119,6 +164,16 @@ def test_a_lock_is_held_by_one_and_never_waited_for(store: Store) -> None:
         thread.join()
     other()
     assert seen == [False, True]
+
+
+def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
+    with pytest.raises(OptionError) as caught:
+        default_root()
+    assert str(caught.value) == (
+        "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
+        "Allowed: a path without ~, or with the name of a user of this machine."
+    )
 
 
 def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

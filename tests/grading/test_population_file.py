@@ -88,7 +88,7 @@ MADE = "Allowed: a file that 'quba-check population' made."
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("{", f"not a population: Invalid JSON: EOF while parsing an object at line 1 column 1. {MADE}"),
+        ("{", "it is not JSON."),
         (content(schema=2), f"not a population: schema: Input should be 1. {MADE}"),
         (
             content(protocol="new"),
@@ -109,6 +109,29 @@ MADE = "Allowed: a file that 'quba-check population' made."
             content(rows=[{"id": "a", "values": {"accuracy": float("nan")}}]),
             f"not a population: rows.0.values.accuracy: Input should be a finite number. {MADE}",
         ),
+        (content(schema=True), f"not a population: schema: Input should be 1. {MADE}"),
+        (
+            content(rows=[{"id": "a", "values": {"accuracy": -0.1}}]),
+            f"not a population: rows.0: accuracy of 'a' cannot be -0.1: it is a number from 0 to 1. {MADE}",
+        ),
+        (
+            content(rows=[{"id": "a", "values": {"calibration_error": 80}}]),
+            (
+                "not a population: rows.0: calibration_error of 'a' cannot be 80: it is a number from 0 to "
+                f"1. {MADE}"
+            ),
+        ),
+        (
+            content(rows=[{"id": "a", "values": {"parameters": -1}}]),
+            f"not a population: rows.0: parameters of 'a' cannot be -1: it is a number from 0. {MADE}",
+        ),
+        (
+            content(rows=[{"id": f"m{k}", "values": {"accuracy": 0.8}} for k in range(12)]),
+            (
+                "not a population: accuracy is the same for all models, so that none can be compared with "
+                f"another. {MADE}"
+            ),
+        ),
     ],
 )
 def test_mistakes_in_a_file_are_named(tmp_path, what, message):
@@ -121,12 +144,12 @@ def test_mistakes_in_a_file_are_named(tmp_path, what, message):
 def test_unreadable_files(tmp_path):
     with pytest.raises(PopulationError) as raised:
         read_population(tmp_path)
-    assert str(raised.value) == f"{tmp_path}: the population cannot be read: Is a directory."
+    assert str(raised.value) == f"{tmp_path}: this is a folder, not a file."
     path = tmp_path / "p.json"
     path.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(PopulationError) as raised:
         read_population(path)
-    assert str(raised.value) == f"{path}: the population cannot be read: it is not UTF-8 text."
+    assert str(raised.value) == f"{path}: it is not JSON."
 
 
 @pytest.mark.parametrize(
@@ -151,3 +174,24 @@ def test_records_that_make_no_population(given, message):
     with pytest.raises(PopulationError) as raised:
         fleet_population(given, "fleet")
     assert str(raised.value) == message
+
+
+def test_records_whose_values_cannot_be():
+    odd = record(40, fingerprint="odd")  # accuracy 2
+    with pytest.raises(PopulationError) as raised:
+        fleet_population(records() | {"x.json": odd}, "fleet")
+    assert str(raised.value) == "population: accuracy of 'm40' cannot be 2: it is a number from 0 to 1."
+
+
+def test_records_without_spread():
+    same = {f"r{k}.json": record(5, fingerprint=f"f{k}", name=f"m{k}") for k in range(12)}
+    with pytest.raises(PopulationError) as raised:
+        fleet_population(same, "fleet")
+    assert str(raised.value) == (
+        "population: accuracy is the same for all models, so that none can be compared with another."
+    )
+
+
+def test_object_focus_may_be_negative_by_chance(tmp_path):
+    rows = [{"id": f"m{k}", "values": {"object_focus": 1.02 - k / 10}} for k in range(12)]
+    assert read_population(write(tmp_path / "p.json", content(rows=rows))).mu["object_focus"] < 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quba_check.errors import PopulationError, UserError
 from quba_check.grading import population, published_models, quba_score
 from quba_check.grading.score import full_weights
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
 LOWER_IS_BETTER = ("calibration_error", "parameters")
@@ -133,12 +133,12 @@ NAMES = (
         (
             MEAN,
             {"weights": {"accuracy": -1}},
-            "weights: accuracy cannot weigh that, got -1. Allowed: 0 or more.",
+            f"weights: accuracy cannot weigh that, got -1. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
             {"weights": {"accuracy": math.nan}},
-            "weights: accuracy cannot weigh that, got nan. Allowed: 0 or more.",
+            f"weights: accuracy cannot weigh that, got nan. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,

@@ -41,3 +41,13 @@ def test_a_spec_that_is_given_twice() -> None:
     with pytest.raises(OptionError) as raised:
         names_of(["demo", "demo"])
     assert str(raised.value) == "--model: 'demo' is given twice. Name each model once."
+
+
+def test_a_file_that_is_given_twice_in_two_spellings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError) as raised:
+        names_of(["net.pt", "./net.pt"])
+    assert str(raised.value) == (
+        "--model: './net.pt' is given twice, first as 'net.pt'. Name each model once."
+    )

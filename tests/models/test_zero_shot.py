@@ -10,6 +10,7 @@ import open_clip
 import pytest
 import torch
 from clip_files import CLIP, made, write_folder, write_weights
+from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from quba_check.errors import ModelError
@@ -166,6 +167,17 @@ def test_texts_are_read_once(folder, tmp_path, monkeypatch):
     assert torch.equal(repaired.module.text_weights, first.module.text_weights)
     assert said[2:] == ["class texts, 4 of 6 read"]
     assert kept.read_bytes() == written
+    for spoilt in (
+        {"other": torch.zeros(2, 8)},
+        {"text_weights": torch.full((2, 8), torch.nan)},
+        {"text_weights": torch.zeros(1, 8)},
+        {"text_weights": torch.zeros(2, 8).bfloat16()},
+    ):
+        save_file(spoilt, kept)
+        assert torch.equal(
+            load(spec, cache=tmp_path, prompts=PROMPTS).module.text_weights, first.module.text_weights
+        )
+        assert kept.read_bytes() == written
     names = [path.name for path in kept.parent.iterdir()]
     assert sorted(names) == ["00000.safetensors", "00002.safetensors", "lock"]
 

@@ -1,6 +1,7 @@
 """Records on disk: names, atomic writing, and what unreadable files get."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -111,11 +112,15 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", f"not a record: it is not JSON. {ALLOWED}"),
+        ("{", f"it is not JSON. {ALLOWED}"),
         ('{"schema": 2}', "schema 2 is newer than this version reads. Allowed: 1."),
         ('{"schema": 1}', f"not a record: the key 'model' is missing. {ALLOWED}"),
         ("[]", f"not a record: it is not a JSON object. {ALLOWED}"),
-        ("[" * 100_000, f"not a record: it is not JSON. {ALLOWED}"),
+        ("[" * 100_000, f"it is nested too deeply. {ALLOWED}"),
+        ('{"limit": 1, "limit": 2}', f"the key 'limit' stands there twice. {ALLOWED}"),
+        ('{"limit": 1' + "0" * 5000 + "}", f"it has a whole number of more than 18 digits. {ALLOWED}"),
+        ('{"schema": true}', f"not a record: schema: got true. {ALLOWED}"),
+        ('{"schema": 1.0}', f"not a record: schema: got 1.0. {ALLOWED}"),
         ('{"schema": "x"}', f"not a record: schema: got 'x'. {ALLOWED}"),
     ],
 )
@@ -222,18 +227,16 @@ def test_no_file(tmp_path, name, near):
 
 def test_a_file_that_stands_beside_a_record(tmp_path):
     (tmp_path / "demo.json").touch()
-    (tmp_path / "demo.npz").write_bytes(b"PK\x83")
+    (tmp_path / "demo.npz").write_bytes(b"PK\x03")
     with pytest.raises(UserError) as raised:
         read_record(tmp_path / "demo.npz", "demo.npz")
-    assert str(raised.value) == (
-        f"demo.npz: not a record: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
-    )
+    assert str(raised.value) == (f"demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?")
 
 
 def test_a_folder_is_no_record(tmp_path):
     with pytest.raises(UserError) as raised:
         read_record(tmp_path, "runs")
-    assert str(raised.value) == f"runs: cannot be read (Is a directory). {ALLOWED}"
+    assert str(raised.value) == f"runs: this is a folder, not a file. {ALLOWED}"
 
 
 def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
@@ -268,4 +271,53 @@ def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
     assert str(raised.value) == (
         f"{path}: is of an earlier run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    )
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/null", "link to null"])
+def test_what_is_no_file_is_never_replaced(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to null").symlink_to("/dev/null")
+    path = tmp_path / name
+    before = path.stat()
+    with pytest.raises(UserError) as raised:
+        write_text("new", path)
+    assert str(raised.value) == (
+        f"{path}: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
+    )
+    assert path.stat() == before
+
+
+def test_a_folder_is_never_replaced(tmp_path):
+    with pytest.raises(UserError) as raised:
+        write_text("new", tmp_path)
+    assert str(raised.value) == (
+        f"{tmp_path}: is a folder. Allowed: a file, which is replaced, or a new one."
+    )
+
+
+def test_what_an_open_file_stands_for_is_never_replaced(tmp_path):
+    with (tmp_path / "out").open("w") as file:
+        path = Path(f"/dev/fd/{file.fileno()}")
+        with pytest.raises(UserError) as raised:
+            write_text("new", path)
+    assert str(raised.value) == (
+        f"{path}: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
+    )
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "latest.json").symlink_to("1.json")
+    write_text("new", tmp_path / "latest.json")
+    assert (tmp_path / "latest.json").readlink() == Path("1.json")
+    assert (tmp_path / "1.json").read_text() == "new"
+
+
+def test_a_pipe_in_place_of_the_answers_of_another_run(tmp_path):
+    os.mkfifo(tmp_path / "r.npz")
+    with pytest.raises(UserError) as raised:
+        write_images(None, tmp_path / "r.json")
+    assert str(raised.value) == (
+        f"{tmp_path}/r.npz: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
     )

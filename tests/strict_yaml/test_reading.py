@@ -92,6 +92,10 @@ def test_places_as_messages_begin(read):
         ("a: 1\nb: \x07\n", "2: the file has a character that YAML does not allow."),
         (b"a: 1\nb: caf\xe9\n", "2: the file is not UTF-8 text, got the byte 0xe9."),
         ("a: " + "[" * 3000, "1: the file is nested too deeply to be read."),
+        ("a: " + "[" * 50 + "]" * 50, "1: the file is nested too deeply to be read."),
+        ("a: 1" + "0" * 5000, "1: got a number too large to hold. Allowed: a finite number."),
+        ('a: 1\n"b\\0": 2', "2: the text has the character U+0000. Allowed: text."),
+        ('a: "\\ud800"', "1: the text has the character U+D800. Allowed: text."),
     ],
 )
 def test_mistakes(read, text, message):
@@ -112,9 +116,34 @@ def test_a_folder(tmp_path):
     assert str(caught.value) == "conf: this is a folder, not a file."
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a path through a file is another error there")
 def test_a_path_through_a_file(tmp_path):
     (tmp_path / "file").write_text("a: 1")
     with pytest.raises(SuiteError) as caught:
         read_yaml(tmp_path / "file" / "x.yaml", "file/x.yaml", SuiteError)
-    assert str(caught.value) == "file/x.yaml: the file cannot be read: Not a directory."
+    assert str(caught.value) == "file/x.yaml: there is no such file."
+
+
+def test_aliases_that_stand_for_billions_of_values(read):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 12)]
+    with pytest.raises(ThresholdError) as caught:
+        read("\n".join(lines))
+    assert str(caught.value) == "conf/gate.yaml:1: the file has too many values. Allowed: 200,000."
+
+
+def test_a_large_file(read):
+    with pytest.raises(ThresholdError) as caught:
+        read("#" * (2**20 + 1))
+    assert str(caught.value) == "conf/gate.yaml: the file is too large. Allowed: at most 1 MiB."
+
+
+def test_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "x.yaml")
+    with pytest.raises(SuiteError) as caught:
+        read_yaml(tmp_path / "x.yaml", "x.yaml", SuiteError)
+    assert str(caught.value) == "x.yaml: this is a pipe or a device, not a file."
+
+
+def test_lines_of_long_lists_are_indexed(read):
+    document = read("a: [" + ",\n".join(["x"] * 2000) + "]")
+    assert [document.line(("a", number)) for number in (0, 1000, 1999)] == [1, 1001, 2000]

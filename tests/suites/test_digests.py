@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,14 +135,78 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert str(raised.value) == f"{tmp_path}/file: cannot be written (File exists)."
 
 
-def test_a_cache_that_cannot_be_opened(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.png", b"x")
-    (tmp_path / "digests.sqlite").mkdir()
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    monkeypatch.setattr(ContentDigests, "_batch", lambda *_: raise_(locked))
     with pytest.raises(StoreError) as raised:
         ContentDigests(tmp_path / "digests.sqlite").digest(path)
     assert str(raised.value) == (
-        f"{tmp_path}/digests.sqlite: file digests cannot be kept here (unable to open database file)."
+        f"{tmp_path}/digests.sqlite: file digests cannot be kept here (database is locked)."
     )
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def spoil_folder(cache: Path) -> None:
+    cache.unlink()
+    (cache / "below").mkdir(parents=True)
+
+
+def spoil_pipe(cache: Path) -> None:
+    cache.unlink()
+    os.mkfifo(cache)
+
+
+def spoil_table(cache: Path) -> None:
+    with closing(sqlite3.connect(cache)) as connection:
+        connection.execute("DROP TABLE digests_1")
+        connection.execute("CREATE TABLE digests_1 (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "damage"),
+    [
+        (spoil_folder, "it is no file"),
+        (spoil_pipe, "it is no file"),
+        (spoil_table, "no such column: path"),
+    ],
+)
+def test_what_is_no_cache_is_made_again(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
+    paths = files(tmp_path, 3)
+    before = ContentDigests(cache).digests(paths)
+    spoil(cache)
+    digests = ContentDigests(cache)
+    assert digests.digests(paths) == before
+    assert digests.note is not None
+    assert digests.note.startswith(f"{cache}: the cache of file digests was damaged ({damage}")
+
+
+def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 2)
+    before = ContentDigests(cache).digests(paths)
+    with closing(sqlite3.connect(cache)) as connection, connection:
+        connection.execute("UPDATE digests_1 SET digest = 5")
+    assert ContentDigests(cache).digests(paths) == before
+
+
+def test_a_cache_that_cannot_be_removed(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(cache)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: raise_(PermissionError(13, "Permission denied")))
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(cache).digest(written(tmp_path / "a.png", b"x"))
+    assert str(raised.value) == f"{cache}: is damaged and cannot be removed (Permission denied)."
+
+
+def test_what_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SuiteError) as raised:
+        ContentDigests(cache).digest(tmp_path / "a.png")
+    assert str(raised.value) == f"{tmp_path}/a.png: is no file."
 
 
 def test_threads_share_a_cache(tmp_path: Path, cache: Path) -> None:

@@ -20,6 +20,7 @@ from quba_check.protocol.space import LabelSpace
 from quba_check.protocol.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
+from quba_check.suites.manifest import read_manifest
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
 MANIFEST = """\
@@ -275,16 +276,24 @@ def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None
 
 def test_containers_that_are_not_there_are_told(tmp_path: Path) -> None:
     looked = "the set 'sketch' is not there: looked for"
-    shards = suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
+    with pytest.raises(SuiteError) as caught:
+        suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
+    assert str(caught.value) == (
+        f"{tmp_path}/quba-data.yaml: no set that it declares is there: {looked} {tmp_path}/s-{{0..1}}.tar. "
+        "Correct the paths, or name another folder."
+    )
+    manifest = read_manifest(tmp_path / "quba-data.yaml", "quba-data.yaml")
+    shards = Suite(tmp_path, manifest)
     assert shards.missing(View("sketch")) == f"{looked} {tmp_path}/s-{{0..1}}.tar"
     (tmp_path / "s-1.tar").touch()
     assert shards.missing(View("sketch")) is None
     assert raised_text(lambda: shards.examples(View("sketch"))) == (
         f"{tmp_path}/s-{{0..1}}.tar: there is no file s-0.tar."
     )
-    pair = suite_with(tmp_path, "{reader: arrays, images: x.npy, labels: y.npy}")
-    assert pair.missing(View("sketch")) == f"{looked} {tmp_path}/x.npy"
     np.save(tmp_path / "x.npy", np.zeros((1, 2, 2), np.uint8))
+    np.save(tmp_path / "y.npy", np.zeros(1, np.uint8))
+    pair = suite_with(tmp_path, "{reader: arrays, images: x.npy, labels: y.npy}")
+    (tmp_path / "y.npy").unlink()
     assert pair.missing(View("sketch")) == f"{looked} {tmp_path}/y.npy"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images
@@ -19,8 +20,13 @@ from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member
 from quba_check.suites.readers.patterns import any_at
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
+from quba_check.user_files import file_kind
 
 __all__ = ["READERS", "ClassList", "Listed", "Reader"]
+
+
+def _is_there(path: Path) -> bool:
+    return file_kind(path, str(path), SuiteError) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Reader:
 
     images: Callable[..., list[Listed]]
     member: Callable[[Path, str], Image.Image] | None = None
-    is_there: Callable[[Path], bool] = Path.exists
+    is_there: Callable[[Path], bool] = _is_there
 
 
 READERS: dict[str, Reader] = {

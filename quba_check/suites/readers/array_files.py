@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import struct
 import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.packed_arrays import array_header, unpacked_array
 from quba_check.suites.readers.idx import GZIP, ZEROS, idx_array
 from quba_check.suites.readers.kept import Kept
+from quba_check.user_files import reason
 
 _NPY, _NPZ = b"\x93NUMPY", b"PK\x03\x04"
 _KEPT = 8
@@ -34,9 +35,11 @@ def _array(path: Path, name: str = "") -> Array:
             return _npz_array(path, name)
         if start == _NPY:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except SuiteError:
+        raise
     except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
+    except Exception:  # noqa: BLE001  whatever numpy and zipfile raise for a damaged file, MemoryError too
         raise SuiteError(
             f"{path}: cannot be read as an array. It is damaged, or holds Python objects."
         ) from None
@@ -58,22 +61,12 @@ def _npz_array(path: Path, name: str) -> Array:
             near = did_you_mean(name, names)
             raise SuiteError(f"{path}: there is no array '{name}' in it.{near} Allowed: {listed(names)}.")
         entry = packed.getinfo(f"{name}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            return unpacked_array(packed, entry)
         with packed.open(entry) as file:
-            if entry.compress_type != zipfile.ZIP_STORED:
-                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-            shape, is_fortran, dtype = _header(file)
+            shape, is_fortran, dtype = array_header(file)
             start = _content_start(path, entry) + file.tell()
-    if dtype.hasobject:
-        raise ValueError(f"pointers in {path}")
     return np.memmap(path, dtype, "r", start, shape, "F" if is_fortran else "C")
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of an array, read from the head of an `.npy` file."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(file)
-    return header
 
 
 def _content_start(path: Path, entry: zipfile.ZipInfo) -> int:

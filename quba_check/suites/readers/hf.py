@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.kept import Kept
 from quba_check.suites.readers.listed import Listed
 from quba_check.suites.readers.rows import labelled_rows, stored_image
+from quba_check.user_files import file_kind
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -61,8 +63,11 @@ def hf_member(path: Path, member: str) -> Image.Image:
 def _opened(path: Path, *columns: str) -> Dataset:
     """Some columns of a file of rows, mapped into memory; images stay as they are stored."""
     datasets = _library(path)
-    table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
-    return table.cast_column(columns[0], datasets.Image(decode=False))
+    try:
+        table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
+        return table.cast_column(columns[0], datasets.Image(decode=False))
+    except Exception:  # noqa: BLE001  whatever datasets and pyarrow raise for damaged files
+        raise SuiteError(f"{path}: not a file of rows that save_to_disk wrote, or damaged.") from None
 
 
 _table = Kept(_opened, _TABLES_KEPT)
@@ -81,9 +86,10 @@ def _library(path: Path) -> Any:
 
 def _split(path: Path, name: str | None) -> Dataset:
     datasets = _library(path)
+    _check_files(path)
     try:
         found = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError):
+    except Exception:  # noqa: BLE001  whatever datasets and pyarrow raise for damaged files
         raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
     if not isinstance(found, datasets.DatasetDict):
         if name is not None:
@@ -94,6 +100,15 @@ def _split(path: Path, name: str | None) -> Dataset:
         near = did_you_mean(name or "", found)
         raise SuiteError(f"{path}: {what}.{near} Allowed: {listed(found)}.")
     return found[name]
+
+
+def _check_files(path: Path) -> None:
+    """Refuse pipes, which the library would wait for."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            file = Path(folder) / name
+            if file_kind(file, str(file), SuiteError) == "other":
+                raise SuiteError(f"{file}: is a pipe or a device, not a file.")
 
 
 def _check_columns(path: Path, dataset: Dataset, image: str, label: str) -> None:

@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError, listed
+from quba_check.packed_arrays import check_unpacked
 
 GZIP = b"\x1f\x8b"
 ZEROS = b"\x00\x00"
+_CHUNK = 2**24
+MOST_DIMENSIONS = 8
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -40,6 +43,10 @@ def idx_array(path: Path) -> NDArray[np.generic]:
     if kind not in _TYPES:
         allowed = listed(f"{number:#04x}" for number in _TYPES)
         raise SuiteError(f"{path}: an idx file of unknown type, got {kind:#04x}. Allowed: {allowed}.")
+    if dimensions > MOST_DIMENSIONS:
+        raise SuiteError(
+            f"{path}: an idx file of {dimensions} dimensions. Allowed: at most {MOST_DIMENSIONS}."
+        )
     start = 4 + 4 * dimensions
     if len(content) < start:
         raise SuiteError(f"{path}: an idx file that ends in its header, got {len(content)} of {start} bytes.")
@@ -53,7 +60,14 @@ def idx_array(path: Path) -> NDArray[np.generic]:
 
 
 def _unpacked(path: Path) -> NDArray[np.uint8]:
+    packed, content = path.stat().st_size, bytearray()
     try:
-        return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+        with gzip.open(path) as file:
+            while part := file.read(_CHUNK):
+                content += part
+                check_unpacked(len(content), packed)
     except (OSError, EOFError, zlib.error):
         raise SuiteError(f"{path}: cannot be unpacked by gzip. The file is damaged or cut.") from None
+    except ValueError as bomb:
+        raise SuiteError(f"{path}: {bomb}. Unpack the file, and name what is in it.") from None
+    return np.frombuffer(content, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from quba_check.errors import SuiteError
+from quba_check.user_files import reason
 
 Made = TypeVar("Made")
 
@@ -35,7 +37,9 @@ class Kept(Generic[Made]):
         """
         try:
             status = path.stat()
-        except OSError as error:
-            raise SuiteError(f"{path}: cannot be read ({error.strerror}).") from None
+        except (OSError, ValueError) as error:
+            raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
+        if not stat.S_ISREG(status.st_mode):
+            raise SuiteError(f"{path}: is no file.")
         with self._lock:
             return self._made(path, (status.st_size, status.st_mtime_ns, status.st_ino), words)

@@ -41,7 +41,9 @@ def parquet_images(
         SuiteError: `pyarrow` is not installed, a column is not there, a label is no class, or an image is not
             there or is listed twice.
     """
-    images = [found for file in files_at(path, ".parquet") for found in _of_file(file, classes, image, label)]
+    files = files_at(path, ".parquet")
+    places: dict[Path, str] | None = {} if len(files) > 1 else None
+    images = [found for file in files for found in _of_file(file, classes, image, label, places)]
     if not images:
         raise SuiteError(f"{path}: lists no images.")
     return images
@@ -71,7 +73,7 @@ def _whole(path: Path, file: Any, column: str) -> list[Any]:
     """A column of a file."""
     try:
         values: list[Any] = file.read(columns=[column]).column(0).to_pylist()
-    except (OSError, ValueError):  # what pyarrow raises for pages that it cannot read
+    except Exception:  # noqa: BLE001  what pyarrow raises for pages that it cannot read
         raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
     return values
 
@@ -80,7 +82,9 @@ _ends = Kept(_ends_of_groups, _FILES_KEPT)
 _group = Kept(_rows_of_group, _GROUPS_KEPT)
 
 
-def _of_file(path: Path, classes: ClassList, image: str | None, label: str) -> list[Listed]:
+def _of_file(
+    path: Path, classes: ClassList, image: str | None, label: str, places: dict[Path, str] | None
+) -> list[Listed]:
     file = _file(path)
     columns = file.schema_arrow.names
     source = image or (PATH if PATH in columns else IMAGE)
@@ -93,11 +97,12 @@ def _of_file(path: Path, classes: ClassList, image: str | None, label: str) -> l
     if source != PATH:
         return [Listed(path.as_posix(), k, member=f"{source}/{row}") for row, k in enumerate(positions)]
     names = _whole(path, file, PATH)
+    of_file = "" if places is None else f" of {path.name}"
     rows = (
-        ListedRow(f"{path}[{row}]", f"row {row}", str(name), k)
+        ListedRow(f"{path}[{row}]", f"row {row}{of_file}", str(name), k)
         for row, (name, k) in enumerate(zip(names, positions, strict=True))
     )
-    return files_of(rows, path.parent)
+    return files_of(rows, path.parent, places)
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:
@@ -105,22 +110,21 @@ def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] |
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[label]["names"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
 def _file(path: Path) -> Any:
     try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
+        from pyarrow import parquet
     except ImportError:
         raise SuiteError(
             f"{path}: the reader parquet needs pyarrow, which is not installed. "
             'Install it: pip install "quba-check[parquet]".'
         ) from None
     try:
-        return ParquetFile(path)
+        return parquet.ParquetFile(path)
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except ArrowException:
+    except Exception:  # noqa: BLE001  whatever pyarrow raises for what is no Parquet file
         raise SuiteError(f"{path}: not a Parquet file, or damaged.") from None

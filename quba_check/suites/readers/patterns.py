@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.suites.readers.files import file_names
+from quba_check.user_files import Kind, file_kind
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
+MOST_TEXTS = 100_000
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -19,7 +22,7 @@ def files_at(path: Path, suffix: str) -> list[Path]:
 
     A file means itself, a folder the files in it that end in the suffix, by name. `{000..009}` and `{a,b}`
     stand for each of their alternatives, all of which must be there; `*`, `?` and `[…]` in the last part of
-    the path for what they match.
+    the path for what they match. A file that several of them mean counts once.
 
     Args:
         path: absolute.
@@ -28,19 +31,19 @@ def files_at(path: Path, suffix: str) -> list[Path]:
     Raises:
         SuiteError: one is not there, or there are none.
     """
-    found: list[Path] = []
+    found: dict[str, Path] = {}
     for one in _alternatives(path):
         files = _files(one, suffix)
         if not files:
             raise SuiteError(f"{path}: {_why_none(one, suffix)}.")
-        found += files
-    return found
+        found |= {os.path.normpath(file): file for file in files}
+    return list(found.values())
 
 
 def any_at(path: Path) -> bool:
     """Whether there is anything at one of the places that a path means."""
     return any(
-        one.exists() or (_is_wild(one) and one.parent.is_dir() and bool(_files(one, "")))
+        _kind(one) is not None or (_is_wild(one) and _kind(one.parent) == "folder" and bool(_files(one, "")))
         for one in _alternatives(path)
     )
 
@@ -48,32 +51,51 @@ def any_at(path: Path) -> bool:
 def expanded(text: str) -> list[str]:
     """The texts that braces stand for, in order.
 
+    Raises:
+        SuiteError: they are more than `MOST_TEXTS`.
+
     >>> expanded("a-{08..10}.tar"), expanded("{x,y}/{0..1}")
     (['a-08.tar', 'a-09.tar', 'a-10.tar'], ['x/0', 'x/1', 'y/0', 'y/1'])
     """
-    braces = _BRACES.search(text)
-    if braces is None:
-        return [text]
-    ends = _RANGE.fullmatch(braces[1])
-    if ends:
-        numbers = range(int(ends[1]), int(ends[2]) + 1)
-        choices = [str(number).zfill(len(ends[1])) for number in numbers]
-    else:
-        choices = braces[1].split(",")
-    before, after = text[: braces.start()], expanded(text[braces.end() :])
-    return [before + choice + rest for choice in choices for rest in after]
+    begins, texts = 0, [""]
+    for braces in _BRACES.finditer(text):
+        choices = _choices(braces[1])
+        if len(choices) * len(texts) > MOST_TEXTS:
+            raise SuiteError(f"{text}: the braces stand for too many files. Allowed: {MOST_TEXTS:,}.")
+        plain, begins = text[begins : braces.start()], braces.end()
+        texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
+    return [one + text[begins:] for one in texts]
+
+
+def _choices(inside: str) -> list[str]:
+    ends = _RANGE.fullmatch(inside)
+    if not ends:
+        return inside.split(",")
+    first, last = int(ends[1]), int(ends[2])
+    # One more than there may be is enough to be refused.
+    return [str(number).zfill(len(ends[1])) for number in range(first, min(last, first + MOST_TEXTS) + 1)]
 
 
 def _alternatives(path: Path) -> list[Path]:
-    return [path] if path.exists() else [Path(text) for text in expanded(str(path))]
+    # The name may be too long for a file, as long as it has braces.
+    is_there = os.path.exists(path)  # noqa: PTH110
+    return [path] if is_there else [Path(text) for text in expanded(str(path))]
+
+
+def _kind(path: Path) -> Kind | None:
+    return file_kind(path, str(path), SuiteError)
 
 
 def _files(path: Path, suffix: str) -> list[Path]:
-    if path.is_dir():
-        return [path / name for name in file_names(path, (suffix,))]
-    if _is_wild(path) and path.parent.is_dir():
-        return [path.parent / name for name in file_names(path.parent, ("",)) if fnmatchcase(name, path.name)]
-    return [path] if path.exists() else []
+    kind = _kind(path)
+    if kind == "folder":
+        return [path / name for name in file_names(path, lambda name: name.lower().endswith(suffix))]
+    if _is_wild(path) and _kind(path.parent) == "folder":
+        names = file_names(path.parent, lambda name: fnmatchcase(name, path.name))
+        return [path.parent / name for name in names]
+    if kind == "other":
+        raise SuiteError(f"{path}: is a pipe or a device, not a file.")
+    return [] if kind is None else [path]
 
 
 def _why_none(path: Path, suffix: str) -> str:

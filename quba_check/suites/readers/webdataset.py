@@ -18,9 +18,11 @@ from quba_check.suites.readers.files import IMAGE_SUFFIXES
 from quba_check.suites.readers.kept import Kept
 from quba_check.suites.readers.listed import Listed
 from quba_check.suites.readers.patterns import files_at
+from quba_check.user_files import is_utf8
 
 _CLASS, _JSON = ".cls", ".json"
 _INDICES_KEPT = 256
+LARGEST_LABEL = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,22 @@ def _indexed(path: Path) -> dict[str, _Span]:
     """The files of a tar file; reads headers alone."""
     try:
         with tarfile.open(path, "r:") as tar:
-            return {entry.name: _Span(entry.offset_data, entry.size) for entry in tar if entry.isreg()}
-    except (tarfile.TarError, OSError):
+            spans = {entry.name: _Span(entry.offset_data, entry.size) for entry in tar if entry.isreg()}
+    except Exception:  # noqa: BLE001  whatever tarfile raises for a damaged header
         raise SuiteError(
             f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
         ) from None
+    return _checked(path, spans)
+
+
+def _checked(path: Path, spans: dict[str, _Span]) -> dict[str, _Span]:
+    size = path.stat().st_size
+    for name, span in spans.items():
+        if not is_utf8(name):
+            raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
+        if span.offset + span.size > size:
+            raise SuiteError(f"{path}[{name}]: ends behind the end of the tar file, which is cut.")
+    return spans
 
 
 _index = Kept(_indexed, _INDICES_KEPT)
@@ -117,10 +130,13 @@ def _label(
         raise SuiteError(
             f"{shard}[{parts['image']}]: an image without a label. Expected: a .cls or .json beside it."
         )
-    where, content = f"{shard}[{name}]", index[name].of(file)
+    where = f"{shard}[{name}]"
+    if index[name].size > LARGEST_LABEL:
+        raise SuiteError(f"{where}: tells no label: it has {index[name].size:,} bytes.")
+    content = index[name].of(file)
     try:
         label = content.decode() if _CLASS in parts else json.loads(content)["label"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SuiteError(
             f'{where}: tells no label. Expected: text in a .cls, or {{"label": …}} in a .json.'
         ) from None

@@ -149,7 +149,7 @@ def test_messages(suite, boxes, text, message):
 def test_a_file_that_is_not_there_or_no_text(suite, tmp_path):
     with pytest.raises(SuiteError) as raised:
         located(suite, tmp_path / "no.csv")
-    assert str(raised.value) == f"{tmp_path / 'no.csv'}: cannot be read (No such file or directory)."
+    assert str(raised.value) == f"{tmp_path / 'no.csv'}: there is no such file."
     (tmp_path / "no.csv").write_bytes(b"path,x0,y0,x1,y1\n\xff")
     with pytest.raises(SuiteError) as raised:
         located(suite, tmp_path / "no.csv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -170,3 +172,37 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
     assert message(array_images, tmp_path / "o.npz") == (
         "SET: cannot be read as an array. It is damaged, or holds Python objects."
     )
+
+
+def header(shape: str, kind: str = "|u1") -> bytes:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1000000000000, 8, 8)", "(10**30,)", "(-1, 8, 8)", f"({'9' * 30},)", "(" * 300]
+)
+@pytest.mark.parametrize("compression", [None, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_headers_that_claim_what_is_not_there(tmp_path: Path, shape: str, compression: int | None) -> None:
+    if compression is None:
+        path = pair(tmp_path, header(shape))
+        said = message(array_images, path, labels=tmp_path / "y.npy")
+    else:
+        path = tmp_path / "x.npz"
+        with zipfile.ZipFile(path, "w", compression) as packed:
+            packed.writestr("images.npy", header(shape))
+        said = message(array_images, path)
+    assert said == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+
+
+def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quba_check.packed_arrays.LARGEST_UNPACKED", 1000)
+    np.savez_compressed(tmp_path / "x.npz", images=np.zeros((100, 32, 32), np.uint8), labels=np.zeros(100))
+    assert message(array_images, tmp_path / "x.npz") == (
+        "SET: cannot be read as an array. It is damaged, or holds Python objects."
+    )
+
+
+def test_pipes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npz")
+    assert message(array_images, tmp_path / "x.npz") == "SET: is no file."

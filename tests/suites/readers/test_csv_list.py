@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
         ("path,label\na.png,3\n", "SET:2: unknown class '3'. Allowed: apple, pear, kiwi."),
         ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
         ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2."),
+        ("path,label\na.png,pear\n./a.png,kiwi\n", "SET:3: ./a.png is listed twice, first in line 2."),
+        ("path,path,label\na.png,b.png,pear\n", "SET:1: the header names path twice."),
+        (
+            f"path,label\na.png,{'9' * 50}\n",
+            f"SET:2: unknown class '{'9' * 50}'. Allowed: apple, pear, kiwi.",
+        ),
         ('path,label\n"a.png"x,pear\n', "SET:2: not a CSV file (',' expected after '\"')."),
     ],
 )
@@ -68,4 +75,37 @@ def test_a_csv_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_csv_file_that_is_a_folder(tmp_path: Path) -> None:
-    assert message(csv_images, tmp_path) == "SET: cannot be read (Is a directory)."
+    assert message(csv_images, tmp_path) == "SET: this is a folder, not a file."
+
+
+def test_an_image_by_way_of_another_folder_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    path = csv_file(tmp_path, "path,label\nx/../a.png,pear\na.png,pear\n")
+    assert message(csv_images, path) == "SET:3: a.png is listed twice, first in line 2."
+
+
+def test_links_to_one_image_are_several_images(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label\na.png,pear\nlink.png,pear\n")
+    (tmp_path / "link.png").symlink_to("a.png")
+    assert len(listing(csv_images, path)) == 2
+
+
+def test_a_number_of_thousands_of_digits_is_no_class(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, f"path,label\na.png,{'9' * 5000}\n")
+    assert message(csv_images, path).startswith("SET:2: unknown class '999")
+
+
+def test_a_csv_file_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.csv")
+    assert message(csv_images, tmp_path / "x.csv") == "SET: this is a pipe or a device, not a file."
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\x01b.png"])
+def test_names_that_no_file_has(tmp_path: Path, name: str) -> None:
+    path = csv_file(tmp_path, f"path,label\n{name},pear\n")
+    reason = (
+        f"{tmp_path}/{name}: cannot be read (File name too long)."
+        if len(name) > 255
+        else f"there is no file {tmp_path}/a\\x01b.png."
+    )
+    assert message(csv_images, path) == f"SET:2: {reason}"

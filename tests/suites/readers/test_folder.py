@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,26 @@ def test_missing_class_folders_are_named_unless_the_set_is_partial(tmp_path: Pat
         "folders."
     )
     assert short(tmp_path, listing(folder_images, tmp_path, partial=True)) == [("pear/a.png", 1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("pipe", "is a pipe or a device, not a file. Remove it."),
+        ("nothing", "is a link to nothing, not a file. Remove it."),
+        ("loop", "cannot be read (Too many levels of symbolic links)."),
+    ],
+)
+def test_what_has_the_name_of_an_image_and_is_none(tmp_path: Path, kind: str, text: str) -> None:
+    tree(tmp_path, "val/apple/1.png")
+    image = tmp_path / "val/apple/2.png"
+    os.mkfifo(image) if kind == "pipe" else image.symlink_to("2.png" if kind == "loop" else "nowhere")
+    assert message(folder_images, tmp_path / "val") == f"SET/apple/2.png: {text}"
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    tree(tmp_path, "val/apple/1.png")
+    (tmp_path / "val/apple" / os.fsdecode(b"caf\xe9.png")).touch()
+    assert message(folder_images, tmp_path / "val") == (
+        "SET/apple/caf\\udce9.png: the name is not UTF-8 text. Rename it."
+    )

@@ -73,3 +73,23 @@ def test_wrong_files(tmp_path: Path, content: bytes, text: str) -> None:
     with pytest.raises(SuiteError) as raised:
         idx_array(tmp_path / "x")
     assert str(raised.value) == f"{tmp_path}/x: {text}"
+
+
+def test_more_dimensions_than_arrays_have(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\0\0\x08\xff" + b"\0\0\0\x01" * 255 + b"x")
+    with pytest.raises(SuiteError) as raised:
+        idx_array(path)
+    assert str(raised.value) == f"{path}: an idx file of 255 dimensions. Allowed: at most 8."
+
+
+def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quba_check.packed_arrays.LARGEST_UNPACKED", 1000)
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(bytes(100_000)))
+    packed = path.stat().st_size
+    with pytest.raises(SuiteError) as raised:
+        idx_array(path)
+    assert str(raised.value) == (
+        f"{path}: {packed} bytes that unpack to 100,000. Unpack the file, and name what is in it."
+    )

@@ -105,3 +105,13 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "SET: the reader parquet needs pyarrow, which is not installed. "
         'Install it: pip install "quba-check[parquet]".'
     )
+
+
+def test_an_image_that_two_files_list(tmp_path: Path) -> None:
+    tree(tmp_path, "a.png", "b.png")
+    for name, images in (("1", ["a.png", "b.png"]), ("2", ["./b.png"])):
+        columns = {"path": images, "label": [0] * len(images)}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    assert message(parquet_images, tmp_path) == (
+        "SET/2.parquet[0]: ./b.png is listed twice, first in row 1 of 1.parquet."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,24 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         assert str(raised.value) == f"{tmp_path / path}: {text}."
     there = {path: any_at(tmp_path / path) for path in ("c-{0..2}.tar", "c-*", "x-*", "x-{0..2}.tar", "no/*")}
     assert there == {"c-{0..2}.tar": True, "c-*": True, "x-*": False, "x-{0..2}.tar": False, "no/*": False}
+
+
+def test_a_file_that_several_patterns_mean_counts_once(tmp_path: Path) -> None:
+    tree(tmp_path, "a.tar", "b.tar", "x/c.tar")
+    assert names(tmp_path / "{a.tar,./a.tar,x/../a.tar,*.tar}") == ["a.tar", "b.tar"]
+
+
+@pytest.mark.parametrize("pattern", ["x-{0..99999999999}.tar", "{a,b}" * 40, "{1..400}{1..400}"])
+def test_braces_that_stand_for_too_much(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(SuiteError) as raised:
+        any_at(tmp_path / pattern)
+    assert str(raised.value) == (
+        f"{tmp_path / pattern}: the braces stand for too many files. Allowed: 100,000."
+    )
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(SuiteError) as raised:
+        files_at(tmp_path / "a.tar", ".tar")
+    assert str(raised.value) == f"{tmp_path}/a.tar: is a pipe or a device, not a file."

@@ -97,3 +97,22 @@ def test_a_member_that_went_away(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as raised:
         webdataset_member(path, "2.jpg")
     assert str(raised.value) == f"{path}: there is no 2.jpg in it."
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        tar.addfile(tarfile.TarInfo("caf\xe9.jpg"))
+    assert message(webdataset_images, path) == ("SET[caf\\udce9.jpg]: the name is not UTF-8 text. Rename it.")
+
+
+def test_a_label_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    path = shard(tmp_path / "x.tar", {"1.jpg": b"", "1.json": b"[" * 100_000})
+    assert message(webdataset_images, path) == (
+        'SET[1.json]: tells no label. Expected: text in a .cls, or {"label": …} in a .json.'
+    )
+
+
+def test_a_label_that_is_no_label(tmp_path: Path) -> None:
+    path = shard(tmp_path / "x.tar", {"1.jpg": b"", "1.cls": b"x" * (2**20 + 1)})
+    assert message(webdataset_images, path) == "SET[1.cls]: tells no label: it has 1,048,577 bytes."

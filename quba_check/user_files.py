@@ -1,0 +1,189 @@
+"""Paths and files that a user names: one line for each problem, and no waiting on pipes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from quba_check.errors import OptionError, UserError
+
+Kind = Literal["file", "folder", "other"]
+"""`other`: a pipe, a device, a socket."""
+MIB = 2**20
+LARGEST_JSON = 256 * MIB
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MOST_DIGITS = 18
+"""Digits of the largest whole number in a JSON file."""
+
+
+def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
+    """Return a path as given, with `~` expanded.
+
+    Args:
+        text: the path; it may lead to nothing.
+        where: beginning of messages, for example the option.
+        base: folder of relative paths.
+
+    Raises:
+        OptionError: there is no such home folder, the path cannot be one, or it leads to a pipe or device.
+    """
+    prefix = f"{where}: " if where else ""
+    try:
+        path = base / Path(text).expanduser()
+    except RuntimeError:
+        raise OptionError(
+            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine."
+        ) from None
+    if not is_utf8(str(path)):
+        raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")
+    if file_kind(path, f"{prefix}{path}", OptionError) == "other":
+        raise OptionError(f"{prefix}{path} is a pipe or a device. Allowed: a file or a folder.")
+    return path
+
+
+def is_utf8(name: str) -> bool:
+    """Return False for a file name whose bytes are not UTF-8: no report can hold it."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
+    """Return the kind of file at a path, None if nothing is there.
+
+    Args:
+        path: the path.
+        shown: beginning of the message.
+        error: class of error to raise.
+
+    Raises:
+        UserError: a folder on the way may not be read, links form a loop, or the text cannot be a path.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as problem:
+        raise error(f"{shown}: cannot be read ({reason(problem)}).") from None
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else "other"
+
+
+def reason(problem: Exception) -> str:
+    """Return the operating system's words for an error, or the error's own."""
+    words = problem.strerror if isinstance(problem, OSError) else None
+    return words or str(problem)
+
+
+@contextmanager
+def regular_file(path: Path, shown: str, error: type[UserError]) -> Iterator[BinaryIO]:
+    """Open a file for reading.
+
+    Args:
+        path: the file.
+        shown: beginning of messages.
+        error: class of error to raise.
+
+    Raises:
+        UserError: nothing is there, it is no regular file, or it cannot be read.
+    """
+    kind = file_kind(path, shown, error)
+    if kind is None:
+        raise error(f"{shown}: there is no such file.")
+    if kind == "folder":
+        raise error(f"{shown}: this is a folder, not a file.")
+    if kind == "other":
+        raise error(f"{shown}: this is a pipe or a device, not a file.")
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as problem:
+        raise error(f"{shown}: cannot be read ({reason(problem)}).") from None
+
+
+def read_bytes(path: Path, shown: str, error: type[UserError], largest: int) -> bytes:
+    """Return the content of a file of at most `largest` bytes.
+
+    Raises:
+        UserError: the file cannot be read, or is larger.
+    """
+    with regular_file(path, shown, error) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise error(f"{shown}: the file is too large. Allowed: at most {largest / MIB:g} MiB.")
+    return content
+
+
+def read_text(path: Path, shown: str, error: type[UserError], largest: int = 64 * MIB) -> str:
+    """Return the text of a UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, is larger than `largest` bytes, or is not UTF-8.
+    """
+    content = read_bytes(path, shown, error, largest)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        byte = f"0x{content[problem.start]:02x}"
+        raise error(f"{shown}:{line}: the file is not UTF-8 text, got the byte {byte}.") from None
+
+
+def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice
+            or a number that no float can hold.
+    """
+    content = read_bytes(path, shown, error, LARGEST_JSON)
+    try:
+        data = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
+        )
+        if _SURROGATE.search(content):
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise error(f"{shown}: it has an escape that is half a character, such as \\ud800.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise error(f"{shown}: it is not JSON.") from None
+    except RecursionError:
+        raise error(f"{shown}: it is nested too deeply.") from None
+    except _RefusedJSONError as problem:
+        raise error(f"{shown}: {problem}.") from None
+    return data
+
+
+class _RefusedJSONError(Exception):
+    """JSON that this project does not take."""
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise _RefusedJSONError(f"the key '{key}' stands there twice")
+        content[key] = value
+    return content
+
+
+def _whole_number(text: str) -> int:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
+        raise _RefusedJSONError(f"it has a whole number of more than {MOST_DIGITS} digits")
+    return int(text)
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _RefusedJSONError("it has a number too large to hold")
+    return number
