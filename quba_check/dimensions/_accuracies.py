@@ -68,9 +68,9 @@ class Ratio:
 
     def most(self, z: limits.Scores) -> limits.Limits:
         """The largest ratio that there can be, with every image right, at normal scores."""
-        hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
         if self.is_of_clean_images:
-            return np.full(z.shape, n / hits)
+            return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
+        hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
         bound: limits.Limits = 1 / limits.clopper_pearson(hits, n, -np.maximum(z, 0.0))
         return bound
 
