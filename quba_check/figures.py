@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+
+WIDEST = 0.9
+"""Width above which an interval of a fraction or a ratio says nothing."""
 
 
 def figure(value: float, unit: str, *, digits: int | None = None) -> str:
@@ -22,6 +26,40 @@ def figure(value: float, unit: str, *, digits: int | None = None) -> str:
         return f"{value:.0f}"
     decimals = digits if digits is not None else 4 if 0 < abs(value) < 0.1 else 3
     return f"{value:.{decimals}f}" + (" M" if unit == "millions" else "")
+
+
+def interval_text(
+    ends: tuple[float, float],
+    unit: str,
+    n: int | None,
+    *,
+    write: Callable[[float, str], str] = figure,
+    between: str = "..",
+) -> str:
+    """An interval, or that there are too few images for one.
+
+    Args:
+        ends: the limits.
+        unit: the value's unit.
+        n: images behind the value; None if that is not known.
+        write: how one limit is written.
+        between: stands between the limits.
+
+    >>> interval_text((0.41, 0.52), "fraction", 500), interval_text((0.02, 0.98), "fraction", 3)
+    ('0.410..0.520', 'too few images (3)')
+    """
+    if is_too_wide(ends, unit):
+        return "too few images" if n is None else f"too few images ({n:,})"
+    return between.join(write(end, unit) for end in ends)
+
+
+def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
+    """True if an interval of a fraction or a ratio holds nearly all values that it usually has.
+
+    >>> is_too_wide((0.02, 0.98), "fraction"), is_too_wide((-0.2, 1.4), "score")
+    (True, False)
+    """
+    return unit in ("fraction", "ratio") and ends[1] - ends[0] > WIDEST
 
 
 def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:

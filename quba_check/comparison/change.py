@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.metrics import limits
-from quba_check.metrics.differences import mcnemar, paired_shares, unpaired, unpaired_ratio
-from quba_check.metrics.estimate import Estimate
-from quba_check.metrics.limits import FEW_EVENTS
+from quba_check.metrics.differences import mcnemar, unpaired, unpaired_ratio
+from quba_check.metrics.estimate import Estimate, Room, Sample
+from quba_check.metrics.image_limits import additive_limits, is_near_zero
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 
 Z = np.array(SCORES)
@@ -88,20 +89,21 @@ class Change:
 def difference(before: Side, after: Side) -> Change:
     """How a number changed: after − before.
 
-    Shares of the same images have Tango's score limits; other numbers of the same images normal ones, with
-    covariances; numbers of other images, or of images that are not known one by one, those that follow from
-    the limits of each.
+    Numbers of the same images have limits that count the images on which the models differ; numbers of other
+    images, or of images that are not known one by one, have limits that follow from those of each.
     """
-    value = after.value - before.value
-    found = discordance(before, after)
-    if found is not None and before.n:
-        return Change(value, _curve(paired_shares(found.lost, found.gained, before.n, Z)), True, found)
+    value, found = after.value - before.value, discordance(before, after)
+    room = (-1.0, 1.0) if found is not None else _widest(before.limits, after.limits)
     if is_paired(before, after):
-        return Change(value, _curve(limits.symmetric(after.estimate - before.estimate, Z)), True)
+        ranges = _ranges(before, after)
+        if all(ranges.values()):
+            change = _with_rooms(after.estimate - before.estimate, ranges)
+            return Change(value, _curve(additive_limits(change, Z), room), True, found)
     if before.limits is None or after.limits is None:
-        return Change(value, None)
+        return Change(value, None, found is not None, found)
     one, other = np.array(before.limits), np.array(after.limits)
-    return Change(value, _curve(unpaired(before.value, one, after.value, other)))
+    curve = _curve(unpaired(before.value, one, after.value, other), room)
+    return Change(value, curve, found is not None, found)
 
 
 def ratio(before: Side, after: Side) -> Change:
@@ -111,8 +113,11 @@ def ratio(before: Side, after: Side) -> Change:
     exact there, and are wider.
     """
     value = after.value / before.value
-    if is_paired(before, after) and not (is_near_zero(before) or is_near_zero(after)):
-        return Change(value, _curve(limits.on_log_scale(after.estimate / before.estimate, Z)), True)
+    if is_paired(before, after) and not (is_near_zero(before.estimate) or is_near_zero(after.estimate)):
+        change = after.estimate.log() - before.estimate.log()
+        ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
+        if all(ranges.values()):
+            return Change(value, _curve(np.exp(additive_limits(_with_rooms(change, ranges), Z))), True)
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:
@@ -121,9 +126,30 @@ def ratio(before: Side, after: Side) -> Change:
     return Change(value, _curve(unpaired_ratio(before.value, one, after.value, other)))
 
 
-def is_near_zero(side: Side) -> bool:
-    """Whether a number is no further from 0 than a share of fewer than `FEW_EVENTS` hits."""
-    return bool(side.value <= side.estimate.standard_error * FEW_EVENTS**0.5)
+def _ranges(before: Side, after: Side, scale: float = 1.0, other_scale: float = 1.0) -> dict[str, float]:
+    """The most that one image of each set can change: the range of the deviations of either number.
+
+    It is 0 where no image deviates in either, which leaves open how far one could.
+    """
+    return {
+        sample: max(scale * float(np.ptp(found)), other_scale * float(np.ptp(after.deviations[sample])))
+        for sample, found in before.deviations.items()
+    }
+
+
+def _with_rooms(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
+    counts = {sample: len(found) for sample, found in estimate.deviations.items()}
+    rooms: dict[Sample, Room] = {
+        sample: Room(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
+    }
+    return replace(estimate, rooms=rooms)
+
+
+def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
+    """The widest difference of the limits of both numbers: it lies within what is possible."""
+    if before is None or after is None:
+        return -math.inf, math.inf
+    return after[0] - before[-1], after[-1] - before[0]
 
 
 def _of_nothing(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
@@ -152,5 +178,7 @@ def is_paired(before: Side, after: Side) -> bool:
     )
 
 
-def _curve(found: limits.Limits) -> ConfidenceCurve | None:
-    return ConfidenceCurve(tuple(np.maximum.accumulate(found).tolist())) if np.isfinite(found).all() else None
+def _curve(found: limits.Limits, room: tuple[float, float] = (-math.inf, math.inf)) -> ConfidenceCurve | None:
+    if not np.isfinite(found).all():
+        return None
+    return ConfidenceCurve(tuple(np.clip(np.maximum.accumulate(found), *room).tolist()))

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics import limits
 from quba_check.metrics.estimate import Estimate, geometric_mean_of, mean_of
+from quba_check.metrics.image_limits import multiplicative_limits, ratio_limits
 from quba_check.metrics.means import geometric_mean
 from quba_check.protocol.confidence import SCORES, ConfidenceCurve
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, View
+from quba_check.protocol.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 
 Tables = Mapping[View, Predictions]
 Z = np.array(SCORES)
@@ -29,11 +30,14 @@ class Ratio:
         right: (n,) whether the model is right on these images.
         clean: (m,) whether it is right on the clean ones, at least once.
         sample: names the images; equal to `CLEAN` where they are the clean images, shifted.
+        is_of_clean_images: the images were made from the clean ones, which bounds the ratio by the clean
+            accuracy itself; images of another set bound it by what the clean accuracy may be.
     """
 
     right: NDArray[np.bool_]
     clean: NDArray[np.bool_]
     sample: View
+    is_of_clean_images: bool = True
 
     @property
     def value(self) -> float:
@@ -47,31 +51,40 @@ class Ratio:
 
     @property
     def has_few_hits(self) -> bool:
-        """Whether limits must be exact ones."""
-        return min(self.hits, int(np.count_nonzero(self.clean))) < limits.FEW_EVENTS
+        """True if so few images are right that the logarithm of the ratio is far from normal."""
+        return self.hits < limits.FEW_EVENTS or self.has_few_clean_hits
 
     @property
-    def has_few_misses(self) -> bool:
-        """Whether so little is wrong in both that the ratio seems to vary less than it does."""
-        wrong = len(self.right) - self.hits + len(self.clean) - int(np.count_nonzero(self.clean))
-        return wrong < limits.FEW_MISSES
+    def has_few_clean_hits(self) -> bool:
+        """True if the clean accuracy is too uncertain to divide by."""
+        hits = int(np.count_nonzero(self.clean))
+        return hits < limits.FEW_EVENTS * (1 - hits / len(self.clean))
 
     @property
     def estimate(self) -> Estimate:
         """The ratio with its sampling error."""
-        return Estimate.mean(self.right, self.sample) / Estimate.mean(self.clean, CLEAN)
+        clean = Estimate.mean(self.clean, CLEAN, is_reference=True)
+        return Estimate.mean(self.right, self.sample) / clean
+
+    def most(self, z: limits.Scores) -> limits.Limits:
+        """The largest ratio that there can be, with every image right, at normal scores."""
+        if self.is_of_clean_images:
+            return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
+        hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
+        bound: limits.Limits = 1 / limits.clopper_pearson(hits, n, -np.maximum(z, 0.0))
+        return bound
 
     def limits(self, z: limits.Scores) -> limits.Limits:
         """Confidence limits at normal scores."""
-        if not (self.has_few_hits or self.has_few_misses):
-            return limits.on_log_scale(self.estimate, z)
+        if not self.has_few_clean_hits:
+            return ratio_limits(self.estimate, z)
         others = int(np.count_nonzero(self.clean))
         return limits.exact_ratio(self.hits, len(self.right), others, len(self.clean), z)
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
-        deviations = self.estimate.deviations
-        return Quantity(self.value, "ratio", len(self.right), curve(self.limits(Z)), deviations=deviations)
+        limit = curve(self.limits(Z), 0.0, self.most(Z))
+        return Quantity(self.value, "ratio", len(self.right), limit, deviations=self.estimate.deviations)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -98,7 +111,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         sample: names the images: their view, or anything else where they are some of its rows.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z))
+    limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
 
 
@@ -145,37 +158,61 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
         alike = (known for known in (CLEAN, *found) if _shows_alike(predictions[known], predictions[view]))
         first = next(alike, view)
         sample = found[first].sample if first in found else first
-        found[view] = Ratio(predictions[view].right, predictions[CLEAN].right, sample)
+        is_of_clean = view.set in (CLEAN_SET, CORRUPTIONS_SET)
+        found[view] = Ratio(predictions[view].right, predictions[CLEAN].right, sample, is_of_clean)
     return found
 
 
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Arithmetic mean of ratios, with limits that know which images they share."""
+    """Arithmetic mean of ratios to one clean accuracy, with limits that know which images they share."""
     estimate = mean_of(part.estimate for part in parts)
     n = sum(len(part.right) for part in parts)
-    found = limits.on_log_scale(estimate, Z)
-    near_zero = estimate.value**2 <= limits.FEW_EVENTS * estimate.standard_error**2
-    if near_zero or all(part.has_few_misses for part in parts):
-        found = np.mean([part.limits(limits.spent(Z, 1 / len(parts))) for part in parts], axis=0)
-    return Quantity(estimate.value, "ratio", n, curve(found), deviations=estimate.deviations)
+    if parts[0].has_few_clean_hits:
+        found = np.mean(_limits_of_each(parts), axis=0)
+    else:
+        found = ratio_limits(estimate, Z)
+    limit = curve(found, 0.0, _most(parts))
+    return Quantity(estimate.value, "ratio", n, limit, deviations=estimate.deviations)
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Geometric mean of ratios; with a component of few hits, or few misses in all, from limits of each."""
+    """Geometric mean of ratios to one clean accuracy; from limits of each if one has few hits."""
     value = geometric_mean(part.value for part in parts)
     n = sum(len(part.right) for part in parts)
-    few = any(part.has_few_hits for part in parts) or all(part.has_few_misses for part in parts)
-    each = [part.limits(limits.spent(Z, 1 / len(parts))) for part in parts] if few else []
-    if value == 0:
-        return Quantity(value, "ratio", n, curve(limits.geometric_mean(each)))
-    estimate = geometric_mean_of(part.estimate for part in parts)
-    found = limits.geometric_mean(each) if few else limits.on_log_scale(estimate, Z)
-    return Quantity(value, "ratio", n, curve(found), deviations=estimate.deviations)
+    estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
+    if any(part.has_few_hits for part in parts):
+        found = limits.geometric_mean(_limits_of_each(parts))
+    else:
+        found = multiplicative_limits(estimate, Z)
+    limit = curve(found, 0.0, _most(parts))
+    return Quantity(value, "ratio", n, limit, deviations=estimate.deviations)
 
 
-def curve(found: limits.Limits) -> ConfidenceCurve | None:
-    """Limits at the kept scores as a curve; None where a sample of one image leaves them open."""
-    return ConfidenceCurve(tuple(np.maximum.accumulate(found).tolist())) if np.isfinite(found).all() else None
+def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
+    """Limits of ratios that hold together (Bonferroni)."""
+    scores = limits.spent(Z, 1 / len(parts))
+    return [np.clip(part.limits(scores), 0.0, part.most(scores)) for part in parts]
+
+
+def _most(parts: Sequence[Ratio]) -> limits.Limits:
+    bounds: limits.Limits = np.max([part.most(Z) for part in parts], axis=0)
+    return bounds
+
+
+def curve(
+    found: limits.Limits, low: float | limits.Limits, high: float | limits.Limits
+) -> ConfidenceCurve | None:
+    """Limits at the kept scores as a curve; None if a sample of one image leaves them open.
+
+    Args:
+        found: limits at `SCORES`.
+        low: the least that the number can be.
+        high: the most that it can be.
+    """
+    if not np.isfinite(found).all():
+        return None
+    possible = np.clip(np.maximum.accumulate(found), low, high)
+    return ConfidenceCurve(tuple(possible.tolist()))
 
 
 def _shows_alike(first: Predictions, second: Predictions) -> bool:

@@ -69,7 +69,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
-    limit = curve(np.clip(limits.symmetric(estimate, Z), 0, 1))
+    limit = curve(limits.symmetric(estimate, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Ratio, Tables, Z, accuracy_on, curve, ratios
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, ratios
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import right_on, streamed_share
-from quba_check.metrics import limits
-from quba_check.metrics.differences import paired_shares, unpaired
 from quba_check.metrics.estimate import Estimate
+from quba_check.metrics.image_limits import additive_limits
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
@@ -61,28 +60,17 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         UnmeasurableError: a set is empty, or the clean accuracy is 0.
     """
     found = ratios(predictions, (SAME, RANDOM))
-    lost = found[SAME].estimate - found[RANDOM].estimate
+    same, clean = (
+        Estimate.mean(right, sample, is_reference=True)
+        for right, sample in ((found[SAME].right, found[SAME].sample), (found[SAME].clean, CLEAN))
+    )
+    gain = (Estimate.mean(found[RANDOM].right, found[RANDOM].sample) - same) / clean
     return Measurement(
         "object_focus",
-        1 - lost.value,
+        1 + gain.value,
         "fraction",
         len(predictions[SAME]) + len(predictions[RANDOM]),
-        curve(_limits(found[SAME], found[RANDOM], lost)),
-        deviations=lost.scaled(-1).deviations,
+        curve(1 + additive_limits(gain, Z), 1 - 1 / clean.value, 1 + 1 / clean.value),
+        deviations=gain.deviations,
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )
-
-
-def _limits(same: Ratio, random: Ratio, lost: Estimate) -> limits.Limits:
-    """Limits of the value; with hardly a miss those of a difference of shares, which do not close up."""
-    misses = len(same.right) - same.hits + len(random.right) - random.hits
-    if misses >= limits.FEW_MISSES:
-        return 1 - limits.symmetric(lost, -Z)
-    if same.sample == random.sample:
-        gone, come = same.right & ~random.right, random.right & ~same.right
-        gain = paired_shares(int(np.count_nonzero(gone)), int(np.count_nonzero(come)), len(gone), Z)
-    else:
-        before, after = (limits.wilson(part.hits, len(part.right), Z) for part in (same, random))
-        gain = unpaired(same.hits / len(same.right), before, random.hits / len(random.right), after)
-    found: limits.Limits = 1 + gain / float(np.mean(same.clean))
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quba_check.demands import Demand
-from quba_check.figures import apart_by, figure, ordinal, rounded_up, told_apart
+from quba_check.figures import apart_by, figure, interval_text, is_too_wide, ordinal, rounded_up, told_apart
 from quba_check.protocol.drop import Drop
 from quba_check.protocol.grade import Grade
 from quba_check.protocol.measurement import MASKED, Measurement, Quantity, Unmeasurable
@@ -83,12 +83,13 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield f"n = {verdict.n:,} images"
     if verdict.curve is not None:
         unit = "score" if isinstance(held, Grade) else verdict.unit or ""
-        low, high = (figure(end, unit) for end in verdict.curve.interval(verdict.policy.confidence))
+        ends = verdict.curve.interval(verdict.policy.confidence)
         of_score = " of the score" if isinstance(verdict.value, str) else ""
-        enough = verdict.enough_images
-        yield f"{100 * verdict.policy.confidence:g} % interval{of_score} {low} to {high}"
-        if enough is not None:
-            yield f"some {rounded_up(enough):,} images would tell it from the bound"
+        colon = ":" if is_too_wide(ends, unit) else ""
+        interval = interval_text(ends, unit, verdict.n, between=" to ")
+        yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
+        if verdict.within_noise and not isinstance(held, Grade) and not is_too_wide(ends, unit):
+            yield _more_images(verdict.enough_images)
     yield from _notes(verdict)
 
 
@@ -102,6 +103,12 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if not isinstance(held, Unmeasurable):
         # The headline gives the signs of masking.
         yield from (note for note in held.notes if not (is_masked and note.startswith(MASKED)))
+
+
+def _more_images(enough: int | None) -> str:
+    if enough is None:
+        return "the value is too close to the bound to be decided by more images of this kind"
+    return f"about {rounded_up(enough):,} images would be enough to decide"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

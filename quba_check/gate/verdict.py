@@ -19,6 +19,9 @@ from quba_check.protocol.verdict_rows import VerdictRow
 
 _NORMAL = NormalDist()
 
+MOST_MORE = 100
+"""Times the images at hand that a demand may take to be decided; more is not stated."""
+
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
 Held = Measurement | Unmeasurable | Grade | Drop
@@ -74,7 +77,10 @@ class Verdict:
 
     @property
     def enough_images(self) -> int | None:
-        """Images of which the value, were it the true one, would clear the bound; None where it does.
+        """Images of which the value, were it the true one, would clear the bound.
+
+        None if the value clears it, and if that takes more than `MOST_MORE` times the images at hand: a
+        difference that small is within what another choice of images makes.
 
         Both the reach of the interval, which shrinks with 1/√n, and the score at which a limit meets the
         bound, which grows with √n, tell how many. The first is far too many near the ends of a share, the
@@ -91,4 +97,5 @@ class Verdict:
         if not gap or not there:
             return None
         asked = _NORMAL.inv_cdf(1 - self.policy.error)
-        return math.ceil(self.n * min(reach / gap, asked / there) ** 2)
+        times = min(reach / gap, asked / there) ** 2
+        return math.ceil(self.n * times) if times <= MOST_MORE else None

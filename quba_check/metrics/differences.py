@@ -1,13 +1,11 @@
-"""Differences of two numbers, paired and unpaired: limits as functions of the normal score, and a test."""
+"""Differences of two numbers: an exact test of paired shares, and limits of unpaired numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import special
 
-from quba_check.metrics.limits import Limits, Scores
-
-_HALVINGS = 60
+from quba_check.metrics.limits import Limits
 
 
 def mcnemar(lost: int, gained: int) -> float:
@@ -27,46 +25,6 @@ def mcnemar(lost: int, gained: int) -> float:
     """
     n = lost + gained
     return min(1.0, 2 * float(special.bdtr(min(lost, gained), n, 0.5))) if n else 1.0
-
-
-def paired_shares(lost: int, gained: int, n: int, z: Scores) -> Limits:
-    """Score limits of the difference of two shares on the same images (second − first).
-
-    Args:
-        lost: images counted in the first share only.
-        gained: images counted in the second only.
-        n: all images, at least 1.
-        z: scores.
-
-    Returns:
-        Limits in [-1, 1]; wider than nothing where the two differ nowhere.
-
-    Source: Tango, Statistics in Medicine 1998 (17, 891-908).
-
-    >>> paired_shares(9, 12, 44, np.array([-1.959964, 0, 1.959964])).round(3).tolist()
-    [-0.138, 0.068, 0.269]
-    """
-    low, high = np.full(z.shape, -1.0), np.full(z.shape, 1.0)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        # The score falls as the difference grows; the limit at z is where it is −z.
-        below = _tango(lost, gained, n, middle) > -z
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    limits: Limits = (low + high) / 2
-    return limits
-
-
-def _tango(lost: int, gained: int, n: int, difference: Limits) -> Limits:
-    """Score statistic of a difference of paired shares."""
-    room = gained - lost - n * difference
-    linear = -gained - lost + (2 * n - gained + lost) * difference
-    constant = -lost * difference * (1 - difference)
-    root = np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0))
-    only_first = (root - linear) / (4 * n)
-    variance = n * (2 * only_first + difference * (1 - difference))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = room / np.sqrt(np.maximum(variance, 0))
-    return np.where(np.isnan(score), np.sign(room), score)
 
 
 def unpaired(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:

@@ -20,6 +20,37 @@ Sample = Hashable
 Deviations = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The largest deviations that one image can have, and how many images could have shown them.
+
+    Attributes:
+        down: the largest deviation below 0, as a positive number.
+        up: the largest deviation above 0.
+        down_seen: images that could have had the deviation `down`, by what the number is compared with.
+        up_seen: images that could have had the deviation `up`.
+    """
+
+    down: float
+    up: float
+    down_seen: int
+    up_seen: int
+
+    def scaled(self, slope: float) -> Room:
+        """The room of a number times a constant, which may be below 0."""
+        if slope < 0:
+            return Room(-slope * self.up, -slope * self.down, self.up_seen, self.down_seen)
+        return Room(slope * self.down, slope * self.up, self.down_seen, self.up_seen)
+
+    def __add__(self, other: Room) -> Room:
+        return Room(
+            self.down + other.down,
+            self.up + other.up,
+            min(self.down_seen, other.down_seen),
+            min(self.up_seen, other.up_seen),
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """A number computed from images.
@@ -28,6 +59,8 @@ class Estimate:
         value: the number.
         deviations: for each sample, (n,) float64 with mean 0: what the images add to `value`, so that
             `value` is off by about the mean of the deviations of n images drawn at random.
+        rooms: for each sample the largest deviations that are possible; a sample that is missing here has
+            deviations without known ends.
 
     >>> clean = Estimate.mean(np.array([1.0, 1.0, 1.0, 0.0]), "clean")
     >>> fog = Estimate.mean(np.array([1.0, 1.0, 0.0, 0.0]), "clean")
@@ -39,18 +72,23 @@ class Estimate:
 
     value: float
     deviations: Mapping[Sample, Deviations] = field(default_factory=dict)
+    rooms: Mapping[Sample, Room] = field(default_factory=dict)
 
     @classmethod
-    def mean(cls, values: NDArray[np.generic], sample: Sample) -> Estimate:
+    def mean(cls, values: NDArray[np.generic], sample: Sample, *, is_reference: bool = False) -> Estimate:
         """Mean of one number per image.
 
         Args:
-            values: (n,), n at least 1; booleans count as 0 and 1.
+            values: (n,) in [0, 1], n at least 1; booleans count as 0 and 1.
             sample: which images these are.
+            is_reference: other numbers are compared with this one on the same images. A deviation that
+                needs an image with the value 0 (or 1) could then only be shown by images that have it.
         """
         numbers = values.astype(np.float64)
-        mean = float(numbers.mean())
-        return cls(mean, {sample: numbers - mean})
+        n, mean = len(numbers), float(numbers.mean())
+        ones = int(np.count_nonzero(numbers > 0.5))
+        seen = (n - ones, ones) if is_reference else (n, n)
+        return cls(mean, {sample: numbers - mean}, {sample: Room(mean, 1 - mean, *seen)})
 
     @property
     def standard_error(self) -> float:
@@ -84,7 +122,11 @@ class Estimate:
         return combined(value, [(1 / other.value, self), (-value / other.value, other)])
 
     def _mapped(self, value: float, slope: float) -> Estimate:
-        return Estimate(value, {sample: slope * found for sample, found in self.deviations.items()})
+        return Estimate(
+            value,
+            {sample: slope * found for sample, found in self.deviations.items()},
+            {sample: room.scaled(slope) for sample, room in self.rooms.items()},
+        )
 
 
 def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
@@ -99,7 +141,11 @@ def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
         ValueError: two estimates call sets of different sizes one sample.
     """
     deviations: dict[Sample, Deviations] = {}
+    rooms: dict[Sample, Room] = {}
     for slope, term in terms:
+        for sample, room in term.rooms.items():
+            scaled = room.scaled(slope)
+            rooms[sample] = rooms[sample] + scaled if sample in rooms else scaled
         for sample, found in term.deviations.items():
             if sample not in deviations:
                 deviations[sample] = slope * found
@@ -110,7 +156,7 @@ def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
                     f"sample {sample!r}: {len(deviations[sample])} and {len(found)} images. "
                     "Allowed: the same images in the same order."
                 )
-    return Estimate(value, deviations)
+    return Estimate(value, deviations, rooms)
 
 
 def mean_of(estimates: Iterable[Estimate]) -> Estimate:

@@ -19,8 +19,6 @@ Limits = NDArray[np.float64]
 
 FEW_EVENTS = 30
 """Hits below which the normal approximation of a logarithm is not trusted."""
-FEW_MISSES = 10
-"""Misses of numerator and denominator together below which the error of a ratio is not trusted."""
 DENOMINATOR_SHARE = 0.05
 """Share of the error probability that the exact limit of a ratio spends on its denominator."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from quba_check.figures import figure, told_apart
+from quba_check.figures import figure, interval_text, told_apart
 from quba_check.protocol.comparison import ChangeRow, Comparison
 from quba_check.reports.plain import plain_text
 
@@ -128,14 +128,16 @@ def _shown(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
 
 def _cells(row: ChangeRow) -> list[str]:
     before, after = told_apart(row.before, row.after, row.unit)
-    unpaired = "" if row.paired or row.interval is None else " (unpaired)"
-    low, high = ("", "") if row.interval is None else (_signed(end, row.unit) for end in row.interval)
+    interval, unpaired = "-", ""
+    if row.interval is not None:
+        interval = interval_text(row.interval, row.unit, row.n, write=_signed)
+        unpaired = "" if row.paired else " (unpaired)"
     return [
         row.dimension if row.part is None else f"  {row.part}",
         before,
         after,
         _signed(row.change, row.unit),
-        f"{low}..{high}{unpaired}" if row.interval is not None else "-",
+        f"{interval}{unpaired}",
         row.finding if row.better else "-",
         "-" if row.lost is None else f"{row.lost:,}/{row.gained:,}",
         "-" if row.p is None else f"{row.p:.2g}",

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.figures import figure, told_apart
+from quba_check.figures import figure, interval_text, told_apart
 from quba_check.protocol.measurement_rows import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -128,8 +128,7 @@ def _value(row: Cell, verdict: VerdictRow | None) -> Text:
 def _interval(row: Cell) -> Text:
     if not isinstance(row, QuantityRow) or row.interval is None:
         return Text()
-    low, high = (figure(end, row.unit) for end in row.interval)
-    return Text(f"{low}..{high}")
+    return Text(interval_text(row.interval, row.unit, row.n))
 
 
 def _is_millions(row: Cell) -> bool:

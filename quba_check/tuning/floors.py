@@ -11,7 +11,7 @@ import numpy as np
 
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
-from quba_check.figures import figure
+from quba_check.figures import figure, interval_text
 from quba_check.grading.population import Population
 from quba_check.grading.published import published_models
 from quba_check.protocol.confidence import ConfidenceCurve
@@ -108,7 +108,7 @@ def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
         edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
     shown = figure(row.value, row.unit)
-    spread = f" ({figure(low, row.unit)}..{figure(high, row.unit)})" if curve is not None else ""
+    spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
     said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
     limit = _rounded(edge, step, down=lower_is_worse)
     while limit == 0 < edge and step > LEAST_STEP:  # a limit of 0 would let everything pass

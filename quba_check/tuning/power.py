@@ -78,6 +78,8 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
     accuracy = least.get("accuracy", USUAL_ACCURACY)
     if record:
         check_protocol(thresholds, record)
+        clean = record.measurements.get("accuracy")
+        accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
     found = []
     for demand in thresholds.demands:
         if isinstance(demand.limit, str):
@@ -95,16 +97,18 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
             error *= math.sqrt(2)
             if demand.bound == "max_relative_drop":
                 error = error / value if value else None
-        found.append(_reach(demand, error, thresholds))
+        found.append(_reach(demand, error, thresholds, _possible(demand, accuracy)))
     return tuple(found)
 
 
-def _reach(demand: Demand, error: float | None, thresholds: Thresholds) -> Reach:
+def _reach(
+    demand: Demand, error: float | None, thresholds: Thresholds, possible: tuple[float, float]
+) -> Reach:
     if error is None:
         return Reach(demand, None, None, None)
     line, score = _line(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
-    low, high = _possible(demand)
+    low, high = possible
 
     def reached(steps: int) -> float | None:
         true = float(demand.limit) + sign * (line + steps * score) * error
@@ -116,11 +120,18 @@ def _reach(demand: Demand, error: float | None, thresholds: Thresholds) -> Reach
     return Reach(demand, error, reached(-1), reached(1))
 
 
-def _possible(demand: Demand) -> tuple[float, float]:
-    """Least and greatest value that there can be."""
-    if demand.dimension == "object_focus" or demand.unit not in ("fraction", "ratio"):
+def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
+    """Least and greatest value that there can be, at a clean accuracy."""
+    most = 1 / accuracy if accuracy else math.inf
+    if demand.dimension == "object_focus" and demand.part is None:
+        low, high = 1 - most, 1 + most
+    elif demand.unit in ("fraction", "ratio"):
+        low, high = 0.0, 1.0 if demand.unit == "fraction" else most
+    else:
         return -math.inf, math.inf
-    return -math.inf if demand.needs_baseline else 0, 1 if demand.unit == "fraction" else math.inf
+    if demand.bound == "max_relative_drop":
+        return -math.inf, 1.0 if demand.better == "high" and low >= 0 else math.inf
+    return (low - high, high - low) if demand.needs_baseline else (low, high)
 
 
 def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> Reach:

@@ -172,13 +172,31 @@ def test_passes():
     assert judge(LETTER, replace(GRADE, letter="B")).explain().startswith("quba.grade B is at least C (score")
 
 
+@pytest.mark.parametrize("value", [0.5, 0.501])
+def test_a_value_that_hardly_differs_from_the_bound_asks_for_no_images(value):
+    """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
+    assert judge(CORRUPTION, noisy(value, 0.02), Policy("fail")).explain().splitlines()[3] == (
+        "  the value is too close to the bound to be decided by more images of this kind"
+    )
+
+
+def test_an_interval_that_says_nothing_is_not_shown():
+    strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
+    assert strict.explain() == (
+        "corruption_robustness 0.510 is not shown to be at least 0.500\n"
+        "  n = 1,000 images\n"
+        "  95 % interval: too few images (1,000)\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
 def test_what_an_uncertain_demand_says():
     strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
     assert strict.explain() == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  90 % interval 0.477 to 0.543\n"
-        "  some 11,000 images would tell it from the bound\n"
+        "  about 11,000 images would be enough to decide\n"
         "  demanded by thresholds/default.yaml:12"
     )
     lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))

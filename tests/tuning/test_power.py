@@ -50,6 +50,22 @@ def test_no_value_lies_where_there_is_none():
     assert (fail.blocked, fail.passed) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("object_focus: {min: 0.9}", 1 - 1 / 0.8, 1 + 1 / 0.8),
+        ("corruption_robustness: {min: 0.9}", 0, 1 / 0.8),
+        ("corruption_robustness: {min: 0.9, max_drop: 0.1}", -1 / 0.8, 1 / 0.8),
+        ("corruption_robustness: {min: 0.9, max_relative_drop: 0.1}", -math.inf, 1),
+    ],
+)
+def test_true_values_are_possible_at_the_clean_accuracy(text, low, high):
+    reach = reaches(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 2)[-1]
+    ends = [end for end in (reach.blocked, reach.passed) if end is not None]
+    assert ends
+    assert all(low <= end <= high for end in ends)
+
+
 def test_only_decided_images_count_for_shape_bias():
     """Half of 400 conflicting images are decided by shape or texture, so 50 of 100 are."""
     hits = {

@@ -1,0 +1,69 @@
+"""No interval leaves what its number can be, however few the images and whatever the answers."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.dimensions import registry
+from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.protocol.measurement import Measurement, Quantity
+from quba_check.protocol.predictions import Predictions
+from quba_check.protocol.view import CLEAN, FGSM, PGD, SEVERITIES, View
+
+FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}), ModelFacts(10, 10))
+FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
+SAME, RANDOM, SKETCH = View("mixed_same"), View("mixed_rand"), View("sketch")
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+@st.composite
+def answers(draw):
+    """Answers to up to 30 images, one of the clean ones right at least, and to other images."""
+    n = draw(st.integers(1, 30))
+    share, rng = draw(st.sampled_from((0.1, 0.5, 0.9, 1.0))), np.random.default_rng(draw(st.integers(0, 999)))
+    views = (CLEAN, FGSM, PGD, *FOG, SAME, RANDOM)
+    tables = {view: table(rng.random(n) < share) for view in views}
+    tables[CLEAN].top1[0] = 0
+    tables[SKETCH] = table(rng.random(draw(st.integers(1, 30))) < share)
+    return tables
+
+
+def table(right):
+    n = len(right)
+    half = np.full(n, 0.5, np.float32)
+    found = Predictions(np.arange(n), np.zeros(n, np.int64), np.where(right, 0, 1), half, half, extra={})
+    found.extra.update(always_right=right, zero_gradient=np.zeros(n, bool))
+    return found
+
+
+def stays_within(found: Measurement | Quantity, low: float, high: float) -> bool:
+    assert found.curve is not None
+    limits = np.array(found.curve.limits)
+    rises = np.all(np.diff(limits) >= 0)
+    holds_the_value = limits[0] - 1e-9 <= found.value <= limits[-1] + 1e-9
+    return bool(rises and holds_the_value and low <= limits[0] and limits[-1] <= high)
+
+
+@given(answers())
+@examples
+def test_ratios_on_the_same_images_end_at_one_over_the_clean_accuracy(tables):
+    most = 1 / tables[CLEAN].accuracy
+    for name in ("adversarial_robustness", "corruption_robustness"):
+        measured = registry[name].measure(tables, FACTS)
+        for found in (measured, *measured.parts.values()):
+            assert stays_within(found, 0, most if found.unit == "ratio" else 1), name
+
+
+@given(answers())
+@examples
+def test_object_focus_is_at_most_one_over_the_clean_accuracy_from_1(tables):
+    most = 1 / tables[CLEAN].accuracy
+    assert stays_within(registry["object_focus"].measure(tables, FACTS), 1 - most, 1 + most)
+
+
+@given(answers())
+@examples
+def test_ratios_to_other_images_are_not_negative(tables):
+    assert stays_within(registry["ood_robustness"].measure(tables, FACTS), 0, np.inf)

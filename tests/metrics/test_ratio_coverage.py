@@ -1,0 +1,36 @@
+"""A small version of benchmarks/ratio_coverage.py: cells in which hardly an answer flips."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+DRAWS = 60
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("ratio_coverage")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rate", "flips", "images"),
+    [
+        (0.9, 0.0005, "lost", 1000),
+        (0.9, 0.002, "both", 1000),
+        (0.6, 0.005, "lost", 200),
+        (0.99, 0.02, "both", 200),
+    ],
+)
+def test_few_flips_are_covered(bench, accuracy, rate, flips, images):
+    """Fewer hold with a probability of 0.2 % if 95 % of all do."""
+    cell = bench.Cell(accuracy, rate, flips, images)
+    for name, found in bench.coverage(cell, DRAWS, np.random.default_rng(3)).items():
+        assert found.held >= binom.ppf(0.002, DRAWS, 0.95), name
+        assert not found.falls_short(1)
