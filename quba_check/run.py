@@ -168,12 +168,14 @@ class Run:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
-        from quba_check.demo.suite import is_drawn
         from quba_check.suites.draw import Draw
         from quba_check.suites.places import suite_at
 
-        if self.is_demo and not is_drawn(self.store):
-            self.announce("drawing the images of the demo")
+        if self.is_demo:
+            from quba_check.demo.suite import is_drawn
+
+            if not is_drawn(self.store):
+                self.announce("drawing the images of the demo")
         draw = Draw(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
         return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
 
