@@ -209,9 +209,7 @@ def main() -> int:
         for name, one in coverage(cell, given.draws, rng).items():
             found[name, cell] = one
             print(f"  {name:<32}{one}", flush=True)
-    print(
-        f"\nlowest coverage of {len(grid)} cells, and the mean width over the oracle's by images x flip rate"
-    )
+    print(f"\nlowest coverage of {len(grid)} cells")
     for name in dict.fromkeys(name for name, _ in found):
         mine = {cell: one for (other, cell), one in found.items() if other == name}
         worst = min(mine, key=lambda cell: mine[cell].held)
