@@ -45,6 +45,7 @@ def test_the_threshold_file_is_one(tmp_path: Path) -> None:
 def test_the_manifest_is_one(tmp_path: Path) -> None:
     (text,) = (block for block in blocks("yaml") if "my fruit" in block)
     (tmp_path / "quba-data.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "val").mkdir()
     suite = open_suite(tmp_path)
     assert suite.classes == ("apple", "banana", "cherry")
     assert suite.facts.shifts == ("sketch", "night")
