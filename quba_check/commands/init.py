@@ -43,7 +43,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _init(options: argparse.Namespace) -> None:
     from quba_check.suites.label_spaces import imagenet_classes
-    from quba_check.suites.layout import detect_layout, printable
+    from quba_check.suites.layout import detect_layout
     from quba_check.suites.places import MANIFEST_NAME, data_folder
 
     root = data_folder(options.folder)
@@ -65,7 +65,7 @@ def _init(options: argparse.Namespace) -> None:
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
-        sys.stdout.write(f"  left out: {printable(place)} ({reason})\n")
+        sys.stdout.write(f"  left out: {place} ({reason})\n")
     sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
     folder = shlex.quote(str(options.folder))
     sys.stdout.write(

@@ -56,8 +56,6 @@ def detect_layout(root: Path) -> Layout:
     scan.visit("", 0)
     clean = _clean(root, scan)
     layout = Layout(clean, scan.sets.pop(clean), left_out=scan.left_out)
-    if unreadable := next((name for name in layout.classes if not _is_utf8(name)), None):
-        raise SuiteError(f"{root / clean}: the class folder {unreadable!a} is not named in UTF-8. Rename it.")
     for path, classes in scan.sets.items():
         reason = _place(layout, path, set(classes))
         if reason:
@@ -85,8 +83,6 @@ class _Scan:
         self.seen.add(real)
         name = folder.name.lower() if path else ""
         reason = next((why for start, why in _NO_SETS.items() if name.startswith(start)), None)
-        if not _is_utf8(folder.name):
-            reason = "its name is not UTF-8"
         if reason is not None:
             self.left_out[path] = reason
             return
@@ -145,7 +141,7 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"
     if strange := sorted(classes - set(layout.classes)):
-        return f"{printable(strange[0])} is no class of {layout.clean}"
+        return f"{strange[0]} is no class of {layout.clean}"
     if mixed is not None:
         layout.mixed[mixed] = path
     else:
@@ -170,15 +166,6 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
     if not is_shift_name(name):
         name = f"{name}_set"
     return next(each for each in chain([name], (f"{name}_{n}" for n in count(2))) if each not in taken)
-
-
-def printable(name: str) -> str:
-    """Return a name or path that any terminal can print, with `?` for bytes that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode()
-
-
-def _is_utf8(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:

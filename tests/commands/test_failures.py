@@ -88,8 +88,7 @@ def test_a_run_of_an_earlier_version(folder: Path, capsys: pytest.CaptureFixture
     [
         (
             "failures a.npz",
-            "a.npz: not a record: it is not JSON. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'a.json'?",
+            "a.npz: it is not JSON. Allowed: a file that --quba-report wrote. Did you mean 'a.json'?",
         ),
         (
             "failures a.json --csv a.json",

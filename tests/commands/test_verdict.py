@@ -118,7 +118,7 @@ def test_a_missing_or_damaged_record_is_no_pass(run: Run) -> None:
     assert run("cut.json") == (
         4,
         "",
-        "ERROR: cut.json: not a record: it is not JSON. Allowed: a file that --quba-report wrote.\n",
+        "ERROR: cut.json: it is not JSON. Allowed: a file that --quba-report wrote.\n",
     )
 
 

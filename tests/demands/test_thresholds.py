@@ -210,9 +210,9 @@ def test_a_file_named_as_a_shipped_profile_extends_that(tmp_path, name):
     path.parent.mkdir()
     path.write_text(f"schema: 1\nextends: {name}\ndimensions: {{accuracy: {{min: 0.9}}}}\n")
     thresholds = read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
-    places = {demand.name: demand.place for demand in thresholds.demands}
-    assert places["accuracy[min]"] == "thresholds/default.yaml:3"
-    assert places["shape_bias[min]"].startswith("quba_check/thresholds/default.yaml:")
+    files = {demand.name: demand.file for demand in thresholds.demands}
+    assert files["accuracy[min]"] == "thresholds/default.yaml"
+    assert files["shape_bias[min]"] == "quba_check/thresholds/default.yaml"
 
 
 @pytest.mark.parametrize("name", ["./default.yaml", "../thresholds/default.yaml"])

@@ -174,7 +174,7 @@ def test_names_of_classes_end_at_their_first_comma(told, root: Path) -> None:
     titles = "{apple: 'apple, pomme', brick: 'brick, red', cloud: 'brick, blue'}"
     edit(root, f"[{', '.join(CLASSES)}]", titles)
     (finding,) = told({"class_balance": ["g.yaml:6"]}, limit=3)
-    assert "evidence: apple has 1, brick, red has 1, brick, blue has 1; demanded by g.yaml:6" in finding
+    assert "('apple' has 1, 'brick, red' has 1, 'brick, blue' has 1)" in finding
 
 
 def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:

@@ -141,5 +141,5 @@ def test_mistakes(tmp_path: Path, classes: str, restrict: str, text: str) -> Non
 
 def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
     assert message(tmp_path, "[pear, apple]", "no.txt") == (
-        f"quba-data.yaml:4: restrict: {tmp_path}/no.txt cannot be read (No such file or directory)."
+        f"quba-data.yaml:4: restrict: {tmp_path}/no.txt: there is no such file."
     )
