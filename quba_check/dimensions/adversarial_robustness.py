@@ -21,8 +21,8 @@ from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import first, right_on, streamed_ratio, streamed_share
 from quba_check.errors import InvariantError
 from quba_check.figures import told_apart
+from quba_check.metrics.estimate import Estimate
 from quba_check.metrics.means import geometric_mean
-from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import MASKED, Measurement
@@ -125,8 +125,8 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
 
 def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
     """Return whether a share of the same images is higher by more than chance."""
-    gain = paired_difference(first, second)
-    return gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error
+    gain = Estimate.mean(first, CLEAN) - Estimate.mean(second, CLEAN)
+    return gain.value > STANDARD_ERRORS * gain.standard_error
 
 
 def _surer(clean: Predictions, attacked: Predictions) -> float:
