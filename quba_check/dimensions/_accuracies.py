@@ -13,7 +13,7 @@ from quba_check.metrics import limits
 from quba_check.metrics.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.metrics.image_limits import multiplicative_limits, ratio_limits
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.confidence import SCORES, bounded_curve
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
@@ -83,7 +83,7 @@ class Ratio:
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
-        limit = curve(self.limits(Z), 0.0, self.most(Z))
+        limit = bounded_curve(self.limits(Z), 0.0, self.most(Z))
         return Quantity(self.value, "ratio", len(self.right), limit, deviations=self.estimate.deviations)
 
 
@@ -111,7 +111,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         sample: names the images: their view, or anything else where they are some of its rows.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
 
 
@@ -171,7 +171,7 @@ def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
         found = np.mean(_limits_of_each(parts), axis=0)
     else:
         found = ratio_limits(estimate, Z)
-    limit = curve(found, 0.0, _most(parts))
+    limit = bounded_curve(found, 0.0, _most(parts))
     return Quantity(estimate.value, "ratio", n, limit, deviations=estimate.deviations)
 
 
@@ -184,7 +184,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
         found = limits.geometric_mean(_limits_of_each(parts))
     else:
         found = multiplicative_limits(estimate, Z)
-    limit = curve(found, 0.0, _most(parts))
+    limit = bounded_curve(found, 0.0, _most(parts))
     return Quantity(value, "ratio", n, limit, deviations=estimate.deviations)
 
 
@@ -197,22 +197,6 @@ def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
 def _most(parts: Sequence[Ratio]) -> limits.Limits:
     bounds: limits.Limits = np.max([part.most(Z) for part in parts], axis=0)
     return bounds
-
-
-def curve(
-    found: limits.Limits, low: float | limits.Limits, high: float | limits.Limits
-) -> ConfidenceCurve | None:
-    """Limits at the kept scores as a curve; None if a sample of one image leaves them open.
-
-    Args:
-        found: limits at `SCORES`.
-        low: the least that the number can be.
-        high: the most that it can be.
-    """
-    if not np.isfinite(found).all():
-        return None
-    possible = np.clip(np.maximum.accumulate(found), low, high)
-    return ConfidenceCurve(tuple(possible.tolist()))
 
 
 def _shows_alike(first: Predictions, second: Predictions) -> bool:
