@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,18 +35,32 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         OptionError: there is no such home folder, the path cannot be one, or it leads to a pipe or device.
     """
     prefix = f"{where}: " if where else ""
-    try:
-        path = base / Path(text).expanduser()
-    except RuntimeError:
-        raise OptionError(
-            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
-            "Allowed: a path without ~, or with the name of a user of this machine."
-        ) from None
+    path = base / expand_home(text, prefix, OptionError)
     if not is_utf8(str(path)):
         raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")
     if file_kind(path, f"{prefix}{path}", OptionError) == "other":
         raise OptionError(f"{prefix}{path} is a pipe or a device. Allowed: a file or a folder.")
     return path
+
+
+def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
+    """Return a path with `~` expanded.
+
+    Args:
+        text: the path; it may lead to nothing.
+        prefix: beginning of the message.
+        error: class of error to raise.
+
+    Raises:
+        UserError: there is no such home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise error(
+            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine."
+        ) from None
 
 
 def is_utf8(name: str) -> bool:
@@ -79,6 +94,14 @@ def reason(problem: Exception) -> str:
     """Return the operating system's words for an error, or the error's own."""
     words = problem.strerror if isinstance(problem, OSError) else None
     return words or str(problem)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all it holds; do nothing if nothing is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

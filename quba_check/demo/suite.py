@@ -16,6 +16,7 @@ from PIL import Image
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
+from quba_check.user_files import remove
 
 DIGEST = "contents"
 """File that tells whether the others are as they were drawn."""
@@ -134,7 +135,7 @@ def demo_root(store: Path, notes: list[str] | None = None) -> Path:
             with FileLock(home / f"{root.name}.lock"):
                 if not _is_whole(root):
                     if os.path.lexists(root):
-                        _remove(root)
+                        remove(root)
                         if notes is not None:
                             notes.append(
                                 f"{root}: the demonstration images were damaged and are drawn again."
@@ -189,13 +190,6 @@ def _contents(root: Path) -> str:
             digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
             digest.update(content)
     return digest.hexdigest()
-
-
-def _remove(root: Path) -> None:
-    if root.is_dir() and not root.is_symlink():
-        shutil.rmtree(root)
-    else:
-        root.unlink(missing_ok=True)
 
 
 def _natural_sets() -> Iterator[tuple[str, Style, int]]:

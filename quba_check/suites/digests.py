@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sqlite3
 import stat
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
-from quba_check.user_files import file_kind, reason
+from quba_check.user_files import file_kind, reason, remove
 
 BATCH = 500
 """Files looked up, read and remembered in one transaction: what a killed run may lose."""
@@ -148,11 +147,7 @@ class ContentDigests:
         try:
             with self._lock:
                 for suffix in ("", "-wal", "-shm"):
-                    part = Path(f"{self.path}{suffix}")
-                    if part.is_dir() and not part.is_symlink():
-                        shutil.rmtree(part)
-                    else:
-                        part.unlink(missing_ok=True)
+                    remove(Path(f"{self.path}{suffix}"))
         except OSError as error:
             raise StoreError(f"{self.path}: is damaged and cannot be removed ({reason(error)}).") from None
         self._is_set_up = False
