@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.parser import check_not_read, output_file, whole_number
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -108,9 +108,9 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
             "-" if image.index is None else str(image.index),
             _number(image.loss),
             _number(image.confidence),
-            _shorten(_escape(short[image.label]), LONGEST_CLASS),
-            _shorten(_escape(short[image.predicted]), LONGEST_CLASS),
-            _escape(image.path),
+            _shorten(one_line(short[image.label]), LONGEST_CLASS),
+            _shorten(one_line(short[image.predicted]), LONGEST_CLASS),
+            one_line(image.path),
         )
         for image in shown
     ]
@@ -132,11 +132,6 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _escape(text: str) -> str:
-    """The text, or its escapes if it has characters that would move the cursor."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _shorten(text: str, width: int, *, keep_end: bool = False) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from quba_check.errors import ModelError, QubaError
+from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
@@ -176,7 +175,6 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
 _NO_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
 """From errors of torch that have no type of their own."""
 _LONGEST = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def described(error: BaseException) -> str:
@@ -190,5 +188,5 @@ def described(error: BaseException) -> str:
     except Exception:  # noqa: BLE001  an error of the user's own type, whose text fails too
         text = ""
     line = next(iter(text.strip().splitlines()), "")
-    line = _CONTROL.sub(" ", line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
+    line = one_line(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
