@@ -42,6 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
+    from quba_check.reports.files import write_text
     from quba_check.suites.label_spaces import imagenet_classes
     from quba_check.suites.layout import detect_layout
     from quba_check.suites.places import MANIFEST_NAME, data_folder
@@ -60,8 +61,8 @@ def _init(options: argparse.Namespace) -> None:
             "another folder."
         )
     suite, text = _described(root, layout)
-    _write(manifest, text)
-    _write(thresholds, _thresholds_text(suite))
+    write_text(text, manifest)
+    write_text(_thresholds_text(suite), thresholds)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
@@ -77,16 +78,17 @@ def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
     """Return the suite of a layout, and its manifest as text. Folders that cannot be read are left out.
 
     Raises:
-        SuiteError: the clean images are not laid out as they should be, or the folder cannot be written.
+        UserError: the clean images are not laid out as they should be, or the folder cannot be written.
     """
     from quba_check.protocol.view import CLEAN_SET
+    from quba_check.reports.files import write_text
     from quba_check.suites.manifest import read_manifest
     from quba_check.suites.suite import Suite
 
     draft = root / f".quba-data-{os.getpid()}.tmp"
     try:
         while True:
-            _write(draft, _manifest_text(root, layout, None))
+            write_text(_manifest_text(root, layout, None), draft)
             suite = Suite(root, read_manifest(draft, str(draft)))
             broken = next(_broken_sets(suite), None)
             if broken is None:
@@ -253,11 +255,3 @@ def _thresholds_text(suite: Suite) -> str:
             "",
         ]
     )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be written ({error.strerror}).") from None
