@@ -96,7 +96,8 @@ def test_a_number_too_large_for_a_float():
     with pytest.raises(ModelError) as caught:
         config_statement({"crop_pct": 10**400}, where="net", source="net")
     assert str(caught.value) == (
-        "net: crop_pct cannot be used, got 100000000000000000...0000000000000000000. Allowed: a number above 0."
+        "net: crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
+        "Allowed: a number above 0."
     )
 
 
