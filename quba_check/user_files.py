@@ -1,4 +1,4 @@
-"""Paths and files that a user names: one line for each problem, and no waiting on pipes."""
+"""Paths and files named by a user: problems end in one line, pipes are refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
 
 
 def is_utf8(name: str) -> bool:
-    """Return False for a file name whose bytes are not UTF-8: no report can hold it."""
+    """Return False for a file name with bytes outside UTF-8: no report can hold it."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -91,7 +91,7 @@ def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
 
 
 def reason(problem: Exception) -> str:
-    """Return the operating system's words for an error, or the error's own."""
+    """Return the operating system's message for an error, or the error's own."""
     words = problem.strerror if isinstance(problem, OSError) else None
     return words or str(problem)
 
@@ -187,14 +187,14 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
 
 
 class _RefusedJSONError(Exception):
-    """JSON that this project does not take."""
+    """JSON with content outside the accepted subset."""
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
-            raise _RefusedJSONError(f"the key '{key}' stands there twice")
+            raise _RefusedJSONError(f"the key '{key}' appears twice")
         content[key] = value
     return content
 

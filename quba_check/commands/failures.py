@@ -1,4 +1,4 @@
-"""`quba-check failures`: the clean images on which the model of a stored run is wrong."""
+"""`quba-check failures`: the misclassified clean images of a stored run."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def _list_failures(options: argparse.Namespace) -> None:
         sys.stderr.write(f"{output}: {len(wrong):,} wrong images\n")
     if wrong and wrong[0].loss is None:
         sys.stderr.write(
-            f"{options.record}: an earlier version wrote its answers, without confidence and loss. "
-            "Run the gate again to have them.\n"
+            f"{options.record}: its answers were stored by an earlier version, without confidence and loss. "
+            "Run the gate again to get them.\n"
         )
 
 
@@ -96,7 +96,7 @@ def _heading(run: StoredRun, wrong: Sequence[Failure]) -> str:
 
 
 def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
-    """The table, as wide as the terminal at most; long names of classes and files are cut."""
+    """Return the table, at most as wide as the terminal; long names are cut."""
     from rich.table import Table
 
     from quba_check.protocol.facts import short_class_names
@@ -135,7 +135,7 @@ def _number(value: float | None) -> str:
 
 
 def _shorten(text: str, width: int, *, keep_end: bool = False) -> str:
-    """The beginning or the end of a text that is too long, with dots for what is left out."""
+    """Return a text cut to a width, at its end or its beginning, with dots."""
     if len(text) <= width:
         return text
     return f"...{text[3 - width :]}" if keep_end else f"{text[: width - 3]}..."

@@ -23,7 +23,8 @@ PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
 """Side of the images in pixels for models that state none, if the images do not have one."""
-_LOOKED_AT = 64
+_SAMPLED = 64
+"""Images opened to find the common size."""
 _WIDTH = 100
 _SHOWN = 5
 
@@ -75,7 +76,7 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
-    """Return the suite of a layout, and its manifest as text. Folders that cannot be read are left out.
+    """Return the suite of a layout and its manifest as text, without unreadable folders.
 
     Raises:
         UserError: the clean images are not laid out as they should be, or the folder cannot be written.
@@ -122,7 +123,7 @@ def _remove(layout: Layout, name: str) -> str:
 
 
 def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
-    """The manifest of a layout, with counts if its suite is known."""
+    """Return the manifest of a layout, with counts if its suite is known."""
     from quba_check.suites.additions import manifest_line, yaml_scalar
 
     lines = [
@@ -174,7 +175,7 @@ def _classes_lines(layout: Layout) -> list[str]:
 
 
 def _flow(items: Sequence[str]) -> str:
-    """A YAML list in lines of at most 100 columns, as far as the items allow."""
+    """Return a YAML list, wrapped at 100 columns between items."""
     lines = [""]
     for item in items:
         if lines[-1] and len(lines[-1]) + len(item) > _WIDTH - len("classes: [, "):
@@ -185,7 +186,7 @@ def _flow(items: Sequence[str]) -> str:
 
 
 def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
-    """A set in the manifest; of an unknown suite, classes may be missing from it."""
+    """Return the manifest entry of a set; without a suite, it may lack classes."""
     from quba_check.protocol.view import View
 
     entry: Entry = {"reader": reader, "path": path}
@@ -200,13 +201,13 @@ def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder")
 
 
 def _size_line(suite: Suite) -> str:
-    """The default input size: that of the images if they have one."""
+    """Return the manifest line of the default input size."""
     from quba_check.protocol.view import CLEAN
 
     examples = suite.examples(CLEAN)
-    looked_at = examples[:: max(1, len(examples) // _LOOKED_AT)]
+    sampled = examples[:: max(1, len(examples) // _SAMPLED)]
     sizes = set()
-    for example in looked_at:
+    for example in sampled:
         try:
             with suite.opened(example) as image:
                 sizes.add(image.size)
@@ -219,7 +220,7 @@ def _size_line(suite: Suite) -> str:
 
 
 def _thresholds_text(suite: Suite) -> str:
-    """Demands on what the suite can measure."""
+    """Return a threshold file with demands on all dimensions measurable on the suite."""
     from collections import Counter
 
     from quba_check.protocol.view import CLEAN
@@ -244,7 +245,7 @@ def _thresholds_text(suite: Suite) -> str:
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
-            "# set the numbers to what its use needs. A demand of tier: warn is reported and lets pass.",
+            "# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.",
             "# quba-check schema thresholds lists all keys.",
             "schema: 1",
             f"name: {yaml_scalar(f'release gate of {suite.name}')}",

@@ -59,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 class _Like(argparse.Action):
-    """Store the name of a published model, or print all names and leave, as --help does."""
+    """Store the name of a published model, or print all names and exit."""
 
     def __call__(
         self,

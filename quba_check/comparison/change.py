@@ -129,9 +129,10 @@ def ratio(before: Side, after: Side) -> Change:
 
 
 def _ranges(before: Side, after: Side, scale: float = 1.0, other_scale: float = 1.0) -> dict[str, float]:
-    """The most that one image of each set can change: the range of the deviations of either number.
+    """Return the largest change that one image can cause, for each set of images.
 
-    It is 0 where no image deviates in either, which leaves open how far one could.
+    It is the larger range of both numbers' deviations. A range of 0 means that it is not known: no image
+    deviates in either number.
     """
     return {
         sample: max(scale * float(np.ptp(found)), other_scale * float(np.ptp(after.deviations[sample])))
@@ -148,7 +149,7 @@ def _with_rooms(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
 
 
 def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
-    """The widest difference of the limits of both numbers: it lies within what is possible."""
+    """Return the widest difference of the limits of both numbers."""
     if before is None or after is None:
         return -math.inf, math.inf
     return after[0] - before[-1], after[-1] - before[0]

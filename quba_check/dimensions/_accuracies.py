@@ -51,7 +51,7 @@ class Ratio:
 
     @property
     def has_few_hits(self) -> bool:
-        """True if so few images are right that the logarithm of the ratio is far from normal."""
+        """True if too few images are right for a normal logarithm of the ratio."""
         return self.hits < limits.FEW_EVENTS or self.has_few_clean_hits
 
     @property
@@ -67,7 +67,7 @@ class Ratio:
         return Estimate.mean(self.right, self.sample) / clean
 
     def most(self, z: limits.Scores) -> limits.Limits:
-        """The largest ratio that there can be, with every image right, at normal scores."""
+        """Return the largest possible ratio, with every image right, at normal scores."""
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
         hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
@@ -164,7 +164,7 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
 
 
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Arithmetic mean of ratios to one clean accuracy, with limits that know which images they share."""
+    """Arithmetic mean of ratios to one clean accuracy; limits account for shared images."""
     estimate = mean_of(part.estimate for part in parts)
     n = sum(len(part.right) for part in parts)
     if parts[0].has_few_clean_hits:
@@ -176,7 +176,10 @@ def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Geometric mean of ratios to one clean accuracy; from limits of each if one has few hits."""
+    """Geometric mean of ratios to one clean accuracy.
+
+    If one of them has few hits, the limits combine those of each ratio.
+    """
     value = geometric_mean(part.value for part in parts)
     n = sum(len(part.right) for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
@@ -189,7 +192,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
 
 
 def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
-    """Limits of ratios that hold together (Bonferroni)."""
+    """Return simultaneous limits of ratios (Bonferroni)."""
     scores = limits.spent(Z, 1 / len(parts))
     return [np.clip(part.limits(scores), 0.0, part.most(scores)) for part in parts]
 

@@ -146,7 +146,7 @@ class Engine:
         return found
 
     def take_repairs(self) -> list[str]:
-        """Return what was damaged in the store and made again since the last call."""
+        """Return notes on damaged parts of the store, made again since the last call."""
         repairs, self.tables.repaired = self.tables.repaired, []
         note, self._digests.note = self._digests.note, None
         return repairs if note is None else [*repairs, note]

@@ -100,7 +100,7 @@ class Store:
         return os.path.lexists(self.path(key))
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
-        """Return the keys, all of one artefact, whose files do not exist. Reads one folder."""
+        """Return the keys without a file; all keys are of one artefact."""
         if not keys:
             return []
         try:

@@ -56,11 +56,11 @@ class Tables:
         )
 
     def wrong(self, stored: View, columns: Columns) -> str | None:
-        """Return what is wrong with the columns of a stored view, as the end of a sentence; None if sound."""
+        """Return the defect of a stored view's columns; see `check_columns`."""
         return check_columns(columns, self._addresses.columns(stored), classes=self._addresses.classes)
 
     def shard(self, stored: View, number: int) -> Shard:
-        """A shard of a stored view. One that cannot be trusted is named in `repaired` and removed.
+        """Return a shard of a stored view; a damaged one is removed and added to `repaired`.
 
         Raises:
             DamagedShardError: it is absent or damaged.

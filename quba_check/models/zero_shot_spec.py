@@ -17,7 +17,7 @@ _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
 """Of the weights that open_clip looks for in a folder."""
 NEIGHBOURS = 1000
-"""Files of a folder among which the one that was meant is looked for."""
+"""Largest number of files searched for suggestions."""
 _ALLOWED = ", ".join(
     f"{OPEN_CLIP_PREFIX}{form}"
     for form in ("NAME/TAG", "NAME/WEIGHTS_FILE", f"{HUB}OWNER/NAME", f"{FOLDER}FOLDER")
@@ -87,7 +87,7 @@ def expand_path(path: str, *, spec: str) -> Path:
 
 
 def neighbours(path: Path) -> list[Path]:
-    """Return files in the folder of a path, as many as can be compared with its name."""
+    """Return files next to a path, at most `NEIGHBOURS`, for suggestions."""
     try:
         files = list(itertools.islice(path.parent.iterdir(), NEIGHBOURS))
         return [file for file in files if file.name.isprintable() and file.is_file()]

@@ -17,10 +17,10 @@ FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
 WIDTH = 80
-"""Columns of the table for a terminal; names and numbers that are longer by themselves stick out."""
+"""Columns of the table for a terminal; longer names and numbers stick out."""
 _UNPAIRED = "*"
 _LONGEST = 10
-"""Characters of a value with the decimals that tell it from the other; with more it has the usual ones."""
+"""Largest length of a value with extra decimals; longer ones get the usual decimals."""
 
 
 def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
@@ -42,7 +42,7 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
 
 
 def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
-    """The lines of the table; a name that leaves too little room for the numbers has one of its own."""
+    """Yield the lines of the table; a name too long for its column has its own line."""
     table = [_HEADINGS[:6], *map(_short_cells, rows)]
     name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
     gap = 2 if name + sum(widths) + 2 * len(widths) <= WIDTH else 1

@@ -28,9 +28,9 @@ IMAGES = ".npz"
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
     """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
 
-    Characters of a model's name that are awkward in file names become `-`, and long names are cut. The start
-    of their fingerprints keeps models apart that would share a file, capitals ignored, and a number those of
-    the same fingerprint.
+    Characters of a model's name that are awkward in file names become `-`, and long names are cut. Models
+    that would share a file (case is ignored) also get the start of their fingerprint, and a number if that
+    is the same, too.
 
     >>> record_paths(Path("out/report.json"), [])
     ()
@@ -50,9 +50,9 @@ def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
 
 
 def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
-    """Remove the file that the user named, and records where `record_paths` may put those of this run.
+    """Remove records of an earlier run, at all paths of `record_paths` for this run.
 
-    A run that ends without a record, since its process was killed, then leaves no record at all.
+    A killed run then leaves no record at all.
 
     Args:
         path: as for `record_paths`.
@@ -69,7 +69,7 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
                 old.unlink()
         except OSError as why:
             raise UserError(
-                f"{old}: is of an earlier run and cannot be removed ({why.strerror}). "
+                f"{old}: belongs to an earlier run and cannot be removed ({why.strerror}). "
                 "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
             ) from why
 
@@ -165,10 +165,10 @@ def _plain(name: str) -> str:
 
 
 def _target(path: Path) -> Path:
-    """The regular file to write: never a device or pipe, and not the link that leads to a file.
+    """Return the regular file to write, with links resolved.
 
     Raises:
-        UserError: what is there is no regular file, or stands for an open file of a process.
+        UserError: the path leads to a folder, a pipe, a device, or an open file of a process.
     """
     kind = file_kind(path, str(path), UserError)
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")

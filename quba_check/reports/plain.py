@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.measure import Measurement
 
 SUBSTITUTES: Mapping[str, str] = {"→": "->", "…": "...", "±": "+-", "─": "-", "α": "alpha"}
-"""What stands for characters of ours in encodings that lack them."""
+"""ASCII substitutes for characters that quba-check itself prints."""
 
 
 def plain_text(content: RenderableType) -> str:
@@ -22,9 +22,9 @@ def plain_text(content: RenderableType) -> str:
 
 
 def fit_encoding(text: str, encoding: str | None) -> str:
-    r"""Return a text with substitutes for the characters that an encoding lacks.
+    r"""Return a text with substitutes for characters missing from an encoding.
 
-    Characters of ours get the nearest ones of ASCII, others their escapes. None is a stream of strings.
+    Characters in `SUBSTITUTES` are replaced by ASCII, others by escapes. An encoding of None changes nothing.
 
     >>> print(fit_encoding("a → ü", "ascii"), fit_encoding("a → ü", "utf-8"))
     a -> \xfc a → ü

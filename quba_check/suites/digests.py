@@ -25,7 +25,7 @@ CLOCK_TICK_NS = 20_000_000
 """Within this time a file may change without its mtime showing it: digests of younger files are not kept."""
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
-"""Of SQLite; some file systems number their files beyond it."""
+"""Largest integer of SQLite; some file systems have larger inode numbers."""
 _DIGEST = re.compile("[0-9a-f]{32}")
 _TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
@@ -191,7 +191,7 @@ def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict
 
 
 def _is_no_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return True where the file may be sound: another process is at it, or the disk cannot be written."""
+    """Return True for errors without damage: a lock, or a disk that is full or read-only."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code in (
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
