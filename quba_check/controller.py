@@ -41,7 +41,7 @@ class Controller:
         records: what the run leaves behind, once it is over.
         paths: file of each record: where the user asked for it, else in the store; None if not written.
         errors: lines about bugs, and about records that could not be written.
-        exit_code: by the verdicts; None as long as the session goes on.
+        exit_code: by the verdicts; None until the session ends.
     """
 
     def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
@@ -252,7 +252,7 @@ def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:
-    """Return the reason for a missing verdict in a test report; None if it has none."""
+    """Return the reason for a missing verdict from a test report, if any."""
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "")
         return f"its item was skipped ({str(reason).removeprefix('Skipped: ')})"

@@ -35,9 +35,9 @@ from quba_check.suites.suite import Suite
 
 
 def obstacle(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
-    """Return the reason for which a dimension cannot be measured on a suite; None if unknown.
+    """Return the obstacle to measuring a dimension on a suite, None if there is none.
 
-    It is found without reading an image.
+    No image is read to find it.
 
     Args:
         dimension: the dimension.

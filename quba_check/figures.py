@@ -54,7 +54,7 @@ def interval_text(
 
 
 def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
-    """True if an interval of a fraction or ratio covers nearly all of its usual range.
+    """True if an interval of a fraction or ratio covers nearly its whole range.
 
     >>> is_too_wide((0.02, 0.98), "fraction"), is_too_wide((-0.2, 1.4), "score")
     (True, False)

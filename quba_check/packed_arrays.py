@@ -43,7 +43,7 @@ def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 def unpacked_array(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
-    """Return an array of an `.npz` file, after a check of its header against its size.
+    """Return an array of an `.npz` file after checking its header.
 
     Raises:
         ValueError: the header claims more than the entry holds, the entry is a bomb, or it holds objects.

@@ -193,7 +193,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the row of a judged demand, or the line about a bug, to its report."""
+    """Attach the row or the bug message of a demand to its report."""
     report = yield
     if report.when != "call" or not item.config.stash.get(FILES, ()):
         return report

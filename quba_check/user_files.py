@@ -97,7 +97,7 @@ def reason(problem: Exception) -> str:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all it holds; do nothing if nothing is there."""
+    """Remove a file, a link or a whole folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -124,7 +124,7 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
 
 
 def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """Return True if the first share of the same images is higher by more than chance."""
+    """True if the first share of the same images is higher by more than chance."""
     gain = Estimate.mean(first, CLEAN) - Estimate.mean(second, CLEAN)
     return gain.value > STANDARD_ERRORS * gain.standard_error
 

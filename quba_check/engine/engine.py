@@ -245,8 +245,10 @@ class Engine:
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
-            if wrong := self.tables.wrong(view, rows):  # stored, it would be taken for damage and made again
-                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {wrong}.")
+            if defect := self.tables.defect(
+                view, rows
+            ):  # stored, it would be taken for damage and made again
+                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
             self._fresh.append(keys[view])

@@ -117,7 +117,7 @@ class Store:
         """
         path = self.path(key)
         if file_kind(path, str(path), DamagedShardError) != "file":
-            raise DamagedShardError(f"{path}: is no file")
+            raise DamagedShardError(f"{path}: is not a file")
         try:
             with safe_open(path, framework="numpy") as file:
                 about = dict(file.metadata() or {})

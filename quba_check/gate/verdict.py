@@ -77,7 +77,7 @@ class Verdict:
 
     @property
     def enough_images(self) -> int | None:
-        """Number of images with which this value would clear the bound.
+        """Number of images for this value to clear the bound.
 
         None if the value clears it already, or if it takes more than `MOST_MORE` times the images at hand:
         another choice of images can make a difference that small.

@@ -22,7 +22,7 @@ Deviations = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The largest possible deviations of one image, and the number of images able to show them.
+    """The largest possible deviations of an image, with the images able to show them.
 
     Attributes:
         down: the largest deviation below 0, as a positive number.

@@ -67,7 +67,7 @@ def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
 
 
 def is_near_zero(estimate: Estimate) -> bool:
-    """True if a number is as close to 0 as a share of `FEW_EVENTS` hits or fewer."""
+    """True if a number is as near 0 as a share of `FEW_EVENTS` hits."""
     return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
 
 

@@ -65,7 +65,7 @@ def statement(config: object, *, where: str, source: str, departs: bool = False)
 
 
 def short_repr(value: object) -> str:
-    """Return the repr of a value from a file, on one line and cut if long.
+    """Return the repr of a value from a file, on one line, shortened.
 
     >>> short_repr([0] * 100)
     '[0, 0, 0, 0, 0, 0, ...]'
@@ -77,7 +77,7 @@ def short_repr(value: object) -> str:
 
 
 def key_text(key: object) -> str:
-    """Return a key from a file as text, on one line and cut if long."""
+    """Return a key from a file as text, on one line, shortened."""
     return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else short_repr(key)
 
 

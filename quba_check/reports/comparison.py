@@ -42,7 +42,7 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
 
 
 def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
-    """Yield the lines of the table; a name too long for its column has its own line."""
+    """Yield the lines of the table; overlong names have lines of their own."""
     table = [_HEADINGS[:6], *map(_short_cells, rows)]
     name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
     gap = 2 if name + sum(widths) + 2 * len(widths) <= WIDTH else 1

@@ -94,7 +94,7 @@ class _Check:
         where = f"{self._shown}:{line_of(node)}"
         self._values += 1
         if id(node) in above:
-            raise self._error(f"{where}: the alias refers to what it stands in.")
+            raise self._error(f"{where}: the alias contains itself.")
         if len(above) >= MOST_LEVELS:
             raise self._error(f"{where}: the file is nested too deeply to be read.")
         if self._values > MOST_VALUES:

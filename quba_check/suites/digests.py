@@ -129,7 +129,7 @@ class ContentDigests:
     def _set_up(self) -> None:
         """Make the file where it is not there; under a lock, for two cannot enter WAL mode at a time."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
-            self._discard("it is no file")
+            self._discard("it is not a file")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
@@ -160,7 +160,7 @@ def _stamp(name: str) -> _Stamp:
     except (OSError, ValueError) as error:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
     if not stat.S_ISREG(status.st_mode):
-        raise SuiteError(f"{name}: is no file.")
+        raise SuiteError(f"{name}: is not a file.")
     return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino & LARGEST_INTEGER)
 
 
@@ -191,7 +191,7 @@ def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict
 
 
 def _is_no_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return True for errors without damage: a lock, or a disk that is full or read-only."""
+    """Return True for errors of access: locks, and full or read-only disks."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code in (
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,

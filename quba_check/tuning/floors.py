@@ -69,7 +69,7 @@ def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
     return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
 
 
-def masked(records: Mapping[str, Record]) -> tuple[str, ...]:
+def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     """Return the dimensions with a masked value in at least one run."""
     rows = [row for run in records.values() for row in run.measurements.items()]
     names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
@@ -165,7 +165,7 @@ def published_floors(name: str) -> dict[str, Floor]:
 
 
 def published_names() -> str:
-    """Return a line for each published model: its name, a tab and its timm name, if known."""
+    """Return a line per published model: name, tab, timm name if known."""
     return "".join(
         f"{model.id}\t{model.timm}\n" if model.timm else f"{model.id}\n" for model in published_models()
     )
