@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from quba_check.figures import figure, interval_text, told_apart
 from quba_check.protocol.comparison import ChangeRow, Comparison
-from quba_check.reports.plain import plain_text
+from quba_check.reports.plain import plain_text, wrap_line
 
 FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
@@ -35,9 +34,9 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
     rows = list(_shown(comparison, parts=parts))
     notes = [*_notes(rows), *comparison.notes]
     return Group(
-        *(Text(line, style="bold") for line in _wrap(_title(comparison))),
+        *(Text(line, style="bold") for line in wrap_line(_title(comparison), WIDTH)),
         *_table_lines(rows),
-        *(Text(line, style="yellow") for note in notes for line in _wrap(note)),
+        *(Text(line, style="yellow") for note in notes for line in wrap_line(note, WIDTH)),
     )
 
 
@@ -81,13 +80,6 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
         yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
     if any(row.interval is not None and not row.paired for row in rows):
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
-
-
-def _wrap(line: str) -> list[str]:
-    indent = "    " if line.startswith(" ") else "  "
-    return textwrap.wrap(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def comparison_json(comparison: Comparison) -> str:

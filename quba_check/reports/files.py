@@ -64,14 +64,8 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
     stems = [f"{glob.escape(f'{path.stem}-{_plain(name)[:LONGEST]}')}-{protocol}" for name, protocol in runs]
     others = [old for stem in stems for old in path.parent.glob(f"{stem}*{path.suffix}")]
     for old in [path, *others]:
-        try:
-            if old.is_file():
-                old.unlink()
-        except OSError as why:
-            raise UserError(
-                f"{old}: belongs to an earlier run and cannot be removed ({why.strerror}). "
-                "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
-            ) from why
+        if file_kind(old, str(old), UserError) == "file":
+            _remove(old)
 
 
 def write_record(record: Record, path: Path) -> None:
@@ -91,6 +85,11 @@ def write_images(content: bytes | None, record: Path) -> None:
         return
     if file_kind(path, str(path), UserError) == "other":
         _target(path)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of another run, if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as why:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping
 
 from rich.console import Console, RenderableType
@@ -19,6 +20,14 @@ def plain_text(content: RenderableType) -> str:
     with console.capture() as capture:
         console.print(content)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def wrap_line(line: str, width: int) -> list[str]:
+    """Return a line in several, the further ones indented by two more columns; words stay whole."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def fit_encoding(text: str, encoding: str | None) -> str:

@@ -269,7 +269,7 @@ def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
     with pytest.raises(UserError) as raised:
         remove_records(path, [("a", "standard")])
     assert str(raised.value) == (
-        f"{path}: belongs to an earlier run and cannot be removed (Operation not permitted). "
+        f"{path}: is of another run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
 
