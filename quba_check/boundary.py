@@ -1,4 +1,4 @@
-"""Errors of quba-check on their way to pytest: one line each, and the exit code of their kind."""
+"""Conversion of errors into pytest usage errors of one line each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from quba_check.errors import UserError, describe_bug
 
 
 class BugError(Exception):
-    """The cause of a usage error that reports a bug of quba-check."""
+    """Cause of usage errors about bugs of quba-check."""
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End pytest with one line for an error of the user, and for a bug of quba-check.
+    """End pytest with one line for user errors and for bugs of quba-check.
 
     Raises:
         pytest.UsageError: in place of a UserError; in place of any other exception with a BugError as its

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from quba_check.doctor.finding import Finding
 
 SHOWN = 3
-"""Places and demands that a finding names."""
+"""Largest number of places or demands in a finding."""
 OTHER_POPULATION = (
     "give `population:` models measured on this suite, or say `allow_other_suite: true`, or drop the demand"
 )
@@ -58,7 +58,7 @@ def _examination(
     from quba_check.doctor.response import wrong_head
     from quba_check.doctor.visit import visit
 
-    # Protocols differ in nothing that the doctor looks at but a crop: the first one will do.
+    # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
     first, _ = demands[0]
     try:
         evaluation = run.evaluation(model, run.protocol_of(first))
@@ -86,7 +86,7 @@ def _examination(
 
 
 def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Sequence[str]:
-    """The dimensions without which a demand cannot be met."""
+    """Return the dimensions needed to meet a demand."""
     if demand.optional:
         return ()
     measured = run.dimensions_of(model, thresholds, demand)
@@ -96,7 +96,7 @@ def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Seq
 
 
 def _grades(run: Run, model: str, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
-    """Report demands on grades that cannot be reached on this suite, those of one reason together."""
+    """Report demands on grades out of reach on this suite, grouped by reason."""
     by_reason: dict[tuple[str, str], list[Demand]] = {}
     for thresholds, demand in demands:
         grade = run.unreachable_grade(model, thresholds) if demand.dimension == QUBA else None

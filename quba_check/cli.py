@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _version() -> str:
-    """The installed version; of a source tree that is not installed it is unknown."""
+    """Return the installed version; a source tree without installation has none."""
     try:
         return version("quba-check")
     except PackageNotFoundError:

@@ -41,7 +41,7 @@ class Controller:
         records: what the run leaves behind, once it is over.
         paths: file of each record: where the user asked for it, else in the store; None if not written.
         errors: lines about bugs, and about records that could not be written.
-        exit_code: by the verdicts; None as long as the session goes on.
+        exit_code: by the verdicts; None until the session ends.
     """
 
     def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
@@ -60,7 +60,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Find out before the long work whether the record can be written; remove that of an earlier run."""
+        """Check that the record can be written; remove that of an earlier run."""
         report = self._run.options.report
         if report is None or self._config.option.collectonly:
             return
@@ -153,10 +153,10 @@ class Controller:
                 self.paths[self.records.index(record)] = path
 
     def _exit_code(self, session: pytest.Session) -> int:
-        """Return pytest's exit code if it is an error of its own, else that of the verdicts.
+        """Return pytest's exit code for its own errors, else that of the verdicts.
 
-        What other plugins and conftest.py files did to the items does not count: a code of 0 needs a record
-        in which every selected blocking demand allows the release.
+        Changes that other plugins and conftest.py files made to the items do not count: a code of 0 needs a
+        record in which every selected blocking demand allows the release.
         """
         if self._bugs:
             return BUG_EXIT_CODE
@@ -243,7 +243,7 @@ class SummaryWithin:
 
 
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
-    """Yield what the user can do next: use the record; after the demo, judge a model of their own."""
+    """Yield the path of the record and, after the demo, a command to start with."""
     if path is not None:
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         yield f"record: {shown}"
@@ -252,7 +252,7 @@ def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:
-    """Return why a demand has no verdict, as its last report without one tells; None if it tells nothing."""
+    """Return the reason for a missing verdict from a test report, if any."""
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "")
         return f"its item was skipped ({str(reason).removeprefix('Skipped: ')})"

@@ -127,7 +127,7 @@ class EarlyStop:
                 some = {view: table.by_index for view, table in seen.items()}
                 measurement = dimension.measure(some, self._evaluation.facts)
                 if measurement.masked and row.passes and not demand.allow_masked:
-                    return None  # a few images with signs of masking do not show how many there are
+                    return None  # the sign of masking may go away, or be confirmed, with more images
                 return Stopped(measurement, row, looked_at)
         return None
 

@@ -94,8 +94,8 @@ class UnmeasurableError(QubaError):
 
     Attributes:
         reason: why, in words that name what is missing.
-        missing_data: True if the reason is in the images: a set is absent, or does not allow a value such as
-            one image a class for class_balance (a demand may then be `optional`). False if the value itself
+        missing_data: True if the reason is in the images: a set is absent, or does not allow a value, such as
+            one image per class for class_balance (a demand may then be `optional`). False if the value itself
             is undefined (for example clean accuracy 0).
     """
 
@@ -110,11 +110,11 @@ class InvariantError(QubaError):
 
 
 MOST_CHARACTERS = 2000
-"""Characters of a message; what a file contains can be much longer."""
+"""Largest length of a message; content of files can be much longer."""
 
 
 def one_line(text: str) -> str:
-    r"""Return text that any terminal can show in one line: control characters and the like as escapes.
+    r"""Return text for one line of any terminal, with escapes for unprintable characters.
 
     >>> print(one_line("got 'a\nb'"), one_line("\x1b[31mred"))
     got 'a\nb' \x1b[31mred
@@ -177,7 +177,7 @@ def listed(names: Iterable[str], limit: int = 20) -> str:
 
 
 def describe_bug(error: BaseException) -> str:
-    """Save the traceback of an unexpected error; return the line that reports it.
+    """Save the traceback of an unexpected error; return a one-line report.
 
     The file goes to the system's folder for temporary files.
     """

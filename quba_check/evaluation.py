@@ -35,7 +35,9 @@ from quba_check.suites.suite import Suite
 
 
 def obstacle(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
-    """Return why a dimension has no value on a suite, as far as that is known before any image is read.
+    """Return the obstacle to measuring a dimension on a suite, None if there is none.
+
+    No image is read to find it.
 
     Args:
         dimension: the dimension.
@@ -174,9 +176,9 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Say which dimensions will be measured, so that what they share is done in one pass.
+        """Plan the dimensions to be measured, so that their shared views take one pass.
 
-        Those that are known to have no value here are skipped.
+        Dimensions with an obstacle are skipped.
         """
         names = list(names)
         hopeless = self.obstacles(names)
@@ -209,7 +211,7 @@ class Evaluation:
         return self._outcomes[name]
 
     def obstacle(self, name: str) -> Unmeasurable | None:
-        """Return why a dimension cannot have a value here, known before any image is read; see `obstacle`.
+        """Return the obstacle to measuring a dimension here, None if there is none; see `obstacle`.
 
         Raises:
             UserError: unknown dimension, or a set is not laid out as it should be.
@@ -219,7 +221,7 @@ class Evaluation:
         return self._obstacles[name]
 
     def obstacles(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
-        """Return the obstacles of some dimensions by name, without those that have none.
+        """Return the obstacles of dimensions by name; dimensions without one are left out.
 
         An error, such as a set that is not laid out as it should be, is left for the measurement to report.
         """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 WIDEST = 0.9
-"""Width above which an interval of a fraction or a ratio says nothing."""
+"""Width above which an interval of a fraction or a ratio is of no use."""
 
 
 def figure(value: float, unit: str, *, digits: int | None = None) -> str:
@@ -36,7 +36,7 @@ def interval_text(
     write: Callable[[float, str], str] = figure,
     between: str = "..",
 ) -> str:
-    """An interval, or that there are too few images for one.
+    """Return an interval as text, or a remark on too few images.
 
     Args:
         ends: the limits.
@@ -54,7 +54,7 @@ def interval_text(
 
 
 def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
-    """True if an interval of a fraction or a ratio holds nearly all values that it usually has.
+    """True if an interval of a fraction or ratio covers nearly its whole range.
 
     >>> is_too_wide((0.02, 0.98), "fraction"), is_too_wide((-0.2, 1.4), "score")
     (True, False)

@@ -57,7 +57,7 @@ def dropped(
 def unreachable(
     thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
 ) -> Grade | None:
-    """Return why no values get a letter by a threshold file, as a grade without one; None if some may.
+    """Return a grade without letter if a threshold file allows none, else None.
 
     Args:
         thresholds: the file.

@@ -163,7 +163,7 @@ class Judge:
 
 
 def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
-    """The JUnit properties of a verdict; the interval is that of its message."""
+    """Return the JUnit properties of a verdict, with the interval of its message."""
     known: dict[str, float | str | None] = {"value": verdict.value}
     if verdict.curve is not None and not isinstance(verdict.value, str):
         low, high = verdict.curve.interval(verdict.policy.confidence)

@@ -1,4 +1,4 @@
-"""Arrays in zip files, read without trusting the sizes that the file states."""
+"""Arrays in zip files, read without trust in their stated sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_RATIO = 100
 
 
 def check_unpacked(unpacked: int, packed: int) -> None:
-    """Refuse content that takes far more memory than its file.
+    """Refuse content far larger than its file.
 
     Args:
         unpacked: bytes of the content, as the file states them.
@@ -29,10 +29,10 @@ def check_unpacked(unpacked: int, packed: int) -> None:
 
 
 def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, Fortran order and type of an array, from the head of an `.npy` file.
+    """Return shape, Fortran order and dtype from the header of an `.npy` file.
 
     Raises:
-        ValueError: the head is damaged, or the array holds Python objects.
+        ValueError: the header is damaged, or the array holds Python objects.
     """
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -43,7 +43,7 @@ def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 def unpacked_array(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
-    """Return an array of an `.npz` file, reading nothing into memory that its header alone claims.
+    """Return an array of an `.npz` file after checking its header.
 
     Raises:
         ValueError: the header claims more than the entry holds, the entry is a bomb, or it holds objects.

@@ -2,7 +2,7 @@
 
 Without `--model` it does nothing. With it, a run goes like this:
 
-1. `pytest_cmdline_main` waits for the end, and returns the exit code that the verdicts ask for.
+1. `pytest_cmdline_main` waits for the end of the run and returns the exit code of the verdicts.
 2. `pytest_configure` puts the threshold file in the place of a path that was not given, and reads options,
    threshold files and the suite's manifest: mistakes end here, exit code 4.
 3. `pytest_sessionstart`, in the controller alone, loads the models, shows them their first images, and lets
@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """End with the exit code of the verdicts, whatever other plugins and options made of it."""
+    """Return the exit code of the verdicts, whatever other plugins and options set."""
     try:
         status = yield
     except pytest.UsageError as error:
@@ -65,7 +65,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read all that can be read without torch, so that mistakes end here.
+    """Read everything that needs no torch, so that mistakes end here.
 
     If no path was given, the default threshold file takes its place; shipped files are found by name.
     """
@@ -193,7 +193,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the row of a judged demand, or the line about a bug, on the report of its call."""
+    """Attach the row or the bug message of a demand to its report."""
     report = yield
     if report.when != "call" or not item.config.stash.get(FILES, ()):
         return report
@@ -247,7 +247,7 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
         )
     except QubaError as error:
         pytest.fail(str(error), pytrace=False)
-    except Exception as error:  # noqa: BLE001  the last guard: no traceback of ours reaches the user
+    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
         pytest.fail(describe_bug(error), pytrace=False)
 
 
@@ -263,7 +263,7 @@ def _new_run(config: pytest.Config) -> Run:
 
 
 def _report_progress(config: pytest.Config, run: Run) -> None:
-    """Have the run write its progress to a folder that all processes share; the controller shows it."""
+    """Make the run write its progress to a folder shared by all processes."""
     from quba_check.progress import Board
     from quba_check.progress_line import INPUT, ProgressLine
 

@@ -1,4 +1,6 @@
-"""Progress of a run: every process records its state, one of them draws a line or prints a log.
+"""Progress of a run: a line on a terminal, plain lines in a log.
+
+Every process records its state in a file; the controller reads them and shows the progress.
 
 On a terminal the line stands one row below pytest's cursor and is erased before pytest writes: pytest owns
 its own row, under xdist as without. Elsewhere a plain line is printed for every set that is finished, and at
@@ -76,12 +78,15 @@ class Board:
         self._finished: list[tuple[str, int]] = []
 
     def announce(self, words: str) -> None:
-        """Record work that predicts no images, such as `loading torch`; empty for none."""
+        """Record work without images, such as `loading torch`; empty for none."""
         self._change(words, is_view=False)
         self._write()
 
     def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
-        """Count images and passes of a view, none when it begins. `left` is called at most twice a second."""
+        """Count images and passes of a view; 0 when it begins.
+
+        `left` is called at most twice a second.
+        """
         self._images += images
         self._passes += passes
         self._seconds += seconds
@@ -94,7 +99,7 @@ class Board:
             self._write()
 
     def finish(self, name: str, images: int) -> None:
-        """Record a set that is complete, with its number of images."""
+        """Record a complete set with its number of images."""
         self._finished.append((name, images))
         self._refresh()
 
@@ -157,9 +162,9 @@ def line(states: list[State], width: int) -> str:
 
 
 def _slowest(states: list[State]) -> State | None:
-    """Return the state whose view began first, of those written lately; other work if no view is running.
+    """Return the recent state with the oldest view, or other work without a view.
 
-    A process without work stops writing, so that its last view is not named for long.
+    A process without work stops writing, so its last view soon disappears.
     """
     newest = max((state.at for state in states), default=0.0)
     recent = [state for state in states if state.view and state.at > newest - _STALE_SECONDS]
@@ -227,7 +232,7 @@ class Display:
             self._hidden = False
 
     def hide(self) -> None:
-        """Erase the line, and draw none before `aside` was called."""
+        """Erase the line; draw none until the end of the next `aside`."""
         with self._lock:
             self._erase()
             self._hidden = True
@@ -283,24 +288,24 @@ class Log:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Print what is known, then keep away while somebody else writes."""
+        """Print what is new, then print nothing while other code writes."""
         with self._lock:
             self.update()
             yield
 
     def announce(self, words: str) -> None:
-        """Print what is done before images are predicted."""
+        """Print a step that precedes predictions."""
         with self._lock:
             self._print(words)
 
     def watch(self) -> None:
-        """Print from a thread of its own what other processes write."""
+        """Print the states of other processes from a thread."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._update_until_over, name="quba-progress", daemon=True)
             self._thread.start()
 
     def update(self) -> None:
-        """Print the sets finished since the last call, or the running view after a long silence."""
+        """Print newly finished sets, or the running view after a long silence."""
         with self._lock:
             states = read_states(self._folder)
             lines = []

@@ -1,4 +1,4 @@
-"""Progress as a part of the plugin: a line on a terminal, plain lines in a log, nothing under -q."""
+"""The plugin's progress output: a terminal line, log lines, or nothing under -q."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ProgressLine:
         self.board = Board(folder, "main", None if self._log is None else self._log.update)
 
     def announce(self, words: str) -> None:
-        """Show what is done before images are predicted."""
+        """Show a step that precedes predictions."""
         if self._log is not None:
             self._log.announce(words)
         self.board.announce(words)
@@ -105,9 +105,9 @@ class ProgressLine:
             return (yield)
 
     def _write(self, text: str) -> None:
-        """Print a line of a log on a row of its own, also while pytest captures the output of a test.
+        """Print a log line on its own row, also while pytest captures output.
 
-        Progress must not fail a run whose output is not read to its end.
+        Errors of the output are ignored: progress must not fail a run.
         """
         manager = self._config.pluginmanager
         capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")

@@ -68,6 +68,9 @@ def _given(config: pytest.Config, option: Option) -> Any:
 
 
 def _typed_path(text: str, option: Option, here: Path) -> str:
-    """The path of a file that is there; other texts can be names of profiles, or relative to the root."""
+    """Return the path of an existing file; any other text unchanged.
+
+    Other texts can be names of profiles, or relative to the root.
+    """
     path = user_path(text, option.flag, here)
     return str(path) if file_kind(path, f"{option.flag}: {text}", OptionError) == "file" else text

@@ -52,7 +52,7 @@ class Run:
         files: the threshold files that are judged by, in the order of the command line.
         progress: called while images are predicted; set it before the first evaluation.
         finished: called for every set that is complete, likewise.
-        announce: called with what is done before images are predicted.
+        announce: called with each step that precedes predictions.
         notes: remarks on a model for its records, by its name.
         preparation: what `--quba-preparation` states.
         is_demo: the models bring their own suite and thresholds.
@@ -192,7 +192,7 @@ class Run:
                 self._evaluations[key].plan(self._planned(*key))
 
     def selected(self, model: str, thresholds: Thresholds) -> Sequence[Demand]:
-        """The planned demands on a model under the protocol of a file for which images are measured."""
+        """Return the planned demands with images to measure, on a model under a file's protocol."""
         planned = self._selected.get((model, self.protocol_of(thresholds)), ())
         return [demand for file, demand in planned if self.dimensions_of(model, file, demand)]
 
@@ -201,13 +201,13 @@ class Run:
         return self._blocking.get((model, thresholds.path), ())
 
     def dimensions_of(self, model: str, thresholds: Thresholds, demand: Demand) -> tuple[str, ...]:
-        """The dimensions that are measured for a demand; none for a grade that cannot be reached."""
+        """Return the dimensions measured for a demand; none for an unreachable grade."""
         if demand.dimension != QUBA:
             return (registry[demand.dimension].name,)
         return () if self.unreachable_grade(model, thresholds) else PUBLISHED_DIMENSIONS
 
     def unreachable_grade(self, model: str, thresholds: Thresholds) -> Grade | None:
-        """Return the grade without letter that a model gets in any case; None if a letter is possible."""
+        """Return the grade of a model if no values give a letter, else None."""
         key = model, thresholds.path
         if key not in self._unreachable:
             evaluation = self.evaluation(model, self.protocol_of(thresholds))
@@ -220,7 +220,7 @@ class Run:
         return self._unreachable[key]
 
     def _planned(self, model: str, protocol: ProtocolName) -> list[str]:
-        """Names of the dimensions that the planned demands need."""
+        """Return the names of the dimensions needed by the planned demands."""
         planned = self._selected.get((model, protocol), ())
         needed = (self.dimensions_of(model, thresholds, demand) for thresholds, demand in planned)
         return list(dict.fromkeys(name for names in needed for name in names))
@@ -280,7 +280,7 @@ class Run:
         return self._evaluations[key]
 
     def _labelled(self, callback: Callable[..., None] | None, key: tuple[str, ProtocolName]) -> Any:
-        """Return a callback that puts model and protocol before a view's name, if there are several."""
+        """Return a callback with model and protocol before names, if there are several."""
         several = [len({other[part] for other in self._selected}) > 1 for part in (0, 1)]
         label = "".join(f"{name}: " for name, is_needed in zip(key, several, strict=True) if is_needed)
         if callback is None or not label:

@@ -37,7 +37,7 @@ def with_shipped_files(arguments: Sequence[str], where: Path) -> list[str]:
 
 
 def threshold_files(arguments: Sequence[str], where: Path) -> tuple[Path, ...]:
-    """The files that arguments name, and those in `thresholds` folders at or below a named folder.
+    """Return the files named by arguments, and those in their `thresholds` folders.
 
     Raises:
         ThresholdError: the name of a file is not UTF-8.
@@ -68,7 +68,7 @@ def _path(argument: str, where: Path) -> Path:
 
 
 def _is_folder(path: Path) -> bool:
-    """Return False also where it cannot be known: pytest reports an argument that leads to nothing."""
+    """Return True for a folder; False if it cannot be read, as pytest reports that."""
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for names that are too long
 
 

@@ -1,10 +1,11 @@
-"""Paths and files that a user names: one line for each problem, and no waiting on pipes."""
+"""Paths and files named by a user: problems end in one line, pipes are refused."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,13 +35,7 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         OptionError: there is no such home folder, the path cannot be one, or it leads to a pipe or device.
     """
     prefix = f"{where}: " if where else ""
-    try:
-        path = base / Path(text).expanduser()
-    except RuntimeError:
-        raise OptionError(
-            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
-            "Allowed: a path without ~, or with the name of a user of this machine."
-        ) from None
+    path = base / expand_home(text, prefix, OptionError)
     if not is_utf8(str(path)):
         raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")
     if file_kind(path, f"{prefix}{path}", OptionError) == "other":
@@ -48,8 +43,28 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
     return path
 
 
+def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
+    """Return a path with `~` expanded.
+
+    Args:
+        text: the path; it may lead to nothing.
+        prefix: beginning of the message.
+        error: class of error to raise.
+
+    Raises:
+        UserError: there is no such home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise error(
+            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine."
+        ) from None
+
+
 def is_utf8(name: str) -> bool:
-    """Return False for a file name whose bytes are not UTF-8: no report can hold it."""
+    """Return False for a file name with bytes outside UTF-8: no report can hold it."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -76,9 +91,17 @@ def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
 
 
 def reason(problem: Exception) -> str:
-    """Return the operating system's words for an error, or the error's own."""
+    """Return the operating system's message for an error, or the error's own."""
     words = problem.strerror if isinstance(problem, OSError) else None
     return words or str(problem)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -164,14 +187,14 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
 
 
 class _RefusedJSONError(Exception):
-    """JSON that this project does not take."""
+    """JSON with content outside the accepted subset."""
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
-            raise _RefusedJSONError(f"the key '{key}' stands there twice")
+            raise _RefusedJSONError(f"the key '{key}' appears twice")
         content[key] = value
     return content
 

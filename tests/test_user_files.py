@@ -119,7 +119,7 @@ def test_text(tmp_path: Path) -> None:
         ("", "x: it is not JSON."),
         ("{]", "x: it is not JSON."),
         ("[" * 100_000, "x: it is nested too deeply."),
-        ('[{"a": 1, "a": 2}]', "x: the key 'a' stands there twice."),
+        ('[{"a": 1, "a": 2}]', "x: the key 'a' appears twice."),
         ("1" * 5000, "x: it has a whole number of more than 18 digits."),
         ('["\\ud800"]', "x: it has an escape that is half a character, such as \\ud800."),
         ("[-1e999]", "x: it has a number too large to hold."),

@@ -1,4 +1,4 @@
-"""`quba-check failures`: the clean images on which the model of a stored run is wrong."""
+"""`quba-check failures`: the misclassified clean images of a stored run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.parser import check_not_read, output_file, whole_number
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,8 +81,8 @@ def _list_failures(options: argparse.Namespace) -> None:
         sys.stderr.write(f"{output}: {len(wrong):,} wrong images\n")
     if wrong and wrong[0].loss is None:
         sys.stderr.write(
-            f"{options.record}: an earlier version wrote its answers, without confidence and loss. "
-            "Run the gate again to have them.\n"
+            f"{options.record}: its answers were stored by an earlier version, without confidence and loss. "
+            "Run the gate again to get them.\n"
         )
 
 
@@ -96,7 +96,7 @@ def _heading(run: StoredRun, wrong: Sequence[Failure]) -> str:
 
 
 def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
-    """The table, as wide as the terminal at most; long names of classes and files are cut."""
+    """Return the table, at most as wide as the terminal; long names are cut."""
     from rich.table import Table
 
     from quba_check.protocol.facts import short_class_names
@@ -108,9 +108,9 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
             "-" if image.index is None else str(image.index),
             _number(image.loss),
             _number(image.confidence),
-            _shorten(_escape(short[image.label]), LONGEST_CLASS),
-            _shorten(_escape(short[image.predicted]), LONGEST_CLASS),
-            _escape(image.path),
+            _shorten(one_line(short[image.label]), LONGEST_CLASS),
+            _shorten(one_line(short[image.predicted]), LONGEST_CLASS),
+            one_line(image.path),
         )
         for image in shown
     ]
@@ -134,13 +134,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _escape(text: str) -> str:
-    """The text, or its escapes if it has characters that would move the cursor."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
 def _shorten(text: str, width: int, *, keep_end: bool = False) -> str:
-    """The beginning or the end of a text that is too long, with dots for what is left out."""
+    """Return a text cut to a width, at its end or its beginning, with dots."""
     if len(text) <= width:
         return text
     return f"...{text[3 - width :]}" if keep_end else f"{text[: width - 3]}..."

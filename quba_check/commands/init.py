@@ -23,7 +23,8 @@ PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
 """Side of the images in pixels for models that state none, if the images do not have one."""
-_LOOKED_AT = 64
+_SAMPLED = 64
+"""Images opened to find the common size."""
 _WIDTH = 100
 _SHOWN = 5
 
@@ -42,6 +43,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
+    from quba_check.reports.files import write_text
     from quba_check.suites.label_spaces import imagenet_classes
     from quba_check.suites.layout import detect_layout
     from quba_check.suites.places import MANIFEST_NAME, data_folder
@@ -60,8 +62,8 @@ def _init(options: argparse.Namespace) -> None:
             "another folder."
         )
     suite, text = _described(root, layout)
-    _write(manifest, text)
-    _write(thresholds, _thresholds_text(suite))
+    write_text(text, manifest)
+    write_text(_thresholds_text(suite), thresholds)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
@@ -74,19 +76,20 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
-    """Return the suite of a layout, and its manifest as text. Folders that cannot be read are left out.
+    """Return the suite of a layout and its manifest as text, without unreadable folders.
 
     Raises:
-        SuiteError: the clean images are not laid out as they should be, or the folder cannot be written.
+        UserError: the clean images are not laid out as they should be, or the folder cannot be written.
     """
     from quba_check.protocol.view import CLEAN_SET
+    from quba_check.reports.files import write_text
     from quba_check.suites.manifest import read_manifest
     from quba_check.suites.suite import Suite
 
     draft = root / f".quba-data-{os.getpid()}.tmp"
     try:
         while True:
-            _write(draft, _manifest_text(root, layout, None))
+            write_text(_manifest_text(root, layout, None), draft)
             suite = Suite(root, read_manifest(draft, str(draft)))
             broken = next(_broken_sets(suite), None)
             if broken is None:
@@ -120,7 +123,7 @@ def _remove(layout: Layout, name: str) -> str:
 
 
 def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
-    """The manifest of a layout, with counts if its suite is known."""
+    """Return the manifest of a layout, with counts if its suite is known."""
     from quba_check.suites.additions import manifest_line, yaml_scalar
 
     lines = [
@@ -172,7 +175,7 @@ def _classes_lines(layout: Layout) -> list[str]:
 
 
 def _flow(items: Sequence[str]) -> str:
-    """A YAML list in lines of at most 100 columns, as far as the items allow."""
+    """Return a YAML list, wrapped at 100 columns between items."""
     lines = [""]
     for item in items:
         if lines[-1] and len(lines[-1]) + len(item) > _WIDTH - len("classes: [, "):
@@ -183,7 +186,7 @@ def _flow(items: Sequence[str]) -> str:
 
 
 def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
-    """A set in the manifest; of an unknown suite, classes may be missing from it."""
+    """Return the manifest entry of a set; without a suite, it may lack classes."""
     from quba_check.protocol.view import View
 
     entry: Entry = {"reader": reader, "path": path}
@@ -198,13 +201,13 @@ def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder")
 
 
 def _size_line(suite: Suite) -> str:
-    """The default input size: that of the images if they have one."""
+    """Return the manifest line of the default input size."""
     from quba_check.protocol.view import CLEAN
 
     examples = suite.examples(CLEAN)
-    looked_at = examples[:: max(1, len(examples) // _LOOKED_AT)]
+    sampled = examples[:: max(1, len(examples) // _SAMPLED)]
     sizes = set()
-    for example in looked_at:
+    for example in sampled:
         try:
             with suite.opened(example) as image:
                 sizes.add(image.size)
@@ -217,7 +220,7 @@ def _size_line(suite: Suite) -> str:
 
 
 def _thresholds_text(suite: Suite) -> str:
-    """Demands on what the suite can measure."""
+    """Return a threshold file with demands on all dimensions measurable on the suite."""
     from collections import Counter
 
     from quba_check.protocol.view import CLEAN
@@ -242,7 +245,7 @@ def _thresholds_text(suite: Suite) -> str:
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
-            "# set the numbers to what its use needs. A demand of tier: warn is reported and lets pass.",
+            "# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.",
             "# quba-check schema thresholds lists all keys.",
             "schema: 1",
             f"name: {yaml_scalar(f'release gate of {suite.name}')}",
@@ -253,11 +256,3 @@ def _thresholds_text(suite: Suite) -> str:
             "",
         ]
     )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be written ({error.strerror}).") from None

@@ -13,7 +13,7 @@ from quba_check.user_files import user_path
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that raises OptionError with one line, and names the nearest of commands and options.
+    """A parser with OptionErrors of one line and suggestions for commands and options.
 
     Arguments of `type=Path` are checked by `user_path`.
     """
@@ -63,7 +63,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def output_file(text: str) -> Path:
-    """Return the path of an argument that names a file to write."""
+    """Return the path of an output file given as an argument."""
     path = _path(text)
     if not path.name or path.is_dir():
         raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: the name of a file.")
@@ -71,7 +71,7 @@ def output_file(text: str) -> Path:
 
 
 def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
-    """Refuse to write over a file that the same command reads.
+    """Refuse to write over an input file of the same command.
 
     Args:
         output: the file to write.

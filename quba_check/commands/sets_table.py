@@ -34,14 +34,13 @@ _SHORTEST_NAME = 12
 
 
 def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
-    """The suite's name and a table of its sets, in lines of at most `width` columns.
+    """Return the suite's name and a table of its sets, at most `width` columns wide.
 
-    The place of a set is the last cell of its row, or stands in lines of its own under it where the row is
-    too wide with it.
+    The place of a set is the last cell of its row. If it does not fit there, it follows in lines of its own.
 
     Args:
         suite: the suite.
-        width: columns of the terminal; lines may be longer where it has less than 72.
+        width: columns of the terminal; with fewer than 72, lines may be longer.
         rule: the character of the rule below the head.
     """
     *columns, places = map(list, zip(COLUMNS, *described_sets(suite), strict=True))
@@ -72,7 +71,7 @@ def _width(columns: Sequence[Sequence[str]], gap: str) -> int:
 
 
 def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
-    """The rows, padded; the longest names of sets and spaces are cut until the rows are narrow enough."""
+    """Return padded rows; names of sets and spaces are cut to fit the width."""
     names = [columns[COLUMNS.index(name)] for name in ("set", "space")]
     while (excess := _width(columns, gap) - width) > 0:
         longest = max(names, key=lambda column: max(map(cell_len, column)))
@@ -92,7 +91,7 @@ def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
 
 
 def _wrapped(place: str, width: int) -> list[str]:
-    """A place in lines under its row; what has no blank to break at is shortened."""
+    """Return a place as indented lines; words too long for a line are shortened."""
     lines = textwrap.wrap(
         place,
         width,
@@ -105,7 +104,7 @@ def _wrapped(place: str, width: int) -> list[str]:
 
 
 def _shortened(text: str, width: int) -> str:
-    """A text without its middle if it is longer than `width`.
+    """Return a text, without its middle if it is longer than `width`.
 
     >>> _shortened("/data/of/the/year/2024/val", 16)
     '/data/...024/val'

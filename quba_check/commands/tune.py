@@ -59,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 class _Like(argparse.Action):
-    """Store the name of a published model, or print all names and leave, as --help does."""
+    """Store the name of a published model, or print all names and exit."""
 
     def __call__(
         self,
@@ -181,7 +181,7 @@ def _source(options: argparse.Namespace) -> _Source:
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     from quba_check.comparison.images import identity
     from quba_check.reports.files import read_record
-    from quba_check.tuning.floors import floors_of, masked, unsupported
+    from quba_check.tuning.floors import floors_of, masked_dimensions, unsupported
 
     records: dict[str, Record] = {}
     first: dict[tuple[str, ...], str] = {}
@@ -202,7 +202,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
             f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
             "Allowed: records of runs that measured one dimension at least."
         )
-    without_evidence = masked(records)
+    without_evidence = masked_dimensions(records)
     if without_evidence:
         remarks.append(f"left out, masked and so no evidence of robustness: {listed(without_evidence)}")
     left_out = [name for name in unsupported(records) if name not in without_evidence]

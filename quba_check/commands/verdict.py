@@ -64,5 +64,5 @@ def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Re
 
 
 def _reasons(record: Record) -> Iterator[str]:
-    """Yield the first line of each demand that blocks the release."""
+    """Yield the first line of each blocking demand's message."""
     return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

@@ -98,7 +98,10 @@ def _compares_suites(verdict: Verdict) -> bool:
 
 
 def _sentence(verdict: Verdict) -> str:
-    """Why a demand has no value or one that is no evidence, or what it is worth; empty if neither is so."""
+    """Return the reason for a verdict without usable value, or the caveat of a grade.
+
+    Empty if there is neither.
+    """
     if isinstance(verdict.held, Grade) and _compares_suites(verdict):
         return f"compares suites: {verdict.held.other_suite}"
     if not verdict.reason:
@@ -109,7 +112,7 @@ def _sentence(verdict: Verdict) -> str:
 
 
 def _reasons(headings: Sequence[str], judged: Sequence[Rejudged]) -> Iterator[str]:
-    """What has to be known of verdicts: each sentence once, with the demands and files that it is about."""
+    """Yield each reason or caveat once, with its demands and threshold files."""
     files: dict[str, list[str]] = {}
     for heading, found in zip(headings, judged, strict=True):
         demands: dict[str, list[str]] = {}

@@ -13,7 +13,7 @@ from quba_check.metrics import limits
 from quba_check.metrics.differences import mcnemar, unpaired, unpaired_ratio
 from quba_check.metrics.estimate import Estimate, Room, Sample
 from quba_check.metrics.image_limits import additive_limits, is_near_zero
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.confidence import SCORES, ConfidenceCurve, bounded_curve
 
 Z = np.array(SCORES)
 _EXACT = 1e-6
@@ -98,11 +98,11 @@ def difference(before: Side, after: Side) -> Change:
         ranges = _ranges(before, after)
         if all(ranges.values()):
             change = _with_rooms(after.estimate - before.estimate, ranges)
-            return Change(value, _curve(additive_limits(change, Z), room), True, found)
+            return Change(value, bounded_curve(additive_limits(change, Z), *room), True, found)
     if before.limits is None or after.limits is None:
         return Change(value, None, found is not None, found)
     one, other = np.array(before.limits), np.array(after.limits)
-    curve = _curve(unpaired(before.value, one, after.value, other), room)
+    curve = bounded_curve(unpaired(before.value, one, after.value, other), *room)
     return Change(value, curve, found is not None, found)
 
 
@@ -117,19 +117,22 @@ def ratio(before: Side, after: Side) -> Change:
         change = after.estimate.log() - before.estimate.log()
         ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
         if all(ranges.values()):
-            return Change(value, _curve(np.exp(additive_limits(_with_rooms(change, ranges), Z))), True)
+            return Change(value, bounded_curve(np.exp(additive_limits(_with_rooms(change, ranges), Z))), True)
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:
-        return Change(0.0, _curve(_of_nothing(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))))
+        return Change(
+            0.0, bounded_curve(_of_nothing(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits)))
+        )
     one, other = np.array(before.limits), np.array(after.limits)
-    return Change(value, _curve(unpaired_ratio(before.value, one, after.value, other)))
+    return Change(value, bounded_curve(unpaired_ratio(before.value, one, after.value, other)))
 
 
 def _ranges(before: Side, after: Side, scale: float = 1.0, other_scale: float = 1.0) -> dict[str, float]:
-    """The most that one image of each set can change: the range of the deviations of either number.
+    """Return the largest change that one image can cause, for each set of images.
 
-    It is 0 where no image deviates in either, which leaves open how far one could.
+    It is the larger range of both numbers' deviations. A range of 0 means that it is not known: no image
+    deviates in either number.
     """
     return {
         sample: max(scale * float(np.ptp(found)), other_scale * float(np.ptp(after.deviations[sample])))
@@ -146,7 +149,7 @@ def _with_rooms(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
 
 
 def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
-    """The widest difference of the limits of both numbers: it lies within what is possible."""
+    """Return the widest difference of the limits of both numbers."""
     if before is None or after is None:
         return -math.inf, math.inf
     return after[0] - before[-1], after[-1] - before[0]
@@ -176,9 +179,3 @@ def is_paired(before: Side, after: Side) -> bool:
         and first.keys() == second.keys()
         and all(len(first[sample]) == len(second[sample]) for sample in first)
     )
-
-
-def _curve(found: limits.Limits, room: tuple[float, float] = (-math.inf, math.inf)) -> ConfidenceCurve | None:
-    if not np.isfinite(found).all():
-        return None
-    return ConfidenceCurve(tuple(np.clip(np.maximum.accumulate(found), *room).tolist()))

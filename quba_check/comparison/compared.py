@@ -72,7 +72,7 @@ class StoredRun:
             )
         if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
             raise UserError(
-                f"{record}: its run did not look at the clean set, only at {listed(self.record.suite.sets)}. "
+                f"{record}: its run did not measure the clean set, only {listed(self.record.suite.sets)}. "
                 "Allowed: a record of a run that measured accuracy or another dimension of clean images."
             )
         raise UserError(

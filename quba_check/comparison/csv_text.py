@@ -1,4 +1,4 @@
-"""CSV text that no spreadsheet runs as a formula."""
+"""CSV text without cells that a spreadsheet would run as formulas."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""First characters by which a spreadsheet takes a cell for a formula."""
+"""First characters of cells that a spreadsheet reads as formulas."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _QUOTED = re.compile('[",;\r\n]')
-"""What only a quoted cell may hold. The csv module lets a lone carriage return end a row; a semicolon
-separates cells where a comma stands in decimals."""
+"""Characters that need quotes. A lone carriage return would end a row in the csv module, and a semicolon
+separates cells in locales with a decimal comma."""
 Cell = str | int | float | None
 
 

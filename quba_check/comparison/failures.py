@@ -1,4 +1,4 @@
-"""Clean images on which one model is wrong."""
+"""The misclassified clean images of one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A clean image whose answer is wrong.
+    """A misclassified clean image.
 
     Attributes:
         index: its position in the set; None if the run did not store it.
@@ -33,7 +33,7 @@ class Failure:
 
 
 def failures(run: StoredRun) -> list[Failure]:
-    """Return the wrong images of a run, the highest loss first, else in the order of the set.
+    """Return the misclassified images, by decreasing loss and then by position.
 
     Raises:
         UserError: the answers of the run are not stored.
@@ -62,7 +62,7 @@ def failures(run: StoredRun) -> list[Failure]:
 
 
 def failures_csv(wrong: Sequence[Failure]) -> str:
-    """Return wrong images as CSV with a line of headings; six digits of probabilities and losses."""
+    """Return misclassified images as CSV; probabilities and losses have six digits."""
     return csv_text(
         HEADINGS,
         (

@@ -54,7 +54,7 @@ class CleanAnswers:
 
     @classmethod
     def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
-        """The answers in a table of predictions, whose images have these names."""
+        """Return the answers in a table of predictions, given the names of its images."""
         wrong = table.top1 != table.label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
@@ -62,7 +62,7 @@ class CleanAnswers:
 
     @property
     def wrong(self) -> NDArray[np.intp]:
-        """(w,) rows of the images whose top-1 is not the label."""
+        """(w,) rows of the misclassified images."""
         return np.flatnonzero(self.top1 != self.label)
 
 
@@ -140,7 +140,7 @@ class PerImage:
             return cls(_deviations(about, arrays), _clean(about, arrays))
         except UserError:
             raise
-        except Exception as why:  # of zipfile, numpy and JSON, for bytes that nobody of ours wrote
+        except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
             raise UserError(
                 f"{where}: not a file of answers by image. Allowed: one that --quba-report wrote beside a "
                 "record."
@@ -175,7 +175,7 @@ def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> di
     for number, kept in enumerate(about["deviations"]):
         array = restored(arrays[f"deviations/{number}"], kept)
         if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
-            raise TypeError("names that are no text")
+            raise TypeError("names that are not strings")
         found.setdefault(kept["target"], {})[kept["sample"]] = array
     return dict(found)
 
@@ -208,7 +208,7 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
     """Return the arrays of the answers and the decoding parameters of the wrong images' numbers."""
     smaller = np.int16 if len(clean.classes) <= np.iinfo(np.int16).max else np.int32
     arrays: dict[str, NDArray[Any]] = {
-        # A file name may hold a line break, and no NUL.
+        # A file name may hold a line break, but no NUL.
         _NAMES: _bytes("\n".join(name.replace("\n", "\0") for name in clean.names)),
         # Most answers are the label, and labels and positions stand in order: they take few bytes.
         _LABEL: clean.label.astype(smaller),

@@ -40,7 +40,7 @@ def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun
 
 
 def _copies(folder: Path, beginning: str) -> list[Path]:
-    """Files of answers in a store; the beginning is of a record and may hold any character."""
+    """Return the files of answers with a given beginning of their names."""
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:

@@ -102,7 +102,7 @@ class Demand:
 
     @property
     def place(self) -> str:
-        """`path:line` of the limit, with a path that opens from the current folder.
+        """`path:line` of the limit, as a path valid from the current folder.
 
         It is relative if the file lies below the current folder, else absolute: `file` may be the stable name
         of a shipped file, or relative to another folder.
@@ -123,7 +123,7 @@ class QubaSettings:
         weights: weight of each of the nine dimensions, at least 0.
         population: name of a reference population, or the path of a population file.
         allow_missing: dimensions that the grade may do without (it is then partial).
-        allow_other_suite: a population that was measured on another suite gives a letter all the same.
+        allow_other_suite: a population that was measured on another suite gives a letter, too.
         allow_masked: adversarial_robustness counts although its value is masked, as its entry allows.
     """
 

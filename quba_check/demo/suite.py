@@ -16,9 +16,10 @@ from PIL import Image
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
+from quba_check.user_files import remove
 
 DIGEST = "contents"
-"""File that tells whether the others are as they were drawn."""
+"""File with the digest of all others, as they were drawn."""
 SEED = 2026
 """Families of images are `SEED` plus a number under 100; training uses seeds far from it."""
 
@@ -102,7 +103,7 @@ def pictures() -> Iterator[Picture]:
 
 
 def is_drawn(store: Path) -> bool:
-    """Return whether the store holds the images already; False if it cannot be read."""
+    """Return True if the store holds the images; False if it cannot be read."""
     try:
         return (store / "demo" / _version()).is_dir()
     except OSError:
@@ -113,8 +114,8 @@ def demo_root(store: Path, notes: list[str] | None = None) -> Path:
     """The folder of the demonstration suite, drawn now if it is not there yet.
 
     It lies under `STORE/demo/` in a folder named after the code that draws it, so that another version draws
-    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask. One
-    whose contents are not those that were drawn is drawn again.
+    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask. A
+    damaged folder is drawn again.
 
     Args:
         store: folder that keeps predictions.
@@ -134,7 +135,7 @@ def demo_root(store: Path, notes: list[str] | None = None) -> Path:
             with FileLock(home / f"{root.name}.lock"):
                 if not _is_whole(root):
                     if os.path.lexists(root):
-                        _remove(root)
+                        remove(root)
                         if notes is not None:
                             notes.append(
                                 f"{root}: the demonstration images were damaged and are drawn again."
@@ -167,7 +168,7 @@ def _draw(home: Path, root: Path) -> None:
 
 
 def _is_whole(root: Path) -> bool:
-    """Return False where a file is missing, too many, or not as it was drawn."""
+    """Return False if a file is missing, added or changed."""
     try:
         return (root / DIGEST).read_text(encoding="utf-8") == _contents(root)
     except (OSError, ValueError):
@@ -189,13 +190,6 @@ def _contents(root: Path) -> str:
             digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
             digest.update(content)
     return digest.hexdigest()
-
-
-def _remove(root: Path) -> None:
-    if root.is_dir() and not root.is_symlink():
-        shutil.rmtree(root)
-    else:
-        root.unlink(missing_ok=True)
 
 
 def _natural_sets() -> Iterator[tuple[str, Style, int]]:

@@ -13,7 +13,7 @@ from quba_check.metrics import limits
 from quba_check.metrics.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.metrics.image_limits import multiplicative_limits, ratio_limits
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
+from quba_check.protocol.confidence import SCORES, bounded_curve
 from quba_check.protocol.measurement import Quantity
 from quba_check.protocol.predictions import Predictions
 from quba_check.protocol.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
@@ -51,7 +51,7 @@ class Ratio:
 
     @property
     def has_few_hits(self) -> bool:
-        """True if so few images are right that the logarithm of the ratio is far from normal."""
+        """True if too few images are right for a normal logarithm of the ratio."""
         return self.hits < limits.FEW_EVENTS or self.has_few_clean_hits
 
     @property
@@ -67,7 +67,7 @@ class Ratio:
         return Estimate.mean(self.right, self.sample) / clean
 
     def most(self, z: limits.Scores) -> limits.Limits:
-        """The largest ratio that there can be, with every image right, at normal scores."""
+        """Return the largest possible ratio, with every image right, at normal scores."""
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
         hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
@@ -83,7 +83,7 @@ class Ratio:
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
-        limit = curve(self.limits(Z), 0.0, self.most(Z))
+        limit = bounded_curve(self.limits(Z), 0.0, self.most(Z))
         return Quantity(self.value, "ratio", len(self.right), limit, deviations=self.estimate.deviations)
 
 
@@ -111,7 +111,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         sample: names the images: their view, or anything else where they are some of its rows.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    limit = curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
 
 
@@ -164,19 +164,22 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
 
 
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Arithmetic mean of ratios to one clean accuracy, with limits that know which images they share."""
+    """Arithmetic mean of ratios to one clean accuracy; limits account for shared images."""
     estimate = mean_of(part.estimate for part in parts)
     n = sum(len(part.right) for part in parts)
     if parts[0].has_few_clean_hits:
         found = np.mean(_limits_of_each(parts), axis=0)
     else:
         found = ratio_limits(estimate, Z)
-    limit = curve(found, 0.0, _most(parts))
+    limit = bounded_curve(found, 0.0, _most(parts))
     return Quantity(estimate.value, "ratio", n, limit, deviations=estimate.deviations)
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
-    """Geometric mean of ratios to one clean accuracy; from limits of each if one has few hits."""
+    """Geometric mean of ratios to one clean accuracy.
+
+    If one of them has few hits, the limits combine those of each ratio.
+    """
     value = geometric_mean(part.value for part in parts)
     n = sum(len(part.right) for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
@@ -184,12 +187,12 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
         found = limits.geometric_mean(_limits_of_each(parts))
     else:
         found = multiplicative_limits(estimate, Z)
-    limit = curve(found, 0.0, _most(parts))
+    limit = bounded_curve(found, 0.0, _most(parts))
     return Quantity(value, "ratio", n, limit, deviations=estimate.deviations)
 
 
 def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
-    """Limits of ratios that hold together (Bonferroni)."""
+    """Return simultaneous limits of ratios (Bonferroni)."""
     scores = limits.spent(Z, 1 / len(parts))
     return [np.clip(part.limits(scores), 0.0, part.most(scores)) for part in parts]
 
@@ -197,22 +200,6 @@ def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
 def _most(parts: Sequence[Ratio]) -> limits.Limits:
     bounds: limits.Limits = np.max([part.most(Z) for part in parts], axis=0)
     return bounds
-
-
-def curve(
-    found: limits.Limits, low: float | limits.Limits, high: float | limits.Limits
-) -> ConfidenceCurve | None:
-    """Limits at the kept scores as a curve; None if a sample of one image leaves them open.
-
-    Args:
-        found: limits at `SCORES`.
-        low: the least that the number can be.
-        high: the most that it can be.
-    """
-    if not np.isfinite(found).all():
-        return None
-    possible = np.clip(np.maximum.accumulate(found), low, high)
-    return ConfidenceCurve(tuple(possible.tolist()))
 
 
 def _shows_alike(first: Predictions, second: Predictions) -> bool:

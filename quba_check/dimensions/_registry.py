@@ -116,7 +116,7 @@ def dimension(
         streamed: for a run that ends early, the value or the part of a name as a function of what images add
             one by one; None where all images are needed.
         check_suite: raises `UnmeasurableError` if the labels of a suite's sets, given by view, do not allow a
-            value; a run then says so before it begins.
+            value; a run then reports it before it starts.
 
     Returns:
         A decorator for `measure(predictions, facts) -> Measurement`.

@@ -21,8 +21,8 @@ from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import first, right_on, streamed_ratio, streamed_share
 from quba_check.errors import InvariantError
 from quba_check.figures import told_apart
+from quba_check.metrics.estimate import Estimate
 from quba_check.metrics.means import geometric_mean
-from quba_check.metrics.paired import paired_difference
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import MASKED, Measurement
@@ -33,7 +33,7 @@ from quba_check.protocol.view import CLEAN, FGSM, PGD
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
 SURER = 0.25
-"""Share of images, right when clean, of which an attack may make the model surer."""
+"""Share of the correctly classified clean images for which an attack may raise the confidence."""
 STANDARD_ERRORS = 2
 """Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
@@ -124,16 +124,16 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
 
 
 def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """Return whether a share of the same images is higher by more than chance."""
-    gain = paired_difference(first, second)
-    return gain.mean > 0 and gain.mean > STANDARD_ERRORS * gain.standard_error
+    """True if the first share of the same images is higher by more than chance."""
+    gain = Estimate.mean(first, CLEAN) - Estimate.mean(second, CLEAN)
+    return gain.value > STANDARD_ERRORS * gain.standard_error
 
 
 def _surer(clean: Predictions, attacked: Predictions) -> float:
-    """Share of the images right when clean of which an attack makes the model surer; 0 if that may be chance.
+    """Share of correctly classified clean images with higher confidence under attack.
 
-    A step against a gradient that means something lowers nearly all of these probabilities, one in a random
-    direction half of them, whatever the accuracy.
+    0 if the share may be chance. A step along a meaningful gradient lowers nearly all of these probabilities;
+    a step in a random direction lowers half of them, whatever the accuracy.
     """
     right = clean.right
     surer = (attacked.true_probability > clean.true_probability)[right]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, clean_probabilities, curve
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics import limits
 from quba_check.metrics.calibration import (
@@ -12,6 +12,7 @@ from quba_check.metrics.calibration import (
 )
 from quba_check.metrics.estimate import geometric_mean_of
 from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.confidence import bounded_curve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -56,7 +57,7 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
     if value == 0:
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
-    limit = curve(limits.on_log_scale(estimate, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.on_log_scale(estimate, Z), 0.0, 1.0)
     # One image leaves the limit open, as it does the interval.
     upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and limit else None
     return Quantity(value, "fraction", n, limit, debiased, upper, estimate.deviations)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError, listed
 from quba_check.metrics import balance, limits
 from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenness
 from quba_check.metrics.estimate import Estimate, geometric_mean_of
 from quba_check.metrics.means import geometric_mean
+from quba_check.protocol.confidence import bounded_curve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts, short_class_names
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -69,7 +70,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
-    limit = curve(limits.symmetric(estimate, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.symmetric(estimate, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
 
 

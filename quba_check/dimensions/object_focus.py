@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, ratios
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, ratios
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import right_on, streamed_share
 from quba_check.metrics.estimate import Estimate
 from quba_check.metrics.image_limits import additive_limits
+from quba_check.protocol.confidence import bounded_curve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SuiteFacts
 from quba_check.protocol.measurement import Measurement
@@ -70,7 +71,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         1 + gain.value,
         "fraction",
         len(predictions[SAME]) + len(predictions[RANDOM]),
-        curve(1 + additive_limits(gain, Z), 1 - 1 / clean.value, 1 + 1 / clean.value),
+        bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / clean.value, 1 + 1 / clean.value),
         deviations=gain.deviations,
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

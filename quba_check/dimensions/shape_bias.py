@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, curve, share
+from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streams import AT_MOST_ALL, first
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics import limits
 from quba_check.metrics.cues import cue_hits
 from quba_check.metrics.estimate import Estimate
+from quba_check.protocol.confidence import bounded_curve
 from quba_check.protocol.dimension import Part
 from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
 from quba_check.protocol.measurement import Measurement, Quantity
@@ -89,7 +90,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         hits.shape / (hits.shape + hits.texture),
         "fraction",
         n,
-        curve(limits.wilson(hits.shape, hits.shape + hits.texture, Z), 0.0, 1.0),
+        bounded_curve(limits.wilson(hits.shape, hits.shape + hits.texture, Z), 0.0, 1.0),
         parts={
             "shape_hits": Quantity(float(hits.shape), "images", n),
             "texture_hits": Quantity(float(hits.texture), "images", n),

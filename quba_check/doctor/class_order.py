@@ -106,7 +106,7 @@ def supplied_order_finding(patient: Patient) -> Finding | None:
 
 
 def answers(patient: Patient, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
-    """(N,) which output is highest among those of the suite's classes."""
+    """(N,) class of the suite with the highest output."""
     raw = patient.raw(examples, variant=variant)
     top1: NDArray[np.int64] = patient.classifier.restricted(raw).argmax(dim=1).numpy()
     return top1

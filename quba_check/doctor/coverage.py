@@ -27,7 +27,7 @@ from quba_check.suites.suite import Suite
 
 SHOWN = 3
 SMALL_SHARE = 0.25
-"""Of the number of clean images; sets that are made of them and hold less are reported."""
+"""Share of the number of clean images; smaller sets made from them are reported."""
 CHANCE = 0.01
 """Expected number of classes that a random draw leaves empty, up to which an empty class is no accident."""
 
@@ -65,7 +65,7 @@ def check(patient: Patient) -> Iterator[Finding]:
 
 
 def _of_dimension(patient: Patient, name: str, places: Sequence[str]) -> Iterator[Finding]:
-    """Report what keeps a dimension from having a value although its sets are there."""
+    """Report the obstacle to measuring a dimension with complete sets."""
     suite, dimension = patient.suite, registry[name]
     if any(suite.missing(view) for view in dimension.views(suite.facts)):
         return  # reported by set
@@ -121,7 +121,7 @@ def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
 
 
 def _much_smaller(suite: Suite, name: str, images: Mapping[View, int], need: Need) -> Iterator[Finding]:
-    """Report sets that are made of clean images and hold far fewer images than the clean set."""
+    """Report sets made from clean images with far fewer images than the clean set."""
     made_of_clean = name in (CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET)
     if not made_of_clean or suite.facts.spaces[name] is not None or suite.missing(CLEAN) is not None:
         return

@@ -151,7 +151,7 @@ class Patient:
         return self._shown(images, variant)
 
     def show(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
-        """What the module returns now, by class of the suite; see `Classifier.raw`. (N, C) on the CPU."""
+        """Return the module's outputs for the suite's classes, (N, C) on the CPU; see `Classifier.raw`."""
         self.forwards += len(inputs)
         with torch.no_grad():
             return self.classifier.restricted(self.classifier.raw(inputs, exact=exact)).cpu()
@@ -165,7 +165,7 @@ class Patient:
             variant: how they are shown; None as when the model is measured.
 
         Returns:
-            (N, outputs) float32 on the CPU, those that are no classes of the suite included.
+            (N, outputs) float32 on the CPU, including outputs that are no classes of the suite.
 
         Raises:
             ModelError: the model fails on them, or its answers are no class scores.

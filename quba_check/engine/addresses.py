@@ -47,7 +47,7 @@ class Addresses:
 
     @property
     def classes(self) -> int:
-        """Number of classes that the model answers with."""
+        """Number of classes in the model's answers."""
         return len(self._suite.classes)
 
     def stored_view(self, view: View) -> View:
@@ -78,7 +78,7 @@ class Addresses:
         return tuple(self._suite.space(name) for name in names if name != declared)
 
     def columns(self, view: View) -> dict[str, Kind]:
-        """The columns that a stored view has, as `Task.rows` makes them, with their kinds."""
+        """Return the columns of a stored view, as `Task.rows` makes them, with their kinds."""
         kinds: dict[str, Kind] = {"index": "class"}
         for suffix in ("", *(f"@{space.name}" for space in self.other_spaces(view))):
             kinds |= {f"label{suffix}": "class", f"top1{suffix}": "class"}

@@ -18,7 +18,7 @@ from quba_check.models.classifier import Classifier
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 """Images as they come from a file, or a batch of prepared ones."""
 SHOWN = 5
-"""Images that the text of `Answers` names."""
+"""Largest number of images in the text of `Answers`."""
 _ALLOWED = (
     "Allowed: a list of PIL images or uint8 arrays (H, W, 3), or a float tensor (N, 3, H, W) of prepared "
     "images with values in [0, 1]."

@@ -22,7 +22,7 @@ _TYPES: Mapping[Kind, np.dtype[Any]] = {
     "distance": np.dtype(np.float32),
 }
 ROUNDING = 1e-3
-"""How far above 1 a sum of rounded probabilities may lie."""
+"""Tolerance above 1 for sums of rounded probabilities."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,7 @@ def decision(
 def check_columns(
     columns: Mapping[str, NDArray[Any]], expected: Mapping[str, Kind], *, classes: int
 ) -> str | None:
-    """Return what is wrong with stored columns, as the end of a sentence; None for sound ones.
+    """Return the defect of stored columns as the end of a sentence; None if sound.
 
     Args:
         columns: as stored, all of one length.

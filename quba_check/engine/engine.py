@@ -146,7 +146,7 @@ class Engine:
         return found
 
     def take_repairs(self) -> list[str]:
-        """Return what was damaged in the store and made again since the last call."""
+        """Return notes on damaged parts of the store, made again since the last call."""
         repairs, self.tables.repaired = self.tables.repaired, []
         note, self._digests.note = self._digests.note, None
         return repairs if note is None else [*repairs, note]
@@ -245,8 +245,10 @@ class Engine:
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
-            if wrong := self.tables.wrong(view, rows):  # stored, it would be taken for damage and made again
-                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {wrong}.")
+            if defect := self.tables.defect(
+                view, rows
+            ):  # stored, it would be taken for damage and made again
+                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
             self.store.write(keys[view], rows, words)
             self._fresh.append(keys[view])

@@ -40,7 +40,7 @@ class Meter:
     passes: int = 0
 
     def add(self, *, images: int = 0, passes: int) -> None:
-        """Count passes of a batch, and the images that are finished with them."""
+        """Count the passes of a batch, and the images finished with them."""
         self.images += images
         self.passes += passes
         if self.report is not None:

@@ -1,4 +1,4 @@
-"""Reports of how far predictions are: after every pass of a batch, and for every finished set."""
+"""Callbacks for progress, after every pass of a batch and every finished set."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Reporter:
         self._clock = 0.0
 
     def begin(self, views: Iterable[View]) -> None:
-        """Report that a shard of views is predicted next."""
+        """Report the beginning of a shard of views."""
         self._name = " and ".join(map(str, views))
         self._images = self._passes = 0
         self._clock = time.perf_counter()
         self._call(0, 0)
 
     def update(self, images: int, passes: int) -> None:
-        """Report what the current attempt at the shard has done so far.
+        """Report the work done in the current attempt at the shard.
 
         Args:
             images: images finished in this attempt. An attempt repeated in smaller batches starts at 0 again;
@@ -72,7 +72,7 @@ class Reporter:
         self._call(new_images, new_passes)
 
     def end(self, views: Iterable[View]) -> None:
-        """Report that the shard of these views is stored, and every set that is complete with it."""
+        """Report a stored shard of these views, and every set completed by it."""
         self._passes = 0
         self._call(0, 0)
         if self._finished is None:
@@ -88,7 +88,10 @@ class Reporter:
             self._progress(self._name, images, passes, self._clock - before, self._passes_left)
 
     def _passes_left(self) -> int:
-        """Return the passes that the plan still needs. Views not listed yet count as large as the largest."""
+        """Return the passes left in the plan.
+
+        Views not listed yet count as large as the largest listed one.
+        """
         known = [view for view in self.planned if self._is_listed(view)]
         largest = max(map(self._size, known), default=0)
         missing = {view: self._missing(view) for view in known}
@@ -96,7 +99,7 @@ class Reporter:
         return max(0, total - self._passes)
 
     def _is_listed(self, view: View) -> bool:
-        """Return whether the files of a view, or of its unattacked images, were listed already."""
+        """Return True if the files of a view, or of its unattacked images, were listed."""
         return self._addresses.knows(view) or self._addresses.knows(view.images)
 
     def _size(self, view: View) -> int:
@@ -104,7 +107,7 @@ class Reporter:
         return sum(len(key.indices) for key in self._addresses.keys(view))
 
     def _missing(self, view: View) -> int:
-        """Return the number of images of a view whose shards do not exist yet."""
+        """Return the number of images of a view in shards still missing."""
         if view in self._complete:
             return 0
         images = sum(len(key.indices) for key in self._store.missing(self._addresses.keys(view)))

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from quba_check.errors import StoreError
-from quba_check.user_files import file_kind, reason, user_path
+from quba_check.user_files import file_kind, reason, remove, user_path
 
 Columns = Mapping[str, NDArray[Any]]
 SHARD_SIZE = 256
@@ -101,7 +100,7 @@ class Store:
         return os.path.lexists(self.path(key))
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
-        """Return the keys, all of one artefact, whose files do not exist. Reads one folder."""
+        """Return the keys without a file; all keys are of one artefact."""
         if not keys:
             return []
         try:
@@ -118,7 +117,7 @@ class Store:
         """
         path = self.path(key)
         if file_kind(path, str(path), DamagedShardError) != "file":
-            raise DamagedShardError(f"{path}: is no file")
+            raise DamagedShardError(f"{path}: is not a file")
         try:
             with safe_open(path, framework="numpy") as file:
                 about = dict(file.metadata() or {})
@@ -150,17 +149,14 @@ class Store:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
     def remove(self, key: ShardKey) -> None:
-        """Forget a shard; nothing happens where there is none.
+        """Forget a shard; do nothing if it is not there.
 
         Raises:
             StoreError: it cannot be removed.
         """
         path = self.path(key)
         try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).") from None
 

@@ -55,12 +55,14 @@ class Tables:
             extra={name: column for name, column in table.items() if name not in _FIELDS and "@" not in name},
         )
 
-    def wrong(self, stored: View, columns: Columns) -> str | None:
-        """Return what is wrong with the columns of a stored view, as the end of a sentence; None if sound."""
+    def defect(self, stored: View, columns: Columns) -> str | None:
+        """Return the defect of a stored view's columns; see `check_columns`."""
         return check_columns(columns, self._addresses.columns(stored), classes=self._addresses.classes)
 
     def shard(self, stored: View, number: int) -> Shard:
-        """A shard of a stored view. One that cannot be trusted is named in `repaired` and removed.
+        """Return a shard of a stored view.
+
+        A damaged shard is removed and named in `repaired`.
 
         Raises:
             DamagedShardError: it is absent or damaged.
@@ -78,11 +80,11 @@ class Tables:
         return shard
 
     def _check(self, stored: View, key: ShardKey, shard: Shard) -> None:
-        wrong = self.wrong(stored, shard.columns)
-        if wrong is None and shard.about.get("outputs") not in OUTPUT_KINDS:
-            wrong = "it does not say what the outputs are"
-        if wrong is not None:
-            raise DamagedShardError(f"{self._store.path(key)}: {wrong}")
+        defect = self.defect(stored, shard.columns)
+        if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
+            defect = "it does not say what the outputs are"
+        if defect is not None:
+            raise DamagedShardError(f"{self._store.path(key)}: {defect}")
 
     def forget(self) -> None:
         """Read the clean set anew when it is asked for again."""

@@ -95,7 +95,7 @@ def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Ver
 
 
 def _by_point(demand: Demand, held: Held) -> Verdict:
-    """The verdict that the value alone gives; a masked value is no evidence and fails."""
+    """Return the verdict by the value alone; a masked value fails as no evidence."""
     verdict = _by_value(demand, held)
     masked = held.masked if isinstance(held, Measurement | Drop) else ()
     if not masked or demand.allow_masked or verdict.value is None:

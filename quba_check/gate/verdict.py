@@ -20,7 +20,7 @@ from quba_check.protocol.verdict_rows import VerdictRow
 _NORMAL = NormalDist()
 
 MOST_MORE = 100
-"""Times the images at hand that a demand may take to be decided; more is not stated."""
+"""Largest stated number of images to decide a demand, in multiples of the images at hand."""
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
@@ -77,10 +77,10 @@ class Verdict:
 
     @property
     def enough_images(self) -> int | None:
-        """Images of which the value, were it the true one, would clear the bound.
+        """Number of images for this value to clear the bound.
 
-        None if the value clears it, and if that takes more than `MOST_MORE` times the images at hand: a
-        difference that small is within what another choice of images makes.
+        None if the value clears it already, or if it takes more than `MOST_MORE` times the images at hand:
+        another choice of images can make a difference that small.
 
         Both the reach of the interval, which shrinks with 1/√n, and the score at which a limit meets the
         bound, which grows with √n, tell how many. The first is far too many near the ends of a share, the

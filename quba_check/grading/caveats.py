@@ -20,7 +20,7 @@ STORED_CORRUPTIONS = ("published", "screened")
 """The populations whose corruption_robustness is from the stored ImageNet-C."""
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
 ALLOWED_SUITES = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
-"""What to do about a population of another suite; continues the sentence of `suite_difference`."""
+"""Advice on a population of another suite; it follows the sentence of `suite_difference`."""
 BIAS = 0.05
 """Score by which few images may move it without a note."""
 
@@ -35,7 +35,7 @@ def crossed_dimensions(
 
 
 def suite_difference(reference: Population, suite: str | None, classes: int | None) -> str:
-    """Return how the population's suite differs from that of the values; empty if it does not.
+    """Return the difference between the suites of population and values; empty if none.
 
     Suites are the same if their names are, and their numbers of classes where both are known.
     """
@@ -54,7 +54,7 @@ def suite_difference(reference: Population, suite: str | None, classes: int | No
 
 
 def without_evidence(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
-    """Return why masked values leave a model without a grade; empty if none are masked.
+    """Return the reason for a missing grade with masked values; empty if none are masked.
 
     Args:
         masked: signs of masking of the values that do not count, by dimension name.
@@ -77,7 +77,7 @@ def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]
 def comparison_notes(
     missing: Collection[str], crossed: Collection[str], reference: Population, protocol: ProtocolName
 ) -> Iterator[str]:
-    """What of the nine is missing, and whether the protocol is another than the population's."""
+    """Yield notes on missing dimensions and on a protocol other than the population's."""
     if missing:
         yield f"partial: without {', '.join(missing)}"
     if crossed:

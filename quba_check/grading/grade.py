@@ -103,9 +103,9 @@ def grade(
         protocol: the protocol that the values come from.
         allow_missing: names of dimensions that may be missing.
         suite: name of the suite that the values were measured on; None if it is not known to be another.
-        classes: number of classes of that suite; two suites of one name are the same with as many classes.
-        allow_other_suite: give percentile and letter although the suite is another; the grade then says so.
-        allow_masked: take masked values for what they are; the grade then says so.
+        classes: number of classes of that suite; suites of one name differ if their numbers of classes do.
+        allow_other_suite: give percentile and letter although the suite is another, with a note.
+        allow_masked: let masked values count as measured, with a note.
         generated_corruptions: the corruptions were generated; where the population's were stored ones, a
             note says so.
         measured: the measurements behind the values, by dimension name: they give the score an interval, and
@@ -181,7 +181,7 @@ def unreachable_grade(
     classes: int | None = None,
     allow_other_suite: bool = False,
 ) -> Grade | None:
-    """Return the grade without letter that any values would get; None if a letter is possible.
+    """Return a grade without letter if no values could get one, else None.
 
     Args:
         obstacles: why dimensions cannot have a value, by name.

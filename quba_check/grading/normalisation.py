@@ -11,7 +11,7 @@ import numpy as np
 from quba_check.errors import PopulationError
 
 LEAST_SPREAD = 1e-9
-"""Values closer than this are the same: what they differ by is rounding."""
+"""Values closer than this count as equal: they differ by rounding only."""
 LEAST_MODELS = 10
 """Models that a population needs to have in each dimension that it grades."""
 
@@ -30,7 +30,7 @@ class Normalisation:
 
 
 def has_spread(values: Sequence[float]) -> bool:
-    """Return False where models, without the lowest and the highest tenth, all have the same value."""
+    """Return False if all values are equal, without the lowest and highest tenth."""
     cut = len(values) // 10
     kept = sorted(values)[cut : len(values) - cut]
     return kept[-1] - kept[0] > LEAST_SPREAD

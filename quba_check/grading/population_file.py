@@ -20,13 +20,13 @@ from quba_check.user_files import read_json
 
 LARGEST = 1e9
 SAME_IN_A_FLEET = "parameters"
-"""The dimension that models of one architecture have in common, without a mistake."""
+"""The dimension with one value for all models of one architecture."""
 
 
 def possible_values(dimension: str) -> tuple[float, float]:
-    """Return the least and the largest value that a dimension can have.
+    """Return the smallest and the largest possible value of a dimension.
 
-    object_focus is 1 minus a difference, which chance can make negative.
+    object_focus is 1 minus a difference, so that chance can make it negative.
 
     >>> possible_values("accuracy"), possible_values("object_focus")[0] < 0
     ((0.0, 1.0), True)
@@ -100,9 +100,7 @@ class PopulationFile(BaseModel):
         for name in PUBLISHED_DIMENSIONS:
             values = [row.values[name] for row in self.rows if name in row.values]
             if name != SAME_IN_A_FLEET and len(values) >= LEAST_MODELS and not has_spread(values):
-                raise ValueError(
-                    f"{name} is the same for all models, so that none can be compared with another"
-                )
+                raise ValueError(f"{name} is the same for all models, so they cannot be compared by it")
         return self
 
     @property
@@ -134,7 +132,7 @@ def read_population(path: Path) -> Population:
 
 
 def first_problem(found: ValidationError) -> str:
-    """Return the first mistake in a population, with its place, as a sentence."""
+    """Return the first error in a population, with its place, as a sentence."""
     first = found.errors()[0]
     where = ".".join(str(step) for step in first["loc"])
     problem = first["msg"].removeprefix("Value error, ")

@@ -22,7 +22,7 @@ Deviations = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The largest deviations that one image can have, and how many images could have shown them.
+    """The largest possible deviations of an image, with the images able to show them.
 
     Attributes:
         down: the largest deviation below 0, as a positive number.
@@ -37,7 +37,7 @@ class Room:
     up_seen: int
 
     def scaled(self, slope: float) -> Room:
-        """The room of a number times a constant, which may be below 0."""
+        """Return the room of a number times a constant; the constant may be negative."""
         if slope < 0:
             return Room(-slope * self.up, -slope * self.down, self.up_seen, self.down_seen)
         return Room(slope * self.down, slope * self.up, self.down_seen, self.up_seen)

@@ -67,7 +67,7 @@ def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
 
 
 def is_near_zero(estimate: Estimate) -> bool:
-    """True if a number is as close to 0 as a share of fewer than `FEW_EVENTS` hits."""
+    """True if a number is as near 0 as a share of `FEW_EVENTS` hits."""
     return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
 
 
@@ -104,7 +104,7 @@ def _sides(deviations: Deviations, room: Room, level: Limits, opposite: Limits) 
 
 
 def _next_deviation(possible: float, largest: float, count: float) -> float:
-    """The deviation that one further image is taken to have."""
+    """Return the deviation assumed for one further image."""
     return min(possible, (count * largest + possible) / (count + 1))
 
 
@@ -125,7 +125,7 @@ def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
 
 
 def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
-    """The upper limit of a mean, from sums that include the further image."""
+    """Return the upper limit of a mean, from sums with the further image."""
     if total == 0:
         return np.zeros_like(level)
     count, size = total**2 / squares, squares / total
@@ -136,7 +136,7 @@ def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
 
 
 def _correlation(above: _Side, below: _Side) -> float:
-    """Correlation of the deviations on both sides: an image is on one of them at most."""
+    """Return the correlation of both sides; no image is on both of them."""
     spread = float(np.sqrt(max(above.variance, 0.0) * max(below.variance, 0.0)))
     return max(-1.0, -above.mean * below.mean / spread) if spread else 0.0
 

@@ -22,7 +22,7 @@ from quba_check.models.vocabulary import key_text
 
 SEARCH_SECONDS = 8.0
 LONGEST = 100
-"""Letters of a word that are compared with names."""
+"""Largest number of characters compared with names."""
 _OF_WEIGHTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
 """Arguments of timm's that say which weights it reads: here the weights are those of the file."""
 _SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")

@@ -69,7 +69,7 @@ def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
 
 
 def check_head(theirs: int, head: Head, what: str) -> None:
-    """Check that a model has as many outputs as the suite expects.
+    """Check that a model has the number of outputs expected by the suite.
 
     Raises:
         HeadError: it does not.
@@ -109,7 +109,7 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
 
 
 def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: str, spec: str) -> None:
-    """Check that weights are of a kind that can become the architecture's without loss.
+    """Check that the dtypes of weights convert to the architecture's without loss.
 
     Raises:
         ModelError: integers or complex numbers stand where floats belong.

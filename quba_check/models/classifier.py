@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from quba_check.errors import ModelError, QubaError
+from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
@@ -117,7 +116,7 @@ class Classifier:
         return self.restricted(to_logits(raw, self.outputs))
 
     def restricted(self, scores: Tensor) -> Tensor:
-        """Return the columns of the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
+        """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
         if self._columns is None:
             return scores
         return scores.index_select(1, self._columns.to(scores.device))
@@ -152,14 +151,14 @@ def model_errors(beginning: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for errors of Python and torch that report a lack of memory, on any device."""
+    """True for out-of-memory errors of Python and torch, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
-    """Return the error for a model that lacks memory for `batch` images at a time."""
+    """Return the error for a model without memory for `batch` images at a time."""
     _, height, width = classifier.preparation.input_size
     remedy = (
         "Give a smaller --quba-batch-size, or auto."
@@ -174,13 +173,12 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
 
 
 _NO_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
-"""From errors of torch that have no type of their own."""
+"""Parts of messages of torch's untyped out-of-memory errors."""
 _LONGEST = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def described(error: BaseException) -> str:
-    r"""Type and first line of an error that the user's code raised, as text that a terminal can show.
+    r"""Return type and first line of an error in the user's code, for a terminal.
 
     >>> described(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
@@ -190,5 +188,5 @@ def described(error: BaseException) -> str:
     except Exception:  # noqa: BLE001  an error of the user's own type, whose text fails too
         text = ""
     line = next(iter(text.strip().splitlines()), "")
-    line = _CONTROL.sub(" ", line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
+    line = one_line(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

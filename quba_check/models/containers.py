@@ -102,7 +102,7 @@ def _is_state(value: Mapping[Any, Any]) -> bool:
 
 
 def _usable_weights(state: State, spec: str) -> State:
-    """Return weights that an architecture can take.
+    """Return the weights if they are dense and have printable names.
 
     Raises:
         ModelError: a tensor is not dense, or its name cannot be shown.

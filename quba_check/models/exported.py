@@ -149,12 +149,12 @@ def _without_logs() -> Iterator[None]:
 
 
 def _operator(node: Any) -> str:
-    """The name of the operator that an instruction calls; empty if it calls none."""
+    """Return the name of the operator in an instruction; empty if there is none."""
     return str(getattr(getattr(node.target, "overloadpacket", None), "__name__", ""))
 
 
 def _values(program: Any) -> Iterator[object]:
-    """Buffers and constants that a program reads, but for running statistics."""
+    """Yield the buffers and constants used by a program, except running statistics."""
     signature = program.graph_signature
     names = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
     held = {**program.constants, **program.state_dict}

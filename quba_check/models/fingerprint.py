@@ -22,7 +22,7 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def unusual_form(tensor: Tensor) -> str:
-    """Return the form of a tensor that is not dense, such as `sparse`; else an empty text."""
+    """Return the form of a tensor, such as `sparse`; empty for dense ones."""
     if nn.parameter.is_lazy(tensor):
         return "uninitialised"
     if tensor.is_meta:

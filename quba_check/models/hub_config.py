@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from timm.models import PretrainedCfg
 from quba_check.errors import ModelError
 from quba_check.models.preparation import config_statement
 from quba_check.models.vocabulary import Statement, key_text, short_repr
+from quba_check.user_files import read_json
 
 NAME = "config.json"
 _KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
@@ -51,10 +51,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
         ModelError: it is no JSON, not timm's (but that of transformers, say), names no architecture, or a
             number of classes that is none.
     """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{spec}: its {NAME} cannot be read as JSON ({error}).") from error
+    config = read_json(path, f"{spec}: {NAME}", ModelError)
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ModelError(f"{spec}: {_what_else(config)}")
     own = config.get("pretrained_cfg")

@@ -32,5 +32,5 @@ def names_of(specs: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(spec: str) -> str:
-    """The path of a file or folder without `.` and `..`; any other spec as it is."""
+    """Return an existing path without `.` and `..`, and any other spec unchanged."""
     return os.path.abspath(spec) if os.path.exists(spec) else spec  # noqa: PTH100, PTH110  never raise

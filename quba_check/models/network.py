@@ -38,7 +38,7 @@ class Loading:
 
     @property
     def classes(self) -> int:
-        """Number of outputs that the model must have."""
+        """Required number of outputs of the model."""
         return self.head.size
 
 
@@ -73,7 +73,7 @@ class Network:
 
 
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
-    """Return the number of a program's weights, and a note for those outside of its parameters.
+    """Return the number of a program's weights, and a note on those outside its parameters.
 
     Args:
         module: the program; its parameters are counted once each.
@@ -113,5 +113,5 @@ def _is_weight(tensor: Tensor) -> bool:
 
 
 def _place(tensor: Tensor) -> object:
-    """Return what equal tensors in one place of memory have in common."""
+    """Return a key that is equal for tensors with the same memory, shape and dtype."""
     return tensor.data_ptr(), tuple(tensor.shape), tensor.dtype

@@ -88,7 +88,7 @@ def _of_graph(graph: Any) -> Iterator[Any]:
 
 
 def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """The tensors that are stored in nodes, and the lengths of their lists of floats."""
+    """Yield the tensors stored in nodes, and the lengths of their lists of floats."""
     for node in nodes:
         yield from _of_attributes(node.attribute)
 

@@ -140,7 +140,7 @@ def preparation_of(
     side = min(made.input_size[1:]) / made.crop_pct, max(made.input_size[1:]) / made.crop_pct
     if not 1 <= side[0] <= side[1] <= LARGEST_SIDE:
         raise ModelError(
-            f"{spec}: images cannot be prepared as {made.source} says, input_size {made.input_size} with "
+            f"{spec}: images cannot be prepared as {made.source} states: input_size {made.input_size} with "
             f"crop_pct {made.crop_pct:g} resizes them to {side[1]:.4g} pixels. "
             f"Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
         )
@@ -148,12 +148,12 @@ def preparation_of(
 
 
 def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> Statement:
-    """What a `pretrained_cfg` of timm's states, its defaults included.
+    """Return the statement of a timm `pretrained_cfg`, with its defaults.
 
     Args:
-        config: the config. It is checked before timm reads it, which takes its own defaults for zeros.
+        config: the config. It is checked first, since timm replaces zeros by its defaults.
         where: how a message begins.
-        source: what records and reports call it.
+        source: its name in records and reports.
 
     Raises:
         ModelError: a value cannot be used.

@@ -69,7 +69,7 @@ def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
     """
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
-        # timm takes its own defaults for zeros, and fails on other values that cannot be used.
+        # timm replaces zeros by its defaults, and fails on other unusable values.
         junk = {
             key: config[key] for key in KEYS if config.get(key) is not None and not _is_usable(key, config)
         }

@@ -100,7 +100,7 @@ def check_spec(text: str) -> ModelSpec:
 
 
 def _can_be_shown(text: str) -> bool:
-    """True unless a text has control characters, line breaks, or bytes that are no UTF-8."""
+    """True if a text has no control characters, line breaks or bytes outside UTF-8."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 

@@ -85,7 +85,10 @@ def _trains(node: Any) -> bool:
 
 
 def _values(module: nn.Module, nodes: list[Any]) -> Iterator[object]:
-    """Values that a program reads: constants, lists of numbers, and attributes but for running statistics."""
+    """Yield the constants, lists of numbers and attributes of a program.
+
+    Running statistics are left out.
+    """
     for node in nodes:
         if node.kind() == "prim::ListConstruct":
             numbers = [one.toIValue() for one in node.inputs()]
@@ -97,7 +100,7 @@ def _values(module: nn.Module, nodes: list[Any]) -> Iterator[object]:
 
 
 def _value(node: Any, module: nn.Module) -> object:
-    """The value of a constant or attribute; None if the node does not tell."""
+    """Return the value of a constant or attribute; None if the node has none."""
     if node.kind() == "prim::Constant":
         return cast(object, node.output().toIValue())
     names: list[str] = []

@@ -1,8 +1,8 @@
-"""Search TorchScript programs for operators that reach files, before torch reads them.
+"""Search of TorchScript programs for operators with access to files.
 
-torch runs parts of a program while it reads it (default values of arguments, `__setstate__`), so the search
-is over the text in the archive. It looks for words and needs no parser, which could read the text in another
-way than torch does; where it is wrong, it refuses too much.
+The search takes place before torch reads the file, since torch runs parts of a program while reading (default
+values of arguments, `__setstate__`). It searches the text in the archive for words. A parser could read the
+text in another way than torch does; a search for words can only refuse too much.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PACKED = re.compile(rb"__torch__\.torch[.\n]classes\b")
 
 
 def check_program(path: Path, *, spec: str, trusted: bool) -> None:
-    """Search a TorchScript archive for operators that a file may not use.
+    """Search a TorchScript archive for refused operators.
 
     Args:
         path: the file.
@@ -71,7 +71,7 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
 
 
 def _refused_word(text: str) -> str | None:
-    """Return the first word of a program's text by which it could reach files."""
+    """Return the first refused word in a program's text."""
     plain = _ESCAPE.sub(_decoded, _BETWEEN_LITERALS.sub("", text))
     for written in (text, plain):
         for refused in (_reaching_files(), _OTHER_NAMESPACE, _COMMENT):
@@ -88,7 +88,7 @@ def _decoded(escape: re.Match[str]) -> str:
 
 @functools.cache
 def _reaching_files() -> re.Pattern[str]:
-    """Return a pattern for `NEVER` and the names of torch's operators with an argument that names a file."""
+    """Return a pattern for `NEVER` and torch's operators with a file name as argument."""
     naming_files = {
         schema.name.partition("::")[2]
         for schema in torch._C._jit_get_all_schemas()

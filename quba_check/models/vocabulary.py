@@ -17,7 +17,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lan
 INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 CropMode = Literal["center", "squash", "border"]
 LARGEST = 1e6
-"""Of means and of deviations, which are at least its inverse: float32 can compute with them."""
+"""Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
 _TINY, _HUGE = sys.float_info.min, sys.float_info.max
 _LONGEST_KEY = 100
 CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
@@ -65,7 +65,7 @@ def statement(config: object, *, where: str, source: str, departs: bool = False)
 
 
 def short_repr(value: object) -> str:
-    """Return a value from a file as code, on one line and cut where it is long.
+    """Return the repr of a value from a file, on one line, shortened.
 
     >>> short_repr([0] * 100)
     '[0, 0, 0, 0, 0, 0, ...]'
@@ -77,7 +77,7 @@ def short_repr(value: object) -> str:
 
 
 def key_text(key: object) -> str:
-    """Return a key from a file as text, on one line and cut where it is long."""
+    """Return a key from a file as text, on one line, shortened."""
     return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else short_repr(key)
 
 

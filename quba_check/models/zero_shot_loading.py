@@ -124,7 +124,7 @@ def _model(
 
 
 def _check_config(config: Any, spec: ModelSpec) -> None:
-    """Check that a config asks neither for code of a repository nor for another model of the Hub.
+    """Check that a config asks for neither remote code nor another Hub model.
 
     Raises:
         ModelError: it does.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import ModelError, did_you_mean
+from quba_check.user_files import expand_home, file_kind
 
 OPEN_CLIP_PREFIX = "open_clip:"
 HUB = "hf-hub:"
@@ -17,7 +17,7 @@ _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
 """Of the weights that open_clip looks for in a folder."""
 NEIGHBOURS = 1000
-"""Files of a folder among which the one that was meant is looked for."""
+"""Largest number of files searched for suggestions."""
 _ALLOWED = ", ".join(
     f"{OPEN_CLIP_PREFIX}{form}"
     for form in ("NAME/TAG", "NAME/WEIGHTS_FILE", f"{HUB}OWNER/NAME", f"{FOLDER}FOLDER")
@@ -72,31 +72,22 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
 
 
 def expand_path(path: str, *, spec: str) -> Path:
-    """Return a path without `~`, after the file system was asked for it.
+    """Return a path with `~` expanded, if the file system can look it up.
 
     Args:
-        path: as given; nothing need be there.
+        path: as given; it may lead to nothing.
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: its `~` names nobody, or the file system cannot look it up.
+        ModelError: there is no such home folder, or the path cannot be looked up.
     """
-    try:
-        plain = Path(path).expanduser()
-        plain.stat()
-    except RuntimeError:
-        raise ModelError(
-            f"{spec}: there is no home folder '{Path(path).parts[0]}'. "
-            "Allowed: a path without '~', or ~ alone."
-        ) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
+    plain = expand_home(path, f"{spec}: ", ModelError)
+    file_kind(plain, spec, ModelError)
     return plain
 
 
 def neighbours(path: Path) -> list[Path]:
-    """Return files in the folder of a path, as many as can be compared with its name."""
+    """Return files next to a path, at most `NEIGHBOURS`, for suggestions."""
     try:
         files = list(itertools.islice(path.parent.iterdir(), NEIGHBOURS))
         return [file for file in files if file.name.isprintable() and file.is_file()]
@@ -110,7 +101,9 @@ def _check_folder(text: str, folder: Path) -> None:
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{text}: the folder holds no {CONFIG}, which says what model it is.")
     files = list(folder.iterdir())
-    odd = next((path.name for path in files if path.exists() and not (path.is_file() or path.is_dir())), None)
+    odd = next(
+        (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None
+    )
     if odd is not None:  # reading it could wait forever
         raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
     if not any(path.suffix in _FOLDER_SUFFIXES for path in files):

@@ -7,6 +7,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 SCORES = tuple(step / 4 for step in range(-16, 17))
 """Normal scores at which a curve is kept, from −4 to 4."""
 CONFIDENCE = 0.95
@@ -78,3 +81,20 @@ class ConfidenceCurve:
         low, high = self.limits[after - 1], self.limits[after]
         share = (bound - low) / (high - low)
         return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))
+
+
+def bounded_curve(
+    limits: NDArray[np.float64], low: ArrayLike = -math.inf, high: ArrayLike = math.inf
+) -> ConfidenceCurve | None:
+    """Return confidence limits as a curve within the possible range of the number.
+
+    None if a sample of one image leaves the limits open.
+
+    Args:
+        limits: limits at `SCORES`.
+        low: the smallest possible value, or one for each score.
+        high: the largest possible value, likewise.
+    """
+    if not np.isfinite(limits).all():
+        return None
+    return ConfidenceCurve(tuple(np.clip(np.maximum.accumulate(limits), low, high).tolist()))

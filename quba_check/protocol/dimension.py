@@ -32,7 +32,9 @@ WEIGHTS = "0, or a number from 0.000001 to 1,000,000"
 
 
 def is_weight(weight: float) -> bool:
-    """Return True for a weight of the QUBA score: only ratios matter, so that the range leaves out nothing.
+    """Return True for an allowed weight of the QUBA score.
+
+    Only ratios of weights matter, so the range excludes nothing of use.
 
     >>> is_weight(0), is_weight(2), is_weight(-1), is_weight(1e308), is_weight(float("nan"))
     (True, True, False, False, False)

@@ -1,4 +1,4 @@
-"""The outputs that a suite expects of a model, and those that stand for its classes."""
+"""The outputs expected of a model, and the columns of the suite's classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Head:
 
     @property
     def size(self) -> int:
-        """Number of outputs that a model must have."""
+        """Required number of outputs of a model."""
         return self.classes if self.of is None else self.of
 
     @property
@@ -41,13 +41,13 @@ class Head:
 
     @property
     def expected(self) -> str:
-        """The number of classes, as the end of a message about a model with another number."""
+        """The expected number of classes, as the end of an error message."""
         if self.columns is None:
             return f"the suite has {self.classes}"
         return f"the suite is restricted to {self.classes} of {self.size}"
 
     def advice(self, theirs: int) -> str:
-        """What to do about a model with another number of outputs; empty if nothing more is known of it.
+        """Return advice on a model with another number of outputs; empty if there is none.
 
         >>> Head(2, columns=(7, 4), of=10).advice(2)
         'Give a model of 10 classes, or remove restrict from quba-data.yaml.'

@@ -9,14 +9,14 @@ from pydantic_core import PydanticCustomError
 
 
 def _check_whole(value: Any) -> Any:
-    """Refuse `true` and `1.0`, which equal 1 in Python."""
+    """Refuse `true` and `1.0`: they equal 1 in Python."""
     if type(value) is not int:
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
     return value
 
 
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
-"""The version of a file format; the number 1 and nothing that only equals it."""
+"""Version of a file format: the integer 1, not `true` or `1.0`."""
 
 
 class JsonRow(BaseModel):

@@ -133,7 +133,7 @@ class Unmeasurable:
     Attributes:
         dimension: its name.
         reason: why, and what to do where something can be done.
-        missing_data: the images do not allow a value, since a set is absent or unfit (a demand may then be
+        missing_data: the images do not allow a value: a set is absent or unfit (a demand may then be
             `optional`).
     """
 

@@ -107,7 +107,7 @@ class MeasurementRow(QuantityRow):
     @model_validator(mode="before")
     @classmethod
     def _masked_in_older_records(cls, row: Any) -> Any:
-        """Fill in `masked` for records that report masking in notes alone."""
+        """Fill in `masked` for older records with masking in notes alone."""
         if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
             return row
         notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]

@@ -110,7 +110,7 @@ class Record(JsonRow):
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def overall_verdict(self) -> OverallVerdict:
-        """The verdict of the whole run, derived from its demands; a stored one is never trusted."""
+        """The verdict of the whole run, derived from its demands, never read from the file."""
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
     @property

@@ -88,7 +88,7 @@ class VerdictRow(JsonRow):
 
     @property
     def blocks(self) -> bool:
-        """Whether it keeps the model from being released."""
+        """True if it blocks the release of the model."""
         return not self.is_met and self.tier == "block"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group
@@ -11,16 +10,16 @@ from rich.text import Text
 
 from quba_check.figures import figure, interval_text, told_apart
 from quba_check.protocol.comparison import ChangeRow, Comparison
-from quba_check.reports.plain import plain_text
+from quba_check.reports.plain import plain_text, wrap_line
 
 FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
 WIDTH = 80
-"""Columns of the table for a terminal; names and numbers that are longer by themselves stick out."""
+"""Columns of the table for a terminal; longer names and numbers stick out."""
 _UNPAIRED = "*"
 _LONGEST = 10
-"""Characters of a value with the decimals that tell it from the other; with more it has the usual ones."""
+"""Largest length of a value with extra decimals; longer ones get the usual decimals."""
 
 
 def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
@@ -35,14 +34,14 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
     rows = list(_shown(comparison, parts=parts))
     notes = [*_notes(rows), *comparison.notes]
     return Group(
-        *(Text(line, style="bold") for line in _wrap(_title(comparison))),
+        *(Text(line, style="bold") for line in wrap_line(_title(comparison), WIDTH)),
         *_table_lines(rows),
-        *(Text(line, style="yellow") for note in notes for line in _wrap(note)),
+        *(Text(line, style="yellow") for note in notes for line in wrap_line(note, WIDTH)),
     )
 
 
 def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
-    """The lines of the table; a name that leaves too little room for the numbers has one of its own."""
+    """Yield the lines of the table; overlong names have lines of their own."""
     table = [_HEADINGS[:6], *map(_short_cells, rows)]
     name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
     gap = 2 if name + sum(widths) + 2 * len(widths) <= WIDTH else 1
@@ -81,13 +80,6 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
         yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
     if any(row.interval is not None and not row.paired for row in rows):
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
-
-
-def _wrap(line: str) -> list[str]:
-    indent = "    " if line.startswith(" ") else "  "
-    return textwrap.wrap(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def comparison_json(comparison: Comparison) -> str:

@@ -28,9 +28,9 @@ IMAGES = ".npz"
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
     """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
 
-    Characters of a model's name that are awkward in file names become `-`, and long names are cut. The start
-    of their fingerprints keeps models apart that would share a file, capitals ignored, and a number those of
-    the same fingerprint.
+    Characters of a model's name that are awkward in file names become `-`, and long names are cut. Models
+    that would share a file (case is ignored) also get the start of their fingerprint, and a number if that
+    is the same, too.
 
     >>> record_paths(Path("out/report.json"), [])
     ()
@@ -50,9 +50,9 @@ def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
 
 
 def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
-    """Remove the file that the user named, and records where `record_paths` may put those of this run.
+    """Remove records of an earlier run, at all paths of `record_paths` for this run.
 
-    A run that ends without a record, since its process was killed, then leaves no record at all.
+    A killed run then leaves no record at all.
 
     Args:
         path: as for `record_paths`.
@@ -64,14 +64,8 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
     stems = [f"{glob.escape(f'{path.stem}-{_plain(name)[:LONGEST]}')}-{protocol}" for name, protocol in runs]
     others = [old for stem in stems for old in path.parent.glob(f"{stem}*{path.suffix}")]
     for old in [path, *others]:
-        try:
-            if old.is_file():
-                old.unlink()
-        except OSError as why:
-            raise UserError(
-                f"{old}: is of an earlier run and cannot be removed ({why.strerror}). "
-                "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
-            ) from why
+        if file_kind(old, str(old), UserError) == "file":
+            _remove(old)
 
 
 def write_record(record: Record, path: Path) -> None:
@@ -91,6 +85,11 @@ def write_images(content: bytes | None, record: Path) -> None:
         return
     if file_kind(path, str(path), UserError) == "other":
         _target(path)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of another run, if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as why:
@@ -165,10 +164,10 @@ def _plain(name: str) -> str:
 
 
 def _target(path: Path) -> Path:
-    """The regular file to write: never a device or pipe, and not the link that leads to a file.
+    """Return the regular file to write, with links resolved.
 
     Raises:
-        UserError: what is there is no regular file, or stands for an open file of a process.
+        UserError: the path leads to a folder, a pipe, a device, or an open file of a process.
     """
     kind = file_kind(path, str(path), UserError)
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")

@@ -33,7 +33,7 @@ _REASONS: tuple[tuple[Word, str], ...] = (
 )
 """Reasons against a release, by the label of the demands behind them."""
 NAMES_SHOWN = 5
-"""How many demands a line names for each reason."""
+"""Largest number of demands named for each reason."""
 
 
 def word(verdict: VerdictRow) -> Word:
@@ -52,7 +52,7 @@ def gravest(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
 
 
 def summary_line(record: Record) -> str:
-    """The verdicts in a line, such as `7 of 9 demands passed, 1 failed, 1 warned`.
+    """Return the verdicts in a line: `7 of 9 demands passed, 1 failed, 1 warned`.
 
     Demands of the same threshold files that were not selected are counted last.
     """
@@ -68,7 +68,7 @@ def summary_line(record: Record) -> str:
 
 
 def release_line(record: Record) -> str:
-    """The overall verdict in a line: `released: yes`, or why not, with the demands behind it."""
+    """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
     match record.overall_verdict:
         case "pass":
             return "released: yes"

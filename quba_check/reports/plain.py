@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 
 SUBSTITUTES: Mapping[str, str] = {"→": "->", "…": "...", "±": "+-", "─": "-", "α": "alpha"}
-"""What stands for characters of ours in encodings that lack them."""
+"""ASCII substitutes for characters that quba-check itself prints."""
 
 
 def plain_text(content: RenderableType) -> str:
@@ -21,10 +22,18 @@ def plain_text(content: RenderableType) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def fit_encoding(text: str, encoding: str | None) -> str:
-    r"""Return a text with substitutes for the characters that an encoding lacks.
+def wrap_line(line: str, width: int) -> list[str]:
+    """Return a line in several, the further ones indented by two more columns; words stay whole."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+    )
 
-    Characters of ours get the nearest ones of ASCII, others their escapes. None is a stream of strings.
+
+def fit_encoding(text: str, encoding: str | None) -> str:
+    r"""Return a text with substitutes for characters missing from an encoding.
+
+    Characters in `SUBSTITUTES` are replaced by ASCII, others by escapes. An encoding of None changes nothing.
 
     >>> print(fit_encoding("a → ü", "ascii"), fit_encoding("a → ü", "utf-8"))
     a -> \xfc a → ü

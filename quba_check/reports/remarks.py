@@ -50,7 +50,7 @@ def remarks(record: Record) -> tuple[str, ...]:
 
 
 def grade_line(grade: GradeRow, record: Record) -> str:
-    """Score, letter, percentile, population, protocol, and why there is no letter or what it is worth."""
+    """Return the grade in a line, with its population, protocol and caveats."""
     where = f"protocol {record.protocol}"
     if grade.score is None or grade.percentile is None:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"

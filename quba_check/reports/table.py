@@ -60,7 +60,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
 
 
 def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:
-    """The widths of the columns that have room, by heading; `room` counts a gap behind each."""
+    """Return the widths of the shown columns; `room` includes a gap after each."""
     widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
     excess = sum(widths.values()) + gap * len(widths) - room
     for heading in (WORST_PART, DEMAND):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from io import StringIO
 
@@ -14,6 +13,7 @@ from quba_check.protocol.measurement_rows import AnyMeasurementRow, MeasurementR
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import SIGNS, GradeRow, VerdictRow
 from quba_check.reports.judged import Word, gravest, limit_text, release_line, summary_line, word
+from quba_check.reports.plain import wrap_line
 from quba_check.reports.remarks import grade_line, remarks
 from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
@@ -142,12 +142,5 @@ def _told_together(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
 
 def _wrapped(line: str, width: int, *, style: str = "") -> Text:
     """A line in as many as it takes, the further ones two columns further in; words are not broken."""
-    indent = " " * (len(line) - len(line.lstrip()))
-    lines = textwrap.wrap(
-        line.replace("protocol ", "protocol\u00a0"),  # a name stays with what it names
-        width,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = wrap_line(line.replace("protocol ", "protocol\u00a0"), width)  # a name stays with what it names
     return Text("\n".join(lines).replace("\u00a0", " "), style=style)

@@ -64,7 +64,7 @@ class Document:
         return lines
 
     def _child(self, node: Node, step: str | int) -> Child | None:
-        """The value under a key or position; of a long list or mapping the children are indexed once."""
+        """Return the value under a key or position; children are indexed once."""
         if id(node) not in self._children:
             # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
             self._children[id(node)] = {child.step: child for child in children(node)}

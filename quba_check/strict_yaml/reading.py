@@ -21,7 +21,7 @@ from quba_check.strict_yaml.document import Document, Location, children, dotted
 from quba_check.user_files import MIB, read_text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""What an escape such as `\\0` can put into text, and no path or report can hold."""
+"""Characters that escapes such as `\\0` put into text, and no path or report can hold."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp")}
 LARGEST = MIB
@@ -82,7 +82,7 @@ def _composed(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict
 
 
 class _Check:
-    """Refuses what plain data cannot hold, before anything is constructed."""
+    """Checks nodes for unsupported content before anything is constructed."""
 
     def __init__(self, shown: str, error: type[UserError]) -> None:
         self._shown = shown
@@ -90,11 +90,11 @@ class _Check:
         self._values = 0
 
     def check(self, node: Node, above: tuple[int, ...]) -> None:
-        """Raise an error at the first line that has something wrong."""
+        """Raise an error at the first line with a problem."""
         where = f"{self._shown}:{line_of(node)}"
         self._values += 1
         if id(node) in above:
-            raise self._error(f"{where}: the alias refers to what it stands in.")
+            raise self._error(f"{where}: the alias contains itself.")
         if len(above) >= MOST_LEVELS:
             raise self._error(f"{where}: the file is nested too deeply to be read.")
         if self._values > MOST_VALUES:

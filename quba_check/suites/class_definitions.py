@@ -35,7 +35,7 @@ def defined_classes(document: Document, entry: ManifestEntry) -> ClassList | Non
 
 
 def classes_of_file(document: Document, name: str, key: str) -> ClassList:
-    """The classes in a text file beside the manifest, as `defined_classes` reads them.
+    """Return the classes in a text file next to the manifest.
 
     Args:
         document: the manifest.

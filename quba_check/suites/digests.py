@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sqlite3
 import stat
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
-from quba_check.user_files import file_kind, reason
+from quba_check.user_files import file_kind, reason, remove
 
 BATCH = 500
 """Files looked up, read and remembered in one transaction: what a killed run may lose."""
@@ -26,7 +25,7 @@ CLOCK_TICK_NS = 20_000_000
 """Within this time a file may change without its mtime showing it: digests of younger files are not kept."""
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
-"""Of SQLite; some file systems number their files beyond it."""
+"""Largest integer of SQLite; some file systems have larger inode numbers."""
 _DIGEST = re.compile("[0-9a-f]{32}")
 _TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
@@ -130,7 +129,7 @@ class ContentDigests:
     def _set_up(self) -> None:
         """Make the file where it is not there; under a lock, for two cannot enter WAL mode at a time."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
-            self._discard("it is no file")
+            self._discard("it is not a file")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
@@ -148,11 +147,7 @@ class ContentDigests:
         try:
             with self._lock:
                 for suffix in ("", "-wal", "-shm"):
-                    part = Path(f"{self.path}{suffix}")
-                    if part.is_dir() and not part.is_symlink():
-                        shutil.rmtree(part)
-                    else:
-                        part.unlink(missing_ok=True)
+                    remove(Path(f"{self.path}{suffix}"))
         except OSError as error:
             raise StoreError(f"{self.path}: is damaged and cannot be removed ({reason(error)}).") from None
         self._is_set_up = False
@@ -165,7 +160,7 @@ def _stamp(name: str) -> _Stamp:
     except (OSError, ValueError) as error:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
     if not stat.S_ISREG(status.st_mode):
-        raise SuiteError(f"{name}: is no file.")
+        raise SuiteError(f"{name}: is not a file.")
     return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino & LARGEST_INTEGER)
 
 
@@ -196,7 +191,7 @@ def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict
 
 
 def _is_no_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return True where the file may be sound: another process is at it, or the disk cannot be written."""
+    """Return True for errors of access: locks, and full or read-only disks."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code in (
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,

@@ -1,4 +1,4 @@
-"""Sets of labelled images in the folders of a data folder, for a first manifest."""
+"""Detection of the sets in a data folder, for a first manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, the first that is there; the others are splits of the same images."""
 _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
 _NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
-"""Folders that are no sets of a suite, by how their names begin."""
+"""Beginnings of names of folders that are no sets, with the reason."""
 _DEEPEST = 3
 _SHOWN = 5
 
@@ -66,7 +66,7 @@ def detect_layout(root: Path) -> Layout:
 
 @dataclass(slots=True)
 class _Scan:
-    """Looks through folders for those that hold images by class."""
+    """Search for folders with images by class."""
 
     root: Path
     sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class _Scan:
         """Look for sets in a folder and in the folders inside."""
         folder = self.root / path
         if (real := os.path.realpath(folder)) in self.seen:
-            return  # a link back, or to what stands elsewhere
+            return  # a link to a folder seen before
         self.seen.add(real)
         name = folder.name.lower() if path else ""
         reason = next((why for start, why in _NO_SETS.items() if name.startswith(start)), None)
@@ -136,7 +136,7 @@ def _clean(root: Path, scan: _Scan) -> str:
 
 
 def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
-    """Add a folder of images to a layout; return the reason if it is no set."""
+    """Add a folder to a layout; return the reason if it is no set."""
     mixed = _mixed_set(path)
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"
@@ -155,7 +155,7 @@ def _mixed_set(path: str) -> str | None:
 
 
 def _shift_name(folder: str, taken: Container[str]) -> str:
-    """Return a name for a shift that manifests allow, near that of its folder.
+    """Return an allowed name for a shift, near that of its folder.
 
     >>> [_shift_name(folder, ("x",)) for folder in ("By night", "clean", "2nd", "x")]
     ['by_night', 'clean_set', 'set_2nd', 'x_2']
@@ -169,13 +169,13 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
 
 
 def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
-    """The class folders in a folder; none if there are fewer than two that could be nothing else."""
+    """Return the class folders in a folder; at least two must have unreserved names."""
     classes = [name for name in names if _is_class_folder(folder / name)]
     return classes if sum(not _is_reserved(name) for name in classes) > 1 else []
 
 
 def _is_reserved(name: str) -> bool:
-    """Return True for names of splits, masks and other known folders; a class may have such a name."""
+    """Return True for names of splits, masks and other known folders."""
     lower = name.lower()
     return lower in (*SPLITS, *_CUES) or lower.startswith(tuple(_NO_SETS))
 

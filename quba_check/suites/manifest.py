@@ -47,7 +47,7 @@ class Manifest:
         spaces: label spaces that the file defines.
         prompts: words for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
-        assumed: the end of messages about the images, if the folder has no manifest and this one is assumed.
+        assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
     shown: str
@@ -108,7 +108,7 @@ def _prompts(document: Document, entry: ManifestEntry, classes: ClassList | None
 
 
 def is_shift_name(name: str) -> bool:
-    """Return True if a manifest may call a shift so."""
+    """Return True if a manifest allows this name for a shift."""
     is_taken = name in (*_SINGLE_SETS, CORRUPTIONS_SET)
     return not is_taken and bool(_SHIFT_NAME.fullmatch(name)) and not name.endswith(_PART_ENDINGS)
 

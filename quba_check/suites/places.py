@@ -105,7 +105,10 @@ def published_facts() -> SuiteFacts:
 
 
 def _check_holds_a_set(suite: Suite, manifest: str) -> None:
-    """Refuse a manifest whose paths all lead to nothing: every demand on its sets could be optional."""
+    """Refuse a manifest without any existing set.
+
+    Without this check, a run with optional demands alone would pass on a wrong path.
+    """
     reasons = [absent for name in suite.facts.spaces if (absent := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
         raise SuiteError(

@@ -1,4 +1,4 @@
-"""Suites of some of their models' classes: the manifest's key `restrict`, and subsets of ImageNet."""
+"""The manifest's key `restrict`, and subsets of ImageNet's classes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def restriction(
 
 
 def is_subset_of_imagenet(names: Sequence[str]) -> bool:
-    """Return True if the names are those of some of ImageNet's classes, but not of all."""
+    """Return True if the names are those of a proper subset of ImageNet's classes."""
     index = _imagenet_index()
     columns = [_positions(name, index) for name in names]
     is_known = all(len(positions) == 1 for positions in columns)

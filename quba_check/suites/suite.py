@@ -88,7 +88,7 @@ class Suite:
 
     @cached_property
     def head(self) -> Head:
-        """The outputs that a model of this suite must have."""
+        """Required outputs of a model of this suite."""
         names = self.classes
         return self._manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
 

@@ -23,9 +23,9 @@ DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on a value that no draw of images moves."""
 TIMM_PREFIX = "timm:"
 LIST = "list"
-"""What `--like` prints the names of the published models for."""
+"""Value of `--like` that prints the names of the published models."""
 NEAREST = 5
-"""Names that a message about an unknown one proposes."""
+"""Largest number of suggestions for an unknown name."""
 LEAST_STEP = 1e-4
 """What limits are rounded to where there is no noise on the bad side, and at most to stay above 0."""
 
@@ -62,15 +62,15 @@ def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
 
 
 def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
-    """Dimensions without a limit, as one of the runs at least has no value of them over all images.
+    """Return the dimensions that lack a value over all images in at least one run.
 
-    A masked value counts as none: it is no evidence of robustness.
+    A masked value does not count: it is no evidence of robustness.
     """
     return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
 
 
-def masked(records: Mapping[str, Record]) -> tuple[str, ...]:
-    """Return the dimensions that are masked in one of the runs at least."""
+def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
+    """Return the dimensions with a masked value in at least one run."""
     rows = [row for run in records.values() for row in run.measurements.items()]
     names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
     return tuple(name for name in registry.names if name in names)
@@ -165,14 +165,14 @@ def published_floors(name: str) -> dict[str, Floor]:
 
 
 def published_names() -> str:
-    """Return the names of the published models, a line each, with a tab and the name in timm if known."""
+    """Return a line per published model: name, tab, timm name if known."""
     return "".join(
         f"{model.id}\t{model.timm}\n" if model.timm else f"{model.id}\n" for model in published_models()
     )
 
 
 def _nearest_names(name: str, known: Iterable[str]) -> list[str]:
-    """The names that look most like another, capitals apart, best first."""
+    """Return the most similar names, case ignored, best first."""
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(candidate.casefold(), candidate)

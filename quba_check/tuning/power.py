@@ -52,8 +52,8 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
     Args:
         thresholds: the file; its policy counts.
         images: images of the clean set, and of every other.
-        record: a run that knows errors. Its early-stopped and masked values and those of fewer than two
-            images do not.
+        record: a run with standard errors. Those of early-stopped and masked values, and of fewer than two
+            images, are not used.
 
     Of `SHARES` the true values that are blocked or pass are exact, and the error is that of the blocked one.
     Of a run only the share of conflicting images that it decides by shape or texture counts there; without
@@ -121,7 +121,7 @@ def _reach(
 
 
 def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
-    """Least and greatest value that there can be, at a clean accuracy."""
+    """Return the smallest and the largest possible value at a clean accuracy."""
     most = 1 / accuracy if accuracy else math.inf
     if demand.dimension == "object_focus" and demand.part is None:
         low, high = 1 - most, 1 + most

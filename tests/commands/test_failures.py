@@ -78,8 +78,8 @@ def test_a_run_of_an_earlier_version(folder: Path, capsys: pytest.CaptureFixture
         "index  loss  confidence  label           predicted       path\n"
         "    1     -           -  great white...  tench           b.png\n"
         "    2     -           -  goldfish        great white...  c.png\n",
-        "a.json: an earlier version wrote its answers, without confidence and loss. Run the gate again to "
-        "have them.\n",
+        "a.json: its answers were stored by an earlier version, without confidence and loss. "
+        "Run the gate again to get them.\n",
     )
 
 

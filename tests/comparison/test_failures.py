@@ -78,7 +78,7 @@ def test_a_run_that_did_not_look_at_the_clean_set() -> None:
     with pytest.raises(UserError) as caught:
         failures(run)
     assert str(caught.value) == (
-        "a.json: its run did not look at the clean set, only at cue_conflict. Allowed: a record of a run "
+        "a.json: its run did not measure the clean set, only cue_conflict. Allowed: a record of a run "
         "that measured accuracy or another dimension of clean images."
     )
 

@@ -256,7 +256,7 @@ def test_what_is_no_artefact_is_made_again(evaluate, models, what: str) -> None:
     path.mkdir() if what == "folder" else os.mkfifo(path)
     evaluation = evaluate()
     assert evaluation.outcome("accuracy") == before
-    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: is no file"]
+    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: is not a file"]
 
 
 def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:

@@ -102,7 +102,7 @@ def test_what_is_no_file_is_no_shard(store: Store, what: str) -> None:
     assert store.has(KEY)
     with pytest.raises(DamagedShardError) as caught:
         store.read(KEY)
-    assert str(caught.value) == f"{path}: is no file"
+    assert str(caught.value) == f"{path}: is not a file"
     store.remove(KEY)
     assert not store.has(KEY)
 

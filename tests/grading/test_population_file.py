@@ -127,10 +127,8 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": f"m{k}", "values": {"accuracy": 0.8}} for k in range(12)]),
-            (
-                "not a population: accuracy is the same for all models, so that none can be compared with "
-                f"another. {MADE}"
-            ),
+            "not a population: accuracy is the same for all models, so they cannot be compared by it. "
+            f"{MADE}",
         ),
     ],
 )
@@ -188,7 +186,7 @@ def test_records_without_spread():
     with pytest.raises(PopulationError) as raised:
         fleet_population(same, "fleet")
     assert str(raised.value) == (
-        "population: accuracy is the same for all models, so that none can be compared with another."
+        "population: accuracy is the same for all models, so they cannot be compared by it."
     )
 
 

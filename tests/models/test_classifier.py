@@ -130,7 +130,7 @@ class TextlessError(Exception):
         (BaseException("odd"), "BaseException: odd"),
         (GeneratorExit(), "GeneratorExit"),
         (TextlessError(), "TextlessError"),
-        (ValueError("a\x1b[31m\ud800 b"), "ValueError: a [31m  b"),
+        (ValueError("a\x1b[31m\ud800 b"), r"ValueError: a\x1b[31m\ud800 b"),
         (ValueError("x" * 400), f"ValueError: {'x' * 300}…"),
     ],
 )

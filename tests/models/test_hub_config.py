@@ -8,6 +8,7 @@ from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
 from quba_check.models.hub_config import read_config
+from quba_check.models.preparation import config_statement
 
 
 def read(tmp_path, text):
@@ -46,11 +47,6 @@ INSTEAD = (
         ({"crop_pct": -1}, "crop_pct cannot be used, got -1. Allowed: a number above 0."),
         ({"crop_pct": float("nan")}, "crop_pct cannot be used, got nan. Allowed: a number above 0."),
         ({"crop_pct": "all"}, "crop_pct cannot be used, got 'all'. Allowed: a number above 0."),
-        (
-            {"crop_pct": 10**400},
-            "crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
-            "Allowed: a number above 0.",
-        ),
         (
             {"std": [0, 1, 1]},
             "std cannot be used, got [0, 1, 1]. Allowed: three numbers above 0, for values in [0, 1].",
@@ -96,17 +92,34 @@ def test_values_that_cannot_be_used(tmp_path, value, message):
     assert str(caught.value) == f"hub: config.json: {message}"
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b'{"a": ' + b"9" * 5_000 + b"}"])
-def test_what_json_cannot_read(tmp_path, content):
+def test_a_number_too_large_for_a_float():
+    with pytest.raises(ModelError) as caught:
+        config_statement({"crop_pct": 10**400}, where="net", source="net")
+    assert str(caught.value) == (
+        "net: crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
+        "Allowed: a number above 0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe{}", "it is not JSON."),
+        (b"[" * 100_000, "it is nested too deeply."),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "it has a whole number of more than 18 digits."),
+    ],
+)
+def test_what_json_cannot_read(tmp_path, content, message):
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ModelError, match=r"^hub: its config.json cannot be read as JSON \("):
+    with pytest.raises(ModelError) as caught:
         read_config(tmp_path / "config.json", spec="hub")
+    assert str(caught.value) == f"hub: config.json: {message}"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "its config.json cannot be read as JSON (Expecting value: line 1 column 1 (char 0))."),
+        ("", "config.json: it is not JSON."),
         ("[]", "its config.json is not timm's, the key 'architecture' is missing."),
         ({"architectures": {"a": 1}, "model_type": "\n" * 99}, f"{TRANSFORMERS} ({NEWLINES}), {INSTEAD}"),
         (

@@ -223,6 +223,6 @@ def test_images_of_impossible_sizes(config, size, pixels):
     assert str(caught.value).removeprefix(
         "net: images cannot be prepared as quba_config of net (interpolation, mean, std"
     ) == (
-        f"{', crop_pct' if 'crop_pct' not in config else ''}: the suite's defaults) says, input_size {size} "
-        f"resizes them to {pixels} pixels. Allowed: 1 to 20,000 pixels (input_size / crop_pct)."
+        f"{', crop_pct' if 'crop_pct' not in config else ''}: the suite's defaults) states: input_size "
+        f"{size} resizes them to {pixels} pixels. Allowed: 1 to 20,000 pixels (input_size / crop_pct)."
     )

@@ -182,13 +182,14 @@ def test_paths_that_the_file_system_cannot_look_up(tmp_path):
 
 
 def test_nobodys_home_folder():
-    for text in (
-        "~no-such-user/x.pt",
-        "open_clip:local-dir:~no-such-user/x",
-        "open_clip:RN50/~no-such-user/x.pt",
+    for prefix, path in (
+        ("", "~no-such-user/x.pt"),
+        ("open_clip:local-dir:", "~no-such-user/x"),
+        ("open_clip:RN50/", "~no-such-user/x.pt"),
     ):
-        assert refused(text) == (
-            f"{text}: there is no home folder '~no-such-user'. Allowed: a path without '~', or ~ alone."
+        assert refused(prefix + path) == (
+            f"{prefix}{path}: got '{path}', but the home folder of '~no-such-user' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine."
         )
 
 

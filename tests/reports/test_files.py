@@ -117,7 +117,7 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
         ('{"schema": 1}', f"not a record: the key 'model' is missing. {ALLOWED}"),
         ("[]", f"not a record: it is not a JSON object. {ALLOWED}"),
         ("[" * 100_000, f"it is nested too deeply. {ALLOWED}"),
-        ('{"limit": 1, "limit": 2}', f"the key 'limit' stands there twice. {ALLOWED}"),
+        ('{"limit": 1, "limit": 2}', f"the key 'limit' appears twice. {ALLOWED}"),
         ('{"limit": 1' + "0" * 5000 + "}", f"it has a whole number of more than 18 digits. {ALLOWED}"),
         ('{"schema": true}', f"not a record: schema: got true. {ALLOWED}"),
         ('{"schema": 1.0}', f"not a record: schema: got 1.0. {ALLOWED}"),
@@ -269,7 +269,7 @@ def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
     with pytest.raises(UserError) as raised:
         remove_records(path, [("a", "standard")])
     assert str(raised.value) == (
-        f"{path}: is of an earlier run and cannot be removed (Operation not permitted). "
+        f"{path}: is of another run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
 

@@ -88,7 +88,7 @@ def test_places_as_messages_begin(read):
         ("a: {b: -.inf}\n", "1: a.b: got -inf. Allowed: a finite number."),
         ("a: 1e999\n", "1: a: got inf. Allowed: a finite number."),
         ("a: 1" + "0" * 400, "1: a: got a number too large to hold. Allowed: a finite number."),
-        ("a: &x [1, *x]\n", "1: the alias refers to what it stands in."),
+        ("a: &x [1, *x]\n", "1: the alias contains itself."),
         ("a: 1\nb: \x07\n", "2: the file has a character that YAML does not allow."),
         (b"a: 1\nb: caf\xe9\n", "2: the file is not UTF-8 text, got the byte 0xe9."),
         ("a: " + "[" * 3000, "1: the file is nested too deeply to be read."),

@@ -170,8 +170,8 @@ def spoil_table(cache: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "damage"),
     [
-        (spoil_folder, "it is no file"),
-        (spoil_pipe, "it is no file"),
+        (spoil_folder, "it is not a file"),
+        (spoil_pipe, "it is not a file"),
         (spoil_table, "no such column: path"),
     ],
 )
@@ -206,7 +206,7 @@ def test_what_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(SuiteError) as raised:
         ContentDigests(cache).digest(tmp_path / "a.png")
-    assert str(raised.value) == f"{tmp_path}/a.png: is no file."
+    assert str(raised.value) == f"{tmp_path}/a.png: is not a file."
 
 
 def test_threads_share_a_cache(tmp_path: Path, cache: Path) -> None:

@@ -13,7 +13,7 @@ from quba_check.protocol.measurement_rows import StoppedRow
 from quba_check.tuning.floors import (
     Floor,
     floors_of,
-    masked,
+    masked_dimensions,
     met_by_all,
     percentile_floors,
     published_floors,
@@ -68,8 +68,8 @@ def test_a_masked_value_supports_no_limit():
     }
     masked_run = record(measurements=rows)
     assert "accuracy" not in floors_of({"a.json": run, "b.json": masked_run}, 1.645)
-    assert masked({"a.json": run, "b.json": masked_run}) == ("accuracy",)
-    assert masked({"a.json": run}) == ()
+    assert masked_dimensions({"a.json": run, "b.json": masked_run}) == ("accuracy",)
+    assert masked_dimensions({"a.json": run}) == ()
 
 
 def test_a_limit_stays_above_0_where_the_noise_does():

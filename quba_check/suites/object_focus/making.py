@@ -22,7 +22,7 @@ from quba_check.suites.suite import Example, Suite
 
 _THREADS = 8
 LEAST_SHARE = 0.5
-"""Of the images that are searched, the share that must show a usable object."""
+"""Required share of the searched images with a usable object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def make_object_focus(
 
 
 def _check_share(suite: Suite, search: Search) -> None:
-    """Check that enough images show a usable object.
+    """Check the share of images with a usable object.
 
     Raises:
         FewObjectsError: fewer than half of the images that were searched do.

@@ -55,5 +55,5 @@ def files_of(rows: Iterable[ListedRow], folder: Path, places: dict[Path, str] | 
 
 
 def _plain(file: Path) -> Path:
-    """A path without `..`; links keep their own names, as several may be meant to lead to one image."""
+    """Return a path without `..`; links are kept, since several may lead to one image."""
     return Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file

@@ -19,7 +19,7 @@ def image_names(folder: Path) -> list[str]:
 
 
 def file_names(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
-    """The files of a folder whose names are wanted."""
+    """Return the files of a folder with wanted names."""
     return sorted(
         entry.name for entry in _entries(folder) if is_wanted(entry.name) and _is_file(folder, entry)
     )
@@ -38,7 +38,10 @@ def _is_folder(folder: Path, entry: os.DirEntry[str]) -> bool:
 
 
 def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
-    """Return False for a folder; what is neither would silently be one image less."""
+    """Return False for a folder; anything else but a file is an error.
+
+    Skipped silently, it would be one image less.
+    """
     try:
         if entry.is_file():
             return True

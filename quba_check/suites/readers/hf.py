@@ -103,7 +103,7 @@ def _split(path: Path, name: str | None) -> Dataset:
 
 
 def _check_files(path: Path) -> None:
-    """Refuse pipes, which the library would wait for."""
+    """Refuse pipes: the library would wait for them."""
     for folder, _, files in os.walk(path):
         for name in files:
             file = Path(folder) / name

@@ -40,6 +40,6 @@ class Kept(Generic[Made]):
         except (OSError, ValueError) as error:
             raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
         if not stat.S_ISREG(status.st_mode):
-            raise SuiteError(f"{path}: is no file.")
+            raise SuiteError(f"{path}: is not a file.")
         with self._lock:
             return self._made(path, (status.st_size, status.st_mtime_ns, status.st_ino), words)

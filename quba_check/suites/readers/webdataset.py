@@ -86,7 +86,7 @@ def _checked(path: Path, spans: dict[str, _Span]) -> dict[str, _Span]:
         if not is_utf8(name):
             raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
         if span.offset + span.size > size:
-            raise SuiteError(f"{path}[{name}]: ends behind the end of the tar file, which is cut.")
+            raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
     return spans
 
 

@@ -205,4 +205,4 @@ def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pipes(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.npz")
-    assert message(array_images, tmp_path / "x.npz") == "SET: is no file."
+    assert message(array_images, tmp_path / "x.npz") == "SET: is not a file."

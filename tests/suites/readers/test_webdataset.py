@@ -92,6 +92,15 @@ def test_a_tar_file_that_is_packed_cut_or_something_else(tmp_path: Path) -> None
     assert message(webdataset_images, tmp_path / "z.tar") == text
 
 
+def test_a_member_that_states_more_bytes_than_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("1.jpg")
+        entry.pax_headers = {"GNU.sparse.size": "1000000", "GNU.sparse.map": "0,1"}
+        tar.addfile(entry)
+    assert message(webdataset_images, path) == "SET[1.jpg]: states more bytes than the tar file holds."
+
+
 def test_a_member_that_went_away(tmp_path: Path) -> None:
     path = shard(tmp_path / "x.tar", {"1.jpg": b""})
     with pytest.raises(SuiteError) as raised:
