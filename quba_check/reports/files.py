@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections import Counter
@@ -61,12 +60,16 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
     Raises:
         UserError: one of them cannot be removed.
     """
-    stems = [f"{glob.escape(f'{path.stem}-{_plain(name)[:LONGEST]}')}-{protocol}" for name, protocol in runs]
-    others = [old for stem in stems for old in path.parent.glob(f"{stem}*{path.suffix}")]
+    others: list[Path] = []
+    if len(runs) > 1:
+        names = "|".join(re.escape(f"{_plain(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
+        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+        ours = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
+        others = [old for old in path.parent.glob(f"*{path.suffix}") if ours.fullmatch(old.name)]
     for old in [path, *others]:
         try:
             if old.is_file():
-                old.unlink()
+                Path(os.path.realpath(old)).unlink()  # the file that the record replaces, not a link to it
         except OSError as why:
             raise UserError(
                 f"{old}: is of an earlier run and cannot be removed ({why.strerror}). "
