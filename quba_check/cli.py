@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from quba_check.commands import (
     compare,
@@ -30,6 +32,8 @@ MISTAKE = 4
 """Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
 UNREAD = 1
 """Exit code where the output was not read to its end."""
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Errors of a standard output that takes nothing; files that a command writes have errors of their own."""
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 
@@ -43,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, 1 where the doctor found a problem, 2 after Ctrl-C, or with one `ERROR:` line 4 for an
         error of the user and 3 for a bug of quba-check. If the output is not read to its end: 1, without a
-        word.
+        word. Output that cannot be written for another reason is an error of the user; closed streams are
+        none.
     """
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot print every character
@@ -56,15 +62,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ERROR: {mistake}\n")
         return MISTAKE
     except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+        if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+            _drop_output()
+            sys.stderr.write(
+                f"ERROR: standard output: cannot be written ({error.strerror}). "
+                "Allowed: a terminal, a pipe, or a file on a disk with space.\n"
+            )
+            return MISTAKE
         sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
         return BUG_EXIT_CODE
     return code or 0
+
+
+def _replace_closed_streams() -> None:
+    """Let a command run whose standard streams the caller closed, so that its exit code tells."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  until the end
+
+
+def _drop_output() -> None:
+    """Lead what Python would write at its end to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version() -> str:

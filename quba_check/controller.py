@@ -19,6 +19,7 @@ from quba_check.items import BUG, ROW, DemandItem, entries
 from quba_check.ledger import Entry, Ledger
 from quba_check.protocol.record import Record
 from quba_check.protocol.verdict_rows import EXIT_CODES
+from quba_check.pytest_options import selects
 from quba_check.reports.files import record_paths, remove_records, write_images, write_record
 from quba_check.reports.terminal import render
 from quba_check.row import Row
@@ -134,9 +135,12 @@ class Controller:
         return list(entries(self._run, self._files))
 
     def _write_records(self, session: pytest.Session) -> None:
+        planned = self._entries()
+        if self._selected and not selects(self._config):  # what is missing was removed behind the user's back
+            self._selected |= {entry.node for entry in planned}
         self.records = self._ledger.records(
             self._run,
-            self._entries(),
+            planned,
             self._selected,
             interrupted=self._interrupted,
             stopped=self._interrupted or bool(session.shouldstop or session.shouldfail),

@@ -26,7 +26,7 @@ import pytest
 
 from quba_check.boundary import BugError, one_line_errors
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
-from quba_check.pytest_options import add_options, device_of, options_of
+from quba_check.pytest_options import add_options, device_of, options_of, selects
 
 if TYPE_CHECKING:
     from quba_check.controller import Controller
@@ -54,10 +54,15 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
             raise
         sys.stderr.write(f"ERROR: {error}\n")
         return BUG_EXIT_CODE
+    except SystemExit as end:  # by a conftest.py, after the session
+        if end.code or not config.stash.get(FILES, ()):
+            raise
+        status = pytest.ExitCode.OK
     controller = config.stash.get(CONTROLLER, None)
-    if controller is None or status or not config.stash.get(FILES, ()):
+    is_asked = config.option.model and not (config.option.help or config.option.version)
+    if status or not (is_asked if controller is None else config.stash.get(FILES, ())):
         return status
-    if controller.exit_code is None:
+    if controller is None or controller.exit_code is None:
         sys.stderr.write("quba-check: no demand was judged\n")
         return pytest.ExitCode.NO_TESTS_COLLECTED
     return controller.exit_code
@@ -129,7 +134,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = config.stash[RUN]
     files = config.stash[FILES]
     planned = list(entries(run, files))
-    if _selects(config):
+    if selects(config):
         # Which demands will be left is not known yet; a narrow run must not pay for what it leaves out.
         planned = [entry for entry in planned if entry.demand.dimension == "accuracy"] or planned[:1]
     demands = [(entry.model, entry.thresholds, entry.demand) for entry in planned]
@@ -297,10 +302,3 @@ def _share_cores() -> None:
 
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-
-
-def _selects(config: pytest.Config) -> bool:
-    """Whether the command line leaves out some items of the threshold files it names."""
-    option = config.option
-    narrow = (option.keyword, option.markexpr, option.deselect, getattr(option, "lf", False))
-    return any(narrow) or any("::" in argument for argument in config.args)

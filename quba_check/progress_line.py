@@ -34,7 +34,8 @@ class ProgressLine:
         self._display: Display | None = None
         self._log: Log | None = None
         option = config.option
-        is_silent = option.verbose < 0 or option.collectonly or not config.pluginmanager.hasplugin("terminal")
+        has_terminal = config.pluginmanager.hasplugin("terminal")
+        is_silent = not has_terminal or option.verbose < 0 or option.collectonly
         if not is_silent and sys.__stdout__:
             if sys.__stdout__.isatty():
                 self._display = Display(folder, sys.__stdout__.fileno())

@@ -50,6 +50,13 @@ def device_of(config: pytest.Config) -> str:
     return next(_given(config, option) for option in OPTIONS if option.key == "quba_device") or "auto"
 
 
+def selects(config: pytest.Config) -> bool:
+    """Return True if the command line leaves out some items of the threshold files that it names."""
+    option = config.option
+    narrow = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+    return any(getattr(option, name, None) for name in narrow) or any("::" in word for word in config.args)
+
+
 def _given(config: pytest.Config, option: Option) -> Any:
     """An option of the command line, else of the environment, else of the ini file.
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -353,6 +354,29 @@ def test_output_that_is_not_read_to_its_end():
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written():
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "quba_check", "schema", "record"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert (ran.returncode, ran.stderr) == (
+        4,
+        "ERROR: standard output: cannot be written (No space left on device). "
+        "Allowed: a terminal, a pipe, or a file on a disk with space.\n",
+    )
+
+
+@pytest.mark.parametrize(("name", "code"), [("record", 0), ("x", 4)])
+def test_closed_streams_leave_the_exit_code(name, code):
+    command = f'exec "{sys.executable}" -m quba_check schema {name} >&- 2>&-'
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == code
 
 
 @pytest.mark.parametrize(

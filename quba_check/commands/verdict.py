@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quba_check.commands.threshold_files import thresholds_at
+from quba_check.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from quba_check.protocol.record import Record
@@ -42,9 +43,15 @@ def _verdict(options: argparse.Namespace) -> int:
         record = read_record(path)
         if options.thresholds is not None:
             record = _judged_again(record, path, options)
-        sys.stdout.write(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n")
-        sys.stdout.writelines(f"  {line}\n" for line in _reasons(record))
-        sys.stdout.write(f"{summary_line(record)}\n{release_line(record)}\n")
+        elif "unselected" not in record.model_fields_set:
+            raise UserError(
+                f"{path}: an earlier version wrote this record, without the number of demands that were not "
+                "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml."
+            )
+        heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
+        reasons = [f"  {line}" for line in _reasons(record)]
+        lines = [heading, *reasons, summary_line(record), release_line(record)]
+        sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         overall.append(record.overall_verdict)
     return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
 

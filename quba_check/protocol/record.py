@@ -103,7 +103,7 @@ class Record(JsonRow):
     grades: tuple[GradeRow, ...] = ()
     environment: EnvironmentRow
     limit: int | None = None
-    unselected: int = 0
+    unselected: int = Field(default=0, ge=0)
     interrupted: bool = False
     notes: tuple[str, ...] = ()
 

@@ -145,6 +145,6 @@ def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unsele
         return "uncertain"
     if "not run" in blocking:
         return "incomplete"
-    if all(row.outcome in ("skipped", "not run") for row in rows):
+    if all(row.outcome in ("skipped", "not run", "unmeasurable") for row in rows):
         return "not judged"
     return "partial" if unselected else "pass"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections import Counter
@@ -61,11 +60,15 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
     Raises:
         UserError: one of them cannot be removed.
     """
-    stems = [f"{glob.escape(f'{path.stem}-{_plain(name)[:LONGEST]}')}-{protocol}" for name, protocol in runs]
-    others = [old for stem in stems for old in path.parent.glob(f"{stem}*{path.suffix}")]
+    others: list[Path] = []
+    if len(runs) > 1:
+        names = "|".join(re.escape(f"{_plain(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
+        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+        ours = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
+        others = [old for old in path.parent.glob(f"*{path.suffix}") if ours.fullmatch(old.name)]
     for old in [path, *others]:
         if file_kind(old, str(old), UserError) == "file":
-            _remove(old)
+            _remove(Path(os.path.realpath(old)))  # the file that the record replaces, not a link to it
 
 
 def write_record(record: Record, path: Path) -> None:

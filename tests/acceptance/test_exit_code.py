@@ -110,6 +110,39 @@ def test_removed_items_are_no_pass(judge: Judge) -> None:
     assert "quba-check: no demand was judged" in result.outlines
 
 
+def test_a_removed_item_is_a_demand_without_a_verdict(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", f"{MISSED}  parameters: {{max: 1}}\n")
+    removed = (
+        "def pytest_collection_modifyitems(items):\n"
+        "    items[:] = [item for item in items if 'accuracy' not in item.nodeid]\n"
+    )
+    judge.write("conftest.py", conftest(removed))
+    result = judge(FILE)
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    assert f"Not run: {NOT_CALLED}\n" in text_of(result)
+    assert "released: no; not judged: accuracy[min]" in result.outlines
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("def pytest_unconfigure():\n    raise SystemExit(0)\n", 1),
+        ("@pytest.hookimpl(tryfirst=True)\ndef pytest_cmdline_main():\n    return 0\n", 5),
+    ],
+    ids=["an end after the session", "a session that is left out"],
+)
+def test_an_end_of_the_process_with_code_0(judge: Judge, text: str, code: int) -> None:
+    judge.write("thresholds/x.yaml", MISSED)
+    judge.write("conftest.py", conftest(text))
+    assert judge(FILE).ret == code
+
+
+def test_a_run_without_a_terminal_plugin(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", MISSED)
+    assert judge(FILE, "-p", "no:terminal").ret == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -133,3 +133,33 @@ def test_another_threshold_file(run: Run) -> None:
     )
     assert run("partial.json", "--thresholds", "low.yaml")[0] == 0
     assert run("stopped.json", "--thresholds", "low.yaml")[0] == 2
+
+
+def test_a_record_without_the_number_of_unselected_demands(run: Run) -> None:
+    text = record(verdicts=[verdict("pass")]).to_json()
+    Path("old.json").write_text(text.replace('"unselected"', '"of_old"'), encoding="utf-8")
+    assert run("old.json") == (
+        4,
+        "",
+        "ERROR: old.json: an earlier version wrote this record, without the number of demands that were not "
+        "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml.\n",
+    )
+    assert run("old.json", "--thresholds", "low.yaml")[0] == 0
+    Path("odd.json").write_text(text.replace('"unselected": 0', '"unselected": -1'), encoding="utf-8")
+    assert run("odd.json") == (
+        4,
+        "",
+        "ERROR: odd.json: not a record: unselected: got -1. Allowed: no number below 0.\n",
+    )
+
+
+def test_a_record_cannot_add_lines(run: Run) -> None:
+    row = verdict("fail", dimension="a\nreleased: yes\n", message="\x1b[1mred\n more")
+    text = record(verdicts=[row]).to_json().replace('"tiny"', '"x\\nreleased: yes"')
+    Path("lines.json").write_text(text, encoding="utf-8")
+    assert run("lines.json")[1].splitlines() == [
+        "r50 on x\\nreleased: yes, protocol standard",
+        "  \\x1b[1mred",
+        "0 of 1 demand passed, 1 failed",
+        "released: no; failed: a\\nreleased: yes\\n[min]",
+    ]

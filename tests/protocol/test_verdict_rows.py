@@ -57,6 +57,7 @@ def test_which_outcomes_meet_a_demand(outcome, policy, met):
         ([{"outcome": "uncertain", "policy": "allow"}], "pass"),
         ([{"outcome": "skipped"}, {"outcome": "skipped"}], "not judged"),
         ([{"outcome": "not run", "tier": "warn"}], "not judged"),
+        ([{"outcome": "unmeasurable", "tier": "warn"}, {"outcome": "skipped"}], "not judged"),
         ([{"outcome": "pass"}, {"outcome": "not run"}], "incomplete"),
         ([{"outcome": "not run"}, {"outcome": "uncertain", "policy": "fail"}], "uncertain"),
         ([{"outcome": "uncertain", "policy": "fail"}, {"outcome": "unmeasurable"}], "fail"),

@@ -250,12 +250,23 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
 
 
 def test_records_of_an_earlier_run_are_removed(tmp_path):
-    names = ("r.json", "r-a-standard.json", "r-a-standard-0123abcd.json", "r-b-standard.json", "other.json")
-    for name in names:
+    kept = ["other.json", "r-a-standard-baseline.json", "r-a-standard-old.json", "r-b-standard.json"]
+    removed = ["r.json", "r-a-standard.json", "r-a-standard-0123abcd.json", "r-a-standard-0123abcd-2.json"]
+    for name in (*kept, *removed):
         (tmp_path / name).write_text("{}")
     remove_records(tmp_path / "r.json", [("a", "standard"), ("[a]", "released")])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.json", "r-b-standard.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    remove_records(tmp_path / "r.json", [("a", "standard"), ("[a]", "released")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_one_record_replaces_one_file_and_a_link_to_it_stays(tmp_path):
+    for name in ("run.json", "r-a-standard.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "r.json").symlink_to("run.json")
     remove_records(tmp_path / "r.json", [("a", "standard")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r-a-standard.json", "r.json"]
+    assert (tmp_path / "r.json").is_symlink()
 
 
 def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
