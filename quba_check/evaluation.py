@@ -115,6 +115,16 @@ class Evaluation:
                 f"protocol: unknown '{protocol}'. Allowed: {listed(PROTOCOLS)}."
                 f"{did_you_mean(protocol, PROTOCOLS)}"
             )
+        if not isinstance(model, str | Classifier):
+            raise OptionError(
+                f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
+                "'model.pt' or 'package.module:callable', or a loaded Classifier."
+            )
+        for name, number, least in (("seed", seed, 0), ("limit", limit, 1)):
+            if number is None and name == "limit":
+                continue
+            if not isinstance(number, int) or isinstance(number, bool) or number < least:
+                raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
         registry.load_entry_points()
         self.protocol = Protocol.named(protocol)
         self.seed = seed

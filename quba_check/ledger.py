@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -87,13 +88,20 @@ class Ledger:
         groups: dict[tuple[str, ProtocolName], list[Entry]] = {}
         for entry in planned:
             groups.setdefault((entry.model, run.protocol_of(entry.thresholds)), []).append(entry)
+        # A protocol of which nothing was selected leaves no record: the model's other one counts its demands.
+        left_out = Counter(
+            model
+            for (model, _), group in groups.items()
+            if not any(entry.node in selected for entry in group)
+            for _ in group
+        )
         return [
             self._record(
                 run,
                 model,
                 protocol,
                 chosen,
-                unselected=len(group) - len(chosen),
+                unselected=len(group) - len(chosen) + left_out[model],
                 interrupted=interrupted,
                 unjudged=STOPPED if stopped else NOT_CALLED,
             )

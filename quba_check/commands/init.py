@@ -84,13 +84,21 @@ def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
     from quba_check.protocol.view import CLEAN_SET
     from quba_check.reports.files import write_text
     from quba_check.suites.manifest import read_manifest
+    from quba_check.suites.places import MANIFEST_NAME
     from quba_check.suites.suite import Suite
 
     draft = root / f".quba-data-{os.getpid()}.tmp"
     try:
         while True:
             write_text(_manifest_text(root, layout, None), draft)
-            suite = Suite(root, read_manifest(draft, str(draft)))
+            try:
+                suite = Suite(root, read_manifest(draft, str(draft)))
+            except SuiteError as mistake:
+                reason = str(mistake).removeprefix(f"{draft}:").partition(": ")[2]
+                raise SuiteError(
+                    f"{_WHERE}: the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason} "
+                    "Rename the folders, or write the file by hand."
+                ) from None
             broken = next(_broken_sets(suite), None)
             if broken is None:
                 return suite, _manifest_text(root, layout, suite)

@@ -28,6 +28,8 @@ from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVE
 
 RESERVED = ("quba",)
 """Names that mean something else in threshold files."""
+ROUNDING = 1e-6
+"""How far a fraction may leave 0 to 1, as single precision rounds."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 T = TypeVar("T", View, Part)
 Q = TypeVar("Q", Measurement, Quantity)
@@ -155,7 +157,12 @@ def _measuring(
             name: _plain(part, units[name], f"{where}: the part '{name}'")
             for name, part in found.parts.items()
         }
-        return replace(_plain(found, dimension.unit, f"{where}: the value"), parts=parts)
+        plain = replace(_plain(found, dimension.unit, f"{where}: the value"), parts=parts)
+        if dimension.name not in PUBLISHED_DIMENSIONS:  # object_focus is a fraction and can exceed 1
+            _check_fraction(plain, f"{where}: the value")
+            for name, part in parts.items():
+                _check_fraction(part, f"{where}: the part '{name}'")
+        return plain
 
     return measure
 
@@ -181,6 +188,15 @@ def _plain(quantity: Q, unit: str, where: str) -> Q:
             f"{where} is of n = {quantity.n!r}. Allowed: a whole number of images, or None."
         ) from None
     return replace(quantity, value=float(quantity.value), n=n)
+
+
+def _check_fraction(quantity: Quantity | Measurement, where: str) -> None:
+    """Raise DimensionError for a fraction that is none, such as a percentage, which would meet any demand."""
+    value = quantity.value
+    if quantity.unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:
+        raise DimensionError(
+            f"{where} is no fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
+        )
 
 
 def _called(where: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -148,6 +148,17 @@ def test_names_that_yaml_would_read_otherwise(here: Path, capsys) -> None:
     ).read_text(encoding="utf-8")
 
 
+def test_names_that_no_manifest_can_hold(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/\x1b[31mbee")
+    assert said(capsys, "data") == (
+        4,
+        "",
+        f"ERROR: quba-check init: the names of the folders in {here}/data cannot stand in quba-data.yaml: "
+        "the text has the character U+001B. Allowed: text. Rename the folders, or write the file by hand.\n",
+    )
+    assert [path.name for path in (here / "data").iterdir()] == ["val"]
+
+
 def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee", "cc", "night/ant", "night/bee")
     (here / "data/night/stray.png").write_bytes(b"")

@@ -139,6 +139,14 @@ def test_parts() -> None:
             Measurement("calm", 0.5, "fraction", 3, parts={"left": 0.5}),  # type: ignore[dict-item]
             "the part 'left', got 0.5. Allowed: a quba_check.protocol.measurement.Quantity.",
         ),
+        (
+            Measurement("calm", 95, "fraction", 3),
+            "the value is no fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(-0.1, "fraction", 3)}),
+            "the part 'left' is no fraction, got -0.1. Allowed: a number from 0 to 1, or another unit.",
+        ),
         (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
         (
             Measurement("calm", 0.5, "fraction", 3, parts={"lefd": Quantity(0.5, "fraction", 3)}),

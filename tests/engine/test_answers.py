@@ -147,3 +147,27 @@ def test_a_model_that_fails_or_changes(evaluate) -> None:
     quba.classifier.outputs = "logits"
     with pytest.raises(InvariantError, match=r"^answers: the model's tensor 'seen' changed"):
         quba.answers([GREY])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, "limit: got 0. Allowed: a whole number from 1."),
+        ({"limit": -1}, "limit: got -1. Allowed: a whole number from 1."),
+        ({"seed": "a"}, "seed: got 'a'. Allowed: a whole number from 0."),
+        ({"seed": True}, "seed: got True. Allowed: a whole number from 0."),
+    ],
+)
+def test_options_that_no_evaluation_takes(evaluate, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        evaluate(**options)
+    assert str(raised.value) == message
+
+
+def test_a_module_is_no_spec() -> None:
+    with pytest.raises(UserError) as raised:
+        Evaluation(torch.nn.Flatten(), "demo")  # type: ignore[arg-type]
+    assert str(raised.value) == (
+        "model: got a value of type Flatten. Allowed: a model spec, such as 'model.pt' or "
+        "'package.module:callable', or a loaded Classifier."
+    )
