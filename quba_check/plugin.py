@@ -60,7 +60,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         status = pytest.ExitCode.OK
     controller = config.stash.get(CONTROLLER, None)
     is_asked = config.option.model and not (config.option.help or config.option.version)
-    if status or not (is_asked if controller is None else config.stash.get(FILES, ())):
+    is_alone = _worker(config) is None
+    if status or not (is_alone and is_asked if controller is None else config.stash.get(FILES, ())):
         return status
     if controller is None or controller.exit_code is None:
         sys.stderr.write("quba-check: no demand was judged\n")
