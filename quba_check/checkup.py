@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
 
+ATTACKED = "adversarial_robustness"
 SHOWN = 3
 """Largest number of places or demands in a finding."""
 OTHER_POPULATION = (
@@ -82,7 +83,26 @@ def _examination(
     run.announce(f"doctor: examining {model}")
     examination = visit(evaluation, needs, short=short, order=order)
     hopeless = (*_grades(run, model, demands), *_drops(run, demands))
-    return examination.model_copy(update={"findings": (*hopeless, *examination.findings)})
+    findings = _without_allowed(examination.findings, demands)
+    return examination.model_copy(update={"findings": (*hopeless, *findings)})
+
+
+def _without_allowed(
+    findings: Iterable[Finding], demands: Sequence[tuple[Thresholds, Demand]]
+) -> Iterator[Finding]:
+    """Yield findings as the demands take them: misleading gradients may be allowed, or only warn."""
+    strict = [
+        demand
+        for thresholds, demand in demands
+        if (demand.dimension == ATTACKED and not demand.allow_masked)
+        or (demand.dimension == QUBA and not thresholds.quba.allow_masked)
+    ]
+    for finding in findings:
+        if finding.check != "gradients":
+            yield finding
+        elif strict:
+            blocks = any(demand.tier == "block" for demand in strict)
+            yield finding if blocks else finding.model_copy(update={"severity": "remark"})
 
 
 def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Sequence[str]:

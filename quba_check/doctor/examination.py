@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from quba_check.doctor import answers, coverage, output_kinds, steadiness, stored_images
+from quba_check.doctor import answers, coverage, gradients, output_kinds, steadiness, stored_images
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.patient import Patient
 from quba_check.errors import UserError
@@ -38,6 +38,9 @@ CHECKS: tuple[Check, ...] = (
     Check("answers", answers.check),
 )
 """In order: what makes answers meaningless comes before what reads them."""
+
+GRADIENTS = Check("gradients", gradients.check)
+"""Made by a full examination if adversarial_robustness is needed: its passes are dear."""
 
 
 class Examination(BaseModel):

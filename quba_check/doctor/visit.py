@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from quba_check.dimensions import registry
-from quba_check.doctor.examination import CHECKS, LISTINGS, Check, Examination, examine
+from quba_check.doctor.examination import CHECKS, GRADIENTS, LISTINGS, Check, Examination, examine
 from quba_check.doctor.memory import Memory, Remembered, doctors_version
 from quba_check.doctor.patient import Patient
 from quba_check.engine.engine import WAIT_SECONDS
@@ -47,6 +47,8 @@ def visit(
     )
     listed = examine(patient, LISTINGS)
     checks = CHECKS if _has_what_to_show(patient) else ()
+    if checks and not short and "adversarial_robustness" in needs and not evaluation.classifier.no_gradient:
+        checks = (*checks, GRADIENTS)
     made = Examination(
         model=evaluation.classifier.spec,
         suite=evaluation.suite.name,
@@ -68,7 +70,7 @@ def _found(evaluation: Evaluation, patient: Patient, checks: tuple[Check, ...]) 
     """What the checks find, and whether it was found just now; processes that ask at once share the work."""
     store = evaluation.store
     memory = Memory(store.root, ContentDigests(store.root / "digests.sqlite"))
-    address = _address(patient, evaluation)
+    address = _address(patient, evaluation, checks)
     while True:
         with store.try_lock(f"doctor/{address}") as held:
             kept = memory.recall(address)
@@ -98,7 +100,7 @@ def _count(suite: Suite, view: View) -> int | None:
         return None
 
 
-def _address(patient: Patient, evaluation: Evaluation) -> str:
+def _address(patient: Patient, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
     """Address of all that decides what is found, but for the contents of the files that are looked at."""
     suite = patient.suite
     manifest = suite.root / MANIFEST_NAME
@@ -106,6 +108,7 @@ def _address(patient: Patient, evaluation: Evaluation) -> str:
         {
             "doctor": doctors_version(),
             "form": "short" if patient.short else "full",
+            "checks": [check.name for check in checks],
             "model": evaluation.engine.addresses.model,
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,

@@ -1,0 +1,76 @@
+"""Gradients that mislead attacks: the gate fails them, and the doctor reports them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny import write_suite
+
+from quba_check.cli import main
+
+EVIDENCE = "on 9 clean images; the gate takes such attacks as no evidence of robustness"
+FIX = (
+    "let true gradients pass from the outputs to the images, without detach, rounding or argmax, or drop the "
+    "demand"
+)
+FLAT = "nets:WithoutUsableGradients: 9 of 9 images have no input gradient to attack along."
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command on a model of the acceptance tests, with one demand on adversarial_robustness."""
+    write_suite(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "acceptance")
+    monkeypatch.setenv("NETS_NOTES", str(tmp_path / "passes"))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(model: str, keys: str = "") -> tuple[int, str]:
+        text = f"schema: 1\ndimensions: {{adversarial_robustness: {{min: 0.01{keys}}}}}\n"
+        (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+        code = main(["doctor", "g.yaml", "--data=data", "--store=store", f"--model=nets:{model}"])
+        return code, " ".join(capsys.readouterr().out.split())
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ("WithoutUsableGradients", FLAT),
+        (
+            "WithReversedGradients",
+            "nets:WithReversedGradients: an attack along the gradient makes the model surer of 6 of the 6 "
+            "images that it gets right.",
+        ),
+        (
+            "Detached",
+            "adversarial_robustness cannot be measured: the model passes no gradient from its output to its "
+            "input.",
+        ),
+    ],
+)
+def test_misleading_gradients_are_a_problem(doctor, model: str, problem: str) -> None:
+    code, text = doctor(model)
+    assert code == 1
+    assert f"{problem} evidence: {EVIDENCE} fix: {FIX} " in text
+    assert "1 problem (6 checks; " in text
+
+
+def test_a_healthy_model_has_true_gradients(doctor) -> None:
+    code, text = doctor("net")
+    assert code == 0
+    assert "healthy (6 checks; " in text
+
+
+def test_demands_that_allow_masked_values_are_no_problem(doctor) -> None:
+    code, text = doctor("WithoutUsableGradients", ", allow_masked: true")
+    assert code == 0
+    assert "healthy (6 checks; " in text
+
+
+def test_demands_that_only_warn_get_a_remark(doctor) -> None:
+    code, text = doctor("WithoutUsableGradients", ", tier: warn")
+    assert code == 0
+    assert FLAT in text
