@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
 
-ATTACKED = "adversarial_robustness"
 SHOWN = 3
 """Largest number of places or demands in a finding."""
 OTHER_POPULATION = (
@@ -91,10 +90,12 @@ def _without_allowed(
     findings: Iterable[Finding], demands: Sequence[tuple[Thresholds, Demand]]
 ) -> Iterator[Finding]:
     """Yield findings as the demands take them: misleading gradients may be allowed, or only warn."""
+    from quba_check.doctor.gradients import DIMENSION
+
     strict = [
         demand
         for thresholds, demand in demands
-        if (demand.dimension == ATTACKED and not demand.allow_masked)
+        if (demand.dimension == DIMENSION and not demand.allow_masked)
         or (demand.dimension == QUBA and not thresholds.quba.allow_masked)
     ]
     for finding in findings:

@@ -81,14 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Let a command run whose standard streams the caller closed, so that its exit code tells."""
+    """Replace standard streams that the caller closed by ones that drop their output."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  until the end
 
 
 def _drop_output() -> None:
-    """Lead what Python would write at its end to nowhere."""
+    """Discard what Python writes to standard output when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -182,7 +182,7 @@ def describe_bug(error: BaseException) -> str:
     The file goes to the system's folder for temporary files.
     """
     lines = str(error).strip().splitlines()
-    kind = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    kind = one_line(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
     try:
         with tempfile.NamedTemporaryFile(
             "w",

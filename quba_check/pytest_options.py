@@ -51,7 +51,7 @@ def device_of(config: pytest.Config) -> str:
 
 
 def selects(config: pytest.Config) -> bool:
-    """Return True if the command line leaves out some items of the threshold files that it names."""
+    """Return True if the command line selects only some demands of its threshold files."""
     option = config.option
     narrow = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
     return any(getattr(option, name, None) for name in narrow) or any("::" in word for word in config.args)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Entry = dict[str, str | int | bool]
 THRESHOLDS = Path("thresholds", "default.yaml")
-"""Where `pytest --model` looks for demands, in the folder that it runs in."""
+"""Path of the threshold file of `pytest --model`, below the current folder."""
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224

@@ -29,7 +29,7 @@ from quba_check.protocol.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVE
 RESERVED = ("quba",)
 """Names that mean something else in threshold files."""
 ROUNDING = 1e-6
-"""How far a fraction may leave 0 to 1, as single precision rounds."""
+"""Distance outside 0 to 1 that rounding in single precision explains."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 T = TypeVar("T", View, Part)
 Q = TypeVar("Q", Measurement, Quantity)
@@ -191,7 +191,7 @@ def _plain(quantity: Q, unit: str, where: str) -> Q:
 
 
 def _check_fraction(quantity: Quantity | Measurement, where: str) -> None:
-    """Raise DimensionError for a fraction that is none, such as a percentage, which would meet any demand."""
+    """Raise DimensionError for a fraction outside 0 to 1, such as a percentage."""
     value = quantity.value
     if quantity.unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:
         raise DimensionError(

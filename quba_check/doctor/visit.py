@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from quba_check.dimensions import registry
 from quba_check.doctor.examination import CHECKS, GRADIENTS, LISTINGS, Check, Examination, examine
+from quba_check.doctor.gradients import DIMENSION
 from quba_check.doctor.memory import Memory, Remembered, doctors_version
 from quba_check.doctor.patient import Patient
 from quba_check.engine.engine import WAIT_SECONDS
@@ -47,7 +48,7 @@ def visit(
     )
     listed = examine(patient, LISTINGS)
     checks = CHECKS if _has_what_to_show(patient) else ()
-    if checks and not short and "adversarial_robustness" in needs and not evaluation.classifier.no_gradient:
+    if checks and not short and DIMENSION in needs and not evaluation.classifier.no_gradient:
         checks = (*checks, GRADIENTS)
     made = Examination(
         model=evaluation.classifier.spec,

@@ -23,7 +23,7 @@ def plain_text(content: RenderableType) -> str:
 
 
 def wrap_line(line: str, width: int) -> list[str]:
-    """Return a line in several, the further ones indented by two more columns; words stay whole."""
+    """Wrap a line between words; continuation lines are indented by two more columns."""
     indent = " " * (len(line) - len(line.lstrip()))
     return textwrap.wrap(
         line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
