@@ -1,0 +1,72 @@
+"""Predictions and a record written by version 0.1 are read, not made again or refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quba_check.engine import addresses
+from quba_check.evaluation import Evaluation
+
+OLD = Path(__file__).parent / "written_by_0_1"
+LIBRARIES = {"torch": "2.13.0+cpu", "timm": "1.0.31", "torchvision": "0.28.0+cpu", "pillow": "13.0.0"}
+"""The libraries that made the predictions; other versions would make them again."""
+
+
+def test_predictions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(OLD / "store", tmp_path / "store")
+    monkeypatch.syspath_prepend(OLD)
+    monkeypatch.setattr(addresses, "version", LIBRARIES.__getitem__)
+    evaluation = Evaluation("colours:network", OLD / "data", store=tmp_path / "store")
+    passes: list[int] = []
+    evaluation.classifier.module.register_forward_hook(lambda *_: passes.append(1))
+    record = json.loads((OLD / "record.json").read_text(encoding="utf-8"))
+    for name, measured in record["measurements"].items():
+        if "value" in measured:
+            assert evaluation.measure(name).value == pytest.approx(measured["value"], abs=1e-12), name
+    del sys.modules["colours"]
+    assert passes == []
+    assert evaluation.classifier.fingerprint == record["model"]["fingerprint"]
+
+
+def test_a_record_is_judged(pytester: pytest.Pytester) -> None:
+    shutil.copytree(OLD, pytester.path / "old")
+    for command in (
+        ("verdict", "old/record.json"),
+        ("what-if", "old/record.json", "old/thresholds.yaml"),
+        ("compare", "old/record.json", "old/record.json"),
+        ("failures", "old/record.json"),
+    ):
+        result = pytester.run(sys.executable, "-m", "quba_check", *command)
+        assert result.ret == 0, command
+
+
+def test_a_record_is_a_baseline(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(OLD, pytester.path / "old")
+    monkeypatch.setenv("QUBA_STORE", str(pytester.path / "store"))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(OLD), *filter(None, [os.environ.get("PYTHONPATH")])])
+    )
+    result = pytester.runpytest_subprocess(
+        "--model=colours:network",
+        "--quba-data=old/data",
+        "--quba-baseline=old/record.json",
+        "--quba-report=new.json",
+        "old/thresholds.yaml",
+    )
+    assert result.ret == 0
+    old = json.loads((OLD / "record.json").read_text(encoding="utf-8"))
+    new = json.loads((pytester.path / "new.json").read_text(encoding="utf-8"))
+    assert list(new) == list(old)
+    assert {name: list(row) for name, row in new["measurements"].items()} == {
+        name: list(row) for name, row in old["measurements"].items()
+    }
+    with np.load(OLD / "record.npz") as before, np.load(pytester.path / "new.npz") as after:
+        assert set(after.files) == set(before.files)
