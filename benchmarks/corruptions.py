@@ -25,9 +25,9 @@ import numpy as np
 from _paired import compare
 from PIL import Image
 
-from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import corrupted
-from quba_check.suites.corruptions.ice import PANES
+from quba_check.suites.corruptions.frost_texture import PANES
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
@@ -90,7 +90,7 @@ def all_of(function: Callable[[str, int], object]) -> Callable[[], None]:
 
 
 def ratios(folder: Path | None) -> None:
-    from reference_corruptions import reference
+    from support.reference_corruptions import reference
 
     image = photos()[0][0]
     picture = Image.fromarray(image)
@@ -134,7 +134,7 @@ def probabilities(network: Any, shown: np.ndarray) -> np.ndarray:
 
 def frosts(places: int) -> None:
     """Effect of frost by severity: ours, the published photographs', and its range over the panes of each."""
-    from reference_corruptions import theirs_on_pane
+    from support.reference_corruptions import theirs_on_pane
 
     network = lite0()
     images, labels = zip(*photos(), strict=True)
@@ -181,8 +181,8 @@ def frosts(places: int) -> None:
 
 def distribution(count: int, only: list[str]) -> None:
     """Residual and lite0's mean probability of the true class, ours against theirs, over seeds."""
-    from permutation import p_value, rejected
-    from reference_corruptions import theirs_at_random
+    from support.permutation import p_value, rejected
+    from support.reference_corruptions import theirs_at_random
 
     network = lite0()
     images, labels = zip(*photos()[:count], strict=True)

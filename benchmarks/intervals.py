@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from simulated import Model, typical
 
+from quba_check.core.predictions import Predictions
+from quba_check.core.protocols import BINS
+from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.settings import BINS
-from quba_check.protocol.view import CLEAN, View
 
 IMAGES, CLASSES, REPLICATES, TIMED = 50_000, 1000, 1000, 3
 NAMES = (

@@ -26,14 +26,14 @@ from scipy.stats import binom
 from simulated import answers
 
 from quba_check.comparison.baseline import side_of
-from quba_check.comparison.change import difference, ratio
+from quba_check.comparison.difference import difference, ratio
+from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import registry
-from quba_check.dimensions._accuracies import Ratio, mean_ratio
-from quba_check.protocol.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, FGSM, PGD, SEVERITIES, View
+from quba_check.dimensions._ratios import Ratio, mean_ratio
 
 ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.cli import main as quba_check
+from quba_check.cli.main import main as quba_check
 
 FILES = ("default.yaml", "mobile.yaml", "server.yaml", "safety-critical.yaml")
 

@@ -9,7 +9,7 @@ import torch
 from _paired import compare
 
 from quba_check import Evaluation
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 
 
 def evaluated(store: Path, names: tuple[str, ...] = PUBLISHED_DIMENSIONS) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 
 SHIFTS = ("sketch", "night")
 NOISE = 0.7

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from quba_check.metrics.stopping import StoppingRule, Terms
-from quba_check.suites.draw import Draw
+from quba_check.stats.sequential import StoppingRule, Terms
+from quba_check.suites.sampling import Draw
 
 IMAGES, BATCH, BOUND, ALPHA, STREAMS = 50_000, 256, 0.70, 0.025, 500
 SHARE = ((0.0, 1.0), (1.0, 1.0))

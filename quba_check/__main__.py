@@ -1,5 +1,5 @@
 """`python -m quba_check` is `quba-check`."""
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 
 raise SystemExit(main())

@@ -7,30 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from quba_check.comparison.images import CleanAnswers, PerImage
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
+from quba_check.core.facts import Facts, ModelFacts
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.core.protocols import PROTOCOLS, Protocol, ProtocolName
+from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
-from quba_check.engine.answers import Answers, Images
+from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
-from quba_check.engine.reporting import Finished, Progress
-from quba_check.engine.shards import Tempo
-from quba_check.engine.store import Store, address_of, default_root
-from quba_check.environment import environment
+from quba_check.engine.progress import Finished, Progress
+from quba_check.engine.shard_predictor import Tempo
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
-from quba_check.models.preparation_file import read_preparation
+from quba_check.models.preprocessing.preparation_file import read_preparation
 from quba_check.models.specs import load_classifier
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Dimension
-from quba_check.protocol.facts import Facts, ModelFacts
-from quba_check.protocol.grade import Grade
-from quba_check.protocol.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.protocol.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
-from quba_check.protocol.settings import PROTOCOLS, Protocol, ProtocolName
-from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, View
-from quba_check.suites.digests import ContentDigests
-from quba_check.suites.draw import Draw
-from quba_check.suites.places import DEMO_SUITE, suite_at
+from quba_check.records.environment import environment
+from quba_check.records.per_image import CleanAnswers, PerImage
+from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.store import Store, address_of, default_root
+from quba_check.suites.opening import DEMO_SUITE, suite_at
+from quba_check.suites.sampling import Draw
 from quba_check.suites.suite import Suite
 
 

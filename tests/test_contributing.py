@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny import write_models, write_suite
+from support.tiny import write_models, write_suite
 
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import read_thresholds
 from quba_check.demands.profiles import shipped_profiles
 from quba_check.dimensions import registry
-from quba_check.options import OPTIONS
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.view import CORRUPTIONS
+from quba_check.gate.options import OPTIONS
 from quba_check.suites import open_suite
 
 ROOT = Path(__file__).parents[1]

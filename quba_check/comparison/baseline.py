@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from quba_check.comparison.alike import differing
-from quba_check.comparison.change import Side, difference, ratio
-from quba_check.comparison.compared import StoredRun
-from quba_check.comparison.images import PerImage
+from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.compatibility import differing
+from quba_check.comparison.difference import Side, difference, ratio
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.core.dimension import Better
+from quba_check.core.drop import Drop
+from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.protocols import ProtocolName
 from quba_check.errors import listed
-from quba_check.protocol.confidence import ConfidenceCurve
-from quba_check.protocol.dimension import Better
-from quba_check.protocol.drop import Drop
-from quba_check.protocol.measurement import Measurement, Unmeasurable
-from quba_check.protocol.record import SuiteRow
-from quba_check.protocol.settings import ProtocolName
+from quba_check.records.per_image import PerImage
+from quba_check.records.record import SuiteRow
 
 
 def drop(

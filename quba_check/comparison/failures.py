@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.csv_text import csv_text
 
 HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")

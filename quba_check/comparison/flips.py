@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.csv_text import csv_text
 from quba_check.errors import UserError
 

@@ -2,8 +2,8 @@
 
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.reading import read_thresholds
 from quba_check.demands.schema import threshold_schema
-from quba_check.demands.thresholds import read_thresholds
 
 __all__ = [
     "DEMO_THRESHOLDS",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from quba_check.core.dimension import Better, Part
+from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import POINT, Policy
-from quba_check.protocol.dimension import Better, Part
-from quba_check.protocol.measurement_rows import StoppedRow
-from quba_check.protocol.settings import ProtocolName
-from quba_check.protocol.verdict_rows import DROPS, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
+from quba_check.records.measurement import StoppedRow
+from quba_check.records.verdict import DROPS, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
 QUBA = "quba"
 """What demands on score and grade are about, in the place of a dimension."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from quba_check.errors import ThresholdError, listed, nearest
-from quba_check.user_files import file_kind
+from quba_check.storage.user_files import file_kind
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIXES = (".yaml", ".yml")

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.json_row import SchemaVersion
-from quba_check.protocol.settings import ProtocolName
-from quba_check.protocol.verdict_rows import Tier
+from quba_check.records.verdict import Tier
 from quba_check.strict_yaml import Strict
+from quba_check.strict_yaml.schema import SchemaVersion
 
 Letter = Literal["A", "B", "C", "D", "F"]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
-from quba_check.user_files import remove
+from quba_check.storage.user_files import remove
 
 DIGEST = "contents"
 """File with the digest of all others, as they were drawn."""

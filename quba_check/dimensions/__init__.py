@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._accuracies import share
+from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
 
 __all__ = ["Registry", "dimension", "registry", "share"]

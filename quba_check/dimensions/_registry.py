@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TypeVar
 
-from quba_check.dimensions._declaration import held_to_its_declaration, origin
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, Dimension, Part
+from quba_check.core.facts import Facts, SetLabels, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import View
+from quba_check.dimensions._validation import held_to_its_declaration, origin
 from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, Dimension, Part
-from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.streamed import Streamed
-from quba_check.protocol.view import View
 
 Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
 T = TypeVar("T")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, clean_probabilities, share
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import CLEAN
+from quba_check.dimensions._ratios import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import first, right_on, streamed_share
+from quba_check.dimensions._streaming import first, right_on, streamed_share
 from quba_check.metrics.ranking import is_in_top_k
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.streamed import Streamed
-from quba_check.protocol.view import CLEAN
 
 TOP = 5
 

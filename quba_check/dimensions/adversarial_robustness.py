@@ -8,7 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import (
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import MASKED, Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import CLEAN, FGSM, PGD
+from quba_check.dimensions._ratios import (
     Ratio,
     Tables,
     accuracy_on,
@@ -18,17 +24,11 @@ from quba_check.dimensions._accuracies import (
     share,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import first, right_on, streamed_ratio, streamed_share
+from quba_check.dimensions._streaming import first, right_on, streamed_ratio, streamed_share
 from quba_check.errors import InvariantError
-from quba_check.figures import told_apart
-from quba_check.metrics.estimate import Estimate
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import MASKED, Measurement
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.streamed import Streamed
-from quba_check.protocol.view import CLEAN, FGSM, PGD
+from quba_check.number_format import told_apart
+from quba_check.stats.estimate import Estimate
 
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, clean_probabilities
+from quba_check.core.confidence import bounded_curve
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.protocols import BINS
+from quba_check.core.view import CLEAN
+from quba_check.dimensions._ratios import Tables, Z, accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
-from quba_check.metrics import limits
 from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
     expected_calibration_error,
 )
-from quba_check.metrics.estimate import geometric_mean_of
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import bounded_curve
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.settings import BINS
-from quba_check.protocol.view import CLEAN
+from quba_check.stats import intervals as limits
+from quba_check.stats.estimate import geometric_mean_of
 
 ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""

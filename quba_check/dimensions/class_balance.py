@@ -7,18 +7,19 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on
+from quba_check.core.confidence import bounded_curve
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SetLabels, SuiteFacts, short_class_names
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.view import CLEAN, View
+from quba_check.dimensions._ratios import Tables, Z, accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError, listed
-from quba_check.metrics import balance, limits
-from quba_check.metrics.balance_noise import accuracy_evenness, confidence_evenness
-from quba_check.metrics.estimate import Estimate, geometric_mean_of
+from quba_check.metrics import balance
+from quba_check.metrics.class_balance import accuracy_evenness, confidence_evenness
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.confidence import bounded_curve
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts, short_class_names
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.view import CLEAN, View
+from quba_check.stats import intervals as limits
+from quba_check.stats.estimate import Estimate, geometric_mean_of
 
 LEAST_IMAGES = 2
 """Images a class needs for a spread within it."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.dimensions._accuracies import Tables, mean_ratio, ratios
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
+from quba_check.dimensions._ratios import Tables, mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import first, streamed_ratio
+from quba_check.dimensions._streaming import first, streamed_ratio
 from quba_check.errors import UnmeasurableError
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.streamed import Streamed
-from quba_check.protocol.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 
 GATE_RUN = (
     "gate run: each image was shown under one of the 75 corruptions and severities, in balanced turn; "

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, ratios
+from quba_check.core.confidence import bounded_curve
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.streaming import Fraction, OverUnder, Streamed
+from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
+from quba_check.dimensions._ratios import Tables, Z, accuracy_on, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import right_on, streamed_share
-from quba_check.metrics.estimate import Estimate
-from quba_check.metrics.image_limits import additive_limits
-from quba_check.protocol.confidence import bounded_curve
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.streamed import Fraction, OverUnder, Streamed
-from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
+from quba_check.dimensions._streaming import right_on, streamed_share
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.image_intervals import additive_limits
 
 SAME = View(MIXED_SAME_SET)
 RANDOM = View(MIXED_RAND_SET)

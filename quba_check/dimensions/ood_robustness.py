@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, accuracy_on, geometric_mean_ratio, ratios, share
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import CLEAN, View
+from quba_check.dimensions._ratios import Tables, accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import right_on, streamed_share
+from quba_check.dimensions._streaming import right_on, streamed_share
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.means import geometric_mean
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.predictions import OUTSIDE, Predictions
-from quba_check.protocol.streamed import Streamed
-from quba_check.protocol.view import CLEAN, View
 
 
 def _clean_like(shift: str, suite: SuiteFacts) -> View:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from quba_check.dimensions._accuracies import Tables
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.dimensions._ratios import Tables
 from quba_check.dimensions._registry import dimension
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts
-from quba_check.protocol.measurement import Measurement, Quantity
 
 
 @dimension(

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from quba_check.dimensions._accuracies import Tables, Z, accuracy_on, share
+from quba_check.core.confidence import bounded_curve
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SetLabels, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.streaming import Fraction, OverUnder, Streamed
+from quba_check.core.view import CUE_CONFLICT_SET, View
+from quba_check.dimensions._ratios import Tables, Z, accuracy_on, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streams import AT_MOST_ALL, first
+from quba_check.dimensions._streaming import AT_MOST_ALL, first
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics import limits
 from quba_check.metrics.cues import cue_hits
-from quba_check.metrics.estimate import Estimate
-from quba_check.protocol.confidence import bounded_curve
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.facts import Facts, SetLabels, SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.streamed import Fraction, OverUnder, Streamed
-from quba_check.protocol.view import CUE_CONFLICT_SET, View
+from quba_check.stats import intervals as limits
+from quba_check.stats.estimate import Estimate
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
 

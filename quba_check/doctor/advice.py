@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from quba_check.doctor.batchnorm import Mismatch
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.normalisations import NONE, is_close, own_normalisation
-from quba_check.doctor.patient import Patient, Variant
-from quba_check.doctor.preparation import Better
-from quba_check.models.preparation import Preparation
+from quba_check.doctor.preprocessing import Better
+from quba_check.doctor.preprocessing_candidates import NONE, is_close, own_normalisation
+from quba_check.doctor.subject import Patient, Variant
+from quba_check.models.preprocessing.preparation import Preparation
 
 _FILE = "preparation.yaml"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from quba_check.doctor.patient import Patient, Variant
+from quba_check.doctor.subject import Patient, Variant
 from quba_check.errors import QubaError
 from quba_check.models.classifier import model_errors
 from quba_check.suites.suite import Example

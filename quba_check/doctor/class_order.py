@@ -9,13 +9,18 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.doctor.chances import ALPHA, by_luck
+from quba_check.core.facts import short_class_names
+from quba_check.core.view import CLEAN
+from quba_check.doctor.class_order_candidates import (
+    Order,
+    estimated_order,
+    orders_that_models_carry,
+    plausible_orders,
+)
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.orders import Order, estimated_order, orders_that_models_carry, plausible_orders
-from quba_check.doctor.patient import Patient, Variant
+from quba_check.doctor.significance import ALPHA, by_luck
+from quba_check.doctor.subject import Patient, Variant
 from quba_check.errors import did_you_mean, listed
-from quba_check.protocol.facts import short_class_names
-from quba_check.protocol.view import CLEAN
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 from quba_check.suites.suite import Example
 

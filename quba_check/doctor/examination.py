@@ -8,9 +8,13 @@ from typing import Any, Literal, NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from quba_check.doctor import answers, coverage, gradients, output_kinds, steadiness, stored_images
+from quba_check.doctor import accuracy as answers
+from quba_check.doctor import determinism as steadiness
+from quba_check.doctor import gradients, output_kinds
+from quba_check.doctor import image_files as stored_images
+from quba_check.doctor import missing_sets as coverage
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.patient import Patient
+from quba_check.doctor.subject import Patient
 from quba_check.errors import UserError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quba_check.doctor.patient import Variant
-from quba_check.doctor.race import Candidate
+from quba_check.doctor.subject import Variant
+from quba_check.doctor.successive_halving import Candidate
 
 _CROPS = (0.875, 0.95, 1.0)
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from quba_check.dimensions.adversarial_robustness import SURER, ZERO_GRADIENTS
-from quba_check.doctor.chances import ALPHA, at_least
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.patient import BATCH, Patient
+from quba_check.doctor.significance import ALPHA, at_least
+from quba_check.doctor.subject import BATCH, Patient
 from quba_check.engine.attacks import fgsm_point, gradient
 from quba_check.errors import UnmeasurableError
 from quba_check.models.outputs import to_logits

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from quba_check.doctor.chances import FEWEST
+from quba_check.core.view import CLEAN
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.patient import BATCH, Patient, contradicts
+from quba_check.doctor.significance import FEWEST
+from quba_check.doctor.subject import BATCH, Patient, contradicts
 from quba_check.models.outputs import output_kind
-from quba_check.protocol.view import CLEAN
 
 _PEAKED = 0.5
 _STRAY = 1e-3

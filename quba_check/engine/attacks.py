@@ -16,9 +16,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from quba_check.core.protocols import EPSILON, PGD_STEP, PGD_STEPS
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.classifier import model_errors
-from quba_check.protocol.settings import EPSILON, PGD_STEP, PGD_STEPS
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
 TOLERANCE = 1e-6

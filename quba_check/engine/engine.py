@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import torch
 
-from quba_check.engine.addresses import Addresses
-from quba_check.engine.answers import Answers, Images, answers
-from quba_check.engine.reporting import Finished, Progress, Reporter
-from quba_check.engine.shards import CPU_BATCH, ShardPredictor, Tempo
-from quba_check.engine.store import DamagedShardError, ShardKey, Store
-from quba_check.engine.tables import Tables
+from quba_check.core.predictions import Predictions
+from quba_check.core.protocols import Protocol
+from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
+from quba_check.engine.ad_hoc import Answers, Images, answers
+from quba_check.engine.cache_keys import Addresses
+from quba_check.engine.progress import Finished, Progress, Reporter
+from quba_check.engine.shard_predictor import CPU_BATCH, ShardPredictor, Tempo
+from quba_check.engine.table_reader import Tables
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.settings import Protocol
-from quba_check.protocol.view import CLEAN, CLEAN_SET, FGSM, View
-from quba_check.suites.digests import ContentDigests
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.store import DamagedShardError, ShardKey, Store
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
@@ -46,7 +46,7 @@ class Engine:
         protocol: where attacks live, whether prepared sets are cropped.
         seed: for random starts and generated corruptions.
         tempo: batch size and threads.
-        progress: called after every pass of a batch; see `quba_check.engine.reporting`.
+        progress: called after every pass of a batch; see `quba_check.engine.progress`.
         finished: called for every set that is complete.
     """
 
@@ -134,7 +134,7 @@ class Engine:
                 time.sleep(WAIT_SECONDS)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
-        """What the model says of images of one's own; see `quba_check.engine.answers`. Nothing is stored."""
+        """What the model says of images of one's own; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.settle([CLEAN])
         size = self._tempo.batch_size or CPU_BATCH

@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from quba_check.engine.store import SHARD_SIZE
+from quba_check.core.view import CORRUPTIONS, View
 from quba_check.models.classifier import Classifier
-from quba_check.protocol.view import CORRUPTIONS, View
+from quba_check.storage.store import SHARD_SIZE
 from quba_check.suites.corruptions import corrupted, encoded
 from quba_check.suites.suite import Example, Suite
 

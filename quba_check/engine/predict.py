@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from quba_check.core.label_space import LabelSpace
+from quba_check.core.protocols import EPSILON, Protocol
+from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.engine.attacks import check_bounds, fgsm_point, gradient, pgd_iterates, pgd_start
-from quba_check.engine.columns import decision, label_in, probabilities
+from quba_check.engine.decisions import decision, label_in, probabilities
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
-from quba_check.protocol.settings import EPSILON, Protocol
-from quba_check.protocol.space import LabelSpace
-from quba_check.protocol.view import CUE_CONFLICT_SET, View
 from quba_check.suites.suite import Example
 
 Rows = dict[str, NDArray[Any]]

@@ -1,6 +1,1 @@
-"""A measurement held against a demand. Pure."""
-
-from quba_check.gate.decision import doubt, judge, judge_stopped
-from quba_check.gate.verdict import Held, Verdict, VerdictOutcome
-
-__all__ = ["Held", "Verdict", "VerdictOutcome", "doubt", "judge", "judge_stopped"]
+"""A gate run: options, threshold files, planned demands, judging, results. Free of pytest."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from quba_check.core.measurement import MASKED, NO_EVIDENCE, Measurement
+from quba_check.core.protocols import ProtocolName
 from quba_check.grading.population import Population
-from quba_check.protocol.measurement import MASKED, NO_EVIDENCE, Measurement
-from quba_check.protocol.settings import ProtocolName
 
 CROSS_PROTOCOL = ("adversarial_robustness",)
 """The dimensions that are another quantity under the other protocol.

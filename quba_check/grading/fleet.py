@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError
 from quba_check.grading.normalisation import LEAST_MODELS
 from quba_check.grading.population_file import FileRow, PopulationFile, first_problem
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.outcome_rows import measured_of
-from quba_check.protocol.record import Record
+from quba_check.records.conversion import measured_of
+from quba_check.records.record import Record
 
 
 def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile:

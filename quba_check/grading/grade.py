@@ -9,6 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.grade import LETTERS, Grade
+from quba_check.core.measurement import Measurement
+from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError, listed
 from quba_check.grading.caveats import (
     ALLOWED_SUITES,
@@ -23,12 +28,7 @@ from quba_check.grading.caveats import (
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
-from quba_check.metrics.estimate import Estimate, combined
-from quba_check.protocol.confidence import CONFIDENCE, SCORES, ConfidenceCurve
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.grade import LETTERS, Grade
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.settings import ProtocolName
+from quba_check.stats.estimate import Estimate, combined
 
 _Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.protocols import ProtocolName
 from quba_check.errors import PopulationError, listed
 from quba_check.grading.normalisation import LEAST_MODELS, Normalisation, normalisation
 from quba_check.grading.score import full_weights, score_slopes, weighted_score
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.settings import ProtocolName
 
 
 @dataclass(frozen=True, slots=True)

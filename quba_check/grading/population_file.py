@@ -8,15 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.normalisation import LEAST_MODELS, has_spread
 from quba_check.grading.population import Population, PopulationRow
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.json_row import SchemaVersion
-from quba_check.protocol.measurement_rows import Number
-from quba_check.protocol.settings import ProtocolName
-from quba_check.user_files import read_json
+from quba_check.records.measurement import Number
+from quba_check.storage.user_files import read_json
+from quba_check.strict_yaml.schema import SchemaVersion
 
 LARGEST = 1e9
 SAME_IN_A_FLEET = "parameters"

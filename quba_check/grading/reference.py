@@ -9,7 +9,7 @@ from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import read_population
 from quba_check.grading.published import published_population, screened_population
-from quba_check.user_files import file_kind
+from quba_check.storage.user_files import file_kind
 
 DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"
 

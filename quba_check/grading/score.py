@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.dimensions import registry
 from quba_check.errors import UserError, did_you_mean, listed
 from quba_check.grading.normalisation import Normalisation
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 
 
 def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]:

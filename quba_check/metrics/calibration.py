@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
-from quba_check.metrics.estimate import Estimate, Sample
-from quba_check.metrics.limits import on_log_scale
+from quba_check.stats.estimate import Estimate, Sample
+from quba_check.stats.intervals import on_log_scale
 
 CLASS_BLOCK = 64
 """Classes looked at at a time by ACE: bounds its memory to 64 columns of the table."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
-from quba_check.models.preparation import Preparation
-from quba_check.protocol.head import Head
+from quba_check.models.preprocessing.preparation import Preparation
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -8,21 +8,26 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.architectures import base_name, pretrained
-from quba_check.models.assembly import check_head, network_of_file, network_of_folder
-from quba_check.models.callables import built
+from quba_check.models.checkpoints.build import check_head, network_of_file, network_of_folder
+from quba_check.models.checkpoints.hub import network_of_hub
+from quba_check.models.checkpoints.timm_architectures import base_name, pretrained
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
-from quba_check.models.exported import network_of_exported
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
-from quba_check.models.hub import network_of_hub
 from quba_check.models.network import Loading, Network
-from quba_check.models.onnx_loading import onnx_network
-from quba_check.models.preparation import SUITE_DEFAULTS, Preparation, preparation_of, stated_outputs
+from quba_check.models.preprocessing.preparation import (
+    SUITE_DEFAULTS,
+    Preparation,
+    preparation_of,
+    stated_outputs,
+)
+from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.programs.callables import built
+from quba_check.models.programs.exported import network_of_exported
+from quba_check.models.programs.onnx import onnx_network
+from quba_check.models.programs.torchscript import network_of_torchscript
 from quba_check.models.specs import ModelSpec
-from quba_check.models.torchscript import network_of_torchscript
-from quba_check.models.vocabulary import Statement
-from quba_check.models.zero_shot_loading import zero_shot_network
+from quba_check.models.zero_shot.loading import zero_shot_network
 
 
 def loaded(spec: ModelSpec, how: Loading) -> Classifier:

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from quba_check.core.head import Head
+from quba_check.core.prompts import Prompts
 from quba_check.models.device import Precision
-from quba_check.models.vocabulary import Statement
-from quba_check.protocol.head import Head
-from quba_check.protocol.prompts import Prompts
+from quba_check.models.preprocessing.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

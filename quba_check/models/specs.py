@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from quba_check.core.head import Head
+from quba_check.core.prompts import Prompts
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
-from quba_check.models.zero_shot_spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
-from quba_check.protocol.head import Head
-from quba_check.protocol.prompts import Prompts
+from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quba_check.models.classifier import Classifier
-    from quba_check.models.vocabulary import Statement
+    from quba_check.models.preprocessing.statement import Statement
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
@@ -225,7 +225,7 @@ def _meant(text: str) -> str:
     if near or not _NAME.fullmatch(text):
         return near
     # timm takes seconds to import; here the run has ended anyway.
-    from quba_check.models.architectures import is_architecture, nearest_architectures
+    from quba_check.models.checkpoints.timm_architectures import is_architecture, nearest_architectures
 
     names = [text] if is_architecture(text) else nearest_architectures(text, 1)
     return f" Did you mean '{TIMM_PREFIX}{names[0]}'?" if names else ""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from quba_check.figures import figure, interval_text, told_apart
-from quba_check.protocol.comparison import ChangeRow, Comparison
-from quba_check.reports.plain import plain_text, wrap_line
+from quba_check.number_format import figure, interval_text, told_apart
+from quba_check.records.comparison import ChangeRow, Comparison
+from quba_check.reports.tables import plain_text, wrap_line
 
 FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}

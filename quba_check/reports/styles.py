@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quba_check.reports.judged import Word
+from quba_check.reports.verdict_labels import Word
 
 STYLES: Mapping[Word, str] = {
     "PASS": "green",

@@ -9,17 +9,17 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.figures import figure, interval_text, told_apart
-from quba_check.protocol.measurement_rows import (
+from quba_check.number_format import figure, interval_text, told_apart
+from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
     QuantityRow,
     UnmeasurableRow,
 )
-from quba_check.protocol.record import Record
-from quba_check.protocol.verdict_rows import SIGNS, VerdictRow
-from quba_check.reports.judged import UNMET, gravest, limit_text, word
+from quba_check.records.record import Record
+from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.styles import STYLES
+from quba_check.reports.verdict_labels import UNMET, gravest, limit_text, word
 from quba_check.reports.worst_part import worst_part
 
 NOISE = "~"

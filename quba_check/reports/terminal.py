@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.protocol.measurement_rows import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
-from quba_check.protocol.record import Record
-from quba_check.protocol.verdict_rows import SIGNS, GradeRow, VerdictRow
-from quba_check.reports.judged import Word, gravest, limit_text, release_line, summary_line, word
-from quba_check.reports.plain import wrap_line
-from quba_check.reports.remarks import grade_line, remarks
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
+from quba_check.reports.notes import grade_line, remarks
 from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
+from quba_check.reports.tables import wrap_line
+from quba_check.reports.verdict_labels import Word, gravest, limit_text, release_line, summary_line, word
 
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quba_check.protocol.measurement_rows import MeasurementRow, QuantityRow
-from quba_check.protocol.record import Record
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from quba_check.errors import UserError
+from quba_check.storage.user_files import MIB, read_text
 from quba_check.strict_yaml.document import Document, Location, children, dotted, line_of
-from quba_check.user_files import MIB, read_text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Characters that escapes such as `\\0` put into text, and no path or report can hold."""

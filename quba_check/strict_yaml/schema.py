@@ -7,9 +7,9 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quba_check.errors import did_you_mean, listed
 from quba_check.strict_yaml.document import Document, Location, described, dotted
@@ -34,6 +34,17 @@ _ALLOWED = {
     "tuple_type": "a list",
 }
 """What pydantic's types of error mean to someone who writes YAML."""
+
+
+def _check_whole(value: Any) -> Any:
+    """Refuse `true` and `1.0`: they equal 1 in Python."""
+    if type(value) is not int:
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
+    return value
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
+"""Version of a file format: the integer 1, not `true` or `1.0`."""
 
 
 class Strict(BaseModel):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import SuiteError
-from quba_check.user_files import regular_file
+from quba_check.storage.user_files import regular_file
 
 
 @dataclass(frozen=True, slots=True)

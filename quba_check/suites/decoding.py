@@ -8,7 +8,7 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.errors import SuiteError, UserError
-from quba_check.user_files import reason
+from quba_check.storage.user_files import reason
 
 Content = TypeVar("Content")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from quba_check.core.label_space import LabelSpace, Rule
 from quba_check.errors import SuiteError
-from quba_check.protocol.space import LabelSpace, Rule
 
 IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from quba_check.core.head import Head
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.protocol.head import Head
 from quba_check.strict_yaml import Document
-from quba_check.suites.class_definitions import classes_of_file
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.label_spaces import imagenet_classes, imagenet_titles
-from quba_check.suites.schema import ManifestEntry
+from quba_check.suites.manifest.classes import classes_of_file
+from quba_check.suites.manifest.schema import ManifestEntry
 
 Index = Mapping[str, tuple[int, ...]]
 """Positions of the classes that have a name, by that name."""

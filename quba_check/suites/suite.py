@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from quba_check.core.facts import SetLabels, SuiteFacts
+from quba_check.core.head import Head
+from quba_check.core.label_space import LabelSpace
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.protocol.facts import SetLabels, SuiteFacts
-from quba_check.protocol.head import Head
-from quba_check.protocol.space import LabelSpace
-from quba_check.protocol.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.declared_set import DeclaredSet
 from quba_check.suites.decoding import decoded
-from quba_check.suites.draw import WHOLE, Draw
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -25,10 +23,12 @@ from quba_check.suites.label_spaces import (
     imagenet_classes,
     imagenet_titles,
 )
-from quba_check.suites.manifest import Manifest
+from quba_check.suites.manifest.declared_set import DeclaredSet
+from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.readers import READERS
 from quba_check.suites.restriction import is_subset_of_imagenet
-from quba_check.suites.sampled import CONDITIONS, sampled_examples
+from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
+from quba_check.suites.sampling import WHOLE, Draw
 
 __all__ = ["Example", "SetCount", "Suite"]
 _LISTINGS_KEPT = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import ThresholdError
-from quba_check.protocol.record import Record
+from quba_check.records.record import Record
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:

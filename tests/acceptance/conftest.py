@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import GATE, HERE, NINE, Judge, Measured
-from tiny import write_suite
+from support.tiny import write_suite
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     """`nets:net` on the tiny suite by the Python API. Loads torch for all runs in this process."""
-    from quba_check.doctor.visit import visit
+    from quba_check.doctor.cached_examination import visit
     from quba_check.evaluation import Evaluation
 
     store = tmp_path_factory.mktemp("measured") / "store"

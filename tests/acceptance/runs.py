@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import CLASSES, PER_CLASS, SHIFTS
+from support.tiny import CLASSES, PER_CLASS, SHIFTS
 
 HERE = Path(__file__).parent
 QUICK = ("-p", "no:hypothesispytest")

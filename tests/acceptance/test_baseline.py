@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, Project, same_findings, usage_error
 
-from quba_check.comparison.images import PerImage
-from quba_check.protocol.record import Record
+from quba_check.records.per_image import PerImage
+from quba_check.records.record import Record
 
 PLAIN = "schema: 1\nname: plain\ndimensions:\n  accuracy: {min: 0.1}\n"
 DROPS = """\

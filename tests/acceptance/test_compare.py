@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from acceptance.runs import Judge
-from tiny import CLASSES
+from support.tiny import CLASSES
 
-from quba_check.cli import main
-from quba_check.comparison.images import PerImage
-from quba_check.protocol.view import CLEAN
+from quba_check.cli.main import main
+from quba_check.core.view import CLEAN
+from quba_check.records.per_image import PerImage
 from quba_check.suites import open_suite
 
 FEW = "schema: 1\nname: few\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"

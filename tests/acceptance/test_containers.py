@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from acceptance.runs import NINE, Judge, Measured, closed_form, examined
 from PIL import Image
-from tiny import CLASSES, MANIFEST
+from support.tiny import CLASSES, MANIFEST
 
-from quba_check.protocol.view import CORRUPTIONS, SEVERITIES, View
+from quba_check.core.view import CORRUPTIONS, SEVERITIES, View
 from quba_check.suites import Suite, open_suite
 
 SETS = {

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from quba_check import Evaluation
+from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
-from quba_check.engine.shards import Tempo
-from quba_check.protocol.view import CLEAN, FGSM, PGD, View
+from quba_check.engine.shard_predictor import Tempo
 
 
 @pytest.fixture(scope="module")

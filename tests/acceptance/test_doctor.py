@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, Project, closed_form, examined
-from tiny import write_suite
+from support.tiny import write_suite
 
 GATE = "schema: 1\ndimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}\n"
 TOLD = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from acceptance.runs import Judge, Project, usage_error
-from tiny import CLASSES, SIDE, picture
+from support.tiny import CLASSES, SIDE, picture
 
 IMAGES = 3000
 MANIFEST = f"""\

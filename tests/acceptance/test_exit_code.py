@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from acceptance.runs import Judge, Project, ended
 
-from quba_check.cli import main
-from quba_check.judging import Judge as DemandJudge
-from quba_check.ledger import Ledger
-from quba_check.run import Run
+from quba_check.cli.main import main
+from quba_check.gate.collector import Ledger
+from quba_check.gate.judge import Judge as DemandJudge
+from quba_check.gate.session import Run
 
 FILE = "thresholds/x.yaml"
 MET = "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n"
@@ -242,7 +242,7 @@ def test_a_bug_in_a_hook_is_one_line(
 def test_a_bug_in_a_command_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("quba_check.reports.files.read_record", raised)
+    monkeypatch.setattr("quba_check.records.files.read_record", raised)
     assert main(["verdict", "r.json"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -254,7 +254,7 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     def interrupt(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quba_check.reports.files.read_record", interrupt)
+    monkeypatch.setattr("quba_check.records.files.read_record", interrupt)
     assert main(["verdict", "r.json"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 

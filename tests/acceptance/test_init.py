@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 
 
 def test_what_init_writes_is_judged(judge, tiny_data: Path, capsys: pytest.CaptureFixture[str]) -> None:

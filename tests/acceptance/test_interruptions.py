@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import Finished, Project, closed_form, ended, same_findings, wait_for
-from tiny import write_suite
+from support.tiny import write_suite
 
-from quba_check.engine.store import SHARD_SIZE
+from quba_check.storage.store import SHARD_SIZE
 
 PER_CLASS = 200
 N = 3 * PER_CLASS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from acceptance.runs import Judge, examined
 
+from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.evaluation import Evaluation
-from quba_check.protocol.view import CLEAN, FGSM, View
 
 FILE = "schema: 1\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"
 CUT = "limited: clean to 6 of 9 images"

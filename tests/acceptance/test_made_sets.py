@@ -12,7 +12,7 @@ from acceptance.runs import Judge
 from PIL import Image
 
 from quba_check import Evaluation
-from quba_check.cli import main
+from quba_check.cli.main import main
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import demo_root, pictures
 from quba_check.suites import open_suite

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from acceptance.runs import CLEAN_IMAGES, NINE, OTHER_IMAGES, examined
-from onnx_files import mean_of_colours
+from support.onnx_files import mean_of_colours
 
 REASON = "an ONNX model gives no gradients, which FGSM and PGD need"
 
 
 def test_eight_dimensions_are_measured_and_the_ninth_says_why_not(judge_cold, monkeypatch):
-    from quba_check.models.onnx_program import OnnxProgram
+    from quba_check.models.programs.onnx_runtime import OnnxProgram
 
     seen: list[int] = []
     forward = OnnxProgram.forward

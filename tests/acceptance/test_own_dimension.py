@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from acceptance.runs import HERE, NINE, Finished, Project, python_path, same_findings
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 from quba_check.dimensions._registry import ENTRY_POINTS
 
 CONFTEST = """\
 from quba_check import dimension
-from quba_check.protocol.dimension import Part
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.view import CLEAN, View
+from quba_check.core.dimension import Part
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.view import CLEAN, View
 
 NIGHT, FOG = View("night"), View("corruptions", "fog", 2)
 
@@ -61,7 +61,7 @@ def nowhere(predictions, facts):
 """
 PACKAGE = """\
 from quba_check import dimension
-from quba_check.protocol.measurement import Measurement
+from quba_check.core.measurement import Measurement
 
 
 @dimension("leanness", title="How few weights.", unit="weights", better="low", source="theirs")

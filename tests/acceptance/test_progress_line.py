@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import QUICK, Judge, python_path
-from tiny import CLASSES, PER_CLASS, SHIFTS, write_models
+from support.tiny import CLASSES, PER_CLASS, SHIFTS, write_models
 
 SLOW = """
 import time
@@ -95,7 +95,7 @@ SETS = [
 @pytest.fixture
 def without_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """No line for a long silence, however slow the machine is."""
-    monkeypatch.setattr("quba_check.progress.LOG_SECONDS", math.inf)
+    monkeypatch.setattr("quba_check.pytest_plugin.progress.LOG_SECONDS", math.inf)
 
 
 @pytest.mark.usefixtures("without_silence")

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from published_layout import CONFIG, COUNTS, network, write_tree
-from slow_values import Photo, SlowValues
+from support.published_layout import CONFIG, COUNTS, network, write_tree
+from support.slow_values import Photo, SlowValues
 from timm.data import create_transform
 
-from quba_check.engine.shards import Tempo
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.measurement import Measurement
+from quba_check.core.protocols import PROTOCOLS
+from quba_check.engine.shard_predictor import Tempo
 from quba_check.evaluation import Evaluation
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.measurement import Measurement
-from quba_check.protocol.settings import PROTOCOLS
 
 SEED = 5
 CLOSE = 1e-6

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import Judge, examined
-from tiny import MANIFEST
+from support.tiny import MANIFEST
 
 FILE = "schema: 1\ndimensions:\n  corruption_robustness: {min: 0.1}\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from acceptance.runs import CLEAN_IMAGES, HERE, Judge, Measured, examined
 from acceptance.test_doctor import told
-from tiny import CLASSES
+from support.tiny import CLASSES
 
 from quba_check.evaluation import Evaluation
 from quba_check.grading import quba_score

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quba_check.engine import addresses
+from quba_check.engine import cache_keys as addresses
 from quba_check.evaluation import Evaluation
 
 OLD = Path(__file__).parent / "written_by_0_1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 from acceptance.runs import NINE
-from clip_files import write_folder
+from support.clip_files import write_folder
 
-from quba_check.progress import Board
+from quba_check.pytest_plugin.progress import Board
 
 PROMPTS = "prompts: {templates: ['a photo of a {}.', 'a {}'], names: {brick: red brick}}\n"
 

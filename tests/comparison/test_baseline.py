@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from runs_compared import stored
+from support.runs_compared import stored
 
 from quba_check.comparison.baseline import drop, side_of
-from quba_check.metrics.estimate import Estimate
-from quba_check.protocol.dimension import Better
-from quba_check.protocol.drop import Drop
-from quba_check.protocol.measurement import Measurement, Unmeasurable
-from quba_check.protocol.measurement_rows import StoppedRow
+from quba_check.core.dimension import Better
+from quba_check.core.drop import Drop
+from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.records.measurement import StoppedRow
+from quba_check.stats.estimate import Estimate
 
 RIGHT = [0, 1, 2] * 10
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from runs_compared import CLASSES, stored
+from support.runs_compared import CLASSES, stored
 
-from quba_check.comparison.compared import StoredRun
+from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.failures import Failure, failures, failures_csv
 from quba_check.comparison.flips import flips_csv
-from quba_check.comparison.images import CleanAnswers, PerImage
+from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
-from quba_check.protocol.predictions import Predictions
+from quba_check.records.per_image import CleanAnswers, PerImage
 
 STOPPED = {"images": 512, "of": 10_000, "passes": True, "alpha": 0.05}
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import read_thresholds, shipped_profiles
 from quba_check.grading import published_models
 from quba_check.grading.reference import population
-from quba_check.protocol.facts import SuiteFacts
-from quba_check.protocol.view import CORRUPTIONS
 
 SUITE = SuiteFacts("imagenet", 1000, ("imagenet_r",), CORRUPTIONS, {})
 MISSED = re.compile(r"^  (\w+): \{(?:min|max): ([\d.]+).*# (\d+) % miss this$", re.MULTILINE)

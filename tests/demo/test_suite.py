@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quba_check.core.view import CORRUPTIONS, View
 from quba_check.demo import CLASSES
 from quba_check.demo import suite as drawing
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import SHIFTS, demo_root, pictures
 from quba_check.errors import StoreError
-from quba_check.protocol.view import CORRUPTIONS, View
 from quba_check.suites import open_suite
 
 

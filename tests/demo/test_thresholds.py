@@ -1,7 +1,7 @@
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands import DEMO_THRESHOLDS, read_thresholds
 from quba_check.demo.suite import demo_root
 from quba_check.grading import population
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 from quba_check.suites import open_suite
 
 

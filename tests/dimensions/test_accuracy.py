@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from bare import bare
+from support.bare import bare
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Quantity
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Quantity
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN
 
 ACCURACY = registry["accuracy"]
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, FGSM, PGD
 
 ADVERSARIAL = registry["adversarial_robustness"]
 FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))

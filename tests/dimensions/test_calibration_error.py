@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
-from bare import bare
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bare import bare
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Quantity
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Quantity
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN
 
 CALIBRATION = registry["calibration_error"]
 FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))

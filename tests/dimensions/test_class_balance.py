@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN
 
 BALANCE = registry["class_balance"]
 

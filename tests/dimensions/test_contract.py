@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, CORRUPTIONS
 from quba_check.dimensions import registry
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, CORRUPTIONS
 
 CLASSES = 6
 SHIFTS = {"imagenet_r": "r", "sketch": "coarse", "stylized": "coarse", "own": None}

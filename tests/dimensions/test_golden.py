@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN
 
 GOLDEN = Path(__file__).parents[1] / "metrics" / "golden.npz"
 

@@ -1,7 +1,7 @@
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Quantity
+from quba_check.core.protocols import RELEASED, STANDARD
 from quba_check.dimensions import registry
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Quantity
-from quba_check.protocol.settings import RELEASED, STANDARD
 
 PARAMETERS = registry["parameters"]
 SUITE = SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={})

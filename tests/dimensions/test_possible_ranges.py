@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import registry
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Measurement, Quantity
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, FGSM, PGD, SEVERITIES, View
 
 FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}), ModelFacts(10, 10))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement
 from quba_check.dimensions import Registry, registry
 from quba_check.errors import DimensionError, UserError
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, Dimension
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Measurement
 
 HERE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
 FACTS = Facts(SuiteFacts("tiny", 3, (), (), {}), ModelFacts(1, 1))

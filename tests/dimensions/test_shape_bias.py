@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from bare import bare
+from support.bare import bare
 
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Quantity
+from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.view import View
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
-from quba_check.protocol.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.protocol.measurement import Quantity
-from quba_check.protocol.predictions import OUTSIDE, Predictions
-from quba_check.protocol.view import View
 
 SHAPE_BIAS = registry["shape_bias"]
 FACTS = Facts(SuiteFacts("tiny", 4, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guides import follow, steps
+from support.guides import follow, steps
 
 
 def test_the_guide(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guides import DOCS, follow, steps
+from support.guides import DOCS, follow, steps
 
-from quba_check import perturbations, strategies
+from quba_check.testing import perturbations, strategies
 
 
 def test_the_guide(tmp_path: Path) -> None:

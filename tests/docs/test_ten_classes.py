@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from guides import Step, follow, steps
+from support.guides import Step, follow, steps
 
 GUIDE = steps("ten-classes.md")
 FASHION = "Fashion-MNIST, "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny import write_suite
+from support.tiny import write_suite
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 
 EVIDENCE = "on 9 clean images; the gate takes such attacks as no evidence of robustness"
 FIX = (

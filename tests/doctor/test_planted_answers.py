@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import answers, output_kinds
+from quba_check.doctor import accuracy as answers
+from quba_check.doctor import output_kinds
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.patient import Patient
+from quba_check.doctor.subject import Patient
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
-from quba_check.suites.places import open_suite, suite_at
+from quba_check.suites.opening import open_suite, suite_at
 from quba_check.suites.suite import Suite
 
 CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))

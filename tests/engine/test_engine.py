@@ -11,14 +11,14 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
+from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
 
-from quba_check.engine.shards import Tempo
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.engine.shard_predictor import Tempo
 from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.predictions import Predictions
-from quba_check.protocol.view import CLEAN, FGSM, PGD, View
 
 N = PER_CLASS * len(CLASSES)
 OTHER_IMAGES = 75 * 3 + 6 * (len(SHIFTS) + 2) + 9

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import CLASSES, SIDE, write_models, write_pictures
+from support.tiny import CLASSES, SIDE, write_models, write_pictures
 
+from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.engine.loader import Preparer
 from quba_check.evaluation import Evaluation
-from quba_check.protocol.view import CLEAN, CORRUPTIONS, View
 from quba_check.suites.corruptions import corrupted, encoded
 
 FOG = View("corruptions", "fog", 3)

@@ -12,19 +12,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hostile import FUZZ, ODD_NUMBERS, ODD_TEXT, json_files, yaml_files
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
-from tuned import record
+from support.hostile import FUZZ, ODD_NUMBERS, ODD_TEXT, json_files, yaml_files
+from support.tuned import record
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 from quba_check.errors import UserError
-from quba_check.options import OPTIONS
-from quba_check.pytest_options import options_of
-from quba_check.run import Run
+from quba_check.gate.options import OPTIONS
+from quba_check.gate.session import Run
+from quba_check.gate.threshold_files import named_files, threshold_files, with_shipped_files
+from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
-from quba_check.threshold_paths import named_files, threshold_files, with_shipped_files
 
 EXIT_CODES = {0, 1, 2, 4, 5, 6}
 REFUSED = 4

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from quba_check.core.measurement import Measurement
 from quba_check.grading import grade, published_models, quba_score
 from quba_check.grading.published import published_population
-from quba_check.protocol.measurement import Measurement
 
 SWIN = next(model.values for model in published_models() if model.id == "Swin-B")
 FLEET = replace(published_population(), name="fleet", protocol="standard", suite="")

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError, UserError
 from quba_check.grading import Population, PopulationRow, grade, population, published_models, quba_score
 from quba_check.grading.score import full_weights
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 
 MODELS = {model.id: model for model in published_models()}
 SWIN = MODELS["Swin-B"].values

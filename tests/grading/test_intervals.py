@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.measurement import Measurement
 from quba_check.grading import grade
 from quba_check.grading.published import published_population
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
-from quba_check.protocol.measurement import Measurement
 
 SWIN = {
     "accuracy": 0.8358,

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError
 from quba_check.grading import fleet_population, population, population_schema, read_population
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
-from quba_check.protocol.record import Record
+from quba_check.records.record import Record
 
 
 def content(**changes):

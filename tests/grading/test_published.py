@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import letter, normalisation, population, published_models, ranking
 from quba_check.grading.published import RELEASED_CONSTANTS
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS
 
 PUBLISHED_MU = (
     *(0.7990557251908397, 0.18583778826016084, 0.5298791080592711, 0.5664841617855405, 0.004479927389289115),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 from quba_check.errors import PopulationError, UserError
 from quba_check.grading import population, published_models, quba_score
 from quba_check.grading.score import full_weights
-from quba_check.protocol.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
 LOWER_IS_BETTER = ("calibration_error", "parameters")

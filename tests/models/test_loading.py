@@ -79,7 +79,7 @@ def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
 @pytest.fixture(autouse=True)
 def _short_search(monkeypatch):
     """Searching timm for what was not near takes seconds; here the near names are enough."""
-    monkeypatch.setattr("quba_check.models.architectures.POPULAR", ())
+    monkeypatch.setattr("quba_check.models.checkpoints.timm_architectures.POPULAR", ())
 
 
 def test_keys_that_do_not_fit(checkpoint):
@@ -174,7 +174,9 @@ def test_demo_models(monkeypatch):
 def test_timm_models(monkeypatch):
     torch.manual_seed(0)
     module = timm.create_model(ARCH, num_classes=10)
-    monkeypatch.setattr("quba_check.models.architectures.timm.create_model", lambda *_args, **_how: module)
+    monkeypatch.setattr(
+        "quba_check.models.checkpoints.timm_architectures.timm.create_model", lambda *_args, **_how: module
+    )
     classifier = load(f"timm:{ARCH}.lamb_in1k")
     assert (classifier.name, classifier.preparation.source) == (
         f"{ARCH}.lamb_in1k",
@@ -210,7 +212,8 @@ ODD = {
 @pytest.mark.parametrize("form", ODD)
 def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.callables._imported", lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form]))
+        "quba_check.models.programs.callables._imported",
+        lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form])),
     )
     assert message("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
 
@@ -239,6 +242,6 @@ class Large(nn.Linear):
 )
 def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.callables._imported", lambda *_: SimpleNamespace(net=lambda: kind(2, 2))
+        "quba_check.models.programs.callables._imported", lambda *_: SimpleNamespace(net=lambda: kind(2, 2))
     )
     assert message("zoo:net") == f"zoo:net: {text}"

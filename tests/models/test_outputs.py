@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from quba_check.core.head import Head
 from quba_check.errors import ModelError
 from quba_check.models.outputs import checked, output_kind, to_logits
-from quba_check.protocol.head import Head
 
 NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from permutation import p_value, rejected
 from PIL import Image
-from reference_corruptions import theirs_at_random
+from support.permutation import p_value, rejected
+from support.reference_corruptions import theirs_at_random
 
 from quba_check.suites.corruptions import corrupted
 

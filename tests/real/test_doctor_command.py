@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.cli import main
+from quba_check.cli.main import main
 
 GATE = "schema: 1\ndimensions: {accuracy: {min: 0.85}, parameters: {max: 5}}\n"
 

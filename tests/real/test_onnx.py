@@ -6,8 +6,8 @@ import csv
 
 import timm
 import torch
-from onnx_files import export
 from PIL import Image
+from support.onnx_files import export
 
 from quba_check.models.specs import load_classifier
 

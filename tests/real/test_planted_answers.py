@@ -13,12 +13,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from quba_check.doctor import answers, output_kinds
+from quba_check.doctor import accuracy as answers
+from quba_check.doctor import output_kinds
 from quba_check.doctor.examination import Check, examine
-from quba_check.doctor.patient import Patient
+from quba_check.doctor.subject import Patient
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
-from quba_check.suites.places import open_suite
+from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 ARCH = "tf_efficientnet_lite0"

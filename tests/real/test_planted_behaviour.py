@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quba_check.doctor import steadiness
-from quba_check.doctor.patient import Patient
+from quba_check.doctor import determinism as steadiness
+from quba_check.doctor.subject import Patient
 from quba_check.models.classifier import Classifier
 from quba_check.models.device import Precision
 from quba_check.models.specs import load_classifier
-from quba_check.suites.places import open_suite
+from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 ARCH = "tf_efficientnet_lite0"

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import stored_images
-from quba_check.doctor.patient import Patient
+from quba_check.doctor import image_files as stored_images
+from quba_check.doctor.subject import Patient
 from quba_check.models.specs import load_classifier
-from quba_check.suites.places import open_suite
+from quba_check.suites.opening import open_suite
 
 Change = Callable[[Path], None]
 

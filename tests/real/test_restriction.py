@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quba_check.core.view import CLEAN
 from quba_check.errors import HeadError
 from quba_check.evaluation import Evaluation
-from quba_check.protocol.view import CLEAN
 from quba_check.suites.label_spaces import imagenet_classes
 
 ARCH = "tf_efficientnet_lite0"

@@ -8,8 +8,8 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from quba_check.models.preparation import Preparation
-from quba_check.models.zero_shot import PADDING, stated_preparation
+from quba_check.models.preprocessing.preparation import Preparation
+from quba_check.models.zero_shot.classifier import PADDING, stated_preparation
 
 CONFIGS = {
     "CLIP": {},
@@ -58,8 +58,8 @@ def test_padding_in_another_colour_is_said(photo_suite):
 
 
 def test_the_lists_for_imagenet_are_of_its_thousand_classes():
-    from quba_check.models.wording import wording
-    from quba_check.protocol.prompts import Prompts
+    from quba_check.core.prompts import Prompts
+    from quba_check.models.zero_shot.class_prompts import wording
     from quba_check.suites.label_spaces import imagenet_classes
 
     read = wording(imagenet_classes(), Prompts())

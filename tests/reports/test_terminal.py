@@ -2,9 +2,9 @@
 
 import pytest
 
-from quba_check.protocol.record import Record
-from quba_check.protocol.view import CORRUPTIONS
-from quba_check.reports.remarks import ordinal, remarks
+from quba_check.core.view import CORRUPTIONS
+from quba_check.records.record import Record
+from quba_check.reports.notes import ordinal, remarks
 from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.core.head import Head
 from quba_check.errors import SuiteError
-from quba_check.protocol.head import Head
 from quba_check.suites import open_suite
 from quba_check.suites.label_spaces import imagenet_classes
-from quba_check.suites.manifest import Manifest, read_manifest
+from quba_check.suites.manifest.reading import Manifest, read_manifest
 
 FRUIT = "apple\tapple, pippin\nbrick\nclay pot\npear\napple tart\n"
 ALLOWED = (

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from quba_check.core.label_space import LabelSpace
+from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.errors import SuiteError
-from quba_check.protocol.space import LabelSpace
-from quba_check.protocol.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
-from quba_check.suites.manifest import read_manifest
+from quba_check.suites.manifest.reading import read_manifest
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
 MANIFEST = """\

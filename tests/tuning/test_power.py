@@ -3,14 +3,14 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binom
-from tuned import quantity, record, thresholds
+from support.tuned import quantity, record, thresholds
 
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.measurement import Measurement
 from quba_check.errors import ThresholdError
-from quba_check.gate import judge
-from quba_check.metrics import limits
-from quba_check.protocol.confidence import SCORES, ConfidenceCurve
-from quba_check.protocol.measurement import Measurement
+from quba_check.stats import intervals as limits
 from quba_check.tuning.power import reaches
+from quba_check.verdicts import judge
 
 FILE = "uncertain: POLICY\ndimensions: {accuracy: {min: 0.8}}"
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from quba_check.suites.corruptions.ice import PANES, pane
+from quba_check.suites.corruptions.frost_texture import PANES, pane
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
 _MARGIN = 1.1

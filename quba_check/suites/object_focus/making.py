@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, SuiteError, listed
-from quba_check.protocol.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.suites.object_focus.mixing import composite, without_object
 from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, pixels_of
 from quba_check.suites.object_focus.output import replaced, write_origins

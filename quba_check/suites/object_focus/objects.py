@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from quba_check.protocol.view import CLEAN_SET, View
+from quba_check.core.view import CLEAN_SET, View
 from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
 from quba_check.suites.suite import Example, Suite
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images
@@ -18,9 +19,8 @@ from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listed import Listed
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member
-from quba_check.suites.readers.patterns import any_at
+from quba_check.suites.readers.paths import any_at
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
-from quba_check.user_files import file_kind
 
 __all__ = ["READERS", "ClassList", "Listed", "Reader"]
 

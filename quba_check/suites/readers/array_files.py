@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.packed_arrays import array_header, unpacked_array
+from quba_check.storage.packed_arrays import array_header, unpacked_array
+from quba_check.storage.user_files import reason
+from quba_check.suites.readers.file_cache import Kept
 from quba_check.suites.readers.idx import GZIP, ZEROS, idx_array
-from quba_check.suites.readers.kept import Kept
-from quba_check.user_files import reason
 
 _NPY, _NPZ = b"\x93NUMPY", b"PK\x03\x04"
 _KEPT = 8

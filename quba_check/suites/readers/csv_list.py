@@ -7,8 +7,8 @@ from pathlib import Path
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.csv_table import CsvRow, csv_rows
-from quba_check.suites.readers.file_list import ListedRow, files_of
 from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.listing import ListedRow, files_of
 
 _COLUMNS = ("path", "label")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quba_check.errors import SuiteError
-from quba_check.user_files import is_utf8, reason
+from quba_check.storage.user_files import is_utf8, reason
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """What counts as an image, in either case; other files, and all that begins with a dot, are passed over."""

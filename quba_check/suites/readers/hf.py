@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.kept import Kept
+from quba_check.suites.readers.file_cache import Kept
 from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.rows import labelled_rows, stored_image
-from quba_check.user_files import file_kind
+from quba_check.suites.readers.table_rows import labelled_rows, stored_image
 
 if TYPE_CHECKING:
     from datasets import Dataset

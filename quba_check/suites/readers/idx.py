@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError, listed
-from quba_check.packed_arrays import check_unpacked
+from quba_check.storage.packed_arrays import check_unpacked
 
 GZIP = b"\x1f\x8b"
 ZEROS = b"\x00\x00"

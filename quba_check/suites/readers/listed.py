@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quba_check.protocol.predictions import OUTSIDE
+from quba_check.core.predictions import OUTSIDE
 
 
 @dataclass(frozen=True, slots=True)

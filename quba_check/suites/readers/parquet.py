@@ -12,11 +12,11 @@ from PIL import Image
 
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.file_list import ListedRow, files_of
-from quba_check.suites.readers.kept import Kept
+from quba_check.suites.readers.file_cache import Kept
 from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.patterns import files_at
-from quba_check.suites.readers.rows import labelled_rows, stored_image
+from quba_check.suites.readers.listing import ListedRow, files_of
+from quba_check.suites.readers.paths import files_at
+from quba_check.suites.readers.table_rows import labelled_rows, stored_image
 
 PATH, IMAGE, LABEL = "path", "image", "label"
 _FILES_KEPT, _GROUPS_KEPT = 64, 4

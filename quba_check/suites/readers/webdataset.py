@@ -12,13 +12,13 @@ from typing import BinaryIO
 from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.storage.user_files import is_utf8
 from quba_check.strict_yaml import described
 from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.file_cache import Kept
 from quba_check.suites.readers.files import IMAGE_SUFFIXES
-from quba_check.suites.readers.kept import Kept
 from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.patterns import files_at
-from quba_check.user_files import is_utf8
+from quba_check.suites.readers.paths import files_at
 
 _CLASS, _JSON = ".cls", ".json"
 _INDICES_KEPT = 256

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.demo import CLASSES
 from quba_check.demo.renditions import rendition
 from quba_check.errors import UserError
-from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import ENCODINGS, corrupted, encoded
 from quba_check.suites.corruptions.strength import SMALL, Strength
 

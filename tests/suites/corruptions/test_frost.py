@@ -3,7 +3,8 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from quba_check.suites.corruptions import corrupted, frost, ice
+from quba_check.suites.corruptions import corrupted, frost
+from quba_check.suites.corruptions import frost_texture as ice
 
 # Means of the red, green and blue of the five textures, measured on the published ones.
 PUBLISHED_MEANS = [(78, 149, 166), (201, 205, 214), (201, 205, 214), (138, 153, 165), (112, 123, 135)]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from reference_corruptions import (
+from support.reference_corruptions import (
     GOLDEN,
     GOLDEN_CASES,
     ours,
@@ -14,7 +14,7 @@ from reference_corruptions import (
     theirs,
 )
 
-from quba_check.protocol.view import CORRUPTIONS, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import frost
 
 # Share of values that may differ, by one grey level.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quba_check.core.view import View
 from quba_check.errors import SuiteError
-from quba_check.protocol.view import View
 from quba_check.suites.object_focus import make_object_focus
 from quba_check.suites.object_focus.boxes import BoxFile, segmented
 from quba_check.suites.object_focus.mixing import Box

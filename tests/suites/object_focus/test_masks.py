@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quba_check.core.view import View
 from quba_check.errors import SuiteError
-from quba_check.protocol.view import View
 from quba_check.suites.object_focus.masks import MaskFolder, read_mask
 from quba_check.suites.object_focus.mixing import Box
 from quba_check.suites.object_focus.objects import LeftOut

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reading import listing, message
+from support.reading import listing, message
 
 from quba_check.suites.readers.array_files import array_in
 from quba_check.suites.readers.arrays import array_images
@@ -196,7 +196,7 @@ def test_headers_that_claim_what_is_not_there(tmp_path: Path, shape: str, compre
 
 
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.packed_arrays.LARGEST_UNPACKED", 1000)
+    monkeypatch.setattr("quba_check.storage.packed_arrays.LARGEST_UNPACKED", 1000)
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((100, 32, 32), np.uint8), labels=np.zeros(100))
     assert message(array_images, tmp_path / "x.npz") == (
         "SET: cannot be read as an array. It is damaged, or holds Python objects."

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from reading import listing, message, short, tree
+from support.reading import listing, message, short, tree
 
 from quba_check.suites.readers.csv_list import csv_images
 

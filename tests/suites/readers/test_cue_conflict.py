@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import listing, message, short, tree
+from support.reading import listing, message, short, tree
 
 from quba_check.suites.readers.cue_conflict import cue_conflict_images
 

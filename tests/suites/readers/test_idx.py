@@ -84,7 +84,7 @@ def test_more_dimensions_than_arrays_have(tmp_path: Path) -> None:
 
 
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.packed_arrays.LARGEST_UNPACKED", 1000)
+    monkeypatch.setattr("quba_check.storage.packed_arrays.LARGEST_UNPACKED", 1000)
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(bytes(100_000)))
     packed = path.stat().st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from reading import listing, message, short, tree
+from support.reading import listing, message, short, tree
 
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 

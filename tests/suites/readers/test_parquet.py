@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from reading import listing, message, short, tree
+from support.reading import listing, message, short, tree
 
 from quba_check.errors import SuiteError
 from quba_check.suites.readers.parquet import parquet_images, parquet_member

@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from quba_check.protocol.view import CLEAN
+from quba_check.core.view import CLEAN
 from quba_check.suites import Example, Suite, open_suite
 
 FRUIT = ("apple", "kiwi", "pear")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from reading import listing, message
+from support.reading import listing, message
 
 from quba_check.errors import SuiteError
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member

@@ -1,0 +1,266 @@
+"""`quba-check init`: a first manifest and threshold file for a folder of images."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quba_check.errors import OptionError, SuiteError, listed
+
+if TYPE_CHECKING:
+    from quba_check.suites import Suite
+    from quba_check.suites.detection import Layout
+
+Entry = dict[str, str | int | bool]
+THRESHOLDS = Path("thresholds", "default.yaml")
+"""Path of the threshold file of `pytest --model`, below the current folder."""
+PUBLISHED_CLEAN = "imagenet/val"
+_WHERE = "quba-check init"
+_SIDE = 224
+"""Side of the images in pixels for models that state none, if the images do not have one."""
+_SAMPLED = 64
+"""Images opened to find the common size."""
+_WIDTH = 100
+_SHOWN = 5
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "init",
+        help="write quba-data.yaml and thresholds/default.yaml for a folder of images",
+        description="Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml into the "
+        "current folder, to start from.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="data folder, such as one with val/<class>/")
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
+    parser.set_defaults(command=_init)
+
+
+def _init(options: argparse.Namespace) -> None:
+    from quba_check.records.files import write_text
+    from quba_check.suites.detection import detect_layout
+    from quba_check.suites.label_spaces import imagenet_classes
+    from quba_check.suites.opening import MANIFEST_NAME, data_folder
+
+    root = data_folder(options.folder)
+    manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
+    for file, path in ((manifest, manifest), (THRESHOLDS, thresholds)):
+        if path.exists() and not options.force:
+            raise OptionError(f"{_WHERE}: {file} exists already. Allowed: --force overwrites it.")
+    layout = detect_layout(root)
+    if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
+        raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {MANIFEST_NAME}.")
+    if layout.clean == "." and thresholds.is_relative_to(root):
+        raise OptionError(
+            f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
+            "another folder."
+        )
+    suite, text = _described(root, layout)
+    write_text(text, manifest)
+    write_text(_thresholds_text(suite), thresholds)
+    sets = listed(name for name in suite.facts.spaces)
+    sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
+    for place, reason in sorted(layout.left_out.items()):
+        sys.stdout.write(f"  left out: {place} ({reason})\n")
+    sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
+    folder = shlex.quote(str(options.folder))
+    sys.stdout.write(
+        f"Next:\n  quba-check suite describe {folder}\n  pytest --model=MODEL --quba-data={folder}\n"
+    )
+
+
+def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
+    """Return the suite of a layout and its manifest as text, without unreadable folders.
+
+    Raises:
+        UserError: the clean images are not laid out as they should be, or the folder cannot be written.
+    """
+    from quba_check.core.view import CLEAN_SET
+    from quba_check.records.files import write_text
+    from quba_check.suites.manifest.reading import read_manifest
+    from quba_check.suites.opening import MANIFEST_NAME
+    from quba_check.suites.suite import Suite
+
+    draft = root / f".quba-data-{os.getpid()}.tmp"
+    try:
+        while True:
+            write_text(_manifest_text(root, layout, None), draft)
+            try:
+                suite = Suite(root, read_manifest(draft, str(draft)))
+            except SuiteError as mistake:
+                reason = str(mistake).removeprefix(f"{draft}:").partition(": ")[2]
+                raise SuiteError(
+                    f"{_WHERE}: the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason} "
+                    "Rename the folders, or write the file by hand."
+                ) from None
+            broken = next(_broken_sets(suite), None)
+            if broken is None:
+                return suite, _manifest_text(root, layout, suite)
+            name, error = broken
+            if name == CLEAN_SET:
+                raise error
+            layout.left_out[_remove(layout, name)] = str(error).removeprefix(f"{root}/").rstrip(".")
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _broken_sets(suite: Suite) -> Iterator[tuple[str, SuiteError]]:
+    for view in suite.views():
+        try:
+            suite.counts([view])
+        except SuiteError as error:
+            yield view.set, error
+
+
+def _remove(layout: Layout, name: str) -> str:
+    """Take a set out of a layout; return its path."""
+    for sets in (layout.shifts, layout.mixed):
+        if name in sets:
+            return sets.pop(name)
+    if name == "cue_conflict":
+        path, layout.cue_conflict = layout.cue_conflict, None
+    else:
+        path, layout.corruptions = layout.corruptions, None
+    return str(path)
+
+
+def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
+    """Return the manifest of a layout, with counts if its suite is known."""
+    from quba_check.suites.manifest.editing import manifest_line, yaml_scalar
+
+    lines = [
+        "# Written by quba-check init. The README describes the keys; quba-check schema suite lists them.",
+        "schema: 1",
+        f"name: {yaml_scalar(root.name or 'images')}",
+        *_classes_lines(layout),
+        *([] if suite is None else [_size_line(suite)]),
+        "sets:",
+        f"  {manifest_line('clean', _entry(layout.clean, 'clean', suite))}",
+    ]
+    if layout.corruptions is None:
+        lines.append("  corruptions: {generate: from clean}")
+    else:
+        stored: Entry = {"reader": "folder", "path": layout.corruptions, "prepared": True}
+        lines.append(f"  {manifest_line('corruptions', stored)}")
+    if layout.shifts:
+        lines.append("  shifts:")
+        lines += [
+            f"    {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.shifts.items()
+        ]
+    lines += [f"  {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.mixed.items()]
+    if layout.cue_conflict is not None:
+        entry = _entry(layout.cue_conflict, "cue_conflict", suite, reader="cue-conflict")
+        lines.append(f"  {manifest_line('cue_conflict', entry)}")
+    return "\n".join([*lines, ""])
+
+
+def _classes_lines(layout: Layout) -> list[str]:
+    from quba_check.suites.label_spaces import imagenet_classes
+    from quba_check.suites.manifest.editing import yaml_scalar
+    from quba_check.suites.restriction import is_subset_of_imagenet
+
+    if layout.classes == tuple(sorted(imagenet_classes())):
+        return ["classes: imagenet"]
+    about = "# In the order of the model's outputs; here sorted, as by torchvision's ImageFolder."
+    restrict: list[str] = []
+    if is_subset_of_imagenet(layout.classes):
+        about = f"# {len(layout.classes)} of ImageNet's 1,000 classes."
+        if set(layout.classes) <= set(imagenet_classes()):
+            restrict = [
+                "restrict: true  # models of all 1,000 classes answer in these alone. Other ways:",
+                "# - all stay possible answers: classes: imagenet, no restrict, partial: true in each set;",
+                "# - models of just these classes, in this order: no restrict.",
+            ]
+        else:
+            restrict = ["# restrict: true  # for models of all 1,000 classes: they answer in these alone"]
+    return [about, f"classes: {_flow([yaml_scalar(name) for name in layout.classes])}", *restrict]
+
+
+def _flow(items: Sequence[str]) -> str:
+    """Return a YAML list, wrapped at 100 columns between items."""
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > _WIDTH - len("classes: [, "):
+            lines.append("")
+        lines[-1] += f"{item}, "
+    inside = "\n  ".join(line.rstrip() for line in lines).rstrip(",")
+    return f"[{inside}]"
+
+
+def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
+    """Return the manifest entry of a set; without a suite, it may lack classes."""
+    from quba_check.core.view import View
+
+    entry: Entry = {"reader": reader, "path": path}
+    is_partial = True
+    if suite is not None:
+        examples = suite.examples(View(name))
+        entry["expected"] = len(examples)
+        is_partial = len({example.label for example in examples}) < len(suite.classes)
+    if is_partial and reader == "folder":
+        entry["partial"] = True
+    return entry
+
+
+def _size_line(suite: Suite) -> str:
+    """Return the manifest line of the default input size."""
+    from quba_check.core.view import CLEAN
+
+    examples = suite.examples(CLEAN)
+    sampled = examples[:: max(1, len(examples) // _SAMPLED)]
+    sizes = set()
+    for example in sampled:
+        try:
+            with suite.opened(example) as image:
+                sizes.add(image.size)
+        except (OSError, SyntaxError, ValueError):  # the doctor names images that do not decode
+            continue
+    (width, height), *others = sorted(sizes) or [(0, 1)]
+    is_common = width == height and not others
+    size, remark = (width, "that of the images") if is_common else (_SIDE, "the images have no common one")
+    return f"image_size: {size}  # for models that state no input size; {remark}"
+
+
+def _thresholds_text(suite: Suite) -> str:
+    """Return a threshold file with demands on all dimensions measurable on the suite."""
+    from collections import Counter
+
+    from quba_check.core.view import CLEAN
+    from quba_check.suites.manifest.editing import yaml_scalar
+
+    per_class = Counter(example.label for example in suite.examples(CLEAN))
+    is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
+    sets = suite.facts.spaces
+    demands = {
+        "accuracy": ("{min: 0.8}", True),
+        "adversarial_robustness": ("{min: 0.05, tier: warn}", True),
+        "corruption_robustness": ("{min: 0.6}", True),
+        "ood_robustness": ("{min: 0.6}", bool(suite.facts.shifts)),
+        "calibration_error": ("{max: 0.05}", True),
+        "class_balance": ("{min: 0.6}", is_balanced),
+        "object_focus": ("{min: 0.8}", {"mixed_same", "mixed_rand"} <= set(sets)),
+        "shape_bias": ("{min: 0.2, tier: warn}", "cue_conflict" in sets),
+    }
+    lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
+    absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
+    remarks = [f"# Left out, as the suite has no images for it: {listed(absent)}."] if absent else []
+    return "\n".join(
+        [
+            "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
+            "# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.",
+            "# quba-check schema thresholds lists all keys.",
+            "schema: 1",
+            f"name: {yaml_scalar(f'release gate of {suite.name}')}",
+            "dimensions:",
+            *lines,
+            "  # parameters: {max: 30}  # in millions",
+            *remarks,
+            "",
+        ]
+    )

@@ -1,0 +1,80 @@
+"""`quba-check schema`: the JSON Schema of each file format."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from quba_check.errors import OptionError, did_you_mean
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of a file format, for editors",
+        description="Print the JSON Schema of a file format, for editors and other programs.",
+    )
+    parser.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))
+    parser.set_defaults(command=_schema)
+
+
+def _schema(options: argparse.Namespace) -> None:
+    if options.format not in SCHEMAS:
+        raise OptionError(
+            f"quba-check schema: unknown format, got '{options.format}'. Allowed: {', '.join(SCHEMAS)}."
+            f"{did_you_mean(options.format, SCHEMAS)}"
+        )
+    sys.stdout.write(json.dumps(SCHEMAS[options.format](), indent=2, ensure_ascii=False) + "\n")
+
+
+def _threshold_schema() -> dict[str, Any]:
+    from quba_check.demands import threshold_schema
+    from quba_check.dimensions import registry
+
+    registry.load_entry_points()
+    return threshold_schema()
+
+
+def _suite_schema() -> dict[str, Any]:
+    from quba_check.suites import suite_schema
+
+    return suite_schema()
+
+
+def _doctor_schema() -> dict[str, Any]:
+    from quba_check.doctor.examination import examination_schema
+
+    return examination_schema()
+
+
+def _population_schema() -> dict[str, Any]:
+    from quba_check.grading import population_schema
+
+    return population_schema()
+
+
+def _preparation_schema() -> dict[str, Any]:
+    from quba_check.models.preprocessing.preparation_file import preparation_schema
+
+    return preparation_schema()
+
+
+def _record_schema() -> dict[str, Any]:
+    from quba_check.records.record import Record
+
+    return Record.model_json_schema(by_alias=True, mode="serialization")
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "doctor": _doctor_schema,
+    "population": _population_schema,
+    "preparation": _preparation_schema,
+    "record": _record_schema,
+    "suite": _suite_schema,
+    "thresholds": _threshold_schema,
+}
+"""JSON Schemas by name of the format."""

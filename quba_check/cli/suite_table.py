@@ -1,0 +1,190 @@
+"""What `quba-check suite describe` says of a data folder: one row a set."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+
+from quba_check.core.view import (
+    CLEAN_SET,
+    CORRUPTIONS,
+    CORRUPTIONS_SET,
+    CUE_CONFLICT_SET,
+    MIXED_RAND_SET,
+    MIXED_SAME_SET,
+    SEVERITIES,
+    View,
+)
+from quba_check.errors import listed
+
+if TYPE_CHECKING:
+    from quba_check.suites import Suite
+
+COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
+_RIGHT = ("images", "expected", "classes", "per class")
+_NOTHING = "-"
+_GAPS = ("   ", "  ")
+_CUT = "..."
+_SHORTEST_NAME = 12
+
+
+def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
+    """Return the suite's name and a table of its sets, at most `width` columns wide.
+
+    The place of a set is the last cell of its row. If it does not fit there, it follows in lines of its own.
+
+    Args:
+        suite: the suite.
+        width: columns of the terminal; with fewer than 72, lines may be longer.
+        rule: the character of the rule below the head.
+    """
+    *columns, places = map(list, zip(COLUMNS, *described_sets(suite), strict=True))
+    for gap in _GAPS:
+        rows = [
+            (row, f"{row}{gap}{place}")
+            for row, place in zip(_aligned(columns, width, gap), places, strict=True)
+        ]
+        if max(cell_len(whole) for _, whole in rows) <= width:
+            break
+    lines = []
+    for place, (row, whole) in zip(places, rows, strict=True):
+        if cell_len(whole) <= width:
+            lines.append(whole)
+        else:
+            lines += [row.rstrip(), *(_wrapped(place, width) if lines else [])]
+    return "\n".join([*_heading(suite, width), lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
+
+
+def _heading(suite: Suite, width: int) -> list[str]:
+    counted = f"{suite.name}: {suite.facts.class_count:,} classes, in"
+    line = f"{counted} {suite.root}"
+    return [line] if cell_len(line) <= width else [counted, f"  {_shortened(str(suite.root), width - 2)}"]
+
+
+def _width(columns: Sequence[Sequence[str]], gap: str) -> int:
+    return sum(max(map(cell_len, column)) for column in columns) + len(gap) * (len(columns) - 1)
+
+
+def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
+    """Return padded rows; names of sets and spaces are cut to fit the width."""
+    names = [columns[COLUMNS.index(name)] for name in ("set", "space")]
+    while (excess := _width(columns, gap) - width) > 0:
+        longest = max(names, key=lambda column: max(map(cell_len, column)))
+        target = max(map(cell_len, longest)) - excess
+        if max(map(cell_len, longest)) <= _SHORTEST_NAME:
+            break
+        longest[:] = [_shortened(cell, max(target, _SHORTEST_NAME)) for cell in longest]
+    padded = []
+    for column in columns:
+        size = max(map(cell_len, column))
+        blanks = [" " * (size - cell_len(cell)) for cell in column]
+        right = column[0] in _RIGHT
+        padded.append(
+            [blank + cell if right else cell + blank for cell, blank in zip(column, blanks, strict=True)]
+        )
+    return [gap.join(cells) for cells in zip(*padded, strict=True)]
+
+
+def _wrapped(place: str, width: int) -> list[str]:
+    """Return a place as indented lines; words too long for a line are shortened."""
+    lines = textwrap.wrap(
+        place,
+        width,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [_shortened(line, width) for line in lines]
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text, without its middle if it is longer than `width`.
+
+    >>> _shortened("/data/of/the/year/2024/val", 16)
+    '/data/...024/val'
+    """
+    if cell_len(text) <= width:
+        return text
+    kept = width - len(_CUT)
+    head, tail = text[: kept // 2], text[len(text) - (kept - kept // 2) :]
+    return f"{head}{_CUT}{tail}"
+
+
+def described_sets(suite: Suite) -> list[tuple[str, ...]]:
+    """The rows: what the manifest declares, then what dimensions look at and it has no entry for.
+
+    `classes` says how many classes of the set's label space have images; `per class` how many the class with
+    the fewest and that with the most of them have (in a corruption and severity where the set has those).
+    """
+    present = {view: _images_of_classes(suite, view) for view in _read_views(suite)}
+    counts = suite.counts()
+    rows: list[tuple[str, ...]] = []
+    for name, space in suite.facts.spaces.items():
+        # Corruptions that are made of clean images have as many of each class.
+        source = CLEAN_SET if suite.generates(View(name)) else name
+        found = [images for view, images in present.items() if view.set == source]
+        shown = space or "own"
+        if name not in counts or not found:
+            rows.append((name, "missing", _NOTHING, shown, _NOTHING, _NOTHING, _where(suite, name)))
+            continue
+        expected = counts[name].expected
+        rows.append(
+            (
+                name,
+                f"{counts[name].images:,}",
+                _NOTHING if expected is None else f"{expected:,}",
+                shown,
+                f"{np.count_nonzero(sum(found)):,} of {len(found[0]):,}",
+                _range(np.concatenate(found)),
+                _where(suite, name),
+            )
+        )
+    absent = (_NOTHING,) * 4
+    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared(suite)]
+
+
+def _read_views(suite: Suite) -> list[View]:
+    return [view for view in suite.views() if not suite.generates(view)]
+
+
+def _images_of_classes(suite: Suite, view: View) -> NDArray[np.intp]:
+    """How many images each class of the set's label space has."""
+    labels = [example.label for example in suite.examples(view)]
+    return np.bincount(labels, minlength=len(suite.space_of(view.set).classes))
+
+
+def _range(images: NDArray[np.intp]) -> str:
+    """Fewest and most images of the classes that have any."""
+    some = images[images > 0]
+    fewest, most = int(some.min()), int(some.max())
+    return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
+
+
+def _undeclared(suite: Suite) -> list[str]:
+    """Sets that the nine dimensions look at and that the manifest has no entry for."""
+    sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
+    absent = [name for name in sets if name not in suite.facts.spaces]
+    return absent if suite.facts.shifts else [*absent, "shifts"]
+
+
+def _where(suite: Suite, name: str) -> str:
+    """Where a set is read from, and what is missing there."""
+    whole = View(name)
+    if reason := suite.missing(whole):
+        return reason.replace(f"{suite.root}/", "")
+    if suite.generates(whole):
+        return "made from clean"
+    found = suite.place(whole)
+    place = str(found.relative_to(suite.root) if found.is_relative_to(suite.root) else found)
+    if name != CORRUPTIONS_SET:
+        return place
+    conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
+    absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
+    shown = listed(absent, limit=2)
+    return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place

@@ -1,0 +1,75 @@
+"""`quba-check verdict`: the verdict of stored runs, with the exit code of the gate."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quba_check.cli.threshold_files import thresholds_at
+from quba_check.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from quba_check.records.record import Record
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "verdict",
+        help="print the verdict of stored runs, with the exit code of the gate",
+        description="Print the verdict of stored runs. Exit code 0: every run allows the release of its "
+        "model. 1: a demand failed or has no verdict, or not all demands of the file were selected. "
+        "2: interrupted. 4: a record is missing or damaged. 5: no demand was judged. 6: a demand is not "
+        "shown to be met.",
+    )
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs")
+    parser.add_argument(
+        "--thresholds", type=Path, metavar="FILE.yaml", help="judge by this file, not by the stored verdicts"
+    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
+    parser.set_defaults(command=_verdict)
+
+
+def _verdict(options: argparse.Namespace) -> int:
+    from quba_check.records.files import read_record
+    from quba_check.records.verdict import EXIT_CODES
+    from quba_check.reports.verdict_labels import release_line, summary_line
+
+    overall = []
+    for path in options.records:
+        record = read_record(path)
+        if options.thresholds is not None:
+            record = _judged_again(record, path, options)
+        elif "unselected" not in record.model_fields_set:
+            raise UserError(
+                f"{path}: an earlier version wrote this record, without the number of demands that were not "
+                "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml."
+            )
+        heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
+        reasons = [f"  {line}" for line in _reasons(record)]
+        lines = [heading, *reasons, summary_line(record), release_line(record)]
+        sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+        overall.append(record.overall_verdict)
+    return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
+
+
+def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Record:
+    """Return the record with the verdicts of another threshold file."""
+    from quba_check.comparison.stored_run import stored_run
+    from quba_check.storage.store import default_root
+    from quba_check.tuning.record_facts import suite_facts
+    from quba_check.tuning.what_if import rejudged
+
+    run = stored_run(path, str(path), record, options.store or default_root())
+    thresholds = thresholds_at(options.thresholds, suite_facts(record))
+    verdicts = rejudged(run, thresholds).verdicts
+    rows = tuple(verdict.row(f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
+    return record.model_copy(update={"verdicts": rows, "unselected": 0})
+
+
+def _reasons(record: Record) -> Iterator[str]:
+    """Yield the first line of each blocking demand's message."""
+    return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

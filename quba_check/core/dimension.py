@@ -1,0 +1,93 @@
+"""A dimension: one quality, declared in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from quba_check.core.facts import Facts, SetLabels, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Streamed
+from quba_check.core.view import View
+
+Better = Literal["high", "low"]
+CheckSuite = Callable[[SuiteFacts, Callable[[View], SetLabels]], None]
+
+PUBLISHED_DIMENSIONS = (
+    "accuracy",
+    "adversarial_robustness",
+    "corruption_robustness",
+    "ood_robustness",
+    "calibration_error",
+    "class_balance",
+    "object_focus",
+    "shape_bias",
+    "parameters",
+)
+"""The nine dimensions of the paper, in its order; the QUBA score is over these."""
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+WEIGHTS = "0, or a number from 0.000001 to 1,000,000"
+
+
+def is_weight(weight: float) -> bool:
+    """Return True for an allowed weight of the QUBA score.
+
+    Only ratios of weights matter, so the range excludes nothing of use.
+
+    >>> is_weight(0), is_weight(2), is_weight(-1), is_weight(1e308), is_weight(float("nan"))
+    (True, True, False, False, False)
+    """
+    return weight == 0 or LEAST_WEIGHT <= weight <= MOST_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part of a dimension.
+
+    Attributes:
+        name: as in `corruption_robustness.NAME`.
+        unit: its unit.
+        better: which direction is better; None for a part that is reported only, on which nothing can be
+            demanded.
+        title: what it is, in a few words.
+    """
+
+    name: str
+    unit: str
+    better: Better | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One quality: which views it needs and how its value comes from their predictions.
+
+    Attributes:
+        name: the name in threshold files, node ids, records and reports.
+        title: what it says, in a sentence for people.
+        unit: unit of the value.
+        better: which direction is better.
+        weight: default weight in the QUBA score; 0 for dimensions outside it.
+        source: where the definition comes from.
+        views: the views needed on a suite.
+        parts: the parts there are on a suite.
+        measure: value from the predictions of exactly those views; raises `UnmeasurableError`.
+        streamed: the value, or the part of that name, as a function of what images add one by one; None where
+            a run needs all of them.
+        check_suite: raises `UnmeasurableError` if the labels of a suite's sets do not allow a value, whatever
+            the model answers.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: Better
+    weight: float
+    source: str
+    views: Callable[[SuiteFacts], tuple[View, ...]]
+    parts: Callable[[SuiteFacts], tuple[Part, ...]]
+    measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
+    streamed: Callable[[SuiteFacts, str | None], Streamed | None] = lambda _suite, _part: None
+    check_suite: CheckSuite = lambda _suite, _labels: None

@@ -1,0 +1,67 @@
+"""A grade: the QUBA score of nine values and where it stands in a reference population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.core.protocols import ProtocolName
+from quba_check.errors import listed
+from quba_check.number_format import figure, ordinal
+
+LETTERS = ("F", "D", "C", "B", "A")
+"""From worst to best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """QUBA score, percentile in a reference population, letter.
+
+    Attributes:
+        score: the QUBA score; None where it cannot be computed. A score has no letter if the population is of
+            another suite.
+        percentile: share of the population's scores that are lower, in percent [0, 100].
+        letter: A, B, C, D or F.
+        population: name of the reference population.
+        protocol_of_population: the protocol that its values come from.
+        models: how many scores the percentile is among.
+        curve: confidence limits of the score, from what each image adds to the dimensions.
+        interval: two-sided 95 % interval of the score.
+        letters: the letters that it spans, best first.
+        least: score that each letter but F must be above.
+        complete: all nine dimensions went into the score.
+        missing: those that did not; with some missing and not allowed, score, percentile, letter are None.
+        cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
+            is not that of the values.
+        notes: remarks that every report shows beside the grade.
+        not_graded: why there is no letter; empty if there is one, or where `missing` is the only reason.
+        other_suite: how the population's suite differs from that of the values; empty if it does not.
+    """
+
+    score: float | None
+    percentile: float | None
+    letter: str | None
+    population: str
+    protocol_of_population: ProtocolName
+    complete: bool
+    models: int | None = None
+    curve: ConfidenceCurve | None = None
+    interval: tuple[float, float] | None = None
+    letters: tuple[str, ...] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    cross_protocol: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    not_graded: str = ""
+    other_suite: str = ""
+
+    def __repr__(self) -> str:
+        if self.score is None or self.percentile is None:
+            missing = f", missing {listed(self.missing)}" if self.missing else ""
+            return f"Grade(not graded{missing}, population {self.population})"
+        ends = (
+            "" if self.interval is None else f", {'..'.join(figure(end, 'score') for end in self.interval)}"
+        )
+        place = f"{ordinal(self.percentile)} percentile of {self.population}"
+        return f"Grade({self.letter}, score {figure(self.score, 'score')}{ends}, {place})"

@@ -1,0 +1,164 @@
+"""Whether what a threshold file names and bounds exists, and whether its bounds mean anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
+from quba_check.core.facts import SuiteFacts
+from quba_check.demands.schema import POPULATIONS, as_share
+from quba_check.dimensions import registry
+from quba_check.errors import ThresholdError, UserError, did_you_mean, listed
+from quba_check.records.verdict import DROPS
+from quba_check.storage.user_files import file_kind
+from quba_check.strict_yaml import Document, Location
+
+RATIO_REACH = 10.0
+"""Ratios (relative accuracies) are near 1; a limit from here on was meant as percent."""
+MILLIONS_REACH = 1e5
+"""A limit from here on was meant as a count, not in millions."""
+
+
+def check_vocabulary(document: Document, suite: SuiteFacts) -> None:
+    """Check one threshold file, whose form is right, against dimensions and suite.
+
+    Raises:
+        ThresholdError: a dimension, part or population that does not exist, a bound in the wrong direction or
+            out of reach, a negative weight; with the line.
+    """
+    checks = {"dimensions": _check_dimensions, "quba": _check_quba}
+    for key, entry in document.data.items():
+        if key in checks and entry is not None:
+            checks[key](document, entry, suite)
+
+
+def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: SuiteFacts) -> None:
+    for name, entry in entries.items():
+        location: Location = ("dimensions", name)
+        try:
+            known = registry[name]
+        except UserError as error:
+            raise ThresholdError(f"{document.at_key(location)}: {error}") from None
+        if entry is None:
+            continue
+        known.views(suite)  # a dimension of the user's own may have a mistake there
+        _check_entry(document, location, entry, known.better, known.unit)
+        for part_name, part_entry in (entry.get("parts") or {}).items():
+            part_location = (*location, "parts", part_name)
+            part = _part(document, part_location, known, suite)
+            if part_entry is not None and part.better is not None:
+                _check_entry(document, part_location, part_entry, part.better, part.unit)
+
+
+def _part(document: Document, location: Location, dimension: Dimension, suite: SuiteFacts) -> Part:
+    name = str(location[-1])
+    parts = {part.name: part for part in dimension.parts(suite)}
+    allowed = [part.name for part in parts.values() if part.better is not None]
+    choice = (
+        f"Allowed on the suite '{suite.name}': {listed(allowed)}."
+        if allowed
+        else f"Allowed: demands on {dimension.name} itself."
+    )
+    where = document.at_key(location)
+    if name not in parts and suite.samples_corruptions and _has_part(dimension, name, suite):
+        raise ThresholdError(
+            f"{where}: {dimension.name}.{name} is not measured where the suite's manifest says sample: one. "
+            f"Allowed: demands on {dimension.name} itself, or sample: all in the manifest."
+        )
+    if name not in parts:
+        raise ThresholdError(
+            f"{where}: {dimension.name} has no part '{name}'.{did_you_mean(name, allowed)} {choice}"
+        )
+    if parts[name].better is None:
+        raise ThresholdError(
+            f"{where}: {dimension.name}.{name} is for reports only, not for demands. {choice}"
+        )
+    return parts[name]
+
+
+def _has_part(dimension: Dimension, name: str, suite: SuiteFacts) -> bool:
+    """Whether there would be such a part if corruptions were not sampled."""
+    whole = replace(suite, samples_corruptions=False)
+    return any(part.name == name for part in dimension.parts(whole))
+
+
+def _check_entry(
+    document: Document, location: Location, entry: Mapping[str, Any], better: Better, unit: str
+) -> None:
+    target = ".".join(str(step) for step in location[1:] if step != "parts")
+    if not entry:
+        raise ThresholdError(
+            f"{document.at_key(location)}: {target}: nothing is demanded. "
+            "Allowed: min, max, max_drop or max_relative_drop."
+        )
+    right, wrong = ("min", "max") if better == "high" else ("max", "min")
+    if entry.get(wrong) is not None:
+        direction = "higher" if better == "high" else "lower"
+        where = document.at_key((*location, wrong))
+        raise ThresholdError(f"{where}: {target} {wrong}: {direction} is better here. Allowed: {right}.")
+    limit = entry.get(right)
+    doubt = _doubt(right, limit, unit) if limit is not None else None
+    if doubt:
+        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {limit} {doubt}")
+    for bound in DROPS:
+        drop = as_share(entry.get(bound))
+        if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
+            percent = f" Did you mean {drop / 100:g}?" if drop < 100 else ""
+            raise ThresholdError(
+                f"{document.at((*location, bound))}: {target} {bound} {entry[bound]} would always be met: "
+                f"a drop of 1 leaves nothing.{percent}"
+            )
+
+
+def _is_whole(bound: str, better: Better, unit: str) -> bool:
+    """Whether a drop of 1 is all that a value can lose."""
+    return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
+
+
+def _doubt(bound: str, limit: float, unit: str) -> str | None:
+    """Why no model, or every model, meets a bound."""
+    percent = f" Did you mean {limit / 100:g}?" if 1 < limit <= 100 else ""
+    if unit in ("fraction", "ratio") and limit < 0:
+        return f"{'would always' if bound == 'min' else 'can never'} be met: {unit}s begin at 0."
+    if unit == "fraction" and limit > 1:
+        return f"{'can never' if bound == 'min' else 'would always'} be met: fractions end at 1.{percent}"
+    if unit == "ratio" and limit >= RATIO_REACH:
+        return f"is out of reach: ratios are near 1.{percent}"
+    if unit == "millions" and limit < 0:
+        return "can never be met: there are no negative numbers of parameters."
+    if unit == "millions" and limit >= MILLIONS_REACH:
+        return f"is out of reach: the unit is millions. Did you mean {limit / 1e6:g}?"
+    return None
+
+
+def _check_quba(document: Document, entry: Mapping[str, Any], _suite: SuiteFacts) -> None:
+    for name, weight in (entry.get("weights") or {}).items():
+        location = ("quba", "weights", name)
+        _check_published(document.at_key(location), "quba.weights", name)
+        if weight is not None and not is_weight(weight):
+            where = f"{document.at(location)}: quba.weights.{name}"
+            raise ThresholdError(f"{where}: got {weight:g}. Allowed: {WEIGHTS}.")
+    for position, name in enumerate(entry.get("allow_missing") or ()):
+        _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
+    population = entry.get("population")
+    if population is not None and population not in POPULATIONS:
+        _check_population(document, population)
+
+
+def _check_published(where: str, path: str, name: str) -> None:
+    if name not in PUBLISHED_DIMENSIONS:
+        raise ThresholdError(
+            f"{where}: {path}: '{name}' is not in the QUBA score.{did_you_mean(name, PUBLISHED_DIMENSIONS)} "
+            f"Allowed: {listed(PUBLISHED_DIMENSIONS)}."
+        )
+
+
+def _check_population(document: Document, text: str) -> None:
+    where = f"{document.at(('quba', 'population'))}: quba.population"
+    if file_kind(document.path.parent / text, where, ThresholdError) != "file":
+        raise ThresholdError(
+            f"{where}: no such name or file, got '{text}'.{did_you_mean(text, POPULATIONS)} "
+            f"Allowed: {listed(POPULATIONS)}, or a population file beside this one."
+        )

@@ -1,0 +1,211 @@
+"""What a declaration of a dimension is held to, so that a mistake in one's own is told in one line.
+
+A dimension of a user's own is code that runs in the middle of a gate: whatever it raises or returns must end
+in a message that names its file and line, never in a number that is not what it says.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import operator
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
+from quba_check.errors import DimensionError, QubaError, did_you_mean, listed
+
+RESERVED = ("quba",)
+"""Names that mean something else in threshold files."""
+ROUNDING = 1e-6
+"""Distance outside 0 to 1 that rounding in single precision explains."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+T = TypeVar("T", View, Part)
+Q = TypeVar("Q", Measurement, Quantity)
+
+
+def origin(function: Callable[..., Any]) -> str:
+    """Where a function was written: file and line, or the module where there is no file (a notebook)."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or code.co_filename.startswith("<"):
+        return str(getattr(function, "__module__", type(function).__module__))
+    return _place(code.co_filename, code.co_firstlineno)
+
+
+def _place(file: str, line: int | None) -> str:
+    """File and line as messages show them: relative to the current folder where that is shorter."""
+    path, here = Path(file).absolute(), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
+
+
+def held_to_its_declaration(dimension: Dimension) -> Dimension:
+    """The dimension, with functions that answer as declared or raise.
+
+    Raises:
+        DimensionError: name, direction, weight or unit cannot be used.
+    """
+    where = f"{origin(dimension.measure)}: dimension '{dimension.name}'"
+    _check_words(dimension, where)
+    return replace(
+        dimension,
+        views=_checked(dimension.views, View, f"{where}: views", _check_view),
+        parts=_checked(dimension.parts, Part, f"{where}: parts", _check_part),
+        measure=_measuring(dimension, f"{where}: measure"),
+        check_suite=lambda suite, labels: _called(
+            f"{where}: check_suite", dimension.check_suite, suite, labels
+        ),
+    )
+
+
+def _check_words(dimension: Dimension, where: str) -> None:
+    if not _NAME.fullmatch(dimension.name) or dimension.name in RESERVED:
+        raise DimensionError(
+            f"{where}: the name cannot be used. Allowed: small letters, digits and underscores, beginning "
+            f"with a letter; not {', '.join(RESERVED)}."
+        )
+    _check_better(where, dimension.better)
+    if not dimension.unit:
+        raise DimensionError(
+            f"{where}: unit is empty. Allowed: fraction, ratio, millions, or a word of your own."
+        )
+    if dimension.weight and dimension.name not in PUBLISHED_DIMENSIONS:
+        raise DimensionError(
+            f"{where}: weight, got {dimension.weight:g}. Allowed: 0; the QUBA score is over the nine "
+            "published dimensions."
+        )
+
+
+def _check_better(where: str, better: str | None) -> None:
+    if better not in get_args(Better):
+        near = did_you_mean(str(better), get_args(Better))
+        raise DimensionError(f"{where}: better, got {better!r}. Allowed: 'high', 'low'.{near}")
+
+
+def _checked(
+    declared: Callable[[SuiteFacts], Any], kind: type[T], where: str, check: Callable[[str, T], None]
+) -> Callable[[SuiteFacts], tuple[T, ...]]:
+    @functools.wraps(declared)
+    def checked(suite: SuiteFacts) -> tuple[T, ...]:
+        found = _called(where, declared, suite)
+        if not isinstance(found, (tuple, list)) or not all(isinstance(each, kind) for each in found):
+            raise DimensionError(f"{where}, got {found!r}. Allowed: a tuple of {kind.__name__}.")
+        for each in found:
+            check(where, each)
+        return tuple(found)
+
+    return checked
+
+
+def _check_view(where: str, view: View) -> None:
+    if view == SAMPLED:
+        return
+    if view.set == CORRUPTIONS_SET:
+        if view.corruption not in CORRUPTIONS:
+            near = did_you_mean(str(view.corruption), CORRUPTIONS)
+            raise DimensionError(
+                f"{where}: unknown corruption, got {view.corruption!r}.{near} Allowed: {listed(CORRUPTIONS)}."
+            )
+        if view.severity not in SEVERITIES:
+            raise DimensionError(f"{where}: unknown severity, got {view.severity!r}. Allowed: 1, 2, 3, 4, 5.")
+    elif view.corruption is not None or view.severity is not None:
+        raise DimensionError(
+            f"{where}: a corruption of the set '{view.set}'. Allowed: of the set '{CORRUPTIONS_SET}'."
+        )
+
+
+def _check_part(where: str, part: Part) -> None:
+    if part.better is not None:
+        _check_better(f"{where}: {part.name}", part.better)
+
+
+def _measuring(
+    dimension: Dimension, where: str
+) -> Callable[[Mapping[View, Predictions], Facts], Measurement]:
+    @functools.wraps(dimension.measure)
+    def measure(predictions: Mapping[View, Predictions], facts: Facts) -> Measurement:
+        found = _called(where, dimension.measure, predictions, facts)
+        if not isinstance(found, Measurement):
+            raise DimensionError(
+                f"{where}: returned {found!r}. Allowed: a quba_check.core.measurement.Measurement."
+            )
+        if found.dimension != dimension.name:
+            raise DimensionError(f"{where}: returned a measurement of '{found.dimension}'.")
+        units = {part.name: part.unit for part in dimension.parts(facts.suite)}
+        for name in found.parts:
+            if name not in units:
+                raise DimensionError(
+                    f"{where}: returned the part '{name}', which is not declared.{did_you_mean(name, units)} "
+                    f"Declared: {listed(units) or 'no parts'}."
+                )
+            if not isinstance(found.parts[name], Quantity):
+                raise DimensionError(
+                    f"{where}: the part '{name}', got {found.parts[name]!r}. "
+                    "Allowed: a quba_check.core.measurement.Quantity."
+                )
+        parts = {
+            name: _plain(part, units[name], f"{where}: the part '{name}'")
+            for name, part in found.parts.items()
+        }
+        plain = replace(_plain(found, dimension.unit, f"{where}: the value"), parts=parts)
+        if dimension.name not in PUBLISHED_DIMENSIONS:  # object_focus is a fraction and can exceed 1
+            _check_fraction(plain, f"{where}: the value")
+            for name, part in parts.items():
+                _check_fraction(part, f"{where}: the part '{name}'")
+        return plain
+
+    return measure
+
+
+def _plain(quantity: Q, unit: str, where: str) -> Q:
+    """The quantity with Python's own numbers, whatever numpy or torch gave."""
+    if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
+        raise DimensionError(
+            f"{where} is no finite number, got {quantity.value!r}. Where there is none, raise "
+            "UnmeasurableError('why')."
+        )
+    if quantity.unit != unit:
+        raise DimensionError(f"{where} is in '{quantity.unit}', but '{unit}' is declared.")
+    if not isinstance(quantity.curve, ConfidenceCurve | None):
+        raise DimensionError(
+            f"{where} has the curve {quantity.curve!r}. Allowed: a ConfidenceCurve (quba_check.core."
+            "confidence), as quba_check.dimensions.share gives it."
+        )
+    try:
+        n = None if quantity.n is None else operator.index(quantity.n)
+    except TypeError:
+        raise DimensionError(
+            f"{where} is of n = {quantity.n!r}. Allowed: a whole number of images, or None."
+        ) from None
+    return replace(quantity, value=float(quantity.value), n=n)
+
+
+def _check_fraction(quantity: Quantity | Measurement, where: str) -> None:
+    """Raise DimensionError for a fraction outside 0 to 1, such as a percentage."""
+    value = quantity.value
+    if quantity.unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:
+        raise DimensionError(
+            f"{where} is no fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
+        )
+
+
+def _called(where: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a user's function returns; what it raises, told with the line that raised it."""
+    try:
+        return function(*arguments)
+    except QubaError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DimensionError(f"{where}: raised {said} ({_place(frame.filename, frame.lineno)}).") from error

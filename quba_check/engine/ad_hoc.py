@@ -1,0 +1,106 @@
+"""Answers to images that are of no set: for tests of a model's behaviour, written in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from quba_check.engine.decisions import probabilities
+from quba_check.errors import UserError, listed
+from quba_check.models.classifier import Classifier
+
+Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
+"""Images as they come from a file, or a batch of prepared ones."""
+SHOWN = 5
+"""Largest number of images in the text of `Answers`."""
+_ALLOWED = (
+    "Allowed: a list of PIL images or uint8 arrays (H, W, 3), or a float tensor (N, 3, H, W) of prepared "
+    "images with values in [0, 1]."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a model says of N images, in its own classes.
+
+    Attributes:
+        top1: (N,) int64, the class that it chose.
+        confidence: (N,) float32, probability of that class.
+        probabilities: (N, C) float32.
+    """
+
+    top1: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        pairs = zip(self.top1.tolist(), self.confidence.tolist(), strict=True)
+        first = listed((f"{top1} ({confidence:.3f})" for top1, confidence in pairs), SHOWN)
+        return f"Answers(n={len(self)}, top1 {first or 'none'})"
+
+    def __len__(self) -> int:
+        return len(self.top1)
+
+
+def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: int) -> Answers:
+    """Show a model images of one's own.
+
+    Args:
+        classifier: the model; its output kind is known.
+        images: images of any size, which go through the model's evaluation transform; or a tensor of prepared
+            ones, which goes to the model as it is but for the normalisation.
+        crop: run the whole transform; False for images at their final size, which are resized at most.
+        batch_size: images of a forward pass.
+
+    Raises:
+        UserError: what was given are no such images.
+        ModelError: the model fails on them, or its answers cannot be used.
+    """
+    if isinstance(images, torch.Tensor):
+        _check_prepared(images)
+    else:
+        pictures = [_picture(image, number) for number, image in enumerate(images)]
+        transform = classifier.preparation.transform(crop=crop)
+    table = []
+    for start in range(0, len(images), batch_size):
+        end = start + batch_size
+        if isinstance(images, torch.Tensor):
+            pixels = images[start:end].to(classifier.device, torch.float32)
+        else:
+            stacked = torch.stack([transform(picture) for picture in pictures[start:end]])
+            pixels = stacked.to(classifier.device).float().div(255)
+        with torch.no_grad():
+            logits = classifier.logits(classifier.raw(classifier.normalise(pixels)))
+        table.append(probabilities(logits).cpu().numpy())
+    p = np.concatenate(table) if table else np.zeros((0, classifier.classes), dtype=np.float32)
+    top1 = p.argmax(axis=1)
+    return Answers(top1.astype(np.int64), p[np.arange(len(p)), top1], p)
+
+
+def _check_prepared(images: torch.Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        shape = ", ".join(map(str, images.shape))
+        raise UserError(f"answers: got a tensor of {images.dtype} and shape ({shape}). {_ALLOWED}")
+    if len(images) and not bool(((images >= 0) & (images <= 1)).all()):  # NaN is outside too
+        raise UserError(
+            f"answers: got values from {images.min():.3g} to {images.max():.3g}. {_ALLOWED} Normalisation is "
+            "done here."
+        )
+
+
+def _picture(image: Any, number: int) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if isinstance(image, np.ndarray):
+        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+            return Image.fromarray(image)
+        found = f"an array of {image.dtype} and shape {image.shape}"
+    else:
+        found = f"a value of type {type(image).__name__}"
+    raise UserError(f"answers: image {number} is {found}. {_ALLOWED}")

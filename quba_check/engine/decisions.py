@@ -1,0 +1,156 @@
+"""From logits to the columns that are kept: softmax, and the decision in each label space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from quba_check.core.label_space import LabelSpace
+from quba_check.core.predictions import OUTSIDE
+
+Ties = Literal["first", "last"]
+Kind = Literal["class", "share", "flag", "distance"]
+_TYPES: Mapping[Kind, np.dtype[Any]] = {
+    "class": np.dtype(np.int64),
+    "share": np.dtype(np.float32),
+    "flag": np.dtype(np.bool_),
+    "distance": np.dtype(np.float32),
+}
+ROUNDING = 1e-3
+"""Tolerance above 1 for sums of rounded probabilities."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What N answers say in one label space.
+
+    Attributes:
+        top1: (N,) int64 class chosen; `OUTSIDE` where the space has none for it.
+        confidence: (N,) float32 probability of the choice.
+        true_probability: (N,) float32 probability of the labelled class; NaN where the label is `OUTSIDE`.
+    """
+
+    top1: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    true_probability: NDArray[np.float32]
+
+
+def probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Softmax in float32, (N, C). Computed by torch: numpy's differs in the last bits, which moves ACE."""
+    return torch.softmax(logits.detach().float(), dim=1)
+
+
+def decision(
+    logits: NDArray[np.float32],
+    probability: NDArray[np.float32],
+    label: NDArray[np.int64],
+    space: LabelSpace,
+    ties: Ties = "first",
+) -> Decision:
+    """Read answers in a label space.
+
+    Args:
+        logits: (N, C) in the model's own classes.
+        probability: (N, C) softmax of the logits, float32.
+        label: (N,) class in `space`, or `OUTSIDE`.
+        space: the label space; its rule says how the C classes become its K.
+        ties: which of several best classes wins under the `mean` rule. The others take the first.
+
+    Returns:
+        Choice, its probability and the probability of the label. Under `argmax` and `map` a class of the
+        space is as probable as its most probable member.
+    """
+    rows = np.arange(len(logits))
+    if space.by == "mean":
+        score = mean_probability(probability, space.members)
+        top1 = score.argmax(axis=1) if ties == "first" else score.shape[1] - 1 - score[:, ::-1].argmax(axis=1)
+        confidence = score[rows, top1].astype(np.float32)
+        true = score[rows, label].astype(np.float32)
+    else:
+        if space.by == "argmax":
+            candidates = np.array(sorted(space.class_of()), dtype=np.int64)
+            best = candidates[logits[:, candidates].argmax(axis=1)]
+        else:
+            best = logits.argmax(axis=1)
+        top1 = _class_of_member(space, logits.shape[1])[best]
+        confidence = probability[rows, best]
+        true = _best_member(probability, label, space)
+    return Decision(
+        top1.astype(np.int64),
+        confidence,
+        np.where(label == OUTSIDE, np.float32("nan"), true),
+    )
+
+
+def check_columns(
+    columns: Mapping[str, NDArray[Any]], expected: Mapping[str, Kind], *, classes: int
+) -> str | None:
+    """Return the defect of stored columns as the end of a sentence; None if sound.
+
+    Args:
+        columns: as stored, all of one length.
+        expected: kind of each column by its name: `class`, `share`, `flag`, or `distance`.
+        classes: columns of the table of probabilities.
+    """
+    if columns.keys() != expected.keys():
+        odd = sorted(columns.keys() ^ expected.keys())
+        return f"its columns are not those of the view ({', '.join(odd)})"
+    for name, kind in expected.items():
+        column = columns[name]
+        shape = (len(column), classes) if name == "probabilities" else (len(column),)
+        if column.dtype != _TYPES[kind] or column.shape != shape:
+            return f"its column '{name}' is of another type or shape"
+    for name, kind in expected.items():
+        column = columns[name]
+        label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
+        if kind == "class" and (column < OUTSIDE).any():
+            return f"its column '{name}' has numbers that are no classes"
+        known = column if label is None else column[label != OUTSIDE]
+        if kind != "flag" and not np.isfinite(known).all():
+            return f"its column '{name}' has numbers that are not finite"
+        if kind == "share" and not ((known >= 0) & (known <= 1 + ROUNDING)).all():
+            return f"its column '{name}' has numbers that are no shares"
+    return None
+
+
+def mean_probability(
+    probability: NDArray[np.float32], members: Sequence[Sequence[int]]
+) -> NDArray[np.float64]:
+    """(N, K) mean of each class's member probabilities, summed in float64."""
+    flat = np.concatenate([np.asarray(group, dtype=np.int64) for group in members])
+    sizes = np.array([len(group) for group in members])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    sums = np.add.reduceat(probability[:, flat].astype(np.float64), starts, axis=1)
+    mean: NDArray[np.float64] = sums / sizes
+    return mean
+
+
+def label_in(space: LabelSpace, label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """(N,) labels of the model's own classes read in another space; `OUTSIDE` where it has none."""
+    return _class_of_member(space, classes)[label]
+
+
+def _class_of_member(space: LabelSpace, classes: int) -> NDArray[np.int64]:
+    table = np.full(classes, OUTSIDE, dtype=np.int64)
+    for member, k in space.class_of().items():
+        table[member] = k
+    return table
+
+
+def _best_member(
+    probability: NDArray[np.float32], label: NDArray[np.int64], space: LabelSpace
+) -> NDArray[np.float32]:
+    if all(len(group) == 1 for group in space.members):
+        member = np.array([group[0] for group in space.members], dtype=np.int64)
+        single: NDArray[np.float32] = probability[np.arange(len(label)), member[label]]
+        return single
+    best = np.full(len(label), np.nan, dtype=np.float32)
+    for k in np.unique(label[label != OUTSIDE]):
+        rows = label == k
+        best[rows] = probability[np.ix_(rows, list(space.members[k]))].max(axis=1)
+    return best

@@ -1,0 +1,151 @@
+"""Shards, predicted: which images, in batches of what size, read as what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+
+from quba_check.core.protocols import Protocol
+from quba_check.core.view import View
+from quba_check.engine.cache_keys import Addresses, shard_of
+from quba_check.engine.loader import Preparer, batches
+from quba_check.engine.predict import PREDICT, Meter, Report, Rows, Task, plain_and_fgsm
+from quba_check.errors import UnmeasurableError
+from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
+from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
+from quba_check.suites.suite import Suite
+
+CPU_BATCH, ACCELERATOR_BATCH = 64, 256
+Watch = Callable[[torch.Tensor], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How work is cut, without any influence on results.
+
+    Attributes:
+        batch_size: images of a forward; None chooses by device and halves it where memory runs out.
+        threads: threads that read images ahead; 0 reads in the working thread, None takes one for every two
+            cores, at most four: torch wants cores too.
+    """
+
+    batch_size: int | None = None
+    threads: int | None = None
+
+
+class ShardPredictor:
+    """Predicts shards of views with one model.
+
+    Args:
+        classifier: the model. Where its output kind is not known yet, the first shard decides it.
+        suite: the images.
+        addresses: how views are stored, hence which columns they need.
+        protocol: where attacks live.
+        seed: for random starts and generated corruptions.
+        tempo: batch size and threads.
+        report: called after every pass of a batch; see `Meter`.
+
+    Attributes:
+        carries_gradient: False once the model was seen to pass no gradient to its input.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        suite: Suite,
+        addresses: Addresses,
+        protocol: Protocol,
+        seed: int,
+        tempo: Tempo,
+        report: Report | None = None,
+    ) -> None:
+        self._report = report
+        self.carries_gradient = True
+        self._classifier = classifier
+        self._suite = suite
+        self._addresses = addresses
+        self._protocol = protocol
+        self._seed = seed
+        self._preparer = Preparer(suite, classifier, seed)
+        threads = max(1, min(4, (os.cpu_count() or 1) // 2)) if tempo.threads is None else tempo.threads
+        self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
+        self._may_shrink = tempo.batch_size is None
+        self._batch_size = tempo.batch_size or (
+            CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
+        )
+
+    def rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
+        """The columns of a shard of a view, or of the clean set and its FGSM points together.
+
+        Raises:
+            UnmeasurableError: the one view is an attack, and the model passes no gradient.
+            ModelError, SuiteError: the model's answers or an image cannot be used, or memory runs out.
+        """
+        if self._classifier.outputs is not None:
+            return self._rows_that_fit(views, shard, None)
+        seen: list[OutputKind] = []
+
+        def watch(raw: torch.Tensor) -> None:
+            seen.append(output_kind(raw, half=self._classifier.precision != "fp32"))
+            if self._classifier.outputs is None:
+                self._classifier.outputs = seen[0]
+
+        rows = self._rows_that_fit(views, shard, watch)
+        settled = max(seen, key=SPECIFIC_TO_GENERAL.index)
+        if settled != seen[0]:  # a later batch showed more than the first: read all anew
+            self._classifier.outputs = settled
+            rows = self._rows_that_fit(views, shard, None)
+        return rows
+
+    def _rows_that_fit(self, views: Sequence[View], shard: int, watch: Watch | None) -> dict[View, Rows]:
+        """Predict a shard, with half the batch size as often as memory asks for it."""
+        while True:
+            try:
+                return self._rows_at(views, shard, watch, self._batch_size)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if not self._may_shrink or self._batch_size == 1:
+                    raise out_of_memory(self._classifier, self._batch_size) from error
+                torch.cuda.empty_cache()
+                self._batch_size //= 2
+
+    def _rows_at(
+        self,
+        views: Sequence[View],
+        shard: int,
+        watch: Watch | None,
+        batch_size: int,
+    ) -> dict[View, Rows]:
+        images = views[0].images
+        examples = shard_of(self._suite.examples(images), shard)
+        prepare = self._preparer.of(images, crop=self._addresses.crops(images))
+        read = batches(examples, prepare, batch_size, self._pool)
+        meter = Meter(self._report)
+        try:
+            tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
+            if len(tasks) == 1:
+                return {views[0]: PREDICT[views[0].attack](tasks[0], read)}
+            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], read), strict=True))
+        except UnmeasurableError:
+            if len(views) == 1:
+                raise
+            self.carries_gradient = False
+            return self._rows_at(views[:1], shard, watch, batch_size)
+        finally:
+            read.close()
+
+    def _task(self, view: View) -> Task:
+        return Task(
+            self._classifier,
+            view,
+            self._suite.space_of(view.set),
+            self._addresses.other_spaces(view),
+            self._protocol,
+            self._seed,
+            view.columns == "probabilities",
+        )

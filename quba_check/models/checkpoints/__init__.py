@@ -1,0 +1,1 @@
+"""Checkpoints: reading them, choosing the architecture, matching their state dict."""

@@ -1,0 +1,83 @@
+"""`config.json` as timm writes it for the Hugging Face Hub: architecture, classes, preparation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timm.models import PretrainedCfg
+
+from quba_check.errors import ModelError
+from quba_check.models.preprocessing.preparation import config_statement
+from quba_check.models.preprocessing.statement import Statement, key_text, short_repr
+from quba_check.storage.user_files import read_json
+
+NAME = "config.json"
+_KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """A config of timm's.
+
+    Attributes:
+        architecture: timm name.
+        classes: number of classes, where it says.
+        model_args: what the architecture is built with.
+        pretrained_cfg: timm's description of the weights.
+    """
+
+    architecture: str
+    classes: int | None
+    model_args: Mapping[str, Any]
+    pretrained_cfg: Mapping[str, Any]
+
+    def preparation(self, *, spec: str) -> Statement:
+        """How it says that images are prepared."""
+        return config_statement(self.pretrained_cfg, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
+
+
+def read_config(path: Path, *, spec: str) -> HubConfig:
+    """Read a `config.json`.
+
+    Args:
+        path: the file.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: it is no JSON, not timm's (but that of transformers, say), names no architecture, or a
+            number of classes that is none.
+    """
+    config = read_json(path, f"{spec}: {NAME}", ModelError)
+    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        raise ModelError(f"{spec}: {_what_else(config)}")
+    own = config.get("pretrained_cfg")
+    pretrained_cfg = {**(own if isinstance(own, dict) else config)}
+    for name in ("num_classes", "label_names", "label_descriptions"):
+        if config.get(name) is not None:
+            pretrained_cfg[name] = config[name]
+    classes = pretrained_cfg.get("num_classes")
+    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 0):
+        raise ModelError(
+            f"{spec}: {NAME}: num_classes cannot be used, got {short_repr(classes)}. Allowed: a whole number."
+        )
+    return HubConfig(
+        architecture=config["architecture"],
+        classes=classes,
+        model_args=arguments if isinstance(arguments := config.get("model_args"), dict) else {},
+        pretrained_cfg={name: value for name, value in pretrained_cfg.items() if name in _KNOWN},
+    )
+
+
+def _what_else(config: object) -> str:
+    if isinstance(config, dict) and ("architectures" in config or "model_type" in config):
+        names = config.get("architectures")
+        name = names[0] if names and isinstance(names, list) else config.get("model_type")
+        return (
+            f"its {NAME} is that of a transformers model ({key_text(name)}), and timm's is needed. Write a "
+            "function that returns the model's logits, and give package.module:callable."
+        )
+    return f"its {NAME} is not timm's, the key 'architecture' is missing."

@@ -1,0 +1,1 @@
+"""Image preprocessing: configuration from checkpoints, files and architectures."""

@@ -1,0 +1,76 @@
+"""The file of `--quba-preparation`: how images are prepared and what the outputs are, said by the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from quba_check.errors import ModelError, did_you_mean
+from quba_check.models.preprocessing.statement import KEYS, CropMode, Interpolation, OutputKind, Statement
+from quba_check.strict_yaml import Strict, described, read_yaml, validated
+from quba_check.strict_yaml.schema import SchemaVersion
+
+Positive = Annotated[int, Field(gt=0)]
+Divisor = Annotated[float, Field(gt=0)]
+
+
+class PreparationFile(Strict):
+    """How images are prepared for a model, and what it returns; what is left out is as the model has it."""
+
+    schema_version: SchemaVersion | None = Field(None, alias="schema", description="Version of this format.")
+    input_size: tuple[Literal[3], Positive, Positive] | None = Field(
+        None, description="Channels, height and width of the model's input, for example [3, 224, 224]."
+    )
+    interpolation: Interpolation | None = Field(None, description="Filter of the resize.")
+    mean: tuple[float, float, float] | None = Field(
+        None, description="Means of red, green and blue that are subtracted, of values in [0, 1]."
+    )
+    std: tuple[Divisor, Divisor, Divisor] | None = Field(
+        None, description="What red, green and blue are divided by after that."
+    )
+    crop_pct: float | None = Field(
+        None, gt=0, description="Side of the crop as a share of the resized image's, for example 0.875."
+    )
+    crop_mode: CropMode | None = Field(
+        None, description="center crops, squash does not keep the aspect ratio, border pads."
+    )
+    outputs: OutputKind | None = Field(
+        None, description="What the model returns; without it, this is told from its answers on real images."
+    )
+
+    @field_validator(*KEYS, mode="before")
+    @classmethod
+    def _check(cls, value: Any, info: ValidationInfo) -> Any:
+        is_usable, allowed = KEYS[info.field_name or ""]
+        if not is_usable(value):
+            got = str(value) if isinstance(value, list) else described(value)
+            near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
+            raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
+        return tuple(value) if isinstance(value, list) else value
+
+
+def read_preparation(path: Path, shown: str) -> Statement:
+    """What a preparation file states.
+
+    Args:
+        path: the file.
+        shown: how messages, records and reports call it.
+
+    Raises:
+        ModelError: with file and line, for every mistake in it.
+    """
+    entry = validated(read_yaml(path, shown, ModelError), PreparationFile)
+    values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
+    return Statement(values, shown, departs=True)
+
+
+def preparation_schema() -> dict[str, Any]:
+    """JSON Schema of preparation files, for editors.
+
+    >>> sorted(preparation_schema()["properties"])[:3]
+    ['crop_mode', 'crop_pct', 'input_size']
+    """
+    schema = PreparationFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,1 @@
+"""Models that are programs: TorchScript, exported programs, ONNX, Python callables."""

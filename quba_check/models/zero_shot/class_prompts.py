@@ -1,0 +1,73 @@
+"""The texts that a zero-shot model reads for each class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES
+from timm.data import ImageNetInfo
+
+from quba_check.core.prompts import PLACE, Prompts
+from quba_check.errors import listed
+
+PLAIN_TEMPLATE = f"a photo of a {PLACE}."
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a zero-shot model reads, and where that comes from.
+
+    Attributes:
+        texts: for each class in order the same number of texts.
+        notes: remarks for the record.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def wording(classes: Sequence[str], prompts: Prompts) -> Wording:
+    """The texts for some classes.
+
+    A class goes by the name that the suite gives it, else, if it is an ImageNet synset, by the one that
+    open_clip gives it, else by its own with blanks for `_`. Where the suite has no templates, those that CLIP
+    was published with are taken if all classes are ImageNet's, else one plain template.
+
+    Args:
+        classes: the suite's classes.
+        prompts: what the suite says of them in words.
+
+    Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021,
+    section 3.1.4, by the lists that open_clip ships.
+    """
+    synsets = dict(zip(ImageNetInfo().label_names(), IMAGENET_CLASSNAMES, strict=True))
+    names = [prompts.names.get(label) or synsets.get(label) or label.replace("_", " ") for label in classes]
+    sources = Counter(
+        "the suite's names"
+        if label in prompts.names
+        else "open_clip's names for ImageNet"
+        if label in synsets
+        else "the classes' own names"
+        for label in classes
+    )
+    if prompts.templates:
+        templates, origin = prompts.templates, f"the suite's {_counted(prompts.templates)}"
+    elif all(label in synsets for label in classes):
+        templates = tuple(template(PLACE) for template in OPENAI_IMAGENET_TEMPLATES)
+        origin = f"open_clip's {_counted(templates)} for ImageNet"
+    else:
+        templates = (PLAIN_TEMPLATE,)
+        origin = f"'{PLAIN_TEMPLATE}', as the suite's manifest has no prompts.templates"
+    named = listed(f"{source} ({count})" if len(sources) > 1 else source for source, count in sources.items())
+    notes = [f"zero-shot texts: {named} in {origin}"]
+    if shared := [name for name, times in Counter(names).items() if times > 1]:
+        notes.append(f"classes of the same name cannot be told apart: {listed(shared, _SHOWN)}")
+    given = Prompts(templates)
+    return Wording(tuple(given.texts(name) for name in names), tuple(notes))
+
+
+def _counted(templates: Sequence[str]) -> str:
+    return f"{len(templates)} templates" if len(templates) > 1 else "template"

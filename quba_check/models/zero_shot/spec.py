@@ -1,0 +1,110 @@
+"""`open_clip:…`: which zero-shot model is meant. Reading it needs no torch."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from quba_check.errors import ModelError, did_you_mean
+from quba_check.storage.user_files import expand_home, file_kind
+
+OPEN_CLIP_PREFIX = "open_clip:"
+HUB = "hf-hub:"
+FOLDER = "local-dir:"
+CONFIG = "open_clip_config.json"
+_WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
+_FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
+"""Of the weights that open_clip looks for in a folder."""
+NEIGHBOURS = 1000
+"""Largest number of files searched for suggestions."""
+_ALLOWED = ", ".join(
+    f"{OPEN_CLIP_PREFIX}{form}"
+    for form in ("NAME/TAG", "NAME/WEIGHTS_FILE", f"{HUB}OWNER/NAME", f"{FOLDER}FOLDER")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotSpec:
+    """What stands after `open_clip:`, in the terms of open_clip.
+
+    Attributes:
+        model: name of an architecture, or `hf-hub:` or `local-dir:` and where it is.
+        weights: a tag of that architecture's weights or a file; None where `model` brings its own.
+        name: how reports call it.
+    """
+
+    model: str
+    weights: str | None
+    name: str
+
+    @property
+    def file(self) -> Path | None:
+        """The file with the weights, if one is named."""
+        path = Path(self.weights).expanduser() if self.weights else None
+        return path if path is not None and path.is_file() else None
+
+
+def zero_shot_spec(text: str) -> ZeroShotSpec:
+    """Read a spec that begins with `open_clip:`.
+
+    Raises:
+        ModelError: it names no weights, or a file or folder that is not there or holds no model.
+
+    >>> zero_shot_spec("open_clip:ViT-B-32/openai").name
+    'ViT-B-32-openai'
+    """
+    named = text.removeprefix(OPEN_CLIP_PREFIX)
+    if named.startswith(FOLDER) and named != FOLDER:
+        folder = expand_path(named.removeprefix(FOLDER), spec=text)
+        _check_folder(text, folder)
+        return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
+    if named.startswith(HUB) and named.count("/") == 1:
+        return ZeroShotSpec(named, None, named.rpartition("/")[2])
+    model, _, weights = named.partition("/")
+    if not model or not weights or ":" in model:
+        raise ModelError(f"{text}: does not say model and weights. Allowed: {_ALLOWED}.")
+    path = expand_path(weights, spec=text)
+    if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
+        names = [file.name for file in neighbours(path)]
+        raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, names)}")
+    return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
+
+
+def expand_path(path: str, *, spec: str) -> Path:
+    """Return a path with `~` expanded, if the file system can look it up.
+
+    Args:
+        path: as given; it may lead to nothing.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: there is no such home folder, or the path cannot be looked up.
+    """
+    plain = expand_home(path, f"{spec}: ", ModelError)
+    file_kind(plain, spec, ModelError)
+    return plain
+
+
+def neighbours(path: Path) -> list[Path]:
+    """Return files next to a path, at most `NEIGHBOURS`, for suggestions."""
+    try:
+        files = list(itertools.islice(path.parent.iterdir(), NEIGHBOURS))
+        return [file for file in files if file.name.isprintable() and file.is_file()]
+    except OSError:
+        return []
+
+
+def _check_folder(text: str, folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"{text}: there is no folder {folder}.")
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{text}: the folder holds no {CONFIG}, which says what model it is.")
+    files = list(folder.iterdir())
+    odd = next(
+        (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None
+    )
+    if odd is not None:  # reading it could wait forever
+        raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
+    if not any(path.suffix in _FOLDER_SUFFIXES for path in files):
+        raise ModelError(f"{text}: the folder holds no weights. Allowed: {', '.join(_FOLDER_SUFFIXES)}.")

@@ -1,0 +1,58 @@
+"""Where and when something is measured."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from quba_check.records.record import EnvironmentRow
+
+_PACKAGES = (
+    "quba-check",
+    "torch",
+    "timm",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "onnxruntime",
+    "open_clip_torch",
+)
+
+
+def environment(device: str, precision: str, seed: int) -> EnvironmentRow:
+    """What a record says of this process, at this moment, in the current folder."""
+    return EnvironmentRow(
+        versions={"python": platform.python_version(), **_versions()},
+        device=device,
+        precision=precision,
+        seed=seed,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        git=_git_commit(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of the working folder, with a `+` where it has changes; None outside a repository."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,189 @@
+"""Records on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from quba_check.errors import UserError, nearest
+from quba_check.records.record import Record
+from quba_check.records.validation_errors import allowed_instead, first_mistake
+from quba_check.storage.user_files import file_kind, read_json
+
+SCHEMA = 1
+SUFFIX = ".json"
+LONGEST = 100
+"""Characters of a model's name in the name of a file: file systems allow 255 bytes in all."""
+IMAGES = ".npz"
+"""What stands in place of `.json` in the name of the file beside a record (`comparison.images`)."""
+
+
+def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
+    """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
+
+    Characters of a model's name that are awkward in file names become `-`, and long names are cut. Models
+    that would share a file (case is ignored) also get the start of their fingerprint, and a number if that
+    is the same, too.
+
+    >>> record_paths(Path("out/report.json"), [])
+    ()
+    """
+    if len(records) == 1:
+        return (path,)
+    names = [f"{_plain(record.model.name)[:LONGEST]}-{record.protocol}" for record in records]
+    times = Counter(map(str.casefold, names))
+    unique: dict[str, str] = {}
+    for name, record in zip(names, records, strict=True):
+        marked = f"{name}-{_plain(record.model.fingerprint)[:8]}"
+        numbered = (f"{marked}-{number}" for number in range(2, len(records) + 2))
+        candidates = [*([name] if times[name.casefold()] == 1 else []), marked, *numbered]
+        chosen = next(one for one in candidates if one.casefold() not in unique)
+        unique[chosen.casefold()] = chosen
+    return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
+
+
+def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
+    """Remove records of an earlier run, at all paths of `record_paths` for this run.
+
+    A killed run then leaves no record at all.
+
+    Args:
+        path: as for `record_paths`.
+        runs: model name and protocol of each record to come.
+
+    Raises:
+        UserError: one of them cannot be removed.
+    """
+    others: list[Path] = []
+    if len(runs) > 1:
+        names = "|".join(re.escape(f"{_plain(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
+        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+        ours = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
+        others = [old for old in path.parent.glob(f"*{path.suffix}") if ours.fullmatch(old.name)]
+    for old in [path, *others]:
+        if file_kind(old, str(old), UserError) == "file":
+            _remove(Path(os.path.realpath(old)))  # the file that the record replaces, not a link to it
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON; see `write_text`."""
+    write_text(record.to_json(), path)
+
+
+def write_images(content: bytes | None, record: Path) -> None:
+    """Write what a run found image by image beside its record; remove what another run left there.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    path = record.with_suffix(IMAGES)
+    if content is not None:
+        _write(content, path)
+        return
+    if file_kind(path, str(path), UserError) == "other":
+        _target(path)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of another run, if it exists."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as why:
+        raise UserError(
+            f"{path}: is of another run and cannot be removed ({why.strerror}). "
+            "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+        ) from why
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file so that a reader finds the old one or the whole new one, never a part.
+
+    The folder is made where there is none.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    _write(text.encode(), path)
+
+
+def _write(content: bytes, path: Path) -> None:
+    target = _target(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(content, target)
+    except OSError as why:
+        raise UserError(
+            f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
+        ) from why
+
+
+def read_record(path: Path, shown: str | None = None) -> Record:
+    """Read a record that this or an earlier version wrote.
+
+    Args:
+        path: the file.
+        shown: how messages call it; its path where that is None.
+
+    Raises:
+        UserError: the file cannot be read or is no record.
+    """
+    where = shown or str(path)
+    try:
+        content = read_json(path, where, UserError)
+    except UserError as why:
+        raise UserError(f"{why} {_allowed(path)}") from why
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UserError(f"{where}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as why:
+        instead = allowed_instead(why)
+        raise UserError(
+            f"{where}: not a record: {first_mistake(why, content)}. "
+            + (f"Allowed: {instead}." if instead else _allowed(path))
+        ) from why
+
+
+def _allowed(path: Path) -> str:
+    """The end of a message about a file that is no record: what is one, and the nearest beside it."""
+    others: list[str] = []
+    with suppress(OSError):
+        beside = path.parent.glob(f"*{SUFFIX}")
+        others = sorted(file.stem for file in beside if file.is_file() and file != path)
+    near = nearest(path.stem, others)
+    return "Allowed: a file that --quba-report wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
+
+
+def _target(path: Path) -> Path:
+    """Return the regular file to write, with links resolved.
+
+    Raises:
+        UserError: the path leads to a folder, a pipe, a device, or an open file of a process.
+    """
+    kind = file_kind(path, str(path), UserError)
+    is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
+    if kind not in ("file", None) or is_open_file:
+        what = "a folder" if kind == "folder" else "a pipe or a device"
+        raise UserError(f"{path}: is {what}. Allowed: a file, which is replaced, or a new one.")
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _replace(content: bytes, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

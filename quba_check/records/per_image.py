@@ -1,0 +1,251 @@
+"""What a run found image by image, in a file beside its record: small enough to be committed."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.errors import UserError
+from quba_check.records.compact import compact, restored
+from quba_check.records.record import Record
+from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
+
+FORMAT = 1
+_ABOUT, _NAMES, _LABEL, _TOP1, _INDEX = "about", "names", "label", "top1", "index"
+_CONFIDENCE, _LOG_OF_LOSS = "wrong_confidence", "wrong_log_of_loss"
+_EXACT = 2_000
+"""Wrong images up to which their probabilities are stored as they are; more are stored in 128 steps."""
+_SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+"""The smallest probability above 0, which stands for 0 where a logarithm is taken."""
+OfSamples = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CleanAnswers:
+    """The model's answers on the clean set, image by image.
+
+    Attributes:
+        names: the images' files, relative to the suite's folder.
+        label: (n,) class of each image.
+        top1: (n,) class that the model chose.
+        classes: names of the classes.
+        index: (n,) position of each image in the set; None in files of earlier versions.
+        confidence: (w,) probability of the chosen class, for the w wrong images in their order; None in files
+            of earlier versions.
+        loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
+    """
+
+    names: Sequence[str]
+    label: NDArray[np.int64]
+    top1: NDArray[np.int64]
+    classes: Sequence[str]
+    index: NDArray[np.int64] | None = None
+    confidence: NDArray[np.float64] | None = None
+    loss: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
+        """Return the answers in a table of predictions, given the names of its images."""
+        wrong = table.top1 != table.label
+        confidence = table.confidence[wrong].astype(np.float64)
+        loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
+        return cls(names, table.label, table.top1, classes, table.index, confidence, loss)
+
+    @property
+    def wrong(self) -> NDArray[np.intp]:
+        """(w,) rows of the misclassified images."""
+        return np.flatnonzero(self.top1 != self.label)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerImage:
+    """What each image adds to each value, and the answers on the clean set.
+
+    Attributes:
+        deviations: by dimension or part (`corruption_robustness.fog`), then by the set of images.
+        clean: answers on the clean set; None where no dimension looked at it.
+    """
+
+    deviations: Mapping[str, OfSamples] = field(default_factory=dict)
+    clean: CleanAnswers | None = None
+
+    @classmethod
+    def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:
+        """That of one dimension and its parts."""
+        found = {measurement.dimension: measurement.deviations}
+        found |= {
+            f"{measurement.dimension}.{name}": part.deviations for name, part in measurement.parts.items()
+        }
+        named = {
+            target: {str(sample): array for sample, array in samples.items() if len(array)}
+            for target, samples in found.items()
+        }
+        return cls({target: samples for target, samples in named.items() if samples}, clean)
+
+    def merged(self, other: PerImage) -> PerImage:
+        """Both of one run in one."""
+        return replace(
+            self, deviations={**self.deviations, **other.deviations}, clean=self.clean or other.clean
+        )
+
+    def to_bytes(self, record: Record | None = None) -> bytes:
+        """An npz file's content.
+
+        Args:
+            record: the record that it stands beside; read again, it is held to that.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        kept: list[dict[str, Any]] = []
+        for target, samples in self.deviations.items():
+            for sample, array in samples.items():
+                small = compact(array)
+                arrays[f"deviations/{len(kept)}"] = small.codes
+                kept.append({"target": target, "sample": sample, **small.about})
+        about: dict[str, Any] = {"format": FORMAT, "deviations": kept}
+        if record is not None:
+            about["of"] = identity(record)
+        if self.clean is not None:
+            about["classes"] = list(self.clean.classes)
+            clean_arrays, about["wrong"] = _answer_arrays(self.clean)
+            arrays |= clean_arrays
+        arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
+        # The smaller form takes seconds for 50,000 images; what only travels between processes does without.
+        return _zipped(arrays, zipfile.ZIP_DEFLATED if record is None else zipfile.ZIP_LZMA)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str, record: Record | None = None) -> PerImage:
+        """Read an npz file's content.
+
+        Args:
+            content: the bytes.
+            where: how messages call the file.
+            record: the record that it stands beside.
+
+        Raises:
+            UserError: it is no such file, of a later format, or belongs to another record.
+        """
+        try:
+            arrays = _arrays(content)
+            about = json.loads(bytes(arrays[_ABOUT]))
+            _check_belongs(about, where, record)
+            return cls(_deviations(about, arrays), _clean(about, arrays))
+        except UserError:
+            raise
+        except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
+            raise UserError(
+                f"{where}: not a file of answers by image. Allowed: one that --quba-report wrote beside a "
+                "record."
+            ) from why
+
+
+def identity(record: Record) -> list[str]:
+    """What a record and the file beside it have in common."""
+    return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
+
+
+def _check_belongs(about: dict[str, Any], where: str, record: Record | None) -> None:
+    if about["format"] > FORMAT:
+        raise UserError(
+            f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
+        )
+    if record is not None and about.get("of", identity(record)) != identity(record):
+        raise UserError(
+            f"{where}: it belongs to another run than the record beside it. "
+            "Allowed: the two files that one --quba-report wrote, or the record alone."
+        )
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        check_unpacked(sum(entry.file_size for entry in file.infolist()), len(content))
+        return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
+
+
+def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
+    found: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for number, kept in enumerate(about["deviations"]):
+        array = restored(arrays[f"deviations/{number}"], kept)
+        if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
+            raise TypeError("names that are not strings")
+        found.setdefault(kept["target"], {})[kept["sample"]] = array
+    return dict(found)
+
+
+def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:
+    if _NAMES not in arrays:
+        return None
+    label = arrays[_LABEL].astype(np.int64)
+    top1 = label + arrays[_TOP1].astype(np.int64)
+    text = bytes(arrays[_NAMES]).decode(errors="surrogateescape")
+    names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
+    classes = [str(name) for name in about["classes"]]
+    index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
+    answers = CleanAnswers(names, label, top1, classes, index)
+    columns = [column for column in (label, top1, index) if column is not None]
+    if any(column.shape != (len(names),) for column in columns):
+        raise ValueError("columns of different lengths")
+    if len(names) and not 0 <= min(label.min(), top1.min()) <= max(label.max(), top1.max()) < len(classes):
+        raise ValueError("a class that has no name")
+    wrong = about.get("wrong")
+    if not wrong:
+        return answers
+    confidence, log_of_loss = (
+        _stored_numbers(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
+    )
+    return replace(answers, confidence=confidence, loss=np.exp(log_of_loss))
+
+
+def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays of the answers and the decoding parameters of the wrong images' numbers."""
+    smaller = np.int16 if len(clean.classes) <= np.iinfo(np.int16).max else np.int32
+    arrays: dict[str, NDArray[Any]] = {
+        # A file name may hold a line break, but no NUL.
+        _NAMES: _bytes("\n".join(name.replace("\n", "\0") for name in clean.names)),
+        # Most answers are the label, and labels and positions stand in order: they take few bytes.
+        _LABEL: clean.label.astype(smaller),
+        _TOP1: (clean.top1 - clean.label).astype(smaller),
+    }
+    if clean.index is not None:
+        arrays[_INDEX] = np.diff(clean.index, prepend=0).astype(np.int32)
+    about: dict[str, Any] = {}
+    if clean.confidence is not None and clean.loss is not None:
+        for name, values in ((_CONFIDENCE, clean.confidence), (_LOG_OF_LOSS, np.log(clean.loss))):
+            if len(values) <= _EXACT:
+                arrays[name], about[name] = values.astype(np.float32), {}
+            else:
+                mean = float(values.mean())
+                small = compact(values - mean)
+                arrays[name], about[name] = small.codes, {"mean": mean, **small.about}
+    return arrays, about
+
+
+def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
+    """Return (n,) numbers of the wrong images, decoded."""
+    values = restored(stored, about) + about["mean"] if about else stored.astype(np.float64)
+    if values.shape != (n,):
+        raise ValueError("another number of wrong images")
+    return values
+
+
+def _zipped(arrays: Mapping[str, NDArray[Any]], compression: int) -> bytes:
+    """As `numpy.savez_compressed`, but LZMA needs a fifth less here; numpy reads both."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as file:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array, allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), compression)
+    return whole.getvalue()
+
+
+def _bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(errors="surrogateescape"), np.uint8)

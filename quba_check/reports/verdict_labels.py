@@ -1,0 +1,95 @@
+"""How verdicts are counted and called in every report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from quba_check.errors import listed
+from quba_check.records.record import Record
+from quba_check.records.verdict import VerdictRow
+
+Word = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
+WORDS: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")
+"""What reports call verdicts, the gravest first."""
+UNMET: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
+"""Those of demands that were not met."""
+_BY_TIER: dict[str, Word] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
+_BY_OUTCOME: dict[str, Word] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
+_PHRASES: tuple[tuple[Word, str], ...] = (
+    ("FAIL", "failed"),
+    ("UNCERTAIN", "uncertain"),
+    ("WARN", "warned"),
+    ("INFO", "missed for information"),
+    ("ALLOWED", "uncertain and allowed to be"),
+    ("SKIP", "skipped"),
+    ("NOT RUN", "not run"),
+)
+_REASONS: tuple[tuple[Word, str], ...] = (
+    ("FAIL", "failed"),
+    ("UNCERTAIN", "not shown to be met"),
+    ("NOT RUN", "not judged"),
+)
+"""Reasons against a release, by the label of the demands behind them."""
+NAMES_SHOWN = 5
+"""Largest number of demands named for each reason."""
+
+
+def word(verdict: VerdictRow) -> Word:
+    """What reports call a verdict: a demand that was not met goes by its tier.
+
+    An uncertain one is `ALLOWED` where its file lets it pass; else `UNCERTAIN` where it blocks.
+    """
+    if verdict.outcome == "uncertain" and (verdict.is_met or verdict.tier == "block"):
+        return "ALLOWED" if verdict.is_met else "UNCERTAIN"
+    return _BY_OUTCOME.get(verdict.outcome) or _BY_TIER[verdict.tier]
+
+
+def gravest(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
+    """The verdict that matters most, the first of equals; None of none."""
+    return min(verdicts, key=lambda verdict: WORDS.index(word(verdict)), default=None)
+
+
+def summary_line(record: Record) -> str:
+    """Return the verdicts in a line: `7 of 9 demands passed, 1 failed, 1 warned`.
+
+    Demands of the same threshold files that were not selected are counted last.
+    """
+    if not record.verdicts:
+        return "no demands"
+    counts = Counter(word(verdict) for verdict in record.verdicts)
+    total = len(record.verdicts)
+    demands = "demand" if total == 1 else "demands"
+    others = [f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of]]
+    if record.unselected:
+        others.append(f"{record.unselected} not selected")
+    return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
+
+
+def release_line(record: Record) -> str:
+    """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
+    match record.overall_verdict:
+        case "pass":
+            return "released: yes"
+        case "partial":
+            return f"released: not decided; demands that were not selected: {record.unselected}"
+        case "interrupted":
+            return "released: no; the run was interrupted"
+        case "not judged":
+            return "released: no; no demand was judged"
+    reasons = [
+        f"{reason}: {listed(names, NAMES_SHOWN)}"
+        for label, reason in _REASONS
+        if (names := [row.name for row in record.verdicts if row.blocks and word(row) == label])
+    ]
+    return "; ".join(["released: no", *reasons])
+
+
+def limit_text(limit: float | str, *, millions: bool = False) -> str:
+    """A limit as it stands in the file.
+
+    >>> limit_text(0.45), limit_text(30.0, millions=True), limit_text("B")
+    ('0.45', '30 M', 'B')
+    """
+    return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"

@@ -1,0 +1,1 @@
+"""Statistical inference: estimates with their errors, intervals, differences, sequential tests."""

@@ -1,0 +1,147 @@
+"""Confidence limits from each image's deviation, sound where few images deviate.
+
+A ratio of two accuracies on the same images varies with the images that are right in one and wrong in the
+other. With few of them a standard error is too small, and 0 without any. The limits here are exact ones:
+
+1. The deviations of a sample are split into those above 0 and those below. If all deviations on one side are
+   equal, their mean has Clopper and Pearson's limits. Unequal ones count as the number of equal deviations
+   with the same mean and variance (the effective number of Fay and Feuer, Statistics in Medicine 1997).
+2. For the limit away from 0, one further image is added. Its deviation is the largest that is possible. If
+   many images deviate, it shrinks to the largest that was seen: of k deviations alike, the next one is the
+   largest with a probability of 1 / (k + 1).
+3. The distances from the mean on both sides are added in squares with their correlation (Zou and Donner,
+   Statistics in Medicine 2008), and so are those of independent samples.
+
+With many deviating images these are the normal limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from quba_check.stats.estimate import Deviations, Estimate, Room
+from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
+
+_NOTHING = 1e-9
+"""Share of the largest possible deviation below which a deviation is rounding."""
+
+
+def additive_limits(estimate: Estimate, z: Scores) -> Limits:
+    """Limits of a number at normal scores.
+
+    Args:
+        estimate: the number, with the room of each sample.
+        z: scores.
+
+    >>> clean = np.ones(1000, bool)
+    >>> same = Estimate.mean(clean, "clean") / Estimate.mean(clean, "clean", is_reference=True)
+    >>> additive_limits(same, np.array([-1.959964, 1.959964])).round(4).tolist()
+    [0.9963, 1.0037]
+    """
+    level, opposite = special.ndtr(np.abs(z)), special.ndtr(-np.abs(z))
+    up, down = np.zeros_like(z), np.zeros_like(z)
+    for sample, deviations in estimate.deviations.items():
+        above, below = _sides(deviations, estimate.rooms[sample], level, opposite)
+        correlation = _correlation(above, below)
+        up += _squared_sum(above.outer, below.inner, correlation)
+        down += _squared_sum(above.inner, below.outer, correlation)
+    limits: Limits = estimate.value + np.select([z > 0, z < 0], [np.sqrt(up), -np.sqrt(down)], 0.0)
+    return limits
+
+
+def multiplicative_limits(estimate: Estimate, z: Scores) -> Limits:
+    """Limits of a number above 0 from those of its logarithm."""
+    limits: Limits = np.exp(additive_limits(estimate.log(), z))
+    return limits
+
+
+def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
+    """Limits of a ratio: from its logarithm, or directly where it is near 0."""
+    if is_near_zero(estimate):
+        return additive_limits(estimate, z)
+    return multiplicative_limits(estimate, z)
+
+
+def is_near_zero(estimate: Estimate) -> bool:
+    """True if a number is as near 0 as a share of `FEW_EVENTS` hits."""
+    return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The deviations on one side of 0, as positive numbers.
+
+    Attributes:
+        mean: over all images; 0 for images on the other side.
+        variance: over all images.
+        inner: distance from the mean to its limit nearer to 0, by score.
+        outer: distance to the limit further from 0.
+    """
+
+    mean: float
+    variance: float
+    inner: NDArray[np.float64]
+    outer: NDArray[np.float64]
+
+
+def _sides(deviations: Deviations, room: Room, level: Limits, opposite: Limits) -> tuple[_Side, _Side]:
+    """The deviations above 0 and below 0."""
+    possible = max(room.up, room.down)
+    plain = np.where(np.abs(deviations) > _NOTHING * possible, deviations, 0.0)
+    squares = plain * plain
+    total = float(squares.sum())
+    carriers = total**2 / float(squares @ squares) if total else 0.0  # images that carry the variance
+    largest = float(np.abs(plain).max())
+    above, below = np.maximum(plain, 0.0), np.maximum(-plain, 0.0)
+    return (
+        _side(above, _next_deviation(room.up, largest, min(carriers, room.up_seen)), level, opposite),
+        _side(below, _next_deviation(room.down, largest, min(carriers, room.down_seen)), level, opposite),
+    )
+
+
+def _next_deviation(possible: float, largest: float, count: float) -> float:
+    """Return the deviation assumed for one further image."""
+    return min(possible, (count * largest + possible) / (count + 1))
+
+
+def _side(part: Deviations, further: float, level: Limits, opposite: Limits) -> _Side:
+    n, total, squares = len(part), float(part.sum()), float(part @ part)
+    mean = total / n
+    outer = _upper_limit(n, total + further, squares + further**2, level) - mean
+    inner = mean - _lower_limit(n, total, squares, opposite)
+    return _Side(mean, squares / n - mean**2, np.maximum(inner, 0.0), np.maximum(outer, 0.0))
+
+
+def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
+    if total == 0:
+        return np.zeros_like(level)
+    count = min(total**2 / squares, n)
+    limits: Limits = squares / total * special.betaincinv(count, n - count + 1, level)
+    return limits
+
+
+def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
+    """Return the upper limit of a mean, from sums with the further image."""
+    if total == 0:
+        return np.zeros_like(level)
+    count, size = total**2 / squares, squares / total
+    others = n + 1 - count
+    share = special.betaincinv(count, others, level) if others > _NOTHING else np.ones_like(level)
+    limits: Limits = size * share
+    return limits
+
+
+def _correlation(above: _Side, below: _Side) -> float:
+    """Return the correlation of both sides; no image is on both of them."""
+    spread = float(np.sqrt(max(above.variance, 0.0) * max(below.variance, 0.0)))
+    return max(-1.0, -above.mean * below.mean / spread) if spread else 0.0
+
+
+def _squared_sum(one: Limits, other: Limits, correlation: float) -> Limits:
+    """Square of the distance of above − below."""
+    squares: Limits = one**2 + other**2 - 2 * correlation * one * other
+    return squares

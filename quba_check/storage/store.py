@@ -1,0 +1,224 @@
+"""Predictions on disk, in shards addressed by the content of everything that determines them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from quba_check.errors import StoreError
+from quba_check.storage.user_files import file_kind, reason, remove, user_path
+
+Columns = Mapping[str, NDArray[Any]]
+SHARD_SIZE = 256
+"""Images of a shard: the unit of work, lock, checksum and loss. Independent of batch size and workers."""
+_LOCKS = 1024
+_HEX = 32
+
+
+def address_of(content: Any) -> str:
+    """128-bit hexadecimal address of a JSON-like value: equal values, equal address."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ShardKey:
+    """Where a shard lives.
+
+    Attributes:
+        artefact: address of the artefact (model, preparation, view and settings).
+        shard: its number; it covers the images [shard · 256, (shard + 1) · 256) of those that are looked at.
+        content: address of the images and labels that it covers.
+        indices: their positions in the set, which it must hold.
+    """
+
+    artefact: str
+    shard: int
+    content: str
+    indices: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard as read: its columns, and the few words that were kept with them."""
+
+    columns: Columns
+    about: Mapping[str, str]
+
+
+class DamagedShardError(StoreError):
+    """A shard is there but cannot be trusted."""
+
+
+class Store:
+    """A folder of predictions, shared by any number of processes.
+
+    Layout: `predictions/<artefact>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records),
+    `texts/` (what zero-shot models read of the classes), `digests.sqlite` (content
+    digests of image files), `demo/` (the embedded suite).
+
+    Args:
+        root: the folder; made if absent.
+
+    Raises:
+        StoreError: it cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            for folder in ("predictions", "locks", "runs"):
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root):
+                pass
+        except OSError as error:
+            raise StoreError(
+                f"--quba-store: {root} cannot be written ({error.strerror}). Allowed: a folder that you may "
+                "write to. Name another with --quba-store DIR."
+            ) from None
+
+    def path(self, key: ShardKey) -> Path:
+        """The file of a shard."""
+        return self.root / "predictions" / key.artefact / _file_name(key)
+
+    def has(self, key: ShardKey) -> bool:
+        """Whether the shard's file is there; `read` says whether it can be trusted."""
+        return os.path.lexists(self.path(key))
+
+    def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
+        """Return the keys without a file; all keys are of one artefact."""
+        if not keys:
+            return []
+        try:
+            names = {path.name for path in self.path(keys[0]).parent.iterdir()}
+        except OSError:
+            return list(keys)
+        return [key for key in keys if _file_name(key) not in names]
+
+    def read(self, key: ShardKey) -> Shard:
+        """Columns of a shard, checked: length, indices complete and unique, checksum.
+
+        Raises:
+            DamagedShardError: the file is absent, cut, altered, or holds other rows.
+        """
+        path = self.path(key)
+        if file_kind(path, str(path), DamagedShardError) != "file":
+            raise DamagedShardError(f"{path}: is not a file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = dict(file.metadata() or {})
+                columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        except Exception as error:  # noqa: BLE001  also of types that numpy does not have
+            raise DamagedShardError(f"{path}: cannot be read ({error})") from None
+        if about.get("checksum") != _checksum(columns):
+            raise DamagedShardError(f"{path}: its checksum does not fit its columns")
+        indices = columns.get("index")
+        if indices is None or indices.tolist() != list(key.indices):
+            raise DamagedShardError(f"{path}: it does not hold the {len(key.indices)} rows of its range")
+        if any(len(column) != len(key.indices) for column in columns.values()):
+            raise DamagedShardError(f"{path}: its columns differ in length")
+        return Shard(columns, about)
+
+    def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
+        """Put a shard in place in one step: readers see the whole file or none.
+
+        Raises:
+            StoreError: the disk is full or the folder went away.
+        """
+        path = self.path(key)
+        kept = {name: np.ascontiguousarray(column) for name, column in columns.items()}
+        payload = save(kept, {**about, "checksum": _checksum(kept)})
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, payload)
+        except OSError as error:
+            raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
+
+    def remove(self, key: ShardKey) -> None:
+        """Forget a shard; do nothing if it is not there.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        path = self.path(key)
+        try:
+            remove(path)
+        except OSError as error:
+            raise StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).") from None
+
+    @contextlib.contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Hold the lock of that name if nobody else does; never waits.
+
+        The operating system frees the lock of a process that died. Lock files stay; names share a fixed
+        number of them, so that a false "held" can happen and must only ever cost a wait.
+
+        Raises:
+            StoreError: the lock's file cannot be opened.
+        """
+        slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
+        path = self.root / "locks" / f"{slot:04d}.lock"
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        except (OSError, NotImplementedError) as error:
+            raise StoreError(
+                f"--quba-store: {path} cannot be locked ({reason(error)}). Remove it, or name another folder "
+                "with --quba-store DIR."
+            ) from None
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+def default_root() -> Path:
+    """`$QUBA_STORE`, else a folder in the user's cache."""
+    named = os.environ.get("QUBA_STORE")
+    return (
+        user_path(named, "$QUBA_STORE")
+        if named
+        else platformdirs.user_cache_path("quba-check", appauthor=False)
+    )
+
+
+def write_atomically(path: Path, payload: bytes) -> None:
+    """Write a file beside its place, then move it there in one step."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _file_name(key: ShardKey) -> str:
+    return f"{key.shard:05d}-{key.content[:16]}.safetensors"
+
+
+def _checksum(columns: Columns) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(columns):
+        column = np.ascontiguousarray(columns[name])
+        digest.update(f"{name}:{column.dtype.str}:{column.shape};".encode())
+        digest.update(column.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,191 @@
+"""Detection of the sets in a data folder, for a first manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
+
+from quba_check.core.view import CORRUPTIONS, MIXED_RAND_SET, MIXED_SAME_SET, SEVERITIES
+from quba_check.errors import SuiteError, listed
+from quba_check.suites.manifest.reading import is_shift_name
+from quba_check.suites.readers.files import IMAGE_SUFFIXES, folder_names
+
+SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
+"""Names of the folder of clean images, the first that is there; the others are splits of the same images."""
+_CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
+_NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
+"""Beginnings of names of folders that are no sets, with the reason."""
+_DEEPEST = 3
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Layout:
+    """The sets in a data folder; paths are relative to it, with forward slashes.
+
+    Attributes:
+        clean: path of the clean images, in one folder a class.
+        classes: names of these folders, sorted.
+        shifts: paths of other images of these classes, by the name of the shift.
+        mixed: paths of `mixed_same` and `mixed_rand`.
+        cue_conflict: path of images with two cues; None if there are none.
+        corruptions: path of all corruptions at all severities; None if there are none.
+        left_out: by path the reason why a folder is no set of the suite.
+    """
+
+    clean: str
+    classes: tuple[str, ...]
+    shifts: dict[str, str] = field(default_factory=dict)
+    mixed: dict[str, str] = field(default_factory=dict)
+    cue_conflict: str | None = None
+    corruptions: str | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def detect_layout(root: Path) -> Layout:
+    """Return the sets in a data folder, by the names of its folders.
+
+    Raises:
+        SuiteError: a folder cannot be read, or the clean images are not found.
+    """
+    scan = _Scan(root)
+    scan.visit("", 0)
+    clean = _clean(root, scan)
+    layout = Layout(clean, scan.sets.pop(clean), left_out=scan.left_out)
+    for path, classes in scan.sets.items():
+        reason = _place(layout, path, set(classes))
+        if reason:
+            layout.left_out[path] = reason
+    layout.cue_conflict, layout.corruptions = scan.cue_conflict, scan.corruptions
+    return layout
+
+
+@dataclass(slots=True)
+class _Scan:
+    """Search for folders with images by class."""
+
+    root: Path
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cue_conflict: str | None = None
+    corruptions: str | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+    def visit(self, path: str, depth: int) -> None:
+        """Look for sets in a folder and in the folders inside."""
+        folder = self.root / path
+        if (real := os.path.realpath(folder)) in self.seen:
+            return  # a link to a folder seen before
+        self.seen.add(real)
+        name = folder.name.lower() if path else ""
+        reason = next((why for start, why in _NO_SETS.items() if name.startswith(start)), None)
+        if reason is not None:
+            self.left_out[path] = reason
+            return
+        inside = folder_names(folder)
+        if name in _CUES:
+            self.cue_conflict = path
+        elif set(inside) & set(CORRUPTIONS):
+            self._visit_corruptions(path)
+        elif classes := _class_folders(folder, inside):
+            if others := sorted(set(inside) - set(classes)):
+                raise SuiteError(
+                    f"{folder}: class folders stand next to other folders ({listed(others, _SHOWN)}). Move "
+                    "the class folders into a folder of their own, such as val."
+                )
+            self.sets[path or "."] = tuple(classes)
+        elif depth < _DEEPEST:
+            for each in inside:
+                self.visit(f"{path}/{each}".lstrip("/"), depth + 1)
+
+    def _visit_corruptions(self, path: str) -> None:
+        conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
+        missing = [each for each in conditions if not (self.root / path / each).is_dir()]
+        if missing:
+            self.left_out[path] = (
+                f"{len(missing)} of {len(conditions)} corruptions and severities are missing"
+            )
+        else:
+            self.corruptions = path
+
+
+def _clean(root: Path, scan: _Scan) -> str:
+    candidates = sorted(
+        (path for path in scan.sets if not _mixed_set(path)), key=lambda path: path.count("/")
+    )
+    for name in SPLITS:
+        if named := [path for path in candidates if PurePosixPath(path).name.lower() == name]:
+            return named[0]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise SuiteError(
+            f"{root}: several folders of images, and none is called {' or '.join(SPLITS[:3])}: "
+            f"{listed(candidates, _SHOWN)}. Rename the one with the clean test images."
+        )
+    skipped = listed((f"{path} ({reason})" for path, reason in scan.left_out.items()), _SHOWN)
+    raise SuiteError(
+        f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
+        "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "
+        "(csv, arrays, parquet and others)."
+    )
+
+
+def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
+    """Add a folder to a layout; return the reason if it is no set."""
+    mixed = _mixed_set(path)
+    if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
+        return f"another split than {layout.clean}"
+    if strange := sorted(classes - set(layout.classes)):
+        return f"{strange[0]} is no class of {layout.clean}"
+    if mixed is not None:
+        layout.mixed[mixed] = path
+    else:
+        layout.shifts[_shift_name(PurePosixPath(path).name, layout.shifts)] = path
+    return None
+
+
+def _mixed_set(path: str) -> str | None:
+    parts = PurePosixPath(path).parts
+    return next((name for name in (MIXED_SAME_SET, MIXED_RAND_SET) if name in parts), None)
+
+
+def _shift_name(folder: str, taken: Container[str]) -> str:
+    """Return an allowed name for a shift, near that of its folder.
+
+    >>> [_shift_name(folder, ("x",)) for folder in ("By night", "clean", "2nd", "x")]
+    ['by_night', 'clean_set', 'set_2nd', 'x_2']
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", folder.lower()).strip("_")
+    if not name[:1].isalpha():
+        name = f"set_{name}".rstrip("_")
+    if not is_shift_name(name):
+        name = f"{name}_set"
+    return next(each for each in chain([name], (f"{name}_{n}" for n in count(2))) if each not in taken)
+
+
+def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return the class folders in a folder; at least two must have unreserved names."""
+    classes = [name for name in names if _is_class_folder(folder / name)]
+    return classes if sum(not _is_reserved(name) for name in classes) > 1 else []
+
+
+def _is_reserved(name: str) -> bool:
+    """Return True for names of splits, masks and other known folders."""
+    lower = name.lower()
+    return lower in (*SPLITS, *_CUES) or lower.startswith(tuple(_NO_SETS))
+
+
+def _is_class_folder(folder: Path) -> bool:
+    """Return True if a folder holds images and no folders."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            has_images = any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in shown)
+            return has_images and not any(entry.is_dir() for entry in shown)
+    except OSError as error:
+        raise SuiteError(f"{folder}: cannot be read as a folder ({error.strerror}).") from None

@@ -1,0 +1,1 @@
+"""Suite manifests: schema, reading, editing."""

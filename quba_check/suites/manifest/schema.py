@@ -1,0 +1,113 @@
+"""The form of `quba-data.yaml`: keys and types, as pydantic models from which the JSON Schema is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+
+from quba_check.core.label_space import Rule
+from quba_check.strict_yaml import Strict, described
+from quba_check.strict_yaml.schema import SchemaVersion
+from quba_check.suites.label_spaces import IMAGENET
+from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry
+
+CLASS_FILE_SUFFIX = ".txt"
+
+
+class SetEntries(Strict):
+    """The sets of a suite. Each may be left out; what needs it is then unmeasurable."""
+
+    clean: SetEntry | None = None
+    corruptions: CorruptionsEntry | None = None
+    shifts: dict[str, SetEntry] = Field(default_factory=dict)
+    mixed_same: SetEntry | None = None
+    mixed_rand: SetEntry | None = None
+    cue_conflict: CueConflictEntry | None = None
+
+
+class SpaceEntry(BaseModel):
+    """A label space: for each of its classes, the model's classes that belong to it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, list[str]]
+
+    by: Rule = "mean"
+
+    @property
+    def members(self) -> dict[str, list[str]]:
+        """For each class of the space, names of the model's classes that belong to it."""
+        return self.__pydantic_extra__
+
+
+class PromptsEntry(Strict):
+    """Words for zero-shot models.
+
+    Attributes:
+        templates: texts with `{}` where the name of a class goes.
+        names: what classes are called in them.
+    """
+
+    templates: list[str] | None = None
+    names: dict[str, str] = Field(default_factory=dict)
+
+
+def _kind(value: object) -> str:
+    """Which alternative is meant, so that a mistake in it is told as that and at its own line."""
+    return "(text)" if isinstance(value, str) else "(list)" if isinstance(value, list) else "(keys)"
+
+
+Classes = Annotated[
+    Annotated[str, Tag("(text)")]
+    | Annotated[list[str], Tag("(list)")]
+    | Annotated[dict[str, str], Tag("(keys)")],
+    Discriminator(_kind),
+]
+"""`imagenet` or the name of a text file; names; names with readable ones."""
+Space = Annotated[
+    Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(keys)")],
+    Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)"),
+]
+
+
+class ManifestEntry(Strict):
+    """A whole manifest, as it stands in the file.
+
+    Attributes:
+        restrict: the models answer in more classes than `classes`, and only these count: of ImageNet's 1,000,
+            or of those in a text file.
+    """
+
+    schema_version: SchemaVersion = Field(alias="schema")
+    name: str
+    classes: Classes
+    restrict: bool | str = False
+    image_size: int | None = Field(default=None, ge=1)
+    sets: SetEntries
+    spaces: dict[str, Space] = Field(default_factory=dict)
+    prompts: PromptsEntry | None = None
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _check_kind(cls, value: object) -> object:
+        if isinstance(value, list | dict) or value == IMAGENET or str(value).endswith(CLASS_FILE_SUFFIX):
+            return value
+        raise ValueError(
+            f"got {described(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
+            f"names as their values, or a {CLASS_FILE_SUFFIX} file."
+        )
+
+    @field_validator("restrict", mode="before")
+    @classmethod
+    def _check_restrict(cls, value: object) -> object:
+        if isinstance(value, bool) or (isinstance(value, str) and value.endswith(CLASS_FILE_SUFFIX)):
+            return value
+        raise ValueError(
+            f"got {described(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
+            f"{CLASS_FILE_SUFFIX} file with all classes of the models."
+        )
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON Schema of `quba-data.yaml`, for editors."""
+    return ManifestEntry.model_json_schema(by_alias=True)

@@ -1,0 +1,131 @@
+"""Where a run's suite is, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.view import View
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.user_files import file_kind, reason, user_path
+from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.sampling import WHOLE, Draw
+from quba_check.suites.suite import Suite
+
+DEMO_SUITE = "demo"
+MANIFEST_NAME = "quba-data.yaml"
+_IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
+_IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
+_EXPECTED = (
+    f"Expected in it: {MANIFEST_NAME}, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
+    "modelvshuman, bg_challenge)."
+)
+
+
+def suite_at(where: str | Path | None, store: Path, draw: Draw = WHOLE) -> Suite:
+    """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
+
+    Args:
+        where: a folder or `"demo"`; None takes `$QUBA_DATA`.
+        store: folder in which the demo's images are made on first use.
+        draw: which images of each set are looked at.
+
+    Raises:
+        SuiteError: there is no folder, or it holds no suite.
+    """
+    if where == DEMO_SUITE:
+        from quba_check.demo.suite import demo_root
+
+        notes: list[str] = []
+        suite = open_suite(demo_root(store, notes), draw)
+        suite.notes += notes
+        return suite
+    named = where if where is not None else os.environ.get("QUBA_DATA")
+    if named is None:
+        raise SuiteError(
+            "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
+            "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
+        )
+    return open_suite(user_path(named, "--quba-data"), draw)
+
+
+def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
+    """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
+
+    Args:
+        root: the data folder.
+        draw: which images of each set are looked at.
+
+    Raises:
+        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
+    """
+    root = data_folder(root)
+    manifest = root / MANIFEST_NAME
+    if file_kind(manifest, str(manifest), SuiteError) is not None:
+        suite = Suite(root, read_manifest(manifest, str(manifest)), draw)
+        _check_holds_a_set(suite, str(manifest))
+        return suite
+    names = _names_in(root)
+    if not names:
+        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED} Name another folder.")
+    assumed = (
+        f"The published layout is assumed, without a {MANIFEST_NAME}; quba-check init {root} writes one."
+    )
+    published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
+    suite = Suite(root, published, draw)
+    if not suite.views():
+        raise SuiteError(
+            f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED} "
+            f"For folders of images, quba-check init {root} writes a {MANIFEST_NAME}."
+        )
+    return suite
+
+
+def data_folder(root: Path) -> Path:
+    """The absolute path of a data folder.
+
+    Raises:
+        SuiteError: there is no such folder.
+    """
+    root = user_path(root, "--quba-data").absolute()
+    kind = file_kind(root, str(root), SuiteError)
+    if kind is None:
+        near = did_you_mean(root.name, _names_beside(root))
+        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+    if kind != "folder":
+        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+    return root
+
+
+def published_facts() -> SuiteFacts:
+    """What dimensions may know of the published ImageNet family; no folder is needed for it."""
+    return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
+
+
+def _check_holds_a_set(suite: Suite, manifest: str) -> None:
+    """Refuse a manifest without any existing set.
+
+    Without this check, a run with optional demands alone would pass on a wrong path.
+    """
+    reasons = [absent for name in suite.facts.spaces if (absent := suite.missing(View(name)))]
+    if reasons and len(reasons) == len(suite.facts.spaces):
+        raise SuiteError(
+            f"{manifest}: no set that it declares is there: {listed(reasons, 2)}. Correct the paths, or name "
+            "another folder."
+        )
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise SuiteError(f"{folder}: the data folder cannot be read ({reason(error)}).") from None
+
+
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return []

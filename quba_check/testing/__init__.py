@@ -1,0 +1,1 @@
+"""Property tests of a model: perturbations, synthetic images, hypothesis strategies, rates."""

@@ -1,0 +1,77 @@
+"""The labelled images of a set, decoded when they are looked at: for tests of a model's behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.predictions import OUTSIDE
+from quba_check.core.view import CORRUPTIONS_SET, View
+from quba_check.errors import SuiteError
+from quba_check.suites.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A labelled image.
+
+    Attributes:
+        name: its path relative to the suite's root, and its place in a container in brackets.
+        label: its class in the label space of its set.
+        class_name: the name of that class; empty where it has none.
+        pixels: (H, W, 3) uint8, RGB.
+    """
+
+    name: str
+    label: int
+    class_name: str
+    pixels: NDArray[np.uint8] = field(repr=False, compare=False)
+
+
+class Pictures(Sequence[Picture]):
+    """The images of a set, in its order.
+
+    Args:
+        suite: where they are from.
+        set_name: `clean`, a shift, `mixed_same`, …; corrupted images are made by `perturbations.Corruption`.
+
+    Attributes:
+        suite: as given.
+        is_prepared: they are stored at their final size and are not to be cropped.
+
+    Raises:
+        SuiteError: the suite has no such set, or it is not laid out as it should be.
+    """
+
+    def __init__(self, suite: Suite, set_name: str) -> None:
+        if set_name == CORRUPTIONS_SET:
+            raise SuiteError(
+                f"the set '{set_name}' is many. Allowed: one set of images; perturbations.Corruption makes "
+                "corrupted ones of it."
+            )
+        self.suite = suite
+        view = View(set_name)
+        self._examples = suite.examples(view)
+        self._classes = suite.space_of(set_name).classes
+        self.is_prepared = suite.is_prepared(view)
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        example = self._examples[index]
+        class_name = "" if example.label == OUTSIDE else self._classes[example.label]
+        name = example.name if example.member is None else f"{example.name}[{example.member}]"
+        return Picture(name, example.label, class_name, np.array(self.suite.image(example)))

@@ -1,0 +1,161 @@
+"""hypothesis strategies: images of a suite, images nobody took, changes that should not change the answer.
+
+All shrink to what is easiest to look at: the first image of the set, the mildest change. What hypothesis
+prints of a change is code that makes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS
+from quba_check.errors import UserError
+from quba_check.testing.images import Picture, Pictures
+from quba_check.testing.perturbations import (
+    Blur,
+    Brightness,
+    Chain,
+    Contrast,
+    Corruption,
+    HorizontalFlip,
+    Jpeg,
+    Noise,
+    Perturbation,
+    Rotation,
+    Shift,
+    Zoom,
+)
+from quba_check.testing.synthetic_images import Gradient, Plain, Static
+
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError:
+    raise UserError(
+        "quba_check.testing.strategies needs hypothesis, which is not installed. "
+        'Install it: pip install "quba-check[strategies]".'
+    ) from None
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from quba_check.suites.suite import Suite
+
+__all__ = [
+    "blurs",
+    "brightnesses",
+    "chains",
+    "contrasts",
+    "corruptions",
+    "flips",
+    "jpegs",
+    "noises",
+    "rotations",
+    "shifts",
+    "suite_images",
+    "synthetic_images",
+    "zooms",
+]
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def suite_images(suite: Suite, set: str = CLEAN_SET) -> SearchStrategy[Picture]:  # noqa: A002
+    """Labelled images of a set, decoded when they are drawn.
+
+    Args:
+        suite: for example `quba.suite`.
+        set: `clean`, a shift, `mixed_same`, …
+
+    Raises:
+        SuiteError: the suite has no such set.
+    """
+    pictures = Pictures(suite, set)
+    return st.sampled_from(range(len(pictures))).map(pictures.__getitem__)
+
+
+def synthetic_images(sides: tuple[int, int] = (1, 64)) -> SearchStrategy[Plain | Gradient | Static]:
+    """Images of one colour, gradients and noise, whose height and width are within `sides`."""
+    side = st.integers(*sides)
+    colour = st.tuples(*[st.integers(0, 255)] * 3)
+    return st.one_of(
+        st.builds(Plain, side, side, colour),
+        st.builds(Gradient, side, side, colour, colour),
+        st.builds(Static, side, side, SEEDS),
+    )
+
+
+def flips() -> SearchStrategy[HorizontalFlip]:
+    """The horizontal flip."""
+    return st.just(HorizontalFlip())
+
+
+def shifts(by: float = 0.1) -> SearchStrategy[Shift]:
+    """Shifts in any direction by at most a share of width and height, up to 0.5."""
+    return st.builds(Shift, _within(by), _within(by))
+
+
+def rotations(degrees: float = 10) -> SearchStrategy[Rotation]:
+    """Rotations by at most so many degrees either way, up to 180."""
+    return st.builds(Rotation, _within(degrees))
+
+
+def zooms(by: float = 0.1) -> SearchStrategy[Zoom]:
+    """Zooms in and out by at most that share, up to 0.5."""
+    return st.builds(Zoom, _within(by))
+
+
+def brightnesses(by: float = 0.2) -> SearchStrategy[Brightness]:
+    """Brighter or darker by at most that share, up to 1."""
+    return st.builds(Brightness, _within(by))
+
+
+def contrasts(by: float = 0.2) -> SearchStrategy[Contrast]:
+    """More or less contrast by at most that share, up to 1."""
+    return st.builds(Contrast, _within(by))
+
+
+def jpegs(quality: int = 50) -> SearchStrategy[Jpeg]:
+    """Round trips through JPEG of at least that quality, 1 to 100."""
+    return st.integers(0, 100 - quality).map(lambda loss: Jpeg(100 - loss))
+
+
+def noises(sigma: float = 0.05) -> SearchStrategy[Noise]:
+    """Gaussian noise of at most that standard deviation, in units of the whole range of values."""
+    return st.builds(Noise, st.floats(0, sigma), SEEDS)
+
+
+def blurs(sigma: float = 1.0) -> SearchStrategy[Blur]:
+    """Gaussian blurs of at most that standard deviation in pixels."""
+    return st.builds(Blur, st.floats(0, sigma))
+
+
+def corruptions(*names: str, severity: int = 2) -> SearchStrategy[Corruption]:
+    """Common corruptions of at most that severity.
+
+    Args:
+        names: ImageNet-C names; none means all fifteen.
+        severity: the most severe, 1 to 5.
+    """
+    return st.builds(Corruption, st.sampled_from(names or CORRUPTIONS), st.integers(1, severity), SEEDS)
+
+
+def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[Chain]:
+    """Up to `most` changes, one after the other.
+
+    Args:
+        changes: strategies of single changes; a chain has at most one of each.
+        most: how many at most.
+    """
+    if not changes:
+        raise UserError("chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5).")
+    picked = st.lists(st.sampled_from(range(len(changes))), min_size=1, max_size=most, unique=True)
+    return picked.flatmap(lambda numbers: st.tuples(*(changes[number] for number in numbers))).map(_chain)
+
+
+def _chain(steps: Sequence[Perturbation]) -> Chain:
+    return Chain(tuple(steps))
+
+
+def _within(largest: float) -> SearchStrategy[float]:
+    return st.floats(-largest, largest)

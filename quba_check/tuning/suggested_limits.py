@@ -1,0 +1,195 @@
+"""Limits for a threshold file: what stored runs support, or what other models reach."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError
+from quba_check.grading.population import Population
+from quba_check.grading.published import published_models
+from quba_check.number_format import figure, interval_text
+from quba_check.records.measurement import MeasurementRow
+from quba_check.records.record import Record
+
+DIGITS_WITHOUT_NOISE = 2
+"""Significant digits of a limit on a value that no draw of images moves."""
+TIMM_PREFIX = "timm:"
+LIST = "list"
+"""Value of `--like` that prints the names of the published models."""
+NEAREST = 5
+"""Largest number of suggestions for an unknown name."""
+LEAST_STEP = 1e-4
+"""What limits are rounded to where there is no noise on the bad side, and at most to stay above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A limit and where it comes from.
+
+    Attributes:
+        limit: the number for `min` or `max`.
+        reason: for the comment beside it.
+    """
+
+    limit: float
+    reason: str
+
+
+def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
+    """Limits that stored runs support, by dimension.
+
+    Of one run: its value less z standard errors on the bad side (the confidence limit at that score). Of
+    several, such as seeds: the worst of their values. Rounded away from the value, to the first digit that
+    the noise on the bad side leaves standing, or as much finer as it takes to stay above 0.
+
+    Args:
+        records: stored runs by name, of one protocol.
+        z: normal score; 1.645 leaves a chance of 5 % that a redrawn run of the same model fails.
+
+    Returns:
+        Limits of the dimensions that every run measured.
+    """
+    rows = {name: _measured(name, records) for name in registry.names}
+    return {name: _floor(name, found, z) for name, found in rows.items() if len(found) == len(records)}
+
+
+def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
+    """Return the dimensions that lack a value over all images in at least one run.
+
+    A masked value does not count: it is no evidence of robustness.
+    """
+    return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
+
+
+def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
+    """Return the dimensions with a masked value in at least one run."""
+    rows = [row for run in records.values() for row in run.measurements.items()]
+    names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
+    return tuple(name for name in registry.names if name in names)
+
+
+def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:
+    """Dimensions whose limit no model can fail: a `min` of 0 or below."""
+    return tuple(
+        name for name, floor in floors.items() if registry[name].better == "high" and floor.limit <= 0
+    )
+
+
+def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
+    rows = {record: run.measurements.get(name) for record, run in records.items()}
+    return {
+        record: row
+        for record, row in rows.items()
+        if isinstance(row, MeasurementRow) and row.stopped is None and not row.masked
+    }
+
+
+def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
+    lower_is_worse = registry[name].better == "high"
+    worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
+    row = rows[worst]
+    curve = None if row.limits is None else ConfidenceCurve(row.limits)
+    if curve is None:
+        step = (
+            10.0 ** (math.floor(math.log10(abs(row.value))) + 1 - DIGITS_WITHOUT_NOISE) if row.value else 1.0
+        )
+        edge = row.value
+    else:
+        low, high = curve.interval(0.95)
+        noise = row.value - low if lower_is_worse else high - row.value
+        step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
+        edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
+    shown = figure(row.value, row.unit)
+    spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
+    said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
+    limit = _rounded(edge, step, down=lower_is_worse)
+    while limit == 0 < edge and step > LEAST_STEP:  # a limit of 0 would let everything pass
+        step /= 10
+        limit = _rounded(edge, step, down=lower_is_worse)
+    return Floor(limit, said)
+
+
+def percentile_floors(population: Population, percentile: float) -> dict[str, Floor]:
+    """Limits that so many percent of a population's models do not reach, by dimension.
+
+    Args:
+        population: the models.
+        percentile: 0 to 100; 50 asks for what the median model has.
+    """
+    found = {}
+    for name in population.dimensions:
+        values = [row.values[name] for row in population.rows if name in row.values]
+        is_high = registry[name].better == "high"
+        limit = float(np.percentile(values, percentile if is_high else 100 - percentile))
+        reason = f"percentile {percentile:g} of {len(values)} models of {population.name}"
+        found[name] = Floor(_significant(limit, down=is_high), reason)
+    return found
+
+
+def published_floors(name: str) -> dict[str, Floor]:
+    """The values of a published model as limits, by dimension; without those in doubt.
+
+    Args:
+        name: its name in the published table or in timm, with or without `timm:`.
+
+    Raises:
+        OptionError: there is no such model.
+    """
+    models = published_models()
+    by_name = {model.timm: model for model in models if model.timm} | {model.id: model for model in models}
+    wanted = name.removeprefix(TIMM_PREFIX)
+    if wanted not in by_name:
+        near = ", ".join(f"'{known}'" for known in _nearest_names(wanted, by_name))
+        raise OptionError(
+            f"--like: there is no published model '{name}'.{f' Did you mean {near}?' if near else ''} "
+            f"Allowed: one of {len(models)} names in the published table or in timm, which "
+            f"'quba-check tune --like {LIST}' prints."
+        )
+    values = by_name[wanted].screened
+    return {
+        dimension: Floor(
+            _significant(values[dimension], down=registry[dimension].better == "high"),
+            f"{wanted} as published",
+        )
+        for dimension in PUBLISHED_DIMENSIONS
+        if dimension in values
+    }
+
+
+def published_names() -> str:
+    """Return a line per published model: name, tab, timm name if known."""
+    return "".join(
+        f"{model.id}\t{model.timm}\n" if model.timm else f"{model.id}\n" for model in published_models()
+    )
+
+
+def _nearest_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the most similar names, case ignored, best first."""
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(candidate.casefold(), candidate)
+    near = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.6)
+    return [folded[candidate] for candidate in near]
+
+
+def _significant(value: float, *, down: bool, digits: int = 3) -> float:
+    return (
+        _rounded(value, 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits), down=down)
+        if value
+        else 0.0
+    )
+
+
+def _rounded(value: float, step: float, *, down: bool) -> float:
+    """Rounded away from the good side to a multiple of a power of ten."""
+    digits = -round(math.log10(step))
+    steps = (math.floor if down else math.ceil)(round(value / step, 9))
+    return round(steps * step, max(digits, 0))

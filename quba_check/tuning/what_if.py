@@ -1,0 +1,91 @@
+"""A stored run judged by other threshold files: from the record alone, without model, images or store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quba_check.comparison.compare import StoredRun
+from quba_check.core.measurement import Measurement
+from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.records.conversion import outcome_of
+from quba_check.records.measurement import NotMeasuredRow
+from quba_check.tuning.protocols import check_protocol
+from quba_check.verdicts import Held, Verdict, doubt, judge
+from quba_check.verdicts.derived import dropped, graded
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """What a threshold file says of a stored run.
+
+    Attributes:
+        thresholds: the file.
+        verdicts: of its demands, in file order.
+    """
+
+    thresholds: Thresholds
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether no blocking demand stands in the way."""
+        return all(verdict.row("").is_met for verdict in self.verdicts if verdict.demand.tier == "block")
+
+
+def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> Rejudged:
+    """Judge a stored run by a threshold file.
+
+    Values, parts and their confidence limits are those of the record. A score has limits where the answers
+    image by image are there; without, it is decided by itself.
+
+    Args:
+        run: the run.
+        thresholds: the file.
+        baseline: the run that its drops are counted from.
+
+    Raises:
+        ThresholdError: the file is about values of the other protocol.
+    """
+    record = run.record
+    check_protocol(thresholds, record)
+    held = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
+    blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
+
+    def others(own: Demand) -> Iterable[float]:
+        found = (doubt(demand, held[demand]) for demand in blocking if demand != own)
+        return (p for p in found if p is not None)
+
+    return Rejudged(
+        thresholds,
+        tuple(
+            judge(demand, held[demand], thresholds.policy, others(demand)) for demand in thresholds.demands
+        ),
+    )
+
+
+def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Held:
+    record = run.record
+    if demand.dimension == QUBA:
+        return graded(
+            thresholds,
+            run.measured(),
+            protocol=record.protocol,
+            suite=record.suite.name,
+            classes=record.model.classes,
+            generated_corruptions=record.suite.generates_corruptions,
+        )
+    row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
+    outcome = outcome_of(demand.dimension, row)
+    if not demand.needs_baseline or baseline is None:
+        return outcome
+    return dropped(
+        demand,
+        baseline,
+        run.side(demand.dimension, demand.part),
+        protocol=record.protocol,
+        suite=record.suite,
+        limit=record.limit,
+        seed=record.environment.seed,
+        masked=outcome.masked if isinstance(outcome, Measurement) else (),
+    )

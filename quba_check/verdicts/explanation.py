@@ -1,0 +1,130 @@
+"""The one text that a verdict has, in the terminal, in JUnit and in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from quba_check.core.drop import Drop
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
+from quba_check.demands import Demand
+from quba_check.number_format import (
+    apart_by,
+    figure,
+    interval_text,
+    is_too_wide,
+    ordinal,
+    rounded_up,
+    told_apart,
+)
+
+if TYPE_CHECKING:
+    from quba_check.verdicts.verdict import Verdict
+
+WORST_PARTS = 3
+"""How many parts an explanation names."""
+
+
+def explanation(verdict: Verdict) -> str:
+    """What was found, in a line; then, indented, what explains it and where it was demanded."""
+    return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.place}"])
+
+
+def _headline(verdict: Verdict) -> str:
+    demand, value = verdict.demand, verdict.value
+    target, limit = demand.target, demand.limit
+    if demand.needs_baseline:
+        target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
+    if value is None:
+        happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
+        return f"{target} {happened}: {verdict.reason}"
+    if verdict.reason:
+        return f"{target} {_shown(verdict, value)} is {verdict.reason}"
+    relation = _relation(verdict)
+    if verdict.outcome == "uncertain":
+        return f"{target} {_shown(verdict, value)} {relation} {_shown(verdict, limit)}{_standing(verdict)}"
+    if isinstance(value, str) or isinstance(limit, str):
+        return f"{target} {value} {relation} {limit}{_standing(verdict)}"
+    unit = verdict.unit or ""
+    shown, bound = told_apart(value, limit, unit)
+    if verdict.outcome == "pass":
+        return f"{target} {shown} {relation} {bound}"
+    missed = "short" if demand.bound == "min" else "over"
+    return f"{target} {shown} {relation} {bound} ({missed} by {apart_by(value, limit, unit)})"
+
+
+def _relation(verdict: Verdict) -> str:
+    wanted, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
+    if verdict.outcome == "uncertain":
+        return f"is not shown to be {wanted if verdict.policy.uncertain == 'fail' else missed}"
+    return f"is {wanted if verdict.outcome == 'pass' else missed}"
+
+
+def _shown(verdict: Verdict, number: float | str) -> str:
+    return number if isinstance(number, str) else figure(number, verdict.unit or "")
+
+
+def _standing(verdict: Verdict) -> str:
+    grade = verdict.held
+    if not isinstance(grade, Grade) or grade.score is None or grade.percentile is None:
+        return ""
+    percentile = f"{ordinal(grade.percentile)} percentile of {grade.population}"
+    return f" (score {figure(grade.score, 'score')}, {percentile})"
+
+
+def _details(verdict: Verdict) -> Iterator[str]:
+    held = verdict.held
+    if isinstance(held, Measurement):
+        worst = ", ".join(
+            f"{name} {figure(part.value, part.unit)}" for name, part in _worst_parts(verdict.demand, held)
+        )
+        if worst:
+            yield f"worst parts: {worst}"
+    if verdict.stopped is not None:
+        yield str(verdict.stopped)
+    if isinstance(held, Drop):
+        before, after = told_apart(held.before, held.after, verdict.unit or "")
+        how = "paired image by image" if held.paired else "unpaired"
+        yield f"from {before} in {held.baseline} to {after}, {how}"
+    if verdict.n is not None:
+        yield f"n = {verdict.n:,} images"
+    if verdict.curve is not None:
+        unit = "score" if isinstance(held, Grade) else verdict.unit or ""
+        ends = verdict.curve.interval(verdict.policy.confidence)
+        of_score = " of the score" if isinstance(verdict.value, str) else ""
+        colon = ":" if is_too_wide(ends, unit) else ""
+        interval = interval_text(ends, unit, verdict.n, between=" to ")
+        yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
+        if verdict.within_noise and not isinstance(held, Grade) and not is_too_wide(ends, unit):
+            yield _more_images(verdict.enough_images)
+    yield from _notes(verdict)
+
+
+def _notes(verdict: Verdict) -> Iterator[str]:
+    """Caveats of the value, and the notes of the measurement or grade."""
+    held, is_masked = verdict.held, verdict.value is not None and bool(verdict.reason)
+    if is_masked:
+        yield "allow_masked: true accepts masked values; the limit then decides"
+    if isinstance(held, Grade) and held.other_suite and verdict.value is not None:
+        yield f"other suite: {held.other_suite}"
+    if not isinstance(held, Unmeasurable):
+        # The headline gives the signs of masking.
+        yield from (note for note in held.notes if not (is_masked and note.startswith(MASKED)))
+
+
+def _more_images(enough: int | None) -> str:
+    if enough is None:
+        return "the value is too close to the bound to be decided by more images of this kind"
+    return f"about {rounded_up(enough):,} images would be enough to decide"
+
+
+def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
+    """The parts that pull the value of a dimension most: those with its direction, worst first."""
+    ranked = [
+        (part.name, measurement.parts[part.name])
+        for part in demand.parts
+        if part.name in measurement.parts and part.better == demand.better
+    ]
+    ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
+    return ranked[:WORST_PARTS]

@@ -1,0 +1,175 @@
+"""The command: the gate's options, exit codes, what is shown, and what is remembered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.tiny import write_models, write_suite
+
+from quba_check.cli.main import main
+from quba_check.doctor.examination import EXAMINATIONS, Examination
+
+GATE = """\
+schema: 1
+dimensions:
+  accuracy: {min: 0.1}
+  ood_robustness: {min: 0.1}
+  shape_bias: {min: 0.1, optional: true}
+"""
+NETS = "doctors_models"
+SICK = f"{NETS}:a_buffer_that_counts"
+CHECKS = 5
+SHOWN = 20
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_suite(tmp_path / "data")
+    write_models(tmp_path, NETS)
+    (tmp_path / "g.yaml").write_text(GATE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+def doctor(*arguments: str, model: str = "net") -> int:
+    return main(["doctor", "g.yaml", "--data=data", "--store=store", f"--model={NETS}:{model}", *arguments])
+
+
+def test_a_healthy_model_gets_one_line_and_0(here, capsys) -> None:
+    assert doctor() == 0
+    assert capsys.readouterr() == (
+        f"{NETS}:net on tiny: healthy ({CHECKS} checks; 87 images decoded, {SHOWN} shown)\n",
+        "",
+    )
+
+
+def test_the_second_time_nothing_is_done_anew(here, capsys) -> None:
+    doctor()
+    first = capsys.readouterr().out
+    import doctors_models
+
+    doctors_models.COUNTS.update(forward=0)
+    assert doctor() == 0
+    assert doctors_models.COUNTS["forward"] == 0
+    again = " ".join(capsys.readouterr().out.split())
+    assert again == first.strip().replace(" shown)", " shown; as found before)")
+
+
+def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
+    assert doctor(model="a_buffer_that_counts") == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        f"{NETS}:a_buffer_that_counts: a forward pass in eval mode writes to the",
+        "  model.",
+        "  evidence: after 20 images, 1 tensor is not what it was: seen",
+        "  fix: write to buffers only `if self.training:`",
+        "",
+        f"{NETS}:a_buffer_that_counts on tiny: 1 problem ({CHECKS} checks; 87 images",
+        "  decoded, 20 shown)",
+    ]
+
+
+def test_another_number_of_classes_is_a_finding(here, capsys) -> None:
+    assert doctor(model="four_classes") == 1
+    assert capsys.readouterr().out.splitlines()[:5] == [
+        f"{NETS}:four_classes: the model has 4 classes, the suite has 3.",
+        "  evidence: 4 numbers an image; 3 classes in the suite (apple, brick, cloud);",
+        "    one more: a class for the background, or labels that were counted from 1",
+        "  fix: give a model of 3 classes, or the suite of this model's classes",
+        "",
+    ]
+
+
+def test_json_says_what_was_examined_and_found(here, capsys) -> None:
+    assert doctor("--json", model="a_buffer_that_counts") == 1
+    made = json.loads(capsys.readouterr().out)
+    assert made == [
+        {
+            "schema": 1,
+            "model": SICK,
+            "suite": "tiny",
+            "root": str(here / "data"),
+            "device": made[0]["device"],
+            "precision": "fp32",
+            "form": "full",
+            "checks": made[0]["checks"],
+            "decoded": 87,
+            "forwards": 20,
+            "remembered": False,
+            "findings": [
+                {
+                    "check": "steadiness",
+                    "problem": f"{SICK}: a forward pass in eval mode writes to the model.",
+                    "evidence": "after 20 images, 1 tensor is not what it was: seen",
+                    "fix": "write to buffers only `if self.training:`",
+                    "severity": "problem",
+                }
+            ],
+        }
+    ]
+    assert made[0]["checks"][:3] == ["sets", "images", "steadiness"]
+    assert EXAMINATIONS.validate_python(made)[0].is_healthy is False
+
+
+def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:
+    arguments = ["--quba-data=data", "--quba-store=store", "--quba-report=r.json", "--quba-workers=1"]
+    assert main(["doctor", "g.yaml", f"--model={NETS}:net", *arguments]) == 0
+    assert "healthy" in capsys.readouterr().out
+    assert not (here / "r.json").exists()
+
+
+def test_several_models_and_threshold_files(here, capsys) -> None:
+    (here / "h.yaml").write_text("schema: 1\ndimensions: {object_focus: {min: 0.5}}\n", encoding="utf-8")
+    shutil.rmtree(here / "data" / "mixed_same")
+    assert doctor("--thresholds=h.yaml", f"--model={NETS}:other") == 1
+    out = " ".join(capsys.readouterr().out.split())
+    told = f"object_focus cannot be measured: the set 'mixed_same' is not there: looked for {here}"
+    assert out.count(told) == 2
+    assert "evidence: demanded by h.yaml:2 fix: add the images" in out
+    assert [f"{NETS}:{name} on tiny: 1 problem" in out for name in ("net", "other")] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "quba-check doctor: the following arguments are required: --model"),
+        (["--model=demmo"], "demmo: is no model spec. Allowed: "),
+        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown 'cup'."),
+        (
+            ["--model=demo-textured", "--data=data"],
+            "--quba-data: got 'data', but 'demo-textured' brings its own images. Allowed: a data folder for "
+            "any other model. Leave the option out, or name another model.",
+        ),
+        ([f"--model={NETS}:net", "--data=dat"], "there is no such data folder. Did you mean 'data'?"),
+        (
+            [f"--model={NETS}:nett", "--data=data"],
+            f"{NETS}:nett: '{NETS}' has no 'nett'. Did you mean 'net'?",
+        ),
+        (
+            [f"--model={NETS}:net", "--data=data", "--order=none.txt"],
+            "--order: none.txt: there is no such file. Allowed: a text file with a class name in each line.",
+        ),
+    ],
+)
+def test_mistakes_in_options_end_with_4_and_one_line(here, capsys, arguments, message) -> None:
+    assert main(["doctor", *arguments]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("ERROR: ")
+    assert message in line
+
+
+def test_the_schema_is_printed(capsys) -> None:
+    assert main(["schema", "doctor"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["type"] == "array"
+    assert set(schema["$defs"]["Examination"]["properties"]) == set(
+        Examination.model_json_schema()["properties"]
+    )

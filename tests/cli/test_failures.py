@@ -1,0 +1,135 @@
+"""`quba-check failures`: its table, and mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.runs_compared import stored
+
+from quba_check.cli.main import main
+from quba_check.records.per_image import CleanAnswers, PerImage
+
+CLASSES = ("tench, Tinca tinca", "great white shark, white shark, man-eater", "goldfish")
+NAMES = [f"imagenet/val/n0144{k}764/ILSVRC2012_val_000{k}{'0' * 40}_of_a_long_name.JPEG" for k in range(3)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the record a.json of three images, of which the last two are wrong, and its .npz."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    write(NAMES)
+    return tmp_path
+
+
+def write(names: list[str], **columns: object) -> None:
+    label, top1 = np.array([0, 1, 2]), np.array([0, 0, 1])
+    known = {"index": np.arange(3), "confidence": np.array([0.75, 1]), "loss": np.array([1.5, 103.28])}
+    answers = CleanAnswers(names, label, top1, CLASSES, **(known | columns))  # type: ignore[arg-type]
+    record = stored("a.json", [0, 1, 2]).record
+    Path("a.json").write_text(record.to_json(), encoding="utf-8")
+    Path("a.npz").write_bytes(PerImage({}, answers).to_bytes(record))
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(words.split())
+    return code, *capsys.readouterr()
+
+
+def test_the_table_fits_eighty_columns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "failures a.json") == (
+        0,
+        "r50 on tiny: 2 of 3 clean images are wrong\n"
+        "index     loss  confidence  label           predicted       path\n"
+        "    2  103.280       1.000  goldfish        great white...  ..._a_long_name.JPEG\n"
+        "    1    1.500       0.750  great white...  tench           ..._a_long_name.JPEG\n",
+        "",
+    )
+
+
+def test_the_terminal_gives_the_width(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(capsys, "failures a.json --limit 1")[1].splitlines()[2] == (
+        f"    2  103.280       1.000  goldfish  great white...  ...{NAMES[2][-63:]}"
+    )
+
+
+def test_one_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, err = run(capsys, "failures a.json --limit 1")
+    assert out.splitlines()[-1] == "1 of 2 are shown; --limit N shows more, --csv FILE writes all"
+    assert err == ""
+
+
+def test_names_that_would_move_the_cursor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(["a.png", "\x1b[31m.png", "two\n[bold].png"])
+    lines = run(capsys, "failures a.json")[1].splitlines()
+    assert [line.split("  ")[-1].strip() for line in lines[2:]] == ["two\\n[bold].png", "\\x1b[31m.png"]
+
+
+def test_a_run_of_an_earlier_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(["a.png", "b.png", "c.png"], index=None, confidence=None, loss=None)
+    assert run(capsys, "failures a.json") == (
+        0,
+        "r50 on tiny: 2 of 3 clean images are wrong\n"
+        "index  loss  confidence  label           predicted       path\n"
+        "    1     -           -  great white...  tench           b.png\n"
+        "    2     -           -  goldfish        great white...  c.png\n",
+        "a.json: its answers were stored by an earlier version, without confidence and loss. "
+        "Run the gate again to get them.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "failures a.npz",
+            "a.npz: it is not JSON. Allowed: a file that --quba-report wrote. Did you mean 'a.json'?",
+        ),
+        (
+            "failures a.json --csv a.json",
+            "--csv: got 'a.json', which this command reads. Allowed: another file.",
+        ),
+        (
+            "failures a.json --csv a.npz",
+            "--csv: got 'a.npz', which this command reads. Allowed: another file.",
+        ),
+        (
+            "failures a.json --csv .",
+            "quba-check failures: --csv: got '.'. Allowed: the name of a file.",
+        ),
+        (
+            "failures a.json --csv a.json/x.csv",
+            "a.json/x.csv: cannot be written (File exists). "
+            "Allowed: a file in a folder that you may write to.",
+        ),
+        (
+            "failures a.json --limit 0",
+            "quba-check failures: --limit: got '0'. Allowed: a whole number from 1.",
+        ),
+        (
+            "failures a.json --limit 5 --csv x.csv",
+            "quba-check failures: --limit: got 5 with --csv, which writes all wrong images. Leave one of the "
+            "two options out.",
+        ),
+    ],
+)
+def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    before = Path("a.json").read_bytes(), Path("a.npz").read_bytes()
+    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+    assert (Path("a.json").read_bytes(), Path("a.npz").read_bytes()) == before
+
+
+def test_answers_that_are_nowhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.npz").unlink()
+    assert run(capsys, "failures a.json --store empty") == (
+        4,
+        "",
+        "ERROR: a.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
+        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote "
+        "beside it.\n",
+    )

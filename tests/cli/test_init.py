@@ -1,0 +1,223 @@
+"""`quba-check init`: what it writes is read again, and nothing is overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quba_check.cli.main import main
+from quba_check.core.view import CLEAN
+from quba_check.demands.reading import read_thresholds
+from quba_check.suites import open_suite
+from quba_check.suites.label_spaces import imagenet_classes
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(root: Path, *folders: str, images: int = 2, size: tuple[int, int] = (8, 8)) -> None:
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+        for number in range(images):
+            Image.fromarray(np.zeros((*size[::-1], 3), np.uint8)).save(root / folder / f"{number}.png")
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["init", *arguments])
+    return code, *capsys.readouterr()
+
+
+def body(path: Path) -> list[str]:
+    """The lines of a file that are no comments."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+
+def test_what_is_written_and_said(here: Path, capsys) -> None:
+    write(here / "my data", "val/ant", "val/bee", "night/bee", "masks/ant", "masks/bee", "train/ant")
+    write(here / "my data", "night/ant", images=1)
+    assert said(capsys, "my data") == (
+        0,
+        f"{here}/my data/quba-data.yaml: 2 classes; clean, corruptions, night\n"
+        "  left out: masks (masks)\n"
+        "  left out: train (training images)\n"
+        "thresholds/default.yaml: demands to start from; set their numbers\n"
+        "Next:\n"
+        "  quba-check suite describe 'my data'\n"
+        "  pytest --model=MODEL --quba-data='my data'\n",
+        "",
+    )
+    assert body(here / "my data/quba-data.yaml") == [
+        "schema: 1",
+        'name: "my data"',
+        "classes: [ant, bee]",
+        "image_size: 8  # for models that state no input size; that of the images",
+        "sets:",
+        "  clean: {reader: folder, path: val, expected: 4}",
+        "  corruptions: {generate: from clean}",
+        "  shifts:",
+        "    night: {reader: folder, path: night, expected: 3}",
+    ]
+    assert body(here / "thresholds/default.yaml") == [
+        "schema: 1",
+        'name: "release gate of my data"',
+        "dimensions:",
+        "  accuracy: {min: 0.8}",
+        "  adversarial_robustness: {min: 0.05, tier: warn}",
+        "  corruption_robustness: {min: 0.6}",
+        "  ood_robustness: {min: 0.6}",
+        "  calibration_error: {max: 0.05}",
+        "  class_balance: {min: 0.6}",
+        "  # parameters: {max: 30}  # in millions",
+    ]
+    suite = open_suite(here / "my data")
+    read = read_thresholds(here / "thresholds/default.yaml", shown="default.yaml", suite=suite.facts)
+    assert len(read.demands) == 6
+    assert sorted(path.name for path in (here / "my data").iterdir()) == [
+        "masks",
+        "night",
+        "quba-data.yaml",
+        "train",
+        "val",
+    ]
+
+
+def test_nothing_is_overwritten_without_force(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/bee")
+    (here / "thresholds").mkdir()
+    (here / "thresholds/default.yaml").write_text("mine", encoding="utf-8")
+    assert said(capsys, "data") == (
+        4,
+        "",
+        "ERROR: quba-check init: thresholds/default.yaml exists already. Allowed: --force overwrites it.\n",
+    )
+    assert not (here / "data/quba-data.yaml").exists()
+    (here / "data/quba-data.yaml").write_text("mine", encoding="utf-8")
+    assert said(capsys, "data")[2] == (
+        f"ERROR: quba-check init: {here}/data/quba-data.yaml exists already. Allowed: --force overwrites "
+        "it.\n"
+    )
+    assert (here / "thresholds/default.yaml").read_text(encoding="utf-8") == "mine"
+    assert said(capsys, "data", "--force")[0] == 0
+    assert "ant" in (here / "data/quba-data.yaml").read_text(encoding="utf-8")
+    assert "accuracy" in (here / "thresholds/default.yaml").read_text(encoding="utf-8")
+
+
+def test_some_of_imagenets_classes(here: Path, capsys) -> None:
+    names = imagenet_classes()[5:40:7]
+    write(here / "data", *(f"imagenet/val/{name}" for name in names), f"imagenet-r/{names[1]}", size=(9, 7))
+    write(here / "data", f"imagenet-r/{names[2]}", images=1)
+    assert said(capsys, "data")[0] == 0
+    text = (here / "data/quba-data.yaml").read_text(encoding="utf-8")
+    assert "# 5 of ImageNet's 1,000 classes.\n" in text
+    assert "\nrestrict: true  # models of all 1,000 classes answer in these alone. Other ways:\n" in text
+    assert "image_size: 224  # for models that state no input size; the images have no common one\n" in text
+    assert "imagenet_r: {reader: folder, path: imagenet-r, expected: 3, partial: true}" in text
+    suite = open_suite(here / "data")
+    assert suite.classes == names
+    assert (suite.head.size, suite.head.columns) == (1000, tuple(range(5, 40, 7)))
+
+
+def test_names_of_imagenets_classes(here: Path, capsys) -> None:
+    write(here / "data", "val/tench", "val/great_white_shark")
+    assert said(capsys, "data")[0] == 0
+    assert "\n# restrict: true  # for models of all 1,000 classes: they answer in these alone\n" in (
+        here / "data/quba-data.yaml"
+    ).read_text(encoding="utf-8")
+    path = here / "data/quba-data.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("# restrict: ", "restrict: "), encoding="utf-8")
+    assert open_suite(here / "data").head.columns == (2, 0)
+
+
+def test_names_that_yaml_would_read_otherwise(here: Path, capsys) -> None:
+    names = ["0", "1.5", "a: b", "no", "null", "yes, really", "#x", "it's", "日本", "~", "n" * 90]
+    write(here / "data", *(f"val/{name}" for name in names), images=1)
+    assert said(capsys, "data")[0] == 0
+    suite = open_suite(here / "data")
+    assert suite.classes == tuple(sorted(names))
+    assert len(suite.examples(CLEAN)) == len(names)
+    assert max(map(len, (here / "data/quba-data.yaml").read_text(encoding="utf-8").splitlines())) < 110
+    assert "class_balance" not in "".join(body(here / "thresholds/default.yaml"))
+    assert "# Left out, as the suite has no images for it: ood_robustness, class_balance, object_focus, " in (
+        here / "thresholds/default.yaml"
+    ).read_text(encoding="utf-8")
+
+
+def test_names_that_no_manifest_can_hold(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/\x1b[31mbee")
+    assert said(capsys, "data") == (
+        4,
+        "",
+        f"ERROR: quba-check init: the names of the folders in {here}/data cannot stand in quba-data.yaml: "
+        "the text has the character U+001B. Allowed: text. Rename the folders, or write the file by hand.\n",
+    )
+    assert [path.name for path in (here / "data").iterdir()] == ["val"]
+
+
+def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/bee", "cc", "night/ant", "night/bee")
+    (here / "data/night/stray.png").write_bytes(b"")
+    code, out, err = said(capsys, "data")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:3] == [
+        f"{here}/data/quba-data.yaml: 2 classes; clean, corruptions",
+        "  left out: cc (cc/0.png: the name tells no cues. Expected: <shape><i>-<texture><j>.png)",
+        "  left out: night (night/stray.png: an image outside the class folders. Expected: <class>/<image>)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("no", "{here}/no: there is no such data folder. Name it with --quba-data DIR."),
+        (
+            "file",
+            "{here}/file: the data folder is a file. Expected in it: quba-data.yaml, or the published layout "
+            "(imagenet/val, imagenet-c, imagenet-r, modelvshuman, bg_challenge). Name another folder.",
+        ),
+        (
+            "empty",
+            "{here}/empty: no test images in folders of two or more classes. Expected: val/<class>/<image>, "
+            "or <class>/<image>. For other layouts write quba-data.yaml by hand (csv, arrays, parquet and "
+            "others).",
+        ),
+        (
+            ".",
+            "{here}: class folders stand next to other folders (empty). Move the class folders into a folder "
+            "of their own, such as val.",
+        ),
+    ],
+)
+def test_folders_that_hold_no_suite(here: Path, capsys, folder: str, text: str) -> None:
+    write(here, "ant", "bee")
+    (here / "empty").mkdir()
+    (here / "file").touch()
+    assert said(capsys, folder) == (4, "", f"ERROR: {text.format(here=here)}\n")
+    assert not (here / "thresholds").exists()
+
+
+def test_class_folders_in_the_current_folder(here: Path, capsys) -> None:
+    write(here, "ant", "bee")
+    assert said(capsys, ".") == (
+        4,
+        "",
+        f"ERROR: quba-check init: {here} holds the class folders, and thresholds/default.yaml would lie "
+        "among them. Run it in another folder.\n",
+    )
+
+
+def test_the_published_layout_needs_no_manifest(here: Path, capsys) -> None:
+    for name in imagenet_classes():
+        (here / "data/imagenet/val" / name).mkdir(parents=True)
+        (here / "data/imagenet/val" / name / "1.ppm").write_bytes(b"P6 1 1 255 abc")
+    assert said(capsys, "data") == (
+        4,
+        "",
+        f"ERROR: quba-check init: {here}/data has the published ImageNet layout and needs no "
+        "quba-data.yaml.\n",
+    )

@@ -1,0 +1,408 @@
+"""The `quba-check` command: what it writes, what it says, and what mistakes get."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from quba_check.cli import main as cli
+from quba_check.cli.main import main
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.grading import grade, population
+
+
+def record(k, **changes):
+    return {
+        "schema": 1,
+        "model": {
+            "spec": f"m{k}.pt",
+            "name": f"m{k}",
+            "fingerprint": f"f{k}",
+            "parameters": 1000,
+            "preparation": {},
+            "classes": 2,
+        },
+        "suite": {"name": "mine", "root": "/data", "fingerprint": "s"},
+        "protocol": "standard",
+        "measurements": {name: {"value": k / 20, "unit": "fraction"} for name in PUBLISHED_DIMENSIONS},
+        "environment": {"versions": {}, "device": "cpu", "precision": "fp32", "seed": 0, "time": "now"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """Twelve record files; `fleet(k, **changes)` changes one."""
+
+    def write(k, **changes):
+        path = tmp_path / f"r{k}.json"
+        path.write_text(json.dumps(record(k, **changes)))
+        return str(path)
+
+    return [write(k) for k in range(12)], write
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A small data folder in the working folder, which lacks one of its sets."""
+    monkeypatch.chdir(tmp_path)
+    for place in ("val/apple", "val/pear", "c/fog/1/apple", "c/fog/1/pear"):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "data" / place / "1.png")
+    (tmp_path / "data" / "quba-data.yaml").write_text(
+        "schema: 1\n"
+        "name: two fruits\n"
+        "classes: [apple, pear]\n"
+        "sets:\n"
+        "  clean: {reader: folder, path: val, expected: 5000}\n"
+        "  corruptions: {generate: from clean}\n"
+        "  shifts: {sketch: {reader: folder, path: sk}}\n"
+    )
+    return tmp_path / "data"
+
+
+def said(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_population_that_grades(fleet, tmp_path, capsys):
+    records, _ = fleet
+    out = tmp_path / "made" / "fleet.json"
+    assert said(capsys, "population", *records, "-o", out) == (
+        0,
+        f"{out}: 12 models, protocol standard\n",
+        "",
+    )
+    assert population(out).name == "fleet"
+    values = dict.fromkeys(PUBLISHED_DIMENSIONS, 0.275)
+    assert grade(values, population=out, suite="mine").percentile == pytest.approx(50)
+
+
+def test_a_masked_value_takes_no_part_in_a_population(fleet, tmp_path, capsys):
+    records, write = fleet
+    name = "adversarial_robustness"
+    masked = {"value": 1.0, "unit": "fraction", "masked": ["FGSM helps the model"]}
+    write(3, measurements={**record(3)["measurements"], name: masked})
+    out = tmp_path / "fleet.json"
+    assert said(capsys, "population", *records, "-o", out)[0] == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["id"] for row in rows if name not in row["values"]] == ["m3"]
+
+
+def test_population_with_a_name(fleet, tmp_path, capsys):
+    out = tmp_path / "fleet.json"
+    assert said(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
+    assert json.loads(out.read_text())["name"] == "our phones"
+
+
+def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys):
+    records, write = fleet
+    for k in range(12):
+        values = {**record(k)["measurements"], "parameters": {"value": 5.0, "unit": "millions"}}
+        write(k, measurements=values)
+    code, _, err = said(capsys, "population", *records, "-o", tmp_path / "fleet.json")
+    assert code == 0
+    assert err == (
+        "WARNING: parameters: no spread to compare with: 10 of 12 models have 5. "
+        "Grades need the weight 0 for it.\n"
+    )
+
+
+def test_population_of_too_few(fleet, tmp_path, capsys):
+    twice = [*fleet[0][:9], *fleet[0][:9]]
+    assert said(capsys, "population", *twice, "-o", tmp_path / "x.json") == (
+        4,
+        "",
+        "ERROR: population: too few records to compare with, got 9. Allowed: 10 or more.\n",
+    )
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_population_of_two_protocols(fleet, tmp_path, capsys):
+    records, write = fleet
+    write(3, protocol="released")
+    code, out, err = said(capsys, "population", *records, "-o", tmp_path / "x.json")
+    assert (code, out) == (4, "")
+    assert err == (
+        f"ERROR: {records[3]}: a population has one protocol, got 'released' where {records[0]} has "
+        "'standard'.\n"
+    )
+
+
+def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
+    code, out, err = said(capsys, "population", *fleet[0], "-o", tmp_path / "published.json")
+    assert (code, out) == (4, "")
+    assert err == (
+        "ERROR: quba-check population: the name 'published' is taken. Allowed: any but published, screened, "
+        "demo; give one with --name.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["", ".", "made/.."])
+def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    assert said(capsys, "population", *fleet[0], "-o", name) == (
+        4,
+        "",
+        f"ERROR: quba-check population: -o/--output: got '{name}'. Allowed: the name of a file.\n",
+    )
+
+
+def test_population_writes_over_no_record(fleet, capsys):
+    record = fleet[0][3]
+    assert said(capsys, "population", *fleet[0], "-o", record) == (
+        4,
+        "",
+        f"ERROR: --output: got '{record}', which this command reads. Allowed: another file.\n",
+    )
+
+
+def test_population_of_what_is_no_record(tmp_path, capsys):
+    assert said(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
+        4,
+        "",
+        f"ERROR: {tmp_path / 'no.json'}: there is no such file. Allowed: a file that --quba-report wrote.\n",
+    )
+
+
+def test_suite_describe(data, capsys, monkeypatch):
+    title = f"two fruits: 2 classes, in {data}"
+    columns = max(90, len(title))  # the path of the temporary folder may be long
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, err = said(capsys, "suite", "describe", "data")
+    assert (code, err) == (0, "")
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[0] == title
+    assert all(len(line) <= columns for line in lines[1:])
+    assert lines[1].split() == ["set", "images", "expected", "space", "classes", "per", "class", "where"]
+    assert [line.split() for line in lines[3:5]] == [
+        ["clean", "2", "5,000", "own", "2", "of", "2", "1", "val"],
+        ["corruptions", "150", "375,000", "own", "2", "of", "2", "1", "made", "from", "clean"],
+    ]
+    assert lines[5].split() == ["sketch", "missing", "-", "own", "-", "-"]
+    assert lines[6] == "  the set 'sketch' is not there: looked for sk"
+    assert [line.split() for line in lines[-3:]] == [
+        [name, "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
+        for name in ("mixed_same", "mixed_rand", "cue_conflict")
+    ]
+
+
+def test_suite_describe_names_missing_conditions(data, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    manifest = data / "quba-data.yaml"
+    manifest.write_text(manifest.read_text().replace("{generate: from clean}", "{reader: folder, path: c}"))
+    out = said(capsys, "suite", "describe", "data")[1]
+    assert "c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more" in out
+
+
+def test_suite_that_is_not_there(tmp_path, capsys):
+    code, out, err = said(capsys, "suite", "describe", tmp_path / "nowhere")
+    assert (code, out) == (4, "")
+    assert err.startswith(f"ERROR: {tmp_path / 'nowhere'}: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("population", {"schema", "name", "protocol", "rows"}),
+        ("record", {"model", "suite", "protocol", "measurements", "environment"}),
+        ("suite", {"schema"}),
+        ("thresholds", {"schema"}),
+    ],
+)
+def test_schemas(name, required, capsys):
+    code, out, err = said(capsys, "schema", name)
+    assert (code, err) == (0, "")
+    schema = json.loads(out)
+    assert schema["type"] == "object"
+    assert required <= set(schema["required"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["schema", "treshold"],
+            (
+                "quba-check schema: unknown format, got 'treshold'. Allowed: doctor, population, "
+                "preparation, record, suite, thresholds. Did you mean 'thresholds'?"
+            ),
+        ),
+        (
+            [],
+            (
+                "quba-check: the following arguments are required: COMMAND. "
+                "'quba-check --help' says what is allowed."
+            ),
+        ),
+        (
+            ["suit", "describe"],
+            (
+                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
+                "population, suite, what-if, tune, power, schema. Did you mean 'suite'?"
+            ),
+        ),
+        (
+            ["suite", "descibe", "data"],
+            (
+                "quba-check suite: unknown action, got 'descibe'. Allowed: describe, make-object-focus. "
+                "Did you mean 'describe'?"
+            ),
+        ),
+        (
+            ["doctor", "--modle=demo"],
+            (
+                "quba-check doctor: unknown option, got '--modle'. Did you mean '--model'? "
+                "'quba-check doctor --help' says what is allowed."
+            ),
+        ),
+        (
+            ["schema", "record", "extra"],
+            ("quba-check: unrecognized arguments: extra. 'quba-check --help' says what is allowed."),
+        ),
+        (
+            ["population", "r.json"],
+            (
+                "quba-check population: the following arguments are required: -o/--output. "
+                "'quba-check population --help' says what is allowed."
+            ),
+        ),
+    ],
+)
+def test_wrong_command_lines(arguments, message, capsys):
+    assert said(capsys, *arguments) == (4, "", f"ERROR: {message}\n")
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(["--version"])
+    assert raised.value.code == 0
+    assert capsys.readouterr() == (f"quba-check {version('quba-check')}\n", "")
+
+
+def test_version_of_what_is_not_installed(capsys, monkeypatch):
+    def missing(_):
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(cli, "version", missing)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == "quba-check of an unknown version, not installed\n"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(["--help"])
+    assert raised.value.code == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("population", "suite", "schema"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "init",
+        "doctor",
+        "compare",
+        "failures",
+        "population",
+        "suite describe",
+        "suite make-object-focus",
+        "what-if",
+        "tune",
+        "power",
+        "schema",
+    ],
+)
+def test_help_says_what_a_command_is_for(words, capsys):
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--help"])
+    usage, purpose, *_ = capsys.readouterr().out.split("\n\n")
+    assert usage.startswith(f"usage: quba-check {words} ")
+    assert purpose.endswith(".")
+    assert "%%" not in purpose
+
+
+def test_runs_as_a_module_without_torch():
+    code = (
+        "import sys; from quba_check.cli.main import main; main(['schema', 'record']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    ran = subprocess.run(
+        [sys.executable, "-m", "quba_check", "schema", "x"], capture_output=True, check=False, text=True
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)
+
+
+def test_output_that_is_not_read_to_its_end():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "quba_check", "schema", "record"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written():
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "quba_check", "schema", "record"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert (ran.returncode, ran.stderr) == (
+        4,
+        "ERROR: standard output: cannot be written (No space left on device). "
+        "Allowed: a terminal, a pipe, or a file on a disk with space.\n",
+    )
+
+
+@pytest.mark.parametrize(("name", "code"), [("record", 0), ("x", 4)])
+def test_closed_streams_leave_the_exit_code(name, code):
+    command = f'exec "{sys.executable}" -m quba_check schema {name} >&- 2>&-'
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["compare", "~nobody-here/a.json", "b.json"],
+            "compare: A.json: got '~nobody-here/a.json', but the home folder of '~nobody-here' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine.",
+        ),
+        (
+            ["compare", "a.json", "b.json", "--flips", "/dev/null"],
+            "compare: --flips: /dev/null is a pipe or a device. Allowed: a file or a folder.",
+        ),
+        (
+            ["what-if", "x" * 300, "a.json"],
+            f"what-if: FILE: {'x' * 300}: cannot be read (File name too long). "
+            "'quba-check what-if --help' says what is allowed.",
+        ),
+        (
+            ["power", "mobile", "--images", "9" * 16],
+            f"power: --images: got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
+        ),
+    ],
+)
+def test_paths_that_no_command_can_take(words, message, capsys):
+    code, out, err = said(capsys, *words)
+    assert (code, out) == (4, "")
+    assert err == f"ERROR: quba-check {message}\n"

@@ -1,0 +1,171 @@
+"""What is said of a suite's sets, row by row."""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import pstats
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from quba_check.cli.main import main
+from quba_check.cli.suite_table import described_sets, sets_text
+from quba_check.suites import open_suite
+
+MANIFEST = """\
+schema: 1
+name: fruit
+classes: [apple, pear, fig]
+sets:
+  clean: {reader: folder, path: val, expected: 7}
+  corruptions: {reader: folder, path: c, partial: true}
+  shifts:
+    night: {reader: folder, path: night, space: hard}
+    snow: {reader: folder, path: snow}
+  mixed_same: {reader: folder, path: /mixed, partial: true}
+spaces: {hard: {pip: [apple, pear], no_pip: [fig]}}
+"""
+
+
+def write(root: Path, **images: int) -> None:
+    for place, count in images.items():
+        for number in range(count):
+            path = root / place / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4)).save(path)
+
+
+def test_rows(tmp_path):
+    root = tmp_path / "data"
+    write(root, **{"val/apple": 3, "val/pear": 1, "val/fig": 2})
+    write(root, **{"c/fog/1/apple": 1, "c/fog/2/apple": 2, "c/fog/2/fig": 4})
+    write(root, **{"night/pip": 2, "night/no_pip": 2})
+    write(tmp_path / "mixed", pear=5)
+    text = MANIFEST.replace("/mixed", str(tmp_path / "mixed"))
+    (root / "quba-data.yaml").write_text(text, encoding="utf-8")
+    assert described_sets(open_suite(root)) == [
+        ("clean", "6", "7", "own", "3 of 3", "1-3", "val"),
+        (
+            "corruptions",
+            "7",
+            "-",
+            "own",
+            "2 of 3",
+            "1-4",
+            "c; 73 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 71 more",
+        ),
+        ("night", "4", "-", "hard", "2 of 2", "2", "night"),
+        (
+            "snow",
+            "missing",
+            "-",
+            "own",
+            "-",
+            "-",
+            "the set 'snow' is not there: looked for snow",
+        ),
+        ("mixed_same", "5", "-", "own", "1 of 3", "5", str(tmp_path / "mixed")),
+        ("mixed_rand", "missing", "-", "-", "-", "-", "not in the manifest"),
+        ("cue_conflict", "missing", "-", "-", "-", "-", "not in the manifest"),
+    ]
+
+
+def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):
+    write(tmp_path, **{"val/apple": 3, "val/pear": 1})
+    (tmp_path / "quba-data.yaml").write_text(
+        "schema: 1\nname: x\nclasses: [apple, pear]\n"
+        "sets: {clean: {reader: folder, path: val}, corruptions: {generate: from clean}}\n",
+        encoding="utf-8",
+    )
+    rows = described_sets(open_suite(tmp_path))
+    assert rows[1] == ("corruptions", "300", "-", "own", "2 of 2", "1-3", "made from clean")
+    assert rows[-1][0] == "shifts"
+
+
+FRUIT = {"val/apple": 3, "val/pear": 1, "val/fig": 2, "c/fog/1/apple": 1}
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            200,
+            [
+                "set             images   expected   space   classes   per class   where",
+                "-" * 144,
+                "clean                6          7   own      3 of 3         1-3   val",
+                "corruptions          1          -   own      1 of 3           1   c; 74 of 75 conditions "
+                "missing: gaussian_noise/1, gaussian_noise/2 and 72 more",
+            ],
+        ),
+        (
+            80,
+            [
+                "set            images  expected  space  classes  per class  where",
+                "-" * 80,
+                "clean               6         7  own     3 of 3        1-3  val",
+                "corruptions         1         -  own     1 of 3          1",
+                "  c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more",
+                "night         missing         -  hard         -          -",
+                "  the set 'night' is not there: looked for night",
+                "snow          missing         -  own          -          -",
+                "  the set 'snow' is not there: looked for snow",
+                "mixed_same    missing         -  own          -          -",
+                "  the set 'mixed_same' is not there: looked for /mixed",
+                "mixed_rand    missing         -  -            -          -  not in the manifest",
+                "cue_conflict  missing         -  -            -          -  not in the manifest",
+            ],
+        ),
+    ],
+)
+def test_places_that_do_not_fit_stand_under_their_rows(tmp_path, width, lines):
+    text = sets_text(open_suite(fruit(tmp_path, shift="night", space="hard")), width, rule="-")
+    rows = text[text.index("set ") :].splitlines()
+    assert rows[: len(lines)] == lines
+
+
+@pytest.mark.parametrize("width", [72, 80, 100])
+def test_no_line_is_wider_than_the_terminal(tmp_path, width):
+    long = tmp_path / "/".join(["a_folder_with_a_long_name"] * 5)
+    root = fruit(long, shift="by_night_in_the_rain_and_without_any_street_light", space="easy_and_hard " * 3)
+    text = sets_text(open_suite(root), width)
+    assert max(map(len, text.splitlines())) <= width
+
+
+def fruit(root: Path, *, shift: str, space: str) -> Path:
+    write(root, **FRUIT)
+    text = MANIFEST.replace("night", shift).replace("hard", space.strip())
+    (root / "quba-data.yaml").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_the_work_grows_with_the_classes_and_not_with_their_square(tmp_path, monkeypatch):
+    work = [calls_and_listings(tmp_path / str(classes), classes, monkeypatch) for classes in (100, 200, 400)]
+    (first, _), (second, before), (third, after) = work
+    assert third - second < 2.2 * (second - first)
+    assert after - before == 2 * (400 - 200)
+
+
+def calls_and_listings(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Calls of functions, and folders that are listed, while a suite of two sets is described."""
+    names = [f"class_{k:04d}" for k in range(classes)]
+    for name in names:
+        for folder in ("val", "night"):
+            (root / folder / name).mkdir(parents=True)
+            (root / folder / name / "1.ppm").write_bytes(b"P6 1 1 255 abc")
+    quoted = ", ".join(names)
+    (root / "quba-data.yaml").write_text(
+        f"schema: 1\nname: many\nclasses: [{quoted}]\nspaces: {{two: {{one: [{names[0]}], rest: "
+        f"[{', '.join(names[1:])}]}}}}\nprompts: {{names: {{{', '.join(f'{k}: a {k}' for k in names)}}}}}\n"
+        "sets:\n  clean: {reader: folder, path: val}\n  shifts: {night: {reader: folder, path: night}}\n",
+        encoding="utf-8",
+    )
+    listed: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
+    with cProfile.Profile() as profile:
+        assert main(["suite", "describe", str(root)]) == 0
+    monkeypatch.setattr(os, "scandir", scandir)
+    return pstats.Stats(profile).total_calls, len(listed)

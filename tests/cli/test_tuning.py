@@ -1,0 +1,398 @@
+"""The three commands as people type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.tuned import quantity, record
+
+from quba_check.cli.main import main
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.records.record import Record
+
+
+def later(run: Record) -> Record:
+    """A run at another time, thus another run."""
+    environment = run.environment.model_copy(update={"time": "2026-01-02T00:00:00+00:00"})
+    return run.model_copy(update={"environment": environment})
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command in a folder with two records and a threshold file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("a.json").write_text(record().to_json(), encoding="utf-8")
+    Path("b.json").write_text(later(record(0.88)).to_json(), encoding="utf-8")
+    Path("released.json").write_text(record(protocol="released").to_json(), encoding="utf-8")
+    Path("empty.json").write_text(later(record(measurements={})).to_json(), encoding="utf-8")
+    suite = {"name": "mine", "root": "/data", "fingerprint": "1"}
+    Path("other.json").write_text(record(suite=suite).to_json(), encoding="utf-8")
+    suite = {"name": "tiny", "root": "/data", "fingerprint": "2"}
+    Path("limited.json").write_text(record(suite=suite, limit=500).to_json(), encoding="utf-8")
+    Path("latin.yaml").write_bytes("# für".encode("latin-1"))
+    Path("folder.yaml").mkdir()
+    Path("gate.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
+    Path("hard.yaml").write_text(
+        "schema: 1\nuncertain: fail\ndimensions: {accuracy: {min: 0.895}, parameters: {max: 5}}\n",
+        encoding="utf-8",
+    )
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        told = capsys.readouterr()
+        return code, told.out.removesuffix("\n"), told.err
+
+    return command
+
+
+def test_what_if(run) -> None:
+    assert run("what-if", "a.json", "gate.yaml", "hard.yaml") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand           gate.yaml     hard.yaml\n"
+        "accuracy[min]    PASS >= 0.85  UNCERTAIN >= 0.895\n"
+        "parameters[max]  -             FAIL <= 5\n"
+        "released         yes           no",
+        "",
+    )
+    assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_adds_demands_only_when_asked(run) -> None:
+    Path("mine.yaml").write_bytes(b"schema: 1\r\ndimensions:\r\n  accuracy: {max_drop: 0.01}\r\n")
+    code, told, err = run("tune", "a.json", "-o", "mine.yaml")
+    assert (code, told) == (0, "mine.yaml: nothing to change")
+    left_out = (
+        "left out, without a value over all images in every record: adversarial_robustness, ood_robustness, "
+        "class_balance, object_focus, shape_bias\n"
+    )
+    assert err == left_out + (
+        "mine.yaml: does not name corruption_robustness, calibration_error, parameters; "
+        "--add demands them too\n"
+        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+    )
+    assert run("tune", "a.json", "-o", "mine.yaml", "--add")[2] == left_out + (
+        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+    )
+    lines = Path("mine.yaml").read_bytes().decode().split("\r\n")
+    assert lines[3] == "  corruption_robustness: {min: 0.58}          # tuned: 0.620 (0.581..0.659) in a.json"
+    assert len(lines) == 7
+
+
+DROPS = "schema: 1\ndimensions: {accuracy: {min: 0.85, max_drop: 0.01, max_relative_drop: 5%}}\n"
+
+
+def test_what_if_counts_drops_from_a_baseline(run) -> None:
+    Path("drops.yaml").write_text(DROPS, encoding="utf-8")
+    assert run("what-if", "b.json", "drops.yaml", "--baseline", "a.json") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand                       drops.yaml\n"
+        "accuracy[min]                PASS >= 0.85\n"
+        "accuracy[max_drop]           FAIL drop <= 0.01\n"
+        "accuracy[max_relative_drop]  PASS relative drop <= 0.05\n"
+        "released                     no",
+        "",
+    )
+    told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
+    assert told[-2:] == [
+        "released                     no",
+        "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be measured: there is no "
+        "baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)",
+    ]
+
+
+def test_what_if_says_what_is_no_evidence_and_what_compares_suites(run) -> None:
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    values["adversarial_robustness"]["masked"] = ["FGSM helps the model"]
+    Path("m.json").write_text(record(measurements=values).to_json(), encoding="utf-8")
+    demand = "adversarial_robustness: {min: 0.1KEY}"
+    for name, key, quba in (("a", "", ""), ("b", ", allow_masked: true", ", allow_other_suite: true")):
+        text = f"dimensions: {{{demand.replace('KEY', key)}}}\nquba: {{min_grade: F{quba}}}\n"
+        Path(f"{name}.yaml").write_text(f"schema: 1\n{text}", encoding="utf-8")
+    assert run("what-if", "m.json", "a.yaml", "b.yaml") == (
+        1,
+        "r50 on tiny, protocol standard\n"
+        "demand                       a.yaml       b.yaml\n"
+        "adversarial_robustness[min]  FAIL >= 0.1  PASS >= 0.1\n"
+        "quba.grade[min]              FAIL >= F    PASS >= F (other suite)\n"
+        "released                     no           yes\n"
+        "a.yaml: adversarial_robustness[min] is no evidence of robustness: FGSM helps the model\n"
+        "a.yaml: quba.grade[min] could not be measured: not graded: no evidence of robustness: "
+        "adversarial_robustness is masked (FGSM helps the model)\n"
+        "b.yaml: quba.grade[min] compares suites: published was measured on imagenet, this run on tiny",
+        "",
+    )
+
+
+def test_tune_leaves_out_what_is_masked(run) -> None:
+    rows = {"adversarial_robustness": quantity(0.95, 0.01, "ratio", parts={}, masked=["FGSM helps"])}
+    Path("m.json").write_text(
+        record(measurements={**record().measurements, **rows}).to_json(), encoding="utf-8"
+    )
+    code, _, err = run("tune", "m.json", "-o", "new.yaml")
+    assert code == 0
+    assert err.splitlines()[0] == (
+        "left out, masked and so no evidence of robustness: adversarial_robustness"
+    )
+    assert "adversarial_robustness" not in Path("new.yaml").read_text(encoding="utf-8")
+
+
+def test_what_if_cuts_nothing_however_many_files(run) -> None:
+    """Nine names of 31 letters on a terminal of 80 columns, and a model whose name alone is wider."""
+    files = [f"release-candidate-gate-{place}.yaml" for place in range(9)]
+    for file in files:
+        Path(file).write_text("schema: 1\ndimensions: {accuracy: {min: 0.85}}\n", encoding="utf-8")
+    named = json.loads(Path("a.json").read_text())
+    named["model"]["name"] = "m" * 300
+    Path("a.json").write_text(json.dumps(named))
+    width = len(files[0])
+    assert run("what-if", "a.json", *files)[1].splitlines() == [
+        f"{'m' * 300} on tiny, protocol standard",
+        "demand         " + "  ".join(files),
+        "accuracy[min]  " + "  ".join(["PASS >= 0.85".ljust(width)] * 9).rstrip(),
+        "released       " + "  ".join(["yes".ljust(width)] * 9).rstrip(),
+    ]
+
+
+def test_what_if_tells_files_of_one_name_apart(run) -> None:
+    for folder, limit in (("old", 0.85), ("new", 0.95)):
+        Path(folder).mkdir()
+        Path(folder, "x.yaml").write_text(
+            f"schema: 1\ndimensions: {{accuracy: {{min: {limit}}}, object_focus: {{min: 0.9}}}}\n",
+            encoding="utf-8",
+        )
+    assert run("what-if", "a.json", "old/x.yaml", "gate.yaml", "new/x.yaml")[1].splitlines() == [
+        "r50 on tiny, protocol standard",
+        "demand             old/x.yaml    gate.yaml     new/x.yaml",
+        "accuracy[min]      PASS >= 0.85  PASS >= 0.85  FAIL >= 0.95",
+        "object_focus[min]  FAIL >= 0.9   -             FAIL >= 0.9",
+        "released           no            yes           no",
+        "old/x.yaml, new/x.yaml: object_focus[min] could not be measured: the run did not measure it",
+    ]
+
+
+def test_power_of_drops(run) -> None:
+    Path("drops.yaml").write_text(DROPS, encoding="utf-8")
+    told = run("power", "drops.yaml", "--images", "4000", "--record", "a.json")[1]
+    assert told.splitlines()[2:] == [
+        "demand                       bound                  ±       blocked at  passed at",
+        "accuracy[min]                >= 0.85                0.0057  0.845       0.855",
+        "accuracy[max_drop]           drop <= 0.01           0.0071  0.0160      0.0040",
+        "accuracy[max_relative_drop]  relative drop <= 0.05  0.0079  0.0566      0.0434",
+    ]
+
+
+def test_tune_writes_and_then_edits(run) -> None:
+    code, told, _ = run("tune", "a.json", "-o", "new/mine.yaml")
+    assert code == 0
+    assert told == Path("new/mine.yaml").read_text().rstrip("\n")
+    assert "  accuracy: {min: 0.88}                       # tuned: 0.900 (0.880..0.920) in a.json" in told
+    assert run("tune", "a.json", "-o", "new/mine.yaml")[1] == "new/mine.yaml: nothing to change"
+    code, told, _ = run("tune", "a.json", "b.json", "-o", "gate.yaml")
+    assert "-dimensions: {accuracy: {min: 0.85}}" in told.splitlines()
+    assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_counts_a_run_once(run) -> None:
+    Path("copy.json").write_bytes(Path("a.json").read_bytes())
+    code, told, err = run("tune", "a.json", "copy.json", "--z", "1", "-o", "x.yaml")
+    assert code == 0
+    assert "  accuracy: {min: 0.89}                       # tuned: 0.900 (0.880..0.920) in a.json" in told
+    assert err == (
+        "copy.json: is the run of a.json, which counts once\n"
+        "left out, without a value over all images in every record: adversarial_robustness, ood_robustness, "
+        "class_balance, object_focus, shape_bias\n"
+    )
+    told = run("tune", "a.json", "copy.json", "b.json", "-o", "x.yaml")[1]
+    assert "# tuned: 0.880, the worst of 2: b.json" in told
+
+
+def test_tune_knows_the_parts_of_the_records_suite(run) -> None:
+    part = quantity(0.6, 0.02, "ratio", better="high")
+    row = quantity(0.6, 0.02, "ratio", better="high", parts={"negative": part})
+    Path("shifted.json").write_text(
+        later(record(measurements={"ood_robustness": row})).to_json(), encoding="utf-8"
+    )
+    text = "schema: 1\ndimensions:\n  ood_robustness: {min: 0.5, parts: {negative: {min: 0.4}}}\n"
+    Path("mine.yaml").write_text(text, encoding="utf-8")
+    assert run("tune", "shifted.json", "-o", "mine.yaml")[0] == 0
+    assert "ood_robustness: {min: 0.56, parts: {negative: {min: 0.4}}}" in Path("mine.yaml").read_text()
+
+
+def test_tune_says_which_limit_every_model_meets(run) -> None:
+    row = quantity(0.01, 0.02, "ratio", better="high", parts={})
+    Path("a.json").write_text(record(measurements={"object_focus": row}).to_json(), encoding="utf-8")
+    assert run("tune", "a.json", "-o", "x.yaml")[2].splitlines()[-1] == (
+        "a limit of 0 or less, which every model meets: object_focus"
+    )
+
+
+def test_tune_by_other_models(run) -> None:
+    code, told, _ = run("tune", "--percentile", "50", "-o", "median.yaml")
+    assert code == 0
+    assert "protocol: released" in told
+    code, told, _ = run("tune", "--like", "ResNet50", "-o", "r50.yaml")
+    assert "  parameters: {max: 25.6}                     # tuned: ResNet50 as published" in told
+
+
+def test_the_names_that_tune_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["tune", "--like", "list"])
+    assert raised.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 326
+    assert lines[0] == "AlexNet"
+    assert "InceptionV4\tinception_v4.tf_in1k" in lines
+
+
+def test_power(run) -> None:
+    assert run("power", "hard.yaml", "--images", "400") == (
+        0,
+        "hard.yaml, policy fail, 400 images a set:\n"
+        "standard errors, and the true values that are blocked or pass in 80 % of runs\n"
+        "demand           bound     ±       blocked at  passed at\n"
+        "accuracy[min]    >= 0.895  0.0140  0.914       0.936\n"
+        "parameters[max]  <= 5      -       -           -\n"
+        "-: needs --record: a run that knows the error. Parameters and grades have none.",
+        "",
+    )
+    Path("never.yaml").write_text(
+        "schema: 1\nuncertain: fail\n"
+        "dimensions: {accuracy: {min: 0.999}, calibration_error: {max: 0.001}, shape_bias: {min: 0.5}}\n",
+        encoding="utf-8",
+    )
+    assert run("power", "never.yaml", "--images", "100", "--record", "a.json")[1].splitlines()[2:] == [
+        "demand                  bound     ±       blocked at  passed at",
+        "accuracy[min]           >= 0.999  0.000   1.000       never",
+        "calibration_error[max]  <= 0.001  0.0126  0.000       never",
+        "shape_bias[min]         >= 0.5    -       -           -",
+        "-: this run does not know the error. Parameters and grades have none.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "what-if a.json",
+            "quba-check what-if: got as records a.json, as threshold files none. Allowed: at least one of "
+            "each, such as quba-check what-if run.json thresholds/*.yaml.",
+        ),
+        (
+            "tune -o x.yaml",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+        ),
+        (
+            "tune a.json --like ResNet50 -o x.yaml",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+        ),
+        (
+            "tune --percentile 101 -o x.yaml",
+            "quba-check tune: --percentile: got '101'. Allowed: a number from 0 to 100.",
+        ),
+        (
+            "tune --percentile 50 --population nope -o x.yaml",
+            "quba-check tune: --population: no such name or file, got 'nope'. Allowed: published, screened, "
+            "demo, or a file that 'quba-check population' made.",
+        ),
+        (
+            "tune a.json released.json -o x.yaml",
+            "quba-check tune: a.json and released.json differ in protocol (standard and released). "
+            "Allowed: records of one protocol on the same images and classes.",
+        ),
+        (
+            "tune --percentile 50 -o gate.yaml",
+            "gate.yaml: its limits are about protocol standard, but these values are of protocol released, "
+            "where adversarial_robustness is another quantity. "
+            "Allowed: a file that states released, or a new one with -o.",
+        ),
+        (
+            "tune a.json --z x -o x.yaml",
+            "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 4.",
+        ),
+        (
+            "tune a.json -o folder.yaml",
+            "quba-check tune: --output: got a folder. Allowed: a file name that ends in .yaml or .yml.",
+        ),
+        (
+            "tune a.json -o x.json",
+            "quba-check tune: --output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
+        ),
+        (
+            "tune a.json -o gate.yaml/x.yaml",
+            "gate.yaml/x.yaml: cannot be written (File exists). "
+            "Allowed: a file in a folder that you may write to.",
+        ),
+        (
+            "tune a.json -o latin.yaml",
+            "latin.yaml:1: the file is not UTF-8 text, got the byte 0xfc.",
+        ),
+        (
+            "tune empty.json a.json -o x.yaml",
+            "quba-check tune: empty.json, a.json: no dimension has a value over all images in every record. "
+            "Allowed: records of runs that measured one dimension at least.",
+        ),
+        (
+            "tune a.json other.json -o x.yaml",
+            "quba-check tune: a.json and other.json differ in suite (tiny and mine), images of the suite. "
+            "Allowed: records of one protocol on the same images and classes.",
+        ),
+        (
+            "tune a.json b.json limited.json -o x.yaml",
+            "quba-check tune: a.json and limited.json differ in images of the suite "
+            "(--quba-limit: no limit and 500). "
+            "Allowed: records of one protocol on the same images and classes.",
+        ),
+        (
+            "tune a.json b.json --z 2 -o x.yaml",
+            "quba-check tune: --z: got 2, but no standard errors are taken off the worst of 2 runs. "
+            "Allowed: --z with a single run. Leave the option out.",
+        ),
+        (
+            "tune --percentile 50 --z 1.645 -o x.yaml",
+            "quba-check tune: --z: got 1.645, but no standard errors are taken off values of other models. "
+            "Allowed: --z with a single run. Leave the option out.",
+        ),
+        (
+            "tune --like ResNet50 --population demo -o x.yaml",
+            "quba-check tune: --population: got 'demo' without --percentile, which alone asks a population. "
+            "Leave the option out, or say --percentile P.",
+        ),
+        (
+            "power gate.yaml --images 9 --record releasd.json",
+            "releasd.json: there is no such file. Allowed: a file that --quba-report wrote. "
+            "Did you mean 'released.json'?",
+        ),
+        (
+            "what-if gate.yaml",
+            "quba-check what-if: got as records none, as threshold files gate.yaml. Allowed: at least one of "
+            "each, such as quba-check what-if run.json thresholds/*.yaml.",
+        ),
+        (
+            "power gate.yaml --images 0",
+            "quba-check power: --images: got '0'. Allowed: a whole number from 1.",
+        ),
+        (
+            "what-if released.json hard.yaml nosuch.yaml",
+            "nosuch.yaml: there is no such threshold file, and no shipped profile of that name. "
+            "Shipped: default, mobile, safety-critical, server.",
+        ),
+    ],
+)
+def test_mistakes(run, words: str, message: str) -> None:
+    code, out, err = run(*words.split())
+    assert (code, out, err) == (4, "", f"ERROR: {message}\n")
+
+
+def test_rejudging_loads_no_torch_and_decodes_nothing(run) -> None:
+    code = (
+        "import sys; from quba_check.cli.main import main; main(['what-if', 'a.json', 'gate.yaml']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'timm', 'cv2')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,249 @@
+"""Two stored runs beside each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from support.runs_compared import stored
+from support.tuned import record
+
+from quba_check.comparison.compare import StoredRun, compared
+from quba_check.comparison.difference import Side, difference, ratio
+from quba_check.comparison.flips import flips_csv
+from quba_check.core.confidence import SCORES
+from quba_check.errors import UserError
+from quba_check.reports.comparison import comparison_markdown
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import clopper_pearson
+
+RIGHT = [0, 1, 2] * 10
+WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
+SUITE = {"name": "tiny", "root": "/data", "fingerprint": "1" * 32}
+FAILED = {
+    "id": "x", "dimension": "accuracy", "part": None, "bound": "min", "limit": 0.99, "tier": "block",
+    "outcome": "fail", "file": "x.yaml", "line": 3,
+}  # fmt: skip
+
+
+def test_shares_of_the_same_images_are_paired() -> None:
+    row = compared(stored("a.json", RIGHT), stored("b.json", WORSE)).changes[0]
+    assert (row.dimension, row.before, row.after, row.paired) == ("accuracy", 1.0, 0.9, True)
+    assert (row.lost, row.gained, row.p) == (3, 0, 0.25)
+    assert row.change == pytest.approx(-0.1)
+    assert row.finding == "within noise"
+    # By Clopper and Pearson: 3 of 30 is 0.021 to 0.265, 0 of 30 is 0 to 0.116.
+    assert row.interval == pytest.approx((-0.2668, 0.0516), abs=1e-3)
+
+
+def test_without_answers_the_intervals_are_those_of_other_images() -> None:
+    found = compared(stored("a.json", RIGHT, images=False), stored("b.json", WORSE))
+    row = found.changes[0]
+    assert (row.paired, row.lost, row.p) == (False, None, None)
+    assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
+    assert row.finding == "worse"
+    assert found.notes == (
+        "a.json: its answers image by image are neither beside it nor in the store; intervals are those of "
+        "unpaired runs, which are wider",
+    )
+
+
+def test_what_is_not_drawn_is_the_same_or_not() -> None:
+    found = {row.dimension: row for row in compared(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
+    assert found["parameters"].finding == "same"
+    assert found["accuracy"].finding == "within noise"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"protocol": "released"}, "protocol (standard and released)"),
+        ({"suite": SUITE | {"name": "mine"}}, "suite (tiny and mine)"),
+        ({"suite": SUITE | {"classes": "b"}}, "class list"),
+        ({"suite": SUITE | {"sample": "one"}}, "sampling of corruptions (all and one)"),
+        ({"suite": SUITE | {"contents": {"clean": "x", "sketch": "y"}}}, "images of clean"),
+        (
+            {"suite": SUITE | {"contents": {"clean": "x"}}, "limit": 5000},
+            "images of clean (--quba-limit: no limit and 5,000)",
+        ),
+        (
+            {"protocol": "released", "suite": SUITE | {"classes": "b"}},
+            "protocol (standard and released), class list",
+        ),
+    ],
+)
+def test_runs_that_say_nothing_of_each_other(changed: dict[str, object], words: str) -> None:
+    ours = SUITE | {"classes": "a", "contents": {"clean": "z"}}
+    with pytest.raises(UserError) as caught:
+        compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, **changed))
+    assert str(caught.value) == (
+        f"a.json and b.json cannot be compared: they differ in {words}. "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_the_seed_of_a_limit_is_named() -> None:
+    ours, theirs = ({**SUITE, "contents": {"clean": view}} for view in "ab")
+    seeds = [record().environment.model_copy(update={"seed": seed}) for seed in (0, 1)]
+    with pytest.raises(UserError) as caught:
+        compared(
+            stored("a.json", RIGHT, suite=ours, limit=9, environment=seeds[0]),
+            stored("b.json", RIGHT, suite=theirs, limit=9, environment=seeds[1]),
+        )
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: they differ in images of clean (--quba-seed: 0 and 1). "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_runs_without_a_value_in_common() -> None:
+    nothing = record(measurements={"shape_bias": {"not_measured": True}})
+    with pytest.raises(UserError) as caught:
+        compared(stored("a.json", RIGHT), StoredRun("b.json", nothing))
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: no dimension has a value in both. "
+        "Allowed: two runs that measured one dimension at least on all of its images."
+    )
+
+
+def test_records_that_tell_only_of_all_sets_together() -> None:
+    sets = {"clean": {"images": 3}}
+    with pytest.raises(UserError) as caught:
+        compared(
+            stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
+            stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
+        )
+    assert str(caught.value) == (
+        "a.json and b.json cannot be compared: they differ in images of clean. "
+        "Allowed: two runs of one protocol on the same images and classes."
+    )
+
+
+def test_views_that_only_one_looked_at_make_no_difference() -> None:
+    ours, theirs = ({**SUITE, "contents": views} for views in ({"clean": "z"}, {"clean": "z", "night": "n"}))
+    compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
+
+
+def test_a_run_that_fails_its_own_demands_is_said() -> None:
+    found = compared(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
+    assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
+
+
+def test_a_masked_value_is_said() -> None:
+    run = stored("a.json", RIGHT)
+    row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
+    masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
+    notes = compared(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
+    assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
+
+
+def test_flips() -> None:
+    text, count = flips_csv(stored("a.json", [1, 1, 2]), stored("b.json", [0, 2, 2]))
+    assert count == 2
+    assert text == (
+        "image,flip,label,before,after\nape/0.png,gained,ape,bee,ape\nbee/1.png,lost,bee,bee,cat\n"
+    )
+
+
+def test_flips_need_the_answers() -> None:
+    with pytest.raises(UserError) as caught:
+        flips_csv(stored("a.json", RIGHT), stored("b.json", RIGHT, images=False))
+    assert str(caught.value) == (
+        "--flips: b.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
+        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote beside it."
+    )
+
+
+def test_markdown() -> None:
+    text = comparison_markdown(compared(stored("a.json", RIGHT), stored("b.json", WORSE)), parts=True)
+    assert text.splitlines()[:5] == [
+        "### r50 → r50 on tiny, protocol standard",
+        "",
+        "| dimension | before | after | change | interval | finding | lost/gained | p |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| accuracy | 1.000 | 0.900 | -0.1000 | -0.267..+0.0516 | within noise | 3/0 | 0.25 |",
+    ]
+    assert "| fog | 0.550 | 0.550 | 0.000 | -0.0832..+0.0832 (unpaired) | within noise | - | - |" in text
+
+
+def test_paired_ratios_know_what_they_share() -> None:
+    draw = np.random.default_rng(0)
+    hard = draw.random(4000)
+    clean, fog, other = (Estimate.mean(hard < share, "clean") for share in (0.9, 0.6, 0.58))
+    before, after = fog / clean, other / clean
+    sides = [Side(found.value, 4000, None, dict(found.deviations)) for found in (before, after)]  # type: ignore[arg-type]
+    change = difference(*sides)
+    assert change.curve is not None
+    low, high = change.curve.interval(0.95)
+    # The models differ on 80 images: exact limits are up to a tenth wider than normal ones.
+    assert 1 < (high - low) / (2 * 1.96 * (after - before).standard_error) < 1.1
+    relative = ratio(*sides)
+    assert relative.curve is not None
+    low, high = relative.curve.interval(0.95)
+    assert low < relative.value < high < 1
+
+
+def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
+    """Truly 2 points worse, at a margin of 2 points: at most 2.5 % of runs pass."""
+    draw = np.random.default_rng(0)
+    n, runs, passed = 1000, 500, 0
+    answers = Estimate.mean(np.arange(n) < 900, "clean")
+    before = Side(answers.value, n, None, answers.deviations)  # type: ignore[arg-type]
+    for lost, gained in zip(draw.binomial(900, 0.06 / 0.9, runs), draw.binomial(100, 0.4, runs), strict=True):
+        right = (np.arange(n) >= lost) & (np.arange(n) < 900 + gained)
+        found = Estimate.mean(right, "clean")
+        curve = difference(before, Side(found.value, n, None, found.deviations)).curve  # type: ignore[arg-type]
+        assert curve is not None
+        passed += -curve.interval(0.95)[0] <= 0.02
+    assert passed <= binom.ppf(0.99, runs, 0.025)
+
+
+def test_a_change_of_shares_is_at_most_1() -> None:
+    right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
+    one = np.array(SCORES)
+    before = Side(1.0, 5, tuple(clopper_pearson(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
+    after = Side(0.0, 5, tuple(clopper_pearson(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
+    for change in (difference(before, after), difference(replace(before, deviations={}), after)):
+        assert change.curve is not None
+        assert change.curve.limits[0] >= -1
+        assert change.curve.limits[-1] <= 1
+
+
+def few(hits: int, n: int = 1000) -> Side:
+    """A share with its exact limits, as a set with few hits has it."""
+    found = Estimate.mean(np.arange(n) < hits, "clean")
+    return Side(hits / n, n, tuple(clopper_pearson(hits, n, np.array(SCORES)).tolist()), found.deviations)  # type: ignore[arg-type]
+
+
+def test_ratios_near_zero_have_the_limits_of_both_numbers() -> None:
+    """10 hits after 12: by normal logarithms of the same images 0.53 to 1.3, which is too sure of itself."""
+    change = ratio(few(12), few(10))
+    assert not change.paired
+    assert change.curve is not None
+    low, high = change.curve.interval(0.95)
+    assert (low, high) == (pytest.approx(0.35, abs=0.05), pytest.approx(2.05, abs=0.2))
+
+
+def test_no_hit_at_all_leaves_an_upper_limit() -> None:
+    change = ratio(few(40), few(0))
+    assert change.value == 0
+    assert change.curve is not None
+    low, high = change.curve.interval(0.95)
+    assert low == 0
+    assert 0.0037 / 0.04 < high < 0.0055 / 0.027
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.02, 0.01), (0.008, 0.008), (0.05, 0.002)])
+def test_ratios_near_zero_hold_what_they_say(before: float, after: float) -> None:
+    """400 pairs of runs on 1,000 images: 95 % less three binomial standard errors is 91.7 %."""
+    rng = np.random.default_rng(0)
+    held = []
+    for first, second in zip(rng.binomial(1000, before, 400), rng.binomial(1000, after, 400), strict=True):
+        curve = ratio(few(int(first)), few(int(second))).curve if first else None
+        if curve is not None:
+            low, high = curve.interval(0.95)
+            held.append(low <= after / before <= high)
+    assert len(held) > 390
+    assert np.mean(held) > 0.917

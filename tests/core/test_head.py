@@ -1,0 +1,146 @@
+"""Answers restricted to some of a model's classes equal those of a model that has these classes alone."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.tiny import CLASSES, MANIFEST, write_models, write_suite
+
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.errors import HeadError
+from quba_check.evaluation import Evaluation
+from quba_check.models.specs import load_classifier
+
+NAME = "tiny_models_with_more_classes"
+ALL = ("cloud", "dune", "apple", "elk", "brick")
+COLUMNS = [ALL.index(name) for name in CLASSES]
+MORE = f"""
+
+def of_all(head=None):
+    made = Net(classes={len(ALL)})
+    made.head = head or made.head
+    return made
+
+
+def of_all_in_probabilities():
+    return of_all(nn.Softmax(dim=1))
+
+
+def of_all_in_sigmoids():
+    return of_all(nn.Sigmoid())
+
+
+def of_three():
+    made = Net()
+    made.weight.data = of_all().weight.data[{COLUMNS}]
+    return made
+"""
+VIEWS = (CLEAN, FGSM, PGD, View("corruptions", "fog", 3), View("cue_conflict"))
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Evaluation]]:
+    path = write_models(tmp_path, NAME)
+    path.write_text(path.read_text(encoding="utf-8") + MORE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    whole = write_suite(tmp_path / "data")
+    restricted = write_suite(tmp_path / "restricted")
+
+    def made(model: str, restrict: tuple[str, ...] | None = ALL, **options) -> Evaluation:
+        if restrict is not None:
+            (restricted / "all.txt").write_text("\n".join(restrict), encoding="utf-8")
+            text = MANIFEST.replace("image_size:", "restrict: all.txt\nimage_size:")
+            (restricted / "quba-data.yaml").write_text(text, encoding="utf-8")
+        data = whole if restrict is None else restricted
+        return Evaluation(f"{NAME}:{model}", data, store=tmp_path / "store", **options)
+
+    yield made
+    sys.modules.pop(NAME, None)
+
+
+@pytest.mark.parametrize("protocol", ["standard", "released"])
+@pytest.mark.parametrize(
+    ("model", "outputs"),
+    [("of_all", "logits"), ("of_all_in_probabilities", "probabilities"), ("of_all_in_sigmoids", "sigmoids")],
+)
+def test_they_equal_those_of_a_smaller_model(evaluate, model: str, outputs: str, protocol: str) -> None:
+    """Softmax over some logits is softmax of these alone; probabilities are normalised again."""
+    restricted = evaluate(model, protocol=protocol)
+    smaller = evaluate("of_three", None, protocol=protocol)
+    ours, theirs = restricted.engine.predictions(VIEWS), smaller.engine.predictions(VIEWS)
+    assert restricted.classifier.outputs == outputs
+    for view in VIEWS:
+        assert (ours[view].top1 == theirs[view].top1).all(), view
+        np.testing.assert_allclose(ours[view].confidence, theirs[view].confidence, atol=2e-5)
+        np.testing.assert_allclose(ours[view].true_probability, theirs[view].true_probability, atol=2e-5)
+    assert ours[CLEAN].probabilities.shape == (9, 3)
+    np.testing.assert_allclose(ours[CLEAN].probabilities.sum(axis=1), 1, atol=1e-6)
+    for name in ("accuracy", "adversarial_robustness", "calibration_error", "class_balance", "shape_bias"):
+        assert restricted.measure(name).value == pytest.approx(smaller.measure(name).value, abs=1e-4), name
+
+
+def test_the_best_of_all_outputs_may_be_none_of_the_suite(evaluate) -> None:
+    """The restricted answer is computed here from the module itself."""
+    restricted = evaluate("of_all")
+    rng = np.random.default_rng(0)
+    images = [np.tile(rng.integers(0, 256, 3, np.uint8), (8, 8, 1)) for _ in range(60)]
+    answers = restricted.answers(images, crop=False)
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    module = importlib.import_module(NAME).of_all()
+    z = module((pixels - 0.5) / 0.5).detach().numpy()
+    assert (z.argmax(axis=1) != np.array(COLUMNS)[answers.top1]).any()
+    z = z[:, COLUMNS]
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers.probabilities, p, atol=1e-5)
+    assert (answers.top1 == z.argmax(axis=1)).all()
+
+
+def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
+    first = evaluate("of_all")
+    second = evaluate("of_all", tuple(reversed(ALL)))
+    assert first.classifier.fingerprint != second.classifier.fingerprint
+    assert first.engine.addresses.artefact(CLEAN) != second.engine.addresses.artefact(CLEAN)
+    ours, theirs = (made.engine.predictions([CLEAN])[CLEAN].probabilities for made in (first, second))
+    assert not np.allclose(ours, theirs)
+
+
+def test_the_record_states_it(evaluate) -> None:
+    restricted = evaluate("of_all")
+    assert "answers are restricted to 3 of the model's 5 classes" in restricted.classifier.notes
+    assert restricted.model_row().classes == 3
+    assert not any("restricted" in note for note in evaluate("of_three", None).classifier.notes)
+
+
+def test_a_model_of_another_size(evaluate) -> None:
+    evaluation = evaluate("of_three")
+    with pytest.raises(HeadError) as raised:
+        evaluation.engine.predictions([CLEAN])
+    assert str(raised.value) == (
+        f"{NAME}:of_three: the model gives 3 numbers per image, the suite is restricted to 3 of 5 classes. "
+        "Give a model of 5 classes, or remove restrict from quba-data.yaml."
+    )
+
+
+def test_a_classifier_that_was_loaded_for_other_classes(evaluate, tmp_path: Path) -> None:
+    evaluation = evaluate("of_all")
+    loaded = load_classifier(f"{NAME}:of_all", classes=ALL, image_size=None, device="cpu")
+    with pytest.raises(HeadError) as raised:
+        Evaluation(loaded, evaluation.suite, store=tmp_path / "store")
+    assert str(raised.value) == (
+        f"{NAME}:of_all: the classifier was loaded for 5 classes, the suite has 3. Load it with the suite's "
+        "classes and head."
+    )
+    again = load_classifier(
+        f"{NAME}:of_all",
+        classes=evaluation.suite.classes,
+        head=evaluation.suite.head,
+        image_size=None,
+        device="cpu",
+    )
+    assert Evaluation(again, evaluation.suite, store=tmp_path / "store").measure("accuracy").n == 9

@@ -1,0 +1,216 @@
+"""A dimension of a user's own is held to what it declares; each mistake is told in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quba_check.core.dimension import Dimension, Part
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.view import CLEAN, View
+from quba_check.dimensions._validation import held_to_its_declaration
+from quba_check.errors import DimensionError, UnmeasurableError
+
+FILE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
+SUITE = SuiteFacts("tiny", 3, (), (), {})
+FACTS = Facts(SUITE, ModelFacts(1, 1))
+
+
+def measure(_predictions, _facts):
+    return Measurement("calm", 0.5, "fraction", 3)
+
+
+HERE = f"{FILE}:{measure.__code__.co_firstlineno}: dimension 'calm': "
+
+
+def calm(measure: Callable[..., Any] = measure, **changes: Any) -> Dimension:
+    words = {"name": "calm", "title": "How calm", "unit": "fraction", "better": "high", "weight": 0.0}
+    words |= {"source": "ours", "views": lambda _: (CLEAN,), "parts": lambda _: (), "measure": measure}
+    return held_to_its_declaration(Dimension(**words | changes))
+
+
+def returning(found: Any) -> Callable[..., Any]:
+    def measure(_predictions, _facts):
+        return found
+
+    return measure
+
+
+def told(action: Callable[[], Any]) -> str:
+    with pytest.raises(DimensionError) as caught:
+        action()
+    return str(caught.value).partition(": dimension 'calm': ")[2]
+
+
+@pytest.mark.parametrize("name", ["Calm", "calm-ness", "2calm", "calm.part", "", "quba"])
+def test_names(name: str) -> None:
+    with pytest.raises(DimensionError) as caught:
+        calm(name=name)
+    assert str(caught.value) == (
+        f"{FILE}:{measure.__code__.co_firstlineno}: dimension '{name}': the name cannot be used. "
+        "Allowed: small letters, digits and underscores, beginning with a letter; not quba."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"better": "hihg"}, "better, got 'hihg'. Allowed: 'high', 'low'. Did you mean 'high'?"),
+        ({"better": None}, "better, got None. Allowed: 'high', 'low'."),
+        ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or a word of your own."),
+        (
+            {"weight": 2.0},
+            "weight, got 2. Allowed: 0; the QUBA score is over the nine published dimensions.",
+        ),
+    ],
+)
+def test_words(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(DimensionError) as caught:
+        calm(**words)
+    assert str(caught.value) == HERE + message
+
+
+@pytest.mark.parametrize(
+    ("views", "message"),
+    [
+        (CLEAN, f"views, got {CLEAN!r}. Allowed: a tuple of View."),
+        (("clean",), "views, got ('clean',). Allowed: a tuple of View."),
+        (
+            [View("corruptions", "fogg", 1)],
+            "views: unknown corruption, got 'fogg'. Did you mean 'fog'? Allowed: gaussian_noise, shot_noise, "
+            "impulse_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, snow, frost, fog, brightness, "
+            "contrast, elastic_transform, pixelate, jpeg_compression.",
+        ),
+        (
+            [View("corruptions", "fog", 6)],
+            "views: unknown severity, got 6. Allowed: 1, 2, 3, 4, 5.",
+        ),
+        (
+            [View("sketch", "fog", 1)],
+            "views: a corruption of the set 'sketch'. Allowed: of the set 'corruptions'.",
+        ),
+    ],
+)
+def test_views(views: Any, message: str) -> None:
+    assert told(lambda: calm(views=lambda _: views).views(SUITE)) == message
+
+
+def test_views_and_parts_may_be_lists() -> None:
+    part = Part("left", "fraction", None, "what is left")
+    made = calm(views=lambda _: [CLEAN], parts=lambda _: [part])
+    assert (made.views(SUITE), made.parts(SUITE)) == ((CLEAN,), (part,))
+
+
+def test_parts() -> None:
+    part = Part("left", "fraction", "up", "what is left")  # type: ignore[arg-type]
+    message = "parts: left: better, got 'up'. Allowed: 'high', 'low'."
+    assert told(lambda: calm(parts=lambda _: (part,)).parts(SUITE)) == message
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (0.5, "returned 0.5. Allowed: a quba_check.core.measurement.Measurement."),
+        (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
+        (
+            Measurement("calm", float("nan"), "fraction", 3),
+            "the value is no finite number, got nan. Where there is none, raise UnmeasurableError('why').",
+        ),
+        (
+            Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
+            "the value is no finite number, got None. Where there is none, raise UnmeasurableError('why').",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
+            "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve "
+            "(quba_check.core.confidence), as quba_check.dimensions.share gives it.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3.0),  # type: ignore[arg-type]
+            "the value is of n = 3.0. Allowed: a whole number of images, or None.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": 0.5}),  # type: ignore[dict-item]
+            "the part 'left', got 0.5. Allowed: a quba_check.core.measurement.Quantity.",
+        ),
+        (
+            Measurement("calm", 95, "fraction", 3),
+            "the value is no fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(-0.1, "fraction", 3)}),
+            "the part 'left' is no fraction, got -0.1. Allowed: a number from 0 to 1, or another unit.",
+        ),
+        (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"lefd": Quantity(0.5, "fraction", 3)}),
+            "returned the part 'lefd', which is not declared. Did you mean 'left'? Declared: left.",
+        ),
+        (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(0.5, "images", 3)}),
+            "the part 'left' is in 'images', but 'fraction' is declared.",
+        ),
+    ],
+)
+def test_what_measure_returns(found: Any, message: str) -> None:
+    part = Part("left", "fraction", "high", "what is left")
+    made = calm(returning(found), parts=lambda _: (part,))
+    assert told(lambda: made.measure({}, FACTS)) == f"measure: {message}"
+
+
+def test_a_part_where_none_is_declared() -> None:
+    found = Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(0.5, "fraction", 3)})
+    assert told(lambda: calm(returning(found)).measure({}, FACTS)) == (
+        "measure: returned the part 'left', which is not declared. Declared: no parts."
+    )
+
+
+def test_numbers_of_numpy_become_plain() -> None:
+    found = calm(returning(Measurement("calm", np.float32(0.5), "fraction", np.int64(3)))).measure({}, FACTS)
+    assert (type(found.value), type(found.n)) == (float, int)
+
+
+def test_what_measure_raises_is_told_with_its_line() -> None:
+    def deep(words: dict[str, int]) -> int:
+        return words["nothing"]
+
+    def measure(_predictions, _facts):
+        return deep({})
+
+    line = deep.__code__.co_firstlineno + 1
+    assert told(lambda: calm(measure).measure({}, FACTS)) == (
+        f"measure: raised KeyError: 'nothing' ({FILE}:{line})."
+    )
+    assert told(lambda: calm(views=lambda _: deep({})).views(SUITE)) == (
+        f"views: raised KeyError: 'nothing' ({FILE}:{line})."
+    )
+
+
+def test_no_value_is_passed_on() -> None:
+    def measure(_predictions, _facts):
+        raise UnmeasurableError("nobody is calm")
+
+    with pytest.raises(UnmeasurableError, match=r"^nobody is calm$"):
+        calm(measure).measure({}, FACTS)
+
+
+def test_check_suite_raises_what_it_means_to_and_nothing_else() -> None:
+    def with_reason(_suite: SuiteFacts, _labels: Any) -> None:
+        raise UnmeasurableError("too few", missing_data=True)
+
+    def with_mistake(_suite: SuiteFacts, _labels: Any) -> None:
+        raise KeyError("nothing")
+
+    with pytest.raises(UnmeasurableError):
+        calm(check_suite=with_reason).check_suite(SUITE, lambda _: None)
+    line = with_mistake.__code__.co_firstlineno + 1
+    assert told(lambda: calm(check_suite=with_mistake).check_suite(SUITE, lambda _: None)) == (
+        f"check_suite: raised KeyError: 'nothing' ({FILE}:{line})."
+    )
+    calm().check_suite(SUITE, lambda _: None)

@@ -1,0 +1,63 @@
+"""Images in containers are looked at as files are."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from support.tiny import CLASSES, picture
+
+from quba_check.demo import CLASSES as DEMO_CLASSES
+from quba_check.doctor import image_files as stored_images
+from quba_check.doctor.subject import Patient
+from quba_check.models.specs import load_classifier
+from quba_check.suites.opening import open_suite
+
+MANIFEST = f"""\
+schema: 1
+name: tarred
+classes: [{", ".join(CLASSES)}]
+image_size: 8
+sets:
+  clean: {{reader: webdataset, path: shards}}
+"""
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_shard(root: Path, images: dict[str, bytes]) -> None:
+    (root / "shards").mkdir(parents=True)
+    (root / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+    with tarfile.open(root / "shards" / "00.tar", "w") as tar:
+        for k, (name, payload) in enumerate(images.items()):
+            for suffix, content in (("png", payload), ("cls", str(k % 3).encode())):
+                info = tarfile.TarInfo(f"{name}.{suffix}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+
+
+def test_a_broken_and_a_deep_member_are_named(tmp_path: Path) -> None:
+    images = {f"{k:02d}": png(picture(k)) for k in range(6)}
+    images["01"] = images["01"][:60]
+    images["04"] = png(np.full((8, 8), 40_000, np.uint16))
+    write_shard(tmp_path, images)
+    classifier = load_classifier("demo", classes=DEMO_CLASSES, image_size=None, device="cpu")
+    patient = Patient(classifier, open_suite(tmp_path))
+    assert [finding.text().splitlines()[:2] for finding in stored_images.check(patient)] == [
+        [
+            "clean: 1 of 6 images looked at cannot be decoded.",
+            "  evidence: shards/00.tar[01.png] (image file is truncated)",
+        ],
+        [
+            "clean: 1 of 6 images looked at cannot keep their values in 8 bits.",
+            "  evidence: shards/00.tar[04.png] (I;16, 40000 to 40000)",
+        ],
+    ]
+    assert (patient.decoded, len(patient.sample())) == (6, 5)

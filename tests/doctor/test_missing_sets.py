@@ -1,0 +1,227 @@
+"""Sets that are missing or short, with the demand that needs them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.tiny import CLASSES, write_suite
+
+from quba_check.doctor import missing_sets as coverage
+from quba_check.doctor.subject import Patient
+from quba_check.models.classifier import Classifier
+from quba_check.models.specs import load_classifier
+from quba_check.suites.opening import open_suite
+from quba_check.suites.sampling import Draw
+
+NEEDS = {
+    "accuracy": ["g.yaml:3"],
+    "corruption_robustness": ["g.yaml:4"],
+    "ood_robustness": ["g.yaml:5", "h.yaml:9"],
+    "class_balance": ["g.yaml:6"],
+    "object_focus": ["g.yaml:7"],
+}
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return load_classifier("demo", classes=tuple(map(str, range(10))), image_size=None, device="cpu")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_suite(tmp_path / "data")
+
+
+@pytest.fixture
+def told(classifier: Classifier, root: Path):
+    def texts(needs=NEEDS, limit: int | None = None) -> list[str]:
+        patient = Patient(classifier, open_suite(root, Draw(limit)), needs=needs)
+        found = [finding.text() for finding in coverage.check(patient)]
+        assert (patient.decoded, patient.forwards) == (0, 0)
+        return found
+
+    return texts
+
+
+def edit(root: Path, old: str, new: str) -> None:
+    path = root / "quba-data.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_it_is_silent_where_all_is_there(told) -> None:
+    assert told() == []
+
+
+def test_a_missing_set_is_named_with_the_demands_that_need_it(told, root: Path) -> None:
+    shutil.rmtree(root / "night")
+    assert told() == [
+        f"ood_robustness cannot be measured: the set 'night' is not there: looked for {root / 'night'}.\n"
+        "  evidence: demanded by g.yaml:5, h.yaml:9\n"
+        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+    ]
+    assert told({"accuracy": ["g.yaml:3"]}) == []
+
+
+def test_a_set_that_several_dimensions_need_is_told_once(told, root: Path) -> None:
+    shutil.rmtree(root / "val")
+    assert told() == [
+        "accuracy, corruption_robustness, ood_robustness, class_balance, object_focus cannot be measured: "
+        f"the set 'clean' is not there: looked for {root / 'val'}.\n"
+        "  evidence: demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
+        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+    ]
+
+
+def test_missing_conditions_are_counted(told, root: Path) -> None:
+    shutil.rmtree(root / "c" / "fog" / "3")
+    shutil.rmtree(root / "c" / "snow")
+    assert told() == [
+        "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are not there "
+        f"(snow/1, snow/2, snow/3 and 3 more): looked in {root / 'c'}.\n"
+        "  evidence: demanded by g.yaml:4\n"
+        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+    ]
+
+
+def test_a_suite_without_shifts_is_told(told, root: Path) -> None:
+    edit(root, "    sketch: {reader: folder, path: sketch}\n    night: {reader: folder, path: night}\n", "")
+    edit(root, "  shifts:\n", "")
+    assert told() == [
+        "ood_robustness cannot be measured: the suite has no shifted sets; declare at least one under "
+        "'shifts'.\n"
+        "  evidence: demanded by g.yaml:5, h.yaml:9\n"
+        "  fix: drop the demand, or let it be `optional: true`"
+    ]
+
+
+def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
+    classifier: Classifier, told, tmp_path: Path
+) -> None:
+    root = write_suite(tmp_path / "larger", per_class=5)
+    edit(root, ", expected: 9", "")
+    for name in CLASSES:
+        (root / "mixed_rand" / name / "001.png").unlink()
+    edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
+    shutil.rmtree(root / "mixed_rand/apple")
+    findings = list(coverage.check(Patient(classifier, open_suite(root), needs=NEEDS)))
+    assert {finding.severity for finding in findings} == {"remark"}
+    assert [finding.text() for finding in findings] == [
+        "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
+        "  evidence: corruptions/gaussian_noise/1: 3, corruptions/gaussian_noise/2: 3, "
+        "corruptions/gaussian_noise/3: 3 and 72 more; clean: 15; demanded by g.yaml:4\n"
+        "  fix: complete the set; with so few images its values are uncertain",
+        "the set 'mixed_rand' is much smaller than the clean set.\n"
+        "  evidence: mixed_rand: 2; clean: 15; demanded by g.yaml:7\n"
+        "  fix: complete the set; with so few images its values are uncertain",
+    ]
+
+
+def test_a_short_set_is_told_with_both_numbers(told, root: Path) -> None:
+    (root / "val" / "apple" / "000.png").unlink()
+    assert told() == [
+        "the set 'clean' does not hold the number of images that it should.\n"
+        "  evidence: clean: 8 of 9; demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
+        "  fix: complete the set, or correct `expected` in quba-data.yaml"
+    ]
+
+
+def test_short_conditions_are_counted(told, root: Path) -> None:
+    edit(root, "path: c, prepared: true", "path: c, prepared: true, expected: 3")
+    assert told() == []
+    shutil.copy(root / "c" / "fog" / "1" / "apple" / "000.png", root / "c" / "fog" / "1" / "apple" / "1.png")
+    assert told() == [
+        "the set 'corruptions' does not hold the number of images that it should in 1 of 75 conditions.\n"
+        "  evidence: corruptions/fog/1: 4 of 3; demanded by g.yaml:4\n"
+        "  fix: complete the set, or correct `expected` in quba-data.yaml"
+    ]
+
+
+def test_a_set_that_is_laid_out_otherwise_is_told_in_its_readers_words(told, root: Path) -> None:
+    (root / "night" / "cloud").rename(root / "night" / "clouds")
+    (text,) = told()
+    first, *others = text.splitlines()
+    assert first == (
+        f"{root / 'night' / 'clouds'}: unknown class folder 'clouds'. Did you mean 'cloud'? "
+        "Allowed: apple, brick, cloud."
+    )
+    assert others == [
+        "  evidence: demanded by g.yaml:5, h.yaml:9",
+        "  fix: mend the data folder, or what quba-data.yaml says of it",
+    ]
+
+
+def test_class_balance_needs_two_images_of_every_class(told, root: Path) -> None:
+    edit(root, "path: val, expected: 9", "path: val, expected: 7")
+    (root / "val" / "apple" / "000.png").unlink()
+    (root / "val" / "apple" / "001.png").unlink()
+    assert told() == [
+        "class_balance cannot be measured: class_balance needs two images in every class; 1 of 3 classes has "
+        "fewer ('apple' has 1); add images of them to the clean set.\n"
+        "  evidence: demanded by g.yaml:6\n"
+        "  fix: drop the demand, or let it be `optional: true`"
+    ]
+    assert told({"accuracy": ["g.yaml:3"]}) == []
+
+
+def test_names_of_classes_end_at_their_first_comma(told, root: Path) -> None:
+    titles = "{apple: 'apple, pomme', brick: 'brick, red', cloud: 'brick, blue'}"
+    edit(root, f"[{', '.join(CLASSES)}]", titles)
+    (finding,) = told({"class_balance": ["g.yaml:6"]}, limit=3)
+    assert "('apple' has 1, 'brick, red' has 1, 'brick, blue' has 1)" in finding
+
+
+def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
+    for path in sorted((root / "cc").iterdir()):
+        shape, texture = (name.rstrip("12") for name in path.stem.split("-"))
+        if shape != texture:
+            path.unlink()
+    assert told({"shape_bias": ["g.yaml:9"]}) == [
+        "shape_bias cannot be measured: no cue-conflict image has shape and texture of different classes; "
+        "add some.\n"
+        "  evidence: demanded by g.yaml:9\n"
+        "  fix: drop the demand, or let it be `optional: true`"
+    ]
+
+
+def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
+    silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
+    patient = Patient(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
+    assert [finding.text() for finding in coverage.check(patient)] == [
+        "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
+        "  evidence: demanded by g.yaml:4\n"
+        "  fix: drop the demand"
+    ]
+
+
+def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
+    assert told({"accuracy": ["g.yaml:3"]}, limit=3) == []
+    assert told(limit=3) == [
+        "class_balance cannot be measured: class_balance needs two images in every class; 3 of 3 classes "
+        "have fewer ('apple' has 1, 'brick' has 1, 'cloud' has 1); add images of them to the clean set.\n"
+        "  evidence: demanded by g.yaml:6\n"
+        "  fix: raise --quba-limit, now 3, or drop the demand, or let it be `optional: true`"
+    ]
+
+
+@pytest.mark.parametrize(("each", "named"), [(9, True), (3, False)])
+def test_a_class_without_images_is_named_where_chance_would_have_filled_it(
+    told, root: Path, each: int, named: bool
+) -> None:
+    edit(root, f"path: val, expected: {9}", "path: val, partial: true")
+    shutil.rmtree(root / "val" / "brick")
+    for name in set(CLASSES) - {"brick"}:
+        for k in range(each):
+            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "val" / name / f"{k:03d}.png")
+    expected = [
+        "the set 'clean': 1 of 3 classes has no image.\n"
+        "  evidence: brick has 0; the others have 9 each, by the median\n"
+        "  fix: add images of these classes, or take them out of the suite's classes"
+    ]
+    assert told({"accuracy": ["g.yaml:3"]}) == (expected if named else [])

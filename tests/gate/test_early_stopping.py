@@ -1,0 +1,161 @@
+"""Every kind of demand is decided from some images as the whole set would decide it, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tiny import CLASSES, SIDE, picture, write_pictures
+
+from quba_check.core.measurement import Measurement
+from quba_check.core.view import CLEAN
+from quba_check.demands.demand import Demand
+from quba_check.dimensions import registry
+from quba_check.evaluation import Evaluation
+from quba_check.gate.early_stopping import EarlyStop
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.suites.opening import open_suite
+from quba_check.suites.sampling import Draw
+
+SETS = {"clean": 2600, "sketch": 2400, "night": 300, "mixed_same": 2400, "mixed_rand": 2400}
+MANIFEST = f"""\
+schema: 1
+name: many
+classes: [{", ".join(CLASSES)}]
+image_size: {SIDE}
+sets:
+  clean: {{reader: arrays, path: clean.npz}}
+  corruptions: {{generate: from clean, sample: one}}
+  shifts:
+    sketch: {{reader: arrays, path: sketch.npz}}
+    night: {{reader: arrays, path: night.npz}}
+  mixed_same: {{reader: arrays, path: mixed_same.npz}}
+  mixed_rand: {{reader: arrays, path: mixed_rand.npz}}
+"""
+ALPHA = 0.025
+TARGETS = (
+    "accuracy",
+    "adversarial_robustness",
+    "adversarial_robustness.pgd",
+    "adversarial_robustness.worst_case",
+    "corruption_robustness",
+    "ood_robustness",
+    "ood_robustness.sketch",
+    "object_focus",
+)
+
+
+def write_set(path: Path, images: int, seed: int) -> None:
+    labels = np.arange(images) * len(CLASSES) // images
+    pictures = [picture(seed + number, like=label) for number, label in enumerate(labels)]
+    np.savez(path, images=np.stack(pictures), labels=labels)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("many")
+    for number, (name, images) in enumerate(SETS.items()):
+        write_set(root / f"{name}.npz", images, 10_000 * number)
+    (root / "quba-data.yaml").write_text(MANIFEST)
+    return root
+
+
+@pytest.fixture(scope="module")
+def store(data: Path) -> Path:
+    return data / "store"
+
+
+def opened(data: Path, store: Path) -> Evaluation:
+    """An evaluation that knows no measurement yet; its predictions are kept for the next."""
+    return Evaluation("acceptance.nets:net", open_suite(data, Draw(shuffled=True)), store=store)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, store: Path) -> Evaluation:
+    return opened(data, store)
+
+
+def demand(target: str, limit: float, bound: str = "min") -> Demand:
+    name, _, part = target.partition(".")
+    return Demand(name, part or None, bound, limit, "block", False, "ratio", "high", "x.yaml", 1)
+
+
+def value(measurement: Measurement, target: str) -> float:
+    part = target.partition(".")[2]
+    return measurement.parts[part].value if part else measurement.value
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_decisions_are_those_of_all_images(target: str, data: Path, store: Path, whole: Evaluation) -> None:
+    true = value(whole.measure(target.partition(".")[0]), target)
+    for limit in (true - 0.25, true + 0.25):
+        asked = demand(target, limit)
+        stopped = EarlyStop(opened(data, store), [asked]).decided(asked, ALPHA)
+        assert stopped is not None
+        assert stopped.row.passes == (true >= limit)
+        assert stopped.row.images < stopped.row.of
+        assert stopped.row.alpha == ALPHA
+        assert value(stopped.measurement, target) == pytest.approx(true, abs=0.2)
+    asked = demand(target, true)
+    stopped = EarlyStop(opened(data, store), [asked]).decided(asked, ALPHA)
+    assert stopped is None or stopped.row.passes
+
+
+def test_demands_that_need_all_images_are_not_decided(data: Path, store: Path) -> None:
+    evaluation = opened(data, store)
+    for asked in (demand("calibration_error", 0.9, "max"), demand("class_balance", 0.1), demand("quba", 0.0)):
+        assert EarlyStop(evaluation, [asked]).decided(asked, ALPHA) is None
+    assert registry["parameters"].streamed(evaluation.facts.suite, None) is None
+
+
+def test_what_another_demand_sees_whole_is_left_by_none(data: Path, store: Path) -> None:
+    accuracy, focus, balance = (
+        demand("accuracy", 0.1),
+        demand("object_focus", 0.1),
+        demand("class_balance", 0.1),
+    )
+    early = EarlyStop(opened(data, store), [accuracy, focus, balance])
+    assert early.decided(accuracy, ALPHA) is None
+    assert early.decided(focus, ALPHA) is not None  # its mixed sets are needed by no other
+
+
+def test_what_is_measured_already_is_not_decided_anew(whole: Evaluation) -> None:
+    asked = demand("accuracy", 0.1)
+    whole.measure("accuracy")
+    assert EarlyStop(whole, [asked]).decided(asked, ALPHA) is None
+
+
+def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Path) -> None:
+    broken = Evaluation("acceptance.nets:NotFinite", open_suite(data, Draw(shuffled=True)), store=tmp_path)
+    asked = demand("accuracy", 0.1)
+    assert EarlyStop(broken, [asked]).decided(asked, ALPHA) is None
+    missing = demand("shape_bias", 0.1)
+    assert EarlyStop(broken, [missing]).decided(missing, ALPHA) is None
+
+
+def test_signs_of_masking_among_few_images_stop_nothing(data: Path, tmp_path: Path) -> None:
+    suite = open_suite(data, Draw(shuffled=True))
+    masked = Evaluation("acceptance.nets:WithoutUsableGradients", suite, store=tmp_path)
+    asked = demand("adversarial_robustness.fgsm", 0.1)
+    assert EarlyStop(masked, [asked]).decided(asked, ALPHA) is None
+    allowing = replace(asked, allow_masked=True)
+    assert EarlyStop(masked, [allowing]).decided(allowing, ALPHA) is not None
+    missed = demand("adversarial_robustness.fgsm", 3.0)
+    assert EarlyStop(masked, [missed]).decided(missed, ALPHA) is not None
+
+
+def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "val", 0, 200)
+    head = MANIFEST.partition("  clean:")[0]
+    (tmp_path / "quba-data.yaml").write_text(f"{head}  clean: {{reader: folder, path: val}}\n")
+    suite = open_suite(tmp_path, Draw(shuffled=True))
+    evaluation = Evaluation("acceptance.nets:net", suite, store=tmp_path / "store")
+    table = evaluation.engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
+    assert table.index.tolist() == list(range(256, 512))
+    digests = ContentDigests(tmp_path / "store" / "digests.sqlite")
+    digests.digests([suite.path(example) for example in suite.examples(CLEAN)])
+    assert digests.files_read == 600 - 512  # the first shard told what the outputs are
+    assert evaluation.engine.predictions([CLEAN], shards=range(3, 4)) == {}
+    assert evaluation.contents(["accuracy"], range(1)) != evaluation.contents(["accuracy"])

@@ -1,0 +1,142 @@
+"""Options are checked once, in words that name the option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quba_check.errors import OptionError
+from quba_check.gate.options import OPTIONS, Options
+
+BASE = Path("/data/run")
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    assert Options.parse({"model": ["demo"]}, BASE) == Options(models=("demo",))
+
+
+def test_what_is_given_is_read() -> None:
+    options = Options.parse(
+        {
+            "model": ["a.pt", "b.pt"],
+            "quba_thresholds": ["mobile"],
+            "quba_data": "images",
+            "quba_arch": "resnet18",
+            "quba_preparation": "prep.yaml",
+            "quba_protocol": "released",
+            "quba_device": "cuda:3",
+            "quba_precision": "bf16",
+            "quba_batch_size": "7",
+            "quba_workers": "0",
+            "quba_seed": "11",
+            "quba_limit": "500",
+            "quba_store": "/elsewhere",
+            "quba_report": "out/r.json",
+            "quba_trust_pickle": True,
+        },
+        BASE,
+    )
+    assert options == Options(
+        models=("a.pt", "b.pt"),
+        thresholds=("mobile",),
+        data=BASE / "images",
+        arch="resnet18",
+        preparation=BASE / "prep.yaml",
+        protocol="released",
+        device="cuda:3",
+        precision="bf16",
+        batch_size=7,
+        workers=0,
+        seed=11,
+        limit=500,
+        store=Path("/elsewhere"),
+        report=BASE / "out" / "r.json",
+        trust_pickle=True,
+    )
+
+
+def test_a_data_folder_that_nobody_named_for_this_run() -> None:
+    given = {"quba_data": "images"}
+    assert not Options.parse(given, BASE).data_is_default
+    assert Options.parse(given, BASE, ["quba_data"]).data_is_default
+
+
+def test_auto_is_a_batch_size() -> None:
+    assert Options.parse({"quba_batch_size": "auto"}, BASE).batch_size is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        (
+            "quba_device",
+            "gpu",
+            "--quba-device: unknown 'gpu'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cpu'?",
+        ),
+        (
+            "quba_device",
+            "cude",
+            "--quba-device: unknown 'cude'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cuda'?",
+        ),
+        (
+            "quba_precision",
+            "fp8",
+            "--quba-precision: unknown 'fp8'. Allowed: auto, fp32, bf16, fp16.",
+        ),
+        (
+            "quba_protocol",
+            "standart",
+            "--quba-protocol: unknown 'standart'. Allowed: standard, released. Did you mean 'standard'?",
+        ),
+        ("quba_batch_size", "0", "--quba-batch-size: got '0'. Allowed: auto, or a whole number from 1."),
+        (
+            "quba_batch_size",
+            "many",
+            "--quba-batch-size: got 'many'. Allowed: auto, or a whole number from 1.",
+        ),
+        ("quba_workers", "257", "--quba-workers: got '257'. Allowed: a whole number from 0 to 256."),
+        (
+            "quba_device",
+            "cuda:99999",
+            "--quba-device: unknown 'cuda:99999'. Allowed: auto, cpu, cuda, cuda:1, mps. "
+            "Did you mean 'cuda:1'?",
+        ),
+        (
+            "quba_limit",
+            "9" * 16,
+            f"--quba-limit: got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
+        ),
+        (
+            "quba_store",
+            "~nobody-here/x",
+            "--quba-store: got '~nobody-here/x', but the home folder of '~nobody-here' is not known. "
+            "Allowed: a path without ~, or with the name of a user of this machine.",
+        ),
+        (
+            "quba_baseline",
+            "/dev/null",
+            "--quba-baseline: /dev/null is a pipe or a device. Allowed: a file or a folder.",
+        ),
+        ("quba_workers", "-1", "--quba-workers: got '-1'. Allowed: a whole number from 0."),
+        ("quba_limit", "0", "--quba-limit: got '0'. Allowed: a whole number from 1."),
+        ("quba_limit", "²", "--quba-limit: got '²'. Allowed: a whole number from 1."),
+        ("quba_seed", "-1", "--quba-seed: got '-1'. Allowed: a whole number from 0."),
+        (
+            "quba_device",
+            "cuda:²",
+            "--quba-device: unknown 'cuda:²'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cuda:1'?",
+        ),
+        ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
+        ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
+    ],
+)
+def test_what_is_not_allowed_is_said(key: str, value: str, text: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        Options.parse({key: value}, BASE)
+    assert str(caught.value) == text
+
+
+def test_every_option_has_help_and_a_name_of_its_own() -> None:
+    assert all(option.help for option in OPTIONS)
+    assert len({option.key for option in OPTIONS}) == len(OPTIONS)

@@ -1,0 +1,353 @@
+"""Every container that training leaves behind, on files made with the libraries that make them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.models import save_for_hf
+from timm.utils import CheckpointSaver, ModelEmaV3
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from quba_check.core.head import Head
+from quba_check.errors import HeadError, ModelError
+from quba_check.models.checkpoints.build import check_head
+from quba_check.models.specs import load_classifier
+
+TEN = tuple("abcdefghij")
+ARCH = "mobilenetv3_small_050"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("quba_check.models.checkpoints.timm_architectures.POPULAR", ())
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return timm.create_model(ARCH, num_classes=10)
+
+
+def load(spec, **how):
+    return load_classifier(spec, classes=TEN, image_size=None, device="cpu", **how)
+
+
+def message(spec, **how):
+    with pytest.raises(ModelError) as caught:
+        load(spec, **how)
+    return str(caught.value)
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")
+
+
+def same(classifier, model):
+    ours, theirs = classifier.module.state_dict(), model.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "note"),
+    [
+        (nn.DataParallel, "'module.' was taken off the weights' names"),
+        (compiled, "'_orig_mod.' was taken off the weights' names"),
+        (
+            lambda model: nn.DataParallel(compiled(model)),
+            "'module.' and '_orig_mod.' was taken off the weights' names",
+        ),
+    ],
+)
+def test_wrapped_models(model, wrap, note):
+    torch.save(wrap(model).state_dict(), "net.pth")
+    classifier = load("net.pth", arch=ARCH)
+    assert same(classifier, model)
+    assert classifier.notes == (note,)
+
+
+def test_a_checkpoint_of_timms_training_script(model, tmp_path):
+    args = argparse.Namespace(
+        model=ARCH, img_size=64, mean=(0.4, 0.4, 0.4), std=None, crop_pct=0.9, input_size=None
+    )
+    average = ModelEmaV3(model)
+    with torch.no_grad():
+        for tensor in average.module.parameters():
+            tensor.add_(1)
+    saver = CheckpointSaver(
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        args=args,
+        model_ema=average,
+        checkpoint_dir=str(tmp_path),
+        recovery_dir=str(tmp_path),
+    )
+    saver.save_checkpoint(3, metric=0.5)
+    classifier = load("model_best.pth.tar")
+    assert classifier.name == "model_best"
+    assert same(classifier, average.module)
+    assert classifier.notes[:2] == (
+        f"the architecture is {ARCH}, as 'arch' in model_best.pth.tar says",
+        "weights were taken from 'state_dict_ema', not from 'state_dict'",
+    )
+    preparation = classifier.preparation
+    assert (preparation.input_size, preparation.crop_pct, preparation.mean) == ((3, 64, 64), 0.9, (0.4,) * 3)
+    assert preparation.std == timm.get_pretrained_cfg(ARCH).std
+    source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
+    assert preparation.source == source
+    assert classifier.notes[2] == (
+        f"images are prepared as {source} says: "
+        "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
+    )
+
+
+def test_a_checkpoint_of_torchvisions_reference_scripts():
+    import torchvision
+
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18(num_classes=10)
+    average = AveragedModel(model)
+    args = argparse.Namespace(
+        model="resnet18", val_resize_size=256, val_crop_size=224, interpolation="bilinear"
+    )
+    torch.save({"model": model.state_dict(), "model_ema": average.state_dict(), "args": args}, "net.pth")
+    classifier = load("net.pth")
+    assert same(classifier, model)
+    assert classifier.notes[:3] == (
+        "the architecture is resnet18, as 'args.model' in net.pth says",
+        "weights were taken from 'model_ema', not from 'model'",
+        "'module.' was taken off the weights' names",
+    )
+    assert (classifier.preparation.crop_pct, classifier.preparation.interpolation) == (0.875, "bilinear")
+
+
+def test_a_checkpoint_of_lightning(model):
+    state = {f"net.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save(
+        {
+            "epoch": 2,
+            "pytorch-lightning_version": "2.5.0",
+            "state_dict": {**state, "criterion.weight": torch.ones(10)},
+            "optimizer_states": [{"state": {}, "param_groups": []}],
+            "hyper_parameters": {"model_name": ARCH, "lr": 0.1},
+        },
+        "last.ckpt",
+    )
+    classifier = load("last.ckpt")
+    assert same(classifier, model)
+    assert classifier.notes == (
+        f"the architecture is {ARCH}, as 'hyper_parameters.model_name' in last.ckpt says",
+        "weights were taken from 'state_dict'",
+        "'net.' was taken off the weights' names",
+        "left out, since they do not classify: criterion.weight",
+    )
+
+
+def test_two_models_in_one_checkpoint(model):
+    state = model.state_dict().items()
+    torch.save({f"ema_{k}.{name}": tensor for k in (1, 2) for name, tensor in state}, "net.pt")
+    assert message("net.pt", arch=ARCH) == (
+        "net.pt: holds several models, under 'ema_1.', 'ema_2.'. Save the one to judge in a file of its own."
+    )
+
+
+def test_the_option_comes_before_what_the_checkpoint_says(model):
+    torch.save({"arch": "resnet18", "state_dict": model.state_dict()}, "net.pt")
+    assert load("net.pt", arch=ARCH).notes == (
+        f"--quba-arch={ARCH} is used, though 'arch' in net.pt says resnet18",
+        "weights were taken from 'state_dict'",
+    )
+
+
+@pytest.mark.parametrize(
+    "argument", [{"checkpoint_path": "other.pth"}, {"pretrained": True}, {"pretrained_cfg_overlay": {}}]
+)
+def test_what_a_checkpoint_says_names_no_other_weights(model, argument):
+    args = argparse.Namespace(model_kwargs=argument)
+    torch.save({"arch": ARCH, "state_dict": model.state_dict(), "args": args}, "net.pth")
+    assert same(load("net.pth"), model)
+
+
+def test_an_architecture_that_timm_does_not_have(model):
+    torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
+    assert message(f"{ARCH}.pt") == (
+        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is no model of timm {timm.__version__}; "
+        "name one of timm's, --quba-arch=NAME, or give package.module:callable. "
+        f"Its keys fit --quba-arch={ARCH}."
+    )
+
+
+def test_a_vision_transformer_trained_at_another_size():
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=10, img_size=96)
+    args = argparse.Namespace(model="test_vit", img_size=96)
+    torch.save({"state_dict": model.state_dict(), "args": args}, "net.pt")
+    classifier = load("net.pt")
+    assert same(classifier, model)
+    assert classifier.preparation.input_size == (3, 96, 96)
+    assert classifier.raw(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
+
+
+@pytest.fixture
+def hub(model, tmp_path):
+    config = {"pretrained_cfg": {**model.pretrained_cfg, "mean": (0.4, 0.4, 0.4)}}
+    save_for_hf(model, tmp_path / "hub", model_config=config, safe_serialization=True)
+    return tmp_path / "hub"
+
+
+def test_a_folder_of_the_hugging_face_hub(hub, model):
+    classifier = load("hub")
+    assert same(classifier, model)
+    assert classifier.name == "hub"
+    assert classifier.notes == ()
+    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
+    assert classifier.preparation.source == "config.json of hub"
+
+
+def test_a_folder_with_older_weights(hub, model):
+    (hub / "model.safetensors").unlink()
+    torch.save(model.state_dict(), hub / "pytorch_model.bin")
+    assert same(load("hub"), model)
+
+
+def test_a_file_with_a_config_beside_it(hub, model):
+    classifier = load("hub/model.safetensors")
+    assert classifier.notes == (
+        f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors says",
+    )
+    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
+    assert load("hub/model.safetensors", arch=ARCH).preparation.mean == (0.4, 0.4, 0.4)
+    assert load("hub/model.safetensors", arch=ARCH).notes == ()
+
+
+def test_a_config_of_another_make_beside_a_file_says_nothing(model, tmp_path):
+    save_file(model.state_dict(), "net.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    assert message("net.safetensors").startswith("net.safetensors: holds weights alone, so name")
+
+
+def test_messages_of_folders(hub, model):
+    assert message_of_classes("hub") == "hub: the model has 10 classes, the suite has 3."
+    (hub / "model.safetensors").unlink()
+    assert message("hub") == (
+        "hub: holds no weights. Allowed: model.safetensors, pytorch_model.bin, pytorch_model.pth, model.pth."
+    )
+    config = json.loads((hub / "config.json").read_text())
+    (hub / "config.json").write_text(json.dumps(config | {"architecture": "qqqqqqqqqq"}))
+    assert message("hub") == (
+        "hub: config.json: unknown architecture 'qqqqqqqqqq'. "
+        f"Allowed: the models of timm {timm.__version__}."
+    )
+
+
+def message_of_classes(spec):
+    with pytest.raises(ModelError) as caught:
+        load_classifier(spec, classes=("a", "b", "c"), image_size=None, device="cpu")
+    return str(caught.value)
+
+
+FIRST_RELEASE = (
+    (r"^stem\.", "downsample_layers.0."),
+    (r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1."),
+    (r"^stages\.(\d)\.blocks\.(\d)", r"stages.\1.\2"),
+    ("conv_dw", "dwconv"),
+    (r"mlp\.fc", "pwconv"),
+    (r"^head\.norm\.", "norm."),
+    (r"^head\.fc\.", "head."),
+)
+"""ConvNeXt's names as its authors published them, from timm's."""
+
+
+def test_names_of_a_first_release_are_converted_as_timm_does():
+    torch.manual_seed(0)
+    model = timm.create_model("test_convnext", num_classes=10)
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for timms, theirs in FIRST_RELEASE:
+            name = re.sub(timms, theirs, name)
+        state[name] = tensor
+    torch.save({"model": state}, "net.pth")
+    classifier = load("net.pth", arch="test_convnext")
+    assert same(classifier, model)
+    assert classifier.notes == (
+        "weights were taken from 'model'",
+        "names of the weights were converted to timm's, as timm does for test_convnext",
+    )
+
+
+def test_position_embeddings_are_not_resampled(monkeypatch):
+    torch.save(timm.create_model("test_vit", num_classes=10, img_size=96).state_dict(), "net.pt")
+    assert message("net.pt", arch="test_vit") == (
+        "net.pt: its keys do not fit test_vit: 1 of another shape "
+        "(pos_embed (1, 37, 64) instead of (1, 101, 64))."
+    )
+
+
+def test_weights_of_another_kind_of_number(model):
+    state = model.state_dict()
+    for dtype in (torch.int8, torch.complex64, torch.bool):
+        torch.save(state | {"classifier.weight": state["classifier.weight"].to(dtype)}, "net.pt")
+        assert message("net.pt", arch=ARCH) == (
+            f"net.pt: its tensor 'classifier.weight' is of {dtype}, but {ARCH} takes torch.float32. "
+            "Save the weights as floating-point numbers."
+        )
+    torch.save({name: tensor.double() for name, tensor in state.items()}, "net.pt")
+    assert load("net.pt", arch=ARCH).parameters == sum(tensor.numel() for tensor in model.parameters())
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (10, 1), (10, 1024, 1)])
+def test_a_head_of_an_odd_shape(model, shape):
+    torch.save(model.state_dict() | {"classifier.bias": torch.zeros(shape)}, "net.pt")
+    said = message("net.pt", arch=ARCH)
+    if shape == (0,):
+        assert said == "net.pt: the checkpoint's head has 0 classes, the suite has 10."
+    else:
+        assert said == (
+            f"net.pt: its keys do not fit {ARCH}: 1 of another shape "
+            f"(classifier.bias {shape} instead of (10,))."
+        )
+
+
+def test_a_name_of_very_many_parts(model):
+    torch.save(model.state_dict() | {"a." * 240 + "b": torch.zeros(1)}, "net.pt")
+    assert message("net.pt", arch=ARCH).startswith(f"net.pt: its keys do not fit {ARCH}: 1 unexpected (a.a.")
+
+
+def test_weights_that_are_no_numbers(model):
+    state = model.state_dict()
+    for value in (1e308, float("inf"), float("nan")):
+        weights = torch.full_like(state["classifier.weight"], value, dtype=torch.float64)
+        torch.save(state | {"classifier.weight": weights}, "net.pt")
+        with pytest.raises(ModelError, match=r"output is not finite, got NaN or infinity"):
+            load("net.pt", arch=ARCH).raw(torch.ones(2, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (Head(3), "net: the model has 1000 classes, the suite has 3."),
+        (
+            Head(3, is_in_imagenet=True),
+            "net: the model has 1000 classes, the suite has 3. The suite's classes are 3 of ImageNet's "
+            "1,000. Score only their logits with restrict: true in quba-data.yaml, or keep all as possible "
+            "answers with classes: imagenet and partial: true in its sets (folders named by synset).",
+        ),
+        (
+            Head(3, columns=(4, 0, 1), of=5),
+            "net: the model has 1000 classes, the suite is restricted to 3 of 5. Give a model of 5 classes, "
+            "or remove restrict from quba-data.yaml.",
+        ),
+    ],
+)
+def test_a_model_of_another_size(head: Head, text: str) -> None:
+    check_head(head.size, head, "net: the model")
+    with pytest.raises(HeadError) as raised:
+        check_head(1000, head, "net: the model")
+    assert str(raised.value) == text

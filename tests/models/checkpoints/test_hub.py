@@ -1,0 +1,159 @@
+"""The real loading code of `hf-hub:` and `timm:`, on a cache of the Hub's that is filled by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import huggingface_hub.constants
+import pytest
+import timm
+import torch
+from huggingface_hub import errors
+from safetensors.torch import save_file
+from timm.models import save_for_hf
+
+from quba_check.errors import ModelError
+from quba_check.models.specs import load_classifier
+
+TEN = tuple("abcdefghij")
+COMMIT = "0" * 40
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def snapshot(cache, name):
+    folder = cache / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(COMMIT)
+    (folder / "snapshots" / COMMIT).mkdir(parents=True)
+    return folder / "snapshots" / COMMIT
+
+
+@pytest.fixture
+def owned(cache):
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=10)
+    config = {"pretrained_cfg": {**model.pretrained_cfg, "mean": (0.4, 0.4, 0.4)}}
+    save_for_hf(model, snapshot(cache, "owner/net"), model_config=config, safe_serialization=True)
+    return model
+
+
+def load(spec, classes=TEN):
+    return load_classifier(spec, classes=classes, image_size=None, device="cpu")
+
+
+def message(spec, **how):
+    with pytest.raises(ModelError) as caught:
+        load(spec, **how)
+    return str(caught.value).removeprefix(f"{spec}: ")
+
+
+def test_a_model_of_the_hub(owned):
+    classifier = load("hf-hub:owner/net")
+    assert classifier.name == "owner/net"
+    assert torch.equal(classifier.module.head.weight, owned.head.weight)
+    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
+    assert classifier.preparation.source == "config.json of hf-hub:owner/net"
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_config_does_not_choose_the_file(cache, owned, tmp_path):
+    (config,) = cache.rglob("config.json")
+    content = json.loads(config.read_text())
+    content["pretrained_cfg"] |= {"hf_hub_filename": "other.bin", "custom_load": "hf"}
+    config.write_text(json.dumps(content))
+    torch.save(Trap(tmp_path / "trap"), config.with_name("other.bin"))
+    assert torch.equal(load("hf-hub:owner/net").module.head.weight, owned.head.weight)
+    assert not (tmp_path / "trap").exists()
+
+
+def test_a_model_of_timms_own(cache):
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit")
+    save_file(model.state_dict(), snapshot(cache, "timm/test_vit.r160_in1k") / "model.safetensors")
+    classifier = load("timm:test_vit.r160_in1k", classes=tuple(map(str, range(1000))))
+    assert torch.equal(classifier.module.head.weight, model.head.weight)
+    assert classifier.preparation.source == "timm's test_vit.r160_in1k"
+
+
+def test_other_classes(owned):
+    assert message("hf-hub:owner/net", classes=TEN[:3]) == "the model has 10 classes, the suite has 3."
+
+
+def test_no_weights(cache, owned):
+    for file in cache.rglob("model.safetensors"):
+        file.unlink()
+    said = message("hf-hub:owner/net")
+    assert said.startswith("its weights could not be loaded (")
+    assert said.endswith("). Without a network give a folder with config.json and the weights.")
+
+
+def test_a_model_of_transformers(cache):
+    config = {"architectures": ["ViTForImageClassification"], "model_type": "vit"}
+    (snapshot(cache, "owner/net") / "config.json").write_text(json.dumps(config))
+    assert message("hf-hub:owner/net") == (
+        "its config.json is that of a transformers model (ViTForImageClassification), and timm's is needed. "
+        "Write a function that returns the model's logits, and give package.module:callable."
+    )
+
+
+def test_no_network(cache):
+    shutil.rmtree(cache, ignore_errors=True)
+    assert message("hf-hub:owner/net") == (
+        "it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "
+        "Without a network give a folder with config.json and the weights."
+    )
+
+
+class Answer:
+    """A response of the Hub's, as far as its errors look at it."""
+
+    def __init__(self):
+        self.headers = {}
+        self.request = None
+
+
+def refusing(kind):
+    def download(*_args, **_how):
+        if not issubclass(kind, errors.HfHubHTTPError):
+            raise kind("long\nstory")
+        raise kind("long\nstory", response=Answer())
+
+    return download
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            errors.RepositoryNotFoundError,
+            "there is no owner/net on the Hub, or you may not read it (hf auth login).",
+        ),
+        (errors.RevisionNotFoundError, "there is no revision 'v1' of owner/net on the Hub."),
+        (errors.RemoteEntryNotFoundError, "has no config.json, so it is no model of timm's."),
+        (errors.HFValidationError, "is no name of a model on the Hub. Allowed: hf-hub:OWNER/NAME."),
+        (
+            ConnectionError,
+            "the Hub did not answer (ConnectionError: long). "
+            "Without a network give a folder with config.json and the weights.",
+        ),
+    ],
+)
+def test_answers_of_the_hub(monkeypatch, kind, said):
+    monkeypatch.setattr("quba_check.models.checkpoints.hub.hf_hub_download", refusing(kind))
+    assert message("hf-hub:owner/net@v1") == said

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from quba_check.errors import ModelError
+from quba_check.models.checkpoints.timm_architectures import (
+    POPULAR,
+    architecture,
+    base_name,
+    check_architecture,
+    classifier_layers,
+    fitting_architecture,
+    nearest_architectures,
+    pretrained,
+)
+
+TIMM = timm.__version__
+
+
+def message(call, *args, **how):
+    with pytest.raises(ModelError) as caught:
+        call(*args, **how)
+    return str(caught.value)
+
+
+def test_popular_names_are_timms():
+    assert [name for name in POPULAR if not timm.is_model(name)] == []
+
+
+def test_unknown_architecture_names_the_nearest():
+    near = nearest_architectures("resnt50")
+    assert near[0] == "resnet50"
+    assert len(near) == 3
+    assert message(check_architecture, "resnt50", where="--quba-arch") == (
+        f"--quba-arch: unknown architecture 'resnt50'. Allowed: the models of timm {TIMM}. "
+        f"Did you mean 'resnet50', '{near[1]}' or '{near[2]}'?"
+    )
+
+
+def test_unknown_architecture_far_from_all():
+    assert message(check_architecture, "qqqqqqqqqq", where="--quba-arch") == (
+        f"--quba-arch: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {TIMM}."
+    )
+
+
+def test_unknown_tag():
+    tags = [name.partition(".")[2] for name in timm.list_pretrained("tf_efficientnet_lite0.*")]
+    assert message(check_architecture, "tf_efficientnet_lite0.x", where="m") == (
+        f"m: 'tf_efficientnet_lite0' has no pretrained tag 'x'. Allowed: {', '.join(tags)}."
+    )
+
+
+def test_architecture_with_a_head_of_the_suites_classes():
+    module = architecture("resnet18", classes=7)
+    assert module.num_classes == 7
+    assert classifier_layers(module) == ("fc",)
+    assert classifier_layers(nn.Linear(1, 1)) == ()
+
+
+def test_architecture_that_cannot_be_built(monkeypatch):
+    def broken(*_args, **_how):
+        raise ImportError("needs another package")
+
+    monkeypatch.setattr(timm, "create_model", broken)
+    assert message(architecture, "resnet18", classes=7) == (
+        "--quba-arch: timm cannot build 'resnet18' (ImportError: needs another package)."
+    )
+
+
+def test_base_name_leaves_the_tag_out():
+    assert base_name("resnet50.a1_in1k") == base_name("resnet50") == "resnet50"
+
+
+def meta_state(name, **how):
+    with torch.device("meta"):
+        return timm.create_model(name, **how).state_dict()
+
+
+def test_the_fitting_architecture_is_found_whatever_its_head():
+    state = meta_state("tf_efficientnet_lite0", num_classes=7)
+    assert fitting_architecture(state, near=["tf_efficientnet_lite3"]) == "tf_efficientnet_lite0"
+    assert fitting_architecture(meta_state("resnet26"), near=["resnet50"]) == "resnet26"
+
+
+def test_the_search_gives_up():
+    assert fitting_architecture(meta_state("resnet26"), near=["resnet50"], seconds=-1) is None
+
+
+def test_pretrained_without_a_network(monkeypatch):
+    def offline(*_args, **_how):
+        raise OSError("cannot reach the hub\nlong story")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    assert message(pretrained, "resnet18.a1_in1k", spec="timm:resnet18.a1_in1k") == (
+        "timm:resnet18.a1_in1k: its pretrained weights could not be loaded (OSError: cannot reach the hub). "
+        "Without a network give a checkpoint file and --quba-arch=resnet18."
+    )
+
+
+def test_pretrained_asks_for_weights(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        timm, "create_model", lambda *args, **how: asked.append((args, how)) or nn.Linear(1, 1)
+    )
+    pretrained("resnet18", spec="timm:resnet18")
+    assert asked == [(("resnet18",), {"pretrained": True})]
+
+
+def test_pretrained_without_weights():
+    name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
+    assert message(pretrained, name, spec=f"timm:{name}") == (
+        f"timm:{name}: timm has no pretrained weights for '{name}'. "
+        f"Give a checkpoint file and --quba-arch={name}."
+    )
+
+
+def test_pretrained_unknown():
+    assert message(pretrained, "qqqqqqqqqq", spec="timm:qqqqqqqqqq") == (
+        f"timm:qqqqqqqqqq: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {TIMM}."
+    )
+
+
+def test_a_name_that_is_too_long_to_be_shown():
+    with pytest.raises(ModelError) as caught:
+        check_architecture("x" * 1_000_000, where="hub: config.json")
+    assert str(caught.value) == (
+        f"hub: config.json: unknown architecture '{'x' * 12}...{'x' * 13}'. "
+        f"Allowed: the models of timm {timm.__version__}."
+    )

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import argparse
+import math
+
+import pytest
+import torch
+
+from quba_check.models.checkpoints.training_metadata import (
+    Stated,
+    architectures_named,
+    model_arguments,
+    preparation_stated,
+)
+
+
+def stated(about):
+    return preparation_stated(about, spec="net.pt")
+
+
+@pytest.mark.parametrize(
+    ("about", "found"),
+    [
+        ({}, []),
+        ({"args": argparse.Namespace(model="a"), "arch": "b"}, [("b", "'arch'"), ("a", "'args.model'")]),
+        ({"pretrained_cfg": {"architecture": "c"}}, [("c", "'pretrained_cfg'")]),
+        ({"hyper_parameters": {"model_name": "d", "lr": 1}}, [("d", "'hyper_parameters.model_name'")]),
+        ({"config": {"model": {"name": "x"}}, "arch": 3}, []),
+    ],
+)
+def test_architectures(about, found):
+    assert [(one.architecture, one.where) for one in architectures_named(about)] == found
+
+
+def test_timms_arguments_state_what_they_were_given():
+    args = argparse.Namespace(
+        model="resnet10t", img_size=160, input_size=None, mean=[0.5], std=None, crop_pct=0.9, interpolation=""
+    )
+    found = stated({"args": args}).statement
+    assert found.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
+    assert found.source == "args in net.pt"
+    assert stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)}) == Stated()
+    assert stated({}) == Stated()
+    assert stated({"args": {"img_size": [64, 96]}}).statement.values == {"input_size": (3, 64, 96)}
+
+
+@pytest.mark.parametrize(
+    ("args", "note"),
+    [
+        (
+            {"img_size": "large"},
+            "input_size of args in net.pt cannot be used and is passed over, got (3, 'large', 'large')",
+        ),
+        (
+            {"interpolation": "random"},
+            "interpolation of args in net.pt cannot be used and is passed over, got 'random'",
+        ),
+        ({"mean": [0.5, 0.5]}, "mean of args in net.pt cannot be used and is passed over, got [0.5, 0.5]"),
+    ],
+)
+def test_what_cannot_be_used_is_passed_over_and_said(args, note):
+    found = stated({"args": {**args, "crop_pct": 0.9}})
+    assert found.statement.values == {"crop_pct": 0.9}
+    assert found.notes == (note,)
+    assert stated({"args": args}).statement is None
+
+
+def test_a_pretrained_cfg_for_other_images():
+    found = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
+    assert "input_size" not in found.statement.values
+    assert found.notes == (
+        "input_size of pretrained_cfg in net.pt cannot be used and is passed over, got (1, 28, 28)",
+    )
+
+
+def test_torchvisions_arguments_that_are_none():
+    assert stated({"args": {"val_crop_size": "a", "val_resize_size": 3}}) == Stated()
+
+
+@pytest.mark.parametrize(("crop", "resize"), [(224, 256), (224, 232), (299, 342), (384, 384)])
+def test_torchvisions_arguments_state_both_sizes(crop, resize):
+    args = argparse.Namespace(val_crop_size=crop, val_resize_size=resize, interpolation="bilinear")
+    found = stated({"args": args}).statement.values
+    assert found["input_size"] == (3, crop, crop)
+    assert math.floor(crop / found["crop_pct"]) == resize
+    assert (found["interpolation"], found["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
+
+
+def test_a_pretrained_cfg_states_all():
+    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).statement
+    assert (found.values["mean"], found.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
+    assert found.source == "pretrained_cfg in net.pt"
+
+
+def test_model_arguments():
+    assert model_arguments({"args": argparse.Namespace(model_kwargs={"depth": 3})}) == {"depth": 3}
+    assert model_arguments({"args": argparse.Namespace(model_kwargs=None)}) == {}
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), 5, "a\nb", "x" * 1_000])
+def test_what_is_no_name_of_an_architecture(value):
+    assert architectures_named({"arch": value}) == ()

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from torch import nn
+
+from quba_check.errors import ModelError
+from quba_check.models.preprocessing.preparation import (
+    Preparation,
+    preparation_of,
+    stated_outputs,
+    suite_defaults,
+)
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def photo(width=91, height=70):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def prepared(**changes):
+    fields = {
+        "input_size": (3, 48, 48),
+        "interpolation": "bilinear",
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.2, 0.3, 0.25),
+        "crop_pct": 0.875,
+        "crop_mode": "center",
+        "source": "a test",
+    }
+    return Preparation(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest", "lanczos"])
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
+@pytest.mark.parametrize("size", [(3, 48, 48), (3, 32, 40)])
+def test_bit_equal_to_timms_evaluation_transform(interpolation, crop_mode, size):
+    preparation = prepared(interpolation=interpolation, crop_mode=crop_mode, input_size=size)
+    ordinary = timm.data.create_transform(
+        input_size=size,
+        interpolation=interpolation,
+        mean=preparation.mean,
+        std=preparation.std,
+        crop_pct=0.875,
+        crop_mode=crop_mode,
+        is_training=False,
+    )
+    pixels = preparation.transform(crop=True)(photo())
+    assert pixels.dtype == torch.uint8
+    assert pixels.shape == size
+    mean, std = (torch.tensor(triple).view(3, 1, 1) for triple in (preparation.mean, preparation.std))
+    assert torch.equal((pixels.float().div(255) - mean) / std, ordinary(photo()))
+
+
+def test_images_stored_at_final_size_stay_as_they_are():
+    pixels = prepared().transform(crop=False)(photo(48, 48))
+    assert torch.equal(pixels, torch.from_numpy(np.asarray(photo(48, 48)).copy()).permute(2, 0, 1))
+
+
+def test_images_stored_at_another_size_are_resized_whole():
+    pixels = prepared(interpolation="bicubic").transform(crop=False)(photo())
+    resized = photo().resize((48, 48), Image.Resampling.BICUBIC)
+    assert torch.equal(pixels, torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1))
+
+
+def test_as_dict_is_plain():
+    assert prepared().as_dict() == {
+        "input_size": [3, 48, 48],
+        "interpolation": "bilinear",
+        "mean": [0.5, 0.4, 0.3],
+        "std": [0.2, 0.3, 0.25],
+        "crop_pct": 0.875,
+        "crop_mode": "center",
+        "source": "a test",
+    }
+
+
+def test_suite_defaults():
+    assert suite_defaults(None) == Preparation(
+        (3, 224, 224), "bicubic", IMAGENET_MEAN, IMAGENET_STD, 0.875, "center", "the suite's defaults"
+    )
+    small = suite_defaults(64)
+    assert (small.input_size, small.crop_pct) == ((3, 64, 64), 1.0)
+
+
+def module(**attributes):
+    made = nn.Identity()
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def of(made, image_size=64, architecture=""):
+    return preparation_of(made, spec="zoo:net", image_size=image_size, architecture=architecture)
+
+
+def test_a_module_without_a_word_gets_the_suites_defaults():
+    assert of(module()) == suite_defaults(64)
+    assert of(module(pretrained_cfg={})) == suite_defaults(64)
+
+
+FULL = {
+    "input_size": [3, 48, 48],
+    "interpolation": "bilinear",
+    "mean": [0.5, 0.4, 0.3],
+    "std": (0.2, 0.3, 0.25),
+    "crop_pct": 1,
+}
+
+
+def test_quba_config_says_all():
+    assert of(module(quba_config=FULL)) == prepared(crop_pct=1, source="quba_config of zoo:net")
+
+
+def test_quba_config_wins_over_pretrained_cfg():
+    assert of(module(quba_config=FULL, pretrained_cfg={"mean": (0, 0, 0)})).mean == (0.5, 0.4, 0.3)
+
+
+def test_quba_config_that_leaves_out_keys_says_which():
+    preparation = of(module(quba_config={"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}))
+    assert preparation.input_size == (3, 64, 64)
+    assert preparation.source == (
+        "quba_config of zoo:net (input_size, interpolation, crop_pct: the suite's defaults)"
+    )
+
+
+def test_pretrained_cfg_is_read_as_timm_reads_it():
+    config = {"input_size": (3, 96, 96), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "num_classes": 7}
+    preparation = of(module(pretrained_cfg=config))
+    assert preparation.input_size == (3, 96, 96)
+    assert (preparation.interpolation, preparation.crop_pct) == ("bicubic", 0.875)
+    assert preparation.source == "pretrained_cfg of zoo:net"
+    assert of(module(pretrained_cfg=config), architecture="resnet18").source == "timm's resnet18"
+
+
+def test_stated_outputs():
+    assert stated_outputs(module(), spec="zoo:net") is None
+    assert stated_outputs(module(quba_config=FULL), spec="zoo:net") is None
+    assert stated_outputs(module(quba_config={**FULL, "outputs": "sigmoids"}), spec="zoo:net") == "sigmoids"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"men": (0, 0, 0)},
+            (
+                "unknown key 'men'. "
+                "Allowed: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs. "
+                "Did you mean 'mean'?"
+            ),
+        ),
+        (
+            [1],
+            (
+                "is not a dict, got list. "
+                "Allowed keys: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs."
+            ),
+        ),
+        (
+            {"input_size": 224},
+            "input_size cannot be used, got 224. Allowed: three whole numbers (3, height, width).",
+        ),
+        (
+            {"input_size": (1, 28, 28)},
+            "input_size cannot be used, got (1, 28, 28). Allowed: three whole numbers (3, height, width).",
+        ),
+        (
+            {"input_size": (3, 0, 28)},
+            "input_size cannot be used, got (3, 0, 28). Allowed: three whole numbers (3, height, width).",
+        ),
+        ({"mean": 0.5}, "mean cannot be used, got 0.5. Allowed: three numbers, for values in [0, 1]."),
+        (
+            {"mean": (0.5, 0.5, float("nan"))},
+            "mean cannot be used, got (0.5, 0.5, nan). Allowed: three numbers, for values in [0, 1].",
+        ),
+        (
+            {"std": (0, 1, 1)},
+            "std cannot be used, got (0, 1, 1). Allowed: three numbers above 0, for values in [0, 1].",
+        ),
+        (
+            {"interpolation": "cubic"},
+            (
+                "interpolation cannot be used, got 'cubic'. "
+                "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos."
+            ),
+        ),
+        ({"crop_pct": 0}, "crop_pct cannot be used, got 0. Allowed: a number above 0."),
+        ({"crop_pct": True}, "crop_pct cannot be used, got True. Allowed: a number above 0."),
+        ({"crop_mode": "centre"}, "crop_mode cannot be used, got 'centre'. Allowed: center, squash, border."),
+        ({"outputs": "log"}, "outputs cannot be used, got 'log'. Allowed: logits, probabilities, sigmoids."),
+    ],
+)
+def test_messages(config, message):
+    with pytest.raises(ModelError) as caught:
+        of(module(quba_config=config))
+    assert str(caught.value) == f"zoo:net: quba_config: {message}"
+
+
+def test_message_of_a_pretrained_cfg_that_is_not_for_colour_images():
+    with pytest.raises(ModelError) as caught:
+        of(module(pretrained_cfg={"input_size": (1, 28, 28), "mean": (0.1,), "std": (0.3,)}))
+    assert str(caught.value) == (
+        "zoo:net: pretrained_cfg: input_size cannot be used, got (1, 28, 28). "
+        "Allowed: three whole numbers (3, height, width)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "size", "pixels"),
+    [
+        ({"crop_pct": 1e-9}, "(3, 224, 224) with crop_pct 1e-09", "2.24e+11"),
+        ({"crop_pct": 1e300}, "(3, 224, 224) with crop_pct 1e+300", "2.24e-298"),
+        ({"input_size": (3, 10**9, 2)}, "(3, 1000000000, 2) with crop_pct 1", "1e+09"),
+    ],
+)
+def test_images_of_impossible_sizes(config, size, pixels):
+    module = nn.Identity()
+    module.quba_config = {"input_size": (3, 224, 224)} | config
+    with pytest.raises(ModelError) as caught:
+        preparation_of(module, spec="net", image_size=32)
+    assert str(caught.value).removeprefix(
+        "net: images cannot be prepared as quba_config of net (interpolation, mean, std"
+    ) == (
+        f"{', crop_pct' if 'crop_pct' not in config else ''}: the suite's defaults) states: input_size "
+        f"{size} resizes them to {pixels} pixels. Allowed: 1 to 20,000 pixels (input_size / crop_pct)."
+    )

@@ -1,0 +1,362 @@
+"""ONNX files: what they answer, what is known of them, and the exact text for those that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from support.onnx_files import colours, export, mean_of_colours
+
+from quba_check.errors import ModelError
+from quba_check.models.programs.onnx_graph import read_graph
+from quba_check.models.programs.onnx_runtime import program
+from quba_check.models.specs import load_classifier
+
+THREE = ("red", "green", "blue")
+PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
+ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
+
+
+def load(spec: object, classes=THREE, image_size=8, **how):
+    return load_classifier(str(spec), classes=classes, image_size=image_size, **{"device": "cpu"} | how)
+
+
+def refusal(*arguments, **how) -> str:
+    with pytest.raises(ModelError) as raised:
+        load(*arguments, **how)
+    return str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The same network for any number of images, and for two at a time."""
+    folder = tmp_path_factory.mktemp("exported")
+    net = colours()
+    return net, export(net, folder / "any.onnx"), export(net, folder / "two.onnx", fixed=True)
+
+
+def images(count: int, side: int = 8) -> torch.Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_it_answers_as_the_network_that_was_exported(exported, count):
+    net, any_number, two = exported
+    for path in (any_number, two):
+        answers = load(path).raw(images(count))
+        assert answers.dtype == torch.float32
+        assert not answers.requires_grad
+        torch.testing.assert_close(answers, net(images(count)), atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_known_of_it(exported):
+    path = exported[1]
+    classifier = load(path)
+    # The exporter folded the BatchNorm into the convolution, which leaves 4·27 + 4 and 3·4 + 3.
+    assert classifier.parameters == 127
+    assert classifier.trainable == 0
+    assert classifier.name == "any"
+    assert classifier.no_gradient == "an ONNX model gives no gradients, which FGSM and PGD need"
+    assert classifier.preparation.input_size == (3, 8, 8)
+    assert classifier.preparation.source == (
+        f"the input of {path} (interpolation, mean, std, crop_pct: the suite's defaults)"
+    )
+    assert classifier.notes == (
+        PARAMETERS,
+        f"{path} does not say all of how to prepare images; with the suite's defaults: 8 × 8, bicubic, "
+        "crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225",
+    )
+
+
+def test_a_fixed_batch_is_said_aloud(exported):
+    notes = load(exported[2]).notes
+    assert notes[:2] == (
+        PARAMETERS,
+        "its batch size is fixed to 2: images are shown to it so many at a time",
+    )
+
+
+def test_the_size_that_the_input_is_fixed_to_wins_over_the_suites(exported):
+    assert load(exported[1], image_size=16).preparation.input_size == (3, 8, 8)
+
+
+def test_a_free_size_is_the_suites(tmp_path):
+    assert load(mean_of_colours(tmp_path / "x.onnx"), image_size=16).preparation.input_size == (3, 16, 16)
+
+
+def test_the_fingerprint_is_of_the_content(tmp_path):
+    first = load(mean_of_colours(tmp_path / "x.onnx"))
+    moved = load((tmp_path / "x.onnx").rename(tmp_path / "y.onnx"))
+    assert (moved.fingerprint, moved.checksum) == (first.fingerprint, first.checksum)
+    other = load(mean_of_colours(tmp_path / "z.onnx", shape=("n", 3, 8, 8)))
+    assert other.fingerprint != first.fingerprint
+    assert other.checksum != first.checksum
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_other_floats_are_cast(tmp_path, kind):
+    classifier = load(mean_of_colours(tmp_path / "x.onnx", kind=kind))
+    expected = images(4).mean(dim=(2, 3))
+    torch.testing.assert_close(classifier.raw(images(4)), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_weights_may_lie_in_a_file_beside(tmp_path):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    whole = load(path)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
+    parted = load(path)
+    assert parted.parameters == whole.parameters == 9
+    torch.testing.assert_close(parted.raw(images(2)), whole.raw(images(2)))
+    contents = (tmp_path / "x.data").read_bytes()
+    (tmp_path / "x.data").write_bytes(contents[:-1] + b"\x01")
+    assert load(path).fingerprint != parted.fingerprint
+    (tmp_path / "x.data").unlink()
+    assert refusal(path) == (
+        f"{path}: the file that holds its weights is not there: looked for {tmp_path / 'x.data'}. "
+        "Put it beside the ONNX file, where it was when that was made."
+    )
+
+
+def test_weights_are_counted_wherever_they_are_stored(tmp_path):
+    def tensor(shape, name="", dtype="float32"):
+        return numpy_helper.from_array(torch.ones(shape).numpy().astype(dtype), name)
+
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["inner"], ["out"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [5])],
+        [tensor(5, "inner")],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["c"], value=tensor((2, 2))),
+            helper.make_node("Constant", [], ["one"], value=tensor(1)),
+            helper.make_node("If", ["yes"], ["y"], then_branch=inner, else_branch=inner),
+        ],
+        "main",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [5])],
+        [
+            tensor((3, 7), "w"),
+            tensor(11, "quantised", "int8"),
+            tensor(13, "shape", "int64"),
+            tensor((), "eps"),
+        ],
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
+    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 4 + 2 * 5 + 21 + 11
+
+
+def test_numbers_in_attributes_count(tmp_path):
+    values = helper.make_tensor("v", TensorProto.FLOAT, [4], [1.0] * 4)
+    indices = helper.make_tensor("i", TensorProto.INT64, [4], [0, 1, 2, 3])
+    inner = helper.make_node("Constant", [], ["f"], value_floats=[0.5] * 7)
+    function = helper.make_function("mine", "F", [], ["f"], [inner], [helper.make_opsetid("", 17)])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["a"], value_floats=[0.5] * 30),
+            helper.make_node("Constant", [], ["b"], value_float=0.5),
+            helper.make_node(
+                "Constant", [], ["c"], sparse_value=helper.make_sparse_tensor(values, indices, [9])
+            ),
+            helper.make_node("Constant", [], ["d"], value_ints=[1, 2, 3]),
+        ],
+        "constants",
+        [],
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, None)],
+        sparse_initializer=[helper.make_sparse_tensor(values, indices, [9])],
+    )
+    onnx.save(helper.make_model(graph, functions=[function]), tmp_path / "x.onnx")
+    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 30 + 4 + 4 + 7
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data"])
+def test_weights_outside_of_the_folder_are_refused(tmp_path, name):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    (weights,) = model.graph.initializer
+    onnx.external_data_helper.set_external_data(weights, name)
+    weights.ClearField("raw_data")
+    onnx.save(model, path)
+    with pytest.raises(ModelError) as raised:
+        read_graph(path, spec="x.onnx")
+    assert str(raised.value) == (
+        f"x.onnx: keeps weights outside of its folder, got {name!r}. "
+        "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
+    )
+
+
+def test_quantised_weights_count(tmp_path):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole = mean_of_colours(tmp_path / "whole.onnx")
+    quantize_dynamic(whole, tmp_path / "small.onnx", weight_type=QuantType.QInt8)
+    weights = [tensor.data_type for tensor in onnx.load(tmp_path / "small.onnx").graph.initializer]
+    assert TensorProto.INT8 in weights
+    small = load(tmp_path / "small.onnx")
+    assert small.parameters == load(whole).parameters == 9
+    torch.testing.assert_close(small.raw(images(4)), load(whole).raw(images(4)), atol=0.02, rtol=0)
+
+
+def test_of_several_outputs_the_table_is_read(tmp_path):
+    classifier = load(mean_of_colours(tmp_path / "x.onnx", extra_outputs=["features"]))
+    torch.testing.assert_close(classifier.raw(images(3)), images(3).mean(dim=(2, 3)))
+    assert "read is the output 'logits' of features, logits" in classifier.notes
+
+
+def test_a_half_precision_is_not_claimed(tmp_path):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    classifier = load(path, precision="bf16")
+    assert classifier.precision == "fp32"
+    assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
+
+
+def identity(path: Path, kind: int, shape: list[object], domain: str = "") -> Path:
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"], domain=domain)],
+        "identity",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, shape)],
+    )
+    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=opsets), path)
+    return path
+
+
+MISFITS = {
+    "of integers": (
+        (TensorProto.UINT8, ["n", 3, 8, 8]),
+        f"its input 'x' takes no float numbers, got tensor(uint8). {ALLOWED}",
+    ),
+    "of another rank": (
+        (TensorProto.FLOAT, ["n", 192]),
+        f"its input 'x' takes no images, got (n, 192). {ALLOWED}",
+    ),
+    "of one channel": (
+        (TensorProto.FLOAT, ["n", 1, 8, 8]),
+        f"its input 'x' takes no images, got (n, 1, 8, 8). {ALLOWED}",
+    ),
+    "with the channels last": (
+        (TensorProto.FLOAT, ["n", 8, 8, 3]),
+        "its input 'x' has the channels last, got (n, 8, 8, 3). Allowed: channels first, "
+        "(images, 3, height, width). Export it so, or put a Transpose before it.",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", MISFITS)
+def test_inputs_that_take_no_images(tmp_path, which):
+    (kind, shape), message = MISFITS[which]
+    path = identity(tmp_path / "x.onnx", kind, shape)
+    assert refusal(path) == f"{path}: {message}"
+
+
+def test_two_inputs(tmp_path):
+    path = mean_of_colours(tmp_path / "x.onnx", extra_inputs=["mask"])
+    assert refusal(path) == f"{path}: the graph takes 2 inputs (images, mask). {ALLOWED}"
+
+
+def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
+    import onnxruntime
+
+    path = identity(tmp_path / "x.onnx", TensorProto.FLOAT, ["n", 3, 8, 8], domain="of.mine")
+    assert refusal(path) == (
+        f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: "
+        "Fatal error: of.mine:Identity(-1) is not a registered function/op"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", b"version https://git-lfs.github.com/spec/v1"])
+def test_files_that_are_no_onnx(tmp_path, content):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(content)
+    assert refusal(path) == f"{path}: is no ONNX file, or a damaged one."
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_package_that_is_not_installed(tmp_path, monkeypatch, package):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert refusal(path) == (
+        f"{path}: an ONNX model needs {package}, which is not installed. "
+        'Install it: pip install "quba-check[onnx]".'
+    )
+
+
+def test_images_of_another_size_than_the_input(tmp_path):
+    classifier = load(mean_of_colours(tmp_path / "x.onnx", shape=("n", 3, 8, 8)))
+    with pytest.raises(ModelError) as raised:
+        classifier.raw(images(2, side=9))
+    assert str(raised.value) == (
+        f"{tmp_path / 'x.onnx'}: its input is fixed to 8 × 8, got images of 9 × 9. "
+        "Allowed: input_size: [3, 8, 8]."
+    )
+
+
+def test_a_graph_that_fails_on_images(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["x", "to"], ["y"])],
+        "reshape",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor("to", TensorProto.INT64, [2], [2, 5])],
+    )
+    path = tmp_path / "x.onnx"
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]), path)
+    with pytest.raises(ModelError) as raised:
+        load(path).raw(images(2))
+    beginning, _, reason = str(raised.value).partition(
+        ": onnxruntime fails on a batch of 2 images of 3×8×8: "
+    )
+    assert beginning == str(path)
+    assert reason.startswith("Non-zero status code returned while running Reshape node.")
+    assert "\n" not in reason
+
+
+def test_another_number_of_classes(tmp_path):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    with pytest.raises(ModelError) as raised:
+        load(path, classes=("a", "b")).raw(images(2))
+    assert str(raised.value) == (
+        f"{path}: the model gives 3 numbers per image, the suite has 2 classes. "
+        "Give a model of 2 classes, or the suite of this model's classes."
+    )
+
+
+def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
+    import onnxruntime
+
+    path = mean_of_colours(tmp_path / "x.onnx")
+    monkeypatch.setattr("quba_check.models.loading.resolve_device", lambda *_: torch.device("cuda", 0))
+    found = load(path, device="auto")
+    assert found.device == torch.device("cpu")
+    runtime = f"onnxruntime {onnxruntime.__version__}"
+    assert f"{path} runs on the CPU: {runtime} has no CUDA provider that works here" in found.notes
+    assert refusal(path, device="cuda") == (
+        f"{path}: {runtime} cannot run it on cuda. "
+        "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
+    )
+
+
+class FullGpu:
+    """A session whose GPU has no memory left."""
+
+    def run(self, outputs, inputs):
+        raise RuntimeError(
+            "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for 4 bytes"
+        )
+
+
+def test_lack_of_memory_is_told_as_torch_tells_it(tmp_path):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    graph = read_graph(path, spec="x.onnx")
+    made, _ = program(path, graph, spec="x.onnx", classes=3, device=torch.device("cpu"))
+    made._session = FullGpu()
+    with pytest.raises(torch.OutOfMemoryError, match=r"^Failed to allocate memory for 4 bytes$"):
+        made(images(1))

@@ -1,0 +1,384 @@
+"""Zero-shot models of open_clip: answers by an independent computation, and the words for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+from support.clip_files import CLIP, made, write_folder, write_weights
+from torch.nn.functional import normalize
+
+from quba_check.core.head import Head
+from quba_check.core.prompts import Prompts
+from quba_check.errors import ModelError
+from quba_check.models.specs import check_spec, load_classifier
+
+THREE = ("apple", "red_brick", "cloud")
+PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
+PARAMETERS = "parameters: image tower alone; text weights are fixed"
+VERSION = open_clip.__version__
+
+
+def load(spec, classes=THREE, image_size=16, **how):
+    return load_classifier(str(spec), classes=classes, image_size=image_size, device="cpu", **how)
+
+
+def refusal(spec, **how) -> str:
+    with pytest.raises(ModelError) as raised:
+        load(spec, **how)
+    return str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a tiny CLIP; nothing may be written into it."""
+    root = tmp_path_factory.mktemp("zero-shot") / "tiny"
+    write_folder(root)
+    return root
+
+
+def images(count: int = 4, side: int = 16) -> torch.Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(count))
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "coca"])
+def test_logits_are_those_of_open_clip(tmp_path, kind):
+    model = write_folder(tmp_path / kind, kind)
+    classifier = load(f"open_clip:local-dir:{tmp_path / kind}", prompts=PROMPTS)
+
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{tmp_path / kind}")
+    with torch.no_grad():
+        of_classes = []
+        for name in ("apple", "red brick", "small cloud"):
+            texts = tokenizer([f"a photo of a {name}.", f"{name} in the rain"])
+            of_classes.append(normalize(normalize(model.encode_text(texts), dim=-1).mean(dim=0), dim=0))
+        cosines = model.encode_image(images(), normalize=True) @ torch.stack(of_classes).T
+        bias = 0 if getattr(model, "logit_bias", None) is None else model.logit_bias
+        expected = model.logit_scale.exp() * cosines + bias
+
+    torch.testing.assert_close(classifier.raw(images()), expected, atol=1e-4, rtol=1e-5)
+    assert expected.std(dim=0).min() > 0.01  # the images are told apart at all
+    assert classifier.outputs == "logits"
+
+
+def test_text_weights_are_those_that_open_clip_builds(folder, tmp_path):
+    wnids = ("n01440764", "n02007558", "n04507155")
+    classifier = load(f"open_clip:local-dir:{folder}", classes=wnids)
+    model = made("clip")
+    built = open_clip.build_zero_shot_classifier(
+        model,
+        open_clip.get_tokenizer(f"local-dir:{folder}"),
+        ["tench", "flamingo", "umbrella"],
+        open_clip.OPENAI_IMAGENET_TEMPLATES,
+    )
+    torch.testing.assert_close(classifier.module.text_weights, built.T, atol=1e-6, rtol=1e-5)
+    assert classifier.notes[1] == (
+        "zero-shot texts: open_clip's names for ImageNet in open_clip's 80 templates for ImageNet"
+    )
+
+
+def test_what_is_known_of_it(folder):
+    classifier = load(f"open_clip:local-dir:{folder}")
+    tower = made("clip").visual
+    assert classifier.name == "tiny"
+    assert classifier.parameters == sum(parameter.numel() for parameter in tower.parameters())
+    assert classifier.trainable == classifier.parameters
+    assert classifier.no_gradient == ""
+    assert classifier.preparation.as_dict() == {
+        "input_size": [3, 16, 16],
+        "interpolation": "bicubic",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "crop_pct": 1.0,
+        "crop_mode": "squash",
+        "source": "open_clip's tiny",
+    }
+    assert classifier.notes == (
+        PARAMETERS,
+        "zero-shot texts: the classes' own names in 'a photo of a {}.', as the suite's manifest has no "
+        "prompts.templates",
+    )
+
+
+def test_the_texts_are_said(folder):
+    notes = load(f"open_clip:local-dir:{folder}", prompts=PROMPTS).notes
+    assert notes[1] == (
+        "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates"
+    )
+    same = load(f"open_clip:local-dir:{folder}", prompts=Prompts(names={"cloud": "apple"})).notes
+    assert same[2] == "classes of the same name cannot be told apart: apple"
+
+
+def test_gradients_reach_the_images(folder):
+    classifier = load(f"open_clip:local-dir:{folder}")
+    pixels = images().requires_grad_(True)
+    torch.nn.functional.cross_entropy(classifier.raw(pixels), torch.tensor([0, 1, 2, 0])).backward()
+    assert (pixels.grad.flatten(1) != 0).any(dim=1).all()
+    assert not any(parameter.requires_grad for parameter in classifier.module.parameters())
+
+
+def test_half_precision_does_not_reach_the_scaled_product(folder):
+    spec = f"open_clip:local-dir:{folder}"
+    whole, half = load(spec), load(spec, precision="bf16")
+    answers = half.raw(images())
+    torch.testing.assert_close(answers, whole.raw(images()), atol=0.5, rtol=0)
+    assert (answers.bfloat16().float() != answers).any()
+
+
+def test_the_fingerprint_is_of_weights_and_texts(folder, tmp_path):
+    spec = f"open_clip:local-dir:{folder}"
+    first = load(spec)
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    assert load(f"open_clip:local-dir:{tmp_path / 'elsewhere'}").fingerprint == first.fingerprint
+    write_folder(tmp_path / "other", seed=1)
+    others = [
+        load(spec, prompts=PROMPTS),
+        load(spec, classes=("apple", "cloud", "red_brick")),
+        load(f"open_clip:local-dir:{tmp_path / 'other'}"),
+    ]
+    assert len({first.fingerprint, *(other.fingerprint for other in others)}) == 4
+
+
+def test_texts_are_read_once(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("quba_check.models.zero_shot.text_weights.CLASSES_A_PART", 2)
+    spec = f"open_clip:local-dir:{folder}"
+    said = []
+    first = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    assert said == ["class texts, 0 of 6 read", "class texts, 4 of 6 read"]
+    _, kept = sorted((tmp_path / "texts").glob("*/*.safetensors"))
+    written = kept.read_bytes()
+
+    def unwanted(*_, **__):
+        raise AssertionError("the texts are read again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("quba_check.models.zero_shot.loading.text_weights", unwanted)
+        again = load(spec, cache=tmp_path, prompts=PROMPTS)
+    assert torch.equal(again.module.text_weights, first.module.text_weights)
+    assert (again.fingerprint, again.checksum) == (first.fingerprint, first.checksum)
+
+    kept.write_bytes(written[:-3])
+    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    assert torch.equal(repaired.module.text_weights, first.module.text_weights)
+    assert said[2:] == ["class texts, 4 of 6 read"]
+    assert kept.read_bytes() == written
+    for spoilt in (
+        {"other": torch.zeros(2, 8)},
+        {"text_weights": torch.full((2, 8), torch.nan)},
+        {"text_weights": torch.zeros(1, 8)},
+        {"text_weights": torch.zeros(2, 8).bfloat16()},
+    ):
+        save_file(spoilt, kept)
+        assert torch.equal(
+            load(spec, cache=tmp_path, prompts=PROMPTS).module.text_weights, first.module.text_weights
+        )
+        assert kept.read_bytes() == written
+    names = [path.name for path in kept.parent.iterdir()]
+    assert sorted(names) == ["00000.safetensors", "00002.safetensors", "lock"]
+
+
+def test_nothing_is_kept_where_nothing_can_be_written(folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert load(f"open_clip:local-dir:{folder}", cache=tmp_path / "file").classes == 3
+
+
+@pytest.fixture
+def tiny_architecture(tmp_path, monkeypatch):
+    """An architecture `Tiny-1` that open_clip knows by name, and a file with weights for it."""
+    from open_clip import factory
+
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
+    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
+    (tmp_path / "Tiny-1.json").write_text(json.dumps(CLIP), encoding="utf-8")
+    open_clip.add_model_config(tmp_path / "Tiny-1.json")
+    return write_weights(made("clip"), tmp_path / "best.safetensors")
+
+
+def test_a_name_and_a_weights_file(folder, tiny_architecture):
+    classifier = load(f"open_clip:Tiny-1/{tiny_architecture}")
+    assert classifier.name == "Tiny-1-best"
+    # The file says nothing of preparation, so that is open_clip's for CLIP.
+    assert classifier.preparation.mean == open_clip.OPENAI_DATASET_MEAN
+    torch.testing.assert_close(classifier.raw(images()), load(f"open_clip:local-dir:{folder}").raw(images()))
+
+
+@pytest.fixture
+def tagged(tiny_architecture, monkeypatch):
+    """The tag `mine` of `Tiny-1`, trained with QuickGELU, of a file; and a tag that needs a network."""
+    from open_clip import pretrained
+
+    tag = {"file": str(tiny_architecture), "quick_gelu": True, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    monkeypatch.setitem(
+        pretrained._PRETRAINED, "Tiny-1", {"mine": tag, "lost": {"hf_hub": "nobody/nothing/"}}
+    )
+    return tiny_architecture
+
+
+def test_a_name_and_a_tag(tagged):
+    classifier = load("open_clip:Tiny-1/mine")
+    assert classifier.name == "Tiny-1-mine"
+    assert classifier.preparation.std == (0.25, 0.25, 0.25)
+    assert classifier.notes[2] == "Tiny-1-mine computes with QuickGELU, as its weights were trained"
+    exact = load(f"open_clip:Tiny-1/{tagged}")
+    assert not torch.allclose(classifier.raw(images()), exact.raw(images()), atol=1e-3)
+
+
+@pytest.fixture
+def offline_hub(tmp_path, monkeypatch):
+    """A Hugging Face cache with the tiny CLIP as `someone/tiny`, and no network."""
+    from huggingface_hub import constants
+
+    hub = tmp_path / "hub"
+    repository = hub / "models--someone--tiny"
+    write_folder(repository / "snapshots" / ("0" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40, encoding="utf-8")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def test_a_model_of_the_hub(offline_hub, folder):
+    classifier = load("open_clip:hf-hub:someone/tiny")
+    assert classifier.name == "tiny"
+    assert classifier.fingerprint == load(f"open_clip:local-dir:{folder}").fingerprint
+
+
+def test_a_model_that_the_hub_does_not_give(offline_hub):
+    said = refusal("open_clip:hf-hub:someone/else")
+    assert said.startswith("open_clip:hf-hub:someone/else: open_clip cannot load it (")
+    assert "\n" not in said
+
+
+def test_a_tag_that_cannot_be_downloaded(offline_hub, tagged):
+    said = refusal("open_clip:Tiny-1/lost")
+    assert said.startswith("open_clip:Tiny-1/lost: open_clip cannot load it (")
+    assert said.endswith(" Without a network give a weights file: open_clip:Tiny-1/FILE.")
+    assert "\n" not in said
+
+
+def test_unknown_names(tagged):
+    assert refusal("open_clip:Tiny-2/mine") == (
+        f"open_clip:Tiny-2/mine: unknown model 'Tiny-2'. Allowed: the models of open_clip {VERSION}. "
+        "Did you mean 'Tiny-1'?"
+    )
+    assert refusal("open_clip:Tiny-1/mime") == (
+        "open_clip:Tiny-1/mime: Tiny-1 has no weights 'mime'. Allowed: mine, lost, or a weights file. "
+        "Did you mean 'mine'?"
+    )
+
+
+def test_weights_of_another_model(tiny_architecture):
+    write_weights(made("coca"), tiny_architecture)
+    spec = f"open_clip:Tiny-1/{tiny_architecture}"
+    said = refusal(spec)
+    assert said.startswith(
+        f"{spec}: open_clip cannot load it (Error(s) in loading state_dict for CLIP: Missing key(s) in "
+    )
+    assert "\n" not in said
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_weights_that_would_run_code(tiny_architecture, capsys):
+    path = tiny_architecture.with_suffix(".pt")
+    torch.save({"state_dict": Harmful()}, path)
+    said = refusal(f"open_clip:Tiny-1/{path}")
+    assert said == (
+        f"open_clip:Tiny-1/{path}: would run code when it is read; nothing of it was run. "
+        "If you trust whoever made the file: --quba-trust-pickle."
+    )
+    assert capsys.readouterr().out == ""
+
+
+def test_a_folder_without_weights(folder, tmp_path):
+    shutil.copy(folder / "open_clip_config.json", tmp_path)
+    assert refusal(f"open_clip:local-dir:{tmp_path}") == (
+        f"open_clip:local-dir:{tmp_path}: the folder holds no weights. Allowed: .safetensors, .bin, .pth."
+    )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["open_clip:ViT-B-32", "open_clip:/openai", "open_clip:local-dir:", "open_clip:hf-hub:tiny"],
+)
+def test_specs_that_do_not_say_enough(spec):
+    with pytest.raises(ModelError) as raised:
+        check_spec(spec)
+    assert str(raised.value) == (
+        f"{spec}: does not say model and weights. Allowed: open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, "
+        "open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER."
+    )
+
+
+def test_files_and_folders_that_are_not_there(tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"")
+    with pytest.raises(ModelError) as raised:
+        check_spec(f"open_clip:ViT-B-32/{tmp_path}/bets.pt")
+    assert str(raised.value) == (
+        f"open_clip:ViT-B-32/{tmp_path}/bets.pt: there is no weights file {tmp_path}/bets.pt. "
+        "Did you mean 'best.pt'?"
+    )
+    with pytest.raises(ModelError) as raised:
+        check_spec(f"open_clip:local-dir:{tmp_path}/none")
+    assert str(raised.value) == f"open_clip:local-dir:{tmp_path}/none: there is no folder {tmp_path}/none."
+    with pytest.raises(ModelError) as raised:
+        check_spec(f"open_clip:local-dir:{tmp_path}")
+    assert str(raised.value) == (
+        f"open_clip:local-dir:{tmp_path}: the folder holds no open_clip_config.json, "
+        "which says what model it is."
+    )
+
+
+def test_without_open_clip(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    assert refusal(f"open_clip:local-dir:{folder}") == (
+        f"open_clip:local-dir:{folder}: a zero-shot model needs open_clip_torch, which is not installed. "
+        'Install it: pip install "quba-check[clip]".'
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "got"),
+    [
+        ("text_cfg", {"tokenizer_kwargs": {"trust_remote_code": True}}, "trust_remote_code"),
+        ("vision_cfg", {"timm_model_name": "hf-hub:someone/net"}, "hf-hub:someone/net"),
+    ],
+)
+def test_a_config_that_asks_for_code(folder, tmp_path, part, value, got):
+    shutil.copytree(folder, tmp_path / "tiny")
+    config = json.loads((tmp_path / "tiny" / "open_clip_config.json").read_text(encoding="utf-8"))
+    config["model_cfg"][part] = config["model_cfg"][part] | value
+    (tmp_path / "tiny" / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+    spec = f"open_clip:local-dir:{tmp_path / 'tiny'}"
+    assert refusal(spec) == (
+        f"{spec}: its open_clip_config.json asks for code from elsewhere, got '{got}'; nothing of it was "
+        "run. If you trust whoever made it: --quba-trust-pickle."
+    )
+
+
+def test_a_tokenizer_without_its_package(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "tiny")
+    config = json.loads((tmp_path / "tiny" / "open_clip_config.json").read_text(encoding="utf-8"))
+    config["model_cfg"]["text_cfg"] = config["model_cfg"]["text_cfg"] | {"hf_tokenizer_name": "someone/words"}
+    (tmp_path / "tiny" / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    spec = f"open_clip:local-dir:{tmp_path / 'tiny'}"
+    assert refusal(spec) == (
+        f"{spec}: its text tokenizer needs transformers, which is not installed. "
+        "Install it: pip install transformers."
+    )
+
+
+def test_it_answers_in_the_classes_of_a_restricted_suite(folder):
+    spec = f"open_clip:local-dir:{folder}"
+    plain, restricted = load(spec), load(spec, head=Head(3, columns=(7, 0, 4), of=10))
+    assert restricted.logits(restricted.raw(images())).equal(plain.logits(plain.raw(images())))
+    assert (restricted.fingerprint, restricted.notes) == (plain.fingerprint, plain.notes)

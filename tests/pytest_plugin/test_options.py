@@ -1,0 +1,53 @@
+"""Command line, environment or ini file: where an option is taken from, and what its path is relative to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from quba_check.gate.options import OPTIONS
+from quba_check.pytest_plugin.options import device_of, options_of
+
+STARTED, INI = Path("/started"), Path("/project/pytest.ini")
+
+
+def config(line: dict[str, object] | None = None, ini: dict[str, object] | None = None) -> SimpleNamespace:
+    """What pytest knows after it has read its command line and its ini file."""
+    option = SimpleNamespace(**dict.fromkeys(option.key for option in OPTIONS) | (line or {}))
+    return SimpleNamespace(
+        option=option,
+        getini=(ini or {}).get,
+        inipath=INI,
+        invocation_params=SimpleNamespace(dir=STARTED),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "environment", "data", "is_default"),
+    [
+        ("a", "b", STARTED / "a", False),
+        (None, "b", STARTED / "b", True),
+        (None, None, INI.parent / "c", True),
+    ],
+)
+def test_command_line_then_environment_then_ini_file(
+    monkeypatch: pytest.MonkeyPatch, line: str | None, environment: str | None, data: Path, is_default: bool
+) -> None:
+    if environment is None:
+        monkeypatch.delenv("QUBA_DATA", raising=False)
+    else:
+        monkeypatch.setenv("QUBA_DATA", environment)
+    options = options_of(config({"quba_data": line}, {"quba_data": "c"}))
+    assert (options.data, options.data_is_default) == (data, is_default)
+
+
+def test_what_has_no_ini_twin_is_not_looked_for_there() -> None:
+    assert not options_of(config(ini={"quba_trust_pickle": "true"})).trust_pickle
+
+
+def test_the_device() -> None:
+    assert device_of(config()) == "auto"
+    assert device_of(config({"quba_device": "cpu"}, {"quba_device": "cuda"})) == "cpu"
+    assert device_of(config(ini={"quba_device": "cuda"})) == "cuda"

@@ -1,0 +1,53 @@
+"""Hooks of the plugin that whole runs do not show on every machine."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from quba_check.pytest_plugin import plugin
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "gpus", "workers"),
+    [
+        (["demo"], None, 4, 4),
+        (["demo"], "cuda", 2, 2),
+        (["demo"], "auto", 0, None),
+        (["demo"], "cpu", 4, None),
+        (None, None, 4, None),
+    ],
+)
+@pytest.mark.parametrize("in_ini", [False, True])
+def test_auto_starts_a_worker_for_each_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+    model: object,
+    device: str | None,
+    gpus: int,
+    workers: int | None,
+    in_ini: bool,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    option = SimpleNamespace(model=model, quba_device=None if in_ini else device)
+    config = SimpleNamespace(option=option, getini=lambda _: device if in_ini else "")
+    assert plugin.pytest_xdist_auto_num_workers(config) == workers
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    plugin._share_cores()
+    assert asked == [2]
+
+
+def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_nothing():\n    pass\n")
+    result = pytester.runpytest_subprocess("--model=demo", ".")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"]
+    )

@@ -1,0 +1,114 @@
+"""What a record keeps of outcomes, and what they are when read again."""
+
+from dataclasses import replace
+
+import pytest
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.dimensions import registry
+from quba_check.errors import DimensionError
+from quba_check.records.conversion import measured_of, outcome_of, row_of
+from quba_check.records.measurement import NotMeasuredRow, StoppedRow, UnmeasurableRow
+
+SUITE = SuiteFacts("imagenet", 1000, (), (), {})
+STOPPED = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+
+
+def curve(middle, error):
+    return ConfidenceCurve(tuple(middle + score * error for score in SCORES))
+
+
+MEASURED = Measurement(
+    "accuracy",
+    0.5,
+    "fraction",
+    10,
+    curve(0.5, 0.1),
+    0.45,
+    0.4,
+    parts={"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))},
+    notes=("a remark",),
+)
+
+
+def accuracy_row(outcome, stopped=None):
+    return row_of(outcome, registry["accuracy"], SUITE, stopped)
+
+
+def test_row_of_a_measurement():
+    assert accuracy_row(MEASURED).model_dump() == {
+        "value": 0.5,
+        "unit": "fraction",
+        "n": 10,
+        "interval": pytest.approx((0.304, 0.696), abs=1e-4),
+        "limits": MEASURED.curve.limits,
+        "debiased": 0.45,
+        "debiased_limit": 0.4,
+        "better": "high",
+        "parts": {
+            "top5": {
+                "value": 0.9,
+                "unit": "fraction",
+                "n": 10,
+                "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
+                "limits": MEASURED.parts["top5"].curve.limits,
+                "debiased": None,
+                "debiased_limit": None,
+                "better": "high",
+            }
+        },
+        "notes": ("a remark",),
+        "stopped": None,
+        "masked": (),
+    }
+
+
+def test_row_of_what_cannot_be_measured():
+    missing = Unmeasurable("accuracy", "no images")
+    assert accuracy_row(missing) == UnmeasurableRow(unmeasurable="no images")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        MEASURED,
+        Measurement("accuracy", 0.5, "fraction", None),
+        Unmeasurable("accuracy", "no images", missing_data=True),
+        Unmeasurable("accuracy", "the model gives no gradients"),
+        replace(MEASURED, masked=("FGSM helps the model",)),
+    ],
+)
+def test_an_outcome_read_again_is_the_same(outcome):
+    assert outcome_of("accuracy", accuracy_row(outcome)) == outcome
+
+
+def test_a_row_without_a_value_over_all_images_is_no_measurement():
+    assert outcome_of("accuracy", NotMeasuredRow(not_measured=True)) == Unmeasurable(
+        "accuracy", "the run did not measure it"
+    )
+    assert outcome_of("accuracy", accuracy_row(MEASURED, STOPPED)) == Unmeasurable(
+        "accuracy",
+        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
+        "pass (α = 0.025)",
+    )
+
+
+def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
+    with pytest.raises(DimensionError) as raised:
+        accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
+    assert str(raised.value) == (
+        "dimension 'accuracy': interval, got 0.4804 to 0.5196. Allowed: limits around the value, 0.9. "
+        "Mend its measure."
+    )
+
+
+def test_values_are_of_measured_dimensions():
+    rows = {
+        "accuracy": accuracy_row(MEASURED),
+        "class_balance": accuracy_row(MEASURED, STOPPED),
+        "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
+        "shape_bias": NotMeasuredRow(not_measured=True),
+    }
+    assert {name: found.value for name, found in measured_of(rows).items()} == {"accuracy": 0.5}

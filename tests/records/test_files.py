@@ -1,0 +1,334 @@
+"""Records on disk: names, atomic writing, and what unreadable files get."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from quba_check.errors import UserError
+from quba_check.records.files import (
+    read_record,
+    record_paths,
+    remove_records,
+    write_images,
+    write_record,
+    write_text,
+)
+from quba_check.records.record import Record
+
+
+def record(name="resnet50", protocol="standard", fingerprint="0123456789abcdef"):
+    return Record.model_validate(
+        {
+            "schema": 1,
+            "model": {
+                "spec": "x.pt",
+                "name": name,
+                "fingerprint": fingerprint,
+                "parameters": 10,
+                "preparation": {},
+                "classes": 10,
+            },
+            "suite": {"name": "mine", "root": "/data", "fingerprint": "s"},
+            "protocol": protocol,
+            "measurements": {"accuracy": {"value": 1 / 3, "unit": "fraction"}},
+            "environment": {"versions": {}, "device": "cpu", "precision": "fp32", "seed": 0, "time": "now"},
+        }
+    )
+
+
+def test_one_record_keeps_the_name():
+    assert record_paths(Path("out/r.json"), [record()]) == (Path("out/r.json"),)
+
+
+def test_several_records_are_named_by_model_and_protocol():
+    records = [record("resnet50"), record("hf-hub:owner/name v2"), record("resnet50", "released")]
+    assert record_paths(Path("out/r.json"), records) == (
+        Path("out/r-resnet50-standard.json"),
+        Path("out/r-hf-hub-owner-name-v2-standard.json"),
+        Path("out/r-resnet50-released.json"),
+    )
+
+
+def test_models_of_one_name_are_told_apart():
+    records = [record("a/x", fingerprint="aaaaaaaaaa"), record("a:x", fingerprint="bbbbbbbbbb")]
+    assert record_paths(Path("r.json"), records) == (
+        Path("r-a-x-standard-aaaaaaaa.json"),
+        Path("r-a-x-standard-bbbbbbbb.json"),
+    )
+
+
+def test_models_of_one_name_and_one_fingerprint_are_numbered():
+    records = [record("a/x"), record("A:x"), record("a~x"), record("a-x-standard-01234567-2")]
+    assert record_paths(Path("r.json"), records) == (
+        Path("r-a-x-standard-01234567.json"),
+        Path("r-A-x-standard-01234567-2.json"),
+        Path("r-a-x-standard-01234567-3.json"),
+        Path("r-a-x-standard-01234567-2-standard.json"),
+    )
+
+
+def test_long_names_are_cut(tmp_path):
+    first, second = record_paths(tmp_path / "r.json", [record("x" * 250), record("x" * 251)])
+    assert first.name == f"r-{'x' * 100}-standard-01234567.json"
+    assert second.name == f"r-{'x' * 100}-standard-01234567-2.json"
+    write_record(record(), first)
+
+
+def test_name_without_a_plain_character():
+    assert record_paths(Path("r.json"), [record("///"), record()])[0] == Path("r-model-standard.json")
+
+
+def test_round_trip_at_full_precision(tmp_path):
+    path = tmp_path / "new" / "folder" / "r.json"
+    write_record(record(), path)
+    assert read_record(path) == record()
+    assert json.loads(path.read_text())["measurements"]["accuracy"]["value"] == 1 / 3
+    assert [file.name for file in path.parent.iterdir()] == ["r.json"]
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "r.json"
+    write_text("old", path)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UserError) as raised:
+        write_text("new", path)
+    assert str(raised.value) == (
+        f"{path}: cannot be written (No space left on device). "
+        "Allowed: a file in a folder that you may write to."
+    )
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
+
+
+ALLOWED = "Allowed: a file that --quba-report wrote."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", f"it is not JSON. {ALLOWED}"),
+        ('{"schema": 2}', "schema 2 is newer than this version reads. Allowed: 1."),
+        ('{"schema": 1}', f"not a record: the key 'model' is missing. {ALLOWED}"),
+        ("[]", f"not a record: it is not a JSON object. {ALLOWED}"),
+        ("[" * 100_000, f"it is nested too deeply. {ALLOWED}"),
+        ('{"limit": 1, "limit": 2}', f"the key 'limit' appears twice. {ALLOWED}"),
+        ('{"limit": 1' + "0" * 5000 + "}", f"it has a whole number of more than 18 digits. {ALLOWED}"),
+        ('{"schema": true}', f"not a record: schema: got true. {ALLOWED}"),
+        ('{"schema": 1.0}', f"not a record: schema: got 1.0. {ALLOWED}"),
+        ('{"schema": "x"}', f"not a record: schema: got 'x'. {ALLOWED}"),
+    ],
+)
+def test_files_that_are_no_record(tmp_path, text, message):
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        read_record(path)
+    assert str(raised.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("protocol", "fast", "protocol: got 'fast'"),
+        ("limit", 1.5, "limit: got 1.5"),
+        ("environment", True, "environment: got true"),
+        ("suite", None, "suite: got null"),
+        ("model", [], "model: got a list"),
+        ("measurements", {"accuracy": {}}, "measurements.accuracy: the key 'value' is missing"),
+        ("verdicts", [{"id": {}}], "verdicts.0.id: got keys with values"),
+        ("notes", ["x", "y" * 99, 3], "notes.2: got 3"),
+        ("interrupted", "y" * 99, f"interrupted: got '{'y' * 39}"),
+    ],
+)
+def test_records_with_a_mistake(tmp_path, key, value, message):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {key: value}))
+    with pytest.raises(UserError) as raised:
+        read_record(path, "mine")
+    assert str(raised.value) == f"mine: not a record: {message}. {ALLOWED}"
+
+
+LIMITS = [0.3 + step / 100 for step in range(33)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"value": "high"}, "value: got 'high'. Allowed: a number."),
+        ({"value": "0.5"}, "value: got '0.5'. Allowed: a number."),
+        ({"value": float("nan")}, "value: got NaN. Allowed: a finite number."),
+        ({"value": float("-inf")}, "value: got -Infinity. Allowed: a finite number."),
+        ({"n": "400"}, "n: got '400'. Allowed: a whole number."),
+        ({"n": -1}, "n: got -1. Allowed: no number below 0."),
+        ({"debiased": float("nan")}, "debiased: got NaN. Allowed: a finite number."),
+        ({"limits": [0.4, 0.6]}, "limits: got 2 numbers. Allowed: 33 numbers, or null."),
+        ({"limits": [*LIMITS[:-1], "1"]}, "limits.32: got '1'. Allowed: a number."),
+        ({"limits": [*LIMITS[:-1], float("inf")]}, "limits.32: got Infinity. Allowed: a finite number."),
+        ({"limits": LIMITS[::-1]}, "limits: got 0.62 before 0.61. Allowed: numbers that do not descend."),
+        ({"interval": [0.6, 0.4]}, "interval: got 0.6 before 0.4. Allowed: numbers that do not descend."),
+        ({"value": 0.7}, "interval: got 0.4 to 0.6. Allowed: limits around the value, 0.7."),
+        (
+            {"value": 0.7, "interval": None},
+            "limits: got 0.3 to 0.62. Allowed: limits around the value, 0.7.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", [False, True])
+def test_numbers_of_a_record_that_was_edited(tmp_path, part, changed, message):
+    sound = {"value": 0.5, "unit": "ratio", "n": 400, "interval": [0.4, 0.6], "limits": LIMITS}
+    row = sound | {"parts": {"fog": sound | changed}} if part else sound | changed
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    with pytest.raises(UserError) as raised:
+        read_record(path, "r.json")
+    where = "accuracy.parts.fog" if part else "accuracy"
+    assert str(raised.value) == f"r.json: not a record: measurements.{where}.{message}"
+
+
+@pytest.mark.parametrize("row", [{"value": 1, "unit": "x"}, {"unmeasurable": "y"}, {"not_measured": True}])
+def test_rows_without_limits(tmp_path, row):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    assert read_record(path)
+
+
+@pytest.mark.parametrize("value", [1 + 1e-12, 0.7])
+def test_a_value_may_lie_outside_its_limits_by_rounding(tmp_path, value):
+    row = {"value": value, "unit": "ratio", "limits": [0.7] * 16 + [1.0] * 17}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
+    assert read_record(path).measurements["accuracy"].value == value
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("demmo.json", " Did you mean 'demo.json'?"),
+        ("demo.jsn", " Did you mean 'demo.json'?"),
+        ("DEMO.json", " Did you mean 'demo.json'?"),
+        ("nosuch.json", ""),
+        ("gone/demo.json", ""),
+    ],
+)
+def test_no_file(tmp_path, name, near):
+    (tmp_path / "demo.json").touch()
+    (tmp_path / "nosuch.yaml").touch()
+    (tmp_path / "nosuche.json").mkdir()
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path / name)
+    assert str(raised.value) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
+
+
+def test_a_file_that_stands_beside_a_record(tmp_path):
+    (tmp_path / "demo.json").touch()
+    (tmp_path / "demo.npz").write_bytes(b"PK\x03")
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path / "demo.npz", "demo.npz")
+    assert str(raised.value) == (f"demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?")
+
+
+def test_a_folder_is_no_record(tmp_path):
+    with pytest.raises(UserError) as raised:
+        read_record(tmp_path, "runs")
+    assert str(raised.value) == f"runs: this is a folder, not a file. {ALLOWED}"
+
+
+def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
+    (tmp_path / "r.npz").mkdir()
+    with pytest.raises(UserError) as raised:
+        write_images(None, tmp_path / "r.json")
+    assert str(raised.value) == (
+        f"{tmp_path}/r.npz: is of another run and cannot be removed (Is a directory). "
+        "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    )
+
+
+def test_records_of_an_earlier_run_are_removed(tmp_path):
+    kept = ["other.json", "r-a-standard-baseline.json", "r-a-standard-old.json", "r-b-standard.json"]
+    removed = ["r.json", "r-a-standard.json", "r-a-standard-0123abcd.json", "r-a-standard-0123abcd-2.json"]
+    for name in (*kept, *removed):
+        (tmp_path / name).write_text("{}")
+    remove_records(tmp_path / "r.json", [("a", "standard"), ("[a]", "released")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    remove_records(tmp_path / "r.json", [("a", "standard"), ("[a]", "released")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_one_record_replaces_one_file_and_a_link_to_it_stays(tmp_path):
+    for name in ("run.json", "r-a-standard.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "r.json").symlink_to("run.json")
+    remove_records(tmp_path / "r.json", [("a", "standard")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r-a-standard.json", "r.json"]
+    assert (tmp_path / "r.json").is_symlink()
+
+
+def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
+    path = tmp_path / "r.json"
+    path.write_text("{}")
+
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(UserError) as raised:
+        remove_records(path, [("a", "standard")])
+    assert str(raised.value) == (
+        f"{path}: is of another run and cannot be removed (Operation not permitted). "
+        "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    )
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/null", "link to null"])
+def test_what_is_no_file_is_never_replaced(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to null").symlink_to("/dev/null")
+    path = tmp_path / name
+    before = path.stat()
+    with pytest.raises(UserError) as raised:
+        write_text("new", path)
+    assert str(raised.value) == (
+        f"{path}: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
+    )
+    assert path.stat() == before
+
+
+def test_a_folder_is_never_replaced(tmp_path):
+    with pytest.raises(UserError) as raised:
+        write_text("new", tmp_path)
+    assert str(raised.value) == (
+        f"{tmp_path}: is a folder. Allowed: a file, which is replaced, or a new one."
+    )
+
+
+def test_what_an_open_file_stands_for_is_never_replaced(tmp_path):
+    with (tmp_path / "out").open("w") as file:
+        path = Path(f"/dev/fd/{file.fileno()}")
+        with pytest.raises(UserError) as raised:
+            write_text("new", path)
+    assert str(raised.value) == (
+        f"{path}: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
+    )
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "latest.json").symlink_to("1.json")
+    write_text("new", tmp_path / "latest.json")
+    assert (tmp_path / "latest.json").readlink() == Path("1.json")
+    assert (tmp_path / "1.json").read_text() == "new"
+
+
+def test_a_pipe_in_place_of_the_answers_of_another_run(tmp_path):
+    os.mkfifo(tmp_path / "r.npz")
+    with pytest.raises(UserError) as raised:
+        write_images(None, tmp_path / "r.json")
+    assert str(raised.value) == (
+        f"{tmp_path}/r.npz: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
+    )

@@ -1,0 +1,339 @@
+"""What was found image by image, as a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import zipfile
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.runs_compared import CLASSES, stored
+from support.tuned import record
+
+from quba_check.comparison.stored_run import stored_run
+from quba_check.errors import UserError
+from quba_check.records.per_image import CleanAnswers, PerImage
+from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
+
+ONE_MB = 1_000_000
+RECORD = 100_000
+"""More than the record of all nine dimensions takes, with every limit of every part."""
+
+
+def published_size() -> PerImage:
+    """All nine dimensions on as many images as the published sets have; answers as alike as models' are."""
+    draw, n = np.random.default_rng(0), 50_000
+    hard = draw.normal(size=n)
+
+    def on_clean(level: float) -> Estimate:
+        return Estimate.mean(hard + 0.6 * draw.normal(size=n) < level, "clean")
+
+    clean, fgsm, pgd = on_clean(0.95), on_clean(-0.8), on_clean(-2)
+    corrupted = {(c, s): on_clean(0.9 - 0.3 * s - 0.02 * c) / clean for c, s in product(range(15), range(5))}
+    sizes = {"imagenet_r": 30_000, "sketch": 800, "stylized": 800, "edge": 160, "silhouette": 160}
+    shifted = {name: Estimate.mean(draw.random(size) < 0.5, name) for name, size in sizes.items()}
+    found = {
+        "accuracy": clean,
+        "accuracy.top5": on_clean(1.9),
+        "adversarial_robustness": geometric_mean_of([fgsm / clean, pgd / clean]),
+        "adversarial_robustness.fgsm": fgsm / clean,
+        "adversarial_robustness.pgd": pgd / clean,
+        "adversarial_robustness.fgsm_accuracy": fgsm,
+        "adversarial_robustness.pgd_accuracy": pgd,
+        "adversarial_robustness.worst_case": pgd / clean,
+        "corruption_robustness": mean_of(corrupted.values()),
+        "ood_robustness": geometric_mean_of(share / clean for share in shifted.values()),
+    }
+    found |= {f"corruption_robustness.{c}": mean_of(corrupted[c, s] for s in range(5)) for c in range(15)}
+    found |= {f"corruption_robustness.s{s}": mean_of(corrupted[c, s] for c in range(15)) for s in range(5)}
+    found |= {f"ood_robustness.{name}": share / clean for name, share in shifted.items()}
+    found |= {f"ood_robustness.{name}_accuracy": share for name, share in shifted.items()}
+    found |= {f"ood_robustness.{name}_matched": clean for name in shifted}
+    for name in ("calibration_error", "class_balance"):
+        found |= {
+            target: Estimate.mean(draw.standard_t(4, n), "clean")
+            for target in (name, f"{name}.a", f"{name}.b")
+        }
+    label = np.repeat(np.arange(1000), 50)
+    right = clean.deviations["clean"] > 0
+    places = draw.permutation(n).reshape(1000, 50)
+    wnids = [f"n{number:08d}" for number in sorted(draw.choice(15_000_000, 1000, replace=False))]
+    names = [
+        f"imagenet/val/{wnid}/ILSVRC2012_val_{place + 1:08d}.JPEG"
+        for wnid, row in zip(wnids, places, strict=True)
+        for place in sorted(row)
+    ]
+    top1 = np.where(right, label, draw.integers(0, 1000, n))
+    wrong = int(np.sum(top1 != label))
+    confidence = 1 / (1 + np.exp(draw.normal(-0.3, 1.2, wrong)))
+    loss = 0.7 + draw.gamma(2, 1.2, wrong)
+    answers = CleanAnswers(names, label, top1, wnids, np.arange(n), confidence, loss)
+    return PerImage({target: dict(found[target].deviations) for target in found}, answers)  # type: ignore[misc]
+
+
+def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
+    found = published_size()
+    content = found.to_bytes(record())
+    assert len(content) + RECORD < ONE_MB
+    back = PerImage.from_bytes(content, "a.npz", record())
+    assert back.deviations.keys() == found.deviations.keys()
+    for target, samples in found.deviations.items():
+        for sample, array in samples.items():
+            assert back.deviations[target][sample].std() == pytest.approx(array.std(), rel=0.01), target
+    assert back.clean is not None
+    assert found.clean is not None
+    assert back.clean.names == found.clean.names
+    assert np.array_equal(back.clean.top1, found.clean.top1)
+    assert np.array_equal(back.clean.index, found.clean.index)  # type: ignore[arg-type]
+    assert back.clean.confidence == pytest.approx(found.clean.confidence, abs=0.005)
+    assert back.clean.loss == pytest.approx(found.clean.loss, rel=0.03)
+
+
+def test_the_pieces_of_a_run_make_one() -> None:
+    answers = stored("a.json", [0, 1, 2]).images
+    assert answers is not None
+    more = PerImage({"fog": {"clean": np.array([0.5, -0.5])}})
+    whole = PerImage().merged(PerImage.from_bytes(more.to_bytes(), "x")).merged(answers)
+    assert list(whole.deviations) == ["fog", "accuracy"]
+    assert whole.clean is not None
+    assert tuple(whole.clean.classes) == CLASSES
+
+
+def answers(n: int, wrong: int, names: list[str] | None = None) -> CleanAnswers:
+    """Answers to n images, of which the first are wrong."""
+    draw = np.random.default_rng(0)
+    label = np.arange(n) % 3
+    top1 = np.where(np.arange(n) < wrong, (label + 1) % 3, label)
+    loss = 0.7 + draw.gamma(2, 1.2, wrong)
+    return CleanAnswers(
+        names or [f"{k}.png" for k in range(n)],
+        label,
+        top1,
+        CLASSES,
+        np.arange(n) * 2,
+        draw.random(wrong),
+        loss,
+    )
+
+
+def reread(clean: CleanAnswers) -> CleanAnswers:
+    back = PerImage.from_bytes(PerImage({}, clean).to_bytes(), "a.npz").clean
+    assert back is not None
+    return back
+
+
+@pytest.mark.parametrize(("wrong", "exact"), [(0, True), (1, True), (2_000, True), (2_001, False)])
+def test_probabilities_of_the_wrong_images(wrong: int, exact: bool) -> None:
+    clean = answers(3_000, wrong)
+    back = reread(clean)
+    assert np.array_equal(back.index, clean.index)  # type: ignore[arg-type]
+    assert back.confidence == pytest.approx(clean.confidence, abs=1e-6 if exact else 0.005)
+    assert back.loss == pytest.approx(clean.loss, rel=1e-6 if exact else 0.03)
+
+
+def test_names_of_files_that_are_no_text() -> None:
+    names = ["two\nlines.png", "\udcff.png", "ü.png"]
+    assert reread(answers(3, 0, names)).names == names
+
+
+def test_a_file_of_an_earlier_version() -> None:
+    earlier = CleanAnswers(["a.png"], np.array([0]), np.array([1]), CLASSES)
+    back = reread(earlier)
+    assert (back.index, back.confidence, back.loss) == (None, None, None)
+    assert back.wrong.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": np.zeros(2, np.int32)},
+        {"top1": np.full(3, 7, np.int32)},
+        {"top1": np.full(3, -1, np.int32)},
+        {"index": np.zeros(4, np.int32)},
+        {"wrong_confidence": np.zeros(9, np.float32)},
+        {"about": np.frombuffer(b'{"format": 1, "deviations": [], "classes": 3}', np.uint8)},
+        {"about": np.frombuffer(b"[" * 100_000, np.uint8)},
+        {
+            "about": np.frombuffer(
+                b'{"format": 1, "deviations": [{"target": "x", "sample": "y", "n": 1000000000000, "values": '
+                b"[0, 1]}]}",
+                np.uint8,
+            ),
+            "deviations/0": np.zeros(1, np.uint8),
+        },
+    ],
+)
+def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None:
+    with np.load(io.BytesIO(PerImage({}, answers(3, 1)).to_bytes())) as file:
+        arrays = {name: file[name] for name in file.files}
+    content = io.BytesIO()
+    np.savez(content, **{**arrays, **changed})
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content.getvalue(), "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def test_a_file_of_another_run() -> None:
+    content = PerImage().to_bytes(record(protocol="released"))
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz", record())
+    assert str(caught.value) == (
+        "a.npz: it belongs to another run than the record beside it. Allowed: the two files that one "
+        "--quba-report wrote, or the record alone."
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"no archive"])
+def test_a_damaged_file(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def test_a_cut_file() -> None:
+    content = PerImage({"fog": {"clean": np.arange(50.0)}}).to_bytes(record())
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content[: len(content) // 2], "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def entry(head: bytes, packed: bytes = b"") -> bytes:
+    """A zip file with one array, whose head states what it likes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as whole:
+        whole.writestr("about.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + packed)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        entry(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000,), }\n", b"x"),
+        entry(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n"),
+        entry(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"cos\nabort\n(tR."),
+        entry(b"(" * 400),
+    ],
+)
+def test_a_file_that_claims_what_it_does_not_hold(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def answers_file(about: object, **arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+    return file.getvalue()
+
+
+CODES = np.zeros(3, np.uint8)
+NAMES = np.frombuffer(b"a\nb", np.uint8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        answers_file([]),
+        answers_file({"format": "1"}),
+        answers_file({"format": 1, "deviations": 5}),
+        *(
+            answers_file(
+                {"format": 1, "deviations": [{"target": "fog", "sample": "clean", **about}]},
+                **{"deviations/0": CODES},
+            )
+            for about in (
+                {"n": 10**12, "values": [0.0]},
+                {"n": 3, "values": []},
+                {"n": 3, "values": [float("nan")]},
+                {"n": 3, "low": 0.0, "step": 1e999},
+                {"n": 3, "values": [0.0], "target": []},
+            )
+        ),
+        answers_file({"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0], top1=[0]),
+        answers_file(
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 1], top1=[0, 0]
+        ),
+        answers_file(
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 0], top1=[0, -1]
+        ),
+    ],
+)
+def test_a_file_whose_numbers_make_no_sense(content: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz")
+    assert str(caught.value) == (
+        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+    )
+
+
+def test_a_pipe_beside_a_record(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(UserError) as caught:
+        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
+    assert str(caught.value) == (
+        "a.npz: this is a pipe or a device, not a file. Allowed: a file that you may read, or the record "
+        "alone."
+    )
+
+
+@pytest.mark.parametrize("time", ["/", "../..", "*", "", "["])
+def test_a_record_whose_time_is_no_time(tmp_path: Path, time: str) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x.npz").touch()
+    row = record()
+    odd = row.model_copy(update={"environment": row.environment.model_copy(update={"time": time})})
+    assert stored_run(tmp_path / "a.json", "a.json", odd, tmp_path).images is None
+
+
+def test_a_file_of_a_later_version() -> None:
+    file = io.BytesIO()
+    np.savez(file, about=np.frombuffer(b'{"format": 2}', np.uint8))
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(file.getvalue(), "a.npz")
+    assert str(caught.value) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.npz").touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError) as caught:
+        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
+    assert str(caught.value) == (
+        "a.npz: cannot be read (Permission denied). Allowed: a file that you may read, or the record alone."
+    )
+
+
+def test_where_answers_are_looked_for(tmp_path: Path) -> None:
+    """Beside the record first, then beside its copy in the store, never of another run."""
+    path, store = tmp_path / "a.json", tmp_path / "store"
+    (store / "runs").mkdir(parents=True)
+    kept = store / "runs" / f"{record().stem}-1.npz"
+
+    def found() -> list[str] | None:
+        run = stored_run(path, "a.json", record(), store)
+        return None if run.images is None else list(run.images.deviations)
+
+    assert found() is None
+    kept.write_bytes(PerImage().to_bytes(record(suite={"name": "x", "root": "", "fingerprint": "2"})))
+    assert found() is None
+    kept.write_bytes(PerImage({"stored": {"clean": np.zeros(1)}}).to_bytes(record()))
+    assert found() == ["stored"]
+    path.with_suffix(".npz").write_bytes(PerImage({"beside": {"clean": np.zeros(1)}}).to_bytes(record()))
+    assert found() == ["beside"]

@@ -1,0 +1,76 @@
+import pytest
+
+from quba_check.records.verdict import EXIT_CODES, VerdictRow, overall_verdict
+
+
+def verdict(**changes):
+    row = {
+        "id": "t.yaml::accuracy[min]",
+        "dimension": "accuracy",
+        "part": None,
+        "bound": "min",
+        "limit": 0.75,
+        "tier": "block",
+        "outcome": "fail",
+        "file": "t.yaml",
+        "line": 4,
+    }
+    return VerdictRow.model_validate(row | changes)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0.75, 0.75), (30, 30.0), ("C", "C")])
+def test_limits_keep_their_kind(limit, kept):
+    found = verdict(limit=limit).limit
+    assert (found, type(found)) == (kept, type(kept))
+
+
+def test_what_was_bounded():
+    assert verdict().target == "accuracy"
+    assert verdict(part="top5").target == "accuracy.top5"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "policy", "met"),
+    [
+        ("pass", "point", True),
+        ("skipped", "point", True),
+        ("uncertain", "allow", True),
+        ("uncertain", "fail", False),
+        ("fail", "allow", False),
+        ("unmeasurable", "point", False),
+        ("not run", "point", False),
+    ],
+)
+def test_which_outcomes_meet_a_demand(outcome, policy, met):
+    assert verdict(outcome=outcome, policy=policy).is_met == met
+
+
+@pytest.mark.parametrize(
+    ("rows", "overall"),
+    [
+        ([], "not judged"),
+        ([{"outcome": "pass"}], "pass"),
+        ([{"outcome": "pass"}, {"outcome": "skipped"}], "pass"),
+        ([{"outcome": "pass"}, {"outcome": "fail", "tier": "warn"}], "pass"),
+        ([{"outcome": "pass"}, {"outcome": "not run", "tier": "info"}], "pass"),
+        ([{"outcome": "fail", "tier": "warn"}], "pass"),
+        ([{"outcome": "uncertain", "policy": "allow"}], "pass"),
+        ([{"outcome": "skipped"}, {"outcome": "skipped"}], "not judged"),
+        ([{"outcome": "not run", "tier": "warn"}], "not judged"),
+        ([{"outcome": "unmeasurable", "tier": "warn"}, {"outcome": "skipped"}], "not judged"),
+        ([{"outcome": "pass"}, {"outcome": "not run"}], "incomplete"),
+        ([{"outcome": "not run"}, {"outcome": "uncertain", "policy": "fail"}], "uncertain"),
+        ([{"outcome": "uncertain", "policy": "fail"}, {"outcome": "unmeasurable"}], "fail"),
+        ([{"outcome": "not run"}, {"outcome": "fail"}], "fail"),
+    ],
+)
+def test_the_overall_verdict(rows, overall):
+    verdicts = [verdict(**row) for row in rows]
+    assert overall_verdict(verdicts, interrupted=False, unselected=0) == overall
+    partial = "partial" if overall == "pass" else overall
+    assert overall_verdict(verdicts, interrupted=False, unselected=3) == partial
+    assert overall_verdict(verdicts, interrupted=True, unselected=0) == "interrupted"
+
+
+def test_only_a_pass_ends_with_0():
+    assert [overall for overall, code in EXIT_CODES.items() if code == 0] == ["pass"]

@@ -1,0 +1,112 @@
+"""What verdicts are called, and the line that counts them."""
+
+import pytest
+
+from quba_check.records.record import Record
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.verdict_labels import gravest, limit_text, release_line, summary_line, word
+
+
+def verdict(outcome, tier="block", **changes):
+    row = {
+        "id": "t.yaml::accuracy[min]",
+        "dimension": "accuracy",
+        "part": None,
+        "bound": "min",
+        "limit": 0.5,
+        "tier": tier,
+        "outcome": outcome,
+        "file": "t.yaml",
+        "line": 3,
+    }
+    return VerdictRow.model_validate(row | changes)
+
+
+def record(*verdicts, interrupted=False, unselected=0):
+    return Record.model_construct(verdicts=verdicts, interrupted=interrupted, unselected=unselected)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tier", "expected"),
+    [
+        ("pass", "block", "PASS"),
+        ("pass", "warn", "PASS"),
+        ("fail", "block", "FAIL"),
+        ("fail", "warn", "WARN"),
+        ("fail", "info", "INFO"),
+        ("unmeasurable", "block", "FAIL"),
+        ("unmeasurable", "warn", "WARN"),
+        ("skipped", "block", "SKIP"),
+        ("not run", "block", "NOT RUN"),
+    ],
+)
+def test_words(outcome, tier, expected):
+    assert word(verdict(outcome, tier)) == expected
+
+
+def test_gravest_is_the_first_of_equals():
+    verdicts = [verdict("pass"), verdict("fail", "warn", line=1), verdict("fail", "warn", line=2)]
+    assert gravest(verdicts).line == 1
+    assert gravest([*verdicts, verdict("unmeasurable")]).outcome == "unmeasurable"
+    assert gravest([]) is None
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "line"),
+    [
+        ([], "no demands"),
+        ([verdict("pass")], "1 of 1 demand passed"),
+        ([verdict("pass")] * 9, "9 of 9 demands passed"),
+        (
+            [verdict("pass")] * 7 + [verdict("fail"), verdict("fail", "warn")],
+            "7 of 9 demands passed, 1 failed, 1 warned",
+        ),
+        (
+            [verdict("not run"), verdict("skipped"), verdict("unmeasurable"), verdict("fail", "info")],
+            "0 of 4 demands passed, 1 failed, 1 missed for information, 1 skipped, 1 not run",
+        ),
+    ],
+)
+def test_summary_line(verdicts, line):
+    assert summary_line(record(*verdicts)) == line
+
+
+def test_limits_stand_as_in_the_file():
+    assert [limit_text(0.1), limit_text(1e-3), limit_text(75.0), limit_text("C")] == [
+        "0.1",
+        "0.001",
+        "75",
+        "C",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "line"),
+    [
+        ([verdict("pass"), verdict("fail", "warn")], "released: yes"),
+        ([verdict("skipped")], "released: no; no demand was judged"),
+        (
+            [
+                verdict("fail"),
+                verdict("uncertain", policy="fail", part="top5"),
+                verdict("not run", bound="max"),
+            ],
+            "released: no; failed: accuracy[min]; not shown to be met: accuracy.top5[min]; "
+            "not judged: accuracy[max]",
+        ),
+        (
+            [verdict("unmeasurable", part=f"p{k}") for k in range(7)],
+            "released: no; failed: accuracy.p0[min], accuracy.p1[min], accuracy.p2[min], accuracy.p3[min], "
+            "accuracy.p4[min] and 2 more",
+        ),
+    ],
+)
+def test_release_lines(verdicts, line):
+    assert release_line(record(*verdicts)) == line
+
+
+def test_a_run_that_decides_nothing_is_no_release():
+    partial = record(verdict("pass"), unselected=12)
+    assert release_line(partial) == "released: not decided; demands that were not selected: 12"
+    assert summary_line(partial) == "1 of 1 demand passed, 12 not selected"
+    assert release_line(record(verdict("pass"), interrupted=True)) == "released: no; the run was interrupted"

@@ -1,0 +1,119 @@
+"""Bets without putting back: fair under the claim; on endless sets as good as another implementation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ville import BettingCS, BettingTest
+
+from quba_check.stats.betting import LOOK, STAKES, Wealth
+
+CENTRED = np.array([-0.5]), np.array([0.5])
+
+
+def log_wealth(values: np.ndarray, total: int) -> float:
+    """One after the other, straight from the definition."""
+    wealth, best = np.ones(len(STAKES)), 1.0
+    for place, value in enumerate(values):
+        rest = -sum(values[:place]) / (total - place)
+        wealth *= 1 + STAKES * (value - rest)
+        if (place + 1) % LOOK == 0 or place + 1 == len(values):
+            best = max(best, wealth.mean())
+    return math.log(best)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.booleans(), min_size=1, max_size=70), st.integers(1, 4))
+def test_wealth_is_what_the_definition_says_in_any_portions(hits: list[bool], cut: int) -> None:
+    values = np.array(hits, dtype=float) - 0.5
+    wealth = Wealth(100, *CENTRED)
+    for part in filter(len, (values[: cut * LOOK], values[cut * LOOK :])):
+        wealth.see(part[:, None])
+    assert wealth.seen == len(hits)
+    assert wealth.against_at_most[0] == pytest.approx(log_wealth(values, 100))
+    assert wealth.against_at_least[0] == pytest.approx(log_wealth(-values, 100))
+
+
+def test_a_true_claim_is_refuted_no_more_often_than_said() -> None:
+    """The mean is 0 exactly, the hardest case; looked at after every value."""
+    rng = np.random.default_rng(0)
+    refuted = np.zeros(2)
+    for _ in range(300):
+        values = rng.permutation(np.repeat([-0.5, 0.5], 300))[:500]
+        wealth = Wealth(600, *CENTRED)
+        wealth.see(values[:, None])
+        refuted += [wealth.against_at_most[0] >= math.log(10), wealth.against_at_least[0] >= math.log(10)]
+    assert (refuted / 300 < 0.1 + 3 * math.sqrt(0.09 / 300)).all()
+    assert (refuted > 0).all()  # the bound is not met by never betting
+
+
+def test_what_the_rest_cannot_make_true_is_refuted_for_certain() -> None:
+    wealth = Wealth(4, *CENTRED)
+    wealth.see(np.array([[0.5], [0.5]]))
+    assert wealth.against_at_most[0] < math.inf  # two misses would make the mean 0
+    wealth.see(np.array([[0.5], [-0.5]]))
+    assert wealth.against_at_most[0] == math.inf
+    assert wealth.against_at_least[0] < math.inf
+
+
+def test_the_last_images_of_a_set_count_more_than_with_putting_back() -> None:
+    values = np.tile([0.5, 0.5, 0.5, -0.5], 25)[:, None]
+    near_the_end, endless = Wealth(110, *CENTRED), Wealth(10**9, *CENTRED)
+    for wealth in (near_the_end, endless):
+        wealth.see(values)
+    assert near_the_end.against_at_most[0] > endless.against_at_most[0] + 3
+
+
+@pytest.mark.parametrize("p", [0.3, 0.62, 0.8])
+def test_on_endless_sets_it_refutes_about_when_ville_does(p: float) -> None:
+    """`ville` bets with putting back, with plug-in stakes; the claim is that the mean is at most 0.5."""
+    rng = np.random.default_rng(3)
+    ours, theirs = [], []
+    for _ in range(20):
+        values = (rng.random(3000) < p).astype(float)
+        reference = BettingTest(0.5, alternative="greater", alpha=0.05)
+        theirs.append(reference.fit(values).stopping_time() or 3000)
+        wealth, stopped = Wealth(10**9, *CENTRED), 3000
+        for place in range(0, 3000, 5):
+            wealth.see(values[place : place + 5, None] - 0.5)
+            if wealth.against_at_most[0] >= math.log(20):
+                stopped = wealth.seen
+                break
+        ours.append(stopped)
+    if p < 0.5:
+        assert min(ours) == min(theirs) == 3000
+    else:
+        assert 0.4 < np.mean(ours) / np.mean(theirs) < 2
+
+
+def test_its_limits_are_about_those_of_ville() -> None:
+    rng = np.random.default_rng(5)
+    values = (rng.random(2000) < 0.7).astype(float)
+    reference = BettingCS(alpha=0.05, grid=1001)
+    reference.fit(values)
+    claims = np.linspace(0, 1, 1001)
+    wealth = Wealth(10**9, -claims, 1 - claims)
+    for start in range(0, 2000, 200):
+        wealth.see(values[start : start + 200, None] - claims)
+    low = claims[wealth.against_at_most >= math.log(40)].max()
+    high = claims[wealth.against_at_least >= math.log(40)].min()
+    assert low < 0.7 < high
+    assert low == pytest.approx(reference.lower_[-1], abs=0.02)
+    assert high == pytest.approx(reference.upper_[-1], abs=0.02)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10_000))
+def test_a_higher_claim_is_never_refuted_from_below_before_a_lower_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    under = (rng.random(200) < 0.8).astype(float)
+    over = (rng.random(200) < 0.5 * under).astype(float)
+    claims = np.linspace(0, 1.2, 25)
+    wealth = Wealth(230, -claims, np.ones(25))
+    wealth.see(over[:, None] - under[:, None] * claims)
+    assert (np.diff(np.minimum(wealth.against_at_most, 1e9)) <= 1e-9).all()
+    assert (np.diff(np.minimum(wealth.against_at_least, 1e9)) >= -1e-9).all()

@@ -1,0 +1,30 @@
+"""Tests of paired differences, limits of unpaired ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from quba_check.stats.differences import mcnemar, unpaired, unpaired_ratio
+
+Z = np.array([-1.959964, 0.0, 1.959964])
+counts = st.integers(0, 40)
+
+
+@given(counts, counts)
+def test_mcnemar_is_the_exact_binomial_test(lost: int, gained: int) -> None:
+    expected = stats.binomtest(lost, lost + gained, 0.5).pvalue if lost + gained else 1.0
+    assert mcnemar(lost, gained) == pytest.approx(expected)
+
+
+def test_normal_limits_add_in_squares() -> None:
+    one, other = 0.5 + 0.03 * Z, 0.6 + 0.04 * Z
+    assert unpaired(0.5, one, 0.6, other) == pytest.approx(0.1 + 0.05 * Z)
+
+
+def test_ratios_add_in_squares_of_logarithms() -> None:
+    one, other = 0.5 * np.exp(0.03 * Z), 0.6 * np.exp(0.04 * Z)
+    assert unpaired_ratio(0.5, one, 0.6, other) == pytest.approx(1.2 * np.exp(0.05 * Z))

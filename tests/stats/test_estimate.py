@@ -1,0 +1,73 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+RNG = np.random.default_rng(0)
+
+
+def shifted(n=400):
+    """Clean and two shifted outcomes of the same images, and one of others."""
+    clean = RNG.random(n) < 0.8
+    return clean, clean & (RNG.random(n) < 0.7), RNG.random(n) < 0.4, RNG.random(n // 2) < 0.5
+
+
+def test_a_share_by_hand():
+    share = Estimate.mean(np.array([True, True, True, False]), "clean")
+    assert share.value == 0.75
+    assert share.standard_error == pytest.approx(math.sqrt(0.75 * 0.25 / 3))
+
+
+def test_one_image_says_nothing_of_its_error():
+    assert Estimate.mean(np.array([True]), "clean").standard_error == math.inf
+
+
+def test_what_two_numbers_share_cancels():
+    clean = Estimate.mean(RNG.random(50), "clean")
+    assert (clean - clean).standard_error == 0
+    assert (clean / clean).standard_error == pytest.approx(0)
+    other = Estimate.mean(RNG.random(50), "other")
+    apart = clean - other
+    assert apart.standard_error == pytest.approx(math.hypot(clean.standard_error, other.standard_error))
+
+
+def test_standard_errors_are_those_of_a_bootstrap():
+    """(f/c · g/c · h/c)^(1/3) + mean(f/c, h/c) − f·h/2, with f and g of the clean images and h of others."""
+    clean, f, g, h = shifted()
+
+    def statistic(c, f, g, h):
+        ratios = [f / c, g / c, h / c]
+        return float(np.prod(ratios) ** (1 / 3) + (ratios[0] + ratios[2]) / 2 - f * h / 2)
+
+    whole, few, some, others = (
+        Estimate.mean(column, sample)
+        for column, sample in ((clean, "clean"), (f, "clean"), (g, "clean"), (h, "others"))
+    )
+    ratios = [part / whole for part in (few, some, others)]
+    estimate = geometric_mean_of(ratios) + mean_of([ratios[0], ratios[2]]) - (few * others).scaled(0.5)
+    assert estimate.value == pytest.approx(statistic(clean.mean(), f.mean(), g.mean(), h.mean()))
+    drawn = []
+    for _ in range(3000):
+        rows, other_rows = RNG.integers(0, len(clean), len(clean)), RNG.integers(0, len(h), len(h))
+        drawn.append(statistic(clean[rows].mean(), f[rows].mean(), g[rows].mean(), h[other_rows].mean()))
+    assert estimate.standard_error == pytest.approx(np.std(drawn), rel=0.05)
+
+
+def test_sets_of_different_sizes_are_not_one_sample():
+    with pytest.raises(ValueError) as caught:
+        Estimate.mean(np.ones(3), "clean") + Estimate.mean(np.ones(4), "clean")
+    assert str(caught.value) == "sample 'clean': 3 and 4 images. Allowed: the same images in the same order."
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 1), st.floats(0.1, 1)), min_size=2, max_size=30))
+@examples
+def test_logarithms_turn_ratios_into_differences(pairs):
+    first, second = (Estimate.mean(np.array(column), "clean") for column in zip(*pairs, strict=True))
+    direct, by_logarithm = first / second, (first.log() - second.log()).exp()
+    assert direct.value == pytest.approx(by_logarithm.value)
+    assert direct.standard_error == pytest.approx(by_logarithm.standard_error, abs=1e-12)

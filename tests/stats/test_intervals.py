@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from quba_check.stats import intervals as limits
+from quba_check.stats.estimate import Estimate
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+Z95 = np.array([-1, 1]) * stats.norm.ppf(0.975)
+counts = st.integers(1, 80).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts, st.floats(0.5, 0.999))
+@examples
+def test_wilson_and_clopper_pearson_are_scipys(count, confidence):
+    hits, n = count
+    z = np.array([-1, 1]) * stats.norm.ppf((1 + confidence) / 2)
+    test = stats.binomtest(hits, n)
+    wilson, exact = (test.proportion_ci(confidence, method) for method in ("wilson", "exact"))
+    assert limits.wilson(hits, n, z) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
+    assert limits.clopper_pearson(hits, n, z) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+@given(counts)
+@examples
+def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
+    z = np.linspace(-4, 4, 33)
+    for found in (limits.wilson(*count, z), limits.clopper_pearson(*count, z)):
+        assert np.all(np.diff(found) >= -1e-12)
+        assert found[0] >= 0
+        assert found[-1] <= 1
+        assert found[16] == pytest.approx(count[0] / count[1])
+
+
+def test_limits_around_a_number_by_hand():
+    estimate = Estimate.mean(np.array([1.0, 2.0, 3.0]), "clean")  # 2 ± 1/√3
+    error = 3**-0.5
+    assert limits.symmetric(estimate, Z95) == pytest.approx(2 + Z95 * error)
+    assert limits.on_log_scale(estimate, Z95) == pytest.approx(2 * np.exp(Z95 * error / 2))
+
+
+def test_an_exact_ratio_divides_the_error_between_its_shares():
+    low, high = limits.exact_ratio(0, 20, 15, 20, Z95)
+    assert low == 0
+    above = stats.binomtest(0, 20).proportion_ci(1 - 0.05 * 0.95, "exact").high
+    below = stats.binomtest(15, 20).proportion_ci(1 - 0.05 * 0.05, "exact").low
+    assert high == pytest.approx(above / below)
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.01, 0.05])
+def test_an_exact_ratio_covers_however_few_the_hits(rate):
+    rng = np.random.default_rng(1)
+    n, clean = 500, 0.8
+    covered = 0
+    for _ in range(400):
+        others = rng.binomial(n, clean)
+        low, high = limits.exact_ratio(rng.binomial(n, rate), n, others, n, Z95)
+        covered += low <= rate / clean <= high
+    assert covered >= 0.94 * 400
+
+
+def test_a_geometric_mean_of_limits():
+    each = [np.array([0.1, 0.4]), np.array([0.4, 0.9])]
+    assert limits.geometric_mean(each) == pytest.approx([0.2, 0.6])
+
+
+def test_half_the_tails():
+    z = stats.norm.ppf([0.05, 0.5, 0.95])
+    assert limits.spent(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))

@@ -1,0 +1,239 @@
+"""The cache of content digests: what is read again, what is not, and what survives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.file_digests import CLOCK_TICK_NS, ContentDigests
+
+LONG_AGO = 1_600_000_000_000_000_000
+
+
+def written(path: Path, content: bytes, mtime_ns: int = LONG_AGO) -> Path:
+    path.write_bytes(content)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+    return path
+
+
+def files(folder: Path, number: int) -> list[Path]:
+    return [written(folder / f"{k}.png", str(k).encode()) for k in range(number)]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "digests.sqlite"
+
+
+def test_a_digest_is_blake2b_of_the_content(tmp_path: Path, cache: Path) -> None:
+    path = written(tmp_path / "a.png", b"content")
+    assert ContentDigests(cache).digest(path) == hashlib.blake2b(b"content", digest_size=16).hexdigest()
+
+
+def test_a_second_run_reads_no_file(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 1100)
+    first, second = ContentDigests(cache), ContentDigests(cache)
+    assert first.digests(paths) == second.digests(paths)
+    assert (first.files_read, second.files_read) == (1100, 0)
+
+
+def test_a_container_of_many_images_is_read_once(tmp_path: Path, cache: Path) -> None:
+    young, digests = written(tmp_path / "x.tar", b"many", time.time_ns()), ContentDigests(cache)
+    assert digests.digests([young] * 1100) == [digests.digest(young)] * 1100
+    assert digests.files_read <= 2  # for all 1100, and for the one that was asked for again
+
+
+def test_digests_come_in_the_order_asked_for(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 5)
+    digests = ContentDigests(cache)
+    forward = digests.digests(paths)
+    assert digests.digests([*reversed(paths), paths[0]]) == [*reversed(forward), forward[0]]
+    assert digests.digests([]) == []
+    assert len(set(forward)) == 5
+
+
+def test_a_changed_file_gets_another_digest(tmp_path: Path, cache: Path) -> None:
+    path = written(tmp_path / "a.png", b"old")
+    digests = ContentDigests(cache)
+    before = digests.digest(path)
+    written(path, b"new", LONG_AGO + 1)
+    assert digests.digest(path) == hashlib.blake2b(b"new", digest_size=16).hexdigest() != before
+
+
+def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, cache: Path) -> None:
+    path, other = written(tmp_path / "a.png", b"old"), written(tmp_path / "b.png", b"new")
+    digests = ContentDigests(cache)
+    before = digests.digest(path)
+    other.replace(path)
+    assert digests.digest(path) != before
+
+
+def test_a_touched_file_is_read_again_and_keeps_its_digest(tmp_path: Path, cache: Path) -> None:
+    path = written(tmp_path / "a.png", b"same")
+    digests = ContentDigests(cache)
+    before = digests.digest(path)
+    os.utime(path, ns=(LONG_AGO + 5, LONG_AGO + 5))
+    assert digests.digest(path) == before
+    assert digests.files_read == 2
+    digests.digest(path)
+    assert digests.files_read == 2
+
+
+def test_a_file_written_this_instant_is_not_trusted_to_its_time(tmp_path: Path, cache: Path) -> None:
+    path = written(tmp_path / "a.png", b"old", time.time_ns() + 1000 * CLOCK_TICK_NS)
+    stamp = path.stat().st_mtime_ns
+    digests = ContentDigests(cache)
+    before = digests.digest(path)
+    written(
+        path, b"new", stamp
+    )  # within one tick of the file system's clock, so nothing but the content differs
+    assert digests.digest(path) != before
+
+
+def test_a_missing_file_is_named(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(SuiteError) as raised:
+        ContentDigests(cache).digest(tmp_path / "a.png")
+    assert str(raised.value) == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 3)
+    before = ContentDigests(cache).digests(paths)
+    for file in cache.parent.glob("digests.sqlite*"):
+        file.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
+    digests = ContentDigests(cache)
+    assert digests.digests(paths) == before
+    assert digests.note == (
+        f"{cache}: the cache of file digests was damaged (file is not a database) and is made again."
+    )
+    again = ContentDigests(cache)
+    assert again.digests(paths) == before
+    assert (again.files_read, again.note) == (0, None)
+
+
+def test_a_cache_that_is_cut_off_gives_right_digests(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 300)
+    before = ContentDigests(cache).digests(paths)
+    cache.write_bytes(cache.read_bytes()[:6000])
+    assert ContentDigests(cache).digests(paths) == before
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(tmp_path / "file" / "digests.sqlite").digest(tmp_path / "file")
+    assert str(raised.value) == f"{tmp_path}/file: cannot be written (File exists)."
+
+
+def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.png", b"x")
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    monkeypatch.setattr(ContentDigests, "_batch", lambda *_: raise_(locked))
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(tmp_path / "digests.sqlite").digest(path)
+    assert str(raised.value) == (
+        f"{tmp_path}/digests.sqlite: file digests cannot be kept here (database is locked)."
+    )
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def spoil_folder(cache: Path) -> None:
+    cache.unlink()
+    (cache / "below").mkdir(parents=True)
+
+
+def spoil_pipe(cache: Path) -> None:
+    cache.unlink()
+    os.mkfifo(cache)
+
+
+def spoil_table(cache: Path) -> None:
+    with closing(sqlite3.connect(cache)) as connection:
+        connection.execute("DROP TABLE digests_1")
+        connection.execute("CREATE TABLE digests_1 (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "damage"),
+    [
+        (spoil_folder, "it is not a file"),
+        (spoil_pipe, "it is not a file"),
+        (spoil_table, "no such column: path"),
+    ],
+)
+def test_what_is_no_cache_is_made_again(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
+    paths = files(tmp_path, 3)
+    before = ContentDigests(cache).digests(paths)
+    spoil(cache)
+    digests = ContentDigests(cache)
+    assert digests.digests(paths) == before
+    assert digests.note is not None
+    assert digests.note.startswith(f"{cache}: the cache of file digests was damaged ({damage}")
+
+
+def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 2)
+    before = ContentDigests(cache).digests(paths)
+    with closing(sqlite3.connect(cache)) as connection, connection:
+        connection.execute("UPDATE digests_1 SET digest = 5")
+    assert ContentDigests(cache).digests(paths) == before
+
+
+def test_a_cache_that_cannot_be_removed(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(cache)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: raise_(PermissionError(13, "Permission denied")))
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(cache).digest(written(tmp_path / "a.png", b"x"))
+    assert str(raised.value) == f"{cache}: is damaged and cannot be removed (Permission denied)."
+
+
+def test_what_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SuiteError) as raised:
+        ContentDigests(cache).digest(tmp_path / "a.png")
+    assert str(raised.value) == f"{tmp_path}/a.png: is not a file."
+
+
+def test_threads_share_a_cache(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 200)
+    expected = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in paths]
+    found: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(ContentDigests(cache).digests(paths))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+def test_processes_share_a_cache(tmp_path: Path, cache: Path) -> None:
+    paths = files(tmp_path, 600)
+    code = (
+        "import sys; from pathlib import Path; from quba_check.storage.file_digests import ContentDigests; "
+        "print(*ContentDigests(Path(sys.argv[1])).digests(sorted(Path(sys.argv[2]).glob('*.png'))))"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, cache, tmp_path], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    outputs = {process.communicate()[0] for process in running}
+    assert [process.returncode for process in running] == [0] * 4
+    expected = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sorted(paths)]
+    assert [output.split() for output in outputs] == [expected]

@@ -1,0 +1,200 @@
+"""Shards on disk: what was written comes back, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.errors import OptionError, StoreError
+from quba_check.storage.store import DamagedShardError, ShardKey, Store, address_of, default_root
+
+KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
+COLUMNS = {
+    "index": np.array([768, 769, 770]),
+    "top1": np.array([1, 2, 3]),
+    "right": np.array([True, False, True]),
+    "probabilities": np.arange(6, dtype=np.float32).reshape(3, 2),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_shard_comes_back_as_it_was(store: Store) -> None:
+    assert not store.has(KEY)
+    store.write(KEY, COLUMNS, {"view": "clean", "outputs": "logits"})
+    shard = store.read(KEY)
+    assert shard.columns.keys() == COLUMNS.keys()
+    for name, column in COLUMNS.items():
+        np.testing.assert_array_equal(shard.columns[name], column)
+        assert shard.columns[name].dtype == column.dtype
+    assert (shard.about["view"], shard.about["outputs"]) == ("clean", "logits")
+    assert [file.name for file in store.path(KEY).parent.iterdir()] == ["00003-bbbbbbbbbbbbbbbb.safetensors"]
+
+
+def test_a_flipped_bit_is_found(store: Store) -> None:
+    store.write(KEY, COLUMNS, {})
+    path = store.path(KEY)
+    payload = bytearray(path.read_bytes())
+    payload[-1] ^= 1
+    path.write_bytes(payload)
+    with pytest.raises(DamagedShardError) as caught:
+        store.read(KEY)
+    assert str(caught.value) == f"{path}: its checksum does not fit its columns"
+
+
+def test_a_cut_file_is_found(store: Store) -> None:
+    store.write(KEY, COLUMNS, {})
+    path = store.path(KEY)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DamagedShardError, match="cannot be read"):
+        store.read(KEY)
+
+
+def test_other_rows_than_the_range_are_found(store: Store) -> None:
+    for indices in ([768, 769, 769], [768, 769], [769, 768, 770], [0, 1, 2]):
+        rows = len(indices)
+        store.write(KEY, {"index": np.array(indices), "top1": np.zeros(rows)}, {})
+        with pytest.raises(DamagedShardError) as caught:
+            store.read(KEY)
+        assert str(caught.value) == f"{store.path(KEY)}: it does not hold the 3 rows of its range"
+
+
+def test_columns_of_another_length_are_found(store: Store) -> None:
+    store.write(KEY, {"index": np.array([768, 769, 770]), "top1": np.array([1])}, {})
+    with pytest.raises(DamagedShardError) as caught:
+        store.read(KEY)
+    assert str(caught.value) == f"{store.path(KEY)}: its columns differ in length"
+
+
+def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StoreError) as caught:
+        store.write(KEY, COLUMNS, {})
+    assert str(caught.value) == (
+        f"--quba-store: {store.path(KEY)} cannot be written (No space left on device)."
+    )
+    assert list(store.path(KEY).parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "dangling link"])
+def test_what_is_no_file_is_no_shard(store: Store, what: str) -> None:
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    match what:
+        case "folder":
+            (path / "below").mkdir(parents=True)
+        case "pipe":
+            os.mkfifo(path)
+        case "dangling link":
+            path.symlink_to("nowhere")
+    assert store.has(KEY)
+    with pytest.raises(DamagedShardError) as caught:
+        store.read(KEY)
+    assert str(caught.value) == f"{path}: is not a file"
+    store.remove(KEY)
+    assert not store.has(KEY)
+
+
+def test_a_shard_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(KEY, COLUMNS, {})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StoreError) as caught:
+        store.remove(KEY)
+    assert str(caught.value) == f"--quba-store: {store.path(KEY)} cannot be removed (Permission denied)."
+
+
+def test_a_lock_that_is_a_folder(store: Store) -> None:
+    with store.try_lock("clean/0"):
+        pass
+    (lock,) = (store.root / "locks").iterdir()
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StoreError) as caught, store.try_lock("clean/0"):
+        pass
+    assert str(caught.value) == (
+        f"--quba-store: {lock} cannot be locked (Is a directory). Remove it, or name another folder with "
+        "--quba-store DIR."
+    )
+
+
+def test_removing_is_forgetting(store: Store) -> None:
+    store.write(KEY, COLUMNS, {})
+    store.remove(KEY)
+    store.remove(KEY)
+    assert not store.has(KEY)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "file")
+    assert str(caught.value) == (
+        f"--quba-store: {tmp_path / 'file'} cannot be written (Not a directory). Allowed: a folder that you "
+        "may write to. Name another with --quba-store DIR."
+    )
+
+
+def test_a_lock_is_held_by_one_and_never_waited_for(store: Store) -> None:
+    seen = []
+
+    def other() -> None:
+        with Store(store.root).try_lock("clean/0") as held:
+            seen.append(held)
+
+    with store.try_lock("clean/0") as held:
+        assert held
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    other()
+    assert seen == [False, True]
+
+
+def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
+    with pytest.raises(OptionError) as caught:
+        default_root()
+    assert str(caught.value) == (
+        "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
+        "Allowed: a path without ~, or with the name of a user of this machine."
+    )
+
+
+def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QUBA_STORE", str(tmp_path))
+    assert default_root() == tmp_path
+    monkeypatch.delenv("QUBA_STORE")
+    assert default_root().name == "quba-check"
+    assert os.environ.get("QUBA_STORE") is None
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(first=values, second=values)
+@settings(deadline=None, derandomize=True)
+def test_equal_content_equal_address(first: object, second: object) -> None:
+    import json
+
+    same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
+    assert (address_of(first) == address_of(second)) is same

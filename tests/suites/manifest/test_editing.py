@@ -1,0 +1,92 @@
+"""Sets added to a manifest: two lines more, and not one byte else."""
+
+from __future__ import annotations
+
+import pytest
+
+from quba_check.errors import SuiteError
+from quba_check.suites.manifest.editing import add_sets, manifest_line
+from quba_check.suites.manifest.reading import read_manifest
+
+SAME = {"reader": "folder", "path": "made/mixed_same", "expected": 9}
+RAND = {"reader": "folder", "path": "made/mixed_rand", "expected": 9, "partial": True}
+ENTRIES = {"mixed_same": SAME, "mixed_rand": RAND}
+HEAD = "schema: 1\nname: x  # ours\nclasses: [a, b]\n\n"
+
+
+def added(tmp_path, text, entries=ENTRIES):
+    path = tmp_path / "quba-data.yaml"
+    path.write_bytes(text.encode())
+    add_sets(path, entries)
+    assert [file.name for file in tmp_path.iterdir()] == ["quba-data.yaml"]
+    sets = read_manifest(path, "m").sets
+    assert {name: (sets[name].source.path, sets[name].source.options["partial"]) for name in entries} == {
+        name: (entry["path"], entry.get("partial", False)) for name, entry in entries.items()
+    }
+    return path.read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sets:\n  clean: {reader: folder, path: v}  # the best\n", ""),
+        ("sets:\n  clean: {reader: folder, path: v}\n\n", "# the end\nimage_size: 8\n"),
+        ("sets:\n  clean:\n    reader: folder\n    path: v\n", "  # not yet: cue_conflict\nspaces: {}\n"),
+        ("sets:\n  clean: {\n    reader: folder, path: v\n  }\n", ""),
+        ("sets:\n  shifts:\n    night: {reader: folder, path: n}\n", "image_size: 8\n"),
+    ],
+    ids=["flow", "blank line", "block", "braces over lines", "nested"],
+)
+def test_lines_follow_the_last_set(tmp_path, before, after):
+    blank = before.endswith("\n\n")
+    old = HEAD + before + after
+    new = added(tmp_path, old)
+    lines = "".join(f"  {manifest_line(name, entry)}\n" for name, entry in ENTRIES.items())
+    assert new == HEAD + before.removesuffix("\n" if blank else "") + lines + ("\n" if blank else "") + after
+
+
+def test_line_ends_and_indents_are_those_of_the_file(tmp_path):
+    old = (HEAD + "sets:\n    clean: {reader: folder, path: v}").replace("\n", "\r\n")
+    assert added(tmp_path, old, {"mixed_same": SAME}) == (
+        old + "\r\n    mixed_same: {reader: folder, path: made/mixed_same, expected: 9}\r\n"
+    )
+
+
+def test_what_stands_there_already_is_not_added(tmp_path):
+    old = HEAD + "sets:\n  mixed_same: {path: made/mixed_same, reader: folder, expected: 9}\n"
+    once = added(tmp_path, old)
+    assert once.count("mixed_same: ") == 1
+    assert added(tmp_path, once) == once
+
+
+@pytest.mark.parametrize(
+    "path", ["my data/b", "a, b", "#x", "/abs/ü", "1", "-x", "true", "a: b", '"', "null"]
+)
+def test_every_path_is_read_back(tmp_path, path):
+    added(
+        tmp_path, HEAD + "sets:\n  clean: {reader: folder, path: v}\n", {"mixed_same": {**SAME, "path": path}}
+    )
+
+
+def test_messages(tmp_path):
+    path = tmp_path / "quba-data.yaml"
+
+    def message(text):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(SuiteError) as raised:
+            add_sets(path, ENTRIES)
+        assert path.read_text(encoding="utf-8") == text
+        return str(raised.value)
+
+    assert message(HEAD + "sets:\n  mixed_same: {reader: folder, path: other}\n") == (
+        f"{path}:6: the set 'mixed_same' is declared already. Allowed in its place: "
+        "mixed_same: {reader: folder, path: made/mixed_same, expected: 9}"
+    )
+    lines = ", ".join(manifest_line(name, entry) for name, entry in ENTRIES.items())
+    assert message(HEAD + "sets: {clean: {reader: folder, path: v}}\n") == (
+        f"{path}:5: the sets are in braces, where no lines can be added. Add them yourself: {lines}"
+    )
+    assert message(HEAD + "sets: {}\n") == (
+        f"{path}:5: the sets are in braces, where no lines can be added. Add them yourself: {lines}"
+    )
+    assert message("schema: 1\n") == f"{path}:1: the key 'name' is missing."

@@ -1,0 +1,399 @@
+"""Manifests: what is read from a right one, and the exact text for every mistake in a wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from quba_check.core.label_space import LabelSpace
+from quba_check.errors import SuiteError
+from quba_check.suites import suite_schema
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.manifest.declared_set import DeclaredSet, Source
+from quba_check.suites.manifest.reading import Manifest, read_manifest
+from quba_check.suites.readers import READERS
+
+HEAD = """\
+schema: 1
+name: fruit
+classes: [apple, pear, kiwi]
+"""
+
+
+def read(tmp_path: Path, text: str) -> Manifest:
+    path = tmp_path / "quba-data.yaml"
+    path.write_text(dedent(text), encoding="utf-8")
+    return read_manifest(path, "quba-data.yaml")
+
+
+def test_a_full_manifest(tmp_path: Path) -> None:
+    manifest = read(
+        tmp_path,
+        """\
+        schema: 1
+        name: my fruit
+        classes: [apple, pear, kiwi]
+        image_size: 64
+        sets:
+          clean: {reader: folder, path: val, expected: 30}
+          corruptions: {reader: folder, path: c, prepared: true, partial: true}
+          shifts:
+            sketch: {reader: csv, path: sketch.csv, space: coarse}
+            painted: {reader: folder, path: painted}
+          mixed_same: {reader: folder, path: same, space: coarse}
+          mixed_rand: {reader: folder, path: rand, space: coarse}
+          cue_conflict: {reader: cue-conflict, path: cc, space: best}
+        spaces:
+          coarse: {round: [apple, kiwi], long: [pear]}
+          best: {by: argmax, long: [pear], round: [apple]}
+        """,
+    )
+    assert manifest.name == "my fruit"
+    assert manifest.classes == ClassList(("apple", "pear", "kiwi"), ("apple", "pear", "kiwi"))
+    assert manifest.image_size == 64
+    assert manifest.shifts == ("sketch", "painted")
+    assert list(manifest.sets) == [
+        "clean",
+        "corruptions",
+        "sketch",
+        "painted",
+        "mixed_same",
+        "mixed_rand",
+        "cue_conflict",
+    ]
+    whole, some = {"partial": False}, {"partial": True}
+    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", Source("val", whole), 30, prepared=False)
+    assert manifest.sets["corruptions"] == DeclaredSet(
+        "corruptions", "folder", Source("c", some), None, prepared=True
+    )
+    assert manifest.sets["sketch"] == DeclaredSet(
+        "sketch", "csv", Source("sketch.csv"), None, prepared=False, space="coarse"
+    )
+    assert manifest.spaces == {
+        "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
+        "best": LabelSpace("best", ("long", "round"), ((1,), (0,)), "argmax"),
+    }
+
+
+def test_every_set_may_be_left_out(tmp_path: Path) -> None:
+    assert read(tmp_path, HEAD + "sets: {}\n").sets == {}
+
+
+def test_corruptions_may_be_generated(tmp_path: Path) -> None:
+    manifest = read(
+        tmp_path,
+        HEAD + "sets:\n  clean: {reader: folder, path: val}\n  corruptions: {generate: from clean}\n",
+    )
+    assert manifest.sets["corruptions"] == DeclaredSet("corruptions", None, Source(""), None, prepared=False)
+
+
+def test_what_readers_are_told_besides(tmp_path: Path) -> None:
+    sets = read(
+        tmp_path,
+        HEAD
+        + """\
+        sets:
+          shifts:
+            a: {reader: arrays, path: x.npz, images: x_test}
+            b: {reader: arrays, images: t10k-images.gz, labels: t10k-labels.gz}
+            c: {reader: hf, path: cifar, split: test, image: img}
+            d: {reader: parquet, path: d.parquet}
+            e: {reader: webdataset, path: "val-{00..04}.tar"}
+        """.replace("        ", ""),
+    ).sets
+    assert {name: one.source for name, one in sets.items()} == {
+        "a": Source("x.npz", {"images": "x_test", "labels": "labels"}, {}),
+        "b": Source("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
+        "c": Source("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
+        "d": Source("d.parquet", {"image": None, "label": "label"}, {}),
+        "e": Source("val-{00..04}.tar", {}, {}),
+    }
+
+
+def test_corruptions_may_be_sampled(tmp_path: Path) -> None:
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: one}\n"
+    assert read(tmp_path, text).sets["corruptions"].sample == "one"
+
+
+def test_generated_corruptions_may_be_encoded(tmp_path: Path) -> None:
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
+    assert read(tmp_path, text).sets["corruptions"].encode == "jpeg85"
+
+
+def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
+    manifest = read(
+        tmp_path,
+        """\
+        schema: 1
+        name: mine
+        classes: imagenet
+        sets:
+          mixed_same: {reader: folder, path: a, space: nine}
+          mixed_rand: {reader: folder, path: b, space: imagenet_to_in9}
+        spaces: {nine: imagenet_to_in9, pets: {dog: [n02099601, n02099712], cat: [n02123045]}}
+        """,
+    )
+    assert manifest.classes is None
+    assert (manifest.spaces["nine"].name, manifest.spaces["nine"].by) == ("nine", "map")
+    assert manifest.spaces["pets"].members == ((207, 208), (281,))
+
+
+SETS = "sets: {}\n"
+CLEAN = "  clean: {reader: folder, path: val}\n"
+MISTAKES = {
+    "unknown key": (
+        "sets:\n  cleen: {reader: folder, path: val}\n",
+        "5: sets: unknown key 'cleen'. Did you mean 'clean'? "
+        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict.",
+    ),
+    "clean is in the model's own space": (
+        "sets:\n  clean: {reader: folder, path: val, space: coarse}\n",
+        "5: sets.clean.space: clean images are labelled in the model's own classes, got 'coarse'. "
+        "Remove the key.",
+    ),
+    "unknown key of a set": (
+        "sets:\n  clean: {reader: folder, path: val, partail: true}\n",
+        "5: sets.clean: unknown key 'partail'. Did you mean 'partial'? "
+        "Allowed: reader, path, expected, prepared, space, partial.",
+    ),
+    "key of another reader": (
+        "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, partial: true}\n",
+        "6: sets.shifts.sketch: 'partial' belongs to reader: folder, got reader: csv. "
+        "Allowed: reader, path, expected, prepared, space.",
+    ),
+    "no reader": (
+        "sets:\n  clean: {path: val}\n",
+        "5: sets.clean: the key 'reader' is missing.",
+    ),
+    "reader misspelt": (
+        "sets:\n  clean: {raeder: folder, path: val}\n",
+        "5: sets.clean: unknown key 'raeder'. Did you mean 'reader'? "
+        "Allowed: reader, path, expected, prepared, space, partial, image, label, split, images, labels.",
+    ),
+    "key of two other readers": (
+        "sets:\n  clean: {reader: webdataset, path: val, label: fine_label}\n",
+        "5: sets.clean: 'label' belongs to reader: parquet or hf, got reader: webdataset. "
+        "Allowed: reader, path, expected, prepared, space.",
+    ),
+    "arrays without a file": (
+        "sets:\n  clean: {reader: arrays, expected: 3}\n",
+        "5: sets.clean: got no file. Allowed: path of an .npz file, or images and labels.",
+    ),
+    "arrays without labels": (
+        "sets:\n  clean: {reader: arrays, images: x.npy}\n",
+        "5: sets.clean: got images. Allowed: path of an .npz file, or images and labels.",
+    ),
+    "a set that is text": (
+        "sets:\n  clean: val\n",
+        "5: sets.clean: got text 'val'. Allowed: keys with values.",
+    ),
+    "reader that is a number": (
+        "sets:\n  clean: {reader: 5, path: val}\n",
+        "5: sets.clean.reader: got 5. Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human.",
+    ),
+    "unknown reader": (
+        "sets:\n  clean: {reader: foldr, path: val}\n",
+        "5: sets.clean.reader: got text 'foldr'. "
+        "Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human. Did you mean 'folder'?",
+    ),
+    "no path": (
+        "sets:\n  clean: {reader: folder}\n",
+        "5: sets.clean: the key 'path' is missing.",
+    ),
+    "reader without textures": (
+        "sets:\n  cue_conflict: {reader: folder, path: val}\n",
+        "5: sets.cue_conflict.reader: got text 'folder'. Allowed: cue-conflict.",
+    ),
+    "expected nothing": (
+        "sets:\n  clean: {reader: folder, path: val, expected: 0}\n",
+        "5: sets.clean.expected: got 0. Allowed: at least 1.",
+    ),
+    "unknown space": (
+        "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, space: corse}\n"
+        "spaces:\n  coarse: {round: [apple], long: [pear]}\n",
+        "6: sets.shifts.sketch.space: unknown label space 'corse'. Did you mean 'coarse'? Allowed: coarse.",
+    ),
+    "no space defined": (
+        "sets:\n  mixed_same: {reader: folder, path: m, space: coarse}\n",
+        "5: sets.mixed_same.space: unknown label space 'coarse'. Define it under spaces.",
+    ),
+    "built-in space on other classes": (
+        "sets:\n  mixed_same: {reader: folder, path: m, space: imagenet_to_in9}\n",
+        "5: sets.mixed_same.space: 'imagenet_to_in9' reads ImageNet's classes. "
+        "Allowed: only with classes: imagenet.",
+    ),
+    "built-in space on other classes, renamed": (
+        SETS + "spaces: {nine: imagenet_to_in9}\n",
+        "5: spaces.nine: 'imagenet_to_in9' reads ImageNet's classes. Allowed: only with classes: imagenet.",
+    ),
+    "taken name": (
+        SETS + "spaces:\n  own: {round: [apple], long: [pear]}\n",
+        "6: spaces: the name 'own' is taken. Give the label space another name.",
+    ),
+    "unknown class": (
+        SETS + "spaces:\n  coarse:\n    round: [apple, kiwi]\n    long:\n      - peer\n",
+        "9: spaces.coarse.long: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
+    ),
+    "class in two": (
+        SETS + "spaces:\n  coarse:\n    round: [apple, kiwi]\n    long: [pear, apple]\n",
+        "8: spaces.coarse.long: 'apple' belongs to 'round' already.",
+    ),
+    "class without members": (
+        SETS + "spaces:\n  coarse:\n    round: []\n    long: [pear, apple]\n",
+        "7: spaces.coarse.round: got no classes. Allowed: one or more.",
+    ),
+    "members that are no list": (
+        SETS + "spaces:\n  coarse: {round: apple, long: [pear]}\n",
+        "6: spaces.coarse.round: got text 'apple'. Allowed: a list.",
+    ),
+    "space of one class": (
+        SETS + "spaces:\n  coarse: {round: [apple, kiwi]}\n",
+        "6: spaces.coarse: got 1 classes. Allowed: two or more.",
+    ),
+    "unknown rule": (
+        SETS + "spaces:\n  coarse: {by: median, round: [apple], long: [pear]}\n",
+        "6: spaces.coarse.by: got text 'median'. Allowed: mean, argmax, map. Did you mean 'mean'?",
+    ),
+    "neither images nor generated": (
+        "sets:\n" + CLEAN + "  corruptions: {reader: folder}\n",
+        "6: sets.corruptions: got reader. Allowed: reader and path, or generate: from clean.",
+    ),
+    "corruptions by another reader": (
+        "sets:\n  corruptions: {reader: csv, path: c}\n",
+        "5: sets.corruptions.reader: got text 'csv'. Allowed: folder, webdataset, arrays.",
+    ),
+    "partial corruptions in arrays": (
+        "sets:\n  corruptions: {reader: arrays, path: c, partial: true}\n",
+        "5: sets.corruptions.partial: belongs to reader: folder, got reader: arrays.",
+    ),
+    "nothing about corruptions": (
+        "sets:\n" + CLEAN + "  corruptions: {}\n",
+        "6: sets.corruptions: got nothing. Allowed: reader and path, or generate: from clean.",
+    ),
+    "both images and generated": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
+        "6: sets.corruptions: beside generate only encode and sample may stand, got path.",
+    ),
+    "a sample of another set": (
+        "sets:\n  clean: {reader: folder, path: val, sample: one}\n",
+        "5: sets.clean: unknown key 'sample'. Allowed: reader, path, expected, prepared, space, partial.",
+    ),
+    "a sample of nothing": (
+        "sets:\n" + CLEAN + "  corruptions: {sample: one}\n",
+        "6: sets.corruptions: got sample. Allowed: reader and path, or generate: from clean.",
+    ),
+    "a sample that is a number": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: 1}\n",
+        "6: sets.corruptions.sample: got 1. Allowed: one, all.",
+    ),
+    "an unknown sample": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: on}\n",
+        "6: sets.corruptions.sample: got text 'on'. Allowed: one, all. Did you mean 'one'?",
+    ),
+    "stored and encoded": (
+        "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
+        "6: sets.corruptions.encode: stored images are not encoded again, got it beside reader.",
+    ),
+    "unknown encoding": (
+        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg58}\n",
+        "6: sets.corruptions.encode: got text 'jpeg58'. Allowed: jpeg85. Did you mean 'jpeg85'?",
+    ),
+    "generated from nothing": (
+        "sets:\n  corruptions: {generate: from clean}\n",
+        "5: sets.corruptions.generate: there is no set 'clean' to make them from.",
+    ),
+    "shift named as a set": (
+        "sets:\n  shifts:\n    clean: {reader: folder, path: val}\n",
+        "6: sets.shifts: got the name 'clean'. Allowed: names that no other set has.",
+    ),
+    "shift with a blank": (
+        "sets:\n  shifts:\n    My sketches: {reader: folder, path: val}\n",
+        "6: sets.shifts: got the name 'My sketches'. "
+        "Allowed: lower-case letters, digits and _, with a letter first.",
+    ),
+    "shift named as a part": (
+        "sets:\n  shifts:\n    sketch_accuracy: {reader: folder, path: val}\n",
+        "6: sets.shifts: got the name 'sketch_accuracy'. "
+        "Allowed: names that do not end in _accuracy or _matched.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_told_with_their_line(tmp_path: Path, name: str) -> None:
+    text, message = MISTAKES[name]
+    with pytest.raises(SuiteError) as raised:
+        read(tmp_path, HEAD + text)
+    assert str(raised.value) == f"quba-data.yaml:{message}"
+
+
+ALLOWED_CLASSES = (
+    "Allowed: imagenet, a list of class names, class names with readable names as their values, "
+    "or a .txt file."
+)
+CLASS_MISTAKES = {
+    "imagenets": f"3: classes: got text 'imagenets'. {ALLOWED_CLASSES}",
+    "10": f"3: classes: got 10. {ALLOWED_CLASSES}",
+    "{a: ant, b: 1}": "3: classes.b: got 1. Allowed: text.",
+    "{a: ant}": "3: classes: got 1 names. Allowed: two or more.",
+    "[a, 1]": "3: classes[1]: got 1. Allowed: text.",
+    "[a]": "3: classes: got 1 names. Allowed: two or more.",
+    "\n  - a\n  - b\n  - a": "6: classes: 'a' is listed twice, first in line 4.",
+}
+
+
+@pytest.mark.parametrize("classes", CLASS_MISTAKES)
+def test_mistakes_in_the_class_list(tmp_path: Path, classes: str) -> None:
+    with pytest.raises(SuiteError) as raised:
+        read(tmp_path, f"schema: 1\nname: x\nclasses: {classes}\nsets: {{}}\n")
+    assert str(raised.value) == f"quba-data.yaml:{CLASS_MISTAKES[classes]}"
+
+
+def test_unknown_imagenet_classes_are_told_with_the_nearest(tmp_path: Path) -> None:
+    head = "schema: 1\nname: x\nclasses: imagenet\nsets: {}\n"
+    text = head + "spaces: {pets: {dog: [n0209960], cat: [n02123045]}}\n"
+    with pytest.raises(SuiteError) as raised:
+        read(tmp_path, text)
+    assert str(raised.value) == (
+        "quba-data.yaml:5: spaces.pets.dog: unknown class 'n0209960'. Did you mean 'n02099601'? "
+        "Allowed: n01440764, n01443537, n01484850, n01491361, n01494475, n01496331, n01498041, n01514668, "
+        "n01514859, n01518878 and 990 more."
+    )
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError) as raised:
+        read(tmp_path, "schema: 2\nname: x\nclasses: imagenet\nsets: {}\n")
+    assert str(raised.value) == "quba-data.yaml:1: schema: got 2. Allowed: 1."
+
+
+def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
+    models = suite_schema()["$defs"]
+    readers = {
+        model["properties"]["reader"]["const"]: model
+        for model in models.values()
+        if "const" in model.get("properties", {}).get("reader", {})
+    }
+    assert set(readers) == set(READERS)
+    assert {name: set(model["required"]) for name, model in readers.items()} == {
+        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in READERS
+    }
+    assert all(model["additionalProperties"] is False for model in readers.values())
+
+
+def test_the_json_schema_names_every_key() -> None:
+    schema = suite_schema()
+    assert set(schema["properties"]) == {
+        "schema",
+        "name",
+        "classes",
+        "image_size",
+        "restrict",
+        "sets",
+        "spaces",
+        "prompts",
+    }
+    assert set(schema["required"]) == {"schema", "name", "classes", "sets"}
+    assert schema["additionalProperties"] is False

@@ -1,0 +1,73 @@
+"""Paths that mean several files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.reading import tree
+
+from quba_check.errors import SuiteError
+from quba_check.suites.readers.paths import any_at, expanded, files_at
+
+
+def names(path: Path) -> list[str]:
+    return [file.name for file in files_at(path, ".tar")]
+
+
+def test_braces() -> None:
+    assert expanded("x.tar") == ["x.tar"]
+    assert expanded("{a,b}-{9..10}") == ["a-9", "a-10", "b-9", "b-10"]
+    assert expanded("x-{000..002}.tar") == ["x-000.tar", "x-001.tar", "x-002.tar"]
+
+
+def test_a_file_a_folder_and_what_braces_and_stars_match(tmp_path: Path) -> None:
+    tree(tmp_path, "b.tar", "a.TAR", "c-1.tar", "c-0.tar", "notes.txt", "d{0..1}.tar", "deep/x.tar")
+    assert names(tmp_path / "b.tar") == ["b.tar"]
+    assert names(tmp_path) == ["a.TAR", "b.tar", "c-0.tar", "c-1.tar", "d{0..1}.tar"]
+    assert names(tmp_path / "c-{0..1}.tar") == ["c-0.tar", "c-1.tar"]
+    assert names(tmp_path / "c-*.tar") == ["c-0.tar", "c-1.tar"]
+    assert names(tmp_path / "{b,c-?}.tar") == ["b.tar", "c-0.tar", "c-1.tar"]
+    assert names(tmp_path / "d{0..1}.tar") == ["d{0..1}.tar"]
+
+
+def test_folders_may_be_called_like_patterns(tmp_path: Path) -> None:
+    tree(tmp_path, "data [1]/a.tar")
+    assert names(tmp_path / "data [1]/*.tar") == names(tmp_path / "data [1]") == ["a.tar"]
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    tree(tmp_path, "c-0.tar", "empty/notes.txt")
+    for path, text in {
+        "c-{0..2}.tar": "there is no file c-1.tar",
+        "empty": "no file in this folder ends in .tar",
+        "x-*.tar": "no file is called x-*.tar",
+        "x.tar": "there is no file x.tar",
+    }.items():
+        with pytest.raises(SuiteError) as raised:
+            files_at(tmp_path / path, ".tar")
+        assert str(raised.value) == f"{tmp_path / path}: {text}."
+    there = {path: any_at(tmp_path / path) for path in ("c-{0..2}.tar", "c-*", "x-*", "x-{0..2}.tar", "no/*")}
+    assert there == {"c-{0..2}.tar": True, "c-*": True, "x-*": False, "x-{0..2}.tar": False, "no/*": False}
+
+
+def test_a_file_that_several_patterns_mean_counts_once(tmp_path: Path) -> None:
+    tree(tmp_path, "a.tar", "b.tar", "x/c.tar")
+    assert names(tmp_path / "{a.tar,./a.tar,x/../a.tar,*.tar}") == ["a.tar", "b.tar"]
+
+
+@pytest.mark.parametrize("pattern", ["x-{0..99999999999}.tar", "{a,b}" * 40, "{1..400}{1..400}"])
+def test_braces_that_stand_for_too_much(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(SuiteError) as raised:
+        any_at(tmp_path / pattern)
+    assert str(raised.value) == (
+        f"{tmp_path / pattern}: the braces stand for too many files. Allowed: 100,000."
+    )
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(SuiteError) as raised:
+        files_at(tmp_path / "a.tar", ".tar")
+    assert str(raised.value) == f"{tmp_path}/a.tar: is a pipe or a device, not a file."

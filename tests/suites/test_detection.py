@@ -1,0 +1,139 @@
+"""Sets in folders, recognised by the names of the folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from quba_check.core.view import CORRUPTIONS, SEVERITIES
+from quba_check.errors import SuiteError
+from quba_check.suites.detection import Layout, detect_layout
+
+
+def write(root: Path, *files: str) -> Path:
+    for name in files:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"P6 1 1 255 abc")
+    return root
+
+
+def classes(*folders: str, names: tuple[str, ...] = ("ant", "bee")) -> list[str]:
+    return [f"{folder}/{name}/1.ppm" for folder in folders for name in names]
+
+
+def message(root: Path) -> str:
+    with pytest.raises(SuiteError) as raised:
+        detect_layout(root)
+    return str(raised.value)
+
+
+def test_class_folders_in_the_folder_itself(tmp_path: Path) -> None:
+    write(tmp_path, "bee/1.jpg", "ant/1.JPG", "ant/notes.txt", "readme.md")
+    assert detect_layout(tmp_path) == Layout(".", ("ant", "bee"))
+
+
+@pytest.mark.parametrize("name", ["val", "test", "clean", "Validation", "imagenet/val", "photos"])
+def test_class_folders_in_a_folder(tmp_path: Path, name: str) -> None:
+    assert detect_layout(write(tmp_path, *classes(name))) == Layout(name, ("ant", "bee"))
+
+
+def test_every_kind_of_set(tmp_path: Path) -> None:
+    write(tmp_path, *classes("val", "by-night", "renditions/2nd sketch", "object_focus/mixed_same"))
+    write(tmp_path, *classes("bg/mixed_rand/val"), *classes("few", names=("bee",)))
+    write(tmp_path, *classes("one_of_two/x", names=("ant", "bee")), "cc/ant1-bee2.ppm")
+    write(tmp_path, *(f"c/{name}/{severity}/ant/1.ppm" for name in CORRUPTIONS for severity in SEVERITIES))
+    assert detect_layout(tmp_path) == Layout(
+        "val",
+        ("ant", "bee"),
+        shifts={"by_night": "by-night", "x": "one_of_two/x", "set_2nd_sketch": "renditions/2nd sketch"},
+        mixed={"mixed_same": "object_focus/mixed_same", "mixed_rand": "bg/mixed_rand/val"},
+        cue_conflict="cc",
+        corruptions="c",
+    )
+
+
+def test_folders_that_are_no_sets(tmp_path: Path) -> None:
+    write(tmp_path, *classes("test", "val", "train", "masks", "training_2"))
+    write(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
+    layout = detect_layout(tmp_path)
+    assert (layout.clean, layout.shifts, layout.corruptions) == ("test", {}, None)
+    assert layout.left_out == {
+        "animals": "elk is no class of test",
+        "c": "74 of 75 corruptions and severities are missing",
+        "masks": "masks",
+        "train": "training images",
+        "training_2": "training images",
+        "val": "another split than test",
+    }
+
+
+def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
+    """CIFAR-100 has the class train, ImageNet the class mask."""
+    write(tmp_path, *classes("val", names=("bus", "mask", "train", "tram")))
+    assert detect_layout(tmp_path) == Layout("val", ("bus", "mask", "train", "tram"))
+    assert detect_layout(tmp_path / "val") == Layout(".", ("bus", "mask", "train", "tram"))
+
+
+def test_folders_of_images_that_are_not_sorted_are_no_classes(tmp_path: Path) -> None:
+    write(tmp_path, "train/1.png", "test/1.png", "masks/1.png")
+    assert message(tmp_path).startswith(f"{tmp_path}: no test images in folders of two or more classes")
+
+
+def test_links_back_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, *classes("val", "night"))
+    (tmp_path / "a_link").symlink_to(tmp_path)
+    (tmp_path / "same_night").symlink_to(tmp_path / "night")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    assert detect_layout(tmp_path) == Layout("val", ("ant", "bee"), shifts={"night": "night"})
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"b\xff")
+    write(tmp_path, *classes("val"), *classes("night", names=("ant", strange)))
+    assert message(tmp_path) == f"{tmp_path}/night/b\\udcff: the name is not UTF-8 text. Rename it."
+
+
+def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:
+    write(
+        tmp_path, *classes("val", "a/clean accuracy", "b/x_accuracy", "c1/x", "c2/x", "corruptions", "日本")
+    )
+    assert detect_layout(tmp_path).shifts == {
+        "clean_accuracy_set": "a/clean accuracy",
+        "x_accuracy_set": "b/x_accuracy",
+        "x": "c1/x",
+        "x_2": "c2/x",
+        "corruptions_set": "corruptions",
+        "set": "日本",
+    }
+
+
+def test_nothing_that_could_be_the_clean_images(tmp_path: Path) -> None:
+    nothing = (
+        "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "
+        "(csv, arrays, parquet and others)."
+    )
+    assert message(tmp_path) == f"{tmp_path}: no test images in folders of two or more classes. {nothing}"
+    write(tmp_path, *classes("train"), "val/1.png", *classes("test", names=("ant",)))
+    assert message(tmp_path) == (
+        f"{tmp_path}: no test images in folders of two or more classes, but train (training images). "
+        f"{nothing}"
+    )
+
+
+def test_several_folders_that_could_be(tmp_path: Path) -> None:
+    write(tmp_path, *classes("photos", "sketches", "mixed_same"))
+    assert message(tmp_path) == (
+        f"{tmp_path}: several folders of images, and none is called clean or test or val: photos, sketches. "
+        "Rename the one with the clean test images."
+    )
+
+
+def test_class_folders_next_to_other_folders(tmp_path: Path) -> None:
+    write(tmp_path, "ant/1.png", "bee/1.png", *classes("night"))
+    assert message(tmp_path) == (
+        f"{tmp_path}: class folders stand next to other folders (night). Move the class folders into a "
+        "folder of their own, such as val."
+    )

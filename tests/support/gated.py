@@ -1,0 +1,34 @@
+"""Demands, and what is held against them, for tests of the gate."""
+
+from __future__ import annotations
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.dimension import Part
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.demands import Demand
+
+FILE = "thresholds/default.yaml"
+CORRUPTIONS = tuple(Part(name, "ratio", "high", "") for name in ("fog", "snow", "frost", "glass_blur"))
+CORRUPTION = Demand(
+    "corruption_robustness", None, "min", 0.5, "block", False, "ratio", "high", FILE, 12, CORRUPTIONS
+)
+CALIBRATION = Demand("calibration_error", None, "max", 0.01, "block", False, "fraction", "low", FILE, 16)
+PARAMETERS = Demand("parameters", None, "max", 20.0, "block", False, "millions", "low", FILE, 17)
+LETTER = Demand("quba", "grade", "min", "C", "block", False, "grade", "high", FILE, 21)
+SCORE = Demand("quba", "score", "min", 0.0, "block", False, "score", "high", FILE, 20)
+GRADE = Grade(-0.412, 21.7, "D", "published", "released", complete=True)
+
+
+def corruption(value: float, **parts: float) -> Measurement:
+    quantities = {name: Quantity(number, "ratio", 250) for name, number in parts.items()}
+    return Measurement("corruption_robustness", value, "ratio", 3_750_000, parts=quantities)
+
+
+def parameters(value: float) -> Measurement:
+    return Measurement("parameters", value, "millions", None)
+
+
+def noisy(value: float, error: float) -> Measurement:
+    curve = ConfidenceCurve(tuple(value + score * error for score in SCORES))
+    return Measurement("corruption_robustness", value, "ratio", 1000, curve)

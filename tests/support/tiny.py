@@ -1,0 +1,243 @@
+"""A tiny suite with every set, and tiny networks that count their passes: for tests of whole paths."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from quba_check.core.view import CORRUPTIONS, SEVERITIES
+
+CLASSES = ("apple", "brick", "cloud")
+SHIFTS = ("sketch", "night")
+SIDE = 8
+PER_CLASS = 3
+MANIFEST = f"""\
+schema: 1
+name: tiny
+classes: [{", ".join(CLASSES)}]
+image_size: {SIDE}
+sets:
+  clean: {{reader: folder, path: val, expected: {PER_CLASS * len(CLASSES)}}}
+  corruptions: {{reader: folder, path: c, prepared: true}}
+  shifts:
+    sketch: {{reader: folder, path: sketch}}
+    night: {{reader: folder, path: night}}
+  mixed_same: {{reader: folder, path: mixed_same}}
+  mixed_rand: {{reader: folder, path: mixed_rand}}
+  cue_conflict: {{reader: cue-conflict, path: cc}}
+"""
+MODELS = '''\
+"""Networks that count the images of their forward and backward passes."""
+
+import torch
+from torch import nn
+
+COUNTS = {"forward": 0, "backward": 0}
+CONFIG = {
+    "input_size": (3, 8, 8), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "interpolation": "bilinear",
+    "crop_pct": 1.0,
+}
+
+
+class Counted(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        COUNTS["forward"] += len(x)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        COUNTS["backward"] += len(gradient)
+        return gradient
+
+
+class Net(nn.Module):
+    quba_config = CONFIG
+
+    def __init__(self, classes=3, seed=0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = nn.Parameter(torch.randn(classes, 12, generator=generator))
+        self.head = nn.Identity()
+
+    def forward(self, x):
+        x = Counted.apply(x)
+        return self.head(nn.functional.adaptive_avg_pool2d(x, 2).flatten(1) @ self.weight.T)
+
+
+def net():
+    return Net()
+
+
+def other():
+    return Net(seed=1)
+
+
+def four_classes():
+    return Net(classes=4)
+
+
+def probabilities():
+    made = Net()
+    made.head = nn.Softmax(dim=1)
+    return made
+
+
+def sigmoids():
+    made = Net()
+    made.head = nn.Sigmoid()
+    return made
+
+
+class NoWayBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("derivative is not implemented")
+
+
+class Leaving(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise SystemExit(0)
+
+
+class Stated(Net):
+    quba_config = CONFIG | {"outputs": "probabilities"}
+
+
+def stated_falsely():
+    return Stated()
+
+
+def stated_with_four_classes():
+    return Stated(classes=4)
+
+
+class Broken(Net):
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        z = super().forward(x)
+        if self.what == "not finite":
+            return z * float("nan")
+        if self.what == "not a table":
+            return z[:, :, None]
+        if self.what == "a dict":
+            return {"logits": z}
+        if self.what == "no gradient":
+            return z.detach()
+        if self.what == "no way back":
+            return NoWayBack.apply(z)
+        if self.what == "an end on the way back":
+            return Leaving.apply(z)
+        if self.what == "no memory":
+            raise MemoryError
+        if self.what == "a cached table":
+            if not hasattr(self, "cache"):
+                self.cache = z.new_ones(1)
+            return z * self.cache
+        if self.what == "in train mode":
+            self.head.training = True
+        if self.what == "a buffer that counts":
+            self.seen += 1
+        if self.what == "a buffer that counts in secret":
+            self.seen.data += 1
+        return z
+
+
+def not_finite():
+    return Broken("not finite")
+
+
+def not_a_table():
+    return Broken("not a table")
+
+
+def a_dict():
+    return Broken("a dict")
+
+
+def no_gradient():
+    return Broken("no gradient")
+
+
+def no_way_back():
+    return Broken("no way back")
+
+
+def an_end_on_the_way_back():
+    return Broken("an end on the way back")
+
+
+def no_memory():
+    return Broken("no memory")
+
+
+def a_cached_table():
+    return Broken("a cached table")
+
+
+def in_train_mode():
+    return Broken("in train mode")
+
+
+def a_buffer_that_counts():
+    return Broken("a buffer that counts")
+
+
+def a_buffer_that_counts_in_secret():
+    return Broken("a buffer that counts in secret")
+'''
+
+
+def picture(seed: int, *, like: int = 0) -> np.ndarray:
+    """A random picture whose brightness leans by class, so that a network can tell classes apart a bit."""
+    rng = np.random.default_rng([seed, like])
+    base = np.array([[200, 60, 60], [90, 180, 70], [70, 90, 190]])[like]
+    return np.clip(base + rng.normal(0, 60, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+
+
+def write_pictures(folder: Path, start: int, per_class: int = 1) -> None:
+    """Class folders of PNG pictures."""
+    for k, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            Image.fromarray(picture(start + number, like=k)).save(folder / name / f"{number:03d}.png")
+
+
+def write_suite(root: Path, per_class: int = PER_CLASS) -> Path:
+    """The whole tiny suite with its manifest."""
+    write_pictures(root / "val", 0, per_class)
+    for number, corruption in enumerate(CORRUPTIONS):
+        for severity in SEVERITIES:
+            write_pictures(root / "c" / corruption / str(severity), 1000 + 10 * number + severity)
+    for number, name in enumerate((*SHIFTS, "mixed_same", "mixed_rand")):
+        write_pictures(root / name, 3000 + 10 * number, 2)
+    (root / "cc").mkdir()
+    for shape in range(3):
+        for texture in range(3):
+            name = f"{CLASSES[shape]}1-{CLASSES[texture]}2.png"
+            Image.fromarray(picture(shape, like=texture)).save(root / "cc" / name)
+    (root / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+    return root
+
+
+def write_models(folder: Path, name: str = "tiny_models") -> Path:
+    """The module of counting networks, importable from `folder`."""
+    path = folder / f"{name}.py"
+    path.write_text(textwrap.dedent(MODELS), encoding="utf-8")
+    return path

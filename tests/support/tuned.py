@@ -1,0 +1,61 @@
+"""A stored run and threshold files, for tests of what is made of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from quba_check.core.confidence import SCORES
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.view import CORRUPTIONS
+from quba_check.demands.demand import Thresholds
+from quba_check.demands.reading import read_thresholds
+from quba_check.records.record import Record
+
+FACTS = SuiteFacts("tiny", 10, ("sketch",), CORRUPTIONS, {})
+
+
+def quantity(value: float, error: float | None, unit: str, **more: object) -> dict[str, object]:
+    limits = None if error is None else [value + score * error for score in SCORES]
+    interval = None if error is None else [value - 1.96 * error, value + 1.96 * error]
+    return {"value": value, "unit": unit, "n": 1000, "interval": interval, "limits": limits} | more
+
+
+def record(accuracy: float = 0.9, **changed: object) -> Record:
+    """accuracy 0.9 ± 0.01, corruption 0.62 ± 0.02 with fog, calibration 0.0312 ± 0.004, 5.289 M."""
+    fog = quantity(0.55, 0.03, "ratio", better="high")
+    content = {
+        "schema": 1,
+        "model": {
+            "spec": "r50.pt",
+            "name": "r50",
+            "fingerprint": "0" * 32,
+            "parameters": 5_289_000,
+            "preparation": {},
+            "classes": 10,
+        },
+        "suite": {"name": "tiny", "root": "/data", "fingerprint": "1" * 32},
+        "protocol": "standard",
+        "measurements": {
+            "accuracy": quantity(accuracy, 0.01, "fraction", better="high", parts={}),
+            "corruption_robustness": quantity(0.62, 0.02, "ratio", better="high", parts={"fog": fog}),
+            "calibration_error": quantity(0.0312, 0.004, "fraction", better="low", parts={}),
+            "parameters": quantity(5.289, None, "millions", better="low", parts={}) | {"n": None},
+            "shape_bias": {"not_measured": True},
+        },
+        "environment": {
+            "versions": {},
+            "device": "cpu",
+            "precision": "fp32",
+            "seed": 0,
+            "time": "2026-01-01T00:00:00+00:00",
+        },
+    }
+    return Record.model_validate(content | changed)
+
+
+def thresholds(text: str) -> Thresholds:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.yaml"
+        path.write_text(f"schema: 1\n{text}\n", encoding="utf-8")
+        return read_thresholds(path, shown="x.yaml", suite=FACTS)

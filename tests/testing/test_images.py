@@ -1,0 +1,46 @@
+"""The labelled images of a set, decoded when they are looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.tiny import CLASSES, write_suite
+
+from quba_check.errors import SuiteError
+from quba_check.suites import open_suite
+from quba_check.testing.images import Pictures
+
+
+def test_names_labels_and_pixels(tmp_path: Path) -> None:
+    suite = open_suite(write_suite(tmp_path / "data"))
+    pictures = Pictures(suite, "clean")
+    assert (len(pictures), pictures.is_prepared) == (9, False)
+    for number, picture in enumerate(pictures):
+        name = f"val/{CLASSES[number // 3]}/{number % 3:03d}.png"
+        assert (picture.name, picture.label) == (name, number // 3)
+        assert picture.class_name == CLASSES[number // 3]
+        np.testing.assert_array_equal(picture.pixels, np.asarray(Image.open(suite.root / name)))
+    assert repr(pictures[4]) == "Picture(name='val/brick/001.png', label=1, class_name='brick')"
+    assert pictures[-2:] == [pictures[7], pictures[8]]
+    assert [picture.class_name for picture in Pictures(suite, "night")] == ["apple"] * 2 + ["brick"] * 2 + [
+        "cloud"
+    ] * 2
+
+
+def test_sets_that_are_none(tmp_path: Path) -> None:
+    suite = open_suite(write_suite(tmp_path / "data"))
+    with pytest.raises(SuiteError) as caught:
+        Pictures(suite, "corruptions")
+    assert str(caught.value) == (
+        "the set 'corruptions' is many. Allowed: one set of images; perturbations.Corruption makes corrupted "
+        "ones of it."
+    )
+    with pytest.raises(SuiteError) as caught:
+        Pictures(suite, "nihgt")
+    assert str(caught.value) == (
+        f"{tmp_path}/data/quba-data.yaml: unknown set 'nihgt'. Did you mean 'night'? Allowed: clean, "
+        "corruptions, sketch, night, mixed_same, mixed_rand, cue_conflict."
+    )

@@ -1,0 +1,197 @@
+import math
+
+import numpy as np
+import pytest
+from support.tuned import quantity, record, thresholds
+
+from quba_check.comparison.compare import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.errors import ThresholdError
+from quba_check.records.measurement import StoppedRow
+from quba_check.records.per_image import PerImage
+from quba_check.tuning.what_if import rejudged
+
+
+def judged(text, run=None, baseline=None):
+    return rejudged(StoredRun("a.json", run or record()), thresholds(text), baseline)
+
+
+def outcomes(text, run=None, baseline=None):
+    return [verdict.outcome for verdict in judged(text, run, baseline).verdicts]
+
+
+def test_values_parts_and_limits_are_the_records():
+    text = "dimensions: {accuracy: {min: 0.85}, corruption_robustness: {min: 0.6, parts: {fog: {min: 0.7}}}}"
+    assert outcomes(text) == ["pass", "pass", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome"), [("point", "pass"), ("fail", "uncertain"), ("allow", "uncertain")]
+)
+def test_policies_hold_for_stored_runs_too(policy, outcome):
+    assert outcomes(f"uncertain: {policy}\ndimensions: {{accuracy: {{min: 0.895}}}}") == [outcome]
+
+
+def test_what_the_run_did_not_measure():
+    found = judged("dimensions: {shape_bias: {min: 0.1}}")
+    (verdict,) = found.verdicts
+    assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
+    assert not found.passes
+
+
+def test_a_value_of_some_images_is_not_judged_by_another_bound():
+    rows = dict(record().measurements)
+    stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": stopped})
+    found = judged("dimensions: {accuracy: {min: 0.1}}", record(measurements=rows))
+    (verdict,) = found.verdicts
+    assert (verdict.outcome, verdict.reason) == (
+        "unmeasurable",
+        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
+        "pass (α = 0.025)",
+    )
+
+
+def test_a_grade_with_dimensions_missing_is_none():
+    (verdict,) = judged("quba: {min_grade: C}").verdicts
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.reason == (
+        "not graded: missing adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    )
+
+
+def test_a_value_that_is_no_number_cannot_be_graded():
+    rows = {**record().measurements}
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"value": math.inf})
+    (verdict,) = judged("quba: {min_score: 0}", record(measurements=rows)).verdicts
+    assert verdict.reason == ("values: accuracy is not a number to score, got inf. Allowed: a finite number.")
+
+
+def test_a_part_that_the_record_does_not_have():
+    text = "dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}"
+    (verdict,) = judged(text).verdicts
+    assert verdict.reason == "corruption_robustness has no part 'snow' here. Measured: fog."
+
+
+def test_a_grade_of_generated_corruptions_says_so():
+    sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
+    run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
+    missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    (verdict,) = judged(f"quba: {{min_score: 9, {settings}}}", run).verdicts
+    assert (
+        "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
+        in verdict.explain()
+    )
+
+
+ATTACKED = {**quantity(0.95, 0.01, "ratio", parts={}), "notes": ["masked: FGSM helps the model"]}
+
+
+@pytest.mark.parametrize("keys", [{}, {"masked": ["FGSM helps the model"]}])
+def test_a_masked_value_is_no_evidence_in_older_records_either(keys):
+    run = record(measurements={"adversarial_robustness": ATTACKED | keys})
+    text = "dimensions: {adversarial_robustness: {min: 0.5KEY}}"
+    (verdict,) = judged(text.replace("KEY", ""), run).verdicts
+    assert (verdict.outcome, verdict.reason) == ("fail", "no evidence of robustness: FGSM helps the model")
+    assert outcomes(text.replace("KEY", ", allow_masked: true"), run) == ["pass"]
+    assert judged(text.replace("KEY", ", tier: warn"), run).passes
+
+
+def test_a_drop_of_a_masked_value_is_no_evidence():
+    run = record(measurements={"adversarial_robustness": ATTACKED})
+    before = StoredRun("old.json", record(measurements={"adversarial_robustness": ATTACKED}))
+    text = "dimensions: {adversarial_robustness: {max_drop: 0.5}}"
+    assert outcomes(text, run, before) == ["fail"]
+
+
+def test_a_masked_value_gives_no_grade():
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    run = record(measurements=values | {"adversarial_robustness": ATTACKED})
+    text = "quba: {min_grade: F, allow_other_suite: true}"
+    (verdict,) = judged(text, run).verdicts
+    assert verdict.reason == (
+        "not graded: no evidence of robustness: adversarial_robustness is masked (FGSM helps the model)"
+    )
+    demand = "dimensions: {adversarial_robustness: {min: 0.1, allow_masked: true}}"
+    assert outcomes(f"{demand}\n{text}", run) == ["pass", "pass"]
+
+
+def test_models_of_another_suite_give_no_letter():
+    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+    (verdict,) = judged("quba: {min_score: -100}", record(measurements=values)).verdicts
+    assert (verdict.outcome, verdict.value) == ("unmeasurable", None)
+    assert verdict.reason == (
+        "not graded: published was measured on imagenet, this run on tiny. "
+        "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+    )
+
+
+def test_warnings_do_not_stand_in_the_way():
+    assert judged("dimensions: {accuracy: {min: 0.99, tier: warn}}").passes
+    assert not judged("dimensions: {accuracy: {min: 0.99}}").passes
+
+
+def test_another_protocol_is_refused():
+    with pytest.raises(ThresholdError) as caught:
+        rejudged(
+            StoredRun("a.json", record()),
+            thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"),
+        )
+    assert str(caught.value) == (
+        "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
+        "Allowed: a file that states standard, or no protocol."
+    )
+
+
+DROPS = (
+    "dimensions: {accuracy: {max_drop: 0.01, max_relative_drop: 3%}, "
+    "corruption_robustness: {parts: {fog: {max_drop: 0.1}}}}"
+)
+
+
+def test_drops_are_counted_from_the_baseline():
+    """accuracy 0.9 after 0.92: 0.02 lost, which is 2.2 % of it."""
+    baseline = StoredRun("old.json", record(0.92))
+    assert outcomes(DROPS, baseline=baseline) == ["fail", "pass", "pass"]
+    first = judged(DROPS, baseline=baseline).verdicts[0].explain().splitlines()
+    assert first[:2] == [
+        "accuracy drop 0.0200 is above 0.0100 (over by 0.0100)",
+        "  from 0.920 in old.json to 0.900, unpaired",
+    ]
+
+
+def test_drops_without_a_baseline():
+    (verdict, *_) = judged(DROPS).verdicts
+    assert verdict.explain().splitlines()[0] == (
+        "accuracy drop could not be measured: there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+    )
+
+
+def test_a_baseline_of_another_protocol():
+    (verdict, *_) = judged(DROPS, baseline=StoredRun("old.json", record(protocol="released"))).verdicts
+    assert verdict.reason == (
+        "old.json cannot be its baseline: it differs in protocol (released and standard). "
+        "Allowed: a record of the same protocol, images and classes"
+    )
+
+
+def test_a_score_is_as_sure_as_the_answers_that_are_there():
+    """By the value it passes; with the answers image by image its interval holds the bound."""
+    missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
+    settings = f"allow_missing: [{missing}], allow_other_suite: true"
+    text = f"uncertain: fail\nquba: {{min_score: MIN, {settings}}}"
+    (free,) = judged(text.replace("MIN", "-9")).verdicts
+    noise = np.random.default_rng(0).standard_normal(1000)
+    images = PerImage(
+        {
+            name: {"clean": scale * noise}
+            for name, scale in (("accuracy", 0.3), ("corruption_robustness", 0.6), ("calibration_error", 0.1))
+        }
+    )
+    close = text.replace("MIN", f"{free.value - 0.01:.4f}")
+    for found, outcome in ((None, "pass"), (images, "uncertain")):
+        run = StoredRun("a.json", record(), found)
+        (verdict,) = rejudged(run, thresholds(close)).verdicts
+        assert verdict.outcome == outcome

@@ -1,0 +1,209 @@
+from pathlib import Path
+
+import pytest
+from support.tuned import FACTS, thresholds
+
+from quba_check.demands.reading import read_thresholds
+from quba_check.errors import ThresholdError
+from quba_check.strict_yaml import read_yaml
+from quba_check.tuning.suggested_limits import Floor
+from quba_check.tuning.yaml_edit import difference, edited, written
+
+ACCURACY = {"accuracy": Floor(0.88, "0.900 in a.json")}
+FLOORS = {**ACCURACY, "calibration_error": Floor(0.038, "0.0312 in a.json")}
+MINE = """\
+# what we promise
+schema: 1
+quba: {min_grade: C}
+dimensions:
+  # the first thing people ask
+  accuracy: {min: 0.8, tier: warn}   # agreed in May
+  corruption_robustness:
+    min: 0.5
+    parts:
+      fog: {min: 0.4}
+# to be continued
+"""
+
+
+@pytest.fixture
+def edit(tmp_path: Path):
+    def edit(text: str, floors=FLOORS, *, add: bool = False):
+        path = tmp_path / "mine.yaml"
+        path.write_bytes(text.encode())
+        return edited(read_yaml(path, "mine.yaml", ThresholdError), floors, add=add)
+
+    return edit
+
+
+def test_a_new_file() -> None:
+    text = written(FLOORS, name="mine", protocol="standard")
+    assert text == (
+        "schema: 1\n"
+        "name: mine\n"
+        "protocol: standard\n"
+        "dimensions:\n"
+        "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
+        "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
+    )
+    assert [demand.limit for demand in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038]
+
+
+def test_only_limits_that_are_there_are_changed(edit) -> None:
+    found = edit(MINE)
+    assert (found.before, found.after) == (MINE, MINE.replace("min: 0.8,", "min: 0.88,"))
+    assert (found.absent, found.unlimited) == (("calibration_error",), ())
+    assert edit(found.after).after == found.after
+
+
+def test_new_demands_stand_after_the_last_and_before_a_closing_comment(edit) -> None:
+    text = edit(MINE, add=True).after
+    new = "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
+    assert text == MINE.replace("min: 0.8,", "min: 0.88,").replace("# to be", f"{new}# to be")
+    assert edit(text, add=True).after == text
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (
+            "schema: 1\ndimensions:\n    accuracy:\n        min: 0.88\nquba: {min_grade: C}\n",
+            "schema: 1\ndimensions:\n    accuracy:\n        min: 0.88\n"
+            "    calibration_error: {max: 0.038}           # tuned: 0.0312 in a.json\nquba: {min_grade: C}\n",
+        ),
+        (
+            "schema: 1\ndimensions:\n  accuracy: {min: 0.88}\n  shape_bias:   # dropped\nquba: {}",
+            "schema: 1\ndimensions:\n  accuracy: {min: 0.88}\n  shape_bias:   # dropped\n"
+            "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\nquba: {}",
+        ),
+        (
+            "schema: 1\nquba: {min_grade: C}",
+            "schema: 1\nquba: {min_grade: C}\ndimensions:\n"
+            "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
+            "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json",
+        ),
+    ],
+)
+def test_new_demands_are_indented_as_the_others(edit, text: str, more: str) -> None:
+    assert edit(text, add=True).after == more
+    assert edit(text).after == text
+
+
+def test_what_is_dropped_stays_dropped_and_what_has_no_limit_gets_none(edit) -> None:
+    text = "dimensions:\n  accuracy: null   # on purpose\n  calibration_error: {max_drop: 0.01}\n"
+    found = edit(text, add=True)
+    assert (found.after, found.absent, found.unlimited) == (text, (), ("calibration_error",))
+    text = "dimensions:\n  accuracy: {min: null, max_drop: 0.1}\n"
+    assert edit(text, ACCURACY, add=True).after == text
+
+
+def test_all_else_stays_to_the_byte(edit) -> None:
+    text = (
+        "\ufeffdimensions:\r\n"
+        "    accuracy: {min: 0.85,   # ours\r\n"
+        "               # since May: ü\r\n"
+        "               tier: warn }\r\n"
+        "\r\n"
+        "    calibration_error:\r\n"
+        "        tier: 'info'\r\n"
+        "        max:   4e-2  \r\n"
+        "    #  end"
+    )
+    assert edit(text).after == text.replace("0.85", "0.88").replace(
+        "4e-2  ", "0.038                          # tuned: 0.0312 in a.json"
+    )
+    assert edit("dimensions:\r\n  accuracy: {min: 0.88}\r\n", add=True).after == (
+        "dimensions:\r\n"
+        "  accuracy: {min: 0.88}\r\n"
+        "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\r\n"
+    )
+
+
+def test_what_was_written_here_is_written_anew(edit) -> None:
+    text = written(FLOORS, name="mine", protocol="standard").replace("\n  cal", "\n  # ours\n  cal")
+    again = edit(text, {"accuracy": Floor(0.91, "0.930 in b.json"), "calibration_error": Floor(0.038, "x")})
+    assert again.after == (
+        "schema: 1\n"
+        "name: mine\n"
+        "protocol: standard\n"
+        "dimensions:\n"
+        "  accuracy: {min: 0.91}                       # tuned: 0.930 in b.json\n"
+        "  # ours\n"
+        "  calibration_error: {max: 0.038}             # tuned: x\n"
+    )
+    block = "dimensions:\n  accuracy:\n    min: 0.8   # tuned: 0.85 in a.json\n    tier: warn  # for now\n"
+    assert edit(block, ACCURACY).after == block.replace("0.8   # tuned: 0.85 in", "0.88  # tuned: 0.900 in")
+
+
+def test_limits_on_one_line_are_told_apart(edit) -> None:
+    text = "dimensions: {accuracy: {min: 0.8}, calibration_error: {max: 0.1}}\n"
+    assert edit(text).after == (
+        "dimensions: {accuracy: {min: 0.88}, calibration_error: {max: 0.038}}  "
+        "# tuned: accuracy 0.900 in a.json; calibration_error 0.0312 in a.json\n"
+    )
+
+
+def test_a_sign_in_text_is_no_comment_and_text_gets_none(edit) -> None:
+    text = 'dimensions: {accuracy: {min: 0.8}, ood_robustness: {parts: {"a # b": {min: 0}}}}\n'
+    assert edit(text, ACCURACY).after == (text.replace("0.8}", "0.88}")[:-1] + "  # tuned: 0.900 in a.json\n")
+    text = '{dimensions: {accuracy: {min: 0.8}}, name: "mine\n  and ours"}\n'
+    assert edit(text, ACCURACY).after == text.replace("0.8}", "0.88}")
+
+
+def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
+    zero = {"shape_bias": Floor(0.0, "0.004 in a.json")}
+    assert "  shape_bias: {min: 0} " in written(zero, name="mine", protocol="standard")
+    assert edit("dimensions:\n  shape_bias: {min: 0.1}\n", zero).after == (
+        "dimensions:\n  shape_bias: {min: 0}                        # tuned: 0.004 in a.json\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "dimensions:\n  accuracy: &a {min: 0.9}\n  shape_bias: *a\n",
+            "mine.yaml:2: the anchor '&a' lets several places share a value, so that none of them can be "
+            "tuned alone. Allowed: values written out where they stand.",
+        ),
+        (
+            "dimensions: {accuracy: {min: 0.9}}\n",
+            "mine.yaml:1: the dimensions are empty or in braces, where no lines can be added. "
+            "Add them yourself: calibration_error: {max: 0.038}",
+        ),
+        (
+            "quba: {min_score: 0}\ndimensions:\n",
+            "mine.yaml:2: the dimensions are empty or in braces, where no lines can be added. "
+            "Add them yourself: accuracy: {min: 0.88}, calibration_error: {max: 0.038}",
+        ),
+        (
+            "{quba: {min_score: 0}}\n",
+            "mine.yaml:1: the dimensions are empty or in braces, where no lines can be added. "
+            "Add them yourself: accuracy: {min: 0.88}, calibration_error: {max: 0.038}",
+        ),
+    ],
+)
+def test_mistakes(edit, text: str, message: str) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        edit(text, add=True)
+    assert str(caught.value) == message
+
+
+def test_an_edited_file_is_a_threshold_file(edit, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(edit(MINE, add=True).after, encoding="utf-8")
+    found = read_thresholds(tmp_path / "mine.yaml", shown="mine.yaml", suite=FACTS)
+    limits = {demand.name: demand.limit for demand in found.demands}
+    assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
+
+
+def test_the_difference(edit) -> None:
+    assert difference(MINE, edit(MINE, ACCURACY).after, Path("x.yaml")) == (
+        "--- x.yaml\n"
+        "+++ x.yaml (tuned)\n"
+        "@@ -5,3 +5,3 @@\n"
+        "   # the first thing people ask\n"
+        "-  accuracy: {min: 0.8, tier: warn}   # agreed in May\n"
+        "+  accuracy: {min: 0.88, tier: warn}   # agreed in May\n"
+        "   corruption_robustness:\n"
+    )
+    assert difference(MINE, MINE, Path("x.yaml")) == ""

@@ -1,0 +1,133 @@
+"""Which verdict a value gets: by the value alone, and by policies that mind noise."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.gated import CALIBRATION, CORRUPTION, GRADE, LETTER, SCORE, corruption, noisy
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.drop import Drop
+from quba_check.core.grade import LETTERS
+from quba_check.demands.policy import Policy
+from quba_check.records.measurement import StoppedRow
+from quba_check.verdicts import doubt, judge, judge_stopped
+
+
+@pytest.mark.parametrize("limit", LETTERS)
+@pytest.mark.parametrize("letter", LETTERS)
+def test_letters(letter, limit):
+    outcome = judge(replace(LETTER, limit=limit), replace(GRADE, letter=letter)).outcome
+    assert (outcome == "pass") == (letter <= limit), "A is the first letter of the alphabet and the best"
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from(["min", "max"]), st.sampled_from("bwi"))
+def test_verdicts_are_comparisons(value, limit, bound, tier):
+    tiers = {"b": "block", "w": "warn", "i": "info"}
+    demand = replace(CORRUPTION, bound=bound, limit=limit, tier=tiers[tier])
+    verdict = judge(demand, corruption(value))
+    assert verdict.outcome == ("pass" if (value >= limit if bound == "min" else value <= limit) else "fail")
+    assert judge(demand, corruption(limit)).outcome == "pass"
+    assert verdict.explain().endswith("\n  demanded by thresholds/default.yaml:12")
+
+
+@pytest.mark.parametrize(
+    ("value", "point", "fail", "allow"),
+    [
+        (0.60, "pass", "pass", "pass"),
+        (0.51, "pass", "uncertain", "uncertain"),
+        (0.49, "fail", "uncertain", "uncertain"),
+        (0.40, "fail", "fail", "fail"),
+    ],
+)
+def test_policies_differ_where_the_bound_is_within_the_noise(value, point, fail, allow):
+    for word, outcome in (("point", point), ("fail", fail), ("allow", allow)):
+        verdict = judge(CORRUPTION, noisy(value, 0.02), Policy(word))
+        assert verdict.outcome == outcome
+        assert verdict.within_noise == (value in (0.51, 0.49))
+
+
+def test_at_higher_confidence_less_is_shown():
+    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.95)).outcome == "pass"
+    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.99)).outcome == "uncertain"
+
+
+def test_a_failure_among_many_demands_needs_more():
+    """2.2 standard errors below the bound: p = 0.014, below 0.025 and above 0.025 / 2."""
+    held = noisy(0.456, 0.02)
+    assert judge(CORRUPTION, held, Policy("allow")).outcome == "fail"
+    assert judge(CORRUPTION, held, Policy("allow"), [0.9]).outcome == "uncertain"
+    assert judge(CORRUPTION, held, Policy("allow"), [0.001]).outcome == "fail"
+
+
+def test_values_without_limits_are_decided_by_themselves():
+    for word in ("point", "fail", "allow"):
+        assert judge(CORRUPTION, corruption(0.6), Policy(word)).outcome == "pass"
+        assert judge(CORRUPTION, corruption(0.4), Policy(word)).outcome == "fail"
+    assert doubt(CORRUPTION, corruption(0.4)) is None
+
+
+def test_doubt_is_a_p_value_in_either_direction():
+    assert doubt(CORRUPTION, noisy(0.5, 0.02)) == pytest.approx(0.5)
+    assert doubt(CORRUPTION, noisy(0.5 - 1.644854 * 0.02, 0.02)) == pytest.approx(0.05, abs=1e-3)
+    low = replace(noisy(0.01 + 1.644854 * 0.004, 0.004), dimension="calibration_error")
+    assert doubt(CALIBRATION, low) == pytest.approx(0.05, abs=1e-3)
+
+
+SIGNS = ("32.0 % of images have no input gradient", "PGD is weaker than FGSM (acc 0.9 > 0.8)")
+REASON = f"no evidence of robustness: {'; '.join(SIGNS)}"
+
+
+@pytest.mark.parametrize("word", ["point", "fail", "allow"])
+@pytest.mark.parametrize("value", [0.9, 0.51, 0.3])
+def test_a_masked_value_fails_under_every_policy(word, value):
+    held = replace(noisy(value, 0.02), masked=SIGNS)
+    verdict = judge(CORRUPTION, held, Policy(word), [0.5])
+    assert (verdict.outcome, verdict.within_noise, verdict.reason) == ("fail", False, REASON)
+    assert doubt(CORRUPTION, held) is None
+    allowing = replace(CORRUPTION, allow_masked=True)
+    assert judge(allowing, held, Policy(word)) == replace(
+        judge(CORRUPTION, replace(held, masked=()), Policy(word)), demand=allowing, held=held
+    )
+
+
+def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
+    held = replace(corruption(0.6, fog=0.4), masked=SIGNS)
+    assert judge(replace(CORRUPTION, bound="max"), held).outcome == "fail"
+    assert judge(replace(CORRUPTION, part="fog", parts=(), limit=0.1), held).reason == REASON
+
+
+def test_a_drop_of_a_masked_value_is_no_evidence():
+    drop = Drop(-0.1, "ratio", 9, None, 0.5, 0.6, "old.json", paired=False, masked=SIGNS)
+    assert judge(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
+
+
+@pytest.mark.parametrize(("passes", "allowed", "outcome"), [
+    (True, False, "fail"), (True, True, "pass"), (False, True, "fail"),
+])  # fmt: skip
+def test_a_stopped_masked_value(passes, allowed, outcome):
+    stopped = StoppedRow(images=256, of=3000, passes=passes, alpha=0.025)
+    held = replace(corruption(0.6), masked=SIGNS)
+    assert judge_stopped(replace(CORRUPTION, allow_masked=allowed), held, stopped).outcome == outcome
+
+
+def test_a_score_without_letter_is_not_judged():
+    graded = replace(GRADE, letter=None, percentile=None, not_graded="published was measured on imagenet")
+    for demand in (LETTER, SCORE):
+        verdict = judge(demand, graded)
+        assert verdict.outcome == "unmeasurable"
+        assert verdict.reason == "not graded: published was measured on imagenet"
+
+
+def test_a_grade_within_the_noise():
+    curve = ConfidenceCurve(tuple(0.3 + score * 0.1 for score in SCORES))
+    graded = replace(
+        GRADE, score=0.3, letter="C", curve=curve, least={"A": 1.0, "B": 0.5, "C": 0.2, "D": -1.0}
+    )
+    assert judge(LETTER, graded, Policy("fail")).outcome == "uncertain"
+    assert judge(replace(LETTER, limit="D"), graded, Policy("fail")).outcome == "pass"
+    assert judge(replace(LETTER, limit="A"), graded, Policy("fail")).outcome == "fail"
+    assert judge(replace(LETTER, limit="F"), graded, Policy("fail")).outcome == "pass"
+    assert "95 % interval of the score 0.104 to 0.496" in judge(LETTER, graded, Policy("fail")).explain()

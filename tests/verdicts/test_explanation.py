@@ -1,0 +1,240 @@
+"""The text of a verdict, to the letter."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from support.gated import (
+    CALIBRATION,
+    CORRUPTION,
+    GRADE,
+    LETTER,
+    PARAMETERS,
+    SCORE,
+    corruption,
+    noisy,
+    parameters,
+)
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.dimension import Part
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.demands.policy import Policy
+from quba_check.verdicts import judge
+
+
+def test_a_failure_below():
+    verdict = judge(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
+    assert verdict.outcome == "fail"
+    assert (verdict.value, verdict.unit, verdict.n, verdict.curve) == (0.412, "ratio", 3_750_000, None)
+    assert verdict.explain() == (
+        "corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
+        "  worst parts: glass_blur 0.200, snow 0.300, frost 0.410\n"
+        "  n = 3,750,000 images\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
+def test_a_failure_above():
+    parts = (Part("ece", "fraction", "low", ""), Part("ace", "fraction", "low", ""))
+    held = Measurement(
+        "calibration_error",
+        0.0213,
+        "fraction",
+        50_000,
+        curve=ConfidenceCurve(tuple(0.02125 + score * 0.00125 / 1.959964 for score in SCORES)),
+        parts={"ece": Quantity(0.1, "fraction", 1), "ace": Quantity(0.0045, "fraction", 1)},
+        notes=("masked: no",),
+    )
+    assert judge(replace(CALIBRATION, parts=parts), held).explain() == (
+        "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
+        "  worst parts: ece 0.100, ace 0.0045\n"
+        "  n = 50,000 images\n"
+        "  95 % interval 0.0200 to 0.0225\n"
+        "  masked: no\n"
+        "  demanded by thresholds/default.yaml:16"
+    )
+
+
+def test_a_failure_by_little_shows_its_digits():
+    explanation = judge(CORRUPTION, corruption(0.4999996)).explain()
+    assert explanation.startswith("corruption_robustness 0.4999996 is below 0.5000000 (short by 0.0000004)\n")
+
+
+def test_a_failure_without_images():
+    assert judge(PARAMETERS, parameters(25.557032)).explain() == (
+        "parameters 25.557 M is above 20.000 M (over by 5.557 M)\n  demanded by thresholds/default.yaml:17"
+    )
+
+
+def test_a_part():
+    demand = replace(CORRUPTION, part="fog", parts=())
+    verdict = judge(demand, corruption(0.6, fog=0.4, snow=0.1))
+    assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.4, 250)
+    assert verdict.explain() == (
+        "corruption_robustness.fog 0.400 is below 0.500 (short by 0.100)\n"
+        "  n = 250 images\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
+def test_a_part_that_was_not_measured_is_no_pass():
+    demand = replace(CORRUPTION, part="fog", parts=())
+    verdict = judge(demand, corruption(0.6, snow=0.9))
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.explain() == (
+        "corruption_robustness.fog could not be measured: "
+        "corruption_robustness has no part 'fog' here. Measured: snow.\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+    assert judge(demand, corruption(0.6)).reason == (
+        "corruption_robustness has no part 'fog' here. Measured: no parts."
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_no_pass(value):
+    verdict = judge(CORRUPTION, corruption(value))
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.reason == f"its value is {value}, which is no number to judge"
+
+
+def test_unmeasurable():
+    demand = replace(CORRUPTION, dimension="object_focus", optional=True)
+    undefined = Unmeasurable("object_focus", "no image is right when clean")
+    verdict = judge(demand, undefined)
+    assert verdict.outcome == "unmeasurable", "optional is about missing data only"
+    assert verdict.explain() == (
+        "object_focus could not be measured: no image is right when clean\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
+def test_missing_data():
+    absent = Unmeasurable("object_focus", "the suite has no mixed_same set", missing_data=True)
+    demand = replace(CORRUPTION, dimension="object_focus")
+    assert judge(demand, absent).outcome == "unmeasurable"
+    verdict = judge(replace(demand, optional=True), absent)
+    assert verdict.outcome == "skipped"
+    assert verdict.explain().startswith("object_focus was skipped: the suite has no mixed_same set\n")
+
+
+def test_a_grade_below():
+    grade = replace(GRADE, notes=("cross-protocol: adversarial_robustness",))
+    verdict = judge(LETTER, grade)
+    assert (verdict.outcome, verdict.value) == ("fail", "D")
+    assert verdict.explain() == (
+        "quba.grade D is below C (score -0.412, 21st percentile of published)\n"
+        "  cross-protocol: adversarial_robustness\n"
+        "  demanded by thresholds/default.yaml:21"
+    )
+
+
+def test_a_score_below():
+    assert judge(SCORE, GRADE).explain() == (
+        "quba.score -0.412 is below 0.000 (short by 0.412)\n  demanded by thresholds/default.yaml:20"
+    )
+
+
+def test_a_grade_without_letter_and_nothing_missing():
+    held = replace(GRADE, letter=None, missing=())
+    assert judge(LETTER, held).reason == "not graded"
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_drop_without_baseline(optional):
+    demand = replace(CORRUPTION, bound="max_drop", limit=0.1, optional=optional)
+    verdict = judge(demand, corruption(0.6))
+    assert verdict.outcome == ("skipped" if optional else "unmeasurable")
+    assert verdict.reason == (
+        "there is no baseline to compare with. "
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+    )
+
+
+@pytest.mark.parametrize("demand", [LETTER, SCORE])
+def test_no_grade_is_no_pass(demand):
+    held = Grade(
+        None,
+        None,
+        None,
+        "published",
+        "released",
+        complete=False,
+        missing=("object_focus", "shape_bias"),
+    )
+    verdict = judge(demand, held)
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.explain() == (
+        f"{demand.target} could not be measured: not graded: missing object_focus, shape_bias\n"
+        f"  demanded by {demand.place}"
+    )
+
+
+def test_passes():
+    assert (
+        judge(CORRUPTION, corruption(0.5))
+        .explain()
+        .startswith("corruption_robustness 0.500 is at least 0.500\n")
+    )
+    assert judge(PARAMETERS, parameters(5.3)).explain().startswith("parameters 5.300 M is at most 20.000 M\n")
+    assert judge(LETTER, replace(GRADE, letter="B")).explain().startswith("quba.grade B is at least C (score")
+
+
+@pytest.mark.parametrize("value", [0.5, 0.501])
+def test_a_value_that_hardly_differs_from_the_bound_asks_for_no_images(value):
+    """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
+    assert judge(CORRUPTION, noisy(value, 0.02), Policy("fail")).explain().splitlines()[3] == (
+        "  the value is too close to the bound to be decided by more images of this kind"
+    )
+
+
+def test_an_interval_that_says_nothing_is_not_shown():
+    strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
+    assert strict.explain() == (
+        "corruption_robustness 0.510 is not shown to be at least 0.500\n"
+        "  n = 1,000 images\n"
+        "  95 % interval: too few images (1,000)\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
+def test_what_an_uncertain_demand_says():
+    strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
+    assert strict.explain() == (
+        "corruption_robustness 0.510 is not shown to be at least 0.500\n"
+        "  n = 1,000 images\n"
+        "  90 % interval 0.477 to 0.543\n"
+        "  about 11,000 images would be enough to decide\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+    lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
+    assert lenient.explain().startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
+    above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
+    assert above.explain().startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
+
+
+def test_a_masked_value():
+    held = replace(
+        noisy(0.95, 0.02),
+        masked=("FGSM helps the model",),
+        notes=("masked: FGSM helps the model", "a remark"),
+    )
+    assert judge(CORRUPTION, held).explain() == (
+        "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
+        "  n = 1,000 images\n"
+        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  a remark\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+    failed = judge(replace(CORRUPTION, allow_masked=True, limit=0.99), held).explain()
+    assert failed.startswith("corruption_robustness 0.950 is below 0.990 (short by 0.040)\n")
+    assert "  masked: FGSM helps the model\n" in failed
+
+
+def test_a_grade_among_models_of_another_suite():
+    graded = replace(GRADE, other_suite="published was measured on imagenet, this run on tiny")
+    caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
+    assert caveat in judge(LETTER, graded).explain()
+    assert caveat in judge(SCORE, graded).explain()

@@ -1,0 +1,1 @@
+"""Training of the two demonstration models; not part of the wheel."""
