@@ -25,7 +25,7 @@ SEED = 5
 CLOSE = 1e-6
 CLOSE_SCORE = 1e-4
 """What 1e-6 in calibration_error, the dimension with the narrowest spread, can make of a score."""
-SPEC = "published_layout:network"
+SPEC = "support.published_layout:network"
 
 
 @dataclass(frozen=True)
