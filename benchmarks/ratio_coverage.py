@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from simulated import answers
 
-from quba_check.comparison.baseline import side_of
+from quba_check.comparison.baseline import run_value
 from quba_check.comparison.difference import difference, ratio
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
@@ -142,7 +142,7 @@ def drop(
     before: Measurement, after: Measurement, truth: float, part: str | None = None, *, relative: bool = False
 ) -> Drawn:
     """The change of a dimension or part from one model to another on the same images."""
-    sides = side_of(before, part), side_of(after, part)
+    sides = run_value(before, part), run_value(after, part)
     first, second = (side for side in sides if side is not None)
     change = (ratio if relative else difference)(first, second)
     return Drawn(relative - truth, change.value, change.curve)

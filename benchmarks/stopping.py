@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from quba_check.stats.sequential import StoppingRule, Terms
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 
 IMAGES, BATCH, BOUND, ALPHA, STREAMS = 50_000, 256, 0.70, 0.025, 500
 SHARE = ((0.0, 1.0), (1.0, 1.0))
@@ -86,7 +86,8 @@ def what_one_corruption_tells() -> None:
         hard = rng.normal(size=(images, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(images, 75))
         right, labels = hard < 0.3, np.arange(images) * 100 // images
         errors = [
-            right[np.arange(images), Draw(seed=seed).turns(labels.tolist(), 75)].mean() - right.mean()
+            right[np.arange(images), SubsetSampler(seed=seed).turns(labels.tolist(), 75)].mean()
+            - right.mean()
             for seed in range(200)
         ]
         found = 100 * np.sqrt(np.mean(np.square(errors)))

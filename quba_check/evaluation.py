@@ -18,19 +18,19 @@ from quba_check.dimensions import registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.progress import Finished, Progress
-from quba_check.engine.shard_predictor import Tempo
+from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
-from quba_check.models.preprocessing.preparation_file import read_preparation
+from quba_check.models.preprocessing.preparation_file import read_preprocessing
 from quba_check.models.specs import load_classifier
 from quba_check.records.environment import environment
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import Store, address_of, default_root
+from quba_check.storage.store import Store, content_hash, default_root
 from quba_check.suites.opening import DEMO_SUITE, suite_at
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 
@@ -106,7 +106,7 @@ class Evaluation:
         limit: int | None = None,
         store: str | Path | None = None,
         trust_pickle: bool = False,
-        tempo: Tempo | None = None,
+        tempo: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
     ) -> None:
@@ -133,7 +133,9 @@ class Evaluation:
         if suite is None and spec in DEMO_MODELS:
             suite = DEMO_SUITE
         self.suite = (
-            suite if isinstance(suite, Suite) else suite_at(suite, self.store.root, Draw(limit, seed))
+            suite
+            if isinstance(suite, Suite)
+            else suite_at(suite, self.store.root, SubsetSampler(limit, seed))
         )
         self.classifier = (
             model
@@ -146,7 +148,7 @@ class Evaluation:
                 arch=arch,
                 preparation=None
                 if preparation is None
-                else read_preparation(Path(preparation), str(preparation)),
+                else read_preprocessing(Path(preparation), str(preparation)),
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,
@@ -381,10 +383,10 @@ class Evaluation:
         return SuiteRow(
             name=self.suite.name,
             root=str(self.suite.root),
-            fingerprint=address_of(dict(contents)),
+            fingerprint=content_hash(dict(contents)),
             sample="one" if self.facts.suite.samples_corruptions else "all",
             contents=dict(contents),
-            classes=address_of(list(self.suite.classes)),
+            classes=content_hash(list(self.suite.classes)),
             sets=dict(sets),
         )
 

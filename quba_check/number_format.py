@@ -9,7 +9,7 @@ WIDEST = 0.9
 """Width above which an interval of a fraction or a ratio is of no use."""
 
 
-def figure(value: float, unit: str, *, digits: int | None = None) -> str:
+def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     """A value with as many decimals as its unit and size ask for.
 
     Args:
@@ -17,9 +17,9 @@ def figure(value: float, unit: str, *, digits: int | None = None) -> str:
         unit: `images` are whole, `millions` carry an M, all others are plain.
         digits: decimals; by default 3, or 4 for magnitudes under 0.1 other than 0.
 
-    >>> figure(0.41234, "fraction"), figure(0.00447, "fraction"), figure(25.557032, "millions")
+    >>> format_value(0.41234, "fraction"), format_value(0.00447, "fraction"), format_value(25.557032, "millions")
     ('0.412', '0.0045', '25.557 M')
-    >>> figure(640, "images")
+    >>> format_value(640, "images")
     '640'
     """
     if unit == "images":
@@ -33,7 +33,7 @@ def interval_text(
     unit: str,
     n: int | None,
     *,
-    write: Callable[[float, str], str] = figure,
+    write: Callable[[float, str], str] = format_value,
     between: str = "..",
 ) -> str:
     """Return an interval as text, or a remark on too few images.
@@ -62,32 +62,32 @@ def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
     return unit in ("fraction", "ratio") and ends[1] - ends[0] > WIDEST
 
 
-def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
+def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
     """Two different numbers with enough decimals to look different.
 
-    >>> told_apart(0.4999996, 0.5, "fraction")
+    >>> format_distinct(0.4999996, 0.5, "fraction")
     ('0.4999996', '0.5000000')
-    >>> told_apart(0.412, 0.5, "fraction")
+    >>> format_distinct(0.412, 0.5, "fraction")
     ('0.412', '0.500')
     """
     first = 4 if 0 < max(abs(value), abs(limit)) < 0.1 else 3
     for digits in range(first, 17):
-        pair = figure(value, unit, digits=digits), figure(limit, unit, digits=digits)
+        pair = format_value(value, unit, digits=digits), format_value(limit, unit, digits=digits)
         if pair[0] != pair[1] or value == limit:
             return pair
     return repr(value), repr(limit)
 
 
-def apart_by(value: float, limit: float, unit: str) -> str:
-    """The distance of two different numbers, with the decimals of `told_apart`, or more if it would read 0.
+def format_gap(value: float, limit: float, unit: str) -> str:
+    """The distance of two different numbers, with the decimals of `format_distinct`, or more if it would read 0.
 
-    >>> apart_by(0.412, 0.5, "fraction"), apart_by(0.4999996, 0.5, "fraction")
+    >>> format_gap(0.412, 0.5, "fraction"), format_gap(0.4999996, 0.5, "fraction")
     ('0.088', '0.0000004')
     """
     gap = abs(value - limit)
-    number = told_apart(value, limit, unit)[0].removesuffix(" M")
+    number = format_distinct(value, limit, unit)[0].removesuffix(" M")
     for digits in range(len(number.partition(".")[2]), 17):
-        shown = figure(gap, unit, digits=digits)
+        shown = format_value(gap, unit, digits=digits)
         if any(digit in "123456789" for digit in shown):
             return shown
     return repr(gap)
@@ -104,10 +104,10 @@ def ordinal(value: float) -> str:
     return f"{number}{ending}"
 
 
-def rounded_up(count: int) -> int:
+def ceil_to_two_digits(count: int) -> int:
     """A count with two digits that tell, for what is only known that well.
 
-    >>> rounded_up(10_823), rounded_up(7)
+    >>> ceil_to_two_digits(10_823), ceil_to_two_digits(7)
     (11000, 7)
     """
     step = int(10 ** max(0, len(str(count)) - 2))

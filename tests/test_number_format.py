@@ -1,40 +1,40 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.number_format import apart_by, figure, ordinal, told_apart
+from quba_check.number_format import format_distinct, format_gap, format_value, ordinal
 
 NUMBERS = st.floats(-1000, 1000, allow_subnormal=False)
 
 
 def test_figures():
-    assert figure(0.0, "fraction") == "0.000"
-    assert figure(0.0213, "fraction") == "0.0213"
-    assert figure(-0.412, "score") == "-0.412"
-    assert figure(0.5, "millions") == "0.500 M"
-    assert figure(12.0, "images") == "12"
+    assert format_value(0.0, "fraction") == "0.000"
+    assert format_value(0.0213, "fraction") == "0.0213"
+    assert format_value(-0.412, "score") == "-0.412"
+    assert format_value(0.5, "millions") == "0.500 M"
+    assert format_value(12.0, "images") == "12"
 
 
 def test_told_apart():
-    assert told_apart(0.0213, 0.01, "fraction") == ("0.0213", "0.0100")
-    assert told_apart(25.557032, 20, "millions") == ("25.557 M", "20.000 M")
-    assert told_apart(0.5, 0.5, "fraction") == ("0.500", "0.500")
+    assert format_distinct(0.0213, 0.01, "fraction") == ("0.0213", "0.0100")
+    assert format_distinct(25.557032, 20, "millions") == ("25.557 M", "20.000 M")
+    assert format_distinct(0.5, 0.5, "fraction") == ("0.500", "0.500")
 
 
 def test_apart_by():
-    assert apart_by(0.0213, 0.01, "fraction") == "0.0113"
-    assert apart_by(25.557032, 20, "millions") == "5.557 M"
-    assert apart_by(0.49949, 0.49951, "fraction") == "0.00002", "never 0.000 for a difference"
-    assert apart_by(640, 700, "images") == "60"
+    assert format_gap(0.0213, 0.01, "fraction") == "0.0113"
+    assert format_gap(25.557032, 20, "millions") == "5.557 M"
+    assert format_gap(0.49949, 0.49951, "fraction") == "0.00002", "never 0.000 for a difference"
+    assert format_gap(640, 700, "images") == "60"
 
 
 @settings(deadline=None, derandomize=True)
 @given(NUMBERS, NUMBERS)
 def test_different_numbers_look_different_and_have_a_distance(value, limit):
-    shown, bound = told_apart(value, limit, "ratio")
+    shown, bound = format_distinct(value, limit, "ratio")
     if value == limit:
         return
     assert shown != bound
-    gap = float(apart_by(value, limit, "ratio"))
+    gap = float(format_gap(value, limit, "ratio"))
     assert gap > 0
 
 

@@ -32,7 +32,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from quba_check.comparison.compare import compared
+    from quba_check.comparison.compare import compare
     from quba_check.comparison.flips import flips_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
@@ -52,7 +52,7 @@ def _compare(options: argparse.Namespace) -> None:
     before, after = (
         stored_run(path, str(path), read_record(path), store) for path in (options.before, options.after)
     )
-    found = compared(before, after)
+    found = compare(before, after)
     if options.flips is not None:
         text, count = flips_csv(before, after)
         write_text(text, options.flips)

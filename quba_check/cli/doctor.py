@@ -67,13 +67,13 @@ def examine_models(options: argparse.Namespace) -> int:
     from quba_check.dimensions import registry
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
-    from quba_check.gate.session import Run
+    from quba_check.gate.session import GateSession
 
     registry.load_entry_points()
     here = Path.cwd()
     given = vars(options)
     thresholds = [*(given["quba_thresholds"] or ()), *given["files"]]
-    run = Run(Options.parse({**given, "quba_thresholds": thresholds}, here), here)
+    run = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, here), here)
     demands = [
         (model, run.thresholds(path), demand)
         for path in run.default_files()

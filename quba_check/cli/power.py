@@ -30,10 +30,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _power(options: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from quba_check.number_format import figure
+    from quba_check.number_format import format_value
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding, plain_text
-    from quba_check.tuning.power import POWER, reaches
+    from quba_check.tuning.power import POWER, detectable_effects
     from quba_check.tuning.record_facts import suite_facts
 
     record = read_record(options.record) if options.record else None
@@ -41,14 +41,17 @@ def _power(options: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("demand", "bound", "±", "blocked at", "passed at"):
         table.add_column(title, no_wrap=True)
-    found = reaches(thresholds, options.images, record)
+    found = detectable_effects(thresholds, options.images, record)
     for reach in found:
         demand = reach.demand
         if reach.error is None:
             table.add_row(demand.name, demand.limit_text, "-", "-", "-")
             continue
-        ends = ("never" if end is None else figure(end, demand.unit) for end in (reach.blocked, reach.passed))
-        table.add_row(demand.name, demand.limit_text, figure(reach.error, demand.unit), *ends)
+        ends = (
+            "never" if end is None else format_value(end, demand.unit)
+            for end in (reach.blocked, reach.passed)
+        )
+        table.add_row(demand.name, demand.limit_text, format_value(reach.error, demand.unit), *ends)
     sys.stdout.write(
         f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"

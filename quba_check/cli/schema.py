@@ -58,9 +58,9 @@ def _population_schema() -> dict[str, Any]:
 
 
 def _preparation_schema() -> dict[str, Any]:
-    from quba_check.models.preprocessing.preparation_file import preparation_schema
+    from quba_check.models.preprocessing.preparation_file import preprocessing_schema
 
-    return preparation_schema()
+    return preprocessing_schema()
 
 
 def _record_schema() -> dict[str, Any]:

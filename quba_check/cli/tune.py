@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quba_check.core.protocols import ProtocolName
     from quba_check.demands.demand import Thresholds
     from quba_check.records.record import Record
-    from quba_check.tuning.suggested_limits import Floor
+    from quba_check.tuning.suggested_limits import SuggestedLimit
 
 SUFFIXES = (".yaml", ".yml")
 Z = 1.645
@@ -122,7 +122,7 @@ class _Source:
         remarks: what people should know of them, a line each.
     """
 
-    floors: Mapping[str, Floor]
+    floors: Mapping[str, SuggestedLimit]
     protocol: ProtocolName
     records: tuple[Record, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
 
 def _source(options: argparse.Namespace) -> _Source:
     from quba_check.grading.reference import population
-    from quba_check.tuning.suggested_limits import percentile_floors, published_floors
+    from quba_check.tuning.suggested_limits import percentile_limits, published_limits
 
     asked = [bool(options.records), options.percentile is not None, options.like is not None]
     if sum(asked) != 1:
@@ -169,19 +169,19 @@ def _source(options: argparse.Namespace) -> _Source:
         return _of_records(options.records, options.z)
     _check_z(options.z, "values of other models")
     if options.like is not None:
-        return _Source(published_floors(options.like), "released")
+        return _Source(published_limits(options.like), "released")
     try:
         known = population(options.population or "published")
     except PopulationError as mistake:
         told = str(mistake).removeprefix("population: ")
         raise OptionError(f"quba-check tune: --population: {told}") from None
-    return _Source(percentile_floors(known, options.percentile), known.protocol)
+    return _Source(percentile_limits(known, options.percentile), known.protocol)
 
 
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     from quba_check.records.files import read_record
     from quba_check.records.per_image import identity
-    from quba_check.tuning.suggested_limits import floors_of, masked_dimensions, unsupported
+    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unsupported
 
     records: dict[str, Record] = {}
     first: dict[tuple[str, ...], str] = {}
@@ -196,7 +196,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     _check_alike(records)
     if len(records) > 1:
         _check_z(z, f"the worst of {len(records)} runs")
-    floors = floors_of(records, Z if z is None else z)
+    floors = suggest_limits(records, Z if z is None else z)
     if not floors:
         raise OptionError(
             f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
@@ -214,10 +214,10 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
 
 def _check_alike(records: Mapping[str, Record]) -> None:
     """The worst of several runs is one only where all were asked the same."""
-    from quba_check.comparison.compatibility import differing
+    from quba_check.comparison.compatibility import differences
 
     for (first, one), (second, other) in combinations(records.items(), 2):
-        found = differing(one, other.protocol, other.suite, limit=other.limit, seed=other.environment.seed)
+        found = differences(one, other.protocol, other.suite, limit=other.limit, seed=other.environment.seed)
         if found:
             raise OptionError(
                 f"quba-check tune: {first} and {second} differ in {listed(found)}. "

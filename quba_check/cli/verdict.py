@@ -61,11 +61,11 @@ def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Re
     from quba_check.comparison.stored_run import stored_run
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
-    from quba_check.tuning.what_if import rejudged
+    from quba_check.tuning.what_if import what_if
 
     run = stored_run(path, str(path), record, options.store or default_root())
     thresholds = thresholds_at(options.thresholds, suite_facts(record))
-    verdicts = rejudged(run, thresholds).verdicts
+    verdicts = what_if(run, thresholds).verdicts
     rows = tuple(verdict.row(f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
     return record.model_copy(update={"verdicts": rows, "unselected": 0})
 

@@ -13,7 +13,7 @@ from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
 
 if TYPE_CHECKING:
-    from quba_check.tuning.what_if import Rejudged
+    from quba_check.tuning.what_if import WhatIf
     from quba_check.verdicts import Verdict
 
 
@@ -44,10 +44,10 @@ def _what_if(options: argparse.Namespace) -> int:
     from quba_check.records.files import read_record
     from quba_check.reports.styles import STYLES
     from quba_check.reports.tables import plain_text
-    from quba_check.reports.verdict_labels import word
+    from quba_check.reports.verdict_labels import label
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
-    from quba_check.tuning.what_if import rejudged
+    from quba_check.tuning.what_if import what_if
 
     records = [path for path in options.files if path.name.endswith(".json")]
     files = [path for path in options.files if path not in records]
@@ -69,14 +69,14 @@ def _what_if(options: argparse.Namespace) -> int:
     for path in records:
         run = stored(path)
         record = run.record
-        judged = [rejudged(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
+        judged = [what_if(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("demand", no_wrap=True)
         rows: dict[str, list[Text]] = {}
         for place, (heading, found) in enumerate(zip(headings, judged, strict=True)):
             table.add_column(heading, no_wrap=True)
             for verdict in found.verdicts:
-                called = word(verdict.row(""))
+                called = label(verdict.row(""))
                 row = rows.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
                 caveat = " (other suite)" if _compares_suites(verdict) else ""
                 row[place] = Text(f"{called} {verdict.demand.limit_text}{caveat}", style=STYLES[called])
@@ -111,7 +111,7 @@ def _sentence(verdict: Verdict) -> str:
     return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
 
 
-def _reasons(headings: Sequence[str], judged: Sequence[Rejudged]) -> Iterator[str]:
+def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]:
     """Yield each reason or caveat once, with its demands and threshold files."""
     files: dict[str, list[str]] = {}
     for heading, found in zip(headings, judged, strict=True):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from quba_check.comparison.compare import StoredRun
-from quba_check.comparison.compatibility import differing
-from quba_check.comparison.difference import Side, difference, ratio
+from quba_check.comparison.compatibility import differences
+from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
@@ -19,7 +19,7 @@ def drop(
     baseline: StoredRun,
     dimension: str,
     part: str | None,
-    after: Side | None,
+    after: RunValue | None,
     *,
     unit: str,
     better: Better,
@@ -67,17 +67,17 @@ def drop(
     )
 
 
-def side_of(measured: Measurement, part: str | None) -> Side | None:
+def run_value(measured: Measurement, part: str | None) -> RunValue | None:
     """A measured dimension or part, to be held beside a stored one; None where there is no such part."""
     found = measured if part is None else measured.parts.get(part)
     if found is None:
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if found.curve is None else found.curve.limits
-    return Side(found.value, found.n, limits, PerImage.of(measured).deviations.get(name, {}))
+    return RunValue(found.value, found.n, limits, PerImage.of(measured).deviations.get(name, {}))
 
 
-def unlike(
+def incompatibility(
     baseline: StoredRun,
     dimension: str,
     protocol: ProtocolName,
@@ -86,8 +86,8 @@ def unlike(
     limit: int | None,
     seed: int,
 ) -> Unmeasurable | None:
-    """Why a stored run is no baseline of a run; None where it is one. See `differing`."""
-    others = differing(baseline.record, protocol, suite, limit=limit, seed=seed)
+    """Why a stored run is no baseline of a run; None where it is one. See `differences`."""
+    others = differences(baseline.record, protocol, suite, limit=limit, seed=seed)
     if not others:
         return None
     return Unmeasurable(

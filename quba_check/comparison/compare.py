@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from quba_check.comparison.compatibility import check_alike
-from quba_check.comparison.difference import Change, Side, difference
+from quba_check.comparison.compatibility import check_comparable
+from quba_check.comparison.difference import Change, RunValue, difference
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.measurement import NO_EVIDENCE, Measurement
 from quba_check.core.view import CLEAN_SET
@@ -33,7 +33,7 @@ class StoredRun:
     record: Record
     images: PerImage | None = None
 
-    def side(self, dimension: str, part: str | None = None) -> Side | None:
+    def side(self, dimension: str, part: str | None = None) -> RunValue | None:
         """A number of the run; None where it has none."""
         row = self.record.measurements.get(dimension)
         if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
@@ -43,7 +43,7 @@ class StoredRun:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
-        return Side(found.value, found.n, found.limits, deviations)
+        return RunValue(found.value, found.n, found.limits, deviations)
 
     def measured(self) -> dict[str, Measurement]:
         """The dimensions that have a value over all images, with what each image adds where that is there."""
@@ -96,13 +96,13 @@ class StoredRun:
         ]
 
 
-def compared(before: StoredRun, after: StoredRun) -> Comparison:
+def compare(before: StoredRun, after: StoredRun) -> Comparison:
     """What changed from one run to the other.
 
     Raises:
         UserError: they are of different protocols, suites or class lists, or have no value in common.
     """
-    check_alike(before.record, after.record, before.file, after.file)
+    check_comparable(before.record, after.record, before.file, after.file)
     changes = tuple(_changes(before, after))
     if not changes:
         raise UserError(
@@ -129,7 +129,7 @@ def _changes(before: StoredRun, after: StoredRun) -> Iterator[ChangeRow]:
                 yield _row(name, part, quantity, first, second)
 
 
-def _row(name: str, part: str | None, quantity: QuantityRow, before: Side, after: Side) -> ChangeRow:
+def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, after: RunValue) -> ChangeRow:
     change = difference(before, after)
     found = change.discordance
     return ChangeRow(

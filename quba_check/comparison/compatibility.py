@@ -11,7 +11,7 @@ NAMED = 3
 CLASSES = "class list"
 
 
-def check_alike(before: Record, after: Record, first: str, second: str) -> None:
+def check_comparable(before: Record, after: Record, first: str, second: str) -> None:
     """Refuse two records whose difference would say nothing of the models.
 
     Args:
@@ -23,7 +23,7 @@ def check_alike(before: Record, after: Record, first: str, second: str) -> None:
     Raises:
         UserError: they differ in protocol, suite, class list or images.
     """
-    found = differing(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
+    found = differences(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
     if found:
         raise UserError(
             f"{first} and {second} cannot be compared: they differ in {listed(found)}. "
@@ -31,7 +31,7 @@ def check_alike(before: Record, after: Record, first: str, second: str) -> None:
         )
 
 
-def differing(
+def differences(
     before: Record, protocol: ProtocolName, suite: SuiteRow, *, limit: int | None, seed: int
 ) -> list[str]:
     """What a record differs in from a run, in words; empty where the two may be compared.

@@ -20,7 +20,7 @@ _EXACT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
+class RunValue:
     """A number of one model.
 
     Attributes:
@@ -86,7 +86,7 @@ class Change:
     discordance: Discordance | None = None
 
 
-def difference(before: Side, after: Side) -> Change:
+def difference(before: RunValue, after: RunValue) -> Change:
     """How a number changed: after − before.
 
     Numbers of the same images have limits that count the images on which the models differ; numbers of other
@@ -106,7 +106,7 @@ def difference(before: Side, after: Side) -> Change:
     return Change(value, curve, found is not None, found)
 
 
-def ratio(before: Side, after: Side) -> Change:
+def ratio(before: RunValue, after: RunValue) -> Change:
     """How a number changed: after / before, for a `before` above 0; see `difference`.
 
     Near 0, where the logarithm of a number is far from normal, limits follow from those of each, which are
@@ -128,7 +128,9 @@ def ratio(before: Side, after: Side) -> Change:
     return Change(value, bounded_curve(unpaired_ratio(before.value, one, after.value, other)))
 
 
-def _ranges(before: Side, after: Side, scale: float = 1.0, other_scale: float = 1.0) -> dict[str, float]:
+def _ranges(
+    before: RunValue, after: RunValue, scale: float = 1.0, other_scale: float = 1.0
+) -> dict[str, float]:
     """Return the largest change that one image can cause, for each set of images.
 
     It is the larger range of both numbers' deviations. A range of 0 means that it is not known: no image
@@ -157,11 +159,11 @@ def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -
 
 def _of_nothing(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
     """Limits of after / before for an `after` of 0: each of the two spends half of the error (Bonferroni)."""
-    halved = limits.spent(np.maximum(Z, 0), 0.5)
+    halved = limits.bonferroni_scores(np.maximum(Z, 0), 0.5)
     return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
 
 
-def discordance(before: Side, after: Side) -> Discordance | None:
+def discordance(before: RunValue, after: RunValue) -> Discordance | None:
     """On which images two shares differ; None where they are no shares of the same images."""
     if not is_paired(before, after):
         return None
@@ -171,7 +173,7 @@ def discordance(before: Side, after: Side) -> Discordance | None:
     return Discordance(int(np.sum(first & ~second)), int(np.sum(second & ~first)))
 
 
-def is_paired(before: Side, after: Side) -> bool:
+def is_paired(before: RunValue, after: RunValue) -> bool:
     """Whether both numbers are known image by image, on the same images."""
     first, second = before.deviations, after.deviations
     return (

@@ -9,7 +9,7 @@ from typing import Literal
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
 
 Better = Literal["high", "low"]
@@ -89,5 +89,5 @@ class Dimension:
     views: Callable[[SuiteFacts], tuple[View, ...]]
     parts: Callable[[SuiteFacts], tuple[Part, ...]]
     measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
-    streamed: Callable[[SuiteFacts, str | None], Streamed | None] = lambda _suite, _part: None
+    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = lambda _suite, _part: None
     check_suite: CheckSuite = lambda _suite, _labels: None

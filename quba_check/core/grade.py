@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import listed
-from quba_check.number_format import figure, ordinal
+from quba_check.number_format import format_value, ordinal
 
 LETTERS = ("F", "D", "C", "B", "A")
 """From worst to best."""
@@ -61,7 +61,9 @@ class Grade:
             missing = f", missing {listed(self.missing)}" if self.missing else ""
             return f"Grade(not graded{missing}, population {self.population})"
         ends = (
-            "" if self.interval is None else f", {'..'.join(figure(end, 'score') for end in self.interval)}"
+            ""
+            if self.interval is None
+            else f", {'..'.join(format_value(end, 'score') for end in self.interval)}"
         )
         place = f"{ordinal(self.percentile)} percentile of {self.population}"
-        return f"Grade({self.letter}, score {figure(self.score, 'score')}{ends}, {place})"
+        return f"Grade({self.letter}, score {format_value(self.score, 'score')}{ends}, {place})"

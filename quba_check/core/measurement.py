@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.number_format import figure
+from quba_check.number_format import format_value
 
 Deviations = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) numbers of mean 0: what each image adds to a value (`metrics.estimate`)."""
@@ -122,8 +122,10 @@ def _summary(number: Quantity | Measurement) -> str:
     """Value, unit, number of images and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
     unit = "" if number.unit == "millions" else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
-    ends = [figure(end, number.unit) for end in number.interval or ()]
-    return f"{figure(number.value, number.unit)}{unit}{images}" + (f", {'..'.join(ends)}" if ends else "")
+    ends = [format_value(end, number.unit) for end in number.interval or ()]
+    return f"{format_value(number.value, number.unit)}{unit}{images}" + (
+        f", {'..'.join(ends)}" if ends else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ OverUnder = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fraction:
+class RatioOfMeans:
     """A fraction of two means over the images of one set.
 
     Attributes:
@@ -31,7 +31,7 @@ class Fraction:
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
+class SequentialStatistic:
     """A value as a function of fractions, monotone in each while the others stand.
 
     Attributes:
@@ -39,5 +39,5 @@ class Streamed:
         value: the function.
     """
 
-    fractions: tuple[Fraction, ...]
+    fractions: tuple[RatioOfMeans, ...]
     value: Callable[[Sequence[float]], float]

@@ -20,7 +20,7 @@ MOST_LAYERS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class LocatedValue:
     """A value of a threshold file and where it stands."""
 
     value: Any
@@ -33,7 +33,7 @@ class Leaf:
         return self.document.line(self.location)
 
 
-Tree: TypeAlias = "dict[str, Tree | Leaf]"
+Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
 def layered(path: Path, shown: str, check: Check) -> Tree:
@@ -62,11 +62,11 @@ def _layered(path: Path, shown: str, check: Check, below: tuple[_File, ...]) -> 
     own = tree_of(document)
     below = (*below, _File(Path(os.path.realpath(path)), shown))
     extends = own.pop("extends", None)
-    if not isinstance(extends, Leaf) or extends.value is None:
-        return overlaid({}, own)
+    if not isinstance(extends, LocatedValue) or extends.value is None:
+        return merge({}, own)
     parent = _parent(extends)
     _check_cycle(extends, parent, below)
-    return overlaid(_layered(parent.path, parent.shown, check, below), own)
+    return merge(_layered(parent.path, parent.shown, check, below), own)
 
 
 def tree_of(document: Document) -> Tree:
@@ -76,14 +76,14 @@ def tree_of(document: Document) -> Tree:
         return {
             key: grown(value, (*location, key))
             if isinstance(value, dict)
-            else Leaf(value, document, (*location, key))
+            else LocatedValue(value, document, (*location, key))
             for key, value in data.items()
         }
 
     return grown(document.data, ())
 
 
-def overlaid(parent: Tree, child: Tree) -> Tree:
+def merge(parent: Tree, child: Tree) -> Tree:
     """The parent with the child's values over it; neither is changed.
 
     Raises:
@@ -93,7 +93,7 @@ def overlaid(parent: Tree, child: Tree) -> Tree:
     for key, item in child.items():
         if isinstance(item, dict):
             under = merged.get(key, {})
-            merged[key] = overlaid(under if isinstance(under, dict) else {}, item)
+            merged[key] = merge(under if isinstance(under, dict) else {}, item)
             if item and not merged[key]:  # all of it was removed
                 del merged[key]
         elif item.value is not None:
@@ -114,7 +114,7 @@ class _File:
     shown: str
 
 
-def _parent(extends: Leaf) -> _File:
+def _parent(extends: LocatedValue) -> _File:
     document = extends.document
     folder = document.path.parent
     try:
@@ -127,7 +127,7 @@ def _parent(extends: Leaf) -> _File:
     return _File(path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text)))
 
 
-def _check_cycle(extends: Leaf, parent: _File, below: tuple[_File, ...]) -> None:
+def _check_cycle(extends: LocatedValue, parent: _File, below: tuple[_File, ...]) -> None:
     known = [file.path for file in below]
     resolved = Path(os.path.realpath(parent.path))
     where = extends.document.at(extends.location)

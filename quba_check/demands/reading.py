@@ -11,7 +11,7 @@ from typing import Any
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
-from quba_check.demands.inheritance import Leaf, Tree, layered
+from quba_check.demands.inheritance import LocatedValue, Tree, layered
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.validation import check_vocabulary
@@ -47,7 +47,7 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
         path=path,
         shown=shown,
         # The name of an extended file is not this one's.
-        name=name.value if isinstance(name, Leaf) and name.document.path == path else path.stem,
+        name=name.value if isinstance(name, LocatedValue) and name.document.path == path else path.stem,
         protocol=_value(tree, "protocol"),
         demands=demands,
         quba=_settings(_branch(tree, QUBA), _branch(tree, "dimensions")),
@@ -70,7 +70,7 @@ class _Subject:
     parts: tuple[Part, ...] = ()
     allow_masked: bool = False
 
-    def demand(self, bound: Bound, leaf: Leaf) -> Demand:
+    def demand(self, bound: Bound, leaf: LocatedValue) -> Demand:
         return Demand(
             dimension=self.dimension,
             part=self.part,
@@ -139,7 +139,9 @@ def _part_demands(entry: Tree, part: Part, whole: _Subject) -> Iterator[Demand]:
 def _bound_demands(entry: Tree, key: str, subject: _Subject) -> Iterator[Demand]:
     leaf = entry[key]
     yield from (
-        subject.demand(bound, leaf) for bound in (*BOUNDS, *DROPS) if key == bound and isinstance(leaf, Leaf)
+        subject.demand(bound, leaf)
+        for bound in (*BOUNDS, *DROPS)
+        if key == bound and isinstance(leaf, LocatedValue)
     )
 
 
@@ -152,7 +154,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
     _check_demanding(entry, tuple(_GRADE_PARTS))
     tier = _value(entry, "tier", "block")
     for key, leaf in entry.items():
-        if key in _GRADE_PARTS and isinstance(leaf, Leaf):
+        if key in _GRADE_PARTS and isinstance(leaf, LocatedValue):
             part = _GRADE_PARTS[key]
             yield _Subject(QUBA, part, part, "high", tier, optional=False).demand("min", leaf)
 
@@ -163,7 +165,7 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
         return
     for key in ("tier", "optional", "allow_masked"):
         leaf = entry.get(key)
-        if isinstance(leaf, Leaf):
+        if isinstance(leaf, LocatedValue):
             where = f"{leaf.document.at(leaf.location)}: {dotted(leaf.location)}"
             raise ThresholdError(
                 f"{where}: there is no demand that it could be about. "
@@ -172,7 +174,9 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
 
 
 def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
-    overrides = {name: leaf for name, leaf in _branch(entry, "weights").items() if isinstance(leaf, Leaf)}
+    overrides = {
+        name: leaf for name, leaf in _branch(entry, "weights").items() if isinstance(leaf, LocatedValue)
+    }
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
     weights |= {name: float(leaf.value) for name, leaf in overrides.items()}
     if not any(weights.values()):
@@ -192,7 +196,7 @@ def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
 
 def _population(entry: Tree) -> str:
     leaf = entry.get("population")
-    if not isinstance(leaf, Leaf):
+    if not isinstance(leaf, LocatedValue):
         return POPULATIONS[0]
     if leaf.value in POPULATIONS:
         return str(leaf.value)
@@ -208,4 +212,4 @@ def _branch(tree: Tree, key: str) -> Tree:
 def _value(tree: Tree, key: str, default: Any = None) -> Any:
     """The value under a key."""
     leaf = tree.get(key)
-    return leaf.value if isinstance(leaf, Leaf) else default
+    return leaf.value if isinstance(leaf, LocatedValue) else default

@@ -193,7 +193,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
 
 def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
     """Return simultaneous limits of ratios (Bonferroni)."""
-    scores = limits.spent(Z, 1 / len(parts))
+    scores = limits.bonferroni_scores(Z, 1 / len(parts))
     return [np.clip(part.limits(scores), 0.0, part.most(scores)) for part in parts]
 
 

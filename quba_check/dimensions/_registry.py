@@ -10,7 +10,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, 
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
 from quba_check.dimensions._validation import held_to_its_declaration, origin
 from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
@@ -78,7 +78,7 @@ class Registry:
                 ) from error
 
 
-def _needs_all(_suite: SuiteFacts, _part: str | None) -> Streamed | None:
+def _needs_all(_suite: SuiteFacts, _part: str | None) -> SequentialStatistic | None:
     return None
 
 
@@ -99,7 +99,7 @@ def dimension(
     views: Callable[[SuiteFacts], tuple[View, ...]] | Sequence[View] = (),
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
-    streamed: Callable[[SuiteFacts, str | None], Streamed | None] = _needs_all,
+    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = _needs_all,
     check_suite: CheckSuite = _allows_any,
 ) -> Callable[[Measure], Measure]:
     """Register the decorated function as the measure of a dimension.

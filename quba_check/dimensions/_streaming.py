@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.streaming import Fraction, OverUnder, Tables
+from quba_check.core.streaming import OverUnder, RatioOfMeans, Tables
 from quba_check.core.view import CLEAN, View
 
 Hits = Callable[[Tables], NDArray[np.generic]]
@@ -26,17 +26,17 @@ def right_on(view: View) -> Hits:
     return lambda tables: tables[view].right
 
 
-def streamed_share(views: tuple[View, ...], hits: Hits) -> Fraction:
+def streamed_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     """A share of the images of a set."""
 
     def terms(tables: Tables) -> OverUnder:
         over = hits(tables).astype(np.float64)
         return over, np.ones_like(over)
 
-    return Fraction(views, terms, ALWAYS_OVER_ONE)
+    return RatioOfMeans(views, terms, ALWAYS_OVER_ONE)
 
 
-def streamed_ratio(views: tuple[View, ...], hits: Hits) -> Fraction:
+def streamed_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     """A share of the clean images, shifted, as a ratio to the clean accuracy on the same images.
 
     Args:
@@ -47,4 +47,4 @@ def streamed_ratio(views: tuple[View, ...], hits: Hits) -> Fraction:
     def terms(tables: Tables) -> OverUnder:
         return hits(tables).astype(np.float64), tables[CLEAN].right.astype(np.float64)
 
-    return Fraction((CLEAN, *views), terms, ANY)
+    return RatioOfMeans((CLEAN, *views), terms, ANY)

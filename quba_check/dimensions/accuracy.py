@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
@@ -27,9 +27,9 @@ def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
     return is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed:
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
     hits = right_on(CLEAN) if part is None else _top5_hits
-    return Streamed((streamed_share((CLEAN,), hits),), first)
+    return SequentialStatistic((streamed_share((CLEAN,), hits),), first)
 
 
 @dimension(

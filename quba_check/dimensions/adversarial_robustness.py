@@ -12,7 +12,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import MASKED, Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions._ratios import (
     Ratio,
@@ -27,7 +27,7 @@ from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import first, right_on, streamed_ratio, streamed_share
 from quba_check.errors import InvariantError
 from quba_check.metrics.means import geometric_mean
-from quba_check.number_format import told_apart
+from quba_check.number_format import format_distinct
 from quba_check.stats.estimate import Estimate
 
 ZERO_GRADIENTS = 0.01
@@ -45,7 +45,7 @@ def _held(predictions: Tables) -> NDArray[np.bool_]:
     return held
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     fgsm, pgd = streamed_ratio((FGSM,), right_on(FGSM)), streamed_ratio((PGD,), right_on(PGD))
     single = {
         "fgsm": fgsm,
@@ -55,8 +55,8 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
         "worst_case": streamed_ratio((FGSM, PGD), _held),
     }
     if part is None:
-        return Streamed((fgsm, pgd), geometric_mean)
-    return Streamed((single[part],), first) if part in single else None
+        return SequentialStatistic((fgsm, pgd), geometric_mean)
+    return SequentialStatistic((single[part],), first) if part in single else None
 
 
 @dimension(
@@ -111,11 +111,11 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
     if flat > ZERO_GRADIENTS:
         yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
     if _is_above(pgd.right, fgsm.right):
-        weak, strong = told_apart(pgd.accuracy, fgsm.accuracy, "fraction")
+        weak, strong = format_distinct(pgd.accuracy, fgsm.accuracy, "fraction")
         yield f"PGD is weaker than FGSM (acc {weak} > {strong})"
     for name, attacked in (("FGSM", fgsm), ("PGD", pgd)):
         if _is_above(attacked.right, clean.right):
-            helped, before = told_apart(attacked.accuracy, clean.accuracy, "fraction")
+            helped, before = format_distinct(attacked.accuracy, clean.accuracy, "fraction")
             yield f"{name} helps the model (acc {helped} > {before} clean)"
         elif surer := _surer(clean, attacked):
             yield f"{name} makes the model surer of {surer:.0%} of the images it gets right".replace(

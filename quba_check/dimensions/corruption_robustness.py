@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._ratios import Tables, mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
@@ -46,7 +46,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _streamed(suite: SuiteFacts, part: str | None) -> Streamed | None:
+def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     views = tuple(
         view for view in _views(suite)[1:] if part in (None, view.corruption, f"severity_{view.severity}")
     )
@@ -57,7 +57,7 @@ def _streamed(suite: SuiteFacts, part: str | None) -> Streamed | None:
         means: NDArray[np.float64] = np.mean([predictions[view].right for view in views], axis=0)
         return means
 
-    return Streamed((streamed_ratio(views, right),), first)
+    return SequentialStatistic((streamed_ratio(views, right),), first)
 
 
 @dimension(

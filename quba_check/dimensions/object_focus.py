@@ -11,7 +11,7 @@ from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import Fraction, OverUnder, Streamed
+from quba_check.core.streaming import OverUnder, RatioOfMeans, SequentialStatistic
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions._ratios import Tables, Z, accuracy_on, ratios
 from quba_check.dimensions._registry import dimension
@@ -29,9 +29,13 @@ def _gained(tables: Tables) -> OverUnder:
     return gain, np.ones_like(gain)
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
-    gain = Fraction((SAME, RANDOM), _gained, ((-1.0, 1.0), (1.0, 1.0)))
-    return Streamed((gain, streamed_share((CLEAN,), right_on(CLEAN))), _focus) if part is None else None
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    gain = RatioOfMeans((SAME, RANDOM), _gained, ((-1.0, 1.0), (1.0, 1.0)))
+    return (
+        SequentialStatistic((gain, streamed_share((CLEAN,), right_on(CLEAN))), _focus)
+        if part is None
+        else None
+    )
 
 
 def _focus(means: Sequence[float]) -> float:

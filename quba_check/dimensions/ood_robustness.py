@@ -11,7 +11,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import OUTSIDE, Predictions
-from quba_check.core.streaming import Streamed
+from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions._ratios import Tables, accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
@@ -44,12 +44,12 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _streamed(suite: SuiteFacts, part: str | None) -> Streamed | None:
+def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     shifts = [shift for shift in suite.shifts if part in (None, shift)]
     if not shifts:
         return None
     shares = [streamed_share((view,), right_on(view)) for view in (*map(View, shifts), CLEAN)]
-    return Streamed(tuple(shares), _relative)
+    return SequentialStatistic(tuple(shares), _relative)
 
 
 def _relative(accuracies: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.streaming import Fraction, OverUnder, Streamed
+from quba_check.core.streaming import OverUnder, RatioOfMeans, SequentialStatistic
 from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.dimensions._ratios import Tables, Z, accuracy_on, share
 from quba_check.dimensions._registry import dimension
@@ -33,8 +33,12 @@ def _decided(tables: Tables) -> OverUnder:
     return shape.astype(np.float64), either.astype(np.float64)
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> Streamed | None:
-    return Streamed((Fraction((CUE_CONFLICT,), _decided, AT_MOST_ALL),), first) if part is None else None
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    return (
+        SequentialStatistic((RatioOfMeans((CUE_CONFLICT,), _decided, AT_MOST_ALL),), first)
+        if part is None
+        else None
+    )
 
 
 def _check_conflicts(conflicts: int) -> None:

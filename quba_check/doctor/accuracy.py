@@ -15,7 +15,7 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import Better, better_geometry, better_normalisation
 from quba_check.doctor.preprocessing_candidates import bgr_candidates, candidates
 from quba_check.doctor.significance import FEWEST, is_at_chance
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 
 _CONFIDENT = 0.5
@@ -23,7 +23,7 @@ _CHANCE_LOOK = 512
 _POOR = 0.5
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """Wrong class order, wrong preparation, shuffled labels, or a model that knows nothing.
 
     The order comes first, since it costs no further forward; then the preparation, with labels read in the
@@ -59,14 +59,14 @@ def check(patient: Patient) -> Iterator[Finding]:
         yield from set_labels.shuffled_sets(patient, variant, columns)
 
 
-def _better(patient: Patient, columns: Columns, *, chance: bool) -> Better | None:
+def _better(patient: ModelUnderTest, columns: Columns, *, chance: bool) -> Better | None:
     better = better_normalisation(patient, columns, labels_count=not chance)
     if better is not None or (patient.short and _accuracy(patient, patient.usual, columns) >= _POOR):
         return better
     return better_geometry(patient, columns)
 
 
-def _order_under_others(patient: Patient, better: Better | None) -> tuple[Lift | None, Variant]:
+def _order_under_others(patient: ModelUnderTest, better: Better | None) -> tuple[Lift | None, Variant]:
     """The order that lifts accuracy under another preparation than the one in use."""
     if better is not None:
         return accuracy_lift(patient, better.variant, many=True), better.variant
@@ -81,7 +81,7 @@ def _order_under_others(patient: Patient, better: Better | None) -> tuple[Lift |
     return None, patient.usual
 
 
-def _nothing_known(patient: Patient, variant: Variant, columns: Columns) -> Iterator[Finding]:
+def _nothing_known(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
     examples = patient.sample(limit=_CHANCE_LOOK)
     right = _right(patient, variant, columns, limit=len(examples))
     if not is_at_chance(right, len(examples), len(columns)):
@@ -115,17 +115,17 @@ def _nothing_known(patient: Patient, variant: Variant, columns: Columns) -> Iter
     )
 
 
-def _is_at_chance(patient: Patient, variant: Variant, columns: Columns) -> bool:
+def _is_at_chance(patient: ModelUnderTest, variant: Variant, columns: Columns) -> bool:
     n = len(patient.sample(limit=64))
     return is_at_chance(_right(patient, variant, columns, limit=n), n, len(columns))
 
 
-def _accuracy(patient: Patient, variant: Variant, columns: Columns) -> float:
+def _accuracy(patient: ModelUnderTest, variant: Variant, columns: Columns) -> float:
     n = len(patient.sample(limit=64))
     return _right(patient, variant, columns, limit=n) / n
 
 
-def _right(patient: Patient, variant: Variant, columns: Columns, *, limit: int) -> int:
+def _right(patient: ModelUnderTest, variant: Variant, columns: Columns, *, limit: int) -> int:
     examples = patient.sample(limit=limit)
     top1 = class_order.answers(patient, examples, variant)
     return int((top1 == columns[labels(examples)]).sum())

@@ -6,13 +6,13 @@ from quba_check.doctor.batchnorm import Mismatch
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import Better
 from quba_check.doctor.preprocessing_candidates import NONE, is_close, own_normalisation
-from quba_check.doctor.subject import Patient, Variant
-from quba_check.models.preprocessing.preparation import Preparation
+from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.models.preprocessing.preparation import Preprocessing
 
 _FILE = "preparation.yaml"
 
 
-def finding(patient: Patient, better: Better) -> Finding:
+def finding(patient: ModelUnderTest, better: Better) -> Finding:
     """The finding that names the preparation which the model was made for."""
     spec = patient.classifier.spec
     return Finding(
@@ -23,7 +23,7 @@ def finding(patient: Patient, better: Better) -> Finding:
     )
 
 
-def _problem(patient: Patient, better: Better) -> str:
+def _problem(patient: ModelUnderTest, better: Better) -> str:
     variant = better.variant
     usual, suits = _in_words(patient.usual.preparation), _in_words(variant.preparation)
     if better.is_geometry:
@@ -63,7 +63,7 @@ def _times(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
-def _fix(patient: Patient, variant: Variant) -> str:
+def _fix(patient: ModelUnderTest, variant: Variant) -> str:
     usual = patient.usual.preparation
     lines = [
         f"{key}: {_yaml(value)}"
@@ -77,11 +77,11 @@ def _fix(patient: Patient, variant: Variant) -> str:
     return "\n".join([*([f"{turned}, and"] if variant.is_bgr else []), written, *lines])
 
 
-def _is_none(preparation: Preparation) -> bool:
+def _is_none(preparation: Preprocessing) -> bool:
     return is_close((preparation.mean, preparation.std), NONE)
 
 
-def _in_words(preparation: Preparation) -> str:
+def _in_words(preparation: Preprocessing) -> str:
     if not any(preparation.mean) and min(preparation.std) == max(preparation.std):
         return f"values from 0 to {1 / preparation.std[0]:.3g}"
     mean, std = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import QubaError
 from quba_check.models.classifier import model_errors
 from quba_check.suites.suite import Example
@@ -49,7 +49,7 @@ def first_batchnorm(module: nn.Module) -> tuple[str, nn.BatchNorm2d] | None:
     return None
 
 
-def mismatch(patient: Patient, examples: Sequence[Example], variant: Variant) -> Mismatch | None:
+def mismatch(patient: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> Mismatch | None:
     """How far the first BatchNorm is from training when the model is shown a batch of images.
 
     Only the layers before it are computed.

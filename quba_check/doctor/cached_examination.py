@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 from quba_check.doctor.examination import CHECKS, GRADIENTS, LISTINGS, Check, Examination, examine
-from quba_check.doctor.findings_cache import Memory, Remembered, doctors_version
+from quba_check.doctor.findings_cache import CachedFindings, FindingsCache, doctors_version
 from quba_check.doctor.gradients import DIMENSION
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.engine.engine import WAIT_SECONDS
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import address_of
+from quba_check.storage.store import content_hash
 from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.suite import Suite
 
 
-def visit(
+def cached_examination(
     evaluation: Evaluation,
     needs: Mapping[str, Sequence[str]],
     *,
@@ -38,7 +38,7 @@ def visit(
         short: look at fewer images, as before a gate run, and at none where no dimension needs any.
         order: class names in the order of the model's outputs, where the user says so.
     """
-    patient = Patient(
+    patient = ModelUnderTest(
         evaluation.classifier,
         evaluation.suite,
         seed=evaluation.seed,
@@ -67,10 +67,12 @@ def visit(
     return made.model_copy(update={**seen, "findings": (*listed, *kept.findings)})
 
 
-def _found(evaluation: Evaluation, patient: Patient, checks: tuple[Check, ...]) -> tuple[Remembered, bool]:
+def _found(
+    evaluation: Evaluation, patient: ModelUnderTest, checks: tuple[Check, ...]
+) -> tuple[CachedFindings, bool]:
     """What the checks find, and whether it was found just now; processes that ask at once share the work."""
     store = evaluation.store
-    memory = Memory(store.root, ContentDigests(store.root / "digests.sqlite"))
+    memory = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
     address = _address(patient, evaluation, checks)
     while True:
         with store.try_lock(f"doctor/{address}") as held:
@@ -86,7 +88,7 @@ def _found(evaluation: Evaluation, patient: Patient, checks: tuple[Check, ...]) 
         time.sleep(WAIT_SECONDS)
 
 
-def _has_what_to_show(patient: Patient) -> bool:
+def _has_what_to_show(patient: ModelUnderTest) -> bool:
     """Whether there are clean images, and somebody wants any image shown."""
     facts = patient.suite.facts
     wanted = not patient.short or any(registry[name].views(facts) for name in patient.needs)
@@ -101,11 +103,11 @@ def _count(suite: Suite, view: View) -> int | None:
         return None
 
 
-def _address(patient: Patient, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
+def _address(patient: ModelUnderTest, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
     """Address of all that decides what is found, but for the contents of the files that are looked at."""
     suite = patient.suite
     manifest = suite.root / MANIFEST_NAME
-    return address_of(
+    return content_hash(
         {
             "doctor": doctors_version(),
             "form": "short" if patient.short else "full",

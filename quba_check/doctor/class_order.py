@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from quba_check.core.facts import short_class_names
 from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order_candidates import (
-    Order,
+    ClassOrder,
+    class_orders_in_model,
     estimated_order,
-    orders_that_models_carry,
     plausible_orders,
 )
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.significance import ALPHA, by_luck
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.significance import ALPHA, mcnemar_p
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import did_you_mean, listed
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 from quba_check.suites.suite import Example
@@ -45,13 +45,13 @@ class Lift:
         n: images on which both were taken.
     """
 
-    order: Order
+    order: ClassOrder
     before: float
     after: float
     n: int
 
 
-def accuracy_lift(patient: Patient, variant: Variant, *, many: bool) -> Lift | None:
+def accuracy_lift(patient: ModelUnderTest, variant: Variant, *, many: bool) -> Lift | None:
     """The order that surely lifts the accuracy on the clean set, if there is one.
 
     Orders that names suggest come first; then one that is estimated from half of the images and has to hold
@@ -75,7 +75,7 @@ def accuracy_lift(patient: Patient, variant: Variant, *, many: bool) -> Lift | N
     return _estimated(patient, answers(patient, examples, variant), labels(examples), named) or named
 
 
-def finding(patient: Patient, lift: Lift) -> Finding:
+def finding(patient: ModelUnderTest, lift: Lift) -> Finding:
     """What is said of a wrong order."""
     spec = patient.classifier.spec
     return Finding(
@@ -88,7 +88,7 @@ def finding(patient: Patient, lift: Lift) -> Finding:
     )
 
 
-def supplied_order_finding(patient: Patient) -> Finding | None:
+def supplied_order_finding(patient: ModelUnderTest) -> Finding | None:
     """What is said of a supplied order that does not name the suite's classes, each once."""
     if patient.order is None:
         return None
@@ -110,7 +110,7 @@ def supplied_order_finding(patient: Patient) -> Finding | None:
     )
 
 
-def answers(patient: Patient, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
+def answers(patient: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
     """(N,) class of the suite with the highest output."""
     raw = patient.raw(examples, variant=variant)
     top1: NDArray[np.int64] = patient.classifier.restricted(raw).argmax(dim=1).numpy()
@@ -122,7 +122,7 @@ def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], dtype=np.int64)
 
 
-def candidates(patient: Patient) -> tuple[Order, ...]:
+def candidates(patient: ModelUnderTest) -> tuple[ClassOrder, ...]:
     """The orders that names, folders, the model and the user suggest."""
     classes = patient.suite.classes
     folders: dict[int, set[str]] = {}
@@ -134,12 +134,12 @@ def candidates(patient: Patient) -> tuple[Order, ...]:
         classes,
         names=patient.suite.class_names,
         folders=one_each if len(set(one_each.values())) == len(classes) else {},
-        supplied=[*supplied, *orders_that_models_carry(patient.classifier.module)],
+        supplied=[*supplied, *class_orders_in_model(patient.classifier.module)],
     )
 
 
 def _named(
-    patient: Patient, examples: Sequence[Example], top1: NDArray[np.int64], label: NDArray[np.int64]
+    patient: ModelUnderTest, examples: Sequence[Example], top1: NDArray[np.int64], label: NDArray[np.int64]
 ) -> Lift | None:
     orders = candidates(patient)
     direct = top1 == label
@@ -147,13 +147,13 @@ def _named(
     for order in orders:
         right = top1 == order.columns(patient.suite.classes)[label]
         lift = Lift(order, float(direct.mean()), float(right.mean()), len(examples))
-        if lift.after - lift.before >= _GAIN and by_luck(direct, right) < ALPHA / len(orders):
+        if lift.after - lift.before >= _GAIN and mcnemar_p(direct, right) < ALPHA / len(orders):
             found.append(lift)
     return max(found, key=lambda lift: lift.after, default=None)
 
 
 def _estimated(
-    patient: Patient, top1: NDArray[np.int64], label: NDArray[np.int64], named: Lift | None
+    patient: ModelUnderTest, top1: NDArray[np.int64], label: NDArray[np.int64], named: Lift | None
 ) -> Lift | None:
     """An order that surely lifts accuracy over the suite's own, or over a named one that does so too."""
     classes = patient.suite.classes
@@ -166,12 +166,12 @@ def _estimated(
     top1, label = top1[second], label[second]
     right = top1 == order.columns(classes)[label]
     rival = top1 == (label if named is None else named.order.columns(classes)[label])
-    if by_luck(rival, right) >= ALPHA / 10:
+    if mcnemar_p(rival, right) >= ALPHA / 10:
         return None
     return Lift(order, float((top1 == label).mean()), float(right.mean()), len(label))
 
 
-def _fix(patient: Patient, order: Order) -> str:
+def _fix(patient: ModelUnderTest, order: ClassOrder) -> str:
     classes = patient.suite.classes
     if order.shift:
         end, other = ("first", "last") if order.shift > 0 else ("last", "first")

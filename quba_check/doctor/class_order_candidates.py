@@ -17,7 +17,7 @@ Columns = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ClassOrder:
     """An order of the classes.
 
     Attributes:
@@ -42,7 +42,7 @@ def plausible_orders(
     names: Sequence[str] = (),
     folders: Mapping[int, str] | None = None,
     supplied: Iterable[tuple[str, Sequence[str]]] = (),
-) -> tuple[Order, ...]:
+) -> tuple[ClassOrder, ...]:
     """Orders that people and libraries come by, each once, without the suite's own.
 
     Args:
@@ -51,12 +51,12 @@ def plausible_orders(
         folders: name of the folder that holds a class's images, by class number.
         supplied: further lists of these classes, or of their readable names, with words for each.
     """
-    found: dict[tuple[str, ...], Order] = {tuple(classes): Order("", tuple(classes))}
+    found: dict[tuple[str, ...], ClassOrder] = {tuple(classes): ClassOrder("", tuple(classes))}
     for words, order in _all(classes, names, folders or {}, supplied):
-        found.setdefault(tuple(order), Order(words, tuple(order)))
+        found.setdefault(tuple(order), ClassOrder(words, tuple(order)))
     for shift, words in ((1, _LATER), (-1, _EARLIER)):
         rolled = tuple(classes[-shift:]) + tuple(classes[:-shift])
-        found.setdefault(rolled, Order(words, rolled, shift))
+        found.setdefault(rolled, ClassOrder(words, rolled, shift))
     return tuple(found.values())[1:]
 
 
@@ -101,7 +101,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
 
 
-def orders_that_models_carry(module: nn.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
+def class_orders_in_model(module: nn.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Class lists that a module brings along, with words for each: timm's label names, `class_to_idx`."""
     config: Any = getattr(module, "pretrained_cfg", None)
     labels = config.get("label_names") if isinstance(config, Mapping) else None
@@ -115,7 +115,7 @@ def orders_that_models_carry(module: nn.Module) -> Iterator[tuple[str, tuple[str
 
 def estimated_order(
     classes: Sequence[str], label: NDArray[np.int64], top1: NDArray[np.int64]
-) -> Order | None:
+) -> ClassOrder | None:
     """The order that answers suggest: class and output go together where each is the other's most frequent.
 
     Args:
@@ -144,4 +144,4 @@ def estimated_order(
         free.discard(k)
     column |= dict(zip((k for k in left if k not in column), sorted(free), strict=True))
     order = tuple(classes[k] for k in sorted(column, key=column.__getitem__))
-    return None if order == tuple(classes) else Order("an order that no rule of names gives", order)
+    return None if order == tuple(classes) else ClassOrder("an order that no rule of names gives", order)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.layer_diagnosis import first_difference
 from quba_check.doctor.model_failures import no_answer
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import ModelError, listed
 from quba_check.models.fingerprint import state_digest
 from quba_check.models.guard import Version
@@ -64,7 +64,7 @@ class State:
     training: tuple[str, ...]
 
     @classmethod
-    def of(cls, patient: Patient) -> State:
+    def of(cls, patient: ModelUnderTest) -> State:
         """The state of the patient's module now."""
         module = patient.classifier.module
         return cls(
@@ -80,7 +80,7 @@ class State:
         return list(dict.fromkeys((*moved, *written)))
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """The first of the reasons for which an answer is not its image's alone; the others may follow from it.
 
     Two passes of a batch of eight, and one of half of it the other way round.
@@ -115,7 +115,7 @@ def check(patient: Patient) -> Iterator[Finding]:
         yield _by_neighbours(patient, elsewhere, part)
 
 
-def _in_train_mode(patient: Patient, state: State, effect: str) -> Finding:
+def _in_train_mode(patient: ModelUnderTest, state: State, effect: str) -> Finding:
     parts = dict(patient.classifier.module.named_modules())
     # What behaves otherwise in train mode comes first.
     names = sorted(state.training, key=lambda name: not _minds_training(parts[name]))
@@ -132,7 +132,7 @@ def _in_train_mode(patient: Patient, state: State, effect: str) -> Finding:
     )
 
 
-def _stateful(patient: Patient, changed: list[str], images: int) -> Finding:
+def _stateful(patient: ModelUnderTest, changed: list[str], images: int) -> Finding:
     several = len(changed) > 1
     return Finding(
         check="steadiness",
@@ -145,7 +145,7 @@ def _stateful(patient: Patient, changed: list[str], images: int) -> Finding:
     )
 
 
-def _random(patient: Patient, again: Difference, part: str | None) -> Finding:
+def _random(patient: ModelUnderTest, again: Difference, part: str | None) -> Finding:
     return Finding(
         check="steadiness",
         problem=f"{patient.classifier.spec}: the same images, shown twice, get different answers.",
@@ -154,7 +154,7 @@ def _random(patient: Patient, again: Difference, part: str | None) -> Finding:
     )
 
 
-def _by_neighbours(patient: Patient, elsewhere: Difference, part: str | None) -> Finding:
+def _by_neighbours(patient: ModelUnderTest, elsewhere: Difference, part: str | None) -> Finding:
     fix = "compute each image by itself: nothing in forward() may look along the batch"
     if part is not None and "BatchNorm" in part:
         fix = (

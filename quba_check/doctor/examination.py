@@ -14,7 +14,7 @@ from quba_check.doctor import gradients, output_kinds
 from quba_check.doctor import image_files as stored_images
 from quba_check.doctor import missing_sets as coverage
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import UserError
 
 
@@ -28,7 +28,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    findings: Callable[[Patient], Iterator[Finding]]
+    findings: Callable[[ModelUnderTest], Iterator[Finding]]
     is_final: bool = False
 
 
@@ -89,7 +89,7 @@ EXAMINATIONS = TypeAdapter(tuple[Examination, ...])
 """Writes what `quba-check doctor --json` prints: one examination for each model."""
 
 
-def examine(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+def examine(patient: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
     """What is wrong with a model on a suite, as far as few images can show it.
 
     A mistake that keeps a check from its work, such as an image that cannot be decoded, is a finding too.

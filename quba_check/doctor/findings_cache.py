@@ -19,7 +19,7 @@ from quba_check.storage.user_files import MIB, read_bytes
 LARGEST = 64 * MIB
 
 
-class Remembered(BaseModel):
+class CachedFindings(BaseModel):
     """The findings of an earlier examination.
 
     Attributes:
@@ -37,7 +37,7 @@ class Remembered(BaseModel):
     witnesses: dict[str, str]
 
 
-class Memory:
+class FindingsCache:
     """A folder of earlier findings, by an address of all that determines them but the files looked at.
 
     Those are compared when findings are recalled: with one of them changed or gone, nothing is remembered.
@@ -51,11 +51,11 @@ class Memory:
         self._folder = store / "doctor"
         self._digests = digests
 
-    def recall(self, address: str) -> Remembered | None:
+    def recall(self, address: str) -> CachedFindings | None:
         """The findings kept under an address; None where there are none, or files are not what they were."""
         try:
             path = self._folder / f"{address}.json"
-            kept = Remembered.model_validate_json(read_bytes(path, str(path), StoreError, LARGEST))
+            kept = CachedFindings.model_validate_json(read_bytes(path, str(path), StoreError, LARGEST))
             now = self._witnessed(kept.witnesses)
         except (ValidationError, StoreError, SuiteError):
             return None
@@ -69,9 +69,9 @@ class Memory:
         *,
         decoded: int,
         forwards: int,
-    ) -> Remembered:
+    ) -> CachedFindings:
         """Keep findings under an address; a folder that cannot be written costs the memory, nothing else."""
-        made = Remembered(findings=findings, decoded=decoded, forwards=forwards, witnesses={})
+        made = CachedFindings(findings=findings, decoded=decoded, forwards=forwards, witnesses={})
         with contextlib.suppress(OSError, SuiteError):
             made = made.model_copy(update={"witnesses": self._witnessed(witnesses)})
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from quba_check.dimensions.adversarial_robustness import SURER, ZERO_GRADIENTS
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, at_least
-from quba_check.doctor.subject import BATCH, Patient
+from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.engine.attacks import fgsm_point, gradient
 from quba_check.errors import UnmeasurableError
 from quba_check.models.outputs import to_logits
@@ -18,7 +18,7 @@ from quba_check.models.outputs import to_logits
 DIMENSION = "adversarial_robustness"
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """Images without an input gradient, and a gradient step that makes the model surer.
 
     The gate takes the attacks of such a model as no evidence of robustness. A sign is reported if the images

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import SuiteError, listed
 from quba_check.suites.suite import Example, Suite
 
@@ -57,7 +57,7 @@ class Seen:
     detail: str
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """Decode a sample of every set; what cannot be decoded is kept from later checks."""
     views = _views(patient)
     limit = (SHORT_LOOKED_AT if patient.short else LOOKED_AT) // max(1, len(views))
@@ -99,7 +99,7 @@ def _name(example: Example) -> str:
     return example.name if example.member is None else f"{example.name}[{example.member}]"
 
 
-def _views(patient: Patient) -> list[View]:
+def _views(patient: ModelUnderTest) -> list[View]:
     """What is looked at: every set that is there; of corruptions each at one severity, in short one alone."""
     severities = {name: SEVERITIES[k % len(SEVERITIES)] for k, name in enumerate(CORRUPTIONS)}
     if patient.short:

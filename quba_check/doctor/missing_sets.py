@@ -20,7 +20,7 @@ from quba_check.core.view import (
 )
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import SuiteError, listed
 from quba_check.evaluation import obstacle
 from quba_check.suites.suite import Suite
@@ -47,7 +47,7 @@ class Need:
     views: list[View] = field(default_factory=list)
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """Sets that are missing, short, or not laid out as they should be, with the demands that need them."""
     suite = patient.suite
     for name, need in _needs(patient).items():
@@ -64,7 +64,7 @@ def check(patient: Patient) -> Iterator[Finding]:
             yield from _of_dimension(patient, name, places)
 
 
-def _of_dimension(patient: Patient, name: str, places: Sequence[str]) -> Iterator[Finding]:
+def _of_dimension(patient: ModelUnderTest, name: str, places: Sequence[str]) -> Iterator[Finding]:
     """Report the obstacle to measuring a dimension with complete sets."""
     suite, dimension = patient.suite, registry[name]
     if any(suite.missing(view) for view in dimension.views(suite.facts)):
@@ -79,7 +79,7 @@ def _of_dimension(patient: Patient, name: str, places: Sequence[str]) -> Iterato
         yield _finding(f"{name} cannot be measured: {known.reason}.", _demanded(places), fix)
 
 
-def _needs(patient: Patient) -> dict[str, Need]:
+def _needs(patient: ModelUnderTest) -> dict[str, Need]:
     """By set, in the order of the demands."""
     needs: dict[str, Need] = {}
     for dimension, places in patient.needs.items():

@@ -7,7 +7,7 @@ from torch import Tensor
 from quba_check.core.facts import short_class_names
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.layer_diagnosis import first_not_finite
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import HeadError, ModelError
 from quba_check.suites.suite import Suite
 
@@ -16,7 +16,7 @@ IMAGENET_21K = (21_841, 21_843, 11_221, 10_450)
 """Head sizes of models trained on ImageNet-21k or one of its cleaned versions."""
 
 
-def no_answer(error: ModelError, patient: Patient, inputs: Tensor) -> Finding:
+def no_answer(error: ModelError, patient: ModelUnderTest, inputs: Tensor) -> Finding:
     """The finding for a model that fails on a batch.
 
     Args:
@@ -66,7 +66,7 @@ def wrong_head(error: HeadError, spec: str, suite: Suite) -> Finding:
     )
 
 
-def _answers_exactly(patient: Patient, inputs: Tensor) -> bool:
+def _answers_exactly(patient: ModelUnderTest, inputs: Tensor) -> bool:
     try:
         patient.show(inputs, exact=True)
     except ModelError:

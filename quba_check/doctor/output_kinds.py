@@ -10,14 +10,14 @@ from torch import Tensor
 from quba_check.core.view import CLEAN
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import FEWEST
-from quba_check.doctor.subject import BATCH, Patient, contradicts
+from quba_check.doctor.subject import BATCH, ModelUnderTest, contradicts
 from quba_check.models.outputs import output_kind
 
 _PEAKED = 0.5
 _STRAY = 1e-3
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: ModelUnderTest) -> Iterator[Finding]:
     """Probabilities that are stated to be logits, other outputs than those stated, and softmax applied twice.
 
     Log-probabilities are logits whose rows happen to be normalised; nothing is said of them.

@@ -13,8 +13,8 @@ from quba_check.doctor import preprocessing_candidates as normalisations
 from quba_check.doctor.batchnorm import Mismatch, mismatch
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.significance import ALPHA
-from quba_check.doctor.subject import BATCH, Patient, Variant
-from quba_check.doctor.successive_halving import Candidate, Heat, raced
+from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
+from quba_check.doctor.successive_halving import Candidate, Heat, successive_halving
 
 _GAIN = 0.1
 """Nats per image that another normalisation must be worth. Right ones differ by a hundredth from near ones
@@ -49,7 +49,7 @@ class Better:
         return self.heat.candidate.variant
 
 
-def better_normalisation(patient: Patient, columns: Columns, *, labels_count: bool) -> Better | None:
+def better_normalisation(patient: ModelUnderTest, columns: Columns, *, labels_count: bool) -> Better | None:
     """A normalisation or channel order that the model was made for, other than the one in use.
 
     Where the model has a BatchNorm, that tells whether the one in use is right, and which one is; the labels
@@ -75,12 +75,12 @@ def better_normalisation(patient: Patient, columns: Columns, *, labels_count: bo
     if not (patient.short and now is not None):
         others = [*others, *normalisations.bgr_candidates(usual)]
     luck = ALPHA / max(len(others), 1)
-    heats = raced(patient, others, columns, lambda heat: heat.best_gain >= _GAIN)
+    heats = successive_halving(patient, others, columns, lambda heat: heat.best_gain >= _GAIN)
     sure = [heat for heat in heats if heat.gain.mean() >= _GAIN and heat.luck < luck]
     return Better(sure[0]) if sure else None
 
 
-def better_geometry(patient: Patient, columns: Columns) -> Better | None:
+def better_geometry(patient: ModelUnderTest, columns: Columns) -> Better | None:
     """A resize or crop with which the model is surely and clearly more often right.
 
     Args:
@@ -88,7 +88,9 @@ def better_geometry(patient: Patient, columns: Columns) -> Better | None:
         columns: which output means each class.
     """
     others = geometries.candidates(patient.usual)
-    heats = raced(patient, others, columns, lambda heat: heat.best_lift > _LIFT and heat.gain.mean() > 0)
+    heats = successive_halving(
+        patient, others, columns, lambda heat: heat.best_lift > _LIFT and heat.gain.mean() > 0
+    )
     luck = ALPHA / len(others)
     for heat in heats:
         before, after = heat.accuracies
@@ -98,7 +100,7 @@ def better_geometry(patient: Patient, columns: Columns) -> Better | None:
 
 
 def _named_by_batchnorm(
-    patient: Patient,
+    patient: ModelUnderTest,
     columns: Columns,
     now: Mismatch,
     others: Sequence[Candidate],
@@ -114,7 +116,7 @@ def _named_by_batchnorm(
     if not known:
         return None
     _, nearest, layer = min(known, key=lambda entry: entry[0])
-    heats = raced(patient, [nearest], columns, lambda _: True)
+    heats = successive_halving(patient, [nearest], columns, lambda _: True)
     if not heats:
         return None
     heat = heats[0]

@@ -19,7 +19,7 @@ from torch import nn
 
 from quba_check.doctor.subject import Variant
 from quba_check.doctor.successive_halving import Candidate
-from quba_check.models.preprocessing.preparation import Preparation, Triple
+from quba_check.models.preprocessing.preparation import Preprocessing, Triple
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -34,7 +34,7 @@ _CAFFE: tuple[Triple, Triple] = (IMAGENET_DEFAULT_MEAN, _BYTES)
 _CLOSE = 0.02
 
 
-def normalised(preparation: Preparation, values: tuple[Triple, Triple]) -> Preparation:
+def normalised(preparation: Preprocessing, values: tuple[Triple, Triple]) -> Preprocessing:
     """A preparation with another mean and standard deviation."""
     return replace(preparation, mean=values[0], std=values[1])
 

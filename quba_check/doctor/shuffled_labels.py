@@ -15,7 +15,7 @@ from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, FEWEST, at_least
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.engine.decisions import decision, label_in, probabilities
 
 _IMAGES, _SHORT_IMAGES = (480, 64), (192, 32)
@@ -58,7 +58,7 @@ class Look:
         return self.right / self.n
 
 
-def shuffled_sets(patient: Patient, variant: Variant, columns: Columns) -> Iterator[Finding]:
+def shuffled_sets(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
     """Sets on which a good model is at chance though nothing else about its answers is odd.
 
     Args:
@@ -82,7 +82,7 @@ def shuffled_sets(patient: Patient, variant: Variant, columns: Columns) -> Itera
             )
 
 
-def good_set(patient: Patient, variant: Variant, columns: Columns) -> Look | None:
+def good_set(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Look | None:
     """A set other than the clean one on which answers are surely better than chance, and often right."""
     for view in _views(patient):
         here = look(patient, view, variant, columns)
@@ -92,7 +92,7 @@ def good_set(patient: Patient, variant: Variant, columns: Columns) -> Look | Non
 
 
 def look(
-    patient: Patient, view: View, variant: Variant, columns: Columns, space: str | None = None
+    patient: ModelUnderTest, view: View, variant: Variant, columns: Columns, space: str | None = None
 ) -> Look | None:
     """Answers to a sample of a set, read in its label space, or the clean set's read in another.
 
@@ -173,7 +173,7 @@ def _surely_below(here: Look) -> float:
     return float(next((p for p in steps if 1 - at_least(here.right + 1, here.n, float(p)) < ALPHA), 1.0))
 
 
-def _views(patient: Patient) -> Iterator[View]:
+def _views(patient: ModelUnderTest) -> Iterator[View]:
     """The other sets but those that are made to mislead, on which good models may be at chance.
 
     Of corruptions that are read from files the mildest, and none in the short form.

@@ -47,19 +47,19 @@ def is_at_chance(hits: int, n: int, classes: int) -> bool:
     return at_least(hits, n, guess) > ALPHA and 1 - at_least(hits + 1, n, useful) < ALPHA
 
 
-def by_luck(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+def mcnemar_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Probability that luck alone makes the second as much more often true than the first, pair by pair.
 
     McNemar's exact test, one-sided, on (N,) outcomes on the same images.
 
-    >>> by_luck(np.array([False, False, True]), np.array([True, True, True]))
+    >>> mcnemar_p(np.array([False, False, True]), np.array([True, True, True]))
     0.25
     """
     better, worse = int((second & ~first).sum()), int((first & ~second).sum())
     return at_least(better, better + worse, 0.5)
 
 
-def by_sign(differences: NDArray[np.float64], seed: int = 0) -> float:
+def sign_flip_p(differences: NDArray[np.float64], seed: int = 0) -> float:
     """Probability of a mean as high as that of some differences, were their signs a matter of luck.
 
     A sign-flip test: no assumption but that without a true difference each sign is as likely as the other.
@@ -68,7 +68,7 @@ def by_sign(differences: NDArray[np.float64], seed: int = 0) -> float:
         differences: (N,), one an image.
         seed: of the 20,000 draws of signs.
 
-    >>> by_sign(np.zeros(5)), by_sign(np.full(20, 0.3)) < 1e-4
+    >>> sign_flip_p(np.zeros(5)), sign_flip_p(np.full(20, 0.3)) < 1e-4
     (1.0, True)
     """
     rng = np.random.default_rng(seed)

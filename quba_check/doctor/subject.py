@@ -18,7 +18,7 @@ from quba_check.doctor.sampling import stratified
 from quba_check.engine.loader import Preparer, batches
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
-from quba_check.models.preprocessing.preparation import Preparation
+from quba_check.models.preprocessing.preparation import Preprocessing
 from quba_check.suites.suite import Example, Suite
 
 SAMPLE = 512
@@ -39,7 +39,7 @@ class Variant:
         is_bgr: the channels go in as blue, green, red.
     """
 
-    preparation: Preparation
+    preparation: Preprocessing
     is_bgr: bool = False
 
 
@@ -50,7 +50,7 @@ def contradicts(seen: OutputKind, stated: OutputKind) -> bool:
     return SPECIFIC_TO_GENERAL.index(seen) > SPECIFIC_TO_GENERAL.index(stated)
 
 
-class Patient:
+class ModelUnderTest:
     """A classifier on a suite, examined by few images.
 
     Args:
@@ -210,7 +210,7 @@ class Patient:
         inputs = prepared.normalise(images.to(self.classifier.device).float().div(255))
         return inputs.flip(1) if variant.is_bgr else inputs
 
-    def _prepare(self, view: View, preparation: Preparation) -> Callable[[Example], Tensor]:
+    def _prepare(self, view: View, preparation: Preprocessing) -> Callable[[Example], Tensor]:
         # Variants of the normalisation differ in nothing that happens before it.
         geometry = str((*preparation.input_size, preparation.interpolation, preparation.crop_pct))
         geometry += preparation.crop_mode

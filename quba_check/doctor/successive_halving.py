@@ -12,8 +12,8 @@ from torch import Tensor
 
 from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
-from quba_check.doctor.significance import by_luck, by_sign
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.significance import mcnemar_p, sign_flip_p
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 
 ROUNDS = ((24, 4), (96, 2), (256, 1))
@@ -65,12 +65,12 @@ class Heat:
     @property
     def luck(self) -> float:
         """Probability that the log-probabilities are higher by luck."""
-        return by_sign(self.gain)
+        return sign_flip_p(self.gain)
 
     @property
     def luck_of_accuracy(self) -> float:
         """Probability that accuracy is higher by luck."""
-        return by_luck(*self.right)
+        return mcnemar_p(*self.right)
 
 
 def upper(values: NDArray[np.float64]) -> float:
@@ -78,8 +78,8 @@ def upper(values: NDArray[np.float64]) -> float:
     return float(values.mean() + 2.5 * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def raced(
-    patient: Patient,
+def successive_halving(
+    patient: ModelUnderTest,
     candidates: Sequence[Candidate],
     columns: Columns,
     promising: Callable[[Heat], bool],
@@ -105,7 +105,7 @@ def raced(
     return heats
 
 
-def _heat(patient: Patient, candidate: Candidate, columns: Columns, limit: int) -> Heat | None:
+def _heat(patient: ModelUnderTest, candidate: Candidate, columns: Columns, limit: int) -> Heat | None:
     examples = patient.sample(limit=limit)
     if len(examples) < 2:
         return None

@@ -14,7 +14,7 @@ from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import SHARD_SIZE, ShardKey, address_of
+from quba_check.storage.store import SHARD_SIZE, ShardKey, content_hash
 from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 
@@ -25,7 +25,7 @@ LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 """What computes predictions besides the model; another version may answer differently."""
 
 
-class Addresses:
+class CacheKeys:
     """Addresses of one model on one suite under one protocol.
 
     A setting enters the address of the views that it touches and of no other: the clean set is the same
@@ -133,13 +133,13 @@ class Addresses:
 
     def artefact(self, view: View) -> str:
         """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
-        return address_of(self._settings(self.stored_view(view)))
+        return content_hash(self._settings(self.stored_view(view)))
 
     def content(self, view: View, shards: range | None = None) -> str:
         """Address of the images and labels of a view, or of some of its shards, in order."""
         every = self.shards(view)
         numbers = every if shards is None else every[shards.start : shards.stop]
-        return address_of(self._content_of_shards(view, numbers))
+        return content_hash(self._content_of_shards(view, numbers))
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         images = self._suite.listed_as(view)
@@ -151,7 +151,7 @@ class Addresses:
             paths = [self._suite.path(example) for shard in shards for example in shard]
             digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
-                known[number] = address_of([_content(example, next(digests)) for example in shard])
+                known[number] = content_hash([_content(example, next(digests)) for example in shard])
         return tuple(known[number] for number in numbers)
 
     @cached_property

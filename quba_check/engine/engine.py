@@ -13,9 +13,9 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
-from quba_check.engine.cache_keys import Addresses
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_predictor import CPU_BATCH, ShardPredictor, Tempo
+from quba_check.engine.shard_predictor import CPU_BATCH, BatchSettings, ShardPredictor
 from quba_check.engine.table_reader import Tables
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
@@ -59,17 +59,17 @@ class Engine:
         protocol: Protocol,
         *,
         seed: int = 0,
-        tempo: Tempo | None = None,
+        tempo: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
     ) -> None:
         self.classifier = classifier
         self.suite = suite
         self.store = store
-        self.addresses = Addresses(classifier, suite, digests, protocol, seed)
+        self.addresses = CacheKeys(classifier, suite, digests, protocol, seed)
         self.tables = Tables(store, self.addresses)
         self._digests = digests
-        self._tempo = tempo or Tempo()
+        self._tempo = tempo or BatchSettings()
         self._reporter = Reporter(self.addresses, store, progress, finished)
         self._predictor = ShardPredictor(
             classifier, suite, self.addresses, protocol, seed, self._tempo, self._reporter.update

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from quba_check.core.view import View
-from quba_check.engine.cache_keys import Addresses
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.storage.store import Store
 
 Progress = Callable[[str, int, int, float, Callable[[], int]], None]
@@ -38,7 +38,7 @@ class Reporter:
     """
 
     def __init__(
-        self, addresses: Addresses, store: Store, progress: Progress | None, finished: Finished | None
+        self, addresses: CacheKeys, store: Store, progress: Progress | None, finished: Finished | None
     ) -> None:
         self.planned: Sequence[View] = ()
         self._addresses = addresses

@@ -11,7 +11,7 @@ import torch
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
-from quba_check.engine.cache_keys import Addresses, shard_of
+from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import Preparer, batches
 from quba_check.engine.predict import PREDICT, Meter, Report, Rows, Task, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
@@ -24,7 +24,7 @@ Watch = Callable[[torch.Tensor], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Tempo:
+class BatchSettings:
     """How work is cut, without any influence on results.
 
     Attributes:
@@ -57,10 +57,10 @@ class ShardPredictor:
         self,
         classifier: Classifier,
         suite: Suite,
-        addresses: Addresses,
+        addresses: CacheKeys,
         protocol: Protocol,
         seed: int,
-        tempo: Tempo,
+        tempo: BatchSettings,
         report: Report | None = None,
     ) -> None:
         self._report = report

@@ -6,7 +6,7 @@ import numpy as np
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.cache_keys import Addresses
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.predict import Rows
 from quba_check.models.outputs import OUTPUT_KINDS
@@ -26,7 +26,7 @@ class Tables:
         repaired: what was damaged, removed, and has to be made again; for the record.
     """
 
-    def __init__(self, store: Store, addresses: Addresses) -> None:
+    def __init__(self, store: Store, addresses: CacheKeys) -> None:
         self.repaired: list[str] = []
         self._store = store
         self._addresses = addresses

@@ -11,14 +11,14 @@ from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
-from quba_check.gate.result import Row
-from quba_check.gate.session import Run
+from quba_check.gate.result import DemandResult
+from quba_check.gate.session import GateSession
 from quba_check.records.conversion import measured_of
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
-from quba_check.verdicts.derived import graded
+from quba_check.verdicts.derived import grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 
@@ -29,7 +29,7 @@ NOT_CALLED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlannedDemand:
     """A demand that a run selected, under its item's id."""
 
     node: str
@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Ledger:
+class ResultCollector:
     """What has been judged so far, and what was to be judged.
 
     Rows may arrive in any order and may be missing: of a worker that died, or of a run that was stopped.
@@ -50,11 +50,11 @@ class Ledger:
         images: what was found image by image, by model and protocol.
     """
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, DemandResult] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: DemandResult) -> None:
         """Take the row of one judged demand; a later one for the same demand replaces it."""
         self.rows[row.verdict.id] = row.model_copy(update={"images": ()})
         key = row.model, row.protocol
@@ -69,8 +69,8 @@ class Ledger:
 
     def records(
         self,
-        run: Run,
-        planned: Iterable[Entry],
+        run: GateSession,
+        planned: Iterable[PlannedDemand],
         selected: Collection[str],
         *,
         interrupted: bool,
@@ -85,7 +85,7 @@ class Ledger:
             interrupted: the user stopped the run.
             stopped: the run ended before every selected demand had its turn.
         """
-        groups: dict[tuple[str, ProtocolName], list[Entry]] = {}
+        groups: dict[tuple[str, ProtocolName], list[PlannedDemand]] = {}
         for entry in planned:
             groups.setdefault((entry.model, run.protocol_of(entry.thresholds)), []).append(entry)
         # A protocol of which nothing was selected leaves no record: the model's other one counts its demands.
@@ -111,10 +111,10 @@ class Ledger:
 
     def _record(
         self,
-        run: Run,
+        run: GateSession,
         model: str,
         protocol: ProtocolName,
-        entries: Sequence[Entry],
+        entries: Sequence[PlannedDemand],
         *,
         unselected: int,
         interrupted: bool,
@@ -159,7 +159,7 @@ class Ledger:
 
     def _grades(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[PlannedDemand],
         measured: Mapping[str, AnyMeasurementRow],
         protocol: ProtocolName,
         suite: SuiteFacts,
@@ -175,7 +175,7 @@ class Ledger:
             if shown in judged:
                 yield judged[shown]
                 continue
-            found = graded(
+            found = grade_of(
                 thresholds,
                 measured_of(measured),
                 protocol=protocol,
@@ -187,6 +187,6 @@ class Ledger:
                 yield GradeRow(file=shown, **asdict(found))
 
 
-def _not_run(entry: Entry, reason: str) -> VerdictRow:
+def _not_run(entry: PlannedDemand, reason: str) -> VerdictRow:
     message = f"{entry.demand.name} was not judged: {reason}"
     return entry.demand.judged(entry.node, "not run", message)

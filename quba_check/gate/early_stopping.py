@@ -13,7 +13,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import LEAST_STOPPED
-from quba_check.core.streaming import Fraction, Streamed
+from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
 from quba_check.demands.demand import QUBA, Demand
 from quba_check.dimensions import registry
@@ -97,7 +97,7 @@ class EarlyStop:
         except QubaError:
             return None
 
-    def _left_early(self, demand: Demand, streamed: Streamed, alpha: float) -> Stopped | None:
+    def _left_early(self, demand: Demand, streamed: SequentialStatistic, alpha: float) -> Stopped | None:
         dimension, engine = registry[demand.dimension], self._evaluation.engine
         views = dimension.views(self._suite)
         if any(self._evaluation.suite.missing(view) for view in views):
@@ -131,7 +131,7 @@ class EarlyStop:
                 return Stopped(measurement, row, looked_at)
         return None
 
-    def _streamed(self, demand: Demand) -> Streamed | None:
+    def _streamed(self, demand: Demand) -> SequentialStatistic | None:
         if demand.dimension == QUBA or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
@@ -146,7 +146,7 @@ def _dimensions(demand: Demand) -> Collection[str]:
     return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (demand.dimension,)
 
 
-def _are_paired(fraction: Fraction, tables: Mapping[View, Predictions]) -> bool:
+def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:
     """Whether the views of a fraction show the same images row by row."""
     found = [tables[view] for view in fraction.views if view in tables]
     return all(
@@ -155,7 +155,7 @@ def _are_paired(fraction: Fraction, tables: Mapping[View, Predictions]) -> bool:
     )
 
 
-def _terms(fraction: Fraction, tables: Mapping[View, Predictions]) -> Terms:
+def _terms(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
     """What the next images add; nothing where the set was seen whole already."""
     if fraction.views[0] not in tables:
         return Terms(np.empty(0), np.empty(0))

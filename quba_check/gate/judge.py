@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.baseline import side_of
+from quba_check.comparison.baseline import run_value
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
@@ -14,12 +14,12 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyStop, Stopped
-from quba_check.gate.result import Row
-from quba_check.gate.session import QUBA, Run
+from quba_check.gate.result import DemandResult
+from quba_check.gate.session import QUBA, GateSession
 from quba_check.records.conversion import row_of
 from quba_check.records.verdict import GradeRow
-from quba_check.verdicts import Held, Verdict, doubt, judge, judge_stopped
-from quba_check.verdicts.derived import dropped, graded
+from quba_check.verdicts import Judged, Verdict, judge, judge_stopped, p_value
+from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -32,12 +32,12 @@ class Judge:
         run: the models, the suite and the threshold files.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: GateSession) -> None:
         self._run = run
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
         self._told: set[tuple[str, ProtocolName, str]] = set()
 
-    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> Row:
+    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> DemandResult:
         """Measure what a demand asks for and hold it to its bound.
 
         Args:
@@ -70,7 +70,7 @@ class Judge:
             if stopped is None
             else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
         )
-        return Row(
+        return DemandResult(
             model=model,
             protocol=protocol,
             verdict=verdict.row(node),
@@ -114,11 +114,11 @@ class Judge:
         demand: Demand,
         outcomes: Mapping[str, Outcome],
         thresholds: Thresholds,
-    ) -> Held:
+    ) -> Judged:
         """What is held to the bound."""
         protocol = evaluation.protocol.name
         if demand.dimension == QUBA:
-            return self._run.unreachable_grade(model, thresholds) or graded(
+            return self._run.unreachable_grade(model, thresholds) or grade_of(
                 thresholds,
                 {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},
                 protocol=protocol,
@@ -129,10 +129,10 @@ class Judge:
         found, baseline = outcomes[demand.dimension], self._run.baseline
         if not demand.needs_baseline or isinstance(found, Unmeasurable) or baseline is None:
             return found
-        return dropped(
+        return drop_from_baseline(
             demand,
             baseline,
-            side_of(found, demand.part),
+            run_value(found, demand.part),
             protocol=protocol,
             suite=evaluation.suite_row(evaluation.contents([found.dimension]), {}),
             limit=self._run.options.limit,
@@ -147,7 +147,7 @@ class Judge:
             if other != demand:
                 evaluation = self._run.evaluation(model, protocol)
                 outcomes = self._outcomes(evaluation, model, thresholds, other)
-                found = doubt(other, self._held(evaluation, model, other, outcomes, thresholds))
+                found = p_value(other, self._held(evaluation, model, other, outcomes, thresholds))
                 if found is not None:
                     yield found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.errors import HeadError, listed
-from quba_check.gate.session import Run
+from quba_check.gate.session import GateSession
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
@@ -22,7 +22,7 @@ COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or 
 
 
 def examinations(
-    run: Run,
+    run: GateSession,
     demands: Iterable[tuple[str, Thresholds, Demand]],
     *,
     short: bool,
@@ -47,14 +47,14 @@ def examinations(
 
 
 def _examination(
-    run: Run,
+    run: GateSession,
     model: str,
     demands: Sequence[tuple[Thresholds, Demand]],
     *,
     short: bool,
     order: Sequence[str] | None,
 ) -> Examination:
-    from quba_check.doctor.cached_examination import visit
+    from quba_check.doctor.cached_examination import cached_examination
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.model_failures import wrong_head
 
@@ -80,7 +80,7 @@ def _examination(
             if demand.place not in places:
                 places.append(demand.place)
     run.announce(f"doctor: examining {model}")
-    examination = visit(evaluation, needs, short=short, order=order)
+    examination = cached_examination(evaluation, needs, short=short, order=order)
     hopeless = (*_grades(run, model, demands), *_drops(run, demands))
     findings = _without_allowed(examination.findings, demands)
     return examination.model_copy(update={"findings": (*hopeless, *findings)})
@@ -106,7 +106,7 @@ def _without_allowed(
             yield finding if blocks else finding.model_copy(update={"severity": "remark"})
 
 
-def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Sequence[str]:
+def _needed(run: GateSession, model: str, thresholds: Thresholds, demand: Demand) -> Sequence[str]:
     """Return the dimensions needed to meet a demand."""
     if demand.optional:
         return ()
@@ -116,7 +116,7 @@ def _needed(run: Run, model: str, thresholds: Thresholds, demand: Demand) -> Seq
     return [name for name in measured if name not in thresholds.quba.allow_missing]
 
 
-def _grades(run: Run, model: str, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
+def _grades(run: GateSession, model: str, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
     """Report demands on grades out of reach on this suite, grouped by reason."""
     by_reason: dict[tuple[str, str], list[Demand]] = {}
     for thresholds, demand in demands:
@@ -128,7 +128,7 @@ def _grades(run: Run, model: str, demands: Iterable[tuple[Thresholds, Demand]]) 
         yield _finding("no grade can be reached", reason, asked, fix)
 
 
-def _drops(run: Run, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
+def _drops(run: GateSession, demands: Iterable[tuple[Thresholds, Demand]]) -> Iterator[Finding]:
     """Report demands on drops in a run without a baseline."""
     drops = [demand for _, demand in demands if demand.needs_baseline and not demand.optional]
     if drops and run.baseline is None:

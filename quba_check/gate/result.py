@@ -10,7 +10,7 @@ from quba_check.records.record import SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 
 
-class Row(BaseModel):
+class DemandResult(BaseModel):
     """What the judging of one demand leaves behind; travels as JSON from a worker to the controller.
 
     Attributes:

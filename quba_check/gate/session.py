@@ -24,11 +24,11 @@ from quba_check.gate.early_stopping import check_goes_together
 from quba_check.gate.options import Options
 from quba_check.grading import population
 from quba_check.models.names import names_of
-from quba_check.models.preprocessing.preparation_file import read_preparation
+from quba_check.models.preprocessing.preparation_file import read_preprocessing
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.records.files import read_record
 from quba_check.storage.user_files import file_kind
-from quba_check.verdicts.derived import unreachable
+from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
     from quba_check.engine.progress import Finished, Progress
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 QUBA = "quba"
 
 
-class Run:
+class GateSession:
     """The models, the suite and the threshold files of a run.
 
     Args:
@@ -102,7 +102,7 @@ class Run:
         self.preparation = (
             None
             if options.preparation is None
-            else read_preparation(options.preparation, self.shown(options.preparation))
+            else read_preprocessing(options.preparation, self.shown(options.preparation))
         )
 
     def default_files(self) -> list[Path]:
@@ -169,14 +169,14 @@ class Run:
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
         from quba_check.suites.opening import suite_at
-        from quba_check.suites.sampling import Draw
+        from quba_check.suites.sampling import SubsetSampler
 
         if self.is_demo:
             from quba_check.demo.suite import is_drawn
 
             if not is_drawn(self.store):
                 self.announce("drawing the images of the demo")
-        draw = Draw(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
+        draw = SubsetSampler(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
         return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
@@ -214,7 +214,7 @@ class Run:
             obstacles = evaluation.obstacles(PUBLISHED_DIMENSIONS).items()
             reasons = {name: known.reason for name, known in obstacles}
             facts = self.suite.facts
-            self._unreachable[key] = unreachable(
+            self._unreachable[key] = unreachable_grade_of(
                 thresholds, reasons, suite=facts.name, classes=facts.class_count
             )
         return self._unreachable[key]
@@ -242,7 +242,7 @@ class Run:
         """The evaluation of a model under a protocol; the model is loaded once for both."""
         if "torch" not in sys.modules:
             self.announce("loading torch")
-        from quba_check.engine.shard_predictor import Tempo
+        from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation
         from quba_check.models.specs import load_classifier
 
@@ -272,7 +272,7 @@ class Run:
                 protocol=protocol,
                 seed=options.seed,
                 store=self.store,
-                tempo=Tempo(options.batch_size, options.workers),
+                tempo=BatchSettings(options.batch_size, options.workers),
                 progress=self._labelled(self.progress, key),
                 finished=self._labelled(self.finished, key),
             )

@@ -14,7 +14,7 @@ from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
-from quba_check.models.preprocessing.preparation import Preparation
+from quba_check.models.preprocessing.preparation import Preprocessing
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -46,7 +46,7 @@ class Classifier:
     spec: str
     name: str
     module: nn.Module
-    preparation: Preparation
+    preparation: Preprocessing
     fingerprint: str
     checksum: str
     parameters: int

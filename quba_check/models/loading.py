@@ -14,14 +14,14 @@ from quba_check.models.checkpoints.timm_architectures import base_name, pretrain
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
-from quba_check.models.network import Loading, Network
+from quba_check.models.network import LoadedModule, LoadRequest
 from quba_check.models.preprocessing.preparation import (
     SUITE_DEFAULTS,
-    Preparation,
-    preparation_of,
+    Preprocessing,
+    preprocessing_of,
     stated_outputs,
 )
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 from quba_check.models.programs.callables import built
 from quba_check.models.programs.exported import network_of_exported
 from quba_check.models.programs.onnx import onnx_network
@@ -30,7 +30,7 @@ from quba_check.models.specs import ModelSpec
 from quba_check.models.zero_shot.loading import zero_shot_network
 
 
-def loaded(spec: ModelSpec, how: Loading) -> Classifier:
+def loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
     """The classifier that a spec names; see `specs.load_classifier`."""
     try:
         with model_errors(f"{spec.text}: loading it raised"):
@@ -42,7 +42,7 @@ def loaded(spec: ModelSpec, how: Loading) -> Classifier:
         ) from error
 
 
-def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
+def _loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
     device = resolve_device(how.device, how.worker)
     precision = resolve_precision(how.precision, device)
     network = _network(spec, how, device)
@@ -55,7 +55,7 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
             )
     device = network.device or device
     statements = (*network.statements, *([how.preparation] if how.preparation else []))
-    preparation = preparation_of(
+    preparation = preprocessing_of(
         module,
         spec=spec.text,
         image_size=how.image_size,
@@ -103,7 +103,7 @@ def _loaded(spec: ModelSpec, how: Loading) -> Classifier:
     )
 
 
-def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  # noqa: C901  a branch a kind
+def _network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> LoadedModule:  # noqa: C901  a branch a kind
     match spec.kind:
         case "demo":
             return _demo(spec)
@@ -111,7 +111,7 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  #
             return _from_timm(spec, how)
         case "callable":
             result = built(spec.text)
-            return Network(result.module, sources=own_sources(result.module, result.by))
+            return LoadedModule(result.module, sources=own_sources(result.module, result.by))
         case "file":
             return network_of_file(spec.path, spec=spec.text, how=how)
         case "folder":
@@ -128,17 +128,17 @@ def _network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:  #
             return zero_shot_network(spec, how, device)
 
 
-def _demo(spec: ModelSpec) -> Network:
+def _demo(spec: ModelSpec) -> LoadedModule:
     from quba_check.demo.network import demo_module
 
     module = demo_module(spec.text)
-    return Network(module, sources=own_sources(module))
+    return LoadedModule(module, sources=own_sources(module))
 
 
-def _from_timm(spec: ModelSpec, how: Loading) -> Network:
+def _from_timm(spec: ModelSpec, how: LoadRequest) -> LoadedModule:
     module = pretrained(spec.name, spec=spec.text)
     check_head(getattr(module, "num_classes", how.classes), how.head, f"{spec.text}: the model")
-    return Network(module, spec.name)
+    return LoadedModule(module, spec.name)
 
 
 def _widened(module: nn.Module) -> list[str]:
@@ -152,7 +152,10 @@ def _widened(module: nn.Module) -> list[str]:
 
 
 def _preparation_notes(
-    spec: ModelSpec, preparation: Preparation, image_size: int | None, statements: Sequence[Statement]
+    spec: ModelSpec,
+    preparation: Preprocessing,
+    image_size: int | None,
+    statements: Sequence[PreprocessingConfig],
 ) -> list[str]:
     """What is not simply as the model or its architecture has it."""
     _, height, width = preparation.input_size
@@ -166,12 +169,12 @@ def _preparation_notes(
     return [f"images are prepared at {height} × {width} as {preparation.source} says{suite}"] if suite else []
 
 
-def _outputs_notes(how: Loading) -> list[str]:
+def _outputs_notes(how: LoadRequest) -> list[str]:
     kind = how.preparation.values.get("outputs") if how.preparation else None
     return [f"outputs are {kind}, as {how.preparation.source} says"] if how.preparation and kind else []
 
 
-def in_words(preparation: Preparation) -> str:
+def in_words(preparation: Preprocessing) -> str:
     """A preparation on one line."""
     _, height, width = preparation.input_size
     return (

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.models.device import Precision
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class LoadRequest:
     """How a model is loaded; the fields are the arguments of `specs.load_classifier`.
 
     Attributes:
@@ -28,7 +28,7 @@ class Loading:
     prompts: Prompts = field(default_factory=Prompts)
     image_size: int | None = None
     arch: str | None = None
-    preparation: Statement | None = None
+    preparation: PreprocessingConfig | None = None
     device: str = "auto"
     precision: str = "auto"
     trust_pickle: bool = False
@@ -43,7 +43,7 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class LoadedModule:
     """A module as its loader found it: on the CPU, not yet in eval mode.
 
     Attributes:
@@ -63,7 +63,7 @@ class Network:
     module: nn.Module
     architecture: str = ""
     sources: tuple[Path, ...] = ()
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[PreprocessingConfig, ...] = ()
     notes: tuple[str, ...] = ()
     parameters: int | None = None
     device: torch.device | None = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quba_check.models.classifier import Classifier
-    from quba_check.models.preprocessing.statement import Statement
+    from quba_check.models.preprocessing.statement import PreprocessingConfig
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
@@ -133,7 +133,7 @@ def load_classifier(
     image_size: int | None,
     head: Head | None = None,
     arch: str | None = None,
-    preparation: Statement | None = None,
+    preparation: PreprocessingConfig | None = None,
     device: str = "auto",
     precision: str = "auto",
     trust_pickle: bool = False,
@@ -171,11 +171,11 @@ def load_classifier(
     if arch is not None:
         check_takes_architecture(arch, [read])
     from quba_check.models.loading import loaded
-    from quba_check.models.network import Loading
+    from quba_check.models.network import LoadRequest
 
     return loaded(
         read,
-        Loading(
+        LoadRequest(
             head=head if head and read.kind != "open_clip" else Head(len(classes)),
             names=classes,
             prompts=prompts or Prompts(),

@@ -14,9 +14,9 @@ import pytest
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
-from quba_check.gate.collector import Entry, Ledger
-from quba_check.gate.result import Row
-from quba_check.gate.session import Run
+from quba_check.gate.collector import PlannedDemand, ResultCollector
+from quba_check.gate.result import DemandResult
+from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import BUG, ROW, DemandItem, entries
 from quba_check.pytest_plugin.options import selects
@@ -45,11 +45,11 @@ class Controller:
         exit_code: by the verdicts; None until the session ends.
     """
 
-    def __init__(self, config: pytest.Config, run: Run, files: Sequence[Path]) -> None:
+    def __init__(self, config: pytest.Config, run: GateSession, files: Sequence[Path]) -> None:
         self._config = config
         self._run = run
         self._files = files
-        self._ledger = Ledger()
+        self._ledger = ResultCollector()
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
@@ -98,7 +98,7 @@ class Controller:
         text = getattr(report, ROW, None)
         if text is not None:
             with one_line_errors():
-                self._ledger.add(Row.model_validate_json(text))
+                self._ledger.add(DemandResult.model_validate_json(text))
         elif (reason := _reason_without_verdict(report)) is not None:
             self._ledger.lost[report.nodeid] = reason
 
@@ -106,7 +106,7 @@ class Controller:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
         """Count apart a demand that is not met and only warns."""
         text = getattr(report, ROW, None)
-        if text is None or not report.passed or not Row.model_validate_json(text).warns:
+        if text is None or not report.passed or not DemandResult.model_validate_json(text).warns:
             return None
         return WARNED, "w", ("WARNED", {"yellow": True})
 
@@ -130,7 +130,7 @@ class Controller:
         self.errors += self._bugs[:1]
         self.exit_code = session.exitstatus = self._exit_code(session)
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[PlannedDemand]:
         """The demands of all threshold files, selected or not."""
         return list(entries(self._run, self._files))
 

@@ -10,11 +10,11 @@ import pytest
 
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import QubaError, describe_bug
-from quba_check.gate.collector import Entry
+from quba_check.gate.collector import PlannedDemand
 from quba_check.gate.judge import Judge
-from quba_check.gate.session import Run
+from quba_check.gate.session import GateSession
 
-RUN = pytest.StashKey[Run]()
+RUN = pytest.StashKey[GateSession]()
 JUDGE = pytest.StashKey[Judge]()
 WORDS = {
     "min": "at least",
@@ -67,7 +67,7 @@ class ThresholdFile(pytest.File):
 class DemandItem(pytest.Item):
     """One demand on one model."""
 
-    entry: Entry
+    entry: PlannedDemand
     row: str | None = None
     bug: str | None = None
 
@@ -100,16 +100,16 @@ class DemandItem(pytest.Item):
         return self.path, demand.line - 1, " ".join(words)
 
 
-def entries(run: Run, files: Iterable[Path]) -> Iterator[Entry]:
+def entries(run: GateSession, files: Iterable[Path]) -> Iterator[PlannedDemand]:
     """The demands of threshold files with their item ids, in file order, model by model."""
     for path in files:
         thresholds = run.thresholds(path)
         for model in run.models:
             for demand in thresholds.demands:
-                yield Entry(_node(run, thresholds, model, demand), model, thresholds, demand)
+                yield PlannedDemand(_node(run, thresholds, model, demand), model, thresholds, demand)
 
 
-def _node(run: Run, thresholds: Thresholds, model: str, demand: Demand) -> str:
+def _node(run: GateSession, thresholds: Thresholds, model: str, demand: Demand) -> str:
     name = demand.name
     if len(run.models) > 1:
         name = f"{name.removesuffix(']')}-{model}]"

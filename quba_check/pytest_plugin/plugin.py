@@ -30,7 +30,7 @@ from quba_check.pytest_plugin.options import add_options, device_of, options_of,
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
-    from quba_check.gate.session import Run
+    from quba_check.gate.session import GateSession
     from quba_check.pytest_plugin.controller import Controller
     from quba_check.pytest_plugin.progress_line import ProgressLine
 
@@ -130,7 +130,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _share_cores()
         return
     from quba_check.pytest_plugin.items import RUN, entries
-    from quba_check.pytest_plugin.preflight import consult
+    from quba_check.pytest_plugin.preflight import run_preflight
 
     run = config.stash[RUN]
     files = config.stash[FILES]
@@ -141,7 +141,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     demands = [(entry.model, entry.thresholds, entry.demand) for entry in planned]
     with one_line_errors():
         run.check(demands)
-        consult(config, run, config.stash[LINE], demands)
+        run_preflight(config, run, config.stash[LINE], demands)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -257,18 +257,18 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
         pytest.fail(describe_bug(error), pytrace=False)
 
 
-def _new_run(config: pytest.Config) -> Run:
-    from quba_check.gate.session import Run
+def _new_run(config: pytest.Config) -> GateSession:
+    from quba_check.gate.session import GateSession
 
     worker = _worker(config)
-    return Run(
+    return GateSession(
         options_of(config),
         config.rootpath,
         worker=None if worker is None else int(worker.removeprefix("gw")),
     )
 
 
-def _report_progress(config: pytest.Config, run: Run) -> None:
+def _report_progress(config: pytest.Config, run: GateSession) -> None:
     """Make the run write its progress to a folder shared by all processes."""
     from quba_check.pytest_plugin.progress import Board
     from quba_check.pytest_plugin.progress_line import INPUT, ProgressLine

@@ -11,7 +11,7 @@ import pytest
 
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.gate.preflight import examinations
-from quba_check.gate.session import Run
+from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.progress_line import ProgressLine
 
 WIDEST = 120
@@ -19,8 +19,11 @@ TOLD_BY_VERDICTS = "sets"
 """The check whose findings the record holds anyway: as verdicts without data, and as numbers of images."""
 
 
-def consult(
-    config: pytest.Config, run: Run, line: ProgressLine, demands: Iterable[tuple[str, Thresholds, Demand]]
+def run_preflight(
+    config: pytest.Config,
+    run: GateSession,
+    line: ProgressLine,
+    demands: Iterable[tuple[str, Thresholds, Demand]],
 ) -> None:
     """Have the models examined, or recall what was found.
 

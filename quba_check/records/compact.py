@@ -26,7 +26,7 @@ class Compact:
     about: dict[str, Any]
 
 
-def compact(deviations: NDArray[np.float64]) -> Compact:
+def encode(deviations: NDArray[np.float64]) -> Compact:
     """An array in few bytes: exactly where it has at most 256 different values, else in 128 steps.
 
     Steps add a little to a standard error: 0.3 % where the range is 30 standard deviations.
@@ -50,14 +50,14 @@ def compact(deviations: NDArray[np.float64]) -> Compact:
     return Compact(codes, about | {"low": low, "step": step})
 
 
-def restored(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
+def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
     """The array again, (n,) float64.
 
     Raises:
         ValueError: the codes are not those of n numbers.
 
-    >>> kept = compact(np.array([0.25, 0.25, -0.75, 0.25]))
-    >>> kept.codes.tolist(), restored(kept.codes, kept.about).tolist()
+    >>> kept = encode(np.array([0.25, 0.25, -0.75, 0.25]))
+    >>> kept.codes.tolist(), decode(kept.codes, kept.about).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
     n = about["n"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
-from quba_check.records.compact import compact, restored
+from quba_check.records.compact import decode, encode
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
 
@@ -107,7 +107,7 @@ class PerImage:
         kept: list[dict[str, Any]] = []
         for target, samples in self.deviations.items():
             for sample, array in samples.items():
-                small = compact(array)
+                small = encode(array)
                 arrays[f"deviations/{len(kept)}"] = small.codes
                 kept.append({"target": target, "sample": sample, **small.about})
         about: dict[str, Any] = {"format": FORMAT, "deviations": kept}
@@ -173,7 +173,7 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
 def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, kept in enumerate(about["deviations"]):
-        array = restored(arrays[f"deviations/{number}"], kept)
+        array = decode(arrays[f"deviations/{number}"], kept)
         if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
             raise TypeError("names that are not strings")
         found.setdefault(kept["target"], {})[kept["sample"]] = array
@@ -223,14 +223,14 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
                 arrays[name], about[name] = values.astype(np.float32), {}
             else:
                 mean = float(values.mean())
-                small = compact(values - mean)
+                small = encode(values - mean)
                 arrays[name], about[name] = small.codes, {"mean": mean, **small.about}
     return arrays, about
 
 
 def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
     """Return (n,) numbers of the wrong images, decoded."""
-    values = restored(stored, about) + about["mean"] if about else stored.astype(np.float64)
+    values = decode(stored, about) + about["mean"] if about else stored.astype(np.float64)
     if values.shape != (n,):
         raise ValueError("another number of wrong images")
     return values

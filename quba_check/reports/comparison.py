@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from quba_check.number_format import figure, interval_text, told_apart
+from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.tables import plain_text, wrap_line
 
@@ -65,7 +65,7 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
     """Name with unit, before, after, change, interval and finding."""
     name, before, after, change, interval, finding, *_ = _cells(row)
     if max(len(before), len(after)) > _LONGEST:
-        before, after = figure(row.before, row.unit), figure(row.after, row.unit)
+        before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
     unit = " (M)" if row.unit == "millions" else ""
     numbers = (number.removesuffix(" M") for number in (before, after, change))
     return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), finding)
@@ -119,7 +119,7 @@ def _shown(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
 
 
 def _cells(row: ChangeRow) -> list[str]:
-    before, after = told_apart(row.before, row.after, row.unit)
+    before, after = format_distinct(row.before, row.after, row.unit)
     interval, unpaired = "-", ""
     if row.interval is not None:
         interval = interval_text(row.interval, row.unit, row.n, write=_signed)
@@ -137,7 +137,7 @@ def _cells(row: ChangeRow) -> list[str]:
 
 
 def _signed(value: float, unit: str) -> str:
-    text = figure(value, unit)
+    text = format_value(value, unit)
     return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
 

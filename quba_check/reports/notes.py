@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quba_check.errors import listed
-from quba_check.number_format import figure, ordinal, told_apart
+from quba_check.number_format import format_distinct, format_value, ordinal
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 
 
-def remarks(record: Record) -> tuple[str, ...]:
+def notes(record: Record) -> tuple[str, ...]:
     """Remarks on the run and its values, one sentence or so each.
 
     An unmeasurable dimension is left out where a verdict's message gives its reason already.
@@ -97,10 +97,10 @@ def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
         lost = {target: found for target, found in known.items() if found.debiased == 0}
         # A mean is 0 with one of its parts; that says nothing of the others.
         for target, found in (lost if len(lost) < len(known) else {name: row}).items():
-            shown = figure(found.value, found.unit)
+            shown = format_value(found.value, found.unit)
             yield f"{target}: {shown} is no more than a perfect model shows on so few images"
     elif not low <= row.debiased <= high:
-        shown, endless = told_apart(row.value, row.debiased, row.unit)
+        shown, endless = format_distinct(row.value, row.debiased, row.unit)
         looks = "worse" if (row.value < row.debiased) == (row.better == "high") else "better"
         yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look {looks}"
 

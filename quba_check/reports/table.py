@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.number_format import figure, interval_text, told_apart
+from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -19,7 +19,7 @@ from quba_check.records.measurement import (
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.styles import STYLES
-from quba_check.reports.verdict_labels import UNMET, gravest, limit_text, word
+from quba_check.reports.verdict_labels import UNMET, label, limit_text, most_severe
 from quba_check.reports.worst_part import worst_part
 
 NOISE = "~"
@@ -88,12 +88,12 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     """Cells of each row: name, value, interval, demand, verdict, worst part."""
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
-        shown = gravest([verdict for verdict in verdicts if verdict.part is None])
+        shown = most_severe([verdict for verdict in verdicts if verdict.part is None])
         worst = worst_part(record, name)
-        telling = f"{worst.name} {figure(worst.quantity.value, worst.quantity.unit)}" if worst else ""
+        telling = f"{worst.name} {format_value(worst.quantity.value, worst.quantity.unit)}" if worst else ""
         yield [Text(name), *_judged(row, shown, verdicts), Text(telling)]
         for verdict in verdicts:
-            if verdict.part is not None and word(verdict) in UNMET:
+            if verdict.part is not None and label(verdict) in UNMET:
                 yield [Text(f"  {verdict.part}"), *_judged(_part(row, verdict.part), verdict, []), Text()]
 
 
@@ -103,14 +103,14 @@ def _part(row: AnyMeasurementRow, name: str) -> Cell:
 
 def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Cells for value, interval, demand and verdict; without a demand of its own, its parts' count."""
-    decisive = shown or gravest(others)
+    decisive = shown or most_severe(others)
     if shown is not None and shown.bound == "max_relative_drop" and isinstance(shown.limit, float):
         demand = f"{SIGNS['max_drop']} {100 * shown.limit:.12g}%"  # takes less room than 'relative'
     elif shown is not None:
         demand = f"{SIGNS[shown.bound]} {limit_text(shown.limit, millions=_is_millions(row))}"
     else:
         demand = f"{len(others)} on parts" if others else "-"
-    called = word(decisive) if decisive else "-"
+    called = label(decisive) if decisive else "-"
     verdict = Text(called, style=STYLES[called]) if called != "-" else Text(called, style="dim")
     if decisive is not None and decisive.within_noise and decisive.policy == "point":
         verdict.append(f" {NOISE}", style="yellow")
@@ -120,8 +120,8 @@ def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -
 def _value(row: Cell, verdict: VerdictRow | None) -> Text:
     if isinstance(row, QuantityRow):
         if verdict is not None and isinstance(verdict.limit, float):
-            return Text(told_apart(row.value, verdict.limit, row.unit)[0])
-        return Text(figure(row.value, row.unit))
+            return Text(format_distinct(row.value, verdict.limit, row.unit)[0])
+        return Text(format_value(row.value, row.unit))
     return Text("unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured", style="dim")
 
 

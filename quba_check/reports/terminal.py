@@ -12,11 +12,11 @@ from rich.text import Text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
-from quba_check.reports.notes import grade_line, remarks
+from quba_check.reports.notes import grade_line, notes
 from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import Word, gravest, limit_text, release_line, summary_line, word
+from quba_check.reports.verdict_labels import Word, label, limit_text, most_severe, release_line, summary_line
 
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""
@@ -69,13 +69,13 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     yield _wrapped(_header(record), width, style="bold")
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     said = [_wrapped(line, width) for line in _grade_lines(record)]
-    said += [_wrapped(remark, width, style="yellow") for remark in remarks(record)]
+    said += [_wrapped(remark, width, style="yellow") for remark in notes(record)]
     yield from [Text(), *said] if said else []
     for called in _HEADINGS:
         yield from _group(record, called, width)
     yield Text()
-    worst = gravest(record.verdicts)
-    style = STYLES[word(worst)] if worst else ""
+    worst = most_severe(record.verdicts)
+    style = STYLES[label(worst)] if worst else ""
     yield _wrapped(summary_line(record), width, style=style)
     if record.verdicts:
         yield _wrapped(release_line(record), width, style=style)
@@ -100,7 +100,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
         for verdict in record.verdicts:
             if verdict.dimension == QUBA and verdict.id.partition("::")[0] in files:
                 demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
-                yield f"  {demand}: {word(verdict)}"
+                yield f"  {demand}: {label(verdict)}"
 
 
 def _is_asked_for(grade: GradeRow, record: Record) -> bool:
@@ -118,7 +118,7 @@ def _is_left_out(row: AnyMeasurementRow | None) -> bool:
 
 
 def _group(record: Record, called: Word, width: int) -> Iterator[Text]:
-    told = [verdict for verdict in record.verdicts if word(verdict) == called]
+    told = [verdict for verdict in record.verdicts if label(verdict) == called]
     if told:
         yield Text()
         yield Text(f"{_HEADINGS[called]}:", style=STYLES[called])

@@ -36,7 +36,7 @@ NAMES_SHOWN = 5
 """Largest number of demands named for each reason."""
 
 
-def word(verdict: VerdictRow) -> Word:
+def label(verdict: VerdictRow) -> Word:
     """What reports call a verdict: a demand that was not met goes by its tier.
 
     An uncertain one is `ALLOWED` where its file lets it pass; else `UNCERTAIN` where it blocks.
@@ -46,9 +46,9 @@ def word(verdict: VerdictRow) -> Word:
     return _BY_OUTCOME.get(verdict.outcome) or _BY_TIER[verdict.tier]
 
 
-def gravest(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
+def most_severe(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
     """The verdict that matters most, the first of equals; None of none."""
-    return min(verdicts, key=lambda verdict: WORDS.index(word(verdict)), default=None)
+    return min(verdicts, key=lambda verdict: WORDS.index(label(verdict)), default=None)
 
 
 def summary_line(record: Record) -> str:
@@ -58,7 +58,7 @@ def summary_line(record: Record) -> str:
     """
     if not record.verdicts:
         return "no demands"
-    counts = Counter(word(verdict) for verdict in record.verdicts)
+    counts = Counter(label(verdict) for verdict in record.verdicts)
     total = len(record.verdicts)
     demands = "demand" if total == 1 else "demands"
     others = [f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of]]
@@ -80,8 +80,8 @@ def release_line(record: Record) -> str:
             return "released: no; no demand was judged"
     reasons = [
         f"{reason}: {listed(names, NAMES_SHOWN)}"
-        for label, reason in _REASONS
-        if (names := [row.name for row in record.verdicts if row.blocks and word(row) == label])
+        for outcome_label, reason in _REASONS
+        if (names := [row.name for row in record.verdicts if row.blocks and label(row) == outcome_label])
     ]
     return "; ".join(["released: no", *reasons])
 

@@ -86,22 +86,22 @@ def exact_ratio(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
         m: its trials.
         z: scores.
     """
-    above = clopper_pearson(hits, n, spent(z, 1 - DENOMINATOR_SHARE))
-    below = clopper_pearson(others, m, -spent(z, DENOMINATOR_SHARE))
+    above = clopper_pearson(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
+    below = clopper_pearson(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
     limits: Limits = above / below
     return limits
 
 
 def geometric_mean(limits: Sequence[Limits]) -> Limits:
-    """Limits of a geometric mean of k numbers from those of each at scores `spent(z, 1 / k)` (Bonferroni)."""
+    """Limits of a geometric mean of k numbers from those of each at scores `bonferroni_scores(z, 1 / k)` (Bonferroni)."""
     product: Limits = np.prod(np.stack(limits), axis=0) ** (1 / len(limits))
     return product
 
 
-def spent(z: Scores, share: float) -> Scores:
+def bonferroni_scores(z: Scores, share: float) -> Scores:
     """The scores whose tails are a share of the tails of z; 0 stays 0.
 
-    >>> spent(np.array([1.644854]), 0.5).round(4).tolist()
+    >>> bonferroni_scores(np.array([1.644854]), 0.5).round(4).tolist()
     [1.96]
     """
     reach = -special.ndtri(special.ndtr(-np.abs(z)) * share)

@@ -29,7 +29,7 @@ _LOCKS = 1024
 _HEX = 32
 
 
-def address_of(content: Any) -> str:
+def content_hash(content: Any) -> str:
     """128-bit hexadecimal address of a JSON-like value: equal values, equal address."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()

@@ -11,7 +11,7 @@ from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.storage.user_files import file_kind, reason, user_path
 from quba_check.suites.manifest.reading import read_manifest
-from quba_check.suites.sampling import WHOLE, Draw
+from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
 
 DEMO_SUITE = "demo"
@@ -24,7 +24,7 @@ _EXPECTED = (
 )
 
 
-def suite_at(where: str | Path | None, store: Path, draw: Draw = WHOLE) -> Suite:
+def suite_at(where: str | Path | None, store: Path, draw: SubsetSampler = WHOLE) -> Suite:
     """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
 
     Args:
@@ -51,7 +51,7 @@ def suite_at(where: str | Path | None, store: Path, draw: Draw = WHOLE) -> Suite
     return open_suite(user_path(named, "--quba-data"), draw)
 
 
-def open_suite(root: Path, draw: Draw = WHOLE) -> Suite:
+def open_suite(root: Path, draw: SubsetSampler = WHOLE) -> Suite:
     """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
 
     Args:

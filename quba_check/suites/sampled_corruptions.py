@@ -11,7 +11,7 @@ import numpy as np
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.errors import SuiteError
 from quba_check.suites.example import Example
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 
 CONDITIONS = tuple(
     View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
@@ -22,7 +22,7 @@ CONDITIONS = tuple(
 
 
 def sampled_examples(
-    examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], draw: Draw
+    examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], draw: SubsetSampler
 ) -> tuple[Example, ...]:
     """The images of a set, each from the condition whose turn it is.
 

@@ -14,7 +14,7 @@ _LIMIT_STREAM, _TURN_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class SubsetSampler:
     """A seeded choice among the images of a set that no model has a part in.
 
     Attributes:
@@ -38,7 +38,7 @@ class Draw:
         Args:
             labels: class of each image of the set.
 
-        >>> Draw(limit=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
+        >>> SubsetSampler(limit=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
         [1, 3, 4, 7]
         """
         drawn = self._limited(labels)
@@ -77,5 +77,5 @@ class Draw:
         return turns
 
 
-WHOLE = Draw()
+WHOLE = SubsetSampler()
 """Every image, in the order of the set."""

@@ -28,7 +28,7 @@ from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.readers import READERS
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
-from quba_check.suites.sampling import WHOLE, Draw
+from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 __all__ = ["Example", "SetCount", "Suite"]
 _LISTINGS_KEPT = 4
@@ -53,7 +53,7 @@ class Suite:
         notes: remarks for records of runs on it.
     """
 
-    def __init__(self, root: Path, manifest: Manifest, draw: Draw = WHOLE) -> None:
+    def __init__(self, root: Path, manifest: Manifest, draw: SubsetSampler = WHOLE) -> None:
         self.name = manifest.name
         self.root = root.absolute()
         self.draw = draw

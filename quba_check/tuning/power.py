@@ -29,7 +29,7 @@ _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class DetectableEffect:
     """What a demand notices.
 
     Attributes:
@@ -46,7 +46,9 @@ class Reach:
     passed: float | None
 
 
-def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -> tuple[Reach, ...]:
+def detectable_effects(
+    thresholds: Thresholds, images: int, record: Record | None = None
+) -> tuple[DetectableEffect, ...]:
     """What each demand of a file notices with so many images in each set.
 
     Args:
@@ -83,7 +85,7 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
     found = []
     for demand in thresholds.demands:
         if isinstance(demand.limit, str):
-            found.append(Reach(demand, None, None, None))
+            found.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
             found.append(_reach_of_share(demand, _decided(demand, images, record), thresholds))
@@ -103,9 +105,9 @@ def reaches(thresholds: Thresholds, images: int, record: Record | None = None) -
 
 def _reach(
     demand: Demand, error: float | None, thresholds: Thresholds, possible: tuple[float, float]
-) -> Reach:
+) -> DetectableEffect:
     if error is None:
-        return Reach(demand, None, None, None)
+        return DetectableEffect(demand, None, None, None)
     line, score = _line(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = possible
@@ -117,7 +119,7 @@ def _reach(
             return inside if (true < low) == (sign * steps > 0) else None
         return true
 
-    return Reach(demand, error, reached(-1), reached(1))
+    return DetectableEffect(demand, error, reached(-1), reached(1))
 
 
 def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
@@ -134,15 +136,17 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
     return (low - high, high - low) if demand.needs_baseline else (low, high)
 
 
-def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> Reach:
+def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
     if n is None:
-        return Reach(demand, None, None, None)
+        return DetectableEffect(demand, None, None, None)
     line, score = np.array([-_line(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(range(n + 1), float(demand.limit), key=lambda hits: wilson(hits, n, line).item())
     blocked = None if least == 0 else 1.0 if least > n else clopper_pearson(least, n, -score).item()
     passed = None if least > n else 0.0 if least == 0 else clopper_pearson(least - 1, n, score).item()
     shown = passed if blocked is None else blocked
-    return Reach(demand, None if shown is None else math.sqrt(shown * (1 - shown) / n), blocked, passed)
+    return DetectableEffect(
+        demand, None if shown is None else math.sqrt(shown * (1 - shown) / n), blocked, passed
+    )
 
 
 def _line(thresholds: Thresholds) -> float:

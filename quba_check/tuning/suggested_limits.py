@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.population import Population
 from quba_check.grading.published import published_models
-from quba_check.number_format import figure, interval_text
+from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
@@ -31,7 +31,7 @@ LEAST_STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class SuggestedLimit:
     """A limit and where it comes from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Floor:
     reason: str
 
 
-def floors_of(records: Mapping[str, Record], z: float) -> dict[str, Floor]:
+def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, SuggestedLimit]:
     """Limits that stored runs support, by dimension.
 
     Of one run: its value less z standard errors on the bad side (the confidence limit at that score). Of
@@ -76,7 +76,7 @@ def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     return tuple(name for name in registry.names if name in names)
 
 
-def met_by_all(floors: Mapping[str, Floor]) -> tuple[str, ...]:
+def met_by_all(floors: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
     """Dimensions whose limit no model can fail: a `min` of 0 or below."""
     return tuple(
         name for name, floor in floors.items() if registry[name].better == "high" and floor.limit <= 0
@@ -92,7 +92,7 @@ def _measured(name: str, records: Mapping[str, Record]) -> dict[str, Measurement
     }
 
 
-def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
+def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> SuggestedLimit:
     lower_is_worse = registry[name].better == "high"
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
@@ -107,17 +107,17 @@ def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Floor:
         noise = row.value - low if lower_is_worse else high - row.value
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
         edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
-    shown = figure(row.value, row.unit)
+    shown = format_value(row.value, row.unit)
     spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
     said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
     limit = _rounded(edge, step, down=lower_is_worse)
     while limit == 0 < edge and step > LEAST_STEP:  # a limit of 0 would let everything pass
         step /= 10
         limit = _rounded(edge, step, down=lower_is_worse)
-    return Floor(limit, said)
+    return SuggestedLimit(limit, said)
 
 
-def percentile_floors(population: Population, percentile: float) -> dict[str, Floor]:
+def percentile_limits(population: Population, percentile: float) -> dict[str, SuggestedLimit]:
     """Limits that so many percent of a population's models do not reach, by dimension.
 
     Args:
@@ -130,11 +130,11 @@ def percentile_floors(population: Population, percentile: float) -> dict[str, Fl
         is_high = registry[name].better == "high"
         limit = float(np.percentile(values, percentile if is_high else 100 - percentile))
         reason = f"percentile {percentile:g} of {len(values)} models of {population.name}"
-        found[name] = Floor(_significant(limit, down=is_high), reason)
+        found[name] = SuggestedLimit(_significant(limit, down=is_high), reason)
     return found
 
 
-def published_floors(name: str) -> dict[str, Floor]:
+def published_limits(name: str) -> dict[str, SuggestedLimit]:
     """The values of a published model as limits, by dimension; without those in doubt.
 
     Args:
@@ -155,7 +155,7 @@ def published_floors(name: str) -> dict[str, Floor]:
         )
     values = by_name[wanted].screened
     return {
-        dimension: Floor(
+        dimension: SuggestedLimit(
             _significant(values[dimension], down=registry[dimension].better == "high"),
             f"{wanted} as published",
         )

@@ -11,12 +11,12 @@ from quba_check.demands.demand import QUBA, Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
 from quba_check.tuning.protocols import check_protocol
-from quba_check.verdicts import Held, Verdict, doubt, judge
-from quba_check.verdicts.derived import dropped, graded
+from quba_check.verdicts import Judged, Verdict, judge, p_value
+from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
 
 @dataclass(frozen=True, slots=True)
-class Rejudged:
+class WhatIf:
     """What a threshold file says of a stored run.
 
     Attributes:
@@ -33,7 +33,7 @@ class Rejudged:
         return all(verdict.row("").is_met for verdict in self.verdicts if verdict.demand.tier == "block")
 
 
-def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> Rejudged:
+def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> WhatIf:
     """Judge a stored run by a threshold file.
 
     Values, parts and their confidence limits are those of the record. A score has limits where the answers
@@ -53,10 +53,10 @@ def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None 
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
 
     def others(own: Demand) -> Iterable[float]:
-        found = (doubt(demand, held[demand]) for demand in blocking if demand != own)
+        found = (p_value(demand, held[demand]) for demand in blocking if demand != own)
         return (p for p in found if p is not None)
 
-    return Rejudged(
+    return WhatIf(
         thresholds,
         tuple(
             judge(demand, held[demand], thresholds.policy, others(demand)) for demand in thresholds.demands
@@ -64,10 +64,10 @@ def rejudged(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None 
     )
 
 
-def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Held:
+def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
     record = run.record
     if demand.dimension == QUBA:
-        return graded(
+        return grade_of(
             thresholds,
             run.measured(),
             protocol=record.protocol,
@@ -79,7 +79,7 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
     outcome = outcome_of(demand.dimension, row)
     if not demand.needs_baseline or baseline is None:
         return outcome
-    return dropped(
+    return drop_from_baseline(
         demand,
         baseline,
         run.side(demand.dimension, demand.part),

@@ -16,7 +16,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document
 from quba_check.strict_yaml.document import children, end_of, line_of
-from quba_check.tuning.suggested_limits import Floor
+from quba_check.tuning.suggested_limits import SuggestedLimit
 
 COMMENT_COLUMN = 44
 OURS = "tuned: "
@@ -42,13 +42,13 @@ class Edit:
     unlimited: tuple[str, ...] = ()
 
 
-def written(floors: Mapping[str, Floor], *, name: str, protocol: ProtocolName) -> str:
+def written(floors: Mapping[str, SuggestedLimit], *, name: str, protocol: ProtocolName) -> str:
     """A new threshold file with a limit for each dimension, and beside it where it comes from."""
     lines = ["schema: 1", f"name: {name}", f"protocol: {protocol}", "dimensions:", *_lines(floors, "  ")]
     return "\n".join(lines) + "\n"
 
 
-def edited(document: Document, floors: Mapping[str, Floor], *, add: bool = False) -> Edit:
+def edited(document: Document, floors: Mapping[str, SuggestedLimit], *, add: bool = False) -> Edit:
     """A threshold file with the limits put in where it has one already; every other byte stays as it is.
 
     Where a limit comes from is said at the end of its line, unless somebody has written something of their
@@ -100,7 +100,7 @@ class _Limit:
     """A limit that a file has, and the one to be put in its place."""
 
     dimension: str
-    floor: Floor
+    floor: SuggestedLimit
     node: ScalarNode
     is_new: bool
 
@@ -152,7 +152,7 @@ def _reason(text: str, limits: list[_Limit], root: Node) -> Iterator[_Change]:
     yield kept, end, f"{' ' * gap}# {OURS}{said}"
 
 
-def _addition(text: str, document: Document, floors: Mapping[str, Floor]) -> _Change:
+def _addition(text: str, document: Document, floors: Mapping[str, SuggestedLimit]) -> _Change:
     """New dimensions after the last one of the file."""
     root, dimensions = document.root, _inside(document.root, "dimensions")
     after, indent, head = root, "  ", ["dimensions:"]
@@ -168,7 +168,7 @@ def _addition(text: str, document: Document, floors: Mapping[str, Floor]) -> _Ch
     return place, place, "".join(ending + line for line in [*head, *_lines(floors, indent)])
 
 
-def _lines(floors: Mapping[str, Floor], indent: str) -> list[str]:
+def _lines(floors: Mapping[str, SuggestedLimit], indent: str) -> list[str]:
     """A line for each dimension, as it stands in a block."""
     return [
         f"{indent + _entry(name, floor):<{COMMENT_COLUMN}}  # {OURS}{floor.reason}"
@@ -176,11 +176,11 @@ def _lines(floors: Mapping[str, Floor], indent: str) -> list[str]:
     ]
 
 
-def _entry(dimension: str, floor: Floor) -> str:
+def _entry(dimension: str, floor: SuggestedLimit) -> str:
     return f"{dimension}: {{{_bound(dimension)}: {_number(floor)}}}"
 
 
-def _number(floor: Floor) -> str:
+def _number(floor: SuggestedLimit) -> str:
     return f"{floor.limit:.15g}"
 
 

@@ -1,6 +1,6 @@
 """A measurement held against a demand. Pure."""
 
-from quba_check.verdicts.decision import doubt, judge, judge_stopped
-from quba_check.verdicts.verdict import Held, Verdict, VerdictOutcome
+from quba_check.verdicts.decision import judge, judge_stopped, p_value
+from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
-__all__ = ["Held", "Verdict", "VerdictOutcome", "doubt", "judge", "judge_stopped"]
+__all__ = ["Judged", "Verdict", "VerdictOutcome", "judge", "judge_stopped", "p_value"]

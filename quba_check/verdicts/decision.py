@@ -14,7 +14,7 @@ from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.errors import listed
 from quba_check.records.measurement import StoppedRow
-from quba_check.verdicts.verdict import Held, Verdict, VerdictOutcome
+from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
     "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)"
@@ -23,7 +23,7 @@ NO_BASELINE = (
 
 def judge(
     demand: Demand,
-    held: Held,
+    held: Judged,
     policy: Policy = POINT,
     others: Iterable[float] = (),
 ) -> Verdict:
@@ -34,7 +34,7 @@ def judge(
         held: the outcome of the demand's dimension; for `quba` demands the grade.
         policy: what becomes of a bound within the noise. A value without confidence limits is decided by
             itself under every policy.
-        others: under `allow` the `doubt` of each further blocking demand of the file.
+        others: under `allow` the `p_value` of each further blocking demand of the file.
 
     Returns:
         `pass` only where there is a finite value on the right side of the limit, under `fail` beyond noise.
@@ -59,7 +59,7 @@ def judge_stopped(demand: Demand, held: Measurement, stopped: StoppedRow, policy
     return replace(verdict, outcome=outcome, policy=policy, stopped=stopped)
 
 
-def doubt(demand: Demand, held: Held) -> float | None:
+def p_value(demand: Demand, held: Judged) -> float | None:
     """The p-value of “the demand is met”: near 0 where its failure is shown, near 1 where that it is met.
 
     Returns:
@@ -79,7 +79,7 @@ def doubt(demand: Demand, held: Held) -> float | None:
 
 
 def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Verdict:
-    p = doubt(verdict.demand, verdict.held)
+    p = p_value(verdict.demand, verdict.held)
     if p is None:
         return replace(verdict, policy=policy)
     within = policy.error < p < 1 - policy.error
@@ -94,7 +94,7 @@ def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Ver
             return judged if is_shown and not within else replace(judged, outcome="uncertain")
 
 
-def _by_point(demand: Demand, held: Held) -> Verdict:
+def _by_point(demand: Demand, held: Judged) -> Verdict:
     """Return the verdict by the value alone; a masked value fails as no evidence."""
     verdict = _by_value(demand, held)
     masked = held.masked if isinstance(held, Measurement | Drop) else ()
@@ -103,7 +103,7 @@ def _by_point(demand: Demand, held: Held) -> Verdict:
     return replace(verdict, outcome="fail", curve=None, reason=f"{NO_EVIDENCE}: {'; '.join(masked)}")
 
 
-def _by_value(demand: Demand, held: Held) -> Verdict:
+def _by_value(demand: Demand, held: Judged) -> Verdict:
     if isinstance(held, Drop):
         return _judged_number(demand, held, held.value, held.unit, held.n, held.curve)
     if demand.needs_baseline and not isinstance(held, Unmeasurable):

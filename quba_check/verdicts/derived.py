@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from quba_check.comparison.baseline import drop, unlike
+from quba_check.comparison.baseline import drop, incompatibility
 from quba_check.comparison.compare import StoredRun
-from quba_check.comparison.difference import Side
+from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
@@ -19,10 +19,10 @@ from quba_check.grading import grade, unreachable_grade
 from quba_check.records.record import SuiteRow
 
 
-def dropped(
+def drop_from_baseline(
     demand: Demand,
     baseline: StoredRun,
-    after: Side | None,
+    after: RunValue | None,
     *,
     protocol: ProtocolName,
     suite: SuiteRow,
@@ -42,7 +42,7 @@ def dropped(
         seed: the run's.
         masked: signs that the value now is masked.
     """
-    outcome = unlike(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+    outcome = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
         baseline,
         demand.dimension,
         demand.part,
@@ -54,7 +54,7 @@ def dropped(
     return replace(outcome, masked=masked) if isinstance(outcome, Drop) else outcome
 
 
-def unreachable(
+def unreachable_grade_of(
     thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
 ) -> Grade | None:
     """Return a grade without letter if a threshold file allows none, else None.
@@ -75,7 +75,7 @@ def unreachable(
     )
 
 
-def graded(
+def grade_of(
     thresholds: Thresholds,
     measured: Mapping[str, Measurement],
     *,

@@ -10,13 +10,13 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.number_format import (
-    apart_by,
-    figure,
+    ceil_to_two_digits,
+    format_distinct,
+    format_gap,
+    format_value,
     interval_text,
     is_too_wide,
     ordinal,
-    rounded_up,
-    told_apart,
 )
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def _headline(verdict: Verdict) -> str:
     if isinstance(value, str) or isinstance(limit, str):
         return f"{target} {value} {relation} {limit}{_standing(verdict)}"
     unit = verdict.unit or ""
-    shown, bound = told_apart(value, limit, unit)
+    shown, bound = format_distinct(value, limit, unit)
     if verdict.outcome == "pass":
         return f"{target} {shown} {relation} {bound}"
     missed = "short" if demand.bound == "min" else "over"
-    return f"{target} {shown} {relation} {bound} ({missed} by {apart_by(value, limit, unit)})"
+    return f"{target} {shown} {relation} {bound} ({missed} by {format_gap(value, limit, unit)})"
 
 
 def _relation(verdict: Verdict) -> str:
@@ -62,7 +62,7 @@ def _relation(verdict: Verdict) -> str:
 
 
 def _shown(verdict: Verdict, number: float | str) -> str:
-    return number if isinstance(number, str) else figure(number, verdict.unit or "")
+    return number if isinstance(number, str) else format_value(number, verdict.unit or "")
 
 
 def _standing(verdict: Verdict) -> str:
@@ -70,21 +70,22 @@ def _standing(verdict: Verdict) -> str:
     if not isinstance(grade, Grade) or grade.score is None or grade.percentile is None:
         return ""
     percentile = f"{ordinal(grade.percentile)} percentile of {grade.population}"
-    return f" (score {figure(grade.score, 'score')}, {percentile})"
+    return f" (score {format_value(grade.score, 'score')}, {percentile})"
 
 
 def _details(verdict: Verdict) -> Iterator[str]:
     held = verdict.held
     if isinstance(held, Measurement):
         worst = ", ".join(
-            f"{name} {figure(part.value, part.unit)}" for name, part in _worst_parts(verdict.demand, held)
+            f"{name} {format_value(part.value, part.unit)}"
+            for name, part in _worst_parts(verdict.demand, held)
         )
         if worst:
             yield f"worst parts: {worst}"
     if verdict.stopped is not None:
         yield str(verdict.stopped)
     if isinstance(held, Drop):
-        before, after = told_apart(held.before, held.after, verdict.unit or "")
+        before, after = format_distinct(held.before, held.after, verdict.unit or "")
         how = "paired image by image" if held.paired else "unpaired"
         yield f"from {before} in {held.baseline} to {after}, {how}"
     if verdict.n is not None:
@@ -116,7 +117,7 @@ def _notes(verdict: Verdict) -> Iterator[str]:
 def _more_images(enough: int | None) -> str:
     if enough is None:
         return "the value is too close to the bound to be decided by more images of this kind"
-    return f"about {rounded_up(enough):,} images would be enough to decide"
+    return f"about {ceil_to_two_digits(enough):,} images would be enough to decide"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

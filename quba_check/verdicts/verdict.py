@@ -24,7 +24,7 @@ MOST_MORE = 100
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
-Held = Measurement | Unmeasurable | Grade | Drop
+Judged = Measurement | Unmeasurable | Grade | Drop
 """What a demand may be held to."""
 
 
@@ -49,7 +49,7 @@ class Verdict:
 
     demand: Demand
     outcome: VerdictOutcome
-    held: Held
+    held: Judged
     value: float | str | None = None
     unit: str | None = None
     n: int | None = None

@@ -21,7 +21,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     """`nets:net` on the tiny suite by the Python API. Loads torch for all runs in this process."""
-    from quba_check.doctor.cached_examination import visit
+    from quba_check.doctor.cached_examination import cached_examination
     from quba_check.evaluation import Evaluation
 
     store = tmp_path_factory.mktemp("measured") / "store"
@@ -31,7 +31,7 @@ def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measu
         evaluation.plan(NINE)
         evaluation.check()
         values = {name: evaluation.measure(name).value for name in NINE}
-        visit(evaluation, {"accuracy": []}, short=True)
+        cached_examination(evaluation, {"accuracy": []}, short=True)
     finally:
         sys.path.remove(str(HERE))
         del sys.modules["nets"]

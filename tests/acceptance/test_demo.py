@@ -16,7 +16,7 @@ from quba_check import Evaluation
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
-from quba_check.engine.shard_predictor import Tempo
+from quba_check.engine.shard_predictor import BatchSettings
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_batch_size_changes_no_answer(model: str, store: Path, tmp_path: Path) -
     for size in (1, 7, 64):
         own = tmp_path / str(size)
         own.mkdir()
-        evaluation = Evaluation(model, "demo", store=own, tempo=Tempo(size, threads=1))
+        evaluation = Evaluation(model, "demo", store=own, tempo=BatchSettings(size, threads=1))
         tables.append(evaluation.engine.predictions(views))
     for view in views:
         for other in tables[1:]:

@@ -11,9 +11,9 @@ import pytest
 from acceptance.runs import Judge, Project, ended
 
 from quba_check.cli.main import main
-from quba_check.gate.collector import Ledger
+from quba_check.gate.collector import ResultCollector
 from quba_check.gate.judge import Judge as DemandJudge
-from quba_check.gate.session import Run
+from quba_check.gate.session import GateSession
 
 FILE = "thresholds/x.yaml"
 MET = "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n"
@@ -220,11 +220,11 @@ def test_a_bug_in_judging_is_one_line(judge: Judge, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (Run, "thresholds"),
-        (Run, "check"),
-        (Run, "plan"),
-        (Run, "default_files"),
-        (Ledger, "records"),
+        (GateSession, "thresholds"),
+        (GateSession, "check"),
+        (GateSession, "plan"),
+        (GateSession, "default_files"),
+        (ResultCollector, "records"),
     ],
 )
 def test_a_bug_in_a_hook_is_one_line(

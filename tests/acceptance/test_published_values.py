@@ -18,7 +18,7 @@ from timm.data import create_transform
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
-from quba_check.engine.shard_predictor import Tempo
+from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.evaluation import Evaluation
 
 SEED = 5
@@ -56,7 +56,12 @@ def measured(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     found = {}
     for protocol in PROTOCOLS:
         evaluation = Evaluation(
-            SPEC, tree, protocol=protocol, seed=SEED, store=store, tempo=Tempo(batch_size=37, threads=2)
+            SPEC,
+            tree,
+            protocol=protocol,
+            seed=SEED,
+            store=store,
+            tempo=BatchSettings(batch_size=37, threads=2),
         )
         COUNTS.update(forward=0, backward=0)
         evaluation.plan(PUBLISHED_DIMENSIONS)

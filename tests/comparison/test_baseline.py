@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.runs_compared import stored
 
-from quba_check.comparison.baseline import drop, side_of
+from quba_check.comparison.baseline import drop, run_value
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
@@ -34,7 +34,7 @@ def dropped(
         stored("a.json", before),
         after.dimension,
         part,
-        side_of(after, part),
+        run_value(after, part),
         unit="fraction",
         better=better,
         relative=relative,
@@ -71,7 +71,13 @@ def test_a_baseline_that_was_stopped_early() -> None:
     rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": some})
     early = replace(run, record=run.record.model_copy(update={"measurements": rows}))
     found = drop(
-        early, "accuracy", None, side_of(measured(0.9), None), unit="fraction", better="high", relative=False
+        early,
+        "accuracy",
+        None,
+        run_value(measured(0.9), None),
+        unit="fraction",
+        better="high",
+        relative=False,
     )
     assert found == Unmeasurable(
         "accuracy",

@@ -10,8 +10,8 @@ from scipy.stats import binom
 from support.runs_compared import stored
 from support.tuned import record
 
-from quba_check.comparison.compare import StoredRun, compared
-from quba_check.comparison.difference import Side, difference, ratio
+from quba_check.comparison.compare import StoredRun, compare
+from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.comparison.flips import flips_csv
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
@@ -29,7 +29,7 @@ FAILED = {
 
 
 def test_shares_of_the_same_images_are_paired() -> None:
-    row = compared(stored("a.json", RIGHT), stored("b.json", WORSE)).changes[0]
+    row = compare(stored("a.json", RIGHT), stored("b.json", WORSE)).changes[0]
     assert (row.dimension, row.before, row.after, row.paired) == ("accuracy", 1.0, 0.9, True)
     assert (row.lost, row.gained, row.p) == (3, 0, 0.25)
     assert row.change == pytest.approx(-0.1)
@@ -39,7 +39,7 @@ def test_shares_of_the_same_images_are_paired() -> None:
 
 
 def test_without_answers_the_intervals_are_those_of_other_images() -> None:
-    found = compared(stored("a.json", RIGHT, images=False), stored("b.json", WORSE))
+    found = compare(stored("a.json", RIGHT, images=False), stored("b.json", WORSE))
     row = found.changes[0]
     assert (row.paired, row.lost, row.p) == (False, None, None)
     assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
@@ -51,7 +51,7 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
 
 
 def test_what_is_not_drawn_is_the_same_or_not() -> None:
-    found = {row.dimension: row for row in compared(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
+    found = {row.dimension: row for row in compare(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
     assert found["parameters"].finding == "same"
     assert found["accuracy"].finding == "within noise"
 
@@ -77,7 +77,7 @@ def test_what_is_not_drawn_is_the_same_or_not() -> None:
 def test_runs_that_say_nothing_of_each_other(changed: dict[str, object], words: str) -> None:
     ours = SUITE | {"classes": "a", "contents": {"clean": "z"}}
     with pytest.raises(UserError) as caught:
-        compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, **changed))
+        compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, **changed))
     assert str(caught.value) == (
         f"a.json and b.json cannot be compared: they differ in {words}. "
         "Allowed: two runs of one protocol on the same images and classes."
@@ -88,7 +88,7 @@ def test_the_seed_of_a_limit_is_named() -> None:
     ours, theirs = ({**SUITE, "contents": {"clean": view}} for view in "ab")
     seeds = [record().environment.model_copy(update={"seed": seed}) for seed in (0, 1)]
     with pytest.raises(UserError) as caught:
-        compared(
+        compare(
             stored("a.json", RIGHT, suite=ours, limit=9, environment=seeds[0]),
             stored("b.json", RIGHT, suite=theirs, limit=9, environment=seeds[1]),
         )
@@ -101,7 +101,7 @@ def test_the_seed_of_a_limit_is_named() -> None:
 def test_runs_without_a_value_in_common() -> None:
     nothing = record(measurements={"shape_bias": {"not_measured": True}})
     with pytest.raises(UserError) as caught:
-        compared(stored("a.json", RIGHT), StoredRun("b.json", nothing))
+        compare(stored("a.json", RIGHT), StoredRun("b.json", nothing))
     assert str(caught.value) == (
         "a.json and b.json cannot be compared: no dimension has a value in both. "
         "Allowed: two runs that measured one dimension at least on all of its images."
@@ -111,7 +111,7 @@ def test_runs_without_a_value_in_common() -> None:
 def test_records_that_tell_only_of_all_sets_together() -> None:
     sets = {"clean": {"images": 3}}
     with pytest.raises(UserError) as caught:
-        compared(
+        compare(
             stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
             stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
         )
@@ -123,11 +123,11 @@ def test_records_that_tell_only_of_all_sets_together() -> None:
 
 def test_views_that_only_one_looked_at_make_no_difference() -> None:
     ours, theirs = ({**SUITE, "contents": views} for views in ({"clean": "z"}, {"clean": "z", "night": "n"}))
-    compared(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
+    compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
 
 
 def test_a_run_that_fails_its_own_demands_is_said() -> None:
-    found = compared(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
+    found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
     assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
 
 
@@ -135,7 +135,7 @@ def test_a_masked_value_is_said() -> None:
     run = stored("a.json", RIGHT)
     row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
     masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
-    notes = compared(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
+    notes = compare(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
     assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
 
 
@@ -157,7 +157,7 @@ def test_flips_need_the_answers() -> None:
 
 
 def test_markdown() -> None:
-    text = comparison_markdown(compared(stored("a.json", RIGHT), stored("b.json", WORSE)), parts=True)
+    text = comparison_markdown(compare(stored("a.json", RIGHT), stored("b.json", WORSE)), parts=True)
     assert text.splitlines()[:5] == [
         "### r50 → r50 on tiny, protocol standard",
         "",
@@ -173,7 +173,7 @@ def test_paired_ratios_know_what_they_share() -> None:
     hard = draw.random(4000)
     clean, fog, other = (Estimate.mean(hard < share, "clean") for share in (0.9, 0.6, 0.58))
     before, after = fog / clean, other / clean
-    sides = [Side(found.value, 4000, None, dict(found.deviations)) for found in (before, after)]  # type: ignore[arg-type]
+    sides = [RunValue(found.value, 4000, None, dict(found.deviations)) for found in (before, after)]  # type: ignore[arg-type]
     change = difference(*sides)
     assert change.curve is not None
     low, high = change.curve.interval(0.95)
@@ -190,11 +190,11 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
     draw = np.random.default_rng(0)
     n, runs, passed = 1000, 500, 0
     answers = Estimate.mean(np.arange(n) < 900, "clean")
-    before = Side(answers.value, n, None, answers.deviations)  # type: ignore[arg-type]
+    before = RunValue(answers.value, n, None, answers.deviations)  # type: ignore[arg-type]
     for lost, gained in zip(draw.binomial(900, 0.06 / 0.9, runs), draw.binomial(100, 0.4, runs), strict=True):
         right = (np.arange(n) >= lost) & (np.arange(n) < 900 + gained)
         found = Estimate.mean(right, "clean")
-        curve = difference(before, Side(found.value, n, None, found.deviations)).curve  # type: ignore[arg-type]
+        curve = difference(before, RunValue(found.value, n, None, found.deviations)).curve  # type: ignore[arg-type]
         assert curve is not None
         passed += -curve.interval(0.95)[0] <= 0.02
     assert passed <= binom.ppf(0.99, runs, 0.025)
@@ -203,18 +203,18 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
 def test_a_change_of_shares_is_at_most_1() -> None:
     right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
     one = np.array(SCORES)
-    before = Side(1.0, 5, tuple(clopper_pearson(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
-    after = Side(0.0, 5, tuple(clopper_pearson(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
+    before = RunValue(1.0, 5, tuple(clopper_pearson(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
+    after = RunValue(0.0, 5, tuple(clopper_pearson(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
     for change in (difference(before, after), difference(replace(before, deviations={}), after)):
         assert change.curve is not None
         assert change.curve.limits[0] >= -1
         assert change.curve.limits[-1] <= 1
 
 
-def few(hits: int, n: int = 1000) -> Side:
+def few(hits: int, n: int = 1000) -> RunValue:
     """A share with its exact limits, as a set with few hits has it."""
     found = Estimate.mean(np.arange(n) < hits, "clean")
-    return Side(hits / n, n, tuple(clopper_pearson(hits, n, np.array(SCORES)).tolist()), found.deviations)  # type: ignore[arg-type]
+    return RunValue(hits / n, n, tuple(clopper_pearson(hits, n, np.array(SCORES)).tolist()), found.deviations)  # type: ignore[arg-type]
 
 
 def test_ratios_near_zero_have_the_limits_of_both_numbers() -> None:

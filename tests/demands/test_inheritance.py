@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml.nodes import MappingNode
 
-from quba_check.demands.inheritance import overlaid, tree_of
+from quba_check.demands.inheritance import merge, tree_of
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document
 
@@ -44,15 +44,15 @@ def at(data, path):
 @settings(deadline=None, derandomize=True)
 @given(PLAIN)
 def test_nothing_over_a_file_and_a_file_over_nothing_is_the_file(data):
-    assert plain(overlaid(tree(data), {})) == data
-    assert plain(overlaid({}, tree(data))) == data
-    assert plain(overlaid(tree(data), tree(data))) == data
+    assert plain(merge(tree(data), {})) == data
+    assert plain(merge({}, tree(data))) == data
+    assert plain(merge(tree(data), tree(data))) == data
 
 
 @settings(deadline=None, derandomize=True)
 @given(PLAIN, PLAIN)
 def test_the_child_wins_and_the_rest_stays(parent, child):
-    merged = plain(overlaid(tree(parent), tree(child)))
+    merged = plain(merge(tree(parent), tree(child)))
     for path in paths(child):
         value = at(child, path)
         if not isinstance(value, dict):
@@ -67,8 +67,8 @@ def test_the_child_wins_and_the_rest_stays(parent, child):
 @settings(deadline=None, derandomize=True)
 @given(PLAIN, PLAIN, PLAIN)
 def test_three_layers_may_be_joined_in_either_order(first, second, third):
-    one = overlaid(overlaid(tree(first), tree(second)), tree(third))
-    other = overlaid(tree(first), overlaid(tree(second), tree(third)))
+    one = merge(merge(tree(first), tree(second)), tree(third))
+    other = merge(tree(first), merge(tree(second), tree(third)))
     assert plain(one) == plain(other)
 
 
@@ -79,7 +79,7 @@ def test_null_removes(parent, data):
     child = None
     for key in reversed(path):
         child = {key: child}
-    merged = plain(overlaid(tree(parent), tree(child)))
+    merged = plain(merge(tree(parent), tree(child)))
     left = set(paths(merged))
     assert path not in left
     gone = {other for other in paths(parent) if other[: len(path)] == path}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.findings_cache import Memory
+from quba_check.doctor.findings_cache import FindingsCache
 from quba_check.storage.file_digests import ContentDigests
 
 FOUND = (Finding(check="x", problem="p.", evidence="e", fix="f"),)
@@ -23,11 +23,11 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    return Memory(tmp_path / "store", ContentDigests(tmp_path / "digests.sqlite"))
+def memory(tmp_path: Path) -> FindingsCache:
+    return FindingsCache(tmp_path / "store", ContentDigests(tmp_path / "digests.sqlite"))
 
 
-def kept(memory: Memory, files: list[Path]):
+def kept(memory: FindingsCache, files: list[Path]):
     return memory.keep("address", FOUND, map(str, files), decoded=2, forwards=3)
 
 

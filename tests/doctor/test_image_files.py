@@ -12,7 +12,7 @@ from support.tiny import CLASSES, picture
 
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files as stored_images
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite
 
@@ -49,7 +49,7 @@ def test_a_broken_and_a_deep_member_are_named(tmp_path: Path) -> None:
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))
     write_shard(tmp_path, images)
     classifier = load_classifier("demo", classes=DEMO_CLASSES, image_size=None, device="cpu")
-    patient = Patient(classifier, open_suite(tmp_path))
+    patient = ModelUnderTest(classifier, open_suite(tmp_path))
     assert [finding.text().splitlines()[:2] for finding in stored_images.check(patient)] == [
         [
             "clean: 1 of 6 images looked at cannot be decoded.",

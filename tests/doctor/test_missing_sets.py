@@ -12,11 +12,11 @@ from PIL import Image
 from support.tiny import CLASSES, write_suite
 
 from quba_check.doctor import missing_sets as coverage
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 
 NEEDS = {
     "accuracy": ["g.yaml:3"],
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def told(classifier: Classifier, root: Path):
     def texts(needs=NEEDS, limit: int | None = None) -> list[str]:
-        patient = Patient(classifier, open_suite(root, Draw(limit)), needs=needs)
+        patient = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
         found = [finding.text() for finding in coverage.check(patient)]
         assert (patient.decoded, patient.forwards) == (0, 0)
         return found
@@ -110,7 +110,7 @@ def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
         (root / "mixed_rand" / name / "001.png").unlink()
     edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
     shutil.rmtree(root / "mixed_rand/apple")
-    findings = list(coverage.check(Patient(classifier, open_suite(root), needs=NEEDS)))
+    findings = list(coverage.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
     assert {finding.severity for finding in findings} == {"remark"}
     assert [finding.text() for finding in findings] == [
         "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
@@ -192,7 +192,7 @@ def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
 
 def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
     silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
-    patient = Patient(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
+    patient = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
     assert [finding.text() for finding in coverage.check(patient)] == [
         "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
         "  evidence: demanded by g.yaml:4\n"

@@ -18,7 +18,7 @@ from quba_check.doctor import accuracy as answers
 from quba_check.doctor import output_kinds
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite, suite_at
@@ -68,7 +68,7 @@ def without_batchnorm(classifier: Classifier) -> Classifier:
 
 
 def found(classifier: Classifier, suite: Suite, **options: object) -> tuple[Finding, ...]:
-    return examine(Patient(classifier, suite, **options), CHECKS)
+    return examine(ModelUnderTest(classifier, suite, **options), CHECKS)
 
 
 @pytest.fixture(scope="module")

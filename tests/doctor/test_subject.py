@@ -7,7 +7,7 @@ import torch
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, View
-from quba_check.doctor.subject import Patient, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite
 
@@ -17,7 +17,7 @@ def patient(tmp_path, monkeypatch):
     monkeypatch.chdir(write_models(tmp_path, "patients_models").parent)
     suite = open_suite(write_suite(tmp_path / "data"))
     classifier = load_classifier("patients_models:net", classes=suite.classes, image_size=8, device="cpu")
-    return Patient(classifier, suite)
+    return ModelUnderTest(classifier, suite)
 
 
 def test_an_image_is_shown_once_for_each_way_of_showing_it(patient):

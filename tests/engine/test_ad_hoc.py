@@ -15,7 +15,7 @@ from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN
 from quba_check.engine.ad_hoc import Answers
-from quba_check.engine.shard_predictor import Tempo
+from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import InvariantError, ModelError, UserError
 from quba_check.evaluation import Evaluation
 
@@ -41,7 +41,7 @@ def evaluate(models: ModuleType, tmp_path_factory: pytest.TempPathFactory):
     data = write_suite(tmp_path_factory.mktemp("suite") / "data")
 
     def made(model: str = "net", **options) -> Evaluation:
-        options = {"store": tmp_path_factory.mktemp("store"), "tempo": Tempo(threads=0)} | options
+        options = {"store": tmp_path_factory.mktemp("store"), "tempo": BatchSettings(threads=0)} | options
         return Evaluation(f"{models.__name__}:{model}", data, **options)
 
     return made
@@ -55,7 +55,7 @@ def quba(evaluate) -> Evaluation:
 @pytest.mark.parametrize("model", ["net", "probabilities", "sigmoids"])
 @pytest.mark.parametrize("batch", [None, 2])
 def test_the_clean_set_as_images(evaluate, model: str, batch: int | None) -> None:
-    quba = evaluate(model, tempo=Tempo(batch, threads=0))
+    quba = evaluate(model, tempo=BatchSettings(batch, threads=0))
     expected = quba.engine.predictions([CLEAN])[CLEAN]
     pictures = [quba.suite.image(example) for example in quba.suite.examples(CLEAN)]
     arrays = [np.array(picture) for picture in pictures]

@@ -16,7 +16,7 @@ from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, writ
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, PGD, View
-from quba_check.engine.shard_predictor import Tempo
+from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
 
@@ -43,7 +43,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 @pytest.fixture
 def evaluate(tmp_path: Path, suite: Path, models: ModuleType):
     def made(model: str = "net", **options) -> Evaluation:
-        options = {"store": tmp_path / "store", "tempo": Tempo(threads=0)} | options
+        options = {"store": tmp_path / "store", "tempo": BatchSettings(threads=0)} | options
         found = Evaluation(f"{models.__name__}:{model}", suite, **options)
         models.COUNTS.update(forward=0, backward=0)
         return found
@@ -100,7 +100,7 @@ def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> N
     ],
 )
 def test_want_of_memory(evaluate, models, size: int | None, message: str) -> None:
-    evaluation = evaluate("no_memory", tempo=Tempo(size, 0), device="cpu")
+    evaluation = evaluate("no_memory", tempo=BatchSettings(size, 0), device="cpu")
     with pytest.raises(ModelError) as raised:
         evaluation.measure("accuracy")
     assert str(raised.value) == f"{models.__name__}:no_memory: memory on cpu runs out {message}"
@@ -118,13 +118,15 @@ def test_an_exit_on_the_way_back(evaluate) -> None:
 def test_batch_size_changes_no_answer(evaluate, tmp_path: Path, size: int) -> None:
     views = [CLEAN, FGSM, PGD, View("sketch")]
     usual = evaluate().engine.predictions(views)
-    found = evaluate(store=tmp_path / "other", tempo=Tempo(size, threads=2)).engine.predictions(views)
+    found = evaluate(store=tmp_path / "other", tempo=BatchSettings(size, threads=2)).engine.predictions(views)
     assert all(same(usual[view], found[view]) for view in views)
 
 
 def test_reading_ahead_changes_nothing(evaluate, tmp_path: Path) -> None:
-    usual = evaluate(tempo=Tempo(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
-    found = evaluate(store=tmp_path / "other", tempo=Tempo(2, threads=3)).engine.predictions([CLEAN])[CLEAN]
+    usual = evaluate(tempo=BatchSettings(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
+    found = evaluate(store=tmp_path / "other", tempo=BatchSettings(2, threads=3)).engine.predictions([CLEAN])[
+        CLEAN
+    ]
     np.testing.assert_array_equal(usual.probabilities, found.probabilities)
 
 

@@ -21,7 +21,7 @@ from support.tuned import record
 from quba_check.cli.main import main
 from quba_check.errors import UserError
 from quba_check.gate.options import OPTIONS
-from quba_check.gate.session import Run
+from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import named_files, threshold_files, with_shipped_files
 from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
@@ -192,7 +192,7 @@ def command(*words: str) -> int:
 def test_threshold_files(folder: Path, content: bytes) -> None:
     path = folder / "x.yaml"
     path.write_bytes(content)
-    run = Run(options_of(config(model=["nets:net"], quba_data=str(folder / "data"))), folder)
+    run = GateSession(options_of(config(model=["nets:net"], quba_data=str(folder / "data"))), folder)
     (folder / "data" / "quba-data.yaml").write_text(json.dumps(MANIFEST))
     one_line(lambda: run.thresholds(path))
     if command("what-if", "sound.json", "x.yaml", "--baseline", "sound.json") != REFUSED:
@@ -297,7 +297,7 @@ def test_options(
     named_files(arguments, folder)
 
     def prepare() -> None:
-        run = Run(options_of(config(model=["nets:net"], **values)), folder)
+        run = GateSession(options_of(config(model=["nets:net"], **values)), folder)
         for path in (*run.default_files(), *threshold_files(with_shipped_files(arguments, folder), folder)):
             run.thresholds(path)
 

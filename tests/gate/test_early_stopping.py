@@ -17,7 +17,7 @@ from quba_check.evaluation import Evaluation
 from quba_check.gate.early_stopping import EarlyStop
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.opening import open_suite
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 
 SETS = {"clean": 2600, "sketch": 2400, "night": 300, "mixed_same": 2400, "mixed_rand": 2400}
 MANIFEST = f"""\
@@ -69,7 +69,7 @@ def store(data: Path) -> Path:
 
 def opened(data: Path, store: Path) -> Evaluation:
     """An evaluation that knows no measurement yet; its predictions are kept for the next."""
-    return Evaluation("acceptance.nets:net", open_suite(data, Draw(shuffled=True)), store=store)
+    return Evaluation("acceptance.nets:net", open_suite(data, SubsetSampler(shuffled=True)), store=store)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,9 @@ def test_what_is_measured_already_is_not_decided_anew(whole: Evaluation) -> None
 
 
 def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Path) -> None:
-    broken = Evaluation("acceptance.nets:NotFinite", open_suite(data, Draw(shuffled=True)), store=tmp_path)
+    broken = Evaluation(
+        "acceptance.nets:NotFinite", open_suite(data, SubsetSampler(shuffled=True)), store=tmp_path
+    )
     asked = demand("accuracy", 0.1)
     assert EarlyStop(broken, [asked]).decided(asked, ALPHA) is None
     missing = demand("shape_bias", 0.1)
@@ -136,7 +138,7 @@ def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Pa
 
 
 def test_signs_of_masking_among_few_images_stop_nothing(data: Path, tmp_path: Path) -> None:
-    suite = open_suite(data, Draw(shuffled=True))
+    suite = open_suite(data, SubsetSampler(shuffled=True))
     masked = Evaluation("acceptance.nets:WithoutUsableGradients", suite, store=tmp_path)
     asked = demand("adversarial_robustness.fgsm", 0.1)
     assert EarlyStop(masked, [asked]).decided(asked, ALPHA) is None
@@ -150,7 +152,7 @@ def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) ->
     write_pictures(tmp_path / "val", 0, 200)
     head = MANIFEST.partition("  clean:")[0]
     (tmp_path / "quba-data.yaml").write_text(f"{head}  clean: {{reader: folder, path: val}}\n")
-    suite = open_suite(tmp_path, Draw(shuffled=True))
+    suite = open_suite(tmp_path, SubsetSampler(shuffled=True))
     evaluation = Evaluation("acceptance.nets:net", suite, store=tmp_path / "store")
     table = evaluation.engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
     assert table.index.tolist() == list(range(256, 512))

@@ -6,9 +6,9 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, described
-from quba_check.models.preprocessing.preparation import Preparation
+from quba_check.models.preprocessing.preparation import Preprocessing
 
-PREPARATION = Preparation((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
+PREPARATION = Preprocessing((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
 
 
 def classifier(module, **changes):

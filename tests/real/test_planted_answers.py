@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from quba_check.doctor import accuracy as answers
 from quba_check.doctor import output_kinds
 from quba_check.doctor.examination import Check, examine
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite
@@ -238,12 +238,12 @@ def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
 def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
     lite0: Classifier, photos: Suite, mistake: Mistake
 ) -> None:
-    (found,) = examine(Patient(mistake.planted(lite0, photos), photos, short=True), CHECKS)
+    (found,) = examine(ModelUnderTest(mistake.planted(lite0, photos), photos, short=True), CHECKS)
     assert found.problem == mistake.problem
     assert masked(found.evidence, mistake.evidence)
     assert found.fix == mistake.fix
     if mistake.healthy is not None:
-        assert examine(Patient(mistake.healthy(lite0, photos), photos, short=True), CHECKS) == ()
+        assert examine(ModelUnderTest(mistake.healthy(lite0, photos), photos, short=True), CHECKS) == ()
 
 
 def masked(evidence: str, expected: str) -> bool:
@@ -254,14 +254,14 @@ def masked(evidence: str, expected: str) -> bool:
 
 def test_two_mistakes_are_two_findings(lite0: Classifier, photos: Suite) -> None:
     planted = prepared(around(lite0, behind=lambda z: z.roll(1, dims=1)), **RAW)
-    found = examine(Patient(planted, photos, short=True), CHECKS)
+    found = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
     assert [finding.problem for finding in found] == [MISTAKES[6].problem, MISTAKES[2].problem]
 
 
 def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, photos: Suite) -> None:
     torch.manual_seed(0)
     planted = replace(lite0, module=timm.create_model("mobilenetv3_small_050").eval())
-    (found,) = examine(Patient(planted, photos, short=True), CHECKS)
+    (found,) = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
     assert found.problem == (
         "lite0.pt: the model answers at chance on the clean set, "
         "in every class order and preparation that was tried."
@@ -273,9 +273,9 @@ def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, phot
 
 
 def test_real_weights_are_left_in_peace(lite0: Classifier, photos: Suite) -> None:
-    patient = Patient(lite0, photos)
+    patient = ModelUnderTest(lite0, photos)
     assert examine(patient, CHECKS) == ()
     assert patient.forwards <= 300
-    short = Patient(lite0, photos, short=True)
+    short = ModelUnderTest(lite0, photos, short=True)
     assert examine(short, CHECKS) == ()
     assert short.forwards == 20

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quba_check.doctor import determinism as steadiness
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.device import Precision
 from quba_check.models.specs import load_classifier
@@ -245,7 +245,7 @@ def told(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -
     torch.manual_seed(0)
     module = plant(copy.deepcopy(lite0.module))
     sick = replace(lite0, module=module, spec="lite0.pt", precision=precision)
-    return [finding.text() for finding in steadiness.check(Patient(sick, photos))]
+    return [finding.text() for finding in steadiness.check(ModelUnderTest(sick, photos))]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
@@ -258,6 +258,6 @@ def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
 
 
 def test_it_takes_twenty_images(lite0: Classifier, photos: Suite) -> None:
-    patient = Patient(lite0, photos)
+    patient = ModelUnderTest(lite0, photos)
     assert list(steadiness.check(patient)) == []
     assert patient.forwards == 20

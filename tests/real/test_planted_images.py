@@ -13,7 +13,7 @@ from PIL import Image
 
 from quba_check.demo import CLASSES
 from quba_check.doctor import image_files as stored_images
-from quba_check.doctor.subject import Patient
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.specs import load_classifier
 from quba_check.suites.opening import open_suite
 
@@ -205,6 +205,6 @@ def test_what_cannot_be_decoded_is_kept_from_later_checks(photo_suite: Path, tmp
     assert len(patient.sample()) == 19
 
 
-def patient_on(root: Path) -> Patient:
+def patient_on(root: Path) -> ModelUnderTest:
     suite = open_suite(root)
-    return Patient(load_classifier("demo", classes=CLASSES, image_size=None, device="cpu"), suite)
+    return ModelUnderTest(load_classifier("demo", classes=CLASSES, image_size=None, device="cpu"), suite)

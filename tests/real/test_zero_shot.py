@@ -8,8 +8,8 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from quba_check.models.preprocessing.preparation import Preparation
-from quba_check.models.zero_shot.classifier import PADDING, stated_preparation
+from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.zero_shot.classifier import PADDING, config_of_open_clip
 
 CONFIGS = {
     "CLIP": {},
@@ -25,10 +25,10 @@ CONFIGS = {
 }
 
 
-def prepared(config: PreprocessCfg) -> tuple[Preparation, tuple[str, ...]]:
-    values, notes = stated_preparation(vars(config))
+def prepared(config: PreprocessCfg) -> tuple[Preprocessing, tuple[str, ...]]:
+    values, notes = config_of_open_clip(vars(config))
     assert values.pop("outputs") == "logits"
-    return Preparation(**values, source="open_clip"), notes
+    return Preprocessing(**values, source="open_clip"), notes
 
 
 @pytest.mark.parametrize("which", CONFIGS)
@@ -59,10 +59,10 @@ def test_padding_in_another_colour_is_said(photo_suite):
 
 def test_the_lists_for_imagenet_are_of_its_thousand_classes():
     from quba_check.core.prompts import Prompts
-    from quba_check.models.zero_shot.class_prompts import wording
+    from quba_check.models.zero_shot.class_prompts import class_prompts
     from quba_check.suites.label_spaces import imagenet_classes
 
-    read = wording(imagenet_classes(), Prompts())
+    read = class_prompts(imagenet_classes(), Prompts())
     assert len(read.texts) == 1000
     assert {len(texts) for texts in read.texts} == {80} == {len(open_clip.OPENAI_IMAGENET_TEMPLATES)}
     assert read.texts[0][0] == "a bad photo of a tench."

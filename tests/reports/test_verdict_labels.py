@@ -4,7 +4,7 @@ import pytest
 
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.verdict_labels import gravest, limit_text, release_line, summary_line, word
+from quba_check.reports.verdict_labels import label, limit_text, most_severe, release_line, summary_line
 
 
 def verdict(outcome, tier="block", **changes):
@@ -41,14 +41,14 @@ def record(*verdicts, interrupted=False, unselected=0):
     ],
 )
 def test_words(outcome, tier, expected):
-    assert word(verdict(outcome, tier)) == expected
+    assert label(verdict(outcome, tier)) == expected
 
 
 def test_gravest_is_the_first_of_equals():
     verdicts = [verdict("pass"), verdict("fail", "warn", line=1), verdict("fail", "warn", line=2)]
-    assert gravest(verdicts).line == 1
-    assert gravest([*verdicts, verdict("unmeasurable")]).outcome == "unmeasurable"
-    assert gravest([]) is None
+    assert most_severe(verdicts).line == 1
+    assert most_severe([*verdicts, verdict("unmeasurable")]).outcome == "unmeasurable"
+    assert most_severe([]) is None
 
 
 @pytest.mark.parametrize(

@@ -68,4 +68,4 @@ def test_a_geometric_mean_of_limits():
 
 def test_half_the_tails():
     z = stats.norm.ppf([0.05, 0.5, 0.95])
-    assert limits.spent(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))
+    assert limits.bonferroni_scores(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))

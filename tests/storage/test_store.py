@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.errors import OptionError, StoreError
-from quba_check.storage.store import DamagedShardError, ShardKey, Store, address_of, default_root
+from quba_check.storage.store import DamagedShardError, ShardKey, Store, content_hash, default_root
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {
@@ -197,4 +197,4 @@ def test_equal_content_equal_address(first: object, second: object) -> None:
     import json
 
     same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
-    assert (address_of(first) == address_of(second)) is same
+    assert (content_hash(first) == content_hash(second)) is same

@@ -11,13 +11,13 @@ from support.tiny import CLASSES, MANIFEST, write_pictures
 from quba_check.core.view import CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.errors import SuiteError
 from quba_check.suites import SetCount, Suite, open_suite
-from quba_check.suites.sampling import Draw
+from quba_check.suites.sampling import SubsetSampler
 
 HEAD = MANIFEST.partition("  corruptions:")[0]
 PER_CLASS = 2
 
 
-def suite(root: Path, corruptions: str, draw: Draw) -> Suite:
+def suite(root: Path, corruptions: str, draw: SubsetSampler) -> Suite:
     (root / "quba-data.yaml").write_text(f"{HEAD}  corruptions: {{{corruptions}, sample: one}}\n")
     return open_suite(root, draw)
 
@@ -37,7 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_made_from_clean_images(data: Path) -> None:
-    made = suite(data, "generate: from clean", Draw())
+    made = suite(data, "generate: from clean", SubsetSampler())
     assert made.facts.samples_corruptions
     assert made.missing(SAMPLED) is None
     examples = made.examples(SAMPLED)
@@ -48,17 +48,17 @@ def test_made_from_clean_images(data: Path) -> None:
     assert len(met) == 75
     assert set(met.values()) == {1, 2}
     assert made.counts([SAMPLED]) == {"corruptions": SetCount(90, 9)}
-    other = suite(data, "generate: from clean", Draw(seed=1)).examples(SAMPLED)
+    other = suite(data, "generate: from clean", SubsetSampler(seed=1)).examples(SAMPLED)
     assert sum(a.condition == b.condition for a, b in zip(examples, other, strict=True)) < 20
 
 
 def test_a_limit_leaves_conditions_in_balance(data: Path) -> None:
-    examples = suite(data, "generate: from clean", Draw(limit=75)).examples(SAMPLED)
+    examples = suite(data, "generate: from clean", SubsetSampler(limit=75)).examples(SAMPLED)
     assert len({example.condition for example in examples}) == 75
 
 
 def test_read_from_files(data: Path) -> None:
-    stored = suite(data, "reader: folder, path: c", Draw())
+    stored = suite(data, "reader: folder, path: c", SubsetSampler())
     assert stored.missing(SAMPLED) is None
     assert len(stored.examples(SAMPLED)) == PER_CLASS * len(CLASSES)
     for example in stored.examples(SAMPLED):
@@ -70,7 +70,7 @@ def test_read_from_files(data: Path) -> None:
 
 def test_a_missing_condition_is_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
-    stored = suite(tmp_path, "reader: folder, path: c", Draw())
+    stored = suite(tmp_path, "reader: folder, path: c", SubsetSampler())
     assert stored.missing(SAMPLED) == (
         f"the set 'corruptions/gaussian_noise/1' is not there: looked for {tmp_path}/c/gaussian_noise/1"
     )
@@ -83,7 +83,7 @@ def test_other_images_under_a_corruption(data: Path, tmp_path: Path) -> None:
     (tmp_path / "c" / "fog").unlink()
     write_pictures(tmp_path / "c" / "fog" / "1", 0)
     with pytest.raises(SuiteError) as caught:
-        suite(tmp_path, "reader: folder, path: c", Draw()).examples(SAMPLED)
+        suite(tmp_path, "reader: folder, path: c", SubsetSampler()).examples(SAMPLED)
     assert str(caught.value) == (
         f"{tmp_path}/c/fog/1: its images are not those of {tmp_path}/c/gaussian_noise/1. With sample: one "
         "every corruption shows the same images; sample: all takes any."

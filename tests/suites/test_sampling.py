@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.suites.sampling import WHOLE, Draw
+from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
 
@@ -14,7 +14,7 @@ LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
 @settings(max_examples=60)
 @given(LABELS, st.integers(1, 70), st.integers(0, 3))
 def test_a_limit_takes_each_classs_share(labels: list[int], limit: int, seed: int) -> None:
-    drawn = Draw(limit, seed).positions(labels)
+    drawn = SubsetSampler(limit, seed).positions(labels)
     assert len(drawn) == min(limit, len(labels))
     assert (np.diff(drawn) > 0).all()
     share = len(drawn) / len(labels)
@@ -27,7 +27,7 @@ def test_a_limit_takes_each_classs_share(labels: list[int], limit: int, seed: in
 @settings(max_examples=30)
 @given(LABELS, st.integers(1, 60), st.integers(0, 3))
 def test_a_smaller_limit_takes_some_of_what_a_larger_one_takes(labels: list[int], n: int, seed: int) -> None:
-    assert set(Draw(n, seed).positions(labels)) <= set(Draw(n + 1, seed).positions(labels))
+    assert set(SubsetSampler(n, seed).positions(labels)) <= set(SubsetSampler(n + 1, seed).positions(labels))
 
 
 def test_without_a_limit_all_are_taken_in_order() -> None:
@@ -36,7 +36,7 @@ def test_without_a_limit_all_are_taken_in_order() -> None:
 
 def test_another_seed_takes_others() -> None:
     labels = [number // 50 for number in range(1000)]
-    drawn = [Draw(100, seed).positions(labels) for seed in (0, 0, 1)]
+    drawn = [SubsetSampler(100, seed).positions(labels) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert len(np.intersect1d(drawn[0], drawn[2])) < 30
 
@@ -45,14 +45,14 @@ def test_every_image_has_the_same_chance() -> None:
     labels = [0] * 10 + [1] * 30
     taken = np.zeros(40)
     for seed in range(2000):
-        taken[Draw(8, seed).positions(labels)] += 1
+        taken[SubsetSampler(8, seed).positions(labels)] += 1
     np.testing.assert_allclose(taken / 2000, 0.2, atol=0.04)
 
 
 @settings(max_examples=40)
 @given(LABELS, st.integers(1, 8), st.integers(0, 3))
 def test_conditions_come_in_balanced_turn(labels: list[int], conditions: int, seed: int) -> None:
-    turns = Draw(seed=seed).turns(labels, conditions)
+    turns = SubsetSampler(seed=seed).turns(labels, conditions)
     counts = np.bincount(turns, minlength=conditions)
     assert counts.max() - counts.min() <= 1
     for label in set(labels):
@@ -68,7 +68,8 @@ def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
     hard = rng.normal(size=(n, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(n, 75))
     right = hard < 0.3
     errors = [
-        right[np.arange(n), Draw(seed=seed).turns(labels, 75)].mean() - right.mean() for seed in range(200)
+        right[np.arange(n), SubsetSampler(seed=seed).turns(labels, 75)].mean() - right.mean()
+        for seed in range(200)
     ]
     assert np.sqrt(np.mean(np.square(errors))) < 0.0025 * np.sqrt(50_000 / n)
     assert abs(np.mean(errors)) < 0.001
@@ -77,13 +78,13 @@ def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
 def test_a_set_that_may_be_left_early_is_drawn_in_random_order() -> None:
     labels = np.repeat(np.arange(10), 300).tolist()
     drawn = [
-        Draw(limit, seed, shuffled=True).positions(labels)
+        SubsetSampler(limit, seed, shuffled=True).positions(labels)
         for limit, seed in ((None, 0), (None, 1), (2500, 0))
     ]
     for positions, limit, seed in zip(drawn, (None, None, 2500), (0, 1, 0), strict=True):
-        np.testing.assert_array_equal(np.sort(positions), Draw(limit, seed).positions(labels))
+        np.testing.assert_array_equal(np.sort(positions), SubsetSampler(limit, seed).positions(labels))
         # Neither place nor class tells where an image comes.
         assert abs(np.corrcoef(np.arange(len(positions)), positions)[0, 1]) < 0.06
     assert (drawn[0] != drawn[1]).mean() > 0.99
     small = labels[:1999]
-    np.testing.assert_array_equal(Draw(shuffled=True).positions(small), WHOLE.positions(small))
+    np.testing.assert_array_equal(SubsetSampler(shuffled=True).positions(small), WHOLE.positions(small))

@@ -9,7 +9,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
 from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
-from quba_check.tuning.power import reaches
+from quba_check.tuning.power import detectable_effects
 from quba_check.verdicts import judge
 
 FILE = "uncertain: POLICY\ndimensions: {accuracy: {min: 0.8}}"
@@ -20,7 +20,7 @@ FILE = "uncertain: POLICY\ndimensions: {accuracy: {min: 0.8}}"
 )
 @pytest.mark.parametrize("run", [None, record()])
 def test_a_share_is_blocked_and_passes_as_binomials_do(limit, images, run):
-    (reach,) = reaches(thresholds(f"dimensions: {{accuracy: {{min: {limit}}}}}"), images, run)
+    (reach,) = detectable_effects(thresholds(f"dimensions: {{accuracy: {{min: {limit}}}}}"), images, run)
     least = math.ceil(round(limit * images, 9))
     assert binom.cdf(least - 1, images, reach.blocked) == pytest.approx(0.8)
     assert binom.sf(least - 1, images, reach.passed) == pytest.approx(0.8)
@@ -30,23 +30,23 @@ def test_a_share_is_blocked_and_passes_as_binomials_do(limit, images, run):
 
 def test_no_model_is_shown_to_reach_1_on_few_images():
     for text in ("accuracy: {min: 0.999}", "shape_bias: {min: 1}"):
-        (reach,) = reaches(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 100)
+        (reach,) = detectable_effects(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 100)
         assert (reach.error, reach.blocked, reach.passed) == (0, 1, None)
 
 
 def test_a_bound_that_no_model_is_shown_to_miss():
-    (reach,) = reaches(thresholds("uncertain: allow\ndimensions: {accuracy: {min: 0.01}}"), 100)
+    (reach,) = detectable_effects(thresholds("uncertain: allow\ndimensions: {accuracy: {min: 0.01}}"), 100)
     assert (reach.error, reach.blocked, reach.passed) == (0, None, 0)
 
 
 def test_no_value_lies_where_there_is_none():
     """A calibration error of 0.0312 ± 0.004 on 1,000 images, looked at on 100."""
     text = "dimensions: {calibration_error: {max: 0.001}}"
-    (point,) = reaches(thresholds(text), 100, record())
+    (point,) = detectable_effects(thresholds(text), 100, record())
     assert (point.error, point.passed) == (pytest.approx(0.004 * math.sqrt(10)), None)
-    (allow,) = reaches(thresholds(f"uncertain: allow\n{text}"), 100, record())
+    (allow,) = detectable_effects(thresholds(f"uncertain: allow\n{text}"), 100, record())
     assert allow.passed == pytest.approx(0.001 + (1.96 - 0.8416) * 0.004 * math.sqrt(10), abs=1e-5)
-    (fail,) = reaches(thresholds(f"uncertain: fail\n{text}"), 100, record())
+    (fail,) = detectable_effects(thresholds(f"uncertain: fail\n{text}"), 100, record())
     assert (fail.blocked, fail.passed) == (0, None)
 
 
@@ -60,7 +60,7 @@ def test_no_value_lies_where_there_is_none():
     ],
 )
 def test_true_values_are_possible_at_the_clean_accuracy(text, low, high):
-    reach = reaches(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 2)[-1]
+    reach = detectable_effects(thresholds(f"uncertain: fail\ndimensions: {{{text}}}"), 2)[-1]
     ends = [end for end in (reach.blocked, reach.passed) if end is not None]
     assert ends
     assert all(low <= end <= high for end in ends)
@@ -74,14 +74,16 @@ def test_only_decided_images_count_for_shape_bias():
     }
     row = quantity(0.75, 0.03, "fraction", n=400, better="high", parts=hits)
     file = thresholds("dimensions: {shape_bias: {min: 0.7}}")
-    assert reaches(file, 100, record(measurements={"shape_bias": row})) == reaches(file, 50)
+    assert detectable_effects(file, 100, record(measurements={"shape_bias": row})) == detectable_effects(
+        file, 50
+    )
 
 
 @pytest.mark.parametrize("policy", ["point", "fail", "allow"])
 def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
     """Simulated runs of models at both values: four of five are blocked, or pass."""
     file = thresholds(FILE.replace("POLICY", policy))
-    (reach,) = reaches(file, 2000)
+    (reach,) = detectable_effects(file, 2000)
     rng = np.random.default_rng(0)
 
     def share_met(accuracy):
@@ -98,7 +100,7 @@ def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
 
 def test_errors_of_a_run_are_scaled_to_the_number_of_images():
     text = "dimensions: {corruption_robustness: {min: 0.5, parts: {fog: {min: 0.4}}}}"
-    found = reaches(thresholds(text), 250, record())
+    found = detectable_effects(thresholds(text), 250, record())
     assert [reach.error for reach in found] == pytest.approx([0.04, 0.06])
 
 
@@ -118,7 +120,7 @@ def test_errors_are_scaled_by_the_images_of_their_own_sets():
         "dimensions: {corruption_robustness: {min: 0.5}, object_focus: {min: 0.8},"
         " ood_robustness: {min: 0.4, parts: {sketch: {min: 0.4}}}}"
     )
-    found = reaches(thresholds(text), 100, record(measurements=rows, suite=suite))
+    found = detectable_effects(thresholds(text), 100, record(measurements=rows, suite=suite))
     errors = {reach.demand.target: reach.error for reach in found}
     assert errors == pytest.approx(
         {
@@ -129,7 +131,7 @@ def test_errors_are_scaled_by_the_images_of_their_own_sets():
         }
     )
     sampled = suite | {"sample": "one", "sets": {"clean": {"images": 400}, "corruptions": {"images": 200}}}
-    one = reaches(thresholds(text), 100, record(measurements=rows, suite=sampled))[0]
+    one = detectable_effects(thresholds(text), 100, record(measurements=rows, suite=sampled))[0]
     assert one.error == pytest.approx(0.02 * math.sqrt(2))
 
 
@@ -149,30 +151,30 @@ def test_a_value_that_knows_no_error(changed):
         "calibration_error": quantity(0.03, 0.004, "fraction", parts={}) | changed,
     }
     file = thresholds("dimensions: {accuracy: {min: 0.8, max_drop: 0.1}, calibration_error: {max: 0.1}}")
-    found = reaches(file, 100, record(measurements=rows))
+    found = detectable_effects(file, 100, record(measurements=rows))
     assert [(reach.error, reach.blocked, reach.passed) for reach in found] == [(None, None, None)] * 3
 
 
 def test_a_drop_has_the_error_of_two_runs():
     """0.8 of 400: ± 0.02 each, ± 0.0283 their difference, which is 0.0354 of 0.8."""
     text = "dimensions: {accuracy: {min: 0.8, max_drop: 0.05, max_relative_drop: 10%}}"
-    _, drop, relative = reaches(thresholds(text), 400)
+    _, drop, relative = detectable_effects(thresholds(text), 400)
     assert (drop.error, relative.error) == pytest.approx((0.02 * 2**0.5, 0.02 * 2**0.5 / 0.8))
     assert (drop.blocked, drop.passed) == pytest.approx((0.0738, 0.0262), abs=1e-4)
     alone = thresholds("dimensions: {accuracy: {max_drop: 0.05}, shape_bias: {max_relative_drop: 5%}}")
-    assert [reach.error for reach in reaches(alone, 400)] == [None, None]
+    assert [reach.error for reach in detectable_effects(alone, 400)] == [None, None]
 
 
 def test_a_drop_from_a_run_is_as_sure_as_the_run():
     text = "dimensions: {accuracy: {max_drop: 0.05, max_relative_drop: 10%}}"
-    drop, relative = reaches(thresholds(text), 1000, record())
+    drop, relative = detectable_effects(thresholds(text), 1000, record())
     assert (drop.error, relative.error) == pytest.approx((0.01 * 2**0.5, 0.01 * 2**0.5 / 0.9))
 
 
 def test_what_has_no_error_or_none_that_is_known():
     text = "dimensions: {calibration_error: {max: 0.1}, parameters: {max: 9}}\nquba: {min_grade: C}"
-    assert [reach.error for reach in reaches(thresholds(text), 100)] == [None, None, None]
-    assert [reach.error for reach in reaches(thresholds(text), 1000, record())] == [
+    assert [reach.error for reach in detectable_effects(thresholds(text), 100)] == [None, None, None]
+    assert [reach.error for reach in detectable_effects(thresholds(text), 1000, record())] == [
         pytest.approx(0.004),
         None,
         None,
@@ -181,7 +183,9 @@ def test_what_has_no_error_or_none_that_is_known():
 
 def test_a_record_of_another_protocol():
     with pytest.raises(ThresholdError) as caught:
-        reaches(thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"), 100, record())
+        detectable_effects(
+            thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"), 100, record()
+        )
     assert str(caught.value) == (
         "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
         "Allowed: a file that states standard, or no protocol."

@@ -11,12 +11,12 @@ from quba_check.errors import OptionError
 from quba_check.grading.published import published_population
 from quba_check.records.measurement import StoppedRow
 from quba_check.tuning.suggested_limits import (
-    Floor,
-    floors_of,
+    SuggestedLimit,
     masked_dimensions,
     met_by_all,
-    percentile_floors,
-    published_floors,
+    percentile_limits,
+    published_limits,
+    suggest_limits,
     unsupported,
 )
 
@@ -35,7 +35,7 @@ def wilson(share: float, images: int) -> dict[str, object]:
 
 def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
     """0.9 − 1.645 · 0.01 = 0.8836, half an interval 0.0196: hundredths; worse is higher for errors."""
-    floors = floors_of({"a.json": record()}, 1.645)
+    floors = suggest_limits({"a.json": record()}, 1.645)
     assert {name: floor.limit for name, floor in floors.items()} == {
         "accuracy": 0.88,
         "corruption_robustness": 0.58,
@@ -54,7 +54,7 @@ def test_a_value_of_some_images_supports_no_limit():
         "accuracy": run.measurements["accuracy"].model_copy(update={"stopped": stopped}),
     }
     stopped_run = record(measurements=rows)
-    assert "accuracy" not in floors_of({"a.json": stopped_run}, 1.645)
+    assert "accuracy" not in suggest_limits({"a.json": stopped_run}, 1.645)
     assert "accuracy" in unsupported({"a.json": stopped_run, "b.json": run})
     assert "shape_bias" in unsupported({"b.json": run})
     assert "accuracy" not in unsupported({"b.json": run})
@@ -67,7 +67,7 @@ def test_a_masked_value_supports_no_limit():
         "accuracy": run.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)}),
     }
     masked_run = record(measurements=rows)
-    assert "accuracy" not in floors_of({"a.json": run, "b.json": masked_run}, 1.645)
+    assert "accuracy" not in suggest_limits({"a.json": run, "b.json": masked_run}, 1.645)
     assert masked_dimensions({"a.json": run, "b.json": masked_run}) == ("accuracy",)
     assert masked_dimensions({"a.json": run}) == ()
 
@@ -76,8 +76,8 @@ def test_a_limit_stays_above_0_where_the_noise_does():
     """Wilson's limits of 1 in 256: the interval is 0.0007 to 0.0218, of which most lies on the good side."""
     share = wilson(1 / 256, 256)
     rows = {"shape_bias": quantity(1 / 256, 0.0, "fraction", better="high", parts={}) | share}
-    floors = floors_of({"a.json": record(measurements=rows)}, 1.645)
-    assert floors["shape_bias"] == Floor(0.0008, "0.0039 (0.0007..0.0218) in a.json")
+    floors = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
+    assert floors["shape_bias"] == SuggestedLimit(0.0008, "0.0039 (0.0007..0.0218) in a.json")
     assert met_by_all(floors) == ()
 
 
@@ -87,7 +87,7 @@ def test_a_limit_that_every_model_meets():
         "object_focus": quantity(0.01, 0.02, "ratio", better="high", parts={}),
         "calibration_error": quantity(0.0, None, "fraction", better="low", parts={}),
     }
-    floors = floors_of({"a.json": record(measurements=rows)}, 1.645)
+    floors = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
     assert {name: floor.limit for name, floor in floors.items()} == {
         "calibration_error": 0.0,
         "object_focus": -0.03,
@@ -97,7 +97,7 @@ def test_a_limit_that_every_model_meets():
 
 
 def test_several_runs_give_the_worst_value():
-    floors = floors_of({"a.json": record(0.9), "b.json": record(0.893), "c.json": record(0.91)}, 1.645)
+    floors = suggest_limits({"a.json": record(0.9), "b.json": record(0.893), "c.json": record(0.91)}, 1.645)
     assert floors["accuracy"].limit == 0.89
     assert floors["accuracy"].reason == "0.893, the worst of 3: b.json"
 
@@ -107,14 +107,14 @@ def test_several_runs_give_the_worst_value():
 def test_a_run_meets_the_limits_made_of_it(value, error, z):
     rows = {"accuracy": quantity(value, error, "fraction", better="high", parts={})}
     rows["calibration_error"] = quantity(value, error, "fraction", better="low", parts={})
-    floors = floors_of({"a": record(measurements=rows)}, z)
+    floors = suggest_limits({"a": record(measurements=rows)}, z)
     assert floors["accuracy"].limit <= value
     assert floors["calibration_error"].limit >= value
 
 
 def test_half_of_the_models_reach_the_median():
     population = published_population()
-    for name, floor in percentile_floors(population, 50).items():
+    for name, floor in percentile_limits(population, 50).items():
         values = [row.values[name] for row in population.rows if name in row.values]
         meets = (
             sum(value >= floor.limit for value in values)
@@ -126,14 +126,14 @@ def test_half_of_the_models_reach_the_median():
 
 
 def test_like_a_published_model():
-    floors = published_floors("ResNet50")
+    floors = published_limits("ResNet50")
     assert (floors["accuracy"].limit, floors["parameters"].limit) == (0.761, 25.6)
     assert floors["accuracy"].reason == "ResNet50 as published"
 
 
 def test_capitals_are_no_other_model():
     with pytest.raises(OptionError) as caught:
-        published_floors("resnet50")
+        published_limits("resnet50")
     assert str(caught.value) == (
         "--like: there is no published model 'resnet50'. Did you mean 'ResNet50', 'ResNet50d', "
         "'ResNet50-A3', 'ResNet50-A2', 'ResNet50-A1'? "
@@ -144,7 +144,7 @@ def test_capitals_are_no_other_model():
 
 def test_no_such_model():
     with pytest.raises(OptionError) as caught:
-        published_floors("ResNet5")
+        published_limits("ResNet5")
     assert str(caught.value) == (
         "--like: there is no published model 'ResNet5'. Did you mean 'ResNet50', 'ResNet50d', 'ResNet152', "
         "'ResNet34', 'ResNet18'? "
@@ -155,7 +155,7 @@ def test_no_such_model():
 
 def test_nothing_like_it():
     with pytest.raises(OptionError) as caught:
-        published_floors("zzzz")
+        published_limits("zzzz")
     assert str(caught.value) == (
         "--like: there is no published model 'zzzz'. Allowed: one of 326 names in the published table or in "
         "timm, which 'quba-check tune --like list' prints."
@@ -164,8 +164,8 @@ def test_nothing_like_it():
 
 @pytest.mark.parametrize("name", ["inception_v4.tf_in1k", "timm:inception_v4.tf_in1k"])
 def test_like_a_published_model_by_its_name_in_timm(name):
-    floors = published_floors(name)
+    floors = published_limits(name)
     assert {dimension: floor.limit for dimension, floor in floors.items()} == {
-        dimension: floor.limit for dimension, floor in published_floors("InceptionV4").items()
+        dimension: floor.limit for dimension, floor in published_limits("InceptionV4").items()
     }
     assert floors["accuracy"].reason == "inception_v4.tf_in1k as published"

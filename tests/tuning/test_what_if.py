@@ -9,11 +9,11 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
 from quba_check.records.measurement import StoppedRow
 from quba_check.records.per_image import PerImage
-from quba_check.tuning.what_if import rejudged
+from quba_check.tuning.what_if import what_if
 
 
 def judged(text, run=None, baseline=None):
-    return rejudged(StoredRun("a.json", run or record()), thresholds(text), baseline)
+    return what_if(StoredRun("a.json", run or record()), thresholds(text), baseline)
 
 
 def outcomes(text, run=None, baseline=None):
@@ -134,7 +134,7 @@ def test_warnings_do_not_stand_in_the_way():
 
 def test_another_protocol_is_refused():
     with pytest.raises(ThresholdError) as caught:
-        rejudged(
+        what_if(
             StoredRun("a.json", record()),
             thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}"),
         )
@@ -193,5 +193,5 @@ def test_a_score_is_as_sure_as_the_answers_that_are_there():
     close = text.replace("MIN", f"{free.value - 0.01:.4f}")
     for found, outcome in ((None, "pass"), (images, "uncertain")):
         run = StoredRun("a.json", record(), found)
-        (verdict,) = rejudged(run, thresholds(close)).verdicts
+        (verdict,) = what_if(run, thresholds(close)).verdicts
         assert verdict.outcome == outcome

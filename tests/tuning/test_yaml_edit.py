@@ -6,11 +6,11 @@ from support.tuned import FACTS, thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import read_yaml
-from quba_check.tuning.suggested_limits import Floor
+from quba_check.tuning.suggested_limits import SuggestedLimit
 from quba_check.tuning.yaml_edit import difference, edited, written
 
-ACCURACY = {"accuracy": Floor(0.88, "0.900 in a.json")}
-FLOORS = {**ACCURACY, "calibration_error": Floor(0.038, "0.0312 in a.json")}
+ACCURACY = {"accuracy": SuggestedLimit(0.88, "0.900 in a.json")}
+FLOORS = {**ACCURACY, "calibration_error": SuggestedLimit(0.038, "0.0312 in a.json")}
 MINE = """\
 # what we promise
 schema: 1
@@ -121,7 +121,13 @@ def test_all_else_stays_to_the_byte(edit) -> None:
 
 def test_what_was_written_here_is_written_anew(edit) -> None:
     text = written(FLOORS, name="mine", protocol="standard").replace("\n  cal", "\n  # ours\n  cal")
-    again = edit(text, {"accuracy": Floor(0.91, "0.930 in b.json"), "calibration_error": Floor(0.038, "x")})
+    again = edit(
+        text,
+        {
+            "accuracy": SuggestedLimit(0.91, "0.930 in b.json"),
+            "calibration_error": SuggestedLimit(0.038, "x"),
+        },
+    )
     assert again.after == (
         "schema: 1\n"
         "name: mine\n"
@@ -151,7 +157,7 @@ def test_a_sign_in_text_is_no_comment_and_text_gets_none(edit) -> None:
 
 
 def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
-    zero = {"shape_bias": Floor(0.0, "0.004 in a.json")}
+    zero = {"shape_bias": SuggestedLimit(0.0, "0.004 in a.json")}
     assert "  shape_bias: {min: 0} " in written(zero, name="mine", protocol="standard")
     assert edit("dimensions:\n  shape_bias: {min: 0.1}\n", zero).after == (
         "dimensions:\n  shape_bias: {min: 0}                        # tuned: 0.004 in a.json\n"

@@ -12,7 +12,7 @@ from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS
 from quba_check.demands.policy import Policy
 from quba_check.records.measurement import StoppedRow
-from quba_check.verdicts import doubt, judge, judge_stopped
+from quba_check.verdicts import judge, judge_stopped, p_value
 
 
 @pytest.mark.parametrize("limit", LETTERS)
@@ -66,14 +66,14 @@ def test_values_without_limits_are_decided_by_themselves():
     for word in ("point", "fail", "allow"):
         assert judge(CORRUPTION, corruption(0.6), Policy(word)).outcome == "pass"
         assert judge(CORRUPTION, corruption(0.4), Policy(word)).outcome == "fail"
-    assert doubt(CORRUPTION, corruption(0.4)) is None
+    assert p_value(CORRUPTION, corruption(0.4)) is None
 
 
 def test_doubt_is_a_p_value_in_either_direction():
-    assert doubt(CORRUPTION, noisy(0.5, 0.02)) == pytest.approx(0.5)
-    assert doubt(CORRUPTION, noisy(0.5 - 1.644854 * 0.02, 0.02)) == pytest.approx(0.05, abs=1e-3)
+    assert p_value(CORRUPTION, noisy(0.5, 0.02)) == pytest.approx(0.5)
+    assert p_value(CORRUPTION, noisy(0.5 - 1.644854 * 0.02, 0.02)) == pytest.approx(0.05, abs=1e-3)
     low = replace(noisy(0.01 + 1.644854 * 0.004, 0.004), dimension="calibration_error")
-    assert doubt(CALIBRATION, low) == pytest.approx(0.05, abs=1e-3)
+    assert p_value(CALIBRATION, low) == pytest.approx(0.05, abs=1e-3)
 
 
 SIGNS = ("32.0 % of images have no input gradient", "PGD is weaker than FGSM (acc 0.9 > 0.8)")
@@ -86,7 +86,7 @@ def test_a_masked_value_fails_under_every_policy(word, value):
     held = replace(noisy(value, 0.02), masked=SIGNS)
     verdict = judge(CORRUPTION, held, Policy(word), [0.5])
     assert (verdict.outcome, verdict.within_noise, verdict.reason) == ("fail", False, REASON)
-    assert doubt(CORRUPTION, held) is None
+    assert p_value(CORRUPTION, held) is None
     allowing = replace(CORRUPTION, allow_masked=True)
     assert judge(allowing, held, Policy(word)) == replace(
         judge(CORRUPTION, replace(held, masked=()), Policy(word)), demand=allowing, held=held

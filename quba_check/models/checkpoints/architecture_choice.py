@@ -22,16 +22,16 @@ from quba_check.models.checkpoints.timm_architectures import (
 from quba_check.models.checkpoints.training_metadata import (
     Named,
     architectures_named,
+    config_from_checkpoint,
     model_arguments,
-    preparation_stated,
 )
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 
 OPTION = "--quba-arch"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BuildSpec:
     """What a module is built as.
 
     Attributes:
@@ -45,13 +45,13 @@ class Plan:
 
     architecture: str
     where: str = OPTION
-    statement: Statement | None = None
+    statement: PreprocessingConfig | None = None
     pretrained_cfg: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def plan_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> Plan:
+def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> BuildSpec:
     """What the module of a checkpoint file is built as.
 
     Args:
@@ -68,7 +68,7 @@ def plan_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str |
     known = next((one for one in named if is_model(one.architecture)), None)
     if option is not None:
         if config is not None and base_name(option) == base_name(config.architecture):
-            return replace(plan_of_config(config, f"the folder of {spec}"), where=OPTION)
+            return replace(build_spec_of_config(config, f"the folder of {spec}"), where=OPTION)
         if known is None or base_name(known.architecture) == base_name(option):
             return _plan_by_name(option, OPTION, checkpoint, spec)
         note = f"{OPTION}={option} is used, though {known.where} in {spec} says {known.architecture}"
@@ -78,15 +78,15 @@ def plan_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str |
         note = f"the architecture is {known.architecture}, as {where} says"
         return _plan_by_name(known.architecture, where, checkpoint, spec, note)
     if config is not None:
-        plan = plan_of_config(config, f"the folder of {spec}")
+        plan = build_spec_of_config(config, f"the folder of {spec}")
         return replace(plan, notes=(f"the architecture is {plan.architecture}, as {plan.where} says",))
     raise ModelError(f"{spec}: {_nameless(named)}{_hint(checkpoint, path, named)}")
 
 
-def plan_of_config(config: HubConfig, spec: str) -> Plan:
+def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
     """What timm's `config.json` says a module is built as."""
     check_architecture(config.architecture, where=f"{spec}: {NAME}")
-    return Plan(
+    return BuildSpec(
         architecture=config.architecture,
         where=f"{NAME} of {spec}",
         statement=config.preparation(spec=spec),
@@ -95,14 +95,14 @@ def plan_of_config(config: HubConfig, spec: str) -> Plan:
     )
 
 
-def _plan_by_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> Plan:
+def _plan_by_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> BuildSpec:
     own = pretrained_config(name)
-    stated = preparation_stated(checkpoint.about, spec=spec)
+    stated = config_from_checkpoint(checkpoint.about, spec=spec)
     arguments = model_arguments(checkpoint.about)
     said = stated.statement
     if said is not None and own.get("fixed_input_size") and "input_size" in said.values:
         arguments.setdefault("img_size", said.values["input_size"][1:])
-    return Plan(name, where, said, None, arguments, (*notes, *stated.notes))
+    return BuildSpec(name, where, said, None, arguments, (*notes, *stated.notes))
 
 
 def _config_beside(path: Path, spec: str) -> HubConfig | None:

@@ -9,10 +9,15 @@ from torch import Tensor, nn
 
 from quba_check.core.head import Head
 from quba_check.errors import HeadError, ModelError, listed
-from quba_check.models.checkpoints.architecture_choice import OPTION, Plan, plan_of_config, plan_of_file
+from quba_check.models.checkpoints.architecture_choice import (
+    OPTION,
+    BuildSpec,
+    build_spec_of_config,
+    build_spec_of_file,
+)
 from quba_check.models.checkpoints.contents import Checkpoint
 from quba_check.models.checkpoints.hub_config import NAME, read_config
-from quba_check.models.checkpoints.key_prefixes import Placement, placed
+from quba_check.models.checkpoints.key_prefixes import PrefixMatch, match_prefix
 from quba_check.models.checkpoints.reading import read_checkpoint
 from quba_check.models.checkpoints.timm_architectures import (
     architecture,
@@ -21,13 +26,13 @@ from quba_check.models.checkpoints.timm_architectures import (
     converted,
     fitting_architecture,
 )
-from quba_check.models.network import Loading, Network
+from quba_check.models.network import LoadedModule, LoadRequest
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 """Names under which timm looks for the weights of a folder, in its order."""
 
 
-def network_of_file(path: Path, *, spec: str, how: Loading) -> Network:
+def network_of_file(path: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
     """The network of a checkpoint file.
 
     Args:
@@ -41,11 +46,11 @@ def network_of_file(path: Path, *, spec: str, how: Loading) -> Network:
     if how.arch is not None:
         check_architecture(how.arch, where=OPTION)
     checkpoint = read_checkpoint(path, spec=spec, trust_pickle=how.trust_pickle)
-    plan = plan_of_file(checkpoint, path, spec=spec, option=how.arch)
+    plan = build_spec_of_file(checkpoint, path, spec=spec, option=how.arch)
     return _network(checkpoint, plan, path, spec, how)
 
 
-def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
+def network_of_folder(folder: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
     """The network of a folder with timm's `config.json` and the weights.
 
     Args:
@@ -57,7 +62,7 @@ def network_of_folder(folder: Path, *, spec: str, how: Loading) -> Network:
         ModelError: the config or the weights cannot be used, or do not fit each other or the suite.
     """
     config = read_config(folder / NAME, spec=spec)
-    plan = plan_of_config(config, spec)
+    plan = build_spec_of_config(config, spec)
     if config.classes is not None:
         check_head(config.classes, how.head, f"{spec}: the model")
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
@@ -79,7 +84,9 @@ def check_head(theirs: int, head: Head, what: str) -> None:
         raise HeadError(message, theirs=theirs, classes=head.size)
 
 
-def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loading) -> Network:
+def _network(
+    checkpoint: Checkpoint, plan: BuildSpec, path: Path, spec: str, how: LoadRequest
+) -> LoadedModule:
     module = architecture(
         plan.architecture,
         classes=how.classes,
@@ -87,11 +94,11 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
         pretrained_cfg=plan.pretrained_cfg,
         arguments=plan.arguments,
     )
-    placement = placed(checkpoint.state, module, classifier_layers(module))
+    placement = match_prefix(checkpoint.state, module, classifier_layers(module))
     renamed = None if placement.is_fitting else converted(placement.state, module)
     notes = [*plan.notes, *_notes(checkpoint, placement)]
     if renamed is not None:
-        again = placed(renamed, module, classifier_layers(module))
+        again = match_prefix(renamed, module, classifier_layers(module))
         if again.is_fitting:
             placement = again
             notes.append(
@@ -100,7 +107,7 @@ def _network(checkpoint: Checkpoint, plan: Plan, path: Path, spec: str, how: Loa
     _check_fit(checkpoint, placement, module, plan, path, spec, how)
     _check_dtypes(placement.state, module, plan.architecture, spec)
     module.load_state_dict(dict(placement.state), strict=False)
-    return Network(
+    return LoadedModule(
         module,
         plan.architecture,
         statements=(plan.statement,) if plan.statement else (),
@@ -125,12 +132,12 @@ def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: 
 
 def _check_fit(
     checkpoint: Checkpoint,
-    placement: Placement,
+    placement: PrefixMatch,
     module: nn.Module,
-    plan: Plan,
+    plan: BuildSpec,
     path: Path,
     spec: str,
-    how: Loading,
+    how: LoadRequest,
 ) -> None:
     if placement.rivals:
         prefixes = (placement.removed[0], *placement.rivals)
@@ -152,7 +159,7 @@ def _check_fit(
     )
 
 
-def _notes(checkpoint: Checkpoint, placement: Placement) -> list[str]:
+def _notes(checkpoint: Checkpoint, placement: PrefixMatch) -> list[str]:
     notes = []
     if checkpoint.key:
         others = f", not from {_quoted(checkpoint.others)}" if checkpoint.others else ""

@@ -18,14 +18,14 @@ from torch import nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.architecture_choice import plan_of_config
+from quba_check.models.checkpoints.architecture_choice import build_spec_of_config
 from quba_check.models.checkpoints.build import check_head
 from quba_check.models.checkpoints.hub_config import NAME, read_config
 from quba_check.models.classifier import described
-from quba_check.models.network import Network
+from quba_check.models.network import LoadedModule
 
 
-def network_of_hub(name: str, *, spec: str, head: Head) -> Network:
+def network_of_hub(name: str, *, spec: str, head: Head) -> LoadedModule:
     """A model of the Hugging Face Hub, from its cache or downloaded.
 
     Args:
@@ -37,7 +37,7 @@ def network_of_hub(name: str, *, spec: str, head: Head) -> Network:
         ModelError: there is no such model, it is not timm's, it cannot be got here, or has other classes.
     """
     config = read_config(_config_file(name, spec), spec=spec)
-    plan = plan_of_config(config, spec)
+    plan = build_spec_of_config(config, spec)
     if config.classes is not None:
         check_head(config.classes, head, f"{spec}: the model")
     try:
@@ -45,7 +45,7 @@ def network_of_hub(name: str, *, spec: str, head: Head) -> Network:
         module = cast(nn.Module, created)
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(f"{spec}: its weights could not be loaded ({described(error)}). {_ELSE}") from error
-    return Network(module, plan.architecture, statements=(plan.statement,) if plan.statement else ())
+    return LoadedModule(module, plan.architecture, statements=(plan.statement,) if plan.statement else ())
 
 
 _ELSE = "Without a network give a folder with config.json and the weights."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from quba_check.models.checkpoints.state_dict_match import Fit, fit
+from quba_check.models.checkpoints.state_dict_match import StateDictDiff, state_dict_diff
 
 INFIXES = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """Names that torch's compiler, FSDP and activation checkpointing put anywhere; no network has them itself."""
@@ -21,7 +21,7 @@ DEEPEST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class PrefixMatch:
     """A state dict as a module takes it.
 
     Attributes:
@@ -36,12 +36,12 @@ class Placement:
     state: Mapping[str, Tensor]
     removed: tuple[str, ...]
     left_out: tuple[str, ...]
-    fit: Fit
+    fit: StateDictDiff
     rivals: tuple[str, ...] = ()
     is_fitting: bool = False
 
 
-def placed(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str, ...]) -> Placement:
+def match_prefix(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str, ...]) -> PrefixMatch:
     """Find the prefix without which a state dict fits a module.
 
     Names in front of which wrappers such as `module.`, `model.`, `_orig_mod.` or a Lightning module's own
@@ -72,7 +72,7 @@ def placed(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str
     return min(tried.values(), key=lambda placement: placement.fit.count)
 
 
-def _fits(found: Fit, classifier: tuple[str, ...]) -> bool:
+def _fits(found: StateDictDiff, classifier: tuple[str, ...]) -> bool:
     return found.is_perfect or found.head(classifier) is not None
 
 
@@ -90,12 +90,12 @@ def _prefixes(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
 
 def _without(
     state: Mapping[str, Tensor], prefix: str, infixes: tuple[str, ...], module: nn.Module
-) -> Placement:
+) -> PrefixMatch:
     kept = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
     others = [name for name in state if not name.startswith(prefix)]
     outside = [name for name in others if BESIDE_THE_MODEL.search(name.partition(".")[0])]
-    found = fit(kept, module)
+    found = state_dict_diff(kept, module)
     # They may have a part in the answer, even where they are called as the module's own.
     strays = tuple(name for name in others if name not in outside)
     found = replace(found, unexpected=found.unexpected + strays)
-    return Placement(kept, tuple(filter(None, (prefix, *infixes))), tuple(outside), found)
+    return PrefixMatch(kept, tuple(filter(None, (prefix, *infixes))), tuple(outside), found)

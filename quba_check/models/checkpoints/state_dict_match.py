@@ -17,7 +17,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class StateDictDiff:
     """How the tensors of a checkpoint match those of a module, by name and shape.
 
     Attributes:
@@ -77,11 +77,11 @@ class Fit:
         return "; ".join(parts)
 
 
-def fit(state: Mapping[str, Tensor], module: nn.Module) -> Fit:
+def state_dict_diff(state: Mapping[str, Tensor], module: nn.Module) -> StateDictDiff:
     """Compare a state dict with a module by names and shapes; the module may be on the meta device."""
     theirs: Shapes = {name: tensor.shape for name, tensor in state.items()}
     ours: Shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    return Fit(
+    return StateDictDiff(
         missing=tuple(name for name in ours if name not in theirs and not name.endswith(COUNTERS)),
         unexpected=tuple(name for name in theirs if name not in ours and not name.endswith(COUNTERS)),
         reshaped={

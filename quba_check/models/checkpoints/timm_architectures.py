@@ -16,7 +16,7 @@ from timm.models import get_pretrained_cfg, is_model, is_model_pretrained
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.key_prefixes import placed
+from quba_check.models.checkpoints.key_prefixes import match_prefix
 from quba_check.models.classifier import described
 from quba_check.models.preprocessing.statement import key_text
 
@@ -204,7 +204,7 @@ def fitting_architecture(
         module = _outline(name)
         if module is not None:
             layers = classifier_layers(module)
-            found = placed(state, module, layers).fit
+            found = match_prefix(state, module, layers).fit
             if found.is_perfect or found.head(layers) is not None:
                 return name
     return None

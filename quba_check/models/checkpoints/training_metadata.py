@@ -10,7 +10,13 @@ from typing import Any
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
 
-from quba_check.models.preprocessing.statement import KEYS, Statement, key_text, short_repr, statement
+from quba_check.models.preprocessing.statement import (
+    KEYS,
+    PreprocessingConfig,
+    key_text,
+    preprocessing_config,
+    short_repr,
+)
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Where training scripts keep what they were called with; timm and torchvision in the first."""
@@ -45,7 +51,7 @@ def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class ConfigFromCheckpoint:
     """What a checkpoint says of the preparation.
 
     Attributes:
@@ -53,11 +59,11 @@ class Stated:
         notes: what cannot be used, which is passed over.
     """
 
-    statement: Statement | None = None
+    statement: PreprocessingConfig | None = None
     notes: tuple[str, ...] = ()
 
 
-def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
+def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFromCheckpoint:
     """How a checkpoint says that images were prepared when its model was evaluated.
 
     Read are the arguments of timm's `train.py` (what was left to the architecture is left to it here), those
@@ -87,8 +93,10 @@ def preparation_stated(about: Mapping[str, Any], *, spec: str) -> Stated:
         if name not in usable
     )
     if not usable:
-        return Stated(None, notes)
-    return Stated(statement(usable, where=source, source=source, departs=True), notes)
+        return ConfigFromCheckpoint(None, notes)
+    return ConfigFromCheckpoint(
+        preprocessing_config(usable, where=source, source=source, departs=True), notes
+    )
 
 
 def _is_usable(key: str, values: Mapping[str, Any]) -> bool:

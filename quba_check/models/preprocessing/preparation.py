@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.statement import KEYS, OutputKind, Statement, statement
+from quba_check.models.preprocessing.statement import (
+    KEYS,
+    OutputKind,
+    PreprocessingConfig,
+    preprocessing_config,
+)
 
 LARGEST_SIDE = 20_000
 """Pixels to which an image may be resized before it is cropped."""
@@ -26,7 +31,7 @@ Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class Preprocessing:
     """How images are prepared, in the terms of timm's data config.
 
     Attributes:
@@ -82,7 +87,7 @@ class Preparation:
         return cast(Callable[[Image.Image], Tensor], transforms.Compose([resize, transforms.PILToTensor()]))
 
 
-def suite_defaults(image_size: int | None) -> Preparation:
+def suite_defaults(image_size: int | None) -> Preprocessing:
     """The preparation for a model that brings none.
 
     Args:
@@ -90,7 +95,7 @@ def suite_defaults(image_size: int | None) -> Preparation:
             cropped. None: 224, the middle of 256 pixels.
     """
     size = image_size or DEFAULT_SIZE
-    return Preparation(
+    return Preprocessing(
         input_size=(3, size, size),
         interpolation="bicubic",
         mean=IMAGENET_DEFAULT_MEAN,
@@ -101,14 +106,14 @@ def suite_defaults(image_size: int | None) -> Preparation:
     )
 
 
-def preparation_of(
+def preprocessing_of(
     module: nn.Module,
     *,
     spec: str,
     image_size: int | None,
     architecture: str = "",
-    statements: Sequence[Statement] = (),
-) -> Preparation:
+    statements: Sequence[PreprocessingConfig] = (),
+) -> Preprocessing:
     """How images are prepared for a module.
 
     Its `quba_config` says so, else its `pretrained_cfg`; what a later statement says overrides that, key by
@@ -136,7 +141,7 @@ def preparation_of(
         said = {key: value for key, value in stated.values.items() if key in values}
         values |= said
         origins |= dict.fromkeys(said, stated.source)
-    made = Preparation(**values, source=_source(origins, [own, *statements]))
+    made = Preprocessing(**values, source=_source(origins, [own, *statements]))
     side = min(made.input_size[1:]) / made.crop_pct, max(made.input_size[1:]) / made.crop_pct
     if not 1 <= side[0] <= side[1] <= LARGEST_SIDE:
         raise ModelError(
@@ -147,7 +152,7 @@ def preparation_of(
     return made
 
 
-def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> Statement:
+def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> PreprocessingConfig:
     """Return the statement of a timm `pretrained_cfg`, with its defaults.
 
     Args:
@@ -159,13 +164,13 @@ def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> S
         ModelError: a value cannot be used.
     """
     own = {key: config[key] for key in KEYS if config.get(key) is not None}
-    statement(own, where=where, source=source)
+    preprocessing_config(own, where=where, source=source)
     resolved = resolve_data_config(pretrained_cfg=dict(config)) if config else {}
-    return statement(resolved, where=where, source=source)
+    return preprocessing_config(resolved, where=where, source=source)
 
 
 def stated_outputs(
-    module: nn.Module, *, spec: str, statements: Sequence[Statement] = ()
+    module: nn.Module, *, spec: str, statements: Sequence[PreprocessingConfig] = ()
 ) -> OutputKind | None:
     """What the outputs are, where a statement or else the module's `quba_config` says so.
 
@@ -177,10 +182,10 @@ def stated_outputs(
     return next((kind for kind in said if kind is not None), None)
 
 
-def _own_statement(module: nn.Module, spec: str, architecture: str) -> Statement | None:
+def _own_statement(module: nn.Module, spec: str, architecture: str) -> PreprocessingConfig | None:
     config = getattr(module, "quba_config", None)
     if config is not None:
-        return statement(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
+        return preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
     config = getattr(module, "pretrained_cfg", None)
     if not config:
         return None
@@ -190,7 +195,7 @@ def _own_statement(module: nn.Module, spec: str, architecture: str) -> Statement
     return config_statement(config, where=f"{spec}: pretrained_cfg", source=source)
 
 
-def _source(origins: Mapping[str, str], stated: Sequence[Statement | None]) -> str:
+def _source(origins: Mapping[str, str], stated: Sequence[PreprocessingConfig | None]) -> str:
     """Where a preparation comes from: the first source that is left, and in brackets the others."""
     order = dict.fromkeys([*(one.source for one in stated if one), SUITE_DEFAULTS])
     keys = {source: [key for key in origins if origins[key] == source] for source in order}

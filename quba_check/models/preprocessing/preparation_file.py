@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from quba_check.errors import ModelError, did_you_mean
-from quba_check.models.preprocessing.statement import KEYS, CropMode, Interpolation, OutputKind, Statement
+from quba_check.models.preprocessing.statement import (
+    KEYS,
+    CropMode,
+    Interpolation,
+    OutputKind,
+    PreprocessingConfig,
+)
 from quba_check.strict_yaml import Strict, described, read_yaml, validated
 from quba_check.strict_yaml.schema import SchemaVersion
 
@@ -51,7 +57,7 @@ class PreparationFile(Strict):
         return tuple(value) if isinstance(value, list) else value
 
 
-def read_preparation(path: Path, shown: str) -> Statement:
+def read_preprocessing(path: Path, shown: str) -> PreprocessingConfig:
     """What a preparation file states.
 
     Args:
@@ -63,13 +69,13 @@ def read_preparation(path: Path, shown: str) -> Statement:
     """
     entry = validated(read_yaml(path, shown, ModelError), PreparationFile)
     values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
-    return Statement(values, shown, departs=True)
+    return PreprocessingConfig(values, shown, departs=True)
 
 
-def preparation_schema() -> dict[str, Any]:
+def preprocessing_schema() -> dict[str, Any]:
     """JSON Schema of preparation files, for editors.
 
-    >>> sorted(preparation_schema()["properties"])[:3]
+    >>> sorted(preprocessing_schema()["properties"])[:3]
     ['crop_mode', 'crop_pct', 'input_size']
     """
     schema = PreparationFile.model_json_schema(by_alias=True)

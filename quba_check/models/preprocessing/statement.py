@@ -24,7 +24,7 @@ CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class PreprocessingConfig:
     """What one source says of the preparation and the outputs of a model.
 
     Attributes:
@@ -38,7 +38,9 @@ class Statement:
     departs: bool = False
 
 
-def statement(config: object, *, where: str, source: str, departs: bool = False) -> Statement:
+def preprocessing_config(
+    config: object, *, where: str, source: str, departs: bool = False
+) -> PreprocessingConfig:
     """What a mapping states, after its keys and values were checked.
 
     Args:
@@ -61,7 +63,7 @@ def statement(config: object, *, where: str, source: str, departs: bool = False)
         if not is_usable(value):
             raise ModelError(f"{where}: {key} cannot be used, got {short_repr(value)}. Allowed: {allowed}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    return Statement(values, source, departs)
+    return PreprocessingConfig(values, source, departs)
 
 
 def short_repr(value: object) -> str:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.network import Loading, Network, count_weights
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.network import LoadedModule, LoadRequest, count_weights
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
 TRAIN_FLAGS |= {"native_batch_norm": 5, "_native_batch_norm_legit": 5}
@@ -74,7 +74,7 @@ class ExportedNetwork(nn.Module):
         return self.program(filled)[: len(images)]
 
 
-def network_of_exported(path: Path, *, spec: str, how: Loading, device: torch.device) -> Network:
+def network_of_exported(path: Path, *, spec: str, how: LoadRequest, device: torch.device) -> LoadedModule:
     """The network of an exported program, on its device.
 
     torch's reader unpickles parts of the file, evaluates others as Python and loads compiled libraries. The
@@ -128,10 +128,10 @@ def network_of_exported(path: Path, *, spec: str, how: Loading, device: torch.de
             f"{spec}: holds no weights that can be counted. "
             "Give the model as it was before, or package.module:callable."
         )
-    return Network(
+    return LoadedModule(
         ExportedNetwork(module, taken.least, taken.most),
         sources=(path,),
-        statements=(Statement({"input_size": taken.size}, spec),) if taken.size else (),
+        statements=(PreprocessingConfig({"input_size": taken.size}, spec),) if taken.size else (),
         notes=(*notes, *note),
         parameters=parameters,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from quba_check.errors import ModelError
-from quba_check.models.network import Loading, Network
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.network import LoadedModule, LoadRequest
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 from quba_check.models.programs.onnx_graph import read_graph
 from quba_check.models.programs.onnx_runtime import OnnxProgram, program
 from quba_check.models.specs import ModelSpec
@@ -15,7 +15,7 @@ NO_GRADIENT = "an ONNX model gives no gradients, which FGSM and PGD need"
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
 
 
-def onnx_network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
+def onnx_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> LoadedModule:
     """The network of an ONNX file.
 
     Args:
@@ -36,8 +36,8 @@ def onnx_network(spec: ModelSpec, how: Loading, device: torch.device) -> Network
     if how.precision not in ("auto", "fp32"):
         notes += (f"{spec.text} computes in the precision of its file, not in {how.precision}",)
     size = module.takes.size
-    stated = (Statement({"input_size": (3, *size)}, f"the input of {spec.text}"),) if size else ()
-    return Network(
+    stated = (PreprocessingConfig({"input_size": (3, *size)}, f"the input of {spec.text}"),) if size else ()
+    return LoadedModule(
         module,
         statements=stated,
         notes=notes,
@@ -48,7 +48,7 @@ def onnx_network(spec: ModelSpec, how: Loading, device: torch.device) -> Network
     )
 
 
-def _moved(spec: ModelSpec, how: Loading, module: OnnxProgram) -> str:
+def _moved(spec: ModelSpec, how: LoadRequest, module: OnnxProgram) -> str:
     """What is said of a model that runs on the CPU though there is a GPU.
 
     Raises:

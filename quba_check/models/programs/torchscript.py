@@ -12,7 +12,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
-from quba_check.models.network import Loading, Network, count_weights
+from quba_check.models.network import LoadedModule, LoadRequest, count_weights
 from quba_check.models.programs.torchscript_scan import check_program
 
 TRAIN_FLAGS = {
@@ -26,7 +26,7 @@ STATISTICS = {"aten::batch_norm": (3, 4), "aten::instance_norm": (3, 4)}
 """Operators with running statistics, and the positions of these among their inputs."""
 
 
-def network_of_torchscript(path: Path, *, spec: str, how: Loading) -> Network:
+def network_of_torchscript(path: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
     """The network of a TorchScript program.
 
     TorchScript is a language of its own: reading the file unpickles nothing and runs no Python, but its
@@ -64,7 +64,7 @@ def network_of_torchscript(path: Path, *, spec: str, how: Loading) -> Network:
             f"{spec}: holds no weights that can be counted, as quantised programs do not. "
             "Give the model as it was before, or package.module:callable."
         )
-    return Network(module, sources=(path,), notes=note, parameters=parameters)
+    return LoadedModule(module, sources=(path,), notes=note, parameters=parameters)
 
 
 def _nodes(block: Any) -> Iterator[Any]:

@@ -17,7 +17,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ClassPrompts:
     """What a zero-shot model reads, and where that comes from.
 
     Attributes:
@@ -29,7 +29,7 @@ class Wording:
     notes: tuple[str, ...]
 
 
-def wording(classes: Sequence[str], prompts: Prompts) -> Wording:
+def class_prompts(classes: Sequence[str], prompts: Prompts) -> ClassPrompts:
     """The texts for some classes.
 
     A class goes by the name that the suite gives it, else, if it is an ImageNet synset, by the one that
@@ -66,7 +66,7 @@ def wording(classes: Sequence[str], prompts: Prompts) -> Wording:
     if shared := [name for name, times in Counter(names).items() if times > 1]:
         notes.append(f"classes of the same name cannot be told apart: {listed(shared, _SHOWN)}")
     given = Prompts(templates)
-    return Wording(tuple(given.texts(name) for name in names), tuple(notes))
+    return ClassPrompts(tuple(given.texts(name) for name in names), tuple(notes))
 
 
 def _counted(templates: Sequence[str]) -> str:

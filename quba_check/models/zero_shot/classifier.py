@@ -63,13 +63,13 @@ class ZeroShotClassifier(nn.Module):
             return self.scale * cosines + self.bias
 
 
-def stated_preparation(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What open_clip's preprocessing config says, in the terms of a preparation, and remarks on it.
 
     Args:
         config: `size`, `mean`, `std`, `interpolation`, `resize_mode`, as open_clip states them.
 
-    >>> values, _ = stated_preparation({"size": 224, "mean": 0.5, "std": 0.5, "resize_mode": "squash"})
+    >>> values, _ = config_of_open_clip({"size": 224, "mean": 0.5, "std": 0.5, "resize_mode": "squash"})
     >>> values["input_size"], values["crop_mode"], values["interpolation"]
     ((3, 224, 224), 'squash', 'bicubic')
     """

@@ -17,17 +17,17 @@ from quba_check.errors import ModelError, did_you_mean, listed, needs
 from quba_check.models.classifier import described
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.network import Loading, Network
-from quba_check.models.preprocessing.statement import Statement
+from quba_check.models.network import LoadedModule, LoadRequest
+from quba_check.models.preprocessing.statement import PreprocessingConfig
 from quba_check.models.specs import ModelSpec
-from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, stated_preparation
+from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, config_of_open_clip
 from quba_check.models.zero_shot.spec import CONFIG, ZeroShotSpec, zero_shot_spec
 from quba_check.models.zero_shot.text_weights import kept_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
 
 
-def zero_shot_network(spec: ModelSpec, how: Loading, device: torch.device) -> Network:
+def zero_shot_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> LoadedModule:
     """The network of an open_clip model: image tower, and text weights for the suite's classes.
 
     Args:
@@ -40,12 +40,12 @@ def zero_shot_network(spec: ModelSpec, how: Loading, device: torch.device) -> Ne
             tokenizer.
     """
     open_clip = _open_clip(spec)
-    from quba_check.models.zero_shot.class_prompts import wording
+    from quba_check.models.zero_shot.class_prompts import class_prompts
 
     named = zero_shot_spec(spec.text)
     model, notes = _model(open_clip, named, spec, trust_pickle=how.trust_pickle)
     model.eval()
-    read = wording(how.names, how.prompts)
+    read = class_prompts(how.names, how.prompts)
     tokens = _tokens(open_clip, named, spec, read.texts)
     runtime = f"open_clip {open_clip.__version__}"
     texts = _texts_digest(model, tokens, runtime)
@@ -63,10 +63,10 @@ def zero_shot_network(spec: ModelSpec, how: Loading, device: torch.device) -> Ne
         runtime=runtime,
         texts=texts,
     )
-    stated, remarks = stated_preparation(open_clip.get_model_preprocess_cfg(model))
-    return Network(
+    stated, remarks = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
+    return LoadedModule(
         module.cpu(),
-        statements=(Statement(stated, f"open_clip's {spec.name}"),),
+        statements=(PreprocessingConfig(stated, f"open_clip's {spec.name}"),),
         notes=(PARAMETERS, *read.notes, *notes, *remarks),
         derived=DERIVED,
     )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from quba_check.models.checkpoints.key_prefixes import placed
+from quba_check.models.checkpoints.key_prefixes import match_prefix
 
 
 def network(classes=5):
@@ -18,7 +18,7 @@ def named(prefix, state=None):
 
 
 def place(state):
-    return placed(state, network(), ("3",))
+    return match_prefix(state, network(), ("3",))
 
 
 @pytest.mark.parametrize(

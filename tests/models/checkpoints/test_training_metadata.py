@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from quba_check.models.checkpoints.training_metadata import (
-    Stated,
+    ConfigFromCheckpoint,
     architectures_named,
+    config_from_checkpoint,
     model_arguments,
-    preparation_stated,
 )
 
 
 def stated(about):
-    return preparation_stated(about, spec="net.pt")
+    return config_from_checkpoint(about, spec="net.pt")
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,11 @@ def test_timms_arguments_state_what_they_were_given():
     found = stated({"args": args}).statement
     assert found.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
     assert found.source == "args in net.pt"
-    assert stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)}) == Stated()
-    assert stated({}) == Stated()
+    assert (
+        stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)})
+        == ConfigFromCheckpoint()
+    )
+    assert stated({}) == ConfigFromCheckpoint()
     assert stated({"args": {"img_size": [64, 96]}}).statement.values == {"input_size": (3, 64, 96)}
 
 
@@ -74,7 +77,7 @@ def test_a_pretrained_cfg_for_other_images():
 
 
 def test_torchvisions_arguments_that_are_none():
-    assert stated({"args": {"val_crop_size": "a", "val_resize_size": 3}}) == Stated()
+    assert stated({"args": {"val_crop_size": "a", "val_resize_size": 3}}) == ConfigFromCheckpoint()
 
 
 @pytest.mark.parametrize(("crop", "resize"), [(224, 256), (224, 232), (299, 342), (384, 384)])

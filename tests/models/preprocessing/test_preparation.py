@@ -9,8 +9,8 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.preparation import (
-    Preparation,
-    preparation_of,
+    Preprocessing,
+    preprocessing_of,
     stated_outputs,
     suite_defaults,
 )
@@ -34,7 +34,7 @@ def prepared(**changes):
         "crop_mode": "center",
         "source": "a test",
     }
-    return Preparation(**{**fields, **changes})
+    return Preprocessing(**{**fields, **changes})
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest", "lanczos"])
@@ -82,7 +82,7 @@ def test_as_dict_is_plain():
 
 
 def test_suite_defaults():
-    assert suite_defaults(None) == Preparation(
+    assert suite_defaults(None) == Preprocessing(
         (3, 224, 224), "bicubic", IMAGENET_MEAN, IMAGENET_STD, 0.875, "center", "the suite's defaults"
     )
     small = suite_defaults(64)
@@ -97,7 +97,7 @@ def module(**attributes):
 
 
 def of(made, image_size=64, architecture=""):
-    return preparation_of(made, spec="zoo:net", image_size=image_size, architecture=architecture)
+    return preprocessing_of(made, spec="zoo:net", image_size=image_size, architecture=architecture)
 
 
 def test_a_module_without_a_word_gets_the_suites_defaults():
@@ -224,7 +224,7 @@ def test_images_of_impossible_sizes(config, size, pixels):
     module = nn.Identity()
     module.quba_config = {"input_size": (3, 224, 224)} | config
     with pytest.raises(ModelError) as caught:
-        preparation_of(module, spec="net", image_size=32)
+        preprocessing_of(module, spec="net", image_size=32)
     assert str(caught.value).removeprefix(
         "net: images cannot be prepared as quba_config of net (interpolation, mean, std"
     ) == (

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.preparation_file import preparation_schema, read_preparation
+from quba_check.models.preprocessing.preparation_file import preprocessing_schema, read_preprocessing
 from quba_check.models.preprocessing.statement import KEYS
 from quba_check.models.specs import load_classifier
 
@@ -43,7 +43,7 @@ def _here(tmp_path, monkeypatch):
 
 def read(tmp_path, text):
     (tmp_path / "prep.yaml").write_text(text)
-    return read_preparation(tmp_path / "prep.yaml", "prep.yaml")
+    return read_preprocessing(tmp_path / "prep.yaml", "prep.yaml")
 
 
 def load(preparation, image_size=8):
@@ -155,4 +155,4 @@ def test_messages(tmp_path, text, message):
 
 
 def test_the_schema_knows_every_key():
-    assert set(preparation_schema()["properties"]) == {"schema", *KEYS}
+    assert set(preprocessing_schema()["properties"]) == {"schema", *KEYS}
