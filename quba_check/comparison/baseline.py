@@ -46,7 +46,7 @@ def drop(
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
     if relative and before.value <= 0:
         reason = (
-            f"{name} is {before.value:g} in {baseline.file}, and nothing is relative to that. Use max_drop"
+            f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"
         )
         return Unmeasurable(dimension, reason)
     change = ratio(before, after) if relative else difference(before, after)

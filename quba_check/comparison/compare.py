@@ -67,7 +67,7 @@ class StoredRun:
         record = f"{where}{self.file}"
         if any(self.stopped_early(name) for name in self.record.measurements):
             raise UserError(
-                f"{record}: its run was stopped early (--quba-early-stop) and stored no answers on clean "
+                f"{record}: its run was stopped early (--quba-early-stop) and stored no predictions on clean "
                 "images. Allowed: a record of a run without that option."
             )
         if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
@@ -76,9 +76,9 @@ class StoredRun:
                 "Allowed: a record of a run that measured accuracy or another dimension of clean images."
             )
         raise UserError(
-            f"{record}: its answers on clean images are neither beside it nor in the store. Allowed: a "
-            "record of a run that looked at the clean set, with the .npz file that --quba-report wrote "
-            "beside it."
+            f"{record}: its predictions on clean images are neither next to it nor in the store. "
+            "Allowed: a record with its "
+            "predictions next to it, of a run that measured the clean set."
         )
 
     def stopped_early(self, dimension: str) -> bool:
@@ -170,17 +170,17 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
     for run in (before, after):
         if run.images is None:
             yield (
-                f"{run.file}: its answers image by image are neither beside it nor in the store; "
+                f"{run.file}: its predictions per image are neither next to it nor in the store; "
                 "intervals are those of unpaired runs, which are wider"
             )
         for name, row in run.record.measurements.items():
             if isinstance(row, MeasurementRow) and row.masked:
                 yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
         if run.failed:
-            yield f"{run.file}: this run fails demands of its own: {', '.join(run.failed)}"
+            yield f"{run.file}: this run fails its own demands: {', '.join(run.failed)}"
     seeds = before.record.environment.seed, after.record.environment.seed
     if seeds[0] != seeds[1]:
-        yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions are other ones")
+        yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions differ")
 
 
 def _side_row(run: StoredRun) -> SideRow:

@@ -102,8 +102,8 @@ def merge(parent: Tree, child: Tree) -> Tree:
             del merged[key]
         else:
             raise ThresholdError(
-                f"{item.document.at(item.location)}: {dotted(item.location)}: nothing stands here. "
-                "Null removes a key of the extended file, which has no such key."
+                f"{item.document.at(item.location)}: {dotted(item.location)}: null removes a key of "
+                "the extended file, which has no such key."
             )
     return merged
 

@@ -168,8 +168,7 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
         if isinstance(leaf, LocatedValue):
             where = f"{leaf.document.at(leaf.location)}: {dotted(leaf.location)}"
             raise ThresholdError(
-                f"{where}: there is no demand that it could be about. "
-                f"Allowed: together with {' or '.join(keys)}."
+                f"{where}: it applies to no demand. Allowed: together with {' or '.join(keys)}."
             )
 
 

@@ -68,7 +68,8 @@ class PartEntry(Strict):
         },
     )
     tier: Tier | None = Field(
-        None, description="block (default): not met, the model is not released; warn and info only tell."
+        None,
+        description="block (default): no release unless the demand is met; warn and info only report.",
     )
     optional: bool | None = Field(
         None, description="Skip, instead of fail, where images are missing or do not allow a value."
@@ -121,7 +122,7 @@ class QubaEntry(Strict):
     )
     population: str | None = Field(
         None,
-        description="Reference population: published (default), screened, demo, or a file beside this one.",
+        description="Reference population: published (default), screened, demo, or a file next to this one.",
     )
     allow_missing: tuple[str, ...] | None = Field(
         None, description="Dimensions that the grade may do without; it is then labelled partial."
@@ -138,15 +139,15 @@ class ThresholdFile(Strict):
     """A threshold file of quba-check: what a model has to meet."""
 
     schema_version: SchemaVersion = Field(alias="schema", description="Version of this format.")
-    name: str | None = Field(None, description="Name for people; the file's name where there is none.")
+    name: str | None = Field(None, description="Display name; by default the file's name.")
     extends: str | None = Field(
-        None, description="A file beside this one, or a shipped profile, that this one changes."
+        None, description="The file next to this one, or the shipped profile, that this one extends."
     )
     protocol: ProtocolName | None = Field(None, description="The protocol that the limits are about.")
     uncertain: Uncertain | None = Field(
         None,
-        description="What becomes of a bound within the noise: point (default): the value decides; "
-        "fail: only what is shown to meet the bound passes; allow: only what is shown to miss it fails.",
+        description="How a bound within the noise is judged: point (default): by the value alone; "
+        "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail.",
     )
     confidence: float | None = Field(
         None,

@@ -127,7 +127,7 @@ def _doubt(bound: str, limit: float, unit: str) -> str | None:
     if unit == "ratio" and limit >= RATIO_REACH:
         return f"is out of reach: ratios are near 1.{percent}"
     if unit == "millions" and limit < 0:
-        return "can never be met: there are no negative numbers of parameters."
+        return "can never be met: the number of parameters cannot be negative."
     if unit == "millions" and limit >= MILLIONS_REACH:
         return f"is out of reach: the unit is millions. Did you mean {limit / 1e6:g}?"
     return None
@@ -160,5 +160,5 @@ def _check_population(document: Document, text: str) -> None:
     if file_kind(document.path.parent / text, where, ThresholdError) != "file":
         raise ThresholdError(
             f"{where}: no such name or file, got '{text}'.{did_you_mean(text, POPULATIONS)} "
-            f"Allowed: {listed(POPULATIONS)}, or a population file beside this one."
+            f"Allowed: {listed(POPULATIONS)}, or a population file next to this one."
         )

@@ -22,7 +22,7 @@ from quba_check.verdicts.derived import grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 
-STOPPED = "the run ended before its turn"
+STOPPED = "the session ended first"
 NOT_CALLED = (
     "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
 )

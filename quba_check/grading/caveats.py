@@ -84,7 +84,7 @@ def comparison_notes(
         yield (
             f"cross-protocol: {', '.join(crossed)}: {reference.name} attacks {_ATTACKED[reference.protocol]} "
             f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
-            "that part of the score compares unlike things"
+            "that part of the score is not comparable"
         )
 
 
@@ -110,6 +110,7 @@ def few_images_notes(
     }
     if abs(whole := math.fsum(moved.values())) >= BIAS:
         yield (
-            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} against endless "
-            f"ones: not comparable with {reference.name}, which was measured on {reference.images:,}"
+            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} compared "
+            f"with infinitely many: not comparable with {reference.name}, which was measured on "
+            f"{reference.images:,}"
         )

@@ -274,9 +274,7 @@ def check_values(values: Mapping[str, float]) -> None:
     check_names("values", values)
     for name, value in values.items():
         if not math.isfinite(value):
-            raise UserError(
-                f"values: {name} is not a number to score, got {value!r}. Allowed: a finite number."
-            )
+            raise UserError(f"values: {name} cannot be scored, got {value!r}. Allowed: a finite number.")
 
 
 def _population(given: str | Path | Population) -> Population:

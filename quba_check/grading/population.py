@@ -136,7 +136,7 @@ class Population:
         weighing = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
         if not weighing:
             raise PopulationError(
-                f"population '{self.name}': no dimension that weighs something is in it. "
+                f"population '{self.name}': it has none of the dimensions with a weight above 0. "
                 f"It has values of {listed(self.dimensions) or 'none'}."
             )
         for name in weighing:

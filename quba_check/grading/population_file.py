@@ -88,7 +88,7 @@ class PopulationFile(BaseModel):
     def _names_each_once(self) -> PopulationFile:
         name, times = Counter(row.id for row in self.rows).most_common(1)[0] if self.rows else ("", 0)
         if times > 1:
-            raise ValueError(f"the model '{name}' stands there {times} times")
+            raise ValueError(f"the model '{name}' is listed {times} times")
         return self
 
     def to_json(self) -> str:

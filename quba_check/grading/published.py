@@ -130,5 +130,5 @@ def published_population() -> Population:
 def screened_population() -> Population:
     """The published models without the values in doubt; 219 of them keep all nine."""
     rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
-    source = f"{SOURCE}, without the values in doubt"
+    source = f"{SOURCE}, without suspect values"
     return Population("screened", "released", SUITE, rows, source, images=IMAGES, classes=CLASSES)

@@ -30,10 +30,10 @@ def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]
     check_names("weights", given)
     for name, weight in given.items():
         if not is_weight(weight):
-            raise UserError(f"weights: {name} cannot weigh that, got {weight!r}. Allowed: {WEIGHTS}.")
+            raise UserError(f"weights: {name} is not a valid weight, got {weight!r}. Allowed: {WEIGHTS}.")
     full = {name: float(given.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
     if not any(full.values()):
-        raise UserError("weights: all nine are 0, so that nothing is left to score. Allowed: one above 0.")
+        raise UserError("weights: all nine are 0. Allowed: at least one above 0.")
     return full
 
 

@@ -36,7 +36,7 @@ def row_of(
         error = why.errors()[0]
         place = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            f"dimension '{dimension.name}': {place}, {error['msg']}. Mend its measure."
+            f"dimension '{dimension.name}': {place}, {error['msg']}. Correct its measure function."
         ) from why
 
 

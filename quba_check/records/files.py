@@ -97,7 +97,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as why:
         raise UserError(
-            f"{path}: is of another run and cannot be removed ({why.strerror}). "
+            f"{path}: belongs to another run and cannot be removed ({why.strerror}). "
             "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
         ) from why
 

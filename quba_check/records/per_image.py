@@ -142,8 +142,8 @@ class PerImage:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
             raise UserError(
-                f"{where}: not a file of answers by image. Allowed: one that --quba-report wrote beside a "
-                "record."
+                f"{where}: not a file of predictions per image. Allowed: one that --quba-report wrote "
+                "next to a record."
             ) from why
 
 
@@ -159,7 +159,7 @@ def _check_belongs(about: dict[str, Any], where: str, record: Record | None) -> 
         )
     if record is not None and about.get("of", identity(record)) != identity(record):
         raise UserError(
-            f"{where}: it belongs to another run than the record beside it. "
+            f"{where}: it belongs to another run than the record next to it. "
             "Allowed: the two files that one --quba-report wrote, or the record alone."
         )
 

@@ -26,7 +26,7 @@ _HEADINGS: dict[Word, str] = {
     "UNCERTAIN": "Uncertain",
     "WARN": "Warned",
     "INFO": "For information",
-    "ALLOWED": "Uncertain and allowed to be",
+    "ALLOWED": "Uncertain but allowed",
     "SKIP": "Skipped",
     "NOT RUN": "Not run",
 }

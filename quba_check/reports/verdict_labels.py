@@ -21,8 +21,8 @@ _PHRASES: tuple[tuple[Word, str], ...] = (
     ("FAIL", "failed"),
     ("UNCERTAIN", "uncertain"),
     ("WARN", "warned"),
-    ("INFO", "missed for information"),
-    ("ALLOWED", "uncertain and allowed to be"),
+    ("INFO", "missed (info only)"),
+    ("ALLOWED", "uncertain but allowed"),
     ("SKIP", "skipped"),
     ("NOT RUN", "not run"),
 )

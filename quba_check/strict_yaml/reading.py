@@ -126,11 +126,9 @@ def _check_keys(node: MappingNode, shown: str, error: type[UserError]) -> None:
         where = f"{shown}:{line_of(key)}"
         if not isinstance(key, ScalarNode) or key.tag not in (_TAG + "str", _TAG + "merge"):
             name = f"the key {key.value}" if isinstance(key, ScalarNode) and key.value else "a key"
-            raise error(f"{where}: {name} is not text. Allowed: text, in quotes where it is a number.")
+            raise error(f"{where}: {name} is not text. Allowed: text, in quotes if it is a number.")
         if key.value in first:
-            raise error(
-                f"{where}: duplicate key '{key.value}', it stands in line {first[key.value]} already."
-            )
+            raise error(f"{where}: duplicate key '{key.value}', already in line {first[key.value]}.")
         first[key.value] = line_of(key)
 
 

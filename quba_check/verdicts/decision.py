@@ -133,7 +133,7 @@ def _judged_number(
 ) -> Verdict:
     if not math.isfinite(value):
         return Verdict(
-            demand, "unmeasurable", evidence, reason=f"its value is {value}, which is no number to judge"
+            demand, "unmeasurable", evidence, reason=f"its value is {value}, which cannot be judged"
         )
     limit = float(demand.threshold)
     is_met = value >= limit if demand.bound == "min" else value <= limit

@@ -125,7 +125,7 @@ def test_a_grade_is_not_better_for_it(judge: Judge) -> None:
         ),
         (
             "adversarial_robustness: {allow_masked: true}",
-            "dimensions.adversarial_robustness.allow_masked: there is no demand that it could be about. "
+            "dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
             "Allowed: together with min or max or parts.",
         ),
     ],

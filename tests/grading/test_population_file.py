@@ -103,7 +103,7 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": "a", "values": {}}] * 2),
-            f"not a population: the model 'a' stands there 2 times. {MADE}",
+            f"not a population: the model 'a' is listed 2 times. {MADE}",
         ),
         (
             content(rows=[{"id": "a", "values": {"accuracy": float("nan")}}]),

@@ -118,12 +118,12 @@ NAMES = (
         (
             {**MEAN, "accuracy": math.nan},
             {},
-            "values: accuracy is not a number to score, got nan. Allowed: a finite number.",
+            "values: accuracy cannot be scored, got nan. Allowed: a finite number.",
         ),
         (
             {**MEAN, "parameters": math.inf},
             {},
-            "values: parameters is not a number to score, got inf. Allowed: a finite number.",
+            "values: parameters cannot be scored, got inf. Allowed: a finite number.",
         ),
         (
             MEAN,
@@ -133,17 +133,17 @@ NAMES = (
         (
             MEAN,
             {"weights": {"accuracy": -1}},
-            f"weights: accuracy cannot weigh that, got -1. Allowed: {WEIGHTS}.",
+            f"weights: accuracy is not a valid weight, got -1. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
             {"weights": {"accuracy": math.nan}},
-            f"weights: accuracy cannot weigh that, got nan. Allowed: {WEIGHTS}.",
+            f"weights: accuracy is not a valid weight, got nan. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
             {"weights": dict.fromkeys(PUBLISHED_DIMENSIONS, 0)},
-            "weights: all nine are 0, so that nothing is left to score. Allowed: one above 0.",
+            "weights: all nine are 0. Allowed: at least one above 0.",
         ),
     ],
 )

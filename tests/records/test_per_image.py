@@ -176,7 +176,7 @@ def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content.getvalue(), "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -185,7 +185,7 @@ def test_a_file_of_another_run() -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz", record())
     assert str(caught.value) == (
-        "a.npz: it belongs to another run than the record beside it. Allowed: the two files that one "
+        "a.npz: it belongs to another run than the record next to it. Allowed: the two files that one "
         "--quba-report wrote, or the record alone."
     )
 
@@ -195,7 +195,7 @@ def test_a_damaged_file(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -204,7 +204,7 @@ def test_a_cut_file() -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content[: len(content) // 2], "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -229,7 +229,7 @@ def test_a_file_that_claims_what_it_does_not_hold(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -277,7 +277,7 @@ def test_a_file_whose_numbers_make_no_sense(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 

@@ -98,7 +98,7 @@ def test_a_part_that_was_not_measured_is_no_pass():
 def test_what_is_no_number_is_no_pass(value):
     verdict = judge(CORRUPTION, corruption(value))
     assert verdict.outcome == "unmeasurable"
-    assert verdict.reason == f"its value is {value}, which is no number to judge"
+    assert verdict.reason == f"its value is {value}, which cannot be judged"
 
 
 def test_unmeasurable():
