@@ -15,8 +15,8 @@ from quba_check.errors import OptionError, one_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.failures import Failure
+    from quba_check.comparison.stored_run import StoredRun
 
 LIMIT = 20
 """Images in the table unless --limit says another number."""

@@ -140,7 +140,7 @@ def _facts(records: tuple[Record, ...]) -> SuiteFacts:
 
 def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:
     """A file that states no protocol is about values of `standard`, unless a run says otherwise."""
-    from quba_check.grading.caveats import CROSS_PROTOCOL
+    from quba_check.grading.notes import CROSS_PROTOCOL
 
     stated = kept.protocol or "standard"
     if stated != protocol:

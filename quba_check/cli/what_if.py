@@ -40,12 +40,10 @@ def _what_if(options: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from quba_check.comparison.compare import StoredRun
-    from quba_check.comparison.stored_run import stored_run
+    from quba_check.comparison.stored_run import StoredRun, stored_run
     from quba_check.records.files import read_record
-    from quba_check.reports.styles import STYLES
     from quba_check.reports.tables import plain_text
-    from quba_check.reports.verdict_labels import label
+    from quba_check.reports.verdict_labels import STYLES, label
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if

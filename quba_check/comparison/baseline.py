@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.compatibility import differences
 from quba_check.comparison.difference import RunValue, difference, ratio
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop

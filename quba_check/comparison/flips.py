@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.csv_text import csv_text
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 
 HEADINGS = ("image", "flip", "label", "before", "after")

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.comparison.compare import StoredRun
-from quba_check.comparison.stored_run import stored_run
+from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName

@@ -15,7 +15,7 @@ from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError, listed
-from quba_check.grading.caveats import (
+from quba_check.grading.notes import (
     ALLOWED_SUITES,
     comparison_notes,
     corruption_notes,

@@ -13,10 +13,17 @@ from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, No
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
 from quba_check.reports.notes import grade_line, notes
-from quba_check.reports.styles import STYLES
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import Word, label, limit_text, most_severe, release_line, summary_line
+from quba_check.reports.verdict_labels import (
+    STYLES,
+    Word,
+    label,
+    limit_text,
+    most_severe,
+    release_line,
+    summary_line,
+)
 
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""

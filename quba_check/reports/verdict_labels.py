@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from quba_check.errors import listed
@@ -93,3 +93,15 @@ def limit_text(limit: float | str, *, millions: bool = False) -> str:
     ('0.45', '30 M', 'B')
     """
     return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"
+
+
+STYLES: Mapping[Word, str] = {
+    "PASS": "green",
+    "FAIL": "bold red",
+    "UNCERTAIN": "bold yellow",
+    "WARN": "yellow",
+    "INFO": "cyan",
+    "ALLOWED": "yellow",
+    "SKIP": "dim",
+    "NOT RUN": "magenta",
+}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from quba_check.comparison.baseline import drop, incompatibility
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.difference import RunValue
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade

@@ -10,9 +10,10 @@ from scipy.stats import binom
 from support.runs_compared import stored
 from support.tuned import record
 
-from quba_check.comparison.compare import StoredRun, compare
+from quba_check.comparison.compare import compare
 from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.runs_compared import CLASSES, stored
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.failures import Failure, failures, failures_csv
 from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
 from quba_check.records.per_image import CleanAnswers, PerImage

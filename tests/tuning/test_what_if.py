@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.tuned import quantity, record, thresholds
 
-from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
 from quba_check.records.measurement import StoppedRow
