@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _population(options: argparse.Namespace) -> None:
-    from quba_check.grading import fleet_population
+    from quba_check.grading import population_from_records
     from quba_check.grading.reference import BUILT_IN
     from quba_check.records.files import read_record, write_text
 
@@ -40,7 +40,7 @@ def _population(options: argparse.Namespace) -> None:
         )
     check_not_read(options.output, options.records, "--output")
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
-    made = fleet_population(records, name)
+    made = population_from_records(records, name)
     write_text(made.to_json(), options.output)
     sys.stdout.write(f"{options.output}: {len(made.rows)} models, protocol {made.protocol}\n")
     for name, problem in made.population.problems.items():

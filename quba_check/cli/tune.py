@@ -80,8 +80,8 @@ class _Like(argparse.Action):
 def _tune(options: argparse.Namespace) -> int:
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
-    from quba_check.tuning.suggested_limits import met_by_all
-    from quba_check.tuning.yaml_edit import difference, edited, written
+    from quba_check.tuning.suggested_limits import dimensions_without_effect
+    from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
     output: Path = options.output
     if output.suffix not in SUFFIXES or output.is_dir():
@@ -92,19 +92,19 @@ def _tune(options: argparse.Namespace) -> int:
         )
     source = _source(options)
     remarks = list(source.remarks)
-    if senseless := met_by_all(source.floors):
+    if senseless := dimensions_without_effect(source.floors):
         remarks.append(f"a limit of 0 or less, which every model meets: {listed(senseless)}")
     if output.exists():
         kept = thresholds_at(output, _facts(source.records))
         _check_protocol(kept, source.protocol)
-        edit = edited(read_yaml(output, kept.shown, ThresholdError), source.floors, add=options.add)
-        text, told = edit.after, difference(edit.before, edit.after, output)
+        edit = edit_limits(read_yaml(output, kept.shown, ThresholdError), source.floors, add=options.add)
+        text, told = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not options.add:
             remarks.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
             remarks.append(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is")
     else:
-        text = told = written(source.floors, name=output.stem, protocol=source.protocol)
+        text = told = new_threshold_file(source.floors, name=output.stem, protocol=source.protocol)
     write_text(text, output)
     sys.stdout.write(told or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{line}\n" for line in remarks)
@@ -181,7 +181,7 @@ def _source(options: argparse.Namespace) -> _Source:
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     from quba_check.records.files import read_record
     from quba_check.records.per_image import identity
-    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unsupported
+    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unmeasured_dimensions
 
     records: dict[str, Record] = {}
     first: dict[tuple[str, ...], str] = {}
@@ -205,7 +205,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     without_evidence = masked_dimensions(records)
     if without_evidence:
         remarks.append(f"left out, masked and so no evidence of robustness: {listed(without_evidence)}")
-    left_out = [name for name in unsupported(records) if name not in without_evidence]
+    left_out = [name for name in unmeasured_dimensions(records) if name not in without_evidence]
     if left_out:
         remarks.append(f"left out, without a value over all images in every record: {listed(left_out)}")
     values = tuple(records.values())

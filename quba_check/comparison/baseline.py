@@ -37,7 +37,7 @@ def drop(
         relative: as a share of the baseline's value, which must be above 0.
     """
     name = dimension if part is None else f"{dimension}.{part}"
-    before = baseline.side(dimension, part)
+    before = baseline.value_of(dimension, part)
     if before is None:
         some = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
         reason = f"{baseline.file} has no value of {name}{some}. Allowed: a record of a run that measured it"

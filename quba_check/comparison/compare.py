@@ -42,7 +42,7 @@ def _changes(before: StoredRun, after: StoredRun) -> Iterator[ChangeRow]:
         if not isinstance(row, MeasurementRow):
             continue
         for part, quantity in ((None, row), *row.parts.items()):
-            first, second = before.side(name, part), after.side(name, part)
+            first, second = before.value_of(name, part), after.value_of(name, part)
             if first is not None and second is not None:
                 yield _row(name, part, quantity, first, second)
 
@@ -94,8 +94,8 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
         for name, row in run.record.measurements.items():
             if isinstance(row, MeasurementRow) and row.masked:
                 yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
-        if run.failed:
-            yield f"{run.file}: this run fails its own demands: {', '.join(run.failed)}"
+        if run.failed_demands:
+            yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
     seeds = before.record.environment.seed, after.record.environment.seed
     if seeds[0] != seeds[1]:
         yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions differ")

@@ -11,7 +11,7 @@ from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError, listed
-from quba_check.records.conversion import measured_of
+from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
@@ -36,7 +36,7 @@ class StoredRun:
     record: Record
     images: PerImage | None = None
 
-    def side(self, dimension: str, part: str | None = None) -> RunValue | None:
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """A number of the run; None where it has none."""
         row = self.record.measurements.get(dimension)
         if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
@@ -48,12 +48,12 @@ class StoredRun:
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
         return RunValue(found.value, found.n, found.limits, deviations)
 
-    def measured(self) -> dict[str, Measurement]:
+    def measurements(self) -> dict[str, Measurement]:
         """The dimensions that have a value over all images, with what each image adds where that is there."""
         per_image: Mapping[str, Any] = {} if self.images is None else self.images.deviations
         return {
             name: replace(found, deviations=per_image.get(name, {}))
-            for name, found in measured_of(self.record.measurements).items()
+            for name, found in measurements_of(self.record.measurements).items()
         }
 
     def clean_answers(self, where: str = "") -> CleanAnswers:
@@ -90,7 +90,7 @@ class StoredRun:
         return isinstance(row, MeasurementRow) and row.stopped is not None
 
     @property
-    def failed(self) -> list[str]:
+    def failed_demands(self) -> list[str]:
         """Names of the blocking demands that the run itself did not meet."""
         return [
             f"{row.target}[{row.bound}]"

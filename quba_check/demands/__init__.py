@@ -1,7 +1,7 @@
 """What is demanded: strict YAML with line numbers → demands."""
 
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
-from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demands.schema import threshold_schema
 
@@ -11,9 +11,9 @@ __all__ = [
     "Demand",
     "QubaSettings",
     "Thresholds",
+    "display_name",
     "find_thresholds",
     "read_thresholds",
     "shipped_profiles",
-    "shown_name",
     "threshold_schema",
 ]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from quba_check.demands.profiles import find_thresholds, shown_name
+from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
-from quba_check.strict_yaml import Document, Location, dotted, read_yaml, validated
+from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, validate
 
 Check = Callable[[Document], None]
 SCHEMA = 1
@@ -36,7 +36,7 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
-def layered(path: Path, shown: str, check: Check) -> Tree:
+def merged_tree(path: Path, shown: str, check: Check) -> Tree:
     """The content of a threshold file and of all that it extends.
 
     Args:
@@ -57,7 +57,7 @@ def layered(path: Path, shown: str, check: Check) -> Tree:
 def _layered(path: Path, shown: str, check: Check, below: tuple[_File, ...]) -> Tree:
     document = read_yaml(path, shown, ThresholdError)
     _check_version(document)
-    validated(document, ThresholdFile)
+    validate(document, ThresholdFile)
     check(document)
     own = tree_of(document)
     below = (*below, _File(Path(os.path.realpath(path)), shown))
@@ -102,7 +102,7 @@ def merge(parent: Tree, child: Tree) -> Tree:
             del merged[key]
         else:
             raise ThresholdError(
-                f"{item.document.at(item.location)}: {dotted(item.location)}: null removes a key of "
+                f"{item.document.at(item.location)}: {dotted_path(item.location)}: null removes a key of "
                 "the extended file, which has no such key."
             )
     return merged
@@ -122,7 +122,7 @@ def _parent(extends: LocatedValue) -> _File:
     except ThresholdError as error:
         raise ThresholdError(f"{document.at(extends.location)}: extends: {error}") from None
     if path != folder / extends.value or Path(extends.value).is_absolute():
-        return _File(path, shown_name(path))
+        return _File(path, display_name(path))
     text = Path(extends.value).as_posix()
     return _File(path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text)))
 

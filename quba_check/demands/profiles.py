@@ -22,7 +22,7 @@ def shipped_profiles() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def shown_name(path: Path) -> str:
+def display_name(path: Path) -> str:
     """How messages and ids call a file: a stable name for shipped ones, which can be typed; else its path."""
     shipped = {os.path.realpath(file): name for name, file in _shipped_files().items()}
     return shipped.get(os.path.realpath(path), str(path))

@@ -11,14 +11,14 @@ from typing import Any
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
-from quba_check.demands.inheritance import LocatedValue, Tree, layered
+from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import check_vocabulary
+from quba_check.demands.validation import check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.records.verdict import DROPS, Bound, Tier
-from quba_check.strict_yaml import dotted
+from quba_check.strict_yaml import dotted_path
 
 BOUNDS: tuple[Bound, ...] = ("min", "max")
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
@@ -35,7 +35,7 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     Raises:
         ThresholdError: a mistake in one of the files, with file and line.
     """
-    tree = layered(path, shown, lambda document: check_vocabulary(document, suite))
+    tree = merged_tree(path, shown, lambda document: check_entries(document, suite))
     demands = tuple(_demands(tree, suite))
     if not demands:
         raise ThresholdError(
@@ -166,7 +166,7 @@ def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
     for key in ("tier", "optional", "allow_masked"):
         leaf = entry.get(key)
         if isinstance(leaf, LocatedValue):
-            where = f"{leaf.document.at(leaf.location)}: {dotted(leaf.location)}"
+            where = f"{leaf.document.at(leaf.location)}: {dotted_path(leaf.location)}"
             raise ThresholdError(
                 f"{where}: it applies to no demand. Allowed: together with {' or '.join(keys)}."
             )

@@ -21,7 +21,7 @@ MILLIONS_REACH = 1e5
 """A limit from here on was meant as a count, not in millions."""
 
 
-def check_vocabulary(document: Document, suite: SuiteFacts) -> None:
+def check_entries(document: Document, suite: SuiteFacts) -> None:
     """Check one threshold file, whose form is right, against dimensions and suite.
 
     Raises:

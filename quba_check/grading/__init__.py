@@ -4,7 +4,7 @@ from quba_check.grading.grade import grade, letter, quba_score, unreachable_grad
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.population_file import (
     PopulationFile,
-    fleet_population,
+    population_from_records,
     population_schema,
     read_population,
 )
@@ -18,11 +18,11 @@ __all__ = [
     "PopulationFile",
     "PopulationRow",
     "PublishedModel",
-    "fleet_population",
     "grade",
     "letter",
     "normalisation",
     "population",
+    "population_from_records",
     "population_schema",
     "published_models",
     "quba_score",

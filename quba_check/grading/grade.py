@@ -21,9 +21,9 @@ from quba_check.grading.notes import (
     corruption_notes,
     crossed_dimensions,
     few_images_notes,
+    masked_reason,
     masking_notes,
     suite_difference,
-    without_evidence,
 )
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
@@ -131,7 +131,7 @@ def grade(
     weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     too_few = unmeasured and not any(weighing.values())
     if too_few or not set(unmeasured) <= set(allow_missing):
-        why = without_evidence({name: masked[name] for name in left_out}, unmeasured)
+        why = masked_reason({name: masked[name] for name in left_out}, unmeasured)
         return ungraded(reference, missing=unmeasured, not_graded=why)
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, weighing)

@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.score import LEAST_MODELS, has_spread
-from quba_check.records.conversion import measured_of
+from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import Number
 from quba_check.records.record import Record
 from quba_check.storage.user_files import read_json
@@ -129,12 +129,11 @@ def read_population(path: Path) -> Population:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:
         raise PopulationError(
-            f"{path}: not a population: {first_problem(why)} "
-            "Allowed: a file that 'quba-check population' made."
+            f"{path}: not a population: {first_error(why)} Allowed: a file that 'quba-check population' made."
         ) from why
 
 
-def first_problem(found: ValidationError) -> str:
+def first_error(found: ValidationError) -> str:
     """Return the first error in a population, with its place, as a sentence."""
     first = found.errors()[0]
     where = ".".join(str(step) for step in first["loc"])
@@ -142,7 +141,7 @@ def first_problem(found: ValidationError) -> str:
     return f"{where}{': ' if where else ''}{problem}{'' if problem.endswith('?') else '.'}"
 
 
-def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile:
+def population_from_records(records: Mapping[str, Record], name: str) -> PopulationFile:
     """The population that some records make up.
 
     A record that lacks some of the nine dimensions is kept without them; a masked value counts as lacking.
@@ -191,11 +190,11 @@ def fleet_population(records: Mapping[str, Record], name: str) -> PopulationFile
             rows=rows,
         )
     except ValidationError as why:
-        raise PopulationError(f"population: {first_problem(why)}") from why
+        raise PopulationError(f"population: {first_error(why)}") from why
 
 
 def _published_values(record: Record) -> dict[str, float]:
-    measured = measured_of(record.measurements)
+    measured = measurements_of(record.measurements)
     # A masked value would raise the mean that honest models are compared with.
     values = {name: found.value for name, found in measured.items() if not found.masked}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}

@@ -89,7 +89,7 @@ def _measured(row: QuantityRow) -> Quantity:
     return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 
-def measured_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
+def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
     """The measurements of the dimensions that have a value over all images."""
     outcomes = {name: outcome_of(name, row) for name, row in measurements.items()}
     return {name: found for name, found in outcomes.items() if isinstance(found, Measurement)}

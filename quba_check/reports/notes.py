@@ -11,7 +11,7 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 
 
-def notes(record: Record) -> tuple[str, ...]:
+def record_notes(record: Record) -> tuple[str, ...]:
     """Remarks on the run and its values, one sentence or so each.
 
     An unmeasurable dimension is left out where a verdict's message gives its reason already.

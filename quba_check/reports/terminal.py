@@ -12,12 +12,12 @@ from rich.text import Text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
-from quba_check.reports.notes import grade_line, notes
+from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import (
     STYLES,
-    Word,
+    Label,
     label,
     limit_text,
     most_severe,
@@ -28,7 +28,7 @@ from quba_check.reports.verdict_labels import (
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""
 QUBA = "quba"
-_HEADINGS: dict[Word, str] = {
+_HEADINGS: dict[Label, str] = {
     "FAIL": "Failed",
     "UNCERTAIN": "Uncertain",
     "WARN": "Warned",
@@ -76,7 +76,7 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     yield _wrapped(_header(record), width, style="bold")
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     said = [_wrapped(line, width) for line in _grade_lines(record)]
-    said += [_wrapped(remark, width, style="yellow") for remark in notes(record)]
+    said += [_wrapped(remark, width, style="yellow") for remark in record_notes(record)]
     yield from [Text(), *said] if said else []
     for called in _HEADINGS:
         yield from _group(record, called, width)
@@ -124,7 +124,7 @@ def _is_left_out(row: AnyMeasurementRow | None) -> bool:
     return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
 
 
-def _group(record: Record, called: Word, width: int) -> Iterator[Text]:
+def _group(record: Record, called: Label, width: int) -> Iterator[Text]:
     told = [verdict for verdict in record.verdicts if label(verdict) == called]
     if told:
         yield Text()

@@ -113,7 +113,7 @@ def _is_left_out(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
 
 
-def described(value: object) -> str:
+def describe(value: object) -> str:
     """A value as messages name it.
 
     >>> described("abc"), described(True), described(None), described([1]), described({}), described(0.5)
@@ -134,7 +134,7 @@ def described(value: object) -> str:
             return str(value)
 
 
-def dotted(location: Location) -> str:
+def dotted_path(location: Location) -> str:
     """A location as messages write it.
 
     >>> dotted(("dimensions", "accuracy", "min")), dotted(("classes", 2))

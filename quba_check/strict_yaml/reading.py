@@ -18,7 +18,7 @@ from ruamel.yaml.reader import ReaderError
 
 from quba_check.errors import UserError
 from quba_check.storage.user_files import MIB, read_text
-from quba_check.strict_yaml.document import Document, Location, children, dotted, line_of
+from quba_check.strict_yaml.document import Document, Location, children, dotted_path, line_of
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Characters that escapes such as `\\0` put into text, and no path or report can hold."""
@@ -142,7 +142,7 @@ def _check_numbers(document: Document, value: object, location: Location) -> Non
     elif isinstance(value, int | float) and not _is_finite(value):
         got = "a number too large to hold" if isinstance(value, int) else str(value)
         raise document.error(
-            f"{document.at(location)}: {dotted(location)}: got {got}. Allowed: a finite number."
+            f"{document.at(location)}: {dotted_path(location)}: got {got}. Allowed: a finite number."
         )
 
 

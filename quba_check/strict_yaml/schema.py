@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quba_check.errors import did_you_mean, listed
-from quba_check.strict_yaml.document import Document, Location, described, dotted
+from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -53,7 +53,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def validated(document: Document, model: type[Model]) -> Model:
+def validate(document: Document, model: type[Model]) -> Model:
     """The document as an instance of a pydantic model.
 
     A list is accepted for a tuple and a whole number for a float; nothing else is converted.
@@ -91,7 +91,7 @@ class _Mistake:
         self.missing_key = str(error["loc"][-1]) if error["loc"] else ""
         if self.type.startswith("union_tag_"):
             self._take_tag(model, document, error["ctx"]["discriminator"].strip("'"))
-        self.path = dotted(self.location)
+        self.path = dotted_path(self.location)
         is_about_key = self.type == "extra_forbidden"
         self.line = document.key_line(self.location) if is_about_key else document.line(self.location)
         keys = _Keys(model, document.data, self.location[:-1]) if is_about_key else None
@@ -128,7 +128,7 @@ def _message(same: list[_Mistake]) -> str:
     first = same[0]
     if first.type == "extra_forbidden":
         key = str(first.location[-1])
-        inside = f"{dotted(first.location[:-1])}: " if len(first.location) > 1 else ""
+        inside = f"{dotted_path(first.location[:-1])}: " if len(first.location) > 1 else ""
         if first.owners:
             return f"{inside}'{key}' {first.owners}. Allowed: {listed(first.known_keys)}."
         near = did_you_mean(key, first.known_keys)
@@ -140,7 +140,7 @@ def _message(same: list[_Mistake]) -> str:
         return prefix + str(first.error["ctx"]["error"])
     allowed = " or ".join(dict.fromkeys(mistake.allowed for mistake in same))
     near = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
-    return f"{prefix}got {described(first.value)}. Allowed: {allowed}.{near}"
+    return f"{prefix}got {describe(first.value)}. Allowed: {allowed}.{near}"
 
 
 def _found(data: Any, steps: Location) -> tuple[Location, Any]:

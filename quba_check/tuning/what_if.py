@@ -70,7 +70,7 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
     if demand.dimension == QUBA:
         return grade_of(
             thresholds,
-            run.measured(),
+            run.measurements(),
             protocol=record.protocol,
             suite=record.suite.name,
             classes=record.model.classes,
@@ -83,7 +83,7 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
     return drop_from_baseline(
         demand,
         baseline,
-        run.side(demand.dimension, demand.part),
+        run.value_of(demand.dimension, demand.part),
         protocol=record.protocol,
         suite=record.suite,
         limit=record.limit,

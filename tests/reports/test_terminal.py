@@ -4,7 +4,7 @@ import pytest
 
 from quba_check.core.view import CORRUPTIONS
 from quba_check.records.record import Record
-from quba_check.reports.notes import notes, ordinal
+from quba_check.reports.notes import ordinal, record_notes
 from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"
@@ -326,7 +326,7 @@ def test_protocol_and_its_name_stay_on_one_line():
 def test_outputs_that_are_no_logits_are_said_aloud(outputs, said):
     made = record({"accuracy": value(0.5)})
     shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
-    assert [line for line in notes(shown) if line.startswith("outputs")] == list(said)
+    assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(said)
 
 
 def test_several_threshold_files():
