@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quba_check.core.dimension import Better, Part
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import StoppedRow
-from quba_check.records.verdict import DROPS, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
-
-QUBA = "quba"
-"""What demands on score and grade are about, in the place of a dimension."""
+from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,16 @@ class Demand:
     def target(self) -> str:
         """What is bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
+
+    @property
+    def is_on_grade(self) -> bool:
+        """True if it bounds the QUBA score or the grade."""
+        return self.dimension == QUBA
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the dimensions behind its value: its own, or the nine behind a grade."""
+        return PUBLISHED_DIMENSIONS if self.is_on_grade else (self.dimension,)
 
     @property
     def threshold_text(self) -> str:

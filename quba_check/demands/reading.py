@@ -10,14 +10,14 @@ from typing import Any
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.facts import SuiteFacts
-from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
+from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.validation import check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.records.verdict import DROPS, Bound, Tier
+from quba_check.records.verdict import DROPS, QUBA, Bound, Tier
 from quba_check.strict_yaml import dotted_path
 
 BOUNDS: tuple[Bound, ...] = ("min", "max")

@@ -17,7 +17,6 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, OptionError, ThresholdError, listed
 from quba_check.gate.early_stopping import check_goes_together
 from quba_check.gate.options import Options
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
     from quba_check.suites.suite import Suite
-
-QUBA = "quba"
 
 
 class GateSession:
@@ -201,9 +198,8 @@ class GateSession:
 
     def dimensions_of(self, model: str, thresholds: Thresholds, demand: Demand) -> tuple[str, ...]:
         """Return the dimensions measured for a demand; none for an unreachable grade."""
-        if demand.dimension != QUBA:
-            return (registry[demand.dimension].name,)
-        return () if self.unreachable_grade(model, thresholds) else PUBLISHED_DIMENSIONS
+        is_unreachable = demand.is_on_grade and self.unreachable_grade(model, thresholds)
+        return () if is_unreachable else demand.dimensions
 
     def unreachable_grade(self, model: str, thresholds: Thresholds) -> Grade | None:
         """Return the grade of a model if no values give a letter, else None."""

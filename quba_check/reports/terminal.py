@@ -27,7 +27,6 @@ from quba_check.reports.verdict_labels import (
 
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""
-QUBA = "quba"
 _HEADINGS: dict[Label, str] = {
     "FAIL": "Failed",
     "UNCERTAIN": "Uncertain",
@@ -105,7 +104,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
         yield grade_line(grade, record) + by
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
-            if verdict.dimension == QUBA and verdict.id.partition("::")[0] in files:
+            if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
                 demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
                 yield f"  {demand}: {label(verdict)}"
 
@@ -114,8 +113,7 @@ def _is_asked_for(grade: GradeRow, record: Record) -> bool:
     """Whether a grade that there is not must be told: not after a run that left dimensions out on purpose."""
     left_out = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
     return not left_out or any(
-        verdict.dimension == QUBA and verdict.id.partition("::")[0] == grade.file
-        for verdict in record.verdicts
+        verdict.is_on_grade and verdict.id.partition("::")[0] == grade.file for verdict in record.verdicts
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.measurement import Measurement
-from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
 from quba_check.tuning.record_facts import check_protocol
@@ -67,7 +67,7 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
 
 def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
     record = run.record
-    if demand.dimension == QUBA:
+    if demand.is_on_grade:
         return grade_of(
             thresholds,
             run.measurements(),

@@ -13,10 +13,11 @@ from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import grade, unreachable_grade
 from quba_check.records.record import SuiteRow
+from quba_check.records.verdict import QUBA
 
 
 def drop_from_baseline(
