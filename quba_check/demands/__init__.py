@@ -1,4 +1,4 @@
-"""What is demanded: strict YAML with line numbers → demands."""
+"""Threshold files: strict YAML with line numbers → demands."""
 
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
