@@ -37,7 +37,7 @@ def test_zero_gradients_fail_the_dimension_and_its_parts(judge: Judge) -> None:
     assert record["verdicts"][1]["message"] == (
         f"adversarial_robustness.pgd 1.000 is no evidence of robustness: {FLAT}\n"
         "  n = 9 images\n"
-        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  demanded by thresholds/x.yaml:3"
     )
 

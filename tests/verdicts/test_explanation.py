@@ -227,7 +227,7 @@ def test_a_masked_value():
     assert explanation(judge(CORRUPTION, evidence)) == (
         "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
         "  n = 1,000 images\n"
-        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  a remark\n"
         "  demanded by thresholds/default.yaml:12"
     )
