@@ -15,7 +15,7 @@ from quba_check.errors import OptionError, one_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from quba_check.comparison.failures import Failure
+    from quba_check.comparison.misclassified import Failure
     from quba_check.comparison.stored_run import StoredRun
 
 LIMIT = 20
@@ -47,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _list_failures(options: argparse.Namespace) -> None:
-    from quba_check.comparison.failures import failures, failures_csv
+    from quba_check.comparison.misclassified import failures, failures_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
     from quba_check.reports.tables import fit_encoding, plain_text
