@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ class ExportedNetwork(nn.Module):
         least: smallest number of images that it takes.
         most: largest number.
     """
+
+    fingerprint_name: ClassVar[str] = "quba_check.models.exported.ExportedNetwork"
 
     def __init__(self, program: nn.Module, least: int, most: int | None) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -58,6 +58,7 @@ class OnnxProgram(nn.Module):
         spec: the model's spec, for messages.
     """
 
+    fingerprint_name: ClassVar[str] = "quba_check.models.onnx_program.OnnxProgram"
     contents: Tensor
 
     def __init__(

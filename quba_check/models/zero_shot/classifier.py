@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,7 @@ class ZeroShotClassifier(nn.Module):
         texts: digest of the text tower and of what it read.
     """
 
+    fingerprint_name: ClassVar[str] = "quba_check.models.zero_shot.ZeroShotClassifier"
     text_weights: Tensor
     scale: Tensor
     bias: Tensor
