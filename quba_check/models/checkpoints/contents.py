@@ -1,4 +1,4 @@
-"""What training scripts save: the weights among optimizers, counters and arguments."""
+"""The content of checkpoints: weights, next to optimizers, counters and arguments."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ State = dict[str, Tensor]
 
 HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
 PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
-"""Where weights are looked for first; averaged ones before the last step's, as timm does."""
-LONGEST_NAME = 500
+"""Keys of weights, in order of preference. Averaged weights come first, as in timm."""
+MAX_NAME_LENGTH = 500
 COUNTERS = ("n_averaged",)
-"""What torch's `AveragedModel` saves beside its weights."""
+"""Entries of torch's `AveragedModel` that are no weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The weights of a checkpoint, and what it holds besides.
+    """The weights of a checkpoint, and its other content.
 
     Attributes:
         state: tensors by name.
-        key: where they were among other things, such as `state_dict_ema`; empty where they are all there is.
-        others: where further weights are, which were not taken.
-        about: everything else, by its key.
+        key: key of the weights, such as `state_dict_ema`; empty if the file holds nothing else.
+        others: keys of further weights, which are not used.
+        about: everything else by its key.
     """
 
     state: State
@@ -40,14 +40,14 @@ class Checkpoint:
 
 
 def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
-    """The weights in what a checkpoint file held.
+    """Find the weights in the content of a checkpoint file.
 
     Args:
-        loaded: a state dict, or a mapping with one or more in it.
+        loaded: a state dict, or a mapping with one or more of them.
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: a whole model, no mapping, no weights, or several sets of them with no usual name.
+        ModelError: it is a whole model or no mapping, has no weights, or several sets without a usual key.
     """
     if isinstance(loaded, nn.Module):
         kind = f"{type(loaded).__module__}.{type(loaded).__qualname__}"
@@ -61,26 +61,31 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         )
     if _is_state(loaded):
         return Checkpoint(_usable_weights(_weights(loaded), spec))
-    found = dict(_states(loaded))
-    if not found:
+    states = dict(_states(loaded))
+    if not states:
         raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
-    key = next((name for name in PREFERRED for where in found if where.split(".")[0] == name), None)
-    taken = next((where for where in found if where.split(".")[0] == key), None)
-    if taken is None and len(found) > 1:
-        first = next(iter(found))
+    key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
+    if key is None and len(states) > 1:
+        first = next(iter(states))
         raise ModelError(
-            f"{spec}: holds several sets of weights, got {listed(found, 5)}. Save the one to judge in a file "
-            f"of its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
+            f"{spec}: holds several sets of weights, got {listed(states, 5)}. Save the one to judge in a "
+            f"file of its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
         )
-    taken = taken or next(iter(found))
-    about = {str(name): value for name, value in loaded.items() if str(name) != taken.split(".")[0]}
+    key = key or next(iter(states))
     return Checkpoint(
-        _usable_weights(found[taken], spec), taken, tuple(where for where in found if where != taken), about
+        _usable_weights(states[key], spec),
+        key,
+        others=tuple(other for other in states if other != key),
+        about={str(name): value for name, value in loaded.items() if str(name) != _first_part(key)},
     )
 
 
+def _first_part(key: str) -> str:
+    return key.partition(".")[0]
+
+
 def _states(loaded: Mapping[Any, Any]) -> Iterator[tuple[str, State]]:
-    """State dicts under the keys of a mapping, or one level below them."""
+    """Yield the state dicts under the keys of a mapping, or one level below."""
     for name, value in loaded.items():
         if not isinstance(value, Mapping):
             continue
@@ -108,10 +113,10 @@ def _usable_weights(state: State, spec: str) -> State:
         ModelError: a tensor is not dense, or its name cannot be shown.
     """
     for name, tensor in state.items():
-        if len(name) > LONGEST_NAME or not name.isprintable():
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise ModelError(
                 f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
-                f"Allowed: up to {LONGEST_NAME} printable characters."
+                f"Allowed: up to {MAX_NAME_LENGTH} printable characters."
             )
         if form := unusual_form(tensor):
             raise ModelError(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import described
-from quba_check.models.network import LoadedModule, LoadRequest, count_weights
+from quba_check.models.classifier import error_summary
+from quba_check.models.loaded_module import LoadedModule, count_weights
 from quba_check.models.programs.torchscript_scan import check_program
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
 
 TRAIN_FLAGS = {
     "aten::batch_norm": 5,
@@ -21,54 +22,55 @@ TRAIN_FLAGS = {
     "aten::feature_dropout": 2,
     "aten::alpha_dropout": 2,
 }
-"""Operators that act otherwise in train mode, with the position of the input that says so."""
+"""Operators that behave differently in train mode, with the position of the input that sets it."""
 STATISTICS = {"aten::batch_norm": (3, 4), "aten::instance_norm": (3, 4)}
 """Operators with running statistics, and the positions of these among their inputs."""
 
 
-def network_of_torchscript(path: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
-    """The network of a TorchScript program.
+def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a TorchScript program.
 
-    TorchScript is a language of its own: reading the file unpickles nothing and runs no Python, but its
-    operators can read and write files. Programs with such operators are refused. What was scripted is put
-    into eval mode. What was *traced* keeps the mode of the example, and a trace in train mode is refused.
-    Numbers that a program holds outside of its parameters, as a frozen one holds all, are counted too.
+    Reading the file unpickles nothing and runs no Python, but the operators of TorchScript can read and write
+    files. Programs with such operators are refused. A scripted program is put into eval mode. A traced one
+    keeps the mode of its example, and a trace in train mode is refused. Numbers outside of the parameters
+    are counted too; a frozen program has no others.
 
     Args:
-        path: the file.
-        spec: the model's spec, for messages.
-        how: how it is loaded; only those who trust pickles let a program reach files.
+        spec: the model, a file.
+        request: how it is loaded; `trust_pickle` accepts operators with access to files.
 
     Raises:
-        ModelError: the file is damaged, uses operators that reach files, holds a trace that was made in train
-            mode, or no weights.
+        ModelError: the file is damaged, uses operators with access to files, was traced in train mode, or
+            holds no weights.
     """
-    check_program(path, spec=spec, trusted=how.trust_pickle)
+    check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is deprecated, which whoever made the file knows
-            module = cast(nn.Module, torch.jit.load(path, map_location="cpu"))  # type: ignore[no-untyped-call]
+            warnings.simplefilter("ignore")  # that TorchScript is deprecated
+            module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
             module.eval()
             nodes = list(_nodes(cast(Any, module).inlined_graph))
-    except Exception as error:  # the reader's errors are C++ ones of any type
-        raise ModelError(f"{spec}: cannot be read as a TorchScript program ({described(error)}).") from error
-    training = next((node.kind() for node in nodes if _trains(node)), None)
+    except Exception as error:  # C++ errors of any type
+        raise ModelError(
+            f"{spec.text}: cannot be read as a TorchScript program ({error_summary(error)})."
+        ) from error
+    training = next((node.kind() for node in nodes if _is_in_train_mode(node)), None)
     if training is not None:
         raise ModelError(
-            f"{spec}: was traced in train mode ({training}), which eval mode cannot change. "
+            f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, note = count_weights(module, _values(module, nodes), spec=spec)
+    parameters, notes = count_weights(module, _values(module, nodes), spec=spec.text)
     if not parameters:
         raise ModelError(
-            f"{spec}: holds no weights that can be counted, as quantised programs do not. "
+            f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
             "Give the model as it was before, or package.module:callable."
         )
-    return LoadedModule(module, sources=(path,), notes=note, parameters=parameters)
+    return LoadedModule(module, sources=(spec.path,), notes=notes, parameters=parameters)
 
 
 def _nodes(block: Any) -> Iterator[Any]:
-    """The nodes of a graph or block, with those inside of branches, loops and forks."""
+    """Yield the nodes of a graph or block, including those in branches, loops and forks."""
     for node in block.nodes():
         yield node
         for inner in node.blocks():
@@ -78,8 +80,8 @@ def _nodes(block: Any) -> Iterator[Any]:
                 yield from _nodes(node.g(name))
 
 
-def _trains(node: Any) -> bool:
-    """Whether a node acts as in training whatever mode the program is in."""
+def _is_in_train_mode(node: Any) -> bool:
+    """True if a node behaves as in training in every mode of the program."""
     position = TRAIN_FLAGS.get(node.kind())
     return position is not None and list(node.inputs())[position].toIValue() is True
 
@@ -91,7 +93,7 @@ def _values(module: nn.Module, nodes: list[Any]) -> Iterator[object]:
     """
     for node in nodes:
         if node.kind() == "prim::ListConstruct":
-            numbers = [one.toIValue() for one in node.inputs()]
+            numbers = [number.toIValue() for number in node.inputs()]
             yield [number for number in numbers if isinstance(number, float)]
         elif node.kind() in ("prim::Constant", "prim::GetAttr"):
             uses = node.output().uses()

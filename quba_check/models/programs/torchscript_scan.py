@@ -1,8 +1,8 @@
 """Search of TorchScript programs for operators with access to files.
 
-The search takes place before torch reads the file, since torch runs parts of a program while reading (default
-values of arguments, `__setstate__`). It searches the text in the archive for words. A parser could read the
-text in another way than torch does; a search for words can only refuse too much.
+The search happens before torch reads the file, since torch runs parts of a program while reading it (default
+values of arguments, `__setstate__`). It is a plain search for words: a parser could interpret the text
+differently from torch, whereas a search can only refuse too much.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ NAMESPACES = ("aten", "prim", "quantized", "torchvision")
 """Their operators compute on tensors, except for `NEVER` and those with an argument that names a file."""
 NEVER = ("save", "from_file", "rpc_async", "rpc_remote", "rpc_sync", "PythonOp", "IgnoredPythonOp")
 _BETWEEN_LITERALS = re.compile(r"[\"'][\s\\\"']*[\"']")
-"""The end of a string literal and the beginning of the next: torch joins such literals."""
+"""The end of a string literal and the beginning of the next, which torch joins."""
 _COMMENT = re.compile(r"[\"'][\s\\]*#")
-"""A comment after a literal, which could stand between two; torch writes none."""
+"""A comment after a literal, which could hide the next one; torch writes none."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|\r?\n)")
 _OTHER_NAMESPACE = re.compile(
     rf"(?<![\w.])ops\b(?!\.(?:{'|'.join(NAMESPACES)})\.\w)(?:\.\w+)*|__torch__(?!\.\w)|__torch__\.torch\b(?!\.\w)",
     re.ASCII,
 )
-"""An operator of another namespace, or a namespace under a new name, from which one could be reached."""
+"""An operator of another namespace, or a namespace assigned to a new name."""
 _PACKED = re.compile(rb"__torch__\.torch[.\n]classes\b")
 
 
@@ -72,7 +72,7 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
 
 def _refused_word(text: str) -> str | None:
     """Return the first refused word in a program's text."""
-    plain = _ESCAPE.sub(_decoded, _BETWEEN_LITERALS.sub("", text))
+    plain = _ESCAPE.sub(_decode, _BETWEEN_LITERALS.sub("", text))
     for written in (text, plain):
         for refused in (_reaching_files(), _OTHER_NAMESPACE, _COMMENT):
             if match := refused.search(written):
@@ -80,7 +80,7 @@ def _refused_word(text: str) -> str | None:
     return None
 
 
-def _decoded(escape: re.Match[str]) -> str:
+def _decode(escape: re.Match[str]) -> str:
     if escape[1]:
         return chr(int(escape[1], 16))
     return chr(int(escape[2], 8)) if escape[2] else ""

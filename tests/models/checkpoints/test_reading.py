@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.pickles import pickled_names
-from quba_check.models.checkpoints.reading import read_checkpoint
+from quba_check.models.checkpoints.reading import pickled_names, read_checkpoint
 
 STATE = OrderedDict(weight=torch.arange(6.0).view(2, 3), bias=torch.zeros(2))
 SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
