@@ -129,7 +129,10 @@ def _load_module(  # noqa: C901  a branch for each kind
 ) -> LoadedModule:
     match spec.kind:
         case "demo":
-            return _load_demo(spec)
+            from quba_check.demo.network import demo_module
+
+            module = demo_module(spec.text)
+            return LoadedModule(module, sources=own_sources(module))
         case "timm":
             return _load_timm(spec, request)
         case "callable":
@@ -148,13 +151,6 @@ def _load_module(  # noqa: C901  a branch for each kind
             return load_onnx(spec, request, device)
         case "open_clip":
             return load_zero_shot(spec, request, device)
-
-
-def _load_demo(spec: ModelSpec) -> LoadedModule:
-    from quba_check.demo.network import demo_module
-
-    module = demo_module(spec.text)
-    return LoadedModule(module, sources=own_sources(module))
 
 
 def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:

@@ -179,9 +179,11 @@ def _suggestion(text: str) -> str:
     if demo or not _NAME.fullmatch(text):
         return demo
     # timm takes seconds to import, but here the run ends anyway.
-    from quba_check.models.checkpoints.timm_architectures import is_architecture, nearest_architectures
+    from timm.models import is_model
 
-    names = [text] if is_architecture(text) else nearest_architectures(text, 1)
+    from quba_check.models.checkpoints.timm_architectures import nearest_architectures
+
+    names = [text] if is_model(text) else nearest_architectures(text, 1)
     return f" Did you mean '{TIMM_PREFIX}{names[0]}'?" if names else ""
 
 

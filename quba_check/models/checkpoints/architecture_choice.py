@@ -11,8 +11,8 @@ import timm
 from timm.models import is_model
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.contents import Checkpoint
 from quba_check.models.checkpoints.hub_config import NAME, HubConfig, read_config
+from quba_check.models.checkpoints.reading import Checkpoint
 from quba_check.models.checkpoints.timm_architectures import (
     base_name,
     check_architecture,

@@ -15,9 +15,8 @@ from quba_check.models.checkpoints.architecture_choice import (
     build_spec_of_config,
     build_spec_of_file,
 )
-from quba_check.models.checkpoints.contents import Checkpoint
 from quba_check.models.checkpoints.hub_config import NAME, read_config
-from quba_check.models.checkpoints.reading import read_checkpoint
+from quba_check.models.checkpoints.reading import Checkpoint, read_checkpoint
 from quba_check.models.checkpoints.state_dict_match import PrefixMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
     build_architecture,

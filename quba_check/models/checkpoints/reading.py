@@ -1,4 +1,4 @@
-"""Reading of checkpoint files without running the code in them."""
+"""Reading of checkpoint files: weights and other content, without running the code in them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,29 @@ import pickle
 import pickletools
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed
-from quba_check.models.checkpoints.contents import HOW_TO_SAVE, Checkpoint, checkpoint_of
 from quba_check.models.classifier import error_summary
+from quba_check.models.fingerprint import unusual_form
+from quba_check.models.preprocessing.config import key_text
 
+State = dict[str, Tensor]
+
+HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
+PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
+"""Keys of weights, in order of preference. Averaged weights come first, as in timm."""
+MAX_NAME_LENGTH = 500
+COUNTERS = ("n_averaged",)
+"""Entries of torch's `AveragedModel` that are no weights."""
 _scalar = np.float64().__reduce__()[0]
 """The function by which a pickle creates numbers of numpy, such as the best accuracy."""
 SAFE: dict[str, Any] = {
@@ -39,6 +50,23 @@ LARGEST_PICKLE = 8 * 2**20
 """Bytes of instructions that are searched at most; tensors are stored outside of them."""
 LEGACY_PICKLES = 5
 """Before the zip format, torch wrote five pickles in a row and then the tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The weights of a checkpoint, and its other content.
+
+    Attributes:
+        state: tensors by name.
+        key: key of the weights, such as `state_dict_ema`; empty if the file holds nothing else.
+        others: keys of further weights, which are not used.
+        about: everything else by its key.
+    """
+
+    state: State
+    key: str = ""
+    others: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Checkpoint:
@@ -100,6 +128,101 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
             f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
         ) from error
     raise ModelError(f"{spec}: is no checkpoint that torch.save wrote, or a damaged one.") from error
+
+
+def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
+    """Find the weights in the content of a checkpoint file.
+
+    Args:
+        loaded: a state dict, or a mapping with one or more of them.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: it is a whole model or no mapping, has no weights, or several sets without a usual key.
+    """
+    if isinstance(loaded, nn.Module):
+        kind = f"{type(loaded).__module__}.{type(loaded).__qualname__}"
+        raise ModelError(
+            f"{spec}: holds a whole pickled model ({kind}), not a state dict. "
+            f"{HOW_TO_SAVE}, or give package.module:callable."
+        )
+    if not isinstance(loaded, Mapping):
+        raise ModelError(
+            f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
+        )
+    if _is_state(loaded):
+        return Checkpoint(_usable_weights(_weights(loaded), spec))
+    states = dict(_states(loaded))
+    if not states:
+        raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
+    key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
+    if key is None and len(states) > 1:
+        first = next(iter(states))
+        raise ModelError(
+            f"{spec}: holds several sets of weights, got {listed(states, 5)}. Save the one to judge in a "
+            f"file of its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
+        )
+    key = key or next(iter(states))
+    return Checkpoint(
+        _usable_weights(states[key], spec),
+        key,
+        others=tuple(other for other in states if other != key),
+        about={str(name): value for name, value in loaded.items() if str(name) != _first_part(key)},
+    )
+
+
+def _first_part(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def _states(loaded: Mapping[Any, Any]) -> Iterator[tuple[str, State]]:
+    """Yield the state dicts under the keys of a mapping, or one level below."""
+    for name, value in loaded.items():
+        if not isinstance(value, Mapping):
+            continue
+        if _is_state(value):
+            yield str(name), _weights(value)
+        else:
+            inner = {key: part for key, part in value.items() if isinstance(part, Mapping)}
+            yield from (
+                (f"{name}.{key}", _weights(part))
+                for key, part in inner.items()
+                if key in PREFERRED and _is_state(part)
+            )
+
+
+def _is_state(value: Mapping[Any, Any]) -> bool:
+    return bool(value) and all(
+        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in value.items()
+    )
+
+
+def _usable_weights(state: State, spec: str) -> State:
+    """Return the weights if they are dense and have printable names.
+
+    Raises:
+        ModelError: a tensor is not dense, or its name cannot be shown.
+    """
+    for name, tensor in state.items():
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise ModelError(
+                f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
+                f"Allowed: up to {MAX_NAME_LENGTH} printable characters."
+            )
+        if form := unusual_form(tensor):
+            raise ModelError(
+                f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
+                "of a model with such tensors."
+            )
+    return state
+
+
+def _weights(state: Mapping[str, Tensor]) -> State:
+    return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
+
+
+def _contents(loaded: Mapping[Any, Any]) -> str:
+    return f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
 
 
 def pickled_names(path: Path) -> tuple[str, ...]:

@@ -58,8 +58,9 @@ def check_architecture(name: str, *, where: str) -> None:
         ModelError: timm knows no such architecture, or not with this tag; the message has the nearest names.
     """
     if not is_model(name):
+        shown = f"'{name}'" if name == key_text(name) else key_text(name)
         raise ModelError(
-            f"{where}: unknown architecture {_quoted(name)}. Allowed: the models of timm {timm.__version__}."
+            f"{where}: unknown architecture {shown}. Allowed: the models of timm {timm.__version__}."
             f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
@@ -67,11 +68,6 @@ def check_architecture(name: str, *, where: str) -> None:
     if tag and tag not in tags:
         allowed = f"Allowed: {', '.join(tags)}." if tags else f"There are no pretrained weights for {base}."
         raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
-
-
-def is_architecture(name: str) -> bool:
-    """True if timm knows an architecture, with or without a pretrained tag."""
-    return bool(is_model(name))
 
 
 def nearest_architectures(name: str, count: int = 3) -> list[str]:
@@ -210,10 +206,6 @@ def base_name(name: str) -> str:
     """Return timm's own name of an architecture, without the pretrained tag."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if name == key_text(name) else key_text(name)
 
 
 def _question(near: list[str]) -> str:
