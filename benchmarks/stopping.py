@@ -34,10 +34,10 @@ def stopped(stream: NDArray[np.float64], batch: int = BATCH) -> tuple[int, str]:
     decision = "undecided"
     for start in range(0, len(stream), batch):
         part = stream[start : start + batch]
-        decision = rule.take([Terms(part, np.ones(len(part)))])
+        decision = rule.update([Terms(part, np.ones(len(part)))])
         if decision != "undecided":
             break
-    return rule.fractions[0].seen, decision
+    return rule.ratios[0].seen, decision
 
 
 def peeks_wrongly(stream: NDArray[np.float64], batch: int) -> bool:

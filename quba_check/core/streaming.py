@@ -35,9 +35,9 @@ class SequentialStatistic:
     """A value as a function of fractions, monotone in each while the others stand.
 
     Attributes:
-        fractions: at least one.
+        ratios: at least one.
         value: the function.
     """
 
-    fractions: tuple[RatioOfMeans, ...]
+    ratios: tuple[RatioOfMeans, ...]
     value: Callable[[Sequence[float]], float]

@@ -71,7 +71,7 @@ class Ratio:
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
         hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
-        bound: limits.Limits = 1 / limits.clopper_pearson(hits, n, -np.maximum(z, 0.0))
+        bound: limits.Limits = 1 / limits.clopper_pearson_limits(hits, n, -np.maximum(z, 0.0))
         return bound
 
     def limits(self, z: limits.Scores) -> limits.Limits:
@@ -79,7 +79,7 @@ class Ratio:
         if not self.has_few_clean_hits:
             return ratio_limits(self.estimate, z)
         others = int(np.count_nonzero(self.clean))
-        return limits.exact_ratio(self.n_correct, len(self.correct), others, len(self.clean), z)
+        return limits.exact_ratio_limits(self.n_correct, len(self.correct), others, len(self.clean), z)
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
@@ -111,7 +111,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         sample: names the images: their view, or anything else where they are some of its rows.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    limit = bounded_curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.wilson_limits(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
 
 
@@ -184,7 +184,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     n = sum(len(part.correct) for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
     if any(part.has_few_hits for part in parts):
-        found = limits.geometric_mean(_limits_of_each(parts))
+        found = limits.geometric_mean_limits(_limits_of_each(parts))
     else:
         found = multiplicative_limits(estimate, Z)
     limit = bounded_curve(found, 0.0, _most(parts))

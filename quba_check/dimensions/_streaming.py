@@ -21,12 +21,12 @@ def first(values: Sequence[float]) -> float:
     return values[0]
 
 
-def right_on(view: View) -> Hits:
+def correct_on(view: View) -> Hits:
     """Whether the model is right on each image of a view."""
     return lambda tables: tables[view].correct
 
 
-def streamed_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
+def sequential_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     """A share of the images of a set."""
 
     def terms(tables: Tables) -> OverUnder:
@@ -36,7 +36,7 @@ def streamed_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     return RatioOfMeans(views, terms, ALWAYS_OVER_ONE)
 
 
-def streamed_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
+def sequential_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     """A share of the clean images, shifted, as a ratio to the clean accuracy on the same images.
 
     Args:

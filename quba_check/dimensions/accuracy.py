@@ -12,7 +12,7 @@ from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import Tables, accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, right_on, streamed_share
+from quba_check.dimensions._streaming import correct_on, first, sequential_share
 from quba_check.metrics.ranking import is_in_top_k
 
 TOP = 5
@@ -28,8 +28,8 @@ def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
 
 
 def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
-    hits = right_on(CLEAN) if part is None else _top5_hits
-    return SequentialStatistic((streamed_share((CLEAN,), hits),), first)
+    hits = correct_on(CLEAN) if part is None else _top5_hits
+    return SequentialStatistic((sequential_share((CLEAN,), hits),), first)
 
 
 @dimension(

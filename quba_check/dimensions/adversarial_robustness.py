@@ -24,7 +24,7 @@ from quba_check.dimensions._ratios import (
     share,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, right_on, streamed_ratio, streamed_share
+from quba_check.dimensions._streaming import correct_on, first, sequential_ratio, sequential_share
 from quba_check.errors import InvariantError
 from quba_check.metrics.means import geometric_mean
 from quba_check.number_format import format_distinct
@@ -46,13 +46,13 @@ def _held(predictions: Tables) -> NDArray[np.bool_]:
 
 
 def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    fgsm, pgd = streamed_ratio((FGSM,), right_on(FGSM)), streamed_ratio((PGD,), right_on(PGD))
+    fgsm, pgd = sequential_ratio((FGSM,), correct_on(FGSM)), sequential_ratio((PGD,), correct_on(PGD))
     single = {
         "fgsm": fgsm,
         "pgd": pgd,
-        "fgsm_accuracy": streamed_share((FGSM,), right_on(FGSM)),
-        "pgd_accuracy": streamed_share((PGD,), right_on(PGD)),
-        "worst_case": streamed_ratio((FGSM, PGD), _held),
+        "fgsm_accuracy": sequential_share((FGSM,), correct_on(FGSM)),
+        "pgd_accuracy": sequential_share((PGD,), correct_on(PGD)),
+        "worst_case": sequential_ratio((FGSM, PGD), _held),
     }
     if part is None:
         return SequentialStatistic((fgsm, pgd), geometric_mean)

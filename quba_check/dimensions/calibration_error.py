@@ -57,7 +57,7 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
     if value == 0:
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
-    limit = bounded_curve(limits.on_log_scale(estimate, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.log_normal_limits(estimate, Z), 0.0, 1.0)
     # One image leaves the limit open, as it does the interval.
     upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and limit else None
     return Quantity(value, "fraction", n, limit, debiased, upper, estimate.deviations)

@@ -71,7 +71,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
-    limit = bounded_curve(limits.symmetric(estimate, Z), 0.0, 1.0)
+    limit = bounded_curve(limits.normal_limits(estimate, Z), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
 
 

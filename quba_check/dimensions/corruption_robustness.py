@@ -12,7 +12,7 @@ from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._ratios import Tables, mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, streamed_ratio
+from quba_check.dimensions._streaming import first, sequential_ratio
 from quba_check.errors import UnmeasurableError
 
 GATE_RUN = (
@@ -57,7 +57,7 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
         means: NDArray[np.float64] = np.mean([predictions[view].correct for view in views], axis=0)
         return means
 
-    return SequentialStatistic((streamed_ratio(views, right),), first)
+    return SequentialStatistic((sequential_ratio(views, right),), first)
 
 
 @dimension(

@@ -15,7 +15,7 @@ from quba_check.core.streaming import OverUnder, RatioOfMeans, SequentialStatist
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions._ratios import Tables, Z, accuracy_on, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import right_on, streamed_share
+from quba_check.dimensions._streaming import correct_on, sequential_share
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
@@ -32,7 +32,7 @@ def _gained(tables: Tables) -> OverUnder:
 def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     gain = RatioOfMeans((SAME, RANDOM), _gained, ((-1.0, 1.0), (1.0, 1.0)))
     return (
-        SequentialStatistic((gain, streamed_share((CLEAN,), right_on(CLEAN))), _focus)
+        SequentialStatistic((gain, sequential_share((CLEAN,), correct_on(CLEAN))), _focus)
         if part is None
         else None
     )

@@ -15,7 +15,7 @@ from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions._ratios import Tables, accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import right_on, streamed_share
+from quba_check.dimensions._streaming import correct_on, sequential_share
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.means import geometric_mean
 
@@ -48,7 +48,7 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
     shifts = [shift for shift in suite.shifts if part in (None, shift)]
     if not shifts:
         return None
-    shares = [streamed_share((view,), right_on(view)) for view in (*map(View, shifts), CLEAN)]
+    shares = [sequential_share((view,), correct_on(view)) for view in (*map(View, shifts), CLEAN)]
     return SequentialStatistic(tuple(shares), _relative)
 
 

@@ -94,7 +94,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         hits.shape / (hits.shape + hits.texture),
         "fraction",
         n,
-        bounded_curve(limits.wilson(hits.shape, hits.shape + hits.texture, Z), 0.0, 1.0),
+        bounded_curve(limits.wilson_limits(hits.shape, hits.shape + hits.texture, Z), 0.0, 1.0),
         parts={
             "shape_hits": Quantity(float(hits.shape), "images", n),
             "texture_hits": Quantity(float(hits.texture), "images", n),

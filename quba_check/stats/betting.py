@@ -23,7 +23,7 @@ LOOK = 16
 Numbers = NDArray[np.float64]
 
 
-class Wealth:
+class WealthProcess:
     """Wealth of bets against claims about the mean of a finite set of values.
 
     Args:
@@ -33,8 +33,8 @@ class Wealth:
 
     Attributes:
         seen: values seen so far.
-        against_at_most: (M,) log of the greatest wealth at any look, against “the mean is at most 0”.
-        against_at_least: (M,) log of the greatest wealth at any look, against “the mean is at least 0”.
+        log_evidence_above: (M,) log of the greatest wealth at any look, against “the mean is at most 0”.
+        log_evidence_below: (M,) log of the greatest wealth at any look, against “the mean is at least 0”.
 
     >>> wealth = Wealth(1000, np.array([-0.5]), np.array([0.5]))
     >>> wealth.see(np.full((40, 1), 0.5))
@@ -44,8 +44,8 @@ class Wealth:
 
     def __init__(self, total: int, low: Numbers, high: Numbers) -> None:
         self.seen = 0
-        self.against_at_most = np.zeros(len(low))
-        self.against_at_least = np.zeros(len(low))
+        self.log_evidence_above = np.zeros(len(low))
+        self.log_evidence_below = np.zeros(len(low))
         self._total = total
         self._low, self._high = low, high
         # One stake for all claims: wealth then falls from one claim to a higher one, value for value.
@@ -54,7 +54,7 @@ class Wealth:
         self._log_up = np.zeros((len(low), len(STAKES)))
         self._log_down = np.zeros((len(low), len(STAKES)))
 
-    def see(self, values: Numbers) -> None:
+    def update(self, values: Numbers) -> None:
         """Look at the next values.
 
         Args:
@@ -74,8 +74,8 @@ class Wealth:
         slack = 1e-9 * (self._high - self._low)
         up[(rest < self._low - slack).any(axis=0)] = math.inf
         down[(rest > self._high + slack).any(axis=0)] = math.inf
-        self.against_at_most = np.maximum(self.against_at_most, up)
-        self.against_at_least = np.maximum(self.against_at_least, down)
+        self.log_evidence_above = np.maximum(self.log_evidence_above, up)
+        self.log_evidence_below = np.maximum(self.log_evidence_below, down)
 
 
 def _grown(log_wealth: Numbers, surprise: Numbers, stakes: Numbers) -> tuple[Numbers, Numbers]:

@@ -27,7 +27,7 @@ def mcnemar(lost: int, gained: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(lost, gained), n, 0.5))) if n else 1.0
 
 
-def unpaired(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
+def unpaired_difference_limits(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
     """Limits of second − first of two numbers from different images, from the limits of each.
 
     Args:
@@ -48,8 +48,8 @@ def unpaired(first: float, of_first: Limits, second: float, of_second: Limits) -
     return limits
 
 
-def unpaired_ratio(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
-    """Limits of second / first, as `unpaired` on the logarithms; both numbers are above 0.
+def unpaired_ratio_limits(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
+    """Limits of second / first, as `unpaired_difference_limits` on the logarithms; both numbers are above 0.
 
     >>> found = unpaired_ratio(0.5, np.array([0.4, 0.5, 0.6]), 1.0, np.array([0.8, 1.0, 1.2]))
     >>> found.round(3).tolist()
@@ -57,4 +57,4 @@ def unpaired_ratio(first: float, of_first: Limits, second: float, of_second: Lim
     """
     with np.errstate(divide="ignore"):
         of_first, of_second = np.log(np.maximum(of_first, 0)), np.log(np.maximum(of_second, 0))
-        return np.exp(unpaired(np.log(first), of_first, np.log(second), of_second))
+        return np.exp(unpaired_difference_limits(np.log(first), of_first, np.log(second), of_second))

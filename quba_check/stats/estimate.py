@@ -21,33 +21,33 @@ Deviations = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DeviationBounds:
     """The largest possible deviations of an image, with the images able to show them.
 
     Attributes:
         down: the largest deviation below 0, as a positive number.
         up: the largest deviation above 0.
-        down_seen: images that could have had the deviation `down`, by what the number is compared with.
-        up_seen: images that could have had the deviation `up`.
+        down_images: images that could have had the deviation `down`, by what the number is compared with.
+        up_images: images that could have had the deviation `up`.
     """
 
     down: float
     up: float
-    down_seen: int
-    up_seen: int
+    down_images: int
+    up_images: int
 
-    def scaled(self, slope: float) -> Room:
+    def scale(self, slope: float) -> DeviationBounds:
         """Return the room of a number times a constant; the constant may be negative."""
         if slope < 0:
-            return Room(-slope * self.up, -slope * self.down, self.up_seen, self.down_seen)
-        return Room(slope * self.down, slope * self.up, self.down_seen, self.up_seen)
+            return DeviationBounds(-slope * self.up, -slope * self.down, self.up_images, self.down_images)
+        return DeviationBounds(slope * self.down, slope * self.up, self.down_images, self.up_images)
 
-    def __add__(self, other: Room) -> Room:
-        return Room(
+    def __add__(self, other: DeviationBounds) -> DeviationBounds:
+        return DeviationBounds(
             self.down + other.down,
             self.up + other.up,
-            min(self.down_seen, other.down_seen),
-            min(self.up_seen, other.up_seen),
+            min(self.down_images, other.down_images),
+            min(self.up_images, other.up_images),
         )
 
 
@@ -59,7 +59,7 @@ class Estimate:
         value: the number.
         deviations: for each sample, (n,) float64 with mean 0: what the images add to `value`, so that
             `value` is off by about the mean of the deviations of n images drawn at random.
-        rooms: for each sample the largest deviations that are possible; a sample that is missing here has
+        bounds: for each sample the largest deviations that are possible; a sample that is missing here has
             deviations without known ends.
 
     >>> clean = Estimate.mean(np.array([1.0, 1.0, 1.0, 0.0]), "clean")
@@ -72,7 +72,7 @@ class Estimate:
 
     value: float
     deviations: Mapping[Sample, Deviations] = field(default_factory=dict)
-    rooms: Mapping[Sample, Room] = field(default_factory=dict)
+    bounds: Mapping[Sample, DeviationBounds] = field(default_factory=dict)
 
     @classmethod
     def mean(cls, values: NDArray[np.generic], sample: Sample, *, is_reference: bool = False) -> Estimate:
@@ -88,14 +88,14 @@ class Estimate:
         n, mean = len(numbers), float(numbers.mean())
         ones = int(np.count_nonzero(numbers > 0.5))
         seen = (n - ones, ones) if is_reference else (n, n)
-        return cls(mean, {sample: numbers - mean}, {sample: Room(mean, 1 - mean, *seen)})
+        return cls(mean, {sample: numbers - mean}, {sample: DeviationBounds(mean, 1 - mean, *seen)})
 
     @property
     def standard_error(self) -> float:
         """Standard deviation of the number over redrawn images; infinite where a sample has one image."""
         return math.sqrt(sum(_variance(found) for found in self.deviations.values()))
 
-    def scaled(self, factor: float) -> Estimate:
+    def scale(self, factor: float) -> Estimate:
         """The number times a constant."""
         return self._mapped(self.value * factor, factor)
 
@@ -109,27 +109,27 @@ class Estimate:
         return self._mapped(value, value)
 
     def __add__(self, other: Estimate) -> Estimate:
-        return combined(self.value + other.value, [(1.0, self), (1.0, other)])
+        return delta_method(self.value + other.value, [(1.0, self), (1.0, other)])
 
     def __sub__(self, other: Estimate) -> Estimate:
-        return combined(self.value - other.value, [(1.0, self), (-1.0, other)])
+        return delta_method(self.value - other.value, [(1.0, self), (-1.0, other)])
 
     def __mul__(self, other: Estimate) -> Estimate:
-        return combined(self.value * other.value, [(other.value, self), (self.value, other)])
+        return delta_method(self.value * other.value, [(other.value, self), (self.value, other)])
 
     def __truediv__(self, other: Estimate) -> Estimate:
         value = self.value / other.value
-        return combined(value, [(1 / other.value, self), (-value / other.value, other)])
+        return delta_method(value, [(1 / other.value, self), (-value / other.value, other)])
 
     def _mapped(self, value: float, slope: float) -> Estimate:
         return Estimate(
             value,
             {sample: slope * found for sample, found in self.deviations.items()},
-            {sample: room.scaled(slope) for sample, room in self.rooms.items()},
+            {sample: bound.scale(slope) for sample, bound in self.bounds.items()},
         )
 
 
-def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
+def delta_method(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
     """A function of several estimates.
 
     Args:
@@ -141,11 +141,11 @@ def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
         ValueError: two estimates call sets of different sizes one sample.
     """
     deviations: dict[Sample, Deviations] = {}
-    rooms: dict[Sample, Room] = {}
+    bounds: dict[Sample, DeviationBounds] = {}
     for slope, term in terms:
-        for sample, room in term.rooms.items():
-            scaled = room.scaled(slope)
-            rooms[sample] = rooms[sample] + scaled if sample in rooms else scaled
+        for sample, bound in term.bounds.items():
+            scaled = bound.scale(slope)
+            bounds[sample] = bounds[sample] + scaled if sample in bounds else scaled
         for sample, found in term.deviations.items():
             if sample not in deviations:
                 deviations[sample] = slope * found
@@ -156,14 +156,14 @@ def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
                     f"sample {sample!r}: {len(deviations[sample])} and {len(found)} images. "
                     "Allowed: the same images in the same order."
                 )
-    return Estimate(value, deviations, rooms)
+    return Estimate(value, deviations, bounds)
 
 
 def mean_of(estimates: Iterable[Estimate]) -> Estimate:
     """Arithmetic mean of one or more estimates."""
     found = list(estimates)
     value = math.fsum(term.value for term in found) / len(found)
-    return combined(value, [(1 / len(found), term) for term in found])
+    return delta_method(value, [(1 / len(found), term) for term in found])
 
 
 def geometric_mean_of(estimates: Iterable[Estimate]) -> Estimate:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from quba_check.stats.estimate import Deviations, Estimate, Room
+from quba_check.stats.estimate import DeviationBounds, Deviations, Estimate
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
 _NOTHING = 1e-9
@@ -45,7 +45,7 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     level, opposite = special.ndtr(np.abs(z)), special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, deviations in estimate.deviations.items():
-        above, below = _sides(deviations, estimate.rooms[sample], level, opposite)
+        above, below = _sides(deviations, estimate.bounds[sample], level, opposite)
         correlation = _correlation(above, below)
         up += _squared_sum(above.outer, below.inner, correlation)
         down += _squared_sum(above.inner, below.outer, correlation)
@@ -88,7 +88,9 @@ class _Side:
     outer: NDArray[np.float64]
 
 
-def _sides(deviations: Deviations, room: Room, level: Limits, opposite: Limits) -> tuple[_Side, _Side]:
+def _sides(
+    deviations: Deviations, room: DeviationBounds, level: Limits, opposite: Limits
+) -> tuple[_Side, _Side]:
     """The deviations above 0 and below 0."""
     possible = max(room.up, room.down)
     plain = np.where(np.abs(deviations) > _NOTHING * possible, deviations, 0.0)
@@ -98,8 +100,8 @@ def _sides(deviations: Deviations, room: Room, level: Limits, opposite: Limits) 
     largest = float(np.abs(plain).max())
     above, below = np.maximum(plain, 0.0), np.maximum(-plain, 0.0)
     return (
-        _side(above, _next_deviation(room.up, largest, min(carriers, room.up_seen)), level, opposite),
-        _side(below, _next_deviation(room.down, largest, min(carriers, room.down_seen)), level, opposite),
+        _side(above, _next_deviation(room.up, largest, min(carriers, room.up_images)), level, opposite),
+        _side(below, _next_deviation(room.down, largest, min(carriers, room.down_images)), level, opposite),
     )
 
 

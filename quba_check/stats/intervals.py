@@ -23,7 +23,7 @@ DENOMINATOR_SHARE = 0.05
 """Share of the error probability that the exact limit of a ratio spends on its denominator."""
 
 
-def wilson(hits: int, n: int, z: Scores) -> Limits:
+def wilson_limits(hits: int, n: int, z: Scores) -> Limits:
     """Wilson's score limits of a share.
 
     Args:
@@ -45,7 +45,7 @@ def wilson(hits: int, n: int, z: Scores) -> Limits:
     return np.select(ends, [0.0, 1.0], np.clip(limits, 0.0, 1.0))
 
 
-def clopper_pearson(hits: int, n: int, z: Scores) -> Limits:
+def clopper_pearson_limits(hits: int, n: int, z: Scores) -> Limits:
     """Exact limits of a share: they hold at least as often as they say, however few the hits.
 
     Source: Clopper and Pearson, Biometrika 1934.
@@ -60,20 +60,20 @@ def clopper_pearson(hits: int, n: int, z: Scores) -> Limits:
     return limits
 
 
-def on_log_scale(estimate: Estimate, z: Scores) -> Limits:
+def log_normal_limits(estimate: Estimate, z: Scores) -> Limits:
     """Normal limits of the logarithm of a number above 0, taken back."""
     with np.errstate(invalid="ignore"):  # an endless error times the score 0
         limits: Limits = estimate.value * np.exp(z * estimate.standard_error / estimate.value)
     return limits
 
 
-def symmetric(estimate: Estimate, z: Scores) -> Limits:
+def normal_limits(estimate: Estimate, z: Scores) -> Limits:
     """Normal limits around a number."""
     with np.errstate(invalid="ignore"):
         return estimate.value + z * estimate.standard_error
 
 
-def exact_ratio(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
+def exact_ratio_limits(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
     """Limits of the ratio of two shares that hold however few the hits, shared images or not.
 
     The limit of the numerator over the opposite limit of the denominator; the error probability is divided
@@ -86,13 +86,13 @@ def exact_ratio(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
         m: its trials.
         z: scores.
     """
-    above = clopper_pearson(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
-    below = clopper_pearson(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
+    above = clopper_pearson_limits(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
+    below = clopper_pearson_limits(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
     limits: Limits = above / below
     return limits
 
 
-def geometric_mean(limits: Sequence[Limits]) -> Limits:
+def geometric_mean_limits(limits: Sequence[Limits]) -> Limits:
     """Limits of a geometric mean of k numbers, from the limits of each at Bonferroni scores.
 
     Args:

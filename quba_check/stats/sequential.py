@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.stats.betting import Wealth
+from quba_check.stats.betting import WealthProcess
 
 Decision = Literal["undecided", "met", "missed"]
 Corners = tuple[tuple[float, float], ...]
@@ -35,7 +35,7 @@ class Terms:
 
 
 @dataclass(slots=True)
-class FractionSoFar:
+class RunningRatio:
     """A fraction of two means over one finite set, as far as it is known.
 
     Claims about it are bets on over − claim · under, whose mean over the set is 0 if the claim holds.
@@ -51,11 +51,11 @@ class FractionSoFar:
     claims: Claims
     _over: float = field(init=False, default=0.0)
     _under: float = field(init=False, default=0.0)
-    _wealth: Wealth = field(init=False)
+    _wealth: WealthProcess = field(init=False)
 
     def __post_init__(self) -> None:
         ends = np.array([[over - claim * under for over, under in self.corners] for claim in self.claims])
-        self._wealth = Wealth(self.total, ends.min(axis=1), ends.max(axis=1))
+        self._wealth = WealthProcess(self.total, ends.min(axis=1), ends.max(axis=1))
 
     @property
     def seen(self) -> int:
@@ -77,31 +77,31 @@ class FractionSoFar:
         """Whether the denominator is known not to be 0."""
         return self._under > 0
 
-    def take(self, terms: Terms) -> None:
+    def update(self, terms: Terms) -> None:
         """See the next images; there may be none left."""
         if len(terms.over):
-            self._wealth.see(terms.over[:, None] - terms.under[:, None] * self.claims)
+            self._wealth.update(terms.over[:, None] - terms.under[:, None] * self.claims)
             self._over += float(terms.over.sum())
             self._under += float(terms.under.sum())
 
     def is_above(self, alpha: float) -> NDArray[np.bool_]:
         """(M,) where it is shown that the fraction is above the claim."""
-        return self._wealth.against_at_most >= math.log(1 / alpha)
+        return self._wealth.log_evidence_above >= math.log(1 / alpha)
 
     def is_below(self, alpha: float) -> NDArray[np.bool_]:
         """(M,) where it is shown that the fraction is below the claim."""
-        return self._wealth.against_at_least >= math.log(1 / alpha)
+        return self._wealth.log_evidence_below >= math.log(1 / alpha)
 
     def limits(self, alpha: float) -> tuple[float, float]:
         """Limits that hold at all times at once, each with an error of at most α; exact in the end."""
         if self.is_complete:
             return self.value, self.value
-        least, most = reach(self.corners)
+        least, most = ratio_range(self.corners)
         above, below = self.claims[self.is_above(alpha)], self.claims[self.is_below(alpha)]
         return float(max(above, default=least)), float(min(below, default=most))
 
 
-def reach(corners: Corners) -> tuple[float, float]:
+def ratio_range(corners: Corners) -> tuple[float, float]:
     """Least and greatest value of a fraction whose terms lie among corners; endless where it may be x/0."""
     quotients = [over / under for over, under in corners if under > 0]
     open_ended = any(over > 0 and under == 0 for over, under in corners)
@@ -117,7 +117,7 @@ class StoppingRule:
 
     Args:
         totals: images in the set of each fraction.
-        corners: of each fraction, see `FractionSoFar`.
+        corners: of each fraction, see `RunningRatio`.
         value: the function of the fractions.
         limit: what its value over the whole sets is asked to reach.
         alpha: probability of a wrong decision, whenever it is taken.
@@ -134,32 +134,32 @@ class StoppingRule:
         whole_below: int = 0,
     ) -> None:
         self._is_single = len(totals) == 1
-        self.fractions = [
-            FractionSoFar(total, each, np.array([limit]) if self._is_single else _candidates(each))
+        self.ratios = [
+            RunningRatio(total, each, np.array([limit]) if self._is_single else _candidates(each))
             for total, each in zip(totals, corners, strict=True)
         ]
         self._value, self._limit = value, limit
-        self._waited_for = [fraction for fraction in self.fractions if fraction.total < whole_below]
+        self._waited_for = [fraction for fraction in self.ratios if fraction.total < whole_below]
         uncertain = len(totals) - len(self._waited_for)
         self._alpha = alpha / max(1, uncertain)
 
-    def take(self, terms: Sequence[Terms]) -> Decision:
+    def update(self, terms: Sequence[Terms]) -> Decision:
         """See the next images of each set, and decide if that can be done."""
-        for fraction, found in zip(self.fractions, terms, strict=True):
-            fraction.take(found)
-        known = all(fraction.has_denominator for fraction in self.fractions)
+        for fraction, found in zip(self.ratios, terms, strict=True):
+            fraction.update(found)
+        known = all(fraction.has_denominator for fraction in self.ratios)
         waits = not all(fraction.is_complete for fraction in self._waited_for)
         if not known or waits:
             return "undecided"
         if self._is_single:
-            (only,) = self.fractions
+            (only,) = self.ratios
             met, missed = bool(only.is_above(self._alpha)[0]), bool(only.is_below(self._alpha)[0])
         else:
-            box = [fraction.limits(self._alpha) for fraction in self.fractions]
+            box = [fraction.limits(self._alpha) for fraction in self.ratios]
             values = [self._value(corner) for corner in itertools.product(*box)]
             met, missed = min(values) >= self._limit, max(values) < self._limit
         # What is told beside the value so far must not contradict it; it is no error to wait.
-        so_far = self._value([fraction.value for fraction in self.fractions])
+        so_far = self._value([fraction.value for fraction in self.ratios])
         if met and so_far >= self._limit:
             return "met"
         return "missed" if missed and so_far < self._limit else "undecided"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ville import BettingCS, BettingTest
 
-from quba_check.stats.betting import LOOK, STAKES, Wealth
+from quba_check.stats.betting import LOOK, STAKES, WealthProcess
 
 CENTRED = np.array([-0.5]), np.array([0.5])
 
@@ -30,12 +30,12 @@ def log_wealth(values: np.ndarray, total: int) -> float:
 @given(st.lists(st.booleans(), min_size=1, max_size=70), st.integers(1, 4))
 def test_wealth_is_what_the_definition_says_in_any_portions(hits: list[bool], cut: int) -> None:
     values = np.array(hits, dtype=float) - 0.5
-    wealth = Wealth(100, *CENTRED)
+    wealth = WealthProcess(100, *CENTRED)
     for part in filter(len, (values[: cut * LOOK], values[cut * LOOK :])):
-        wealth.see(part[:, None])
+        wealth.update(part[:, None])
     assert wealth.seen == len(hits)
-    assert wealth.against_at_most[0] == pytest.approx(log_wealth(values, 100))
-    assert wealth.against_at_least[0] == pytest.approx(log_wealth(-values, 100))
+    assert wealth.log_evidence_above[0] == pytest.approx(log_wealth(values, 100))
+    assert wealth.log_evidence_below[0] == pytest.approx(log_wealth(-values, 100))
 
 
 def test_a_true_claim_is_refuted_no_more_often_than_said() -> None:
@@ -44,28 +44,31 @@ def test_a_true_claim_is_refuted_no_more_often_than_said() -> None:
     refuted = np.zeros(2)
     for _ in range(300):
         values = rng.permutation(np.repeat([-0.5, 0.5], 300))[:500]
-        wealth = Wealth(600, *CENTRED)
-        wealth.see(values[:, None])
-        refuted += [wealth.against_at_most[0] >= math.log(10), wealth.against_at_least[0] >= math.log(10)]
+        wealth = WealthProcess(600, *CENTRED)
+        wealth.update(values[:, None])
+        refuted += [
+            wealth.log_evidence_above[0] >= math.log(10),
+            wealth.log_evidence_below[0] >= math.log(10),
+        ]
     assert (refuted / 300 < 0.1 + 3 * math.sqrt(0.09 / 300)).all()
     assert (refuted > 0).all()  # the bound is not met by never betting
 
 
 def test_what_the_rest_cannot_make_true_is_refuted_for_certain() -> None:
-    wealth = Wealth(4, *CENTRED)
-    wealth.see(np.array([[0.5], [0.5]]))
-    assert wealth.against_at_most[0] < math.inf  # two misses would make the mean 0
-    wealth.see(np.array([[0.5], [-0.5]]))
-    assert wealth.against_at_most[0] == math.inf
-    assert wealth.against_at_least[0] < math.inf
+    wealth = WealthProcess(4, *CENTRED)
+    wealth.update(np.array([[0.5], [0.5]]))
+    assert wealth.log_evidence_above[0] < math.inf  # two misses would make the mean 0
+    wealth.update(np.array([[0.5], [-0.5]]))
+    assert wealth.log_evidence_above[0] == math.inf
+    assert wealth.log_evidence_below[0] < math.inf
 
 
 def test_the_last_images_of_a_set_count_more_than_with_putting_back() -> None:
     values = np.tile([0.5, 0.5, 0.5, -0.5], 25)[:, None]
-    near_the_end, endless = Wealth(110, *CENTRED), Wealth(10**9, *CENTRED)
+    near_the_end, endless = WealthProcess(110, *CENTRED), WealthProcess(10**9, *CENTRED)
     for wealth in (near_the_end, endless):
-        wealth.see(values)
-    assert near_the_end.against_at_most[0] > endless.against_at_most[0] + 3
+        wealth.update(values)
+    assert near_the_end.log_evidence_above[0] > endless.log_evidence_above[0] + 3
 
 
 @pytest.mark.parametrize("p", [0.3, 0.62, 0.8])
@@ -77,10 +80,10 @@ def test_on_endless_sets_it_refutes_about_when_ville_does(p: float) -> None:
         values = (rng.random(3000) < p).astype(float)
         reference = BettingTest(0.5, alternative="greater", alpha=0.05)
         theirs.append(reference.fit(values).stopping_time() or 3000)
-        wealth, stopped = Wealth(10**9, *CENTRED), 3000
+        wealth, stopped = WealthProcess(10**9, *CENTRED), 3000
         for place in range(0, 3000, 5):
-            wealth.see(values[place : place + 5, None] - 0.5)
-            if wealth.against_at_most[0] >= math.log(20):
+            wealth.update(values[place : place + 5, None] - 0.5)
+            if wealth.log_evidence_above[0] >= math.log(20):
                 stopped = wealth.seen
                 break
         ours.append(stopped)
@@ -96,11 +99,11 @@ def test_its_limits_are_about_those_of_ville() -> None:
     reference = BettingCS(alpha=0.05, grid=1001)
     reference.fit(values)
     claims = np.linspace(0, 1, 1001)
-    wealth = Wealth(10**9, -claims, 1 - claims)
+    wealth = WealthProcess(10**9, -claims, 1 - claims)
     for start in range(0, 2000, 200):
-        wealth.see(values[start : start + 200, None] - claims)
-    low = claims[wealth.against_at_most >= math.log(40)].max()
-    high = claims[wealth.against_at_least >= math.log(40)].min()
+        wealth.update(values[start : start + 200, None] - claims)
+    low = claims[wealth.log_evidence_above >= math.log(40)].max()
+    high = claims[wealth.log_evidence_below >= math.log(40)].min()
     assert low < 0.7 < high
     assert low == pytest.approx(reference.lower_[-1], abs=0.02)
     assert high == pytest.approx(reference.upper_[-1], abs=0.02)
@@ -113,7 +116,7 @@ def test_a_higher_claim_is_never_refuted_from_below_before_a_lower_one(seed: int
     under = (rng.random(200) < 0.8).astype(float)
     over = (rng.random(200) < 0.5 * under).astype(float)
     claims = np.linspace(0, 1.2, 25)
-    wealth = Wealth(230, -claims, np.ones(25))
-    wealth.see(over[:, None] - under[:, None] * claims)
-    assert (np.diff(np.minimum(wealth.against_at_most, 1e9)) <= 1e-9).all()
-    assert (np.diff(np.minimum(wealth.against_at_least, 1e9)) >= -1e-9).all()
+    wealth = WealthProcess(230, -claims, np.ones(25))
+    wealth.update(over[:, None] - under[:, None] * claims)
+    assert (np.diff(np.minimum(wealth.log_evidence_above, 1e9)) <= 1e-9).all()
+    assert (np.diff(np.minimum(wealth.log_evidence_below, 1e9)) >= -1e-9).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quba_check.stats.sequential import Corners, Decision, StoppingRule, Terms, reach
+from quba_check.stats.sequential import Corners, Decision, StoppingRule, Terms, ratio_range
 
 SHARE: Corners = ((0.0, 1.0), (1.0, 1.0))
 RATIO: Corners = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
@@ -27,7 +27,7 @@ def run(rule: StoppingRule, sets: Sets, rng: np.random.Generator, batch: int = B
     for start in range(0, max(map(len, orders)), batch):
         parts = [order[start : start + batch] for order in orders]
         terms = [Terms(over[part], under[part]) for (over, under), part in zip(sets, parts, strict=True)]
-        decision = rule.take(terms)
+        decision = rule.update(terms)
         if decision != "undecided":
             return decision
     return "undecided"
@@ -53,7 +53,7 @@ def test_accuracy_stops_nearly_as_early_as_one_can(margin: float) -> None:
     for _ in range(25):
         rule = StoppingRule([50_000], [SHARE], first, bound, alpha)
         wrong += run(rule, [share(50_000, bound + margin)], rng) != ("met" if margin > 0 else "missed")
-        seen.append(rule.fractions[0].seen)
+        seen.append(rule.ratios[0].seen)
     assert wrong == 0
     assert np.mean(seen) <= 1.5 * math.log(1 / alpha) / divergence(bound + margin, bound) + BATCH
 
@@ -119,7 +119,7 @@ def test_every_kind_of_value_is_decided_rightly(name: str) -> None:
     for limit, decision in ((true - 0.12, "met"), (true + 0.12, "missed")):
         rule = StoppingRule(totals, corners, value, limit, 0.025)
         assert run(rule, sets, rng) == decision
-        assert rule.fractions[0].seen < totals[0]
+        assert rule.ratios[0].seen < totals[0]
     rule = StoppingRule(totals, corners, value, true + 1e-4, 0.025)
     assert run(rule, sets, rng) in ("undecided", "missed")
 
@@ -128,19 +128,19 @@ def test_small_sets_are_waited_for_and_take_no_share_of_the_error() -> None:
     rule = StoppingRule([8000, 600], [SHARE, SHARE], min, 0.3, 0.05, whole_below=2000)
     sets = [share(8000, 0.9), share(600, 0.5)]
     assert run(rule, sets, np.random.default_rng(0)) == "met"
-    assert rule.fractions[0].seen == 3 * BATCH
-    assert rule.fractions[1].limits(0.05) == (0.5, 0.5)
+    assert rule.ratios[0].seen == 3 * BATCH
+    assert rule.ratios[1].limits(0.05) == (0.5, 0.5)
 
 
 def test_nothing_is_decided_while_the_denominator_may_be_nothing() -> None:
     rule = StoppingRule([5000], [RATIO], first, 0.5, 0.05)
-    assert rule.take([Terms(np.ones(500), np.zeros(500))]) == "undecided"
-    assert rule.take([Terms(np.ones(1), np.ones(1))]) == "met"
+    assert rule.update([Terms(np.ones(500), np.zeros(500))]) == "undecided"
+    assert rule.update([Terms(np.ones(1), np.ones(1))]) == "met"
 
 
 def test_reach() -> None:
-    assert reach(SHARE) == (0.0, 1.0)
-    assert reach(RATIO) == (0.0, math.inf)
+    assert ratio_range(SHARE) == (0.0, 1.0)
+    assert ratio_range(RATIO) == (0.0, math.inf)
 
 
 def test_nothing_is_decided_against_the_value_so_far() -> None:
@@ -148,6 +148,6 @@ def test_nothing_is_decided_against_the_value_so_far() -> None:
     rule = StoppingRule([5000], [SHARE], first, 0.5, 0.05)
     unlucky, lucky = np.zeros(32), np.ones(48)
     both = np.concatenate([unlucky, lucky])
-    assert rule.take([Terms(both, np.ones(len(both)))]) == "undecided"
-    assert rule.fractions[0].is_below(0.05)[0]
-    assert rule.take([Terms(unlucky, np.ones(len(unlucky)))]) == "missed"
+    assert rule.update([Terms(both, np.ones(len(both)))]) == "undecided"
+    assert rule.ratios[0].is_below(0.05)[0]
+    assert rule.update([Terms(unlucky, np.ones(len(unlucky)))]) == "missed"
