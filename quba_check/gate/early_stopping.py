@@ -123,7 +123,9 @@ class EarlyStop:
                 seen = engine.predictions(views, shards=looked_at)
                 engine.check_unchanged()
                 largest = max(rule.ratios, key=lambda fraction: fraction.total)
-                row = StoppedRow(images=largest.seen, of=largest.total, passes=decision == "met", alpha=alpha)
+                row = StoppedRow(
+                    images=largest.n_seen, of=largest.total, passes=decision == "met", alpha=alpha
+                )
                 some = {view: table.by_index for view, table in seen.items()}
                 measurement = dimension.measure(some, self._evaluation.facts)
                 if measurement.masked and row.passes and not demand.allow_masked:
@@ -158,5 +160,5 @@ def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> b
 def _terms(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
     """What the next images add; nothing where the set was seen whole already."""
     if fraction.views[0] not in tables:
-        return Terms(np.empty(0), np.empty(0))
-    return Terms(*fraction.terms(tables))
+        return np.empty(0), np.empty(0)
+    return fraction.terms(tables)
