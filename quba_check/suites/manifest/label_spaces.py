@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from quba_check.core.label_space import LabelSpace
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.strict_yaml import Document, Location, dotted
+from quba_check.strict_yaml import Document, Location, dotted_path
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
@@ -65,7 +65,7 @@ def check_reference(
     is_imagenet = entry.classes == IMAGENET
     if name in defined or (is_imagenet and name in BUILT_IN_SPACES):
         return
-    where = f"{document.at(location)}: {dotted(location)}"
+    where = f"{document.at(location)}: {dotted_path(location)}"
     if name in BUILT_IN_SPACES:
         raise SuiteError(
             f"{where}: '{name}' reads ImageNet's classes. Allowed: only with classes: {IMAGENET}."
@@ -83,7 +83,7 @@ def _space(
     for label, members in definition.members.items():
         _check_members(document, (*location, label), members, numbers, owner)
     if len(definition.members) < 2:
-        where = f"{document.at(location)}: {dotted(location)}"
+        where = f"{document.at(location)}: {dotted_path(location)}"
         raise SuiteError(f"{where}: got {len(definition.members)} classes. Allowed: two or more.")
     return LabelSpace(
         name=location[1],
@@ -101,7 +101,7 @@ def _check_members(
     owner: dict[str, str],
 ) -> None:
     """Refuse members that are no classes of the model or belong to a class of the space already."""
-    path = dotted(location)
+    path = dotted_path(location)
     if not members:
         raise SuiteError(f"{document.at(location)}: {path}: got no classes. Allowed: one or more.")
     for place, member in enumerate(members):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.strict_yaml import Document, Location, described, dotted
+from quba_check.strict_yaml import Document, Location, describe, dotted_path
 from quba_check.suites.manifest.schema import PromptsEntry
 
 _SHOWN_CLASSES = 10
@@ -43,7 +43,7 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
             raise _wrong(
                 document,
                 (*location, number),
-                f"has no place for the name of the class, got {described(template)}. "
+                f"has no place for the name of the class, got {describe(template)}. "
                 "Allowed: text with {} in it, such as 'a photo of a {}.'.",
             )
 
@@ -66,4 +66,4 @@ def _check_names(document: Document, names: dict[str, str], classes: Sequence[st
 
 
 def _wrong(document: Document, location: Location, text: str) -> SuiteError:
-    return SuiteError(f"{document.at(location)}: {dotted(location)}: {text}")
+    return SuiteError(f"{document.at(location)}: {dotted_path(location)}: {text}")

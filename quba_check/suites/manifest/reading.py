@@ -18,7 +18,7 @@ from quba_check.core.view import (
     MIXED_SAME_SET,
 )
 from quba_check.errors import SuiteError, listed
-from quba_check.strict_yaml import Document, Location, read_yaml, validated
+from quba_check.strict_yaml import Document, Location, read_yaml, validate
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.classes import defined_classes
 from quba_check.suites.manifest.declared_set import DeclaredSet, Source
@@ -73,7 +73,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         SuiteError: with file and line, for every mistake in it.
     """
     document = read_yaml(path, shown, SuiteError)
-    entry = validated(document, ManifestEntry)
+    entry = validate(document, ManifestEntry)
     classes = defined_classes(document, entry)
     prompts = _prompts(document, entry, classes)
     head, classes = restriction(document, entry, classes)
