@@ -22,7 +22,7 @@ from PIL import Image
 from support.legacy_stream import LegacyStream
 
 from quba_check.core.view import CORRUPTIONS
-from quba_check.suites.corruptions import corrupted, frost
+from quba_check.suites.corruptions import corrupt, frost
 
 INSTALL = "pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug"
 GOLDEN = Path(__file__).parents[1] / "suites" / "corruptions" / "golden.npz"
@@ -88,7 +88,7 @@ def ours(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArr
     ):
         frost._glass.cache_clear()
         try:
-            return corrupted(image, name, severity, stream)
+            return corrupt(image, name, severity, stream)
         finally:
             frost._glass.cache_clear()
 

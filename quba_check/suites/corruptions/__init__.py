@@ -20,7 +20,7 @@ from quba_check.errors import UserError, did_you_mean
 from quba_check.suites.corruptions import blur, digital, elastic, frost, glass, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
-__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupted", "encoded"]
+__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupt", "reencode"]
 
 VERSION = 3
 """Raised when an output changes, so that predictions on the former images are not taken for these."""
@@ -49,7 +49,7 @@ _BY_NAME: dict[str, Corruption] = {
 }
 
 
-def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator) -> Image8:
+def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -> Image8:
     """The image under a corruption.
 
     The result depends on the arguments and the state of `rng` alone; no global state is read or changed, so
@@ -87,7 +87,7 @@ def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)
 
 
-def encoded(image: Image8, encoding: str) -> Image8:
+def reencode(image: Image8, encoding: str) -> Image8:
     """A corrupted image after a round trip through a file, as the images of the stored ImageNet-C made one.
 
     Args:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from quba_check.suites.corruptions import blur, corrupted
+from quba_check.suites.corruptions import blur, corrupt
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ def test_zoom_blur_keeps_the_middle_and_smears_the_rim() -> None:
     image = np.zeros((101, 101, 3), dtype=np.uint8)
     image[49:52, 49:52] = 240
     image[4:7, 49:52] = 240
-    smeared = corrupted(image, "zoom_blur", 5, np.random.default_rng(0))
+    smeared = corrupt(image, "zoom_blur", 5, np.random.default_rng(0))
     assert smeared[50, 50, 0] > 230
     assert smeared[:20, 50, 0].max() < 100
 
 
 def test_motion_blur_leaves_a_flat_image_but_for_rounding() -> None:
     flat = np.full((80, 90, 3), 77, dtype=np.uint8)
-    assert np.abs(corrupted(flat, "motion_blur", 4, np.random.default_rng(0)).astype(int) - 77).max() <= 1
+    assert np.abs(corrupt(flat, "motion_blur", 4, np.random.default_rng(0)).astype(int) - 77).max() <= 1

@@ -3,7 +3,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from quba_check.suites.corruptions import corrupted, frost
+from quba_check.suites.corruptions import corrupt, frost
 from quba_check.suites.corruptions import frost_texture as ice
 
 # Means of the red, green and blue of the five textures, measured on the published ones.
@@ -24,7 +24,7 @@ def test_the_panes_are_drawn_and_fitted_once() -> None:
     frost._glass.cache_clear()
     with mock.patch.object(frost, "pane", wraps=ice.pane) as drawn:
         for seed in range(40):
-            corrupted(image, "frost", 1 + seed % 5, np.random.default_rng(seed))
+            corrupt(image, "frost", 1 + seed % 5, np.random.default_rng(seed))
     assert sorted(call.args[0] for call in drawn.call_args_list) == list(range(ice.PANES))
     ice.pane.cache_clear()
     with mock.patch.object(ice, "_crystals", wraps=ice._crystals) as painted:
