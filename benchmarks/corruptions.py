@@ -27,7 +27,7 @@ from PIL import Image
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import corrupt
-from quba_check.suites.corruptions.frost_texture import PANES
+from quba_check.suites.corruptions.frost_texture import N_TEXTURES
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
@@ -140,22 +140,22 @@ def frosts(places: int) -> None:
     images, labels = zip(*photos(), strict=True)
     clean, rows = np.stack(images).astype(float), range(len(images))
     print(
-        f"frost on {len(images)} photos, {places} places of each of {PANES} panes: mean, (lowest to highest "
-        "pane)"
+        f"frost on {len(images)} photos, {places} places of each of {N_TEXTURES} panes: mean, "
+        "(lowest to highest pane)"
     )
 
     def ours(image: np.ndarray, severity: int, pane: int, seed: int) -> np.ndarray:
         seeds = (
             made
             for made in itertools.count(seed, 1000)
-            if np.random.default_rng(made).integers(PANES) == pane
+            if np.random.default_rng(made).integers(N_TEXTURES) == pane
         )
         return corrupt(image, "frost", severity, np.random.default_rng(next(seeds)))
 
     def effects(function: Callable[[np.ndarray, int, int, int], np.ndarray], severity: int) -> np.ndarray:
         """(panes, photos, 3): accuracy, probability of the label, distance in grey levels."""
-        found = np.zeros((PANES, len(images), 3))
-        for pane, place in itertools.product(range(PANES), range(places)):
+        found = np.zeros((N_TEXTURES, len(images), 3))
+        for pane, place in itertools.product(range(N_TEXTURES), range(places)):
             shown = np.stack([function(images[k], severity, pane, place * len(images) + k) for k in rows])
             table = probabilities(network, shown)
             found[pane, :, 0] += table.argmax(1) == labels
