@@ -22,7 +22,7 @@ from quba_check.suites.object_focus.objects import (
     names_of,
     pixels_of,
 )
-from quba_check.suites.readers.files import IMAGE_SUFFIXES
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 

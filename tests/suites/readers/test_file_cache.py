@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.file_cache import Kept
+from quba_check.suites.readers.file_cache import FileCache
 
 
 def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
         time.sleep(0.02)
         return path.read_bytes()
 
-    kept = Kept(make, 2)
+    kept = FileCache(make, 2)
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: kept(tmp_path / "x", "a"), range(16))) == {b"abc"}
     assert made == ["a"]
@@ -34,5 +34,5 @@ def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as raised:
-        Kept(Path.read_bytes, 1)(tmp_path / "x")
+        FileCache(Path.read_bytes, 1)(tmp_path / "x")
     assert str(raised.value) == f"{tmp_path}/x: cannot be read (No such file or directory)."
