@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from quba_check.errors import SuiteError
@@ -31,7 +32,8 @@ def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
         label = classes.position(row.cells["label"], where)
         return ListedRow(where, f"line {row.line}", row.cells["path"], label)
 
-    images = list_files(map(listed_row, csv_rows(path, _COLUMNS)), path.parent)
+    with closing(csv_rows(path, _COLUMNS)) as rows:
+        images = list_files(map(listed_row, rows), path.parent)
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images

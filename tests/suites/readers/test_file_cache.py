@@ -1,4 +1,4 @@
-"""What is kept of a file: made once for all threads, and anew when the file changes."""
+"""The cache of files: one computation for all threads, and another when the file changes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
         time.sleep(0.02)
         return path.read_bytes()
 
-    kept = FileCache(make, 2)
+    cached = FileCache(make, 2)
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: kept(tmp_path / "x", "a"), range(16))) == {b"abc"}
+        assert set(pool.map(lambda _: cached(tmp_path / "x", "a"), range(16))) == {b"abc"}
     assert made == ["a"]
-    kept(tmp_path / "x", "b")
+    cached(tmp_path / "x", "b")
     assert made == ["a", "b"]
     (tmp_path / "x").write_bytes(b"abcd")
-    assert kept(tmp_path / "x", "a") == b"abcd"
+    assert cached(tmp_path / "x", "a") == b"abcd"
     assert made == ["a", "b", "a"]
 
 
