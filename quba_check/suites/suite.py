@@ -23,8 +23,8 @@ from quba_check.suites.label_spaces import (
     imagenet_classes,
     imagenet_titles,
 )
-from quba_check.suites.manifest.declared_set import DeclaredSet
 from quba_check.suites.manifest.reading import Manifest
+from quba_check.suites.manifest.set_schema import AnySet
 from quba_check.suites.readers import READERS
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
@@ -61,7 +61,7 @@ class Suite:
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
         self._manifest = manifest
-        corruptions = manifest.sets.get(CORRUPTIONS_SET)
+        corruptions = manifest.corruptions
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
@@ -140,8 +140,8 @@ class Suite:
     @property
     def encoding(self) -> str | None:
         """The file format that generated corruptions go through; None where they go through none."""
-        declared = self._manifest.sets.get(CORRUPTIONS_SET)
-        return None if declared is None else declared.encode
+        corruptions = self._manifest.corruptions
+        return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:
         """Whether the view's images are stored at their final size and are not to be cropped again."""
@@ -242,7 +242,7 @@ class Suite:
             counts[view.set] = counts[view.set] + found if view.set in counts else found
         return counts
 
-    def _declared(self, set_name: str) -> DeclaredSet:
+    def _declared(self, set_name: str) -> AnySet:
         if set_name not in self._manifest.sets:
             near = did_you_mean(set_name, self._manifest.sets)
             known = listed(self._manifest.sets)
@@ -251,8 +251,8 @@ class Suite:
 
     def _beside(self, source: View) -> dict[str, Path]:
         """Further files that the reader of a view needs, by what it calls them."""
-        beside = self._declared(source.set).source_of(source).beside
-        return {name: self.root / path for name, path in beside.items()}
+        files = self._declared(source.set).source_of(source).files
+        return {name: self.root / path for name, path in files.items()}
 
     def _source(self, view: View) -> View:
         """The view whose files the images come from."""
