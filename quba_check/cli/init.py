@@ -213,7 +213,7 @@ def _size_line(suite: Suite) -> str:
     sizes = set()
     for example in sampled:
         try:
-            with suite.opened(example) as image:
+            with suite.open_image(example) as image:
                 sizes.add(image.size)
         except (OSError, SyntaxError, ValueError):  # the doctor names images that do not decode
             continue

@@ -164,7 +164,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
-        from quba_check.suites.opening import suite_at
+        from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
         if self.is_demo:
@@ -173,7 +173,7 @@ class GateSession:
             if not is_drawn(self.store):
                 self.announce("drawing the images of the demo")
         draw = SubsetSampler(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
-        return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
+        return find_suite("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
