@@ -22,7 +22,6 @@ QUESTION_WORDS = ("What", "Whether", "Where", "Why", "How", "Which")
 MAX_QUESTION_SHARE = 0.05
 MAX_WORDS = 15
 ALLOWED: dict[str, int] = {
-    "CHANGELOG.md": 16,
     "README.md": 20,
     "docs/corruptions.md": 2,
     "docs/design.md": 4,
@@ -82,7 +81,7 @@ ALLOWED: dict[str, int] = {
     "quba_check/doctor/sampling.py": 1,
     "quba_check/doctor/shuffled_labels.py": 1,
     "quba_check/doctor/significance.py": 4,
-    "quba_check/doctor/subject.py": 6,
+    "quba_check/doctor/subject.py": 5,
     "quba_check/doctor/successive_halving.py": 7,
     "quba_check/doctor/telling.py": 2,
     "quba_check/engine/engine.py": 4,
@@ -90,14 +89,14 @@ ALLOWED: dict[str, int] = {
     "quba_check/engine/shard_predictor.py": 1,
     "quba_check/engine/table_reader.py": 1,
     "quba_check/errors.py": 3,
-    "quba_check/evaluation.py": 5,
+    "quba_check/evaluation.py": 4,
     "quba_check/gate/collector.py": 3,
     "quba_check/gate/early_stopping.py": 1,
     "quba_check/gate/judge.py": 4,
     "quba_check/gate/options.py": 1,
     "quba_check/gate/preflight.py": 2,
     "quba_check/gate/result.py": 2,
-    "quba_check/gate/session.py": 4,
+    "quba_check/gate/session.py": 3,
     "quba_check/grading/__init__.py": 1,
     "quba_check/grading/caveats.py": 2,
     "quba_check/grading/grade.py": 2,
@@ -113,20 +112,19 @@ ALLOWED: dict[str, int] = {
     "quba_check/models/checkpoints/reading.py": 4,
     "quba_check/models/checkpoints/timm_architectures.py": 1,
     "quba_check/models/checkpoints/training_metadata.py": 8,
-    "quba_check/models/classifier.py": 5,
+    "quba_check/models/classifier.py": 4,
     "quba_check/models/fingerprint.py": 1,
-    "quba_check/models/loading.py": 2,
+    "quba_check/models/loading.py": 4,
     "quba_check/models/network.py": 4,
     "quba_check/models/outputs.py": 2,
-    "quba_check/models/preprocessing/preparation.py": 5,
-    "quba_check/models/preprocessing/preparation_file.py": 2,
-    "quba_check/models/preprocessing/statement.py": 2,
+    "quba_check/models/preprocessing/config.py": 2,
+    "quba_check/models/preprocessing/file.py": 2,
+    "quba_check/models/preprocessing/preprocessing.py": 5,
     "quba_check/models/programs/exported.py": 1,
     "quba_check/models/programs/onnx.py": 1,
     "quba_check/models/programs/onnx_graph.py": 1,
     "quba_check/models/programs/onnx_runtime.py": 3,
     "quba_check/models/programs/torchscript.py": 1,
-    "quba_check/models/specs.py": 3,
     "quba_check/models/zero_shot/class_prompts.py": 2,
     "quba_check/models/zero_shot/classifier.py": 2,
     "quba_check/models/zero_shot/loading.py": 3,
@@ -195,9 +193,9 @@ ALLOWED: dict[str, int] = {
     "quba_check/verdicts/verdict.py": 4,
 }
 """Avoided words that are left today, by file; the numbers only shrink."""
-ALLOWED_MODULE_QUESTIONS = 80
-ALLOWED_QUESTIONS = 219
-ALLOWED_LONG = 345
+ALLOWED_MODULE_QUESTIONS = 79
+ALLOWED_QUESTIONS = 217
+ALLOWED_LONG = 343
 FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1`*$", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 LINK_TARGET = re.compile(r"\]\([^)]*\)|<[^>\s]+>|https?://\S+")
