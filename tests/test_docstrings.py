@@ -38,7 +38,7 @@ ALLOWED: set[str] = {
 """Functions whose docstrings are still incomplete; the set only shrinks."""
 
 SHAPE = re.compile(
-    r"""\((?:[A-Z\d]+,|[A-Z\d]+(?:,\s[A-Z\d]+)+)\)  # (N,), (N, C), (N, 3, H, W)
+    r"""\((?:[A-Za-z],|(?:[A-Za-z]|\d+)(?:,\s(?:[A-Za-z]|\d+))+)\)  # (N,), (N, C), (N, 3, H, W)
     | \bN\s(?:images|pairs|rows|values)
     | \bone\s(?:per|for\seach)\b
     | \bat\sleast\sone\b
