@@ -29,18 +29,11 @@ ALLOWED: dict[str, int] = {
     "docs/property-tests.md": 2,
     "docs/ten-classes.md": 2,
     "docs/verdicts.md": 9,
-    "quba_check/cli/__init__.py": 1,
-    "quba_check/cli/compare.py": 2,
-    "quba_check/cli/doctor.py": 2,
-    "quba_check/cli/main.py": 2,
+    "quba_check/cli/doctor.py": 1,
+    "quba_check/cli/main.py": 1,
     "quba_check/cli/object_focus.py": 1,
-    "quba_check/cli/parser.py": 3,
-    "quba_check/cli/population.py": 1,
-    "quba_check/cli/suite.py": 1,
     "quba_check/cli/suite_table.py": 2,
     "quba_check/cli/threshold_files.py": 3,
-    "quba_check/cli/tune.py": 1,
-    "quba_check/cli/what_if.py": 1,
     "quba_check/comparison/__init__.py": 1,
     "quba_check/comparison/baseline.py": 2,
     "quba_check/comparison/compare.py": 5,
@@ -194,8 +187,8 @@ ALLOWED: dict[str, int] = {
     "quba_check/verdicts/verdict.py": 4,
 }
 """Avoided words that are left today, by file; the numbers only shrink."""
-ALLOWED_MODULE_QUESTIONS = 79
-ALLOWED_QUESTIONS = 217
+ALLOWED_MODULE_QUESTIONS = 77
+ALLOWED_QUESTIONS = 215
 ALLOWED_LONG = 343
 FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1`*$", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
