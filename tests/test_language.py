@@ -17,7 +17,16 @@ ROOT = Path(__file__).parents[1]
 WORDS = ROOT / "styles" / "QubaCheck" / "Words.yml"
 PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 MODULES = sorted((ROOT / "quba_check").rglob("*.py"))
-FILES = sorted([*(ROOT / page for page in PAGES), *(ROOT / "docs").rglob("*.md"), *MODULES])
+FILES = sorted(
+    [
+        *(ROOT / page for page in PAGES),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "changelog.d").glob("*.md"),
+        *(ROOT / "thresholds").glob("*.yaml"),
+        *(ROOT / "quba_check").rglob("*.yaml"),
+        *MODULES,
+    ]
+)
 QUESTION_WORDS = ("What", "Whether", "Where", "Why", "How", "Which")
 MAX_QUESTION_SHARE = 0.05
 MAX_WORDS = 15
@@ -151,6 +160,7 @@ ALLOWED: dict[str, int] = {
     "quba_check/suites/corruptions/weather.py": 1,
     "quba_check/suites/csv_table.py": 1,
     "quba_check/suites/example.py": 2,
+    "quba_check/suites/imagenet.yaml": 1,
     "quba_check/suites/manifest/classes.py": 1,
     "quba_check/suites/manifest/declared_set.py": 2,
     "quba_check/suites/manifest/prompts.py": 1,
@@ -185,6 +195,9 @@ ALLOWED: dict[str, int] = {
     "quba_check/verdicts/decision.py": 1,
     "quba_check/verdicts/derived.py": 3,
     "quba_check/verdicts/verdict.py": 4,
+    "thresholds/default.yaml": 2,
+    "thresholds/safety-critical.yaml": 3,
+    "thresholds/server.yaml": 1,
 }
 """Avoided words that are left today, by file; the numbers only shrink."""
 ALLOWED_MODULE_QUESTIONS = 77
@@ -254,7 +267,7 @@ def strings(node: ast.AST) -> Iterator[Prose]:
 
 def prose_of(path: Path) -> Iterator[Prose]:
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".md":
+    if path.suffix != ".py":
         yield Prose(1, text)
         return
     yield from comments(text)
