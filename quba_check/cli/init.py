@@ -28,7 +28,6 @@ _SIDE = 224
 _SAMPLED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
-_SHOWN = 5
 
 
 @click.command("init", short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images")
