@@ -1,0 +1,141 @@
+"""Tables and examples of the reference pages agree with the code."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from support.guides import DOCS
+
+from quba_check.cli.main import COMMANDS
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.view import CORRUPTIONS
+from quba_check.demands import read_thresholds
+from quba_check.demands.profiles import shipped_profiles
+from quba_check.demands.schema import AttackedEntry, QubaEntry, ThresholdFile
+from quba_check.dimensions import registry
+from quba_check.gate.options import OPTIONS
+from quba_check.suites import open_suite
+
+SHARED = {"--help", "-h", "--store"}
+OF_THE_GATE = {flag for option in OPTIONS for flag in (option.flag, option.flag.replace("--quba-", "--"))}
+SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all table rows."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_table_of_dimensions() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (high|low) \| (\w+) \| (.*) \|$", page("dimensions.md"), re.MULTILINE)
+    assert table == [
+        (name, registry[name].better, registry[name].unit, registry[name].title)
+        for name in PUBLISHED_DIMENSIONS
+    ]
+
+
+def test_the_table_of_sets_and_parts() -> None:
+    section = page("dimensions.md").partition("## Which images")[2].partition("\n## ")[0]
+    table = {quoted(name)[0]: (sets, parts) for name, sets, parts in rows(section)[1:] if "`" in name}
+    assert list(table) == list(PUBLISHED_DIMENSIONS)
+    for name, (sets, parts) in table.items():
+        views = {view.set for view in registry[name].views(SUITE)}
+        assert {"sketch" if stated == "shifts" else stated for stated in quoted(sets)} == views
+        stated = [part.replace("SET", "sketch") for part in quoted(parts)]
+        assert stated == [part.name for part in registry[name].parts(SUITE)]
+
+
+def test_the_weights_of_the_score() -> None:
+    section = page("score.md").partition("## How is the score")[2].partition("\n## ")[0]
+    stated = {
+        name: Fraction(weight) for names, weight in rows(section)[1:] for name in quoted(names) if weight
+    }
+    assert stated == {
+        name: Fraction(registry[name].weight).limit_denominator(12) for name in PUBLISHED_DIMENSIONS
+    }
+
+
+def test_the_threshold_file_is_one(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("thresholds.md") if "extends:" in block)
+    path = tmp_path / "gate.yaml"
+    path.write_text(text, encoding="utf-8")
+    names = [demand.name for demand in read_thresholds(path, shown="gate.yaml", suite=SUITE).demands]
+    assert {"accuracy[min]", "corruption_robustness.fog[min]", "quba.grade[min]"} <= set(names)
+    assert "shape_bias[min]" not in names
+
+
+def test_every_key_of_threshold_files_is_named() -> None:
+    stated = {key for row in rows(page("thresholds.md")) for key in quoted(row[0])}
+    fields = {**ThresholdFile.model_fields, **AttackedEntry.model_fields, **QubaEntry.model_fields}
+    assert stated | {"parts"} == {field.alias or name for name, field in fields.items()}
+
+
+def test_every_shipped_profile_is_named() -> None:
+    for name in shipped_profiles():
+        assert f"`{name}`" in page("thresholds.md")
+
+
+def test_the_manifest_is_one(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("data.md") if "my fruit" in block)
+    (tmp_path / "quba-data.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "val").mkdir()
+    suite = open_suite(tmp_path)
+    assert suite.classes == ("apple", "banana", "cherry")
+    assert suite.facts.shifts == ("sketch", "night")
+    assert suite.facts.generates_corruptions
+
+
+def blocks(name: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", page(name), re.DOTALL)
+
+
+def test_every_option_of_pytest() -> None:
+    stated = [(quoted(row[0])[0], quoted(row[1])) for row in rows(page("options.md")) if row[0][:3] == "`--"]
+    assert stated == [
+        (
+            option.flag + (f"={option.metavar}" if option.metavar else ""),
+            [option.key] if option.has_ini else [],
+        )
+        for option in OPTIONS
+    ]
+
+
+def parsers() -> list[tuple[str, argparse.ArgumentParser]]:
+    """The commands of `quba-check` and their parsers."""
+    root = argparse.ArgumentParser()
+    subparsers = root.add_subparsers()
+    for command in COMMANDS:
+        command.add_to(subparsers)
+    commands = []
+    for name, parser in subparsers.choices.items():
+        actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        inner = [(f"{name} {sub}", p) for action in actions for sub, p in action.choices.items()]
+        commands += inner or [(name, parser)]
+    return commands
+
+
+@pytest.mark.parametrize(("command", "parser"), parsers())
+def test_every_option_of_a_command(command: str, parser: argparse.ArgumentParser) -> None:
+    section = page("options.md").partition("## Which commands")[2]
+    stated: dict[str, set[str]] = {}
+    name = ""
+    for start, option, _ in rows(section)[1:]:
+        if start:
+            name = " ".join(re.findall(r"(?<![\w.-])[a-z][a-z-]*(?= |$)", *quoted(start)))
+        stated.setdefault(name, set()).update(flag.partition("=")[0] for flag in quoted(option))
+    options = {flag for action in parser._actions for flag in action.option_strings}
+    assert stated[command] == options - SHARED - (OF_THE_GATE if command == "doctor" else set())
