@@ -47,7 +47,7 @@ def redrawn(tables: Tables, rng: np.random.Generator) -> dict[View, Predictions]
         drawn[view] = Predictions(
             table.index,
             table.label[at],
-            table.top1[at],
+            table.predicted[at],
             table.confidence[at],
             table.true_probability[at],
             table.probabilities if keeps else None,  # ACE is timed apart
@@ -67,7 +67,7 @@ def main() -> None:
         took = seconds(lambda name=name: registry[name].measure(tables, model.facts))
         whole += took
         print(f"{name:<24} {took:6.2f} s of CPU, value and limits")
-    took = seconds(lambda: expected_calibration_error(clean.confidence, clean.right, bins=BINS))
+    took = seconds(lambda: expected_calibration_error(clean.confidence, clean.correct, bins=BINS))
     whole += took
     print(f"{'ece':<24} {took:6.2f} s")
     print(f"{'all of these':<24} {whole:6.2f} s  (asked: 3)")
@@ -76,7 +76,7 @@ def main() -> None:
         again = redrawn(tables, rng)
         for name in NAMES:
             registry[name].measure(again, model.facts)
-        expected_calibration_error(again[CLEAN].confidence, again[CLEAN].right, bins=BINS)
+        expected_calibration_error(again[CLEAN].confidence, again[CLEAN].correct, bins=BINS)
 
     one = sum(seconds(loop) for _ in range(TIMED)) / TIMED
     print(

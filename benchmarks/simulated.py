@@ -56,7 +56,7 @@ class Model:
             right = ability - images.difficulty + NOISE * rng.standard_normal(n) > 0
             tables[view] = answers(images.label, right, self.classes, rng)
         tables[CLEAN] = self._with_probabilities(clean.label, rng)
-        tables[PGD].extra["always_right"] = tables[PGD].right
+        tables[PGD].extra["always_right"] = tables[PGD].correct
         tables[FGSM].extra["zero_gradient"] = np.zeros(n, bool)
         tables[View("cue_conflict")] = self._cues(n, rng)
         return tables

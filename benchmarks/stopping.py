@@ -86,7 +86,7 @@ def what_one_corruption_tells() -> None:
         hard = rng.normal(size=(images, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(images, 75))
         right, labels = hard < 0.3, np.arange(images) * 100 // images
         errors = [
-            right[np.arange(images), SubsetSampler(seed=seed).turns(labels.tolist(), 75)].mean()
+            right[np.arange(images), SubsetSampler(seed=seed).assign_conditions(labels.tolist(), 75)].mean()
             - right.mean()
             for seed in range(200)
         ]

@@ -1,7 +1,6 @@
 """quba-check: decide whether an image classifier may be released.
 
-Import this for the Python API; the pytest plugin and the `quba-check` command are built on it. Names are
-loaded on first use, so that importing the package loads no torch.
+The Python API. Names are loaded on first use, so that `import quba_check` loads no torch.
 """
 
 from __future__ import annotations
@@ -10,20 +9,77 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quba_check.dimensions import dimension
+    from quba_check.core.dimension import Dimension, Part
+    from quba_check.core.facts import Facts, SuiteFacts
+    from quba_check.core.grade import Grade
+    from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+    from quba_check.core.predictions import Predictions
+    from quba_check.core.view import CLEAN, FGSM, PGD, View
+    from quba_check.demands.reading import read_thresholds
+    from quba_check.dimensions import dimension, share
+    from quba_check.engine.shard_predictor import BatchSettings
+    from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation
-    from quba_check.grading import quba_score
+    from quba_check.grading import published_models, quba_score
+    from quba_check.records.files import read_record
+    from quba_check.records.record import Record
+    from quba_check.suites import Suite, open_suite
 
-__all__ = ["Evaluation", "dimension", "quba_score"]
+__all__ = [
+    "CLEAN",
+    "FGSM",
+    "PGD",
+    "BatchSettings",
+    "Dimension",
+    "Evaluation",
+    "Facts",
+    "Grade",
+    "Measurement",
+    "Part",
+    "Predictions",
+    "Quantity",
+    "QubaError",
+    "Record",
+    "Suite",
+    "SuiteFacts",
+    "Unmeasurable",
+    "UnmeasurableError",
+    "UserError",
+    "View",
+    "dimension",
+    "open_suite",
+    "published_models",
+    "quba_score",
+    "read_record",
+    "read_thresholds",
+    "share",
+]
 
-_HOMES = {
-    "Evaluation": "quba_check.evaluation",
-    "dimension": "quba_check.dimensions",
-    "quba_score": "quba_check.grading",
+_MODULES = {
+    "core.dimension": ("Dimension", "Part"),
+    "core.facts": ("Facts", "SuiteFacts"),
+    "core.grade": ("Grade",),
+    "core.measurement": ("Measurement", "Quantity", "Unmeasurable"),
+    "core.predictions": ("Predictions",),
+    "core.view": ("CLEAN", "FGSM", "PGD", "View"),
+    "demands.reading": ("read_thresholds",),
+    "dimensions": ("dimension", "share"),
+    "engine.shard_predictor": ("BatchSettings",),
+    "errors": ("QubaError", "UnmeasurableError", "UserError"),
+    "evaluation": ("Evaluation",),
+    "grading": ("published_models", "quba_score"),
+    "records.files": ("read_record",),
+    "records.record": ("Record",),
+    "suites": ("Suite", "open_suite"),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"quba_check.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'quba_check' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -22,8 +22,8 @@ from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
-from quba_check.models.preprocessing.preparation_file import read_preprocessing
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.records.environment import environment
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
@@ -72,14 +72,14 @@ class Evaluation:
             else `$QUBA_DATA`.
         protocol: `standard`, or `released` (what the paper's released code computes).
         arch: timm architecture of a checkpoint file, before what that says.
-        preparation: file that says how images are prepared, before what the model says.
+        preprocessing: file that says how images are prepared, before what the model says.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto (fp32), fp32, bf16, fp16.
         seed: for random starts, generated corruptions, and which images a limit leaves.
         limit: images of a set to look at at most, stratified by class; of a suite opened here.
         store: folder for predictions; None takes `$QUBA_STORE`, else the user's cache.
         trust_pickle: allow a checkpoint to run code when it is read.
-        tempo: batch size and threads; no influence on results.
+        batch_settings: batch size and threads; no influence on results.
         progress: called after every pass of a batch with the view, the images finished, the passes and the
             seconds since the previous call, and a function that returns the passes still to come.
         finished: called with each set that is complete and its number of images.
@@ -99,14 +99,14 @@ class Evaluation:
         *,
         protocol: ProtocolName = "standard",
         arch: str | None = None,
-        preparation: str | Path | None = None,
+        preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
         limit: int | None = None,
         store: str | Path | None = None,
         trust_pickle: bool = False,
-        tempo: BatchSettings | None = None,
+        batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
     ) -> None:
@@ -146,9 +146,9 @@ class Evaluation:
                 head=self.suite.head,
                 image_size=self.suite.image_size,
                 arch=arch,
-                preparation=None
-                if preparation is None
-                else read_preprocessing(Path(preparation), str(preparation)),
+                preprocessing=None
+                if preprocessing is None
+                else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,
@@ -175,7 +175,7 @@ class Evaluation:
             ContentDigests(self.store.root / "digests.sqlite"),
             self.protocol,
             seed=seed,
-            tempo=tempo,
+            batch_settings=batch_settings,
             progress=progress,
             finished=finished,
         )
@@ -373,7 +373,7 @@ class Evaluation:
             name=self.classifier.name,
             fingerprint=self.classifier.fingerprint,
             parameters=self.classifier.parameters,
-            preparation=self.classifier.preparation.as_dict(),
+            preparation=self.classifier.preprocessing.as_dict(),
             classes=self.classifier.classes,
             outputs=self.classifier.outputs,
         )
@@ -407,7 +407,7 @@ class Evaluation:
         """How the images of a set were made, if they were: `generated@224+jpeg85`."""
         if set_name != CORRUPTIONS_SET or not self.facts.suite.generates_corruptions:
             return None
-        _, height, width = self.classifier.preparation.input_size
+        _, height, width = self.classifier.preprocessing.input_size
         size = str(height) if height == width else f"{height}x{width}"
         encoding = "" if self.suite.encoding is None else f"+{self.suite.encoding}"
         return f"generated@{size}{encoding}"

@@ -17,8 +17,10 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
         unit: `images` are whole, `millions` carry an M, all others are plain.
         digits: decimals; by default 3, or 4 for magnitudes under 0.1 other than 0.
 
-    >>> format_value(0.41234, "fraction"), format_value(0.00447, "fraction"), format_value(25.557032, "millions")
-    ('0.412', '0.0045', '25.557 M')
+    >>> format_value(0.41234, "fraction"), format_value(25.557032, "millions")
+    ('0.412', '25.557 M')
+    >>> format_value(0.00447, "fraction")
+    '0.0045'
     >>> format_value(640, "images")
     '640'
     """
@@ -79,7 +81,7 @@ def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
 
 
 def format_gap(value: float, limit: float, unit: str) -> str:
-    """The distance of two different numbers, with the decimals of `format_distinct`, or more if it would read 0.
+    """Return the distance of two different numbers, with enough decimals not to read 0.
 
     >>> format_gap(0.412, 0.5, "fraction"), format_gap(0.4999996, 0.5, "fraction")
     ('0.088', '0.0000004')

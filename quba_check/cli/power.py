@@ -45,13 +45,13 @@ def _power(options: argparse.Namespace) -> int:
     for reach in found:
         demand = reach.demand
         if reach.error is None:
-            table.add_row(demand.name, demand.limit_text, "-", "-", "-")
+            table.add_row(demand.name, demand.threshold_text, "-", "-", "-")
             continue
         ends = (
             "never" if end is None else format_value(end, demand.unit)
             for end in (reach.blocked, reach.passed)
         )
-        table.add_row(demand.name, demand.limit_text, format_value(reach.error, demand.unit), *ends)
+        table.add_row(demand.name, demand.threshold_text, format_value(reach.error, demand.unit), *ends)
     sys.stdout.write(
         f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"

@@ -23,12 +23,13 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _schema(options: argparse.Namespace) -> None:
-    if options.format not in SCHEMAS:
+    name = OLDER_NAMES.get(options.format, options.format)
+    if name not in SCHEMAS:
         raise OptionError(
             f"quba-check schema: unknown format, got '{options.format}'. Allowed: {', '.join(SCHEMAS)}."
             f"{did_you_mean(options.format, SCHEMAS)}"
         )
-    sys.stdout.write(json.dumps(SCHEMAS[options.format](), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n")
 
 
 def _threshold_schema() -> dict[str, Any]:
@@ -57,8 +58,8 @@ def _population_schema() -> dict[str, Any]:
     return population_schema()
 
 
-def _preparation_schema() -> dict[str, Any]:
-    from quba_check.models.preprocessing.preparation_file import preprocessing_schema
+def _preprocessing_schema() -> dict[str, Any]:
+    from quba_check.models.preprocessing.file import preprocessing_schema
 
     return preprocessing_schema()
 
@@ -72,9 +73,11 @@ def _record_schema() -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "doctor": _doctor_schema,
     "population": _population_schema,
-    "preparation": _preparation_schema,
+    "preprocessing": _preprocessing_schema,
     "record": _record_schema,
     "suite": _suite_schema,
     "thresholds": _threshold_schema,
 }
 """JSON Schemas by name of the format."""
+OLDER_NAMES = {"preparation": "preprocessing"}
+"""Names of formats that are still accepted."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.cli.threshold_files import thresholds_at
 from quba_check.errors import UserError, one_line
+from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.records.record import Record
@@ -66,7 +67,7 @@ def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Re
     run = stored_run(path, str(path), record, options.store or default_root())
     thresholds = thresholds_at(options.thresholds, suite_facts(record))
     verdicts = what_if(run, thresholds).verdicts
-    rows = tuple(verdict.row(f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
+    rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
     return record.model_copy(update={"verdicts": rows, "unselected": 0})
 
 

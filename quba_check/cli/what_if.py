@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quba_check.cli.threshold_files import thresholds_at
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
+from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.tuning.what_if import WhatIf
@@ -76,10 +77,10 @@ def _what_if(options: argparse.Namespace) -> int:
         for place, (heading, found) in enumerate(zip(headings, judged, strict=True)):
             table.add_column(heading, no_wrap=True)
             for verdict in found.verdicts:
-                called = label(verdict.row(""))
+                called = label(verdict_row(verdict, verdict.demand.name))
                 row = rows.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
                 caveat = " (other suite)" if _compares_suites(verdict) else ""
-                row[place] = Text(f"{called} {verdict.demand.limit_text}{caveat}", style=STYLES[called])
+                row[place] = Text(f"{called} {verdict.demand.threshold_text}{caveat}", style=STYLES[called])
         for name, row in rows.items():
             table.add_row(name, *row)
         table.add_row(
@@ -94,7 +95,7 @@ def _what_if(options: argparse.Namespace) -> int:
 
 def _compares_suites(verdict: Verdict) -> bool:
     """Return whether a grade was judged although its population is of another suite."""
-    return isinstance(verdict.held, Grade) and bool(verdict.held.other_suite) and not verdict.reason
+    return isinstance(verdict.evidence, Grade) and bool(verdict.evidence.other_suite) and not verdict.reason
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -102,8 +103,8 @@ def _sentence(verdict: Verdict) -> str:
 
     Empty if there is neither.
     """
-    if isinstance(verdict.held, Grade) and _compares_suites(verdict):
-        return f"compares suites: {verdict.held.other_suite}"
+    if isinstance(verdict.evidence, Grade) and _compares_suites(verdict):
+        return f"compares suites: {verdict.evidence.other_suite}"
     if not verdict.reason:
         return ""
     if verdict.value is not None:

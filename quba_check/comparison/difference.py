@@ -41,7 +41,7 @@ class RunValue:
         return Estimate(self.value, dict(self.deviations.items()))
 
     @property
-    def hits(self) -> NDArray[np.bool_] | None:
+    def correct(self) -> NDArray[np.bool_] | None:
         """Whether each image counts, where the number is a share of images; else None."""
         if len(self.deviations) != 1:
             return None
@@ -167,7 +167,7 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
     """On which images two shares differ; None where they are no shares of the same images."""
     if not is_paired(before, after):
         return None
-    first, second = before.hits, after.hits
+    first, second = before.correct, after.correct
     if first is None or second is None:
         return None
     return Discordance(int(np.sum(first & ~second)), int(np.sum(second & ~first)))

@@ -53,7 +53,7 @@ def failures(run: StoredRun) -> list[Failure]:
             position,
             answers.names[row],
             answers.classes[answers.label[row]],
-            answers.classes[answers.top1[row]],
+            answers.classes[answers.predicted[row]],
             *probabilities,
         )
         for row, position, *probabilities in zip(rows, positions, confidence, loss, strict=True)

@@ -44,14 +44,14 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
             f"--flips: {before.file} and {after.file}: their answers are on other clean images. "
             "Allowed: runs on the same images."
         )
-    was, is_now = first.top1 == first.label, second.top1 == second.label
+    was, is_now = first.predicted == first.label, second.predicted == second.label
     for place in np.flatnonzero(was != is_now).tolist():
         yield Flip(
             second.names[place],
             "lost" if was[place] else "gained",
             second.classes[second.label[place]],
-            second.classes[first.top1[place]],
-            second.classes[second.top1[place]],
+            second.classes[first.predicted[place]],
+            second.classes[second.predicted[place]],
         )
 
 

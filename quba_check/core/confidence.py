@@ -52,22 +52,22 @@ class ConfidenceCurve:
         score = _NORMAL.inv_cdf((1 + confidence) / 2)
         return self.at(-score), self.at(score)
 
-    def doubt_above(self, bound: float) -> float:
+    def p_value_above(self, bound: float) -> float:
         """The p-value of “the number is below the bound”: near 0 where it lies well above, near 1 well below.
 
         Limits that are equal to the bound speak for the number being there or above.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
-        >>> round(curve.doubt_above(0.68), 4), curve.doubt_above(0.7)
+        >>> round(curve.p_value_above(0.68), 4), curve.p_value_above(0.7)
         (0.0228, 0.5)
         """
         return self._share_below(bound, bisect_left(self.limits, bound))
 
-    def doubt_below(self, bound: float) -> float:
+    def p_value_below(self, bound: float) -> float:
         """The p-value of “the number is above the bound”; limits equal to it speak for there or below.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
-        >>> round(curve.doubt_below(0.72), 4), curve.doubt_below(0.7)
+        >>> round(curve.p_value_below(0.72), 4), curve.p_value_below(0.7)
         (0.0228, 0.5)
         """
         return 1 - self._share_below(bound, bisect_right(self.limits, bound))

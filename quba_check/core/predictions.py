@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE = -1
+NO_CLASS = -1
 """Label of an image, or top-1 of an answer, that has no class in the label space."""
 
 
@@ -18,10 +18,10 @@ class Predictions:
 
     Attributes:
         index: (N,) int64, position of the image in its set; unique and increasing.
-        label: (N,) int64, class of the image in the view's label space; `OUTSIDE` where it has none.
-        top1: (N,) int64, class the model chose in that space; `OUTSIDE` where its choice has none.
+        label: (N,) int64, class of the image in the view's label space; `NO_CLASS` where it has none.
+        predicted: (N,) int64, class the model chose in that space; `NO_CLASS` where its choice has none.
         confidence: (N,) float32, probability of the chosen class.
-        true_probability: (N,) float32, probability of the labelled class; NaN where label is `OUTSIDE`.
+        true_probability: (N,) float32, probability of the labelled class; NaN where label is `NO_CLASS`.
         probabilities: (N, C) float32 in the model's own classes, where the view keeps them.
         extra: further columns by name, each (N,): `texture` (class of the second cue, cue-conflict sets),
             `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: right at the start and at every iterate),
@@ -31,7 +31,7 @@ class Predictions:
 
     index: NDArray[np.int64]
     label: NDArray[np.int64]
-    top1: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     confidence: NDArray[np.float32]
     true_probability: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None = None
@@ -47,7 +47,7 @@ class Predictions:
         return Predictions(
             self.index[order],
             self.label[order],
-            self.top1[order],
+            self.predicted[order],
             self.confidence[order],
             self.true_probability[order],
             None if self.probabilities is None else self.probabilities[order],
@@ -55,12 +55,12 @@ class Predictions:
         )
 
     @property
-    def right(self) -> NDArray[np.bool_]:
+    def correct(self) -> NDArray[np.bool_]:
         """(N,) whether the top-1 is the label; an image without a label is never right."""
-        right: NDArray[np.bool_] = (self.top1 == self.label) & (self.label != OUTSIDE)
-        return right
+        correct: NDArray[np.bool_] = (self.predicted == self.label) & (self.label != NO_CLASS)
+        return correct
 
     @property
     def accuracy(self) -> float:
         """Share of rows whose top-1 is right, in [0, 1]; NaN for an empty table."""
-        return float(np.mean(self.right, dtype=np.float64)) if len(self) else float("nan")
+        return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")

@@ -25,7 +25,7 @@ class Demand:
         part: name of the part, None for the dimension itself; for `quba`: `score` or `grade`.
         bound: `min`, `max`, or how much worse than a baseline: `max_drop`, `max_relative_drop`; a value equal
             to the limit meets each.
-        limit: the bound's number, in the unit of what it bounds; a letter for the grade.
+        threshold: the bound's number, in the unit of what it bounds; a letter for the grade.
         tier: `block`: not met, the model is not released; `warn` and `info` only tell.
         optional: where the images do not allow a value, the demand is skipped instead of failed.
         unit: unit of the limit.
@@ -40,7 +40,7 @@ class Demand:
     dimension: str
     part: str | None
     bound: Bound
-    limit: float | str
+    threshold: float | str
     tier: Tier
     optional: bool
     unit: str
@@ -57,10 +57,12 @@ class Demand:
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
 
     @property
-    def limit_text(self) -> str:
+    def threshold_text(self) -> str:
         """The bound as people write it: `>= 0.45`, `<= 30`, `>= C`."""
         sign = SIGNS[self.bound]
-        return f"{sign} {self.limit}" if isinstance(self.limit, str) else f"{sign} {self.limit:.15g}"
+        return (
+            f"{sign} {self.threshold}" if isinstance(self.threshold, str) else f"{sign} {self.threshold:.15g}"
+        )
 
     @property
     def needs_baseline(self) -> bool:
@@ -72,7 +74,7 @@ class Demand:
         """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
         return f"{self.target}[{self.bound}]"
 
-    def judged(
+    def verdict_row(
         self,
         id: str,  # noqa: A002
         outcome: VerdictOutcome,
@@ -82,13 +84,13 @@ class Demand:
         policy: Policy = POINT,
         stopped: StoppedRow | None = None,
     ) -> VerdictRow:
-        """What records keep of the demand once its turn has come, or the run has ended."""
+        """Return the demand with an outcome, as records store it."""
         return VerdictRow(
             id=id,
             dimension=self.dimension,
             part=self.part,
             bound=self.bound,
-            limit=self.limit,
+            limit=self.threshold,
             tier=self.tier,
             outcome=outcome,
             file=self.file,

@@ -75,7 +75,7 @@ class _Subject:
             dimension=self.dimension,
             part=self.part,
             bound=bound,
-            limit=_limit(bound, leaf.value),
+            threshold=_threshold(bound, leaf.value),
             tier=self.tier,
             optional=self.optional,
             unit=self.unit,
@@ -145,7 +145,7 @@ def _bound_demands(entry: Tree, key: str, subject: _Subject) -> Iterator[Demand]
     )
 
 
-def _limit(bound: Bound, value: Any) -> float | str:
+def _threshold(bound: Bound, value: Any) -> float | str:
     limit = as_share(value) if bound in DROPS else value
     return limit if isinstance(limit, str) else float(limit)
 

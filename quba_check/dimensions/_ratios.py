@@ -27,14 +27,14 @@ class Ratio:
     """The accuracy on some images as a ratio to the clean accuracy; above 1 where the shift helps.
 
     Attributes:
-        right: (n,) whether the model is right on these images.
+        correct: (n,) whether the model is right on these images.
         clean: (m,) whether it is right on the clean ones, at least once.
         sample: names the images; equal to `CLEAN` where they are the clean images, shifted.
         is_of_clean_images: the images were made from the clean ones, which bounds the ratio by the clean
             accuracy itself; images of another set bound it by what the clean accuracy may be.
     """
 
-    right: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
     clean: NDArray[np.bool_]
     sample: View
     is_of_clean_images: bool = True
@@ -42,17 +42,17 @@ class Ratio:
     @property
     def value(self) -> float:
         """The ratio."""
-        return float(np.mean(self.right, dtype=np.float64)) / float(np.mean(self.clean, dtype=np.float64))
+        return float(np.mean(self.correct, dtype=np.float64)) / float(np.mean(self.clean, dtype=np.float64))
 
     @property
-    def hits(self) -> int:
+    def n_correct(self) -> int:
         """How often the model is right."""
-        return int(np.count_nonzero(self.right))
+        return int(np.count_nonzero(self.correct))
 
     @property
     def has_few_hits(self) -> bool:
         """True if too few images are right for a normal logarithm of the ratio."""
-        return self.hits < limits.FEW_EVENTS or self.has_few_clean_hits
+        return self.n_correct < limits.FEW_EVENTS or self.has_few_clean_hits
 
     @property
     def has_few_clean_hits(self) -> bool:
@@ -64,7 +64,7 @@ class Ratio:
     def estimate(self) -> Estimate:
         """The ratio with its sampling error."""
         clean = Estimate.mean(self.clean, CLEAN, is_reference=True)
-        return Estimate.mean(self.right, self.sample) / clean
+        return Estimate.mean(self.correct, self.sample) / clean
 
     def most(self, z: limits.Scores) -> limits.Limits:
         """Return the largest possible ratio, with every image right, at normal scores."""
@@ -79,12 +79,12 @@ class Ratio:
         if not self.has_few_clean_hits:
             return ratio_limits(self.estimate, z)
         others = int(np.count_nonzero(self.clean))
-        return limits.exact_ratio(self.hits, len(self.right), others, len(self.clean), z)
+        return limits.exact_ratio(self.n_correct, len(self.correct), others, len(self.clean), z)
 
     def quantity(self) -> Quantity:
         """The ratio as reports show it."""
         limit = bounded_curve(self.limits(Z), 0.0, self.most(Z))
-        return Quantity(self.value, "ratio", len(self.right), limit, deviations=self.estimate.deviations)
+        return Quantity(self.value, "ratio", len(self.correct), limit, deviations=self.estimate.deviations)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -100,7 +100,7 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
         )
     shifted = CLEAN in predictions and _shows_alike(predictions[CLEAN], table)
     sample = CLEAN if shifted else view
-    return share(table.right, sample)
+    return share(table.correct, sample)
 
 
 def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
@@ -159,14 +159,14 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
         first = next(alike, view)
         sample = found[first].sample if first in found else first
         is_of_clean = view.set in (CLEAN_SET, CORRUPTIONS_SET)
-        found[view] = Ratio(predictions[view].right, predictions[CLEAN].right, sample, is_of_clean)
+        found[view] = Ratio(predictions[view].correct, predictions[CLEAN].correct, sample, is_of_clean)
     return found
 
 
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Arithmetic mean of ratios to one clean accuracy; limits account for shared images."""
     estimate = mean_of(part.estimate for part in parts)
-    n = sum(len(part.right) for part in parts)
+    n = sum(len(part.correct) for part in parts)
     if parts[0].has_few_clean_hits:
         found = np.mean(_limits_of_each(parts), axis=0)
     else:
@@ -181,7 +181,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     If one of them has few hits, the limits combine those of each ratio.
     """
     value = geometric_mean(part.value for part in parts)
-    n = sum(len(part.right) for part in parts)
+    n = sum(len(part.correct) for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
     if any(part.has_few_hits for part in parts):
         found = limits.geometric_mean(_limits_of_each(parts))

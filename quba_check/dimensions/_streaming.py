@@ -23,7 +23,7 @@ def first(values: Sequence[float]) -> float:
 
 def right_on(view: View) -> Hits:
     """Whether the model is right on each image of a view."""
-    return lambda tables: tables[view].right
+    return lambda tables: tables[view].correct
 
 
 def streamed_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
@@ -45,6 +45,6 @@ def streamed_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
     """
 
     def terms(tables: Tables) -> OverUnder:
-        return hits(tables).astype(np.float64), tables[CLEAN].right.astype(np.float64)
+        return hits(tables).astype(np.float64), tables[CLEAN].correct.astype(np.float64)
 
     return RatioOfMeans((CLEAN, *views), terms, ANY)

@@ -41,7 +41,7 @@ STANDARD_ERRORS = 2
 def _held(predictions: Tables) -> NDArray[np.bool_]:
     """Right when clean and at every attacked point that was seen."""
     always = predictions[PGD].extra["always_right"].astype(np.bool_)
-    held: NDArray[np.bool_] = predictions[CLEAN].right & predictions[FGSM].right & always
+    held: NDArray[np.bool_] = predictions[CLEAN].correct & predictions[FGSM].correct & always
     return held
 
 
@@ -97,7 +97,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "pgd": found[PGD].quantity(),
         "fgsm_accuracy": accuracy_on(predictions, FGSM),
         "pgd_accuracy": accuracy_on(predictions, PGD),
-        "worst_case": Ratio(_held(predictions), clean.right, CLEAN).quantity(),
+        "worst_case": Ratio(_held(predictions), clean.correct, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
     masked = tuple(_masking(clean, fgsm, pgd))
@@ -110,11 +110,11 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
     flat = _zero_gradient(fgsm)
     if flat > ZERO_GRADIENTS:
         yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
-    if _is_above(pgd.right, fgsm.right):
+    if _is_above(pgd.correct, fgsm.correct):
         weak, strong = format_distinct(pgd.accuracy, fgsm.accuracy, "fraction")
         yield f"PGD is weaker than FGSM (acc {weak} > {strong})"
     for name, attacked in (("FGSM", fgsm), ("PGD", pgd)):
-        if _is_above(attacked.right, clean.right):
+        if _is_above(attacked.correct, clean.correct):
             helped, before = format_distinct(attacked.accuracy, clean.accuracy, "fraction")
             yield f"{name} helps the model (acc {helped} > {before} clean)"
         elif surer := _surer(clean, attacked):
@@ -135,7 +135,7 @@ def _surer(clean: Predictions, attacked: Predictions) -> float:
     0 if the share may be chance. A step along a meaningful gradient lowers nearly all of these probabilities;
     a step in a random direction lowers half of them, whatever the accuracy.
     """
-    right = clean.right
+    right = clean.correct
     surer = (attacked.true_probability > clean.true_probability)[right]
     if not len(surer):
         return 0.0

@@ -44,7 +44,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """
     n = accuracy_on(predictions, CLEAN).n
     clean = predictions[CLEAN]
-    ece = expected_calibration_error(clean.confidence, clean.right, bins=BINS, sample=CLEAN)
+    ece = expected_calibration_error(clean.confidence, clean.correct, bins=BINS, sample=CLEAN)
     ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS, sample=CLEAN)
     parts = {name: _quantity(n, error) for name, error in (("ece", ece), ("ace", ace))}
     return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts)

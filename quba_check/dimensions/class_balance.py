@@ -57,8 +57,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     clean = predictions[CLEAN]
     classes = facts.suite.class_count
     _check_classes(clean.label, facts.suite)
-    evenness = balance.class_balance(clean.label, clean.right, clean.true_probability, classes=classes)
-    accuracy = accuracy_evenness(clean.label, clean.right, classes=classes, sample=CLEAN)
+    evenness = balance.class_balance(clean.label, clean.correct, clean.true_probability, classes=classes)
+    accuracy = accuracy_evenness(clean.label, clean.correct, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
     debiased = geometric_mean([accuracy.debiased, confidence.debiased])

@@ -54,7 +54,7 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
         return None
 
     def right(predictions: Tables) -> NDArray[np.float64]:
-        means: NDArray[np.float64] = np.mean([predictions[view].right for view in views], axis=0)
+        means: NDArray[np.float64] = np.mean([predictions[view].correct for view in views], axis=0)
         return means
 
     return SequentialStatistic((streamed_ratio(views, right),), first)

@@ -25,7 +25,7 @@ RANDOM = View(MIXED_RAND_SET)
 
 def _gained(tables: Tables) -> OverUnder:
     """What other backgrounds add to the accuracy, image by image."""
-    gain = tables[RANDOM].right.astype(np.float64) - tables[SAME].right
+    gain = tables[RANDOM].correct.astype(np.float64) - tables[SAME].correct
     return gain, np.ones_like(gain)
 
 
@@ -67,9 +67,9 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     found = ratios(predictions, (SAME, RANDOM))
     same, clean = (
         Estimate.mean(right, sample, is_reference=True)
-        for right, sample in ((found[SAME].right, found[SAME].sample), (found[SAME].clean, CLEAN))
+        for right, sample in ((found[SAME].correct, found[SAME].sample), (found[SAME].clean, CLEAN))
     )
-    gain = (Estimate.mean(found[RANDOM].right, found[RANDOM].sample) - same) / clean
+    gain = (Estimate.mean(found[RANDOM].correct, found[RANDOM].sample) - same) / clean
     return Measurement(
         "object_focus",
         1 + gain.value,

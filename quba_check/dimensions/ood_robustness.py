@@ -10,7 +10,7 @@ import numpy as np
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions._ratios import Tables, accuracy_on, geometric_mean_ratio, ratios, share
@@ -107,5 +107,5 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
     """Clean accuracy on the classes that occur in the shifted set."""
-    alike = np.isin(clean.label, shifted.label) & (clean.label != OUTSIDE)
-    return share(clean.right[alike], CLEAN) if alike.any() else None
+    alike = np.isin(clean.label, shifted.label) & (clean.label != NO_CLASS)
+    return share(clean.correct[alike], CLEAN) if alike.any() else None

@@ -28,8 +28,8 @@ def _decided(tables: Tables) -> OverUnder:
     table = tables[CUE_CONFLICT]
     texture = table.extra["texture"]
     conflict = table.label != texture
-    shape = conflict & (table.top1 == table.label)
-    either = shape | (conflict & (table.top1 == texture))
+    shape = conflict & (table.predicted == table.label)
+    either = shape | (conflict & (table.predicted == texture))
     return shape.astype(np.float64), either.astype(np.float64)
 
 
@@ -77,7 +77,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """
     accuracy_on(predictions, CUE_CONFLICT)  # an empty set has its own reason
     table = predictions[CUE_CONFLICT]
-    hits = cue_hits(table.top1, table.label, table.extra["texture"].astype(np.int64))
+    hits = cue_hits(table.predicted, table.label, table.extra["texture"].astype(np.int64))
     n = hits.conflicts
     _check_conflicts(n)
     if hits.shape + hits.texture == 0:
@@ -86,8 +86,8 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
             "check the label space of the set cue_conflict"
         )
     conflict = table.label != table.extra["texture"]
-    shape = (table.top1 == table.label)[conflict]
-    either = shape | (table.top1 == table.extra["texture"])[conflict]
+    shape = (table.predicted == table.label)[conflict]
+    either = shape | (table.predicted == table.extra["texture"])[conflict]
     bias = Estimate.mean(shape, CUE_CONFLICT) / Estimate.mean(either, CUE_CONFLICT)
     return Measurement(
         "shape_bias",

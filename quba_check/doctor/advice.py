@@ -7,9 +7,9 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import Better
 from quba_check.doctor.preprocessing_candidates import NONE, is_close, own_normalisation
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 
-_FILE = "preparation.yaml"
+_FILE = "preprocessing.yaml"
 
 
 def finding(patient: ModelUnderTest, better: Better) -> Finding:
@@ -25,16 +25,16 @@ def finding(patient: ModelUnderTest, better: Better) -> Finding:
 
 def _problem(patient: ModelUnderTest, better: Better) -> str:
     variant = better.variant
-    usual, suits = _in_words(patient.usual.preparation), _in_words(variant.preparation)
+    usual, suits = _in_words(patient.usual.preprocessing), _in_words(variant.preprocessing)
     if better.is_geometry:
         words = better.heat.candidate.words
         return f"images are resized or cropped in a way that does not suit the model; {words} does."
     if variant.is_bgr:
         return "the channels go in as red, green, blue; blue, green, red suits the model."
     own = own_normalisation(patient.classifier.module)
-    if _is_none(variant.preparation) and own is not None:
+    if _is_none(variant.preprocessing) and own is not None:
         return f"images are normalised twice: as the preparation says, and again by the model ('{own}')."
-    if _is_none(patient.usual.preparation):
+    if _is_none(patient.usual.preprocessing):
         return f"the normalisation is missing; {suits} suits the model."
     return f"images go in with {usual}; {suits} suits the model."
 
@@ -64,28 +64,28 @@ def _times(ratio: float) -> str:
 
 
 def _fix(patient: ModelUnderTest, variant: Variant) -> str:
-    usual = patient.usual.preparation
+    usual = patient.usual.preprocessing
     lines = [
         f"{key}: {_yaml(value)}"
-        for key, value in variant.preparation.as_dict().items()
+        for key, value in variant.preprocessing.as_dict().items()
         if key != "source" and value != usual.as_dict()[key]
     ]
     turned = "wrap the model in a callable whose forward begins with images = images.flip(1)"
     if not lines:
         return turned
-    written = f"write to {_FILE}, and give --quba-preparation={_FILE}:"
+    written = f"write to {_FILE}, and give --quba-preprocessing={_FILE}:"
     return "\n".join([*([f"{turned}, and"] if variant.is_bgr else []), written, *lines])
 
 
-def _is_none(preparation: Preprocessing) -> bool:
-    return is_close((preparation.mean, preparation.std), NONE)
+def _is_none(preprocessing: Preprocessing) -> bool:
+    return is_close((preprocessing.mean, preprocessing.std), NONE)
 
 
-def _in_words(preparation: Preprocessing) -> str:
-    if not any(preparation.mean) and min(preparation.std) == max(preparation.std):
-        return f"values from 0 to {1 / preparation.std[0]:.3g}"
+def _in_words(preprocessing: Preprocessing) -> str:
+    if not any(preprocessing.mean) and min(preprocessing.std) == max(preprocessing.std):
+        return f"values from 0 to {1 / preprocessing.std[0]:.3g}"
     mean, std = (
-        " ".join(f"{value:.3g}" for value in values) for values in (preparation.mean, preparation.std)
+        " ".join(f"{value:.3g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
     )
     return f"mean {mean} and std {std}"
 

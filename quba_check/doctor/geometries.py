@@ -14,7 +14,7 @@ _SIDES = (32, 64, 128, 224, 384)
 
 def candidates(usual: Variant) -> list[Candidate]:
     """Crops, filters and sizes in common use, each alone changed in the preparation in use."""
-    now = usual.preparation
+    now = usual.preprocessing
     changes: dict[str, dict[str, object]] = {
         f"crop_pct {crop:g}": {"crop_pct": crop} for crop in _CROPS if crop != now.crop_pct
     }
@@ -31,6 +31,6 @@ def candidates(usual: Variant) -> list[Candidate]:
         if now.input_size != (3, side, side) and side <= 2 * max(now.input_size)
     }
     return [
-        Candidate(words, replace(usual, preparation=replace(now, **change)))  # type: ignore[arg-type]
+        Candidate(words, replace(usual, preprocessing=replace(now, **change)))  # type: ignore[arg-type]
         for words, change in changes.items()
     ]

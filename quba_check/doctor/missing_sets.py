@@ -73,7 +73,7 @@ def _of_dimension(patient: ModelUnderTest, name: str, places: Sequence[str]) -> 
     if known is not None:
         fix = "drop the demand"
         if known.missing_data:
-            limit = suite.draw.limit
+            limit = suite.draw.max_images
             raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
             fix = f"{raised}{fix}, or let it be `optional: true`"
         yield _finding(f"{name} cannot be measured: {known.reason}.", _demanded(places), fix)
@@ -159,7 +159,7 @@ def _of_classes(suite: Suite) -> Iterator[Finding]:
     empty = np.flatnonzero(counts == 0)
     usual = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
     # Were images drawn at random, this many classes would get none by chance.
-    if suite.draw.limit is None and len(empty) and len(counts) * np.exp(-usual) < CHANCE:
+    if suite.draw.max_images is None and len(empty) and len(counts) * np.exp(-usual) < CHANCE:
         yield _finding(
             f"the set 'clean': {_some(len(empty), len(counts))} no image.",
             f"{_shown(suite, empty, counts)}; the others have {usual:g} each, by the median",

@@ -34,7 +34,8 @@ def check(patient: ModelUnderTest) -> Iterator[Finding]:
             problem=f"{spec}: the outputs are stated to be logits, but they are probabilities.",
             evidence=f"on {len(raw)} clean images all outputs are between {low:.3g} and {high:.3g}, "
             "and every row sums to 1",
-            fix="state outputs: probabilities where logits are stated (quba_config or the preparation file)",
+            fix="state outputs: probabilities where logits are stated "
+            "(quba_config or the preprocessing file)",
         )
     elif stated is not None and contradicts(seen, stated):
         yield Finding(
@@ -42,7 +43,7 @@ def check(patient: ModelUnderTest) -> Iterator[Finding]:
             problem=f"{spec}: the outputs are stated to be {stated}, but they are {seen}.",
             evidence=f"on {len(raw)} clean images outputs are between {low:.3g} and {high:.3g}, "
             f"and rows sum to {float(raw.sum(dim=1).min()):.3g} … {float(raw.sum(dim=1).max()):.3g}",
-            fix=f"state outputs: {seen} (quba_config or the preparation file)",
+            fix=f"state outputs: {seen} (quba_config or the preprocessing file)",
         )
     elif seen == "probabilities" and (inner := twice_softmaxed(raw)) is not None:
         classes = raw.shape[1]

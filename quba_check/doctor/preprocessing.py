@@ -120,7 +120,7 @@ def _named_by_batchnorm(
     if not heats:
         return None
     heat = heats[0]
-    lift = heat.right[1].astype(np.float64) - heat.right[0]
+    lift = heat.correct[1].astype(np.float64) - heat.correct[0]
     agrees = heat.gain.mean() >= _error(heat.gain) and lift.mean() >= -_error(lift)
     return Better(heat, (now, layer)) if agrees or not labels_count else None
 

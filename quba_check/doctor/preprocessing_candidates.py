@@ -19,7 +19,7 @@ from torch import nn
 
 from quba_check.doctor.subject import Variant
 from quba_check.doctor.successive_halving import Candidate
-from quba_check.models.preprocessing.preparation import Preprocessing, Triple
+from quba_check.models.preprocessing.preprocessing import Preprocessing, Triple
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -34,14 +34,14 @@ _CAFFE: tuple[Triple, Triple] = (IMAGENET_DEFAULT_MEAN, _BYTES)
 _CLOSE = 0.02
 
 
-def normalised(preparation: Preprocessing, values: tuple[Triple, Triple]) -> Preprocessing:
+def normalised(preprocessing: Preprocessing, values: tuple[Triple, Triple]) -> Preprocessing:
     """A preparation with another mean and standard deviation."""
-    return replace(preparation, mean=values[0], std=values[1])
+    return replace(preprocessing, mean=values[0], std=values[1])
 
 
 def candidates(usual: Variant) -> list[Candidate]:
     """The known normalisations other than the one in use."""
-    now = usual.preparation
+    now = usual.preprocessing
     others = {
         words: values for words, values in NORMALISATIONS.items() if not is_close(values, (now.mean, now.std))
     }
@@ -50,7 +50,7 @@ def candidates(usual: Variant) -> list[Candidate]:
 
 def bgr_candidates(usual: Variant) -> list[Candidate]:
     """Blue, green, red: with the normalisation in use, and as Caffe's models have it."""
-    now = usual.preparation
+    now = usual.preprocessing
     return [
         Candidate("blue, green, red", Variant(now, is_bgr=True)),
         Candidate("blue, green, red, on values from 0 to 255", Variant(normalised(now, _CAFFE), is_bgr=True)),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from quba_check.core.predictions import OUTSIDE
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, View
 from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
@@ -37,7 +37,7 @@ class Look:
     Attributes:
         name: the view.
         n: images.
-        right: how many are right in the set's label space.
+        correct: how many are right in the set's label space.
         guess: the share that guessing gets right.
         confidence: mean probability of the choice.
         variety: how many classes are chosen, each weighing by its share: the exponential of their entropy.
@@ -46,7 +46,7 @@ class Look:
 
     name: str
     n: int
-    right: int
+    correct: int
     guess: float
     confidence: float
     variety: float
@@ -55,7 +55,7 @@ class Look:
     @property
     def accuracy(self) -> float:
         """Share of right answers."""
-        return self.right / self.n
+        return self.correct / self.n
 
 
 def shuffled_sets(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def shuffled_sets(patient: ModelUnderTest, variant: Variant, columns: Columns) -
             yield Finding(
                 check="labels",
                 problem=f"{patient.suite.name}: the labels of the set '{here.name}' look shuffled.",
-                evidence=f"{here.right} of {here.n} images right, {here.n * here.guess:.3g} by guessing, "
+                evidence=f"{here.correct} of {here.n} images right, {here.n * here.guess:.3g} by guessing, "
                 f"with mean confidence {here.confidence:.2f}; "
                 f"on the clean set accuracy {clean.accuracy:.3f}, confidence {clean.confidence:.2f}",
                 fix=FIX,
@@ -86,7 +86,7 @@ def good_set(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Loo
     """A set other than the clean one on which answers are surely better than chance, and often right."""
     for view in _views(patient):
         here = look(patient, view, variant, columns)
-        if here is not None and here.accuracy >= 0.5 and at_least(here.right, here.n, here.guess) < ALPHA:
+        if here is not None and here.accuracy >= 0.5 and at_least(here.correct, here.n, here.guess) < ALPHA:
             return here
     return None
 
@@ -115,32 +115,32 @@ def look(
     label = labels(examples)
     if view == CLEAN and space is not None:
         label = label_in(read_in, label, len(columns))
-    known = label != OUTSIDE
+    known = label != NO_CLASS
     if known.sum() < FEWEST:
         return None
     logits = patient.logits(examples, view, variant)[:, torch.from_numpy(columns)]
     logits, label = logits[torch.from_numpy(known)], label[known]
     chosen = decision(logits.numpy(), probabilities(logits).numpy(), label, read_in)
-    share = np.unique(chosen.top1, return_counts=True)[1] / len(label)
+    share = np.unique(chosen.predicted, return_counts=True)[1] / len(label)
     return Look(
         name=str(view),
         n=len(label),
-        right=int((chosen.top1 == label).sum()),
+        correct=int((chosen.predicted == label).sum()),
         guess=1 / len(read_in.classes),
         confidence=float(chosen.confidence.mean()),
         variety=float(np.exp(-(share * np.log(share)).sum())),
-        unrelated=independence(label, chosen.top1, patient.seed),
+        unrelated=independence(label, chosen.predicted, patient.seed),
     )
 
 
-def independence(label: NDArray[np.int64], top1: NDArray[np.int64], seed: int) -> float:
+def independence(label: NDArray[np.int64], predicted: NDArray[np.int64], seed: int) -> float:
     """Probability that shuffled labels are as closely bound to the answers as these are.
 
     Low wherever answers depend on labels in any way, right or wrong.
 
     Args:
         label: (N,) classes.
-        top1: (N,) answers.
+        predicted: (N,) answers.
         seed: of a thousand shuffles.
 
     >>> labels = np.repeat(np.arange(4), 10)
@@ -150,7 +150,9 @@ def independence(label: NDArray[np.int64], top1: NDArray[np.int64], seed: int) -
     rng = np.random.default_rng(seed)
 
     def bond(shuffled: NDArray[np.int64]) -> int:
-        return int((np.unique(shuffled * (top1.max() + 1) + top1, return_counts=True)[1] ** 2).sum())
+        return int(
+            (np.unique(shuffled * (predicted.max() + 1) + predicted, return_counts=True)[1] ** 2).sum()
+        )
 
     here = bond(label)
     as_close = sum(bond(rng.permutation(label)) >= here for _ in range(_SHUFFLES))
@@ -160,7 +162,7 @@ def independence(label: NDArray[np.int64], top1: NDArray[np.int64], seed: int) -
 def _is_shuffled(here: Look, clean: Look) -> bool:
     return (
         clean.accuracy >= 2 * _surely_below(here)
-        and at_least(here.right, here.n, here.guess) > ALPHA
+        and at_least(here.correct, here.n, here.guess) > ALPHA
         and here.unrelated > _RELATED
         and here.confidence >= _AS_SURE * clean.confidence
         and here.variety >= _AS_VARIED * min(clean.variety, here.n)
@@ -170,7 +172,7 @@ def _is_shuffled(here: Look, clean: Look) -> bool:
 def _surely_below(here: Look) -> float:
     """The accuracy that is surely not reached, by an exact bound."""
     steps = np.linspace(here.accuracy, 1, 201)
-    return float(next((p for p in steps if 1 - at_least(here.right + 1, here.n, float(p)) < ALPHA), 1.0))
+    return float(next((p for p in steps if 1 - at_least(here.correct + 1, here.n, float(p)) < ALPHA), 1.0))
 
 
 def _views(patient: ModelUnderTest) -> Iterator[View]:

@@ -18,7 +18,7 @@ from quba_check.doctor.sampling import stratified
 from quba_check.engine.loader import Preparer, batches
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
-from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example, Suite
 
 SAMPLE = 512
@@ -35,11 +35,11 @@ class Variant:
     """Another way to show a model its images.
 
     Attributes:
-        preparation: how images are prepared.
+        preprocessing: how images are prepared.
         is_bgr: the channels go in as blue, green, red.
     """
 
-    preparation: Preprocessing
+    preprocessing: Preprocessing
     is_bgr: bool = False
 
 
@@ -99,7 +99,7 @@ class ModelUnderTest:
     @property
     def usual(self) -> Variant:
         """How the model is shown images when it is measured."""
-        return Variant(self.classifier.preparation)
+        return Variant(self.classifier.preprocessing)
 
     def has(self, view: View) -> bool:
         """Whether the suite has images for a view."""
@@ -146,7 +146,7 @@ class ModelUnderTest:
             SuiteError: an image cannot be decoded.
         """
         variant = variant or self.usual
-        prepare = self._prepare(view.images, variant.preparation)
+        prepare = self._prepare(view.images, variant.preprocessing)
         ((_, images),) = batches(examples, prepare, len(examples), self._pool)
         return self._shown(images, variant)
 
@@ -174,7 +174,9 @@ class ModelUnderTest:
         variant = variant or self.usual
         known = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in known]
-        for chunk, images in batches(new, self._prepare(view.images, variant.preparation), BATCH, self._pool):
+        for chunk, images in batches(
+            new, self._prepare(view.images, variant.preprocessing), BATCH, self._pool
+        ):
             answers = self._answers_that_fit(images, variant)
             self.forwards += len(chunk)
             known.update((example.index, row) for example, row in zip(chunk, answers, strict=True))
@@ -206,16 +208,16 @@ class ModelUnderTest:
         return seen if stated is None or contradicts(seen, stated) else stated
 
     def _shown(self, images: Tensor, variant: Variant) -> Tensor:
-        prepared = replace(self.classifier, preparation=variant.preparation)
+        prepared = replace(self.classifier, preprocessing=variant.preprocessing)
         inputs = prepared.normalise(images.to(self.classifier.device).float().div(255))
         return inputs.flip(1) if variant.is_bgr else inputs
 
-    def _prepare(self, view: View, preparation: Preprocessing) -> Callable[[Example], Tensor]:
+    def _prepare(self, view: View, preprocessing: Preprocessing) -> Callable[[Example], Tensor]:
         # Variants of the normalisation differ in nothing that happens before it.
-        geometry = str((*preparation.input_size, preparation.interpolation, preparation.crop_pct))
-        geometry += preparation.crop_mode
+        geometry = str((*preprocessing.input_size, preprocessing.interpolation, preprocessing.crop_pct))
+        geometry += preprocessing.crop_mode
         if geometry not in self._preparers:
-            prepared = replace(self.classifier, preparation=preparation)
+            prepared = replace(self.classifier, preprocessing=preprocessing)
             self._preparers[geometry] = Preparer(self.suite, prepared, self.seed)
         crop = self.protocol.crops_prepared or not self.suite.is_prepared(view)
         prepare = self._preparers[geometry].of(view, crop=crop)

@@ -36,21 +36,21 @@ class Heat:
 
     Attributes:
         candidate: who runs.
-        right: (N,) whether the usual preparation's answers are right, and whether the candidate's are.
+        correct: (N,) whether the usual preparation's answers are right, and whether the candidate's are.
         gain: (N,) how much higher the log-probability of the true class is under the candidate, in nats. Both
             are taken at the temperature that suits them best, so that a change of confidence is no gain.
         levels: mean of these log-probabilities under both.
     """
 
     candidate: Candidate
-    right: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    correct: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     gain: NDArray[np.float64]
     levels: tuple[float, float]
 
     @property
     def accuracies(self) -> tuple[float, float]:
         """Accuracy under the usual preparation and under the candidate."""
-        return float(self.right[0].mean()), float(self.right[1].mean())
+        return float(self.correct[0].mean()), float(self.correct[1].mean())
 
     @property
     def best_gain(self) -> float:
@@ -60,7 +60,7 @@ class Heat:
     @property
     def best_lift(self) -> float:
         """As much as accuracy may rise in truth, within two and a half standard errors."""
-        return upper(self.right[1].astype(np.float64) - self.right[0])
+        return upper(self.correct[1].astype(np.float64) - self.correct[0])
 
     @property
     def luck(self) -> float:
@@ -70,7 +70,7 @@ class Heat:
     @property
     def luck_of_accuracy(self) -> float:
         """Probability that accuracy is higher by luck."""
-        return mcnemar_p(*self.right)
+        return mcnemar_p(*self.correct)
 
 
 def upper(values: NDArray[np.float64]) -> float:

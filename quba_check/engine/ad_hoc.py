@@ -30,22 +30,22 @@ class Answers:
     """What a model says of N images, in its own classes.
 
     Attributes:
-        top1: (N,) int64, the class that it chose.
+        predicted: (N,) int64, the class that it chose.
         confidence: (N,) float32, probability of that class.
         probabilities: (N, C) float32.
     """
 
-    top1: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     confidence: NDArray[np.float32]
     probabilities: NDArray[np.float32]
 
     def __repr__(self) -> str:
-        pairs = zip(self.top1.tolist(), self.confidence.tolist(), strict=True)
+        pairs = zip(self.predicted.tolist(), self.confidence.tolist(), strict=True)
         first = listed((f"{top1} ({confidence:.3f})" for top1, confidence in pairs), SHOWN)
         return f"Answers(n={len(self)}, top1 {first or 'none'})"
 
     def __len__(self) -> int:
-        return len(self.top1)
+        return len(self.predicted)
 
 
 def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: int) -> Answers:
@@ -66,7 +66,7 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
         _check_prepared(images)
     else:
         pictures = [_picture(image, number) for number, image in enumerate(images)]
-        transform = classifier.preparation.transform(crop=crop)
+        transform = classifier.preprocessing.transform(crop=crop)
     table = []
     for start in range(0, len(images), batch_size):
         end = start + batch_size

@@ -124,14 +124,14 @@ class CacheKeys:
         known = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in known]
         if missing:
-            address, examples = self.artefact(stored), self._suite.examples(stored.images)
+            address, examples = self.cache_entry(stored), self._suite.examples(stored.images)
             contents = self._content_of_shards(stored, missing)
             for number, content in zip(missing, contents, strict=True):
                 indices = _indices(shard_of(examples, number))
                 known[number] = ShardKey(address, number, content, indices)
         return tuple(known[number] for number in numbers)
 
-    def artefact(self, view: View) -> str:
+    def cache_entry(self, view: View) -> str:
         """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
         return content_hash(self._settings(self.stored_view(view)))
 
@@ -157,11 +157,11 @@ class CacheKeys:
     @cached_property
     def model(self) -> dict[str, Any]:
         """What tells this model, prepared and run like this, from any other."""
-        preparation = self._classifier.preparation.as_dict()
-        preparation.pop("source", None)
+        preprocessing = self._classifier.preprocessing.as_dict()
+        preprocessing.pop("source", None)
         return {
             "fingerprint": self._classifier.fingerprint,
-            "preparation": preparation,
+            "preparation": preprocessing,
             "outputs": self._classifier.stated_outputs,
             "precision": self._classifier.precision,
             "libraries": {name: version(name) for name in LIBRARIES},

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from quba_check.core.label_space import LabelSpace
-from quba_check.core.predictions import OUTSIDE
+from quba_check.core.predictions import NO_CLASS
 
 Ties = Literal["first", "last"]
 Kind = Literal["class", "share", "flag", "distance"]
@@ -30,12 +30,12 @@ class Decision:
     """What N answers say in one label space.
 
     Attributes:
-        top1: (N,) int64 class chosen; `OUTSIDE` where the space has none for it.
+        predicted: (N,) int64 class chosen; `NO_CLASS` where the space has none for it.
         confidence: (N,) float32 probability of the choice.
-        true_probability: (N,) float32 probability of the labelled class; NaN where the label is `OUTSIDE`.
+        true_probability: (N,) float32 probability of the labelled class; NaN where the label is `NO_CLASS`.
     """
 
-    top1: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     confidence: NDArray[np.float32]
     true_probability: NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def decision(
     Args:
         logits: (N, C) in the model's own classes.
         probability: (N, C) softmax of the logits, float32.
-        label: (N,) class in `space`, or `OUTSIDE`.
+        label: (N,) class in `space`, or `NO_CLASS`.
         space: the label space; its rule says how the C classes become its K.
         ties: which of several best classes wins under the `mean` rule. The others take the first.
 
@@ -83,7 +83,7 @@ def decision(
     return Decision(
         top1.astype(np.int64),
         confidence,
-        np.where(label == OUTSIDE, np.float32("nan"), true),
+        np.where(label == NO_CLASS, np.float32("nan"), true),
     )
 
 
@@ -108,9 +108,9 @@ def check_columns(
     for name, kind in expected.items():
         column = columns[name]
         label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
-        if kind == "class" and (column < OUTSIDE).any():
+        if kind == "class" and (column < NO_CLASS).any():
             return f"its column '{name}' has numbers that are no classes"
-        known = column if label is None else column[label != OUTSIDE]
+        known = column if label is None else column[label != NO_CLASS]
         if kind != "flag" and not np.isfinite(known).all():
             return f"its column '{name}' has numbers that are not finite"
         if kind == "share" and not ((known >= 0) & (known <= 1 + ROUNDING)).all():
@@ -131,12 +131,12 @@ def mean_probability(
 
 
 def label_in(space: LabelSpace, label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(N,) labels of the model's own classes read in another space; `OUTSIDE` where it has none."""
+    """(N,) labels of the model's own classes read in another space; `NO_CLASS` where it has none."""
     return _class_of_member(space, classes)[label]
 
 
 def _class_of_member(space: LabelSpace, classes: int) -> NDArray[np.int64]:
-    table = np.full(classes, OUTSIDE, dtype=np.int64)
+    table = np.full(classes, NO_CLASS, dtype=np.int64)
     for member, k in space.class_of().items():
         table[member] = k
     return table
@@ -150,7 +150,7 @@ def _best_member(
         single: NDArray[np.float32] = probability[np.arange(len(label)), member[label]]
         return single
     best = np.full(len(label), np.nan, dtype=np.float32)
-    for k in np.unique(label[label != OUTSIDE]):
+    for k in np.unique(label[label != NO_CLASS]):
         rows = label == k
         best[rows] = probability[np.ix_(rows, list(space.members[k]))].max(axis=1)
     return best

@@ -45,7 +45,7 @@ class Engine:
         digests: content digests of image files.
         protocol: where attacks live, whether prepared sets are cropped.
         seed: for random starts and generated corruptions.
-        tempo: batch size and threads.
+        batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.progress`.
         finished: called for every set that is complete.
     """
@@ -59,7 +59,7 @@ class Engine:
         protocol: Protocol,
         *,
         seed: int = 0,
-        tempo: BatchSettings | None = None,
+        batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class Engine:
         self.addresses = CacheKeys(classifier, suite, digests, protocol, seed)
         self.tables = Tables(store, self.addresses)
         self._digests = digests
-        self._tempo = tempo or BatchSettings()
+        self._tempo = batch_settings or BatchSettings()
         self._reporter = Reporter(self.addresses, store, progress, finished)
         self._predictor = ShardPredictor(
             classifier, suite, self.addresses, protocol, seed, self._tempo, self._reporter.update
@@ -231,7 +231,7 @@ class Engine:
             return True
         first = unit.views[0]
         beginning = first if first.attack == "pgd" else first.images
-        with self.store.try_lock(f"{self.addresses.artefact(beginning)}/{unit.shard}") as held:
+        with self.store.try_lock(f"{self.addresses.cache_entry(beginning)}/{unit.shard}") as held:
             if not held:
                 return False
             missing = [view for view, key in keys.items() if not self.store.has(key)]

@@ -40,7 +40,7 @@ class Preparer:
     def __init__(self, suite: Suite, classifier: Classifier, seed: int) -> None:
         self._suite = suite
         self._seed = seed
-        self._transforms = {crop: classifier.preparation.transform(crop=crop) for crop in (True, False)}
+        self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
         self._kept = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
 
     def of(self, view: View, *, crop: bool) -> Prepare:

@@ -107,7 +107,7 @@ class Task:
         rows: Rows = {
             "index": np.array([example.index for example in examples], dtype=np.int64),
             "label": label,
-            "top1": declared.top1,
+            "top1": declared.predicted,
             "confidence": declared.confidence,
             "true_probability": declared.true_probability,
         }
@@ -118,7 +118,7 @@ class Task:
             other = decision(z, p, seen_as, space)
             rows |= {
                 f"label@{space.name}": seen_as,
-                f"top1@{space.name}": other.top1,
+                f"top1@{space.name}": other.predicted,
                 f"confidence@{space.name}": other.confidence,
                 f"true_probability@{space.name}": other.true_probability,
             }

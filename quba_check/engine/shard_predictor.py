@@ -46,7 +46,7 @@ class ShardPredictor:
         addresses: how views are stored, hence which columns they need.
         protocol: where attacks live.
         seed: for random starts and generated corruptions.
-        tempo: batch size and threads.
+        batch_settings: batch size and threads.
         report: called after every pass of a batch; see `Meter`.
 
     Attributes:
@@ -60,7 +60,7 @@ class ShardPredictor:
         addresses: CacheKeys,
         protocol: Protocol,
         seed: int,
-        tempo: BatchSettings,
+        batch_settings: BatchSettings,
         report: Report | None = None,
     ) -> None:
         self._report = report
@@ -71,10 +71,14 @@ class ShardPredictor:
         self._protocol = protocol
         self._seed = seed
         self._preparer = Preparer(suite, classifier, seed)
-        threads = max(1, min(4, (os.cpu_count() or 1) // 2)) if tempo.threads is None else tempo.threads
+        threads = (
+            max(1, min(4, (os.cpu_count() or 1) // 2))
+            if batch_settings.threads is None
+            else batch_settings.threads
+        )
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
-        self._may_shrink = tempo.batch_size is None
-        self._batch_size = tempo.batch_size or (
+        self._may_shrink = batch_settings.batch_size is None
+        self._batch_size = batch_settings.batch_size or (
             CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
         )
 

@@ -48,7 +48,7 @@ class Tables:
         return Predictions(
             index=table["index"],
             label=table[f"label{suffix}"],
-            top1=table[f"top1{suffix}"],
+            predicted=table[f"top1{suffix}"],
             confidence=table[f"confidence{suffix}"],
             true_probability=table[f"true_probability{suffix}"],
             probabilities=None if suffix else table.get("probabilities"),

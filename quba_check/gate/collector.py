@@ -46,12 +46,12 @@ class ResultCollector:
 
     Attributes:
         rows: of judged demands, by item id.
-        lost: why demands have no row, by item id.
+        crashed: why demands have no row, by item id.
         images: what was found image by image, by model and protocol.
     """
 
     rows: dict[str, DemandResult] = field(default_factory=dict)
-    lost: dict[str, str] = field(default_factory=dict)
+    crashed: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
 
     def add(self, row: DemandResult) -> None:
@@ -146,7 +146,7 @@ class ResultCollector:
             verdicts=tuple(
                 self.rows[entry.node].verdict
                 if entry.node in self.rows
-                else _not_run(entry, self.lost.get(entry.node, unjudged))
+                else _not_run(entry, self.crashed.get(entry.node, unjudged))
                 for entry in entries
             ),
             grades=tuple(self._grades(entries, measured, protocol, run.suite.facts)),
@@ -189,4 +189,4 @@ class ResultCollector:
 
 def _not_run(entry: PlannedDemand, reason: str) -> VerdictRow:
     message = f"{entry.demand.name} was not judged: {reason}"
-    return entry.demand.judged(entry.node, "not run", message)
+    return entry.demand.verdict_row(entry.node, "not run", message)

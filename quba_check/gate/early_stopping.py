@@ -109,7 +109,7 @@ class EarlyStop:
         if max(totals) < LEAST_STOPPED:
             return None
         corners = [fraction.corners for fraction in streamed.fractions]
-        rule = StoppingRule(totals, corners, streamed.value, float(demand.limit), alpha, LEAST_STOPPED)
+        rule = StoppingRule(totals, corners, streamed.value, float(demand.threshold), alpha, LEAST_STOPPED)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
             if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.fractions):

@@ -20,6 +20,7 @@ from quba_check.records.conversion import row_of
 from quba_check.records.verdict import GradeRow
 from quba_check.verdicts import Judged, Verdict, judge, judge_stopped, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
+from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -60,26 +61,28 @@ class Judge:
             for name, outcome in outcomes.items()
         }
         seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        held = (
+        evidence = (
             self._held(evaluation, model, demand, outcomes, thresholds)
             if stopped is None
             else stopped.measurement
         )
         verdict = (
-            judge(demand, held, thresholds.policy, self._doubts_beside(demand, model, thresholds))
+            judge(demand, evidence, thresholds.policy, self._doubts_beside(demand, model, thresholds))
             if stopped is None
             else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
         )
         return DemandResult(
             model=model,
             protocol=protocol,
-            verdict=verdict.row(node),
+            verdict=verdict_row(verdict, node),
             measurements=rows,
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
             notes=tuple(evaluation.engine.take_repairs()),
             properties=_properties(verdict, protocol),
-            grade=GradeRow(file=thresholds.shown, **asdict(held)) if isinstance(held, Grade) else None,
+            grade=GradeRow(file=thresholds.shown, **asdict(evidence))
+            if isinstance(evidence, Grade)
+            else None,
             images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
         )
 
@@ -168,5 +171,5 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
     if verdict.curve is not None and not isinstance(verdict.value, str):
         low, high = verdict.curve.interval(verdict.policy.confidence)
         known |= {"interval_low": low, "interval_high": high}
-    known |= {verdict.demand.bound: verdict.demand.limit, "unit": verdict.unit, "protocol": protocol}
+    known |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
     return {name: value for name, value in known.items() if value is not None}

@@ -28,7 +28,8 @@ class Option:
         metavar: what stands for its value in the help; None for a switch.
         help: one line.
         repeatable: may be given several times.
-        has_ini: whether `quba_…` in an ini file sets it too.
+        has_ini: True if `quba_…` in an ini file sets it too.
+        alias: older name of the flag, still accepted.
     """
 
     flag: str
@@ -36,11 +37,21 @@ class Option:
     help: str
     repeatable: bool = False
     has_ini: bool = True
+    alias: str | None = None
 
     @property
     def key(self) -> str:
         """Name in Python and in ini files, for example `quba_batch_size`."""
-        return self.flag.lstrip("-").replace("-", "_")
+        return _key(self.flag)
+
+    @property
+    def alias_keys(self) -> tuple[str, ...]:
+        """Older name in ini files, if there is one."""
+        return () if self.alias is None else (_key(self.alias),)
+
+
+def _key(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 OPTIONS = (
@@ -62,9 +73,10 @@ OPTIONS = (
     Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)"),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
-        "--quba-preparation",
+        "--quba-preprocessing",
         "FILE.yaml",
-        "how images are prepared and what the outputs are, in place of what the model says",
+        "preprocessing and kind of outputs, instead of what the model states",
+        alias="--quba-preparation",
     ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none"),
     Option("--quba-device", "NAME", "auto, cpu, cuda, cuda:1, mps (auto: the best there is)"),
@@ -107,7 +119,7 @@ class Options:
     data: Path | None = None
     data_is_default: bool = False
     arch: str | None = None
-    preparation: Path | None = None
+    preprocessing: Path | None = None
     protocol: ProtocolName | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -147,7 +159,7 @@ class Options:
             data=path("quba_data"),
             data_is_default="quba_data" in defaults,
             arch=given.get("quba_arch") or None,
-            preparation=path("quba_preparation"),
+            preprocessing=path("quba_preprocessing"),
             protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),
             device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
             precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),

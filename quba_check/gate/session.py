@@ -24,7 +24,7 @@ from quba_check.gate.early_stopping import check_goes_together
 from quba_check.gate.options import Options
 from quba_check.grading import population
 from quba_check.models.names import names_of
-from quba_check.models.preprocessing.preparation_file import read_preprocessing
+from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_spec, check_takes_architecture
 from quba_check.records.files import read_record
 from quba_check.storage.user_files import file_kind
@@ -54,7 +54,7 @@ class GateSession:
         finished: called for every set that is complete, likewise.
         announce: called with each step that precedes predictions.
         notes: remarks on a model for its records, by its name.
-        preparation: what `--quba-preparation` states.
+        preprocessing: what `--quba-preprocessing` states.
         is_demo: the models bring their own suite and thresholds.
 
     Raises:
@@ -99,10 +99,10 @@ class GateSession:
         if options.arch is not None:
             check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])
         # Read here, so that mistakes in it end the run before torch is loaded.
-        self.preparation = (
+        self.preprocessing = (
             None
-            if options.preparation is None
-            else read_preprocessing(options.preparation, self.shown(options.preparation))
+            if options.preprocessing is None
+            else read_preprocessing(options.preprocessing, self.shown(options.preprocessing))
         )
 
     def default_files(self) -> list[Path]:
@@ -244,7 +244,7 @@ class GateSession:
             self.announce("loading torch")
         from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation
-        from quba_check.models.specs import load_classifier
+        from quba_check.models.loading import load_classifier
 
         options = self.options
         if model not in self._classifiers:
@@ -255,7 +255,7 @@ class GateSession:
                 head=self.suite.head,
                 image_size=self.suite.image_size,
                 arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
-                preparation=self.preparation,
+                preprocessing=self.preprocessing,
                 device=options.device,
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,
@@ -272,7 +272,7 @@ class GateSession:
                 protocol=protocol,
                 seed=options.seed,
                 store=self.store,
-                tempo=BatchSettings(options.batch_size, options.workers),
+                batch_settings=BatchSettings(options.batch_size, options.workers),
                 progress=self._labelled(self.progress, key),
                 finished=self._labelled(self.finished, key),
             )

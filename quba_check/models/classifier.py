@@ -14,7 +14,7 @@ from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, checked, to_logits
-from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -27,7 +27,7 @@ class Classifier:
         spec: the spec as it was typed.
         name: how reports call it.
         module: the module that classifies: on `device`, in eval mode, parameters frozen.
-        preparation: how images are prepared for it.
+        preprocessing: how images are prepared for it.
         fingerprint: hex digest of architecture, weights, and source files of the user's own.
         checksum: hex digest of the parameters and buffers alone.
         parameters: number of parameters, shared ones once.
@@ -46,7 +46,7 @@ class Classifier:
     spec: str
     name: str
     module: nn.Module
-    preparation: Preprocessing
+    preprocessing: Preprocessing
     fingerprint: str
     checksum: str
     parameters: int
@@ -69,8 +69,8 @@ class Classifier:
         self._head = self.head or Head(self.classes)
         columns = self._head.columns
         self._columns = None if columns is None else torch.tensor(columns, device=self.device)
-        self._mean = torch.tensor(self.preparation.mean, device=self.device).view(3, 1, 1)
-        self._std = torch.tensor(self.preparation.std, device=self.device).view(3, 1, 1)
+        self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
+        self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Inputs of the model for pixels: float32 in [0, 1], (N, 3, H, W); differentiable."""
@@ -159,7 +159,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     """Return the error for a model without memory for `batch` images at a time."""
-    _, height, width = classifier.preparation.input_size
+    _, height, width = classifier.preprocessing.input_size
     remedy = (
         "Give a smaller --quba-batch-size, or auto."
         if batch > 1

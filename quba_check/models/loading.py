@@ -1,12 +1,15 @@
-"""From a spec that was read to a classifier."""
+"""Loading of classifiers: from a model spec to a module in eval mode on its device."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from quba_check.core.head import Head
+from quba_check.core.prompts import Prompts
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.build import check_head, network_of_file, network_of_folder
 from quba_check.models.checkpoints.hub import network_of_hub
@@ -15,26 +18,88 @@ from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.network import LoadedModule, LoadRequest
-from quba_check.models.preprocessing.preparation import (
+from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
     Preprocessing,
     preprocessing_of,
     stated_outputs,
 )
-from quba_check.models.preprocessing.statement import PreprocessingConfig
 from quba_check.models.programs.callables import built
 from quba_check.models.programs.exported import network_of_exported
 from quba_check.models.programs.onnx import onnx_network
 from quba_check.models.programs.torchscript import network_of_torchscript
-from quba_check.models.specs import ModelSpec
+from quba_check.models.specs import ModelSpec, check_spec, check_takes_architecture
 from quba_check.models.zero_shot.loading import zero_shot_network
 
 
-def loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
-    """The classifier that a spec names; see `specs.load_classifier`."""
+def load_classifier(
+    spec: str,
+    *,
+    classes: tuple[str, ...],
+    image_size: int | None,
+    head: Head | None = None,
+    arch: str | None = None,
+    preprocessing: PreprocessingConfig | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    trust_pickle: bool = False,
+    worker: int | None = None,
+    prompts: Prompts | None = None,
+    cache: Path | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Classifier:
+    """Load the model that a spec names, in eval mode, on its device.
+
+    Args:
+        spec: what stands after `--model=`.
+        classes: the suite's class names.
+        head: the outputs that the model must have; by default one for each class. A zero-shot model answers
+            in the suite's classes whatever stands here.
+        image_size: side in pixels that the suite prepares images at for models that bring no preparation.
+        arch: timm name of the architecture, for a checkpoint file; it comes before what the file says.
+        preprocessing: how images are prepared and what the outputs are, before all that the model says.
+        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
+        trust_pickle: unpickle checkpoints that run code while they are read.
+        worker: number of this process among parallel ones; worker k takes GPU k mod n.
+        prompts: what the suite says of its classes in words, for zero-shot models.
+        cache: folder for what takes long to compute and serves again: text weights of zero-shot models.
+        tell: told in words how far loading is, where that takes long.
+
+    Returns:
+        The classifier, with the parameters frozen after the trainable ones were counted.
+
+    Raises:
+        ModelError: the spec, the checkpoint, or the model cannot be used.
+        OptionError: device or precision is unknown or not there, or `arch` does not go with the spec.
+    """
+    read = check_spec(spec)
+    if arch is not None:
+        check_takes_architecture(arch, [read])
+    return _load(
+        read,
+        LoadRequest(
+            head=head if head and read.kind != "open_clip" else Head(len(classes)),
+            names=classes,
+            prompts=prompts or Prompts(),
+            image_size=image_size,
+            arch=arch,
+            preprocessing=preprocessing,
+            device=device,
+            precision=precision,
+            trust_pickle=trust_pickle,
+            worker=worker,
+            cache=cache,
+            tell=tell,
+        ),
+    )
+
+
+def _load(spec: ModelSpec, request: LoadRequest) -> Classifier:
     try:
         with model_errors(f"{spec.text}: loading it raised"):
-            return _loaded(spec, how)
+            return _loaded(spec, request)
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{spec.text}: memory runs out while it is loaded ({error}). "
@@ -54,18 +119,18 @@ def _loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
                 f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
             )
     device = network.device or device
-    statements = (*network.statements, *([how.preparation] if how.preparation else []))
-    preparation = preprocessing_of(
+    configs = (*network.configs, *([how.preprocessing] if how.preprocessing else []))
+    preprocessing = preprocessing_of(
         module,
         spec=spec.text,
         image_size=how.image_size,
         architecture=network.architecture,
-        statements=statements,
+        configs=configs,
     )
     notes = [
         *network.notes,
         *_widened(module),
-        *_preparation_notes(spec, preparation, how.image_size, statements),
+        *_preparation_notes(spec, preprocessing, how.image_size, configs),
         *_outputs_notes(how),
         *filter(None, [how.head.note]),
     ]
@@ -89,7 +154,7 @@ def _loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
             columns=how.head.columns,
         ),
         module=module.to(device),
-        preparation=preparation,
+        preprocessing=preprocessing,
         checksum=checksum,
         parameters=counted if network.parameters is None else network.parameters,
         trainable=trainable,
@@ -98,7 +163,7 @@ def _loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
         device=device,
         precision=network.precision or precision,
         no_gradient=network.no_gradient,
-        stated_outputs=stated_outputs(module, spec=spec.text, statements=statements),
+        stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
         notes=tuple(notes),
     )
 
@@ -153,33 +218,35 @@ def _widened(module: nn.Module) -> list[str]:
 
 def _preparation_notes(
     spec: ModelSpec,
-    preparation: Preprocessing,
+    preprocessing: Preprocessing,
     image_size: int | None,
-    statements: Sequence[PreprocessingConfig],
+    configs: Sequence[PreprocessingConfig],
 ) -> list[str]:
     """What is not simply as the model or its architecture has it."""
-    _, height, width = preparation.input_size
-    words = in_words(preparation)
+    _, height, width = preprocessing.input_size
+    words = in_words(preprocessing)
     differs = image_size is not None and (height, width) != (image_size, image_size)
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
-    if any(stated.departs and stated.source in preparation.source for stated in statements):
-        return [f"images are prepared as {preparation.source} says: {words}{suite}"]
-    if SUITE_DEFAULTS in preparation.source:
+    if any(stated.departs and stated.source in preprocessing.source for stated in configs):
+        return [f"images are prepared as {preprocessing.source} says: {words}{suite}"]
+    if SUITE_DEFAULTS in preprocessing.source:
         return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
-    return [f"images are prepared at {height} × {width} as {preparation.source} says{suite}"] if suite else []
+    return (
+        [f"images are prepared at {height} × {width} as {preprocessing.source} says{suite}"] if suite else []
+    )
 
 
 def _outputs_notes(how: LoadRequest) -> list[str]:
-    kind = how.preparation.values.get("outputs") if how.preparation else None
-    return [f"outputs are {kind}, as {how.preparation.source} says"] if how.preparation and kind else []
+    kind = how.preprocessing.values.get("outputs") if how.preprocessing else None
+    return [f"outputs are {kind}, as {how.preprocessing.source} says"] if how.preprocessing and kind else []
 
 
-def in_words(preparation: Preprocessing) -> str:
+def in_words(preprocessing: Preprocessing) -> str:
     """A preparation on one line."""
-    _, height, width = preparation.input_size
+    _, height, width = preprocessing.input_size
     return (
-        f"{height} × {width}, {preparation.interpolation}, crop {preparation.crop_pct:g}, "
-        f"mean {_triple(preparation.mean)}, std {_triple(preparation.std)}"
+        f"{height} × {width}, {preprocessing.interpolation}, crop {preprocessing.crop_pct:g}, "
+        f"mean {_triple(preprocessing.mean)}, std {_triple(preprocessing.std)}"
     )
 
 

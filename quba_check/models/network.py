@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.models.device import Precision
-from quba_check.models.preprocessing.statement import PreprocessingConfig
+from quba_check.models.preprocessing.config import PreprocessingConfig
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """How a model is loaded; the fields are the arguments of `specs.load_classifier`.
+    """How a model is loaded; the fields are the arguments of `load_classifier`.
 
     Attributes:
         head: the outputs that the suite expects; `names` are those of its classes.
@@ -28,7 +28,7 @@ class LoadRequest:
     prompts: Prompts = field(default_factory=Prompts)
     image_size: int | None = None
     arch: str | None = None
-    preparation: PreprocessingConfig | None = None
+    preprocessing: PreprocessingConfig | None = None
     device: str = "auto"
     precision: str = "auto"
     trust_pickle: bool = False
@@ -50,7 +50,7 @@ class LoadedModule:
         module: the module that classifies.
         architecture: its timm name, or empty.
         sources: files of the user's own whose content makes it what it is, besides its tensors.
-        statements: what is said of its preparation and outputs elsewhere than on the module; the last wins.
+        configs: what is said of its preparation and outputs elsewhere than on the module; the last wins.
         notes: remarks for the record on how it was found.
         parameters: number of parameters, where the module does not hold them as its own.
         device: where it runs, if it cannot run where it was asked to.
@@ -63,7 +63,7 @@ class LoadedModule:
     module: nn.Module
     architecture: str = ""
     sources: tuple[Path, ...] = ()
-    statements: tuple[PreprocessingConfig, ...] = ()
+    configs: tuple[PreprocessingConfig, ...] = ()
     notes: tuple[str, ...] = ()
     parameters: int | None = None
     device: torch.device | None = None

@@ -8,9 +8,9 @@ from torch import Tensor
 from quba_check.core.head import Head
 from quba_check.errors import HeadError, ModelError, listed
 from quba_check.models.fingerprint import unusual_form
-from quba_check.models.preprocessing.statement import OUTPUT_KINDS as OUTPUT_KINDS
-from quba_check.models.preprocessing.statement import OutputKind as OutputKind
-from quba_check.models.preprocessing.statement import key_text
+from quba_check.models.preprocessing.config import OUTPUT_KINDS as OUTPUT_KINDS
+from quba_check.models.preprocessing.config import OutputKind as OutputKind
+from quba_check.models.preprocessing.config import key_text
 
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
 """What looks like one of them in some batches may be one further on in truth."""

@@ -1,17 +1,14 @@
-"""What may stand after `--model=`. Reading a spec needs no torch; loading what it names imports it."""
+"""Model specs: the text after `--model=`, parsed without torch."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from quba_check.core.head import Head
-from quba_check.core.prompts import Prompts
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
@@ -19,8 +16,6 @@ from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neig
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quba_check.models.classifier import Classifier
-    from quba_check.models.preprocessing.statement import PreprocessingConfig
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
@@ -124,72 +119,6 @@ def _spec(text: str) -> ModelSpec:
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
     raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{_meant(text)}")
-
-
-def load_classifier(
-    spec: str,
-    *,
-    classes: tuple[str, ...],
-    image_size: int | None,
-    head: Head | None = None,
-    arch: str | None = None,
-    preparation: PreprocessingConfig | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    trust_pickle: bool = False,
-    worker: int | None = None,
-    prompts: Prompts | None = None,
-    cache: Path | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> Classifier:
-    """Load the model that a spec names, in eval mode, on its device.
-
-    Args:
-        spec: what stands after `--model=`.
-        classes: the suite's class names.
-        head: the outputs that the model must have; by default one for each class. A zero-shot model answers
-            in the suite's classes whatever stands here.
-        image_size: side in pixels that the suite prepares images at for models that bring no preparation.
-        arch: timm name of the architecture, for a checkpoint file; it comes before what the file says.
-        preparation: how images are prepared and what the outputs are, before all that the model says.
-        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
-        trust_pickle: unpickle checkpoints that run code while they are read.
-        worker: number of this process among parallel ones; worker k takes GPU k mod n.
-        prompts: what the suite says of its classes in words, for zero-shot models.
-        cache: folder for what takes long to compute and serves again: text weights of zero-shot models.
-        tell: told in words how far loading is, where that takes long.
-
-    Returns:
-        The classifier, with the parameters frozen after the trainable ones were counted.
-
-    Raises:
-        ModelError: the spec, the checkpoint, or the model cannot be used.
-        OptionError: device or precision is unknown or not there, or `arch` does not go with the spec.
-    """
-    read = check_spec(spec)
-    if arch is not None:
-        check_takes_architecture(arch, [read])
-    from quba_check.models.loading import loaded
-    from quba_check.models.network import LoadRequest
-
-    return loaded(
-        read,
-        LoadRequest(
-            head=head if head and read.kind != "open_clip" else Head(len(classes)),
-            names=classes,
-            prompts=prompts or Prompts(),
-            image_size=image_size,
-            arch=arch,
-            preparation=preparation,
-            device=device,
-            precision=precision,
-            trust_pickle=trust_pickle,
-            worker=worker,
-            cache=cache,
-            tell=tell,
-        ),
-    )
 
 
 def _prefixed(text: str) -> ModelSpec | None:

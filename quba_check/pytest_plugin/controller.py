@@ -100,7 +100,7 @@ class Controller:
             with one_line_errors():
                 self._ledger.add(DemandResult.model_validate_json(text))
         elif (reason := _reason_without_verdict(report)) is not None:
-            self._ledger.lost[report.nodeid] = reason
+            self._ledger.crashed[report.nodeid] = reason
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:

@@ -94,7 +94,7 @@ class DemandItem(pytest.Item):
         several = len(self.config.stash[RUN].models) > 1
         words = [
             *(word for word in (demand.dimension, demand.part) if word),
-            f"{WORDS[demand.bound]} {demand.limit}",
+            f"{WORDS[demand.bound]} {demand.threshold}",
             *([f"({self.entry.model})"] if several else []),
         ]
         return self.path, demand.line - 1, " ".join(words)

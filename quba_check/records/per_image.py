@@ -36,7 +36,7 @@ class CleanAnswers:
     Attributes:
         names: the images' files, relative to the suite's folder.
         label: (n,) class of each image.
-        top1: (n,) class that the model chose.
+        predicted: (n,) class that the model chose.
         classes: names of the classes.
         index: (n,) position of each image in the set; None in files of earlier versions.
         confidence: (w,) probability of the chosen class, for the w wrong images in their order; None in files
@@ -46,7 +46,7 @@ class CleanAnswers:
 
     names: Sequence[str]
     label: NDArray[np.int64]
-    top1: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     classes: Sequence[str]
     index: NDArray[np.int64] | None = None
     confidence: NDArray[np.float64] | None = None
@@ -55,15 +55,15 @@ class CleanAnswers:
     @classmethod
     def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
         """Return the answers in a table of predictions, given the names of its images."""
-        wrong = table.top1 != table.label
+        wrong = table.predicted != table.label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
-        return cls(names, table.label, table.top1, classes, table.index, confidence, loss)
+        return cls(names, table.label, table.predicted, classes, table.index, confidence, loss)
 
     @property
     def wrong(self) -> NDArray[np.intp]:
         """(w,) rows of the misclassified images."""
-        return np.flatnonzero(self.top1 != self.label)
+        return np.flatnonzero(self.predicted != self.label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +212,7 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
         _NAMES: _bytes("\n".join(name.replace("\n", "\0") for name in clean.names)),
         # Most answers are the label, and labels and positions stand in order: they take few bytes.
         _LABEL: clean.label.astype(smaller),
-        _TOP1: (clean.top1 - clean.label).astype(smaller),
+        _TOP1: (clean.predicted - clean.label).astype(smaller),
     }
     if clean.index is not None:
         arrays[_INDEX] = np.diff(clean.index, prepend=0).astype(np.int32)

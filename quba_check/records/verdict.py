@@ -48,7 +48,7 @@ class VerdictRow(JsonRow):
         dimension: dimension name, or `quba` for demands on score and grade.
         part: part name; for `quba`: `score` or `grade`.
         limit: the bound, as it stands in the file (a letter for `quba.grade`).
-        message: what `Verdict.explain()` says; empty for a passed demand.
+        message: what `verdicts.explanation` returns; empty for a passed demand.
         within_noise: the bound lies inside the interval of the value.
         policy: what the file says of that: `point`, `fail` or `allow` (`demands.policy`).
         confidence: level of the interval.

@@ -93,7 +93,11 @@ def exact_ratio(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
 
 
 def geometric_mean(limits: Sequence[Limits]) -> Limits:
-    """Limits of a geometric mean of k numbers from those of each at scores `bonferroni_scores(z, 1 / k)` (Bonferroni)."""
+    """Limits of a geometric mean of k numbers, from the limits of each at Bonferroni scores.
+
+    Args:
+        limits: of each number, at scores `bonferroni_scores(z, 1 / k)`.
+    """
     product: Limits = np.prod(np.stack(limits), axis=0) ** (1 / len(limits))
     return product
 

@@ -40,13 +40,13 @@ class ShardKey:
     """Where a shard lives.
 
     Attributes:
-        artefact: address of the artefact (model, preparation, view and settings).
+        cache_entry: address of the artefact (model, preparation, view and settings).
         shard: its number; it covers the images [shard · 256, (shard + 1) · 256) of those that are looked at.
         content: address of the images and labels that it covers.
         indices: their positions in the set, which it must hold.
     """
 
-    artefact: str
+    cache_entry: str
     shard: int
     content: str
     indices: Sequence[int]
@@ -93,7 +93,7 @@ class Store:
 
     def path(self, key: ShardKey) -> Path:
         """The file of a shard."""
-        return self.root / "predictions" / key.artefact / _file_name(key)
+        return self.root / "predictions" / key.cache_entry / _file_name(key)
 
     def has(self, key: ShardKey) -> bool:
         """Whether the shard's file is there; `read` says whether it can be trusted."""

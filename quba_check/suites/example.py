@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quba_check.core.predictions import OUTSIDE
+from quba_check.core.predictions import NO_CLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Example:
         name: path of its file, or of the container that holds it, relative to the suite's root, with forward
             slashes.
         label: its class in the label space that the set declares.
-        texture: class of its second cue in that space; `OUTSIDE` where it has none.
+        texture: class of its second cue in that space; `NO_CLASS` where it has none.
         member: which image of the container it is; None where the file is the image.
         reader: the reader that opens the container; None where there is none.
         condition: corruption and severity, in a view where each image has its own.
@@ -25,7 +25,7 @@ class Example:
     index: int
     name: str
     label: int
-    texture: int = OUTSIDE
+    texture: int = NO_CLASS
     member: str | None = None
     reader: str | None = None
     condition: tuple[str, int] | None = None

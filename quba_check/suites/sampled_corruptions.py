@@ -40,7 +40,7 @@ def sampled_examples(
     # By place in the set, whatever the order in which the images are looked at.
     order = sorted(range(len(sampled)), key=lambda position: sampled[position].index)
     turns = np.empty(len(sampled), dtype=np.intp)
-    turns[order] = draw.turns([labels[position] for position in order], len(CONDITIONS))
+    turns[order] = draw.assign_conditions([labels[position] for position in order], len(CONDITIONS))
     for number, view in enumerate(CONDITIONS):
         found = examples(view)
         if [example.label for example in found] != labels:

@@ -18,13 +18,13 @@ class SubsetSampler:
     """A seeded choice among the images of a set that no model has a part in.
 
     Attributes:
-        limit: images of a set at most; None takes all.
+        max_images: images of a set at most; None takes all.
         seed: seed of the run.
         shuffled: in random order, so that the first images of a set that a run may leave early are a fair
             sample; smaller sets, which it sees whole, keep theirs.
     """
 
-    limit: int | None = None
+    max_images: int | None = None
     seed: int = 0
     shuffled: bool = False
 
@@ -38,7 +38,7 @@ class SubsetSampler:
         Args:
             labels: class of each image of the set.
 
-        >>> SubsetSampler(limit=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
+        >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
         [1, 3, 4, 7]
         """
         drawn = self._limited(labels)
@@ -47,7 +47,7 @@ class SubsetSampler:
         return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(drawn)
 
     def _limited(self, labels: Sequence[int]) -> NDArray[np.intp]:
-        if self.limit is None or self.limit >= len(labels):
+        if self.max_images is None or self.max_images >= len(labels):
             return np.arange(len(labels))
         places = np.empty(len(labels))
         classes = np.asarray(labels)
@@ -56,9 +56,9 @@ class SubsetSampler:
             own = rng.permutation(np.flatnonzero(classes == label))
             # Evenly spread over [0, 1) from a random start: below any place lies its share of each class.
             places[own] = (np.arange(len(own)) + rng.random()) / len(own)
-        return np.sort(np.argsort(places, kind="stable")[: self.limit])
+        return np.sort(np.argsort(places, kind="stable")[: self.max_images])
 
-    def turns(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
+    def assign_conditions(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
         """One of several conditions for each image.
 
         Images of a class come to the conditions in turn, in blocks that hold each once in random order, so

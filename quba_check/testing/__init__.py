@@ -1,1 +1,111 @@
-"""Property tests of a model: perturbations, synthetic images, hypothesis strategies, rates."""
+"""Property tests of a model: perturbations, synthetic images, hypothesis strategies, rates.
+
+Names are loaded on first use: the strategies need hypothesis, the perturbations do not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quba_check.testing.images import Picture, Pictures
+    from quba_check.testing.perturbations import (
+        Blur,
+        Brightness,
+        Chain,
+        Contrast,
+        Corruption,
+        HorizontalFlip,
+        Jpeg,
+        Noise,
+        Perturbation,
+        Rotation,
+        Shift,
+        Zoom,
+    )
+    from quba_check.testing.rates import Share, share_changed, share_of
+    from quba_check.testing.strategies import (
+        blurs,
+        brightnesses,
+        chains,
+        contrasts,
+        corruptions,
+        flips,
+        jpegs,
+        noises,
+        rotations,
+        shifts,
+        suite_images,
+        synthetic_images,
+        zooms,
+    )
+    from quba_check.testing.synthetic_images import Gradient, Plain, Static
+
+__all__ = [
+    "Blur",
+    "Brightness",
+    "Chain",
+    "Contrast",
+    "Corruption",
+    "Gradient",
+    "HorizontalFlip",
+    "Jpeg",
+    "Noise",
+    "Perturbation",
+    "Picture",
+    "Pictures",
+    "Plain",
+    "Rotation",
+    "Share",
+    "Shift",
+    "Static",
+    "Zoom",
+    "blurs",
+    "brightnesses",
+    "chains",
+    "contrasts",
+    "corruptions",
+    "flips",
+    "jpegs",
+    "noises",
+    "rotations",
+    "share_changed",
+    "share_of",
+    "shifts",
+    "suite_images",
+    "synthetic_images",
+    "zooms",
+]
+
+_MODULES = {
+    "images": ("Picture", "Pictures"),
+    "perturbations": (
+        "Blur",
+        "Brightness",
+        "Chain",
+        "Contrast",
+        "Corruption",
+        "HorizontalFlip",
+        "Jpeg",
+        "Noise",
+        "Perturbation",
+        "Rotation",
+        "Shift",
+        "Zoom",
+    ),
+    "rates": ("Share", "share_changed", "share_of"),
+    "synthetic_images": ("Gradient", "Plain", "Static"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        module = _MODULE_OF.get(name, "strategies")
+        return getattr(importlib.import_module(f"quba_check.testing.{module}"), name)
+    raise AttributeError(f"module 'quba_check.testing' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.predictions import OUTSIDE
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CORRUPTIONS_SET, View
 from quba_check.errors import SuiteError
 from quba_check.suites.suite import Suite
@@ -72,6 +72,6 @@ class Pictures(Sequence[Picture]):
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
         example = self._examples[index]
-        class_name = "" if example.label == OUTSIDE else self._classes[example.label]
+        class_name = "" if example.label == NO_CLASS else self._classes[example.label]
         name = example.name if example.member is None else f"{example.name}[{example.member}]"
         return Picture(name, example.label, class_name, np.array(self.suite.image(example)))

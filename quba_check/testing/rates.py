@@ -93,7 +93,7 @@ def share_changed(
     for start in range(0, len(order), CHUNK):
         chunk = [pictures[index] for index in order[start : start + CHUNK]]
         before, after = (
-            quba.answers(images, crop=not pictures.is_prepared).top1
+            quba.answers(images, crop=not pictures.is_prepared).predicted
             for images in (
                 [picture.pixels for picture in chunk],
                 [perturbation(picture.pixels) for picture in chunk],

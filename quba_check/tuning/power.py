@@ -73,9 +73,9 @@ def detectable_effects(
         ThresholdError: the record is of another protocol than the file is about.
     """
     least = {
-        demand.target: float(demand.limit)
+        demand.target: float(demand.threshold)
         for demand in thresholds.demands
-        if demand.bound == "min" and not isinstance(demand.limit, str)
+        if demand.bound == "min" and not isinstance(demand.threshold, str)
     }
     accuracy = least.get("accuracy", USUAL_ACCURACY)
     if record:
@@ -84,13 +84,13 @@ def detectable_effects(
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
     found = []
     for demand in thresholds.demands:
-        if isinstance(demand.limit, str):
+        if isinstance(demand.threshold, str):
             found.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
             found.append(_reach_of_share(demand, _decided(demand, images, record), thresholds))
             continue
-        value = least.get(demand.target) if demand.needs_baseline else float(demand.limit)
+        value = least.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if record:
             value, error = _stored(demand, images, record)
         else:
@@ -113,7 +113,7 @@ def _reach(
     low, high = possible
 
     def reached(steps: int) -> float | None:
-        true = float(demand.limit) + sign * (line + steps * score) * error
+        true = float(demand.threshold) + sign * (line + steps * score) * error
         if not low <= true <= high:
             inside = min(max(true, low), high)
             return inside if (true < low) == (sign * steps > 0) else None
@@ -140,7 +140,7 @@ def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> De
     if n is None:
         return DetectableEffect(demand, None, None, None)
     line, score = np.array([-_line(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
-    least = bisect_left(range(n + 1), float(demand.limit), key=lambda hits: wilson(hits, n, line).item())
+    least = bisect_left(range(n + 1), float(demand.threshold), key=lambda hits: wilson(hits, n, line).item())
     blocked = None if least == 0 else 1.0 if least > n else clopper_pearson(least, n, -score).item()
     passed = None if least > n else 0.0 if least == 0 else clopper_pearson(least - 1, n, score).item()
     shown = passed if blocked is None else blocked

@@ -30,7 +30,7 @@ class WhatIf:
     @property
     def passes(self) -> bool:
         """Whether no blocking demand stands in the way."""
-        return all(verdict.row("").is_met for verdict in self.verdicts if verdict.demand.tier == "block")
+        return all(verdict.is_met for verdict in self.verdicts if verdict.demand.tier == "block")
 
 
 def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> WhatIf:
@@ -49,17 +49,18 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
     """
     record = run.record
     check_protocol(thresholds, record)
-    held = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
+    evidence = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
 
     def others(own: Demand) -> Iterable[float]:
-        found = (p_value(demand, held[demand]) for demand in blocking if demand != own)
+        found = (p_value(demand, evidence[demand]) for demand in blocking if demand != own)
         return (p for p in found if p is not None)
 
     return WhatIf(
         thresholds,
         tuple(
-            judge(demand, held[demand], thresholds.policy, others(demand)) for demand in thresholds.demands
+            judge(demand, evidence[demand], thresholds.policy, others(demand))
+            for demand in thresholds.demands
         ),
     )
 

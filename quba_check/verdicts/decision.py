@@ -23,7 +23,7 @@ NO_BASELINE = (
 
 def judge(
     demand: Demand,
-    held: Judged,
+    evidence: Judged,
     policy: Policy = POINT,
     others: Iterable[float] = (),
 ) -> Verdict:
@@ -31,7 +31,7 @@ def judge(
 
     Args:
         demand: the demand.
-        held: the outcome of the demand's dimension; for `quba` demands the grade.
+        evidence: the outcome of the demand's dimension; for `quba` demands the grade.
         policy: what becomes of a bound within the noise. A value without confidence limits is decided by
             itself under every policy.
         others: under `allow` the `p_value` of each further blocking demand of the file.
@@ -42,44 +42,46 @@ def judge(
         No data, no part of that name or no grade are `unmeasurable`; `skipped` where data are missing and the
         demand is optional.
     """
-    return _by_policy(_by_point(demand, held), policy, others)
+    return _by_policy(_by_point(demand, evidence), policy, others)
 
 
-def judge_stopped(demand: Demand, held: Measurement, stopped: StoppedRow, policy: Policy = POINT) -> Verdict:
+def judge_stopped(
+    demand: Demand, evidence: Measurement, stopped: StoppedRow, policy: Policy = POINT
+) -> Verdict:
     """The verdict on the whole set, as it was foretold from the images that were seen.
 
     Args:
         demand: the demand.
-        held: the measurement of those images.
+        evidence: the measurement of those images.
         stopped: what was foretold.
         policy: of the demand's file.
     """
-    verdict = _by_point(demand, held)
+    verdict = _by_point(demand, evidence)
     outcome: VerdictOutcome = "pass" if stopped.passes and not verdict.reason else "fail"
     return replace(verdict, outcome=outcome, policy=policy, stopped=stopped)
 
 
-def p_value(demand: Demand, held: Judged) -> float | None:
+def p_value(demand: Demand, evidence: Judged) -> float | None:
     """The p-value of “the demand is met”: near 0 where its failure is shown, near 1 where that it is met.
 
     Returns:
         A probability; None where there is no value, or none with confidence limits.
     """
-    verdict = _by_point(demand, held)
+    verdict = _by_point(demand, evidence)
     if verdict.curve is None or verdict.value is None:
         return None
-    if isinstance(held, Grade) and isinstance(demand.limit, str):
-        if demand.limit not in held.least:
+    if isinstance(evidence, Grade) and isinstance(demand.threshold, str):
+        if demand.threshold not in evidence.least:
             return None  # the lowest letter, which every score has
-        limit = held.least[demand.limit]
+        limit = evidence.least[demand.threshold]
     else:
-        limit = float(demand.limit)
+        limit = float(demand.threshold)
     curve = verdict.curve
-    return 1 - (curve.doubt_above(limit) if demand.bound == "min" else curve.doubt_below(limit))
+    return 1 - (curve.p_value_above(limit) if demand.bound == "min" else curve.p_value_below(limit))
 
 
 def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Verdict:
-    p = p_value(verdict.demand, verdict.held)
+    p = p_value(verdict.demand, verdict.evidence)
     if p is None:
         return replace(verdict, policy=policy)
     within = policy.error < p < 1 - policy.error
@@ -94,36 +96,36 @@ def _by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Ver
             return judged if is_shown and not within else replace(judged, outcome="uncertain")
 
 
-def _by_point(demand: Demand, held: Judged) -> Verdict:
+def _by_point(demand: Demand, evidence: Judged) -> Verdict:
     """Return the verdict by the value alone; a masked value fails as no evidence."""
-    verdict = _by_value(demand, held)
-    masked = held.masked if isinstance(held, Measurement | Drop) else ()
+    verdict = _by_value(demand, evidence)
+    masked = evidence.masked if isinstance(evidence, Measurement | Drop) else ()
     if not masked or demand.allow_masked or verdict.value is None:
         return verdict
     return replace(verdict, outcome="fail", curve=None, reason=f"{NO_EVIDENCE}: {'; '.join(masked)}")
 
 
-def _by_value(demand: Demand, held: Judged) -> Verdict:
-    if isinstance(held, Drop):
-        return _judged_number(demand, held, held.value, held.unit, held.n, held.curve)
-    if demand.needs_baseline and not isinstance(held, Unmeasurable):
-        held = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
-    if isinstance(held, Unmeasurable):
-        skips = demand.optional and held.missing_data
-        return Verdict(demand, "skipped" if skips else "unmeasurable", held, reason=held.reason)
-    if isinstance(held, Grade):
-        return _judged_grade(demand, held)
-    if demand.part is not None and demand.part not in held.parts:
-        measured = listed(held.parts) or "no parts"
-        reason = f"{held.dimension} has no part '{demand.part}' here. Measured: {measured}."
-        return Verdict(demand, "unmeasurable", held, reason=reason)
-    found = held if demand.part is None else held.parts[demand.part]
-    return _judged_number(demand, held, found.value, found.unit, found.n, found.curve)
+def _by_value(demand: Demand, evidence: Judged) -> Verdict:
+    if isinstance(evidence, Drop):
+        return _judged_number(demand, evidence, evidence.value, evidence.unit, evidence.n, evidence.curve)
+    if demand.needs_baseline and not isinstance(evidence, Unmeasurable):
+        evidence = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
+    if isinstance(evidence, Unmeasurable):
+        skips = demand.optional and evidence.missing_data
+        return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)
+    if isinstance(evidence, Grade):
+        return _judged_grade(demand, evidence)
+    if demand.part is not None and demand.part not in evidence.parts:
+        measured = listed(evidence.parts) or "no parts"
+        reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
+        return Verdict(demand, "unmeasurable", evidence, reason=reason)
+    found = evidence if demand.part is None else evidence.parts[demand.part]
+    return _judged_number(demand, evidence, found.value, found.unit, found.n, found.curve)
 
 
 def _judged_number(
     demand: Demand,
-    held: Measurement | Grade | Drop,
+    evidence: Measurement | Grade | Drop,
     value: float,
     unit: str,
     n: int | None = None,
@@ -131,11 +133,11 @@ def _judged_number(
 ) -> Verdict:
     if not math.isfinite(value):
         return Verdict(
-            demand, "unmeasurable", held, reason=f"its value is {value}, which is no number to judge"
+            demand, "unmeasurable", evidence, reason=f"its value is {value}, which is no number to judge"
         )
-    limit = float(demand.limit)
+    limit = float(demand.threshold)
     is_met = value >= limit if demand.bound == "min" else value <= limit
-    return Verdict(demand, "pass" if is_met else "fail", held, value, unit, n, curve)
+    return Verdict(demand, "pass" if is_met else "fail", evidence, value, unit, n, curve)
 
 
 def _judged_grade(demand: Demand, grade: Grade) -> Verdict:
@@ -143,8 +145,8 @@ def _judged_grade(demand: Demand, grade: Grade) -> Verdict:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else ""
         why = grade.not_graded or missing
         return Verdict(demand, "unmeasurable", grade, reason=f"not graded{f': {why}' if why else ''}")
-    if isinstance(demand.limit, str):
-        is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.limit)
+    if isinstance(demand.threshold, str):
+        is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.threshold)
         outcome: VerdictOutcome = "pass" if is_met else "fail"
         return Verdict(demand, outcome, grade, grade.letter, demand.unit, curve=grade.curve)
     return _judged_number(demand, grade, grade.score, demand.unit, curve=grade.curve)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
@@ -18,9 +17,8 @@ from quba_check.number_format import (
     is_too_wide,
     ordinal,
 )
-
-if TYPE_CHECKING:
-    from quba_check.verdicts.verdict import Verdict
+from quba_check.records.verdict import VerdictRow
+from quba_check.verdicts.verdict import Verdict
 
 WORST_PARTS = 3
 """How many parts an explanation names."""
@@ -31,9 +29,22 @@ def explanation(verdict: Verdict) -> str:
     return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.place}"])
 
 
+def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
+    """Return a verdict as records store it, under the id of its pytest item."""
+    message = "" if verdict.outcome == "pass" else explanation(verdict)
+    return verdict.demand.verdict_row(
+        node,
+        verdict.outcome,
+        message,
+        within_noise=verdict.within_noise,
+        policy=verdict.policy,
+        stopped=verdict.stopped,
+    )
+
+
 def _headline(verdict: Verdict) -> str:
     demand, value = verdict.demand, verdict.value
-    target, limit = demand.target, demand.limit
+    target, limit = demand.target, demand.threshold
     if demand.needs_baseline:
         target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
     if value is None:
@@ -66,7 +77,7 @@ def _shown(verdict: Verdict, number: float | str) -> str:
 
 
 def _standing(verdict: Verdict) -> str:
-    grade = verdict.held
+    grade = verdict.evidence
     if not isinstance(grade, Grade) or grade.score is None or grade.percentile is None:
         return ""
     percentile = f"{ordinal(grade.percentile)} percentile of {grade.population}"
@@ -74,44 +85,44 @@ def _standing(verdict: Verdict) -> str:
 
 
 def _details(verdict: Verdict) -> Iterator[str]:
-    held = verdict.held
-    if isinstance(held, Measurement):
+    evidence = verdict.evidence
+    if isinstance(evidence, Measurement):
         worst = ", ".join(
             f"{name} {format_value(part.value, part.unit)}"
-            for name, part in _worst_parts(verdict.demand, held)
+            for name, part in _worst_parts(verdict.demand, evidence)
         )
         if worst:
             yield f"worst parts: {worst}"
     if verdict.stopped is not None:
         yield str(verdict.stopped)
-    if isinstance(held, Drop):
-        before, after = format_distinct(held.before, held.after, verdict.unit or "")
-        how = "paired image by image" if held.paired else "unpaired"
-        yield f"from {before} in {held.baseline} to {after}, {how}"
+    if isinstance(evidence, Drop):
+        before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
+        how = "paired image by image" if evidence.paired else "unpaired"
+        yield f"from {before} in {evidence.baseline} to {after}, {how}"
     if verdict.n is not None:
         yield f"n = {verdict.n:,} images"
     if verdict.curve is not None:
-        unit = "score" if isinstance(held, Grade) else verdict.unit or ""
+        unit = "score" if isinstance(evidence, Grade) else verdict.unit or ""
         ends = verdict.curve.interval(verdict.policy.confidence)
         of_score = " of the score" if isinstance(verdict.value, str) else ""
         colon = ":" if is_too_wide(ends, unit) else ""
         interval = interval_text(ends, unit, verdict.n, between=" to ")
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
-        if verdict.within_noise and not isinstance(held, Grade) and not is_too_wide(ends, unit):
+        if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
             yield _more_images(verdict.enough_images)
     yield from _notes(verdict)
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
     """Caveats of the value, and the notes of the measurement or grade."""
-    held, is_masked = verdict.held, verdict.value is not None and bool(verdict.reason)
+    evidence, is_masked = verdict.evidence, verdict.value is not None and bool(verdict.reason)
     if is_masked:
         yield "allow_masked: true accepts masked values; the limit then decides"
-    if isinstance(held, Grade) and held.other_suite and verdict.value is not None:
-        yield f"other suite: {held.other_suite}"
-    if not isinstance(held, Unmeasurable):
+    if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
+        yield f"other suite: {evidence.other_suite}"
+    if not isinstance(evidence, Unmeasurable):
         # The headline gives the signs of masking.
-        yield from (note for note in held.notes if not (is_masked and note.startswith(MASKED)))
+        yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
 
 
 def _more_images(enough: int | None) -> str:

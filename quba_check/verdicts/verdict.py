@@ -14,8 +14,6 @@ from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import StoppedRow
-from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.explanation import explanation
 
 _NORMAL = NormalDist()
 
@@ -36,7 +34,7 @@ class Verdict:
         demand: what was demanded.
         outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (data missing, and the demand is
             optional).
-        held: what was measured or graded, or why there is nothing.
+        evidence: what was measured or graded, or why there is nothing.
         value: the number, or the grade's letter, that was held to the limit; None where there is none.
         unit: its unit.
         n: images behind it.
@@ -49,7 +47,7 @@ class Verdict:
 
     demand: Demand
     outcome: VerdictOutcome
-    held: Judged
+    evidence: Judged
     value: float | str | None = None
     unit: str | None = None
     n: int | None = None
@@ -59,21 +57,11 @@ class Verdict:
     policy: Policy = POINT
     stopped: StoppedRow | None = None
 
-    def explain(self) -> str:
-        """What was found, in a line; then, indented, what explains it and where it was demanded."""
-        return explanation(self)
-
-    def row(self, id: str) -> VerdictRow:  # noqa: A002  the record's own word
-        """The verdict as records keep it, under the id of its item."""
-        message = "" if self.outcome == "pass" else self.explain()
-        return self.demand.judged(
-            id,
-            self.outcome,
-            message,
-            within_noise=self.within_noise,
-            policy=self.policy,
-            stopped=self.stopped,
-        )
+    @property
+    def is_met(self) -> bool:
+        """True if the demand passed, may be skipped, or is uncertain and its file allows that."""
+        allowed = self.outcome == "uncertain" and self.policy.uncertain == "allow"
+        return self.outcome in ("pass", "skipped") or allowed
 
     @property
     def enough_images(self) -> int | None:
@@ -90,10 +78,10 @@ class Verdict:
             return None
         if isinstance(self.value, str | None):
             return None
-        limit = float(self.demand.limit)
+        limit = float(self.demand.threshold)
         low, high = self.curve.interval(self.policy.confidence)
         reach, gap = self.value - low if self.value > limit else high - self.value, abs(self.value - limit)
-        there = abs(_NORMAL.inv_cdf(self.curve.doubt_above(limit)))
+        there = abs(_NORMAL.inv_cdf(self.curve.p_value_above(limit)))
         if not gap or not there:
             return None
         asked = _NORMAL.inv_cdf(1 - self.policy.error)

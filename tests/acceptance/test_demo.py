@@ -81,8 +81,8 @@ def test_batch_size_changes_no_answer(model: str, store: Path, tmp_path: Path) -
     for size in (1, 7, 64):
         own = tmp_path / str(size)
         own.mkdir()
-        evaluation = Evaluation(model, "demo", store=own, tempo=BatchSettings(size, threads=1))
+        evaluation = Evaluation(model, "demo", store=own, batch_settings=BatchSettings(size, threads=1))
         tables.append(evaluation.engine.predictions(views))
     for view in views:
         for other in tables[1:]:
-            np.testing.assert_array_equal(tables[0][view].top1, other[view].top1, err_msg=str(view))
+            np.testing.assert_array_equal(tables[0][view].predicted, other[view].predicted, err_msg=str(view))

@@ -74,7 +74,7 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
         "--model=program.pt2",
         "--model=hub",
         "--quba-trust-pickle",
-        "--quba-preparation=prep.yaml",
+        "--quba-preprocessing=prep.yaml",
         "--quba-report=record.json",
         model="last.pth.tar",
     )
@@ -114,7 +114,7 @@ def test_files_that_could_do_more_than_answer_are_refused(kinds: Judge) -> None:
 
 def test_mistakes_in_the_preparation_end_the_run_at_once(kinds: Judge) -> None:
     kinds.write("prep.yaml", "mean: [0.5, 0.5, 0.5]\ninterpolation: bicubik\n")
-    said = usage_error(kinds("gate.yaml", "--quba-preparation=prep.yaml", model="script.pt"))
+    said = usage_error(kinds("gate.yaml", "--quba-preprocessing=prep.yaml", model="script.pt"))
     assert said == (
         "prep.yaml:2: interpolation: got text 'bicubik'. "
         "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos. Did you mean 'bicubic'?"

@@ -61,7 +61,7 @@ def measured(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             protocol=protocol,
             seed=SEED,
             store=store,
-            tempo=BatchSettings(batch_size=37, threads=2),
+            batch_settings=BatchSettings(batch_size=37, threads=2),
         )
         COUNTS.update(forward=0, backward=0)
         evaluation.plan(PUBLISHED_DIMENSIONS)

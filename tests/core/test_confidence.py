@@ -18,15 +18,15 @@ def test_limits_of_a_normal_number_at_any_level():
         reach = 0.1 * NormalDist().inv_cdf((1 + confidence) / 2)
         assert curve.interval(confidence) == pytest.approx((0.5 - reach, 0.5 + reach))
     assert curve.at(9) == pytest.approx(0.9)
-    assert curve.doubt_above(0.5 - 0.1 * 1.644854) == pytest.approx(0.05)
-    assert curve.doubt_above(0.5 + 0.1 * 1.644854) == pytest.approx(0.95)
+    assert curve.p_value_above(0.5 - 0.1 * 1.644854) == pytest.approx(0.05)
+    assert curve.p_value_above(0.5 + 0.1 * 1.644854) == pytest.approx(0.95)
 
 
 def test_bounds_beyond_the_curve():
     curve = ConfidenceCurve(tuple(0.5 + 0.1 * score for score in SCORES))
-    assert curve.doubt_above(0.0) == 0.0
-    assert curve.doubt_above(0.1) == NormalDist().cdf(-4)
-    assert curve.doubt_above(0.95) == 1.0
+    assert curve.p_value_above(0.0) == 0.0
+    assert curve.p_value_above(0.1) == NormalDist().cdf(-4)
+    assert curve.p_value_above(0.95) == 1.0
 
 
 def test_a_curve_of_another_length_is_refused():
@@ -41,23 +41,23 @@ def test_wider_at_higher_confidence_and_surer_of_lower_bounds(limits, one, other
     curve = ConfidenceCurve(tuple(limits))
     narrow, wide = (curve.interval(confidence) for confidence in sorted((one, other)))
     assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
-    assert curve.doubt_above(min(one, other)) <= curve.doubt_above(max(one, other))
+    assert curve.p_value_above(min(one, other)) <= curve.p_value_above(max(one, other))
 
 
 @given(rising, st.sampled_from(np.linspace(-3.9, 3.9, 40).tolist()))
 @examples
 def test_doubt_undoes_at(limits, score):
     curve = ConfidenceCurve(tuple(limit + 0.001 * k for k, limit in enumerate(limits)))
-    assert curve.doubt_above(curve.at(score)) == pytest.approx(NormalDist().cdf(score), abs=1e-6)
+    assert curve.p_value_above(curve.at(score)) == pytest.approx(NormalDist().cdf(score), abs=1e-6)
 
 
 def test_limits_that_are_equal_to_the_bound():
     """No hit of 400: at most 0 is not shown, at least 0 is; of a number without noise both are."""
     none = ConfidenceCurve(tuple(wilson(0, 400, np.array(SCORES)).tolist()))
-    assert none.doubt_below(0.0) == 0.5
-    assert none.doubt_above(0.0) < 1e-4
+    assert none.p_value_below(0.0) == 0.5
+    assert none.p_value_above(0.0) < 1e-4
     all_right = ConfidenceCurve(tuple(wilson(400, 400, np.array(SCORES)).tolist()))
-    assert all_right.doubt_above(1.0) == 0.5
-    assert all_right.doubt_below(1.0) < 1e-4
+    assert all_right.p_value_above(1.0) == 0.5
+    assert all_right.p_value_below(1.0) < 1e-4
     sure = ConfidenceCurve((0.3,) * len(SCORES))
-    assert max(sure.doubt_above(0.3), sure.doubt_below(0.3)) < 1e-4
+    assert max(sure.p_value_above(0.3), sure.p_value_below(0.3)) < 1e-4

@@ -15,7 +15,7 @@ from support.tiny import CLASSES, MANIFEST, write_models, write_suite
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.errors import HeadError
 from quba_check.evaluation import Evaluation
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 NAME = "tiny_models_with_more_classes"
 ALL = ("cloud", "dune", "apple", "elk", "brick")
@@ -76,7 +76,7 @@ def test_they_equal_those_of_a_smaller_model(evaluate, model: str, outputs: str,
     ours, theirs = restricted.engine.predictions(VIEWS), smaller.engine.predictions(VIEWS)
     assert restricted.classifier.outputs == outputs
     for view in VIEWS:
-        assert (ours[view].top1 == theirs[view].top1).all(), view
+        assert (ours[view].predicted == theirs[view].predicted).all(), view
         np.testing.assert_allclose(ours[view].confidence, theirs[view].confidence, atol=2e-5)
         np.testing.assert_allclose(ours[view].true_probability, theirs[view].true_probability, atol=2e-5)
     assert ours[CLEAN].probabilities.shape == (9, 3)
@@ -94,18 +94,18 @@ def test_the_best_of_all_outputs_may_be_none_of_the_suite(evaluate) -> None:
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     module = importlib.import_module(NAME).of_all()
     z = module((pixels - 0.5) / 0.5).detach().numpy()
-    assert (z.argmax(axis=1) != np.array(COLUMNS)[answers.top1]).any()
+    assert (z.argmax(axis=1) != np.array(COLUMNS)[answers.predicted]).any()
     z = z[:, COLUMNS]
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(answers.probabilities, p, atol=1e-5)
-    assert (answers.top1 == z.argmax(axis=1)).all()
+    assert (answers.predicted == z.argmax(axis=1)).all()
 
 
 def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
     first = evaluate("of_all")
     second = evaluate("of_all", tuple(reversed(ALL)))
     assert first.classifier.fingerprint != second.classifier.fingerprint
-    assert first.engine.addresses.artefact(CLEAN) != second.engine.addresses.artefact(CLEAN)
+    assert first.engine.addresses.cache_entry(CLEAN) != second.engine.addresses.cache_entry(CLEAN)
     ours, theirs = (made.engine.predictions([CLEAN])[CLEAN].probabilities for made in (first, second))
     assert not np.allclose(ours, theirs)
 

@@ -32,7 +32,7 @@ def read(tmp_path, monkeypatch):
 
 
 def summary(thresholds):
-    return [(demand.name, demand.limit, demand.place) for demand in thresholds.demands]
+    return [(demand.name, demand.threshold, demand.place) for demand in thresholds.demands]
 
 
 def test_the_whole_format(read):
@@ -87,7 +87,7 @@ quba:
     assert (parameters.unit, parameters.better, parameters.parts) == ("millions", "low", ())
     assert {grade.tier, score.tier} == {"warn"}
     assert (grade.dimension, grade.part, grade.better) == ("quba", "grade", "high")
-    assert type(parameters.limit) is float
+    assert type(parameters.threshold) is float
     assert thresholds.quba.population == "screened"
     assert thresholds.quba.allow_missing == ("object_focus",)
     assert thresholds.quba.weights["accuracy"] == 2
@@ -629,7 +629,7 @@ def test_policies_that_are_none(read, entry, message):
 
 def test_a_relative_drop_in_percent(read):
     (demand,) = read("schema: 1\ndimensions:\n  accuracy: {max_relative_drop: 2%}\n").demands
-    assert (demand.limit, demand.name) == (0.02, "accuracy[max_relative_drop]")
+    assert (demand.threshold, demand.name) == (0.02, "accuracy[max_relative_drop]")
 
 
 def test_a_long_chain_of_files(tmp_path):

@@ -25,7 +25,7 @@ def values(name):
 
 
 def misses(value, demand):
-    return value < demand.limit if demand.bound == "min" else value > demand.limit
+    return value < demand.threshold if demand.bound == "min" else value > demand.threshold
 
 
 def demands(profile):
@@ -37,7 +37,7 @@ def demands(profile):
 @pytest.mark.parametrize(("profile", "dimension", "limit", "percent"), SAID)
 def test_the_share_that_misses(profile, dimension, limit, percent):
     demand = demands(profile)[dimension]
-    assert demand.limit == limit
+    assert demand.threshold == limit
     found = values(dimension)
     assert round(100 * sum(misses(value, demand) for value in found) / len(found)) == percent
 

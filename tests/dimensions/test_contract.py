@@ -74,7 +74,7 @@ def test_the_order_of_images_does_not_matter(dimension):
     def backwards(table):
         turned = {name: column[::-1] for name, column in table.extra.items()}
         probabilities = None if table.probabilities is None else table.probabilities[::-1]
-        columns = (table.index, table.label, table.top1, table.confidence, table.true_probability)
+        columns = (table.index, table.label, table.predicted, table.confidence, table.true_probability)
         return Predictions(*(column[::-1] for column in columns), probabilities=probabilities, extra=turned)
 
     views = {view: table(view) for view in dimension.views(FACTS.suite)}

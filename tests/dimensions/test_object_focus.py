@@ -4,7 +4,7 @@ from support.bare import bare
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
@@ -26,7 +26,7 @@ def views(clean, same, random):
 
 def test_value_and_parts_by_hand():
     """Clean 0.8, same 0.75 and random 0.5; an answer outside the nine classes is wrong."""
-    measured = FOCUS.measure(views([0, 0, 0, 0, 1], [0, 0, 0, 1], [0, 0, OUTSIDE, 1]), FACTS)
+    measured = FOCUS.measure(views([0, 0, 0, 0, 1], [0, 0, 0, 1], [0, 0, NO_CLASS, 1]), FACTS)
     assert measured.value == pytest.approx(1 - 0.25 / 0.8)
     assert (measured.unit, measured.n) == ("fraction", 8)
     assert bare(measured.parts) == {

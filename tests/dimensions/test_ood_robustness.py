@@ -4,7 +4,7 @@ from support.bare import bare
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
@@ -29,8 +29,8 @@ def test_value_and_parts_by_hand():
     """Clean 6 of 8. `sketch` is coarse, 3 of 6; `imagenet_r` is in the model's own classes, 1 of 4."""
     views = {
         CLEAN: table([0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 0, 2, 2, 3, 1]),
-        COARSE: table([0, 0, 0, 0, 1, 1, OUTSIDE, OUTSIDE], [0, 0, 0, 0, 1, 0, OUTSIDE, 0]),
-        SKETCH: table([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, OUTSIDE, 0]),
+        COARSE: table([0, 0, 0, 0, 1, 1, NO_CLASS, NO_CLASS], [0, 0, 0, 0, 1, 0, NO_CLASS, 0]),
+        SKETCH: table([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, NO_CLASS, 0]),
         RENDITIONS: table([0, 0, 1, 1], [0, 3, 2, 3]),
     }
     measured = OOD.measure(views, facts(sketch="coarse", imagenet_r=None))
@@ -82,8 +82,8 @@ def test_only_classes_of_the_shifted_set_are_matched():
 def test_images_without_a_class_are_wrong_and_match_nothing():
     views = {
         CLEAN: table([0, 1, 2], [0, 1, 2]),
-        COARSE: table([0, 1, OUTSIDE], [0, 1, OUTSIDE]),
-        SKETCH: table([0, 1, OUTSIDE], [0, 1, OUTSIDE]),
+        COARSE: table([0, 1, NO_CLASS], [0, 1, NO_CLASS]),
+        SKETCH: table([0, 1, NO_CLASS], [0, 1, NO_CLASS]),
     }
     measured = OOD.measure(views, facts(sketch="coarse"))
     assert bare(measured.parts)["sketch_accuracy"] == Quantity(pytest.approx(2 / 3), "fraction", 3)

@@ -25,7 +25,7 @@ def answers(draw):
     share, rng = draw(st.sampled_from((0.1, 0.5, 0.9, 1.0))), np.random.default_rng(draw(st.integers(0, 999)))
     views = (CLEAN, FGSM, PGD, *FOG, SAME, RANDOM)
     tables = {view: table(rng.random(n) < share) for view in views}
-    tables[CLEAN].top1[0] = 0
+    tables[CLEAN].predicted[0] = 0
     tables[SKETCH] = table(rng.random(draw(st.integers(1, 30))) < share)
     return tables
 

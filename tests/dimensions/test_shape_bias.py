@@ -4,7 +4,7 @@ from support.bare import bare
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import OUTSIDE, Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import View
 from quba_check.dimensions import registry
 from quba_check.errors import UnmeasurableError
@@ -49,7 +49,7 @@ def test_one_cue_alone_is_a_value(rows, value):
             True,
         ),
         (
-            [(2, 0, 1), (OUTSIDE, 0, OUTSIDE)],
+            [(2, 0, 1), (NO_CLASS, 0, NO_CLASS)],
             (
                 "none of the 2 cue-conflict images is decided for its shape or its texture; "
                 "check the label space of the set cue_conflict"

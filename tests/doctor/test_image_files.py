@@ -13,7 +13,7 @@ from support.tiny import CLASSES, picture
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files as stored_images
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
 MANIFEST = f"""\

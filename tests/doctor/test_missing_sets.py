@@ -14,7 +14,7 @@ from support.tiny import CLASSES, write_suite
 from quba_check.doctor import missing_sets as coverage
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
 

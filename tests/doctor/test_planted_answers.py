@@ -20,12 +20,12 @@ from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite, suite_at
 from quba_check.suites.suite import Suite
 
 CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
-FILE = "write to preparation.yaml, and give --quba-preparation=preparation.yaml:\n"
+FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 TURNED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
 NUMBERS = tuple(map(str, range(1, 11)))
 """Names whose order as text is another than as numbers."""
@@ -52,7 +52,7 @@ def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Class
 
 
 def prepared(classifier: Classifier, **changes: object) -> Classifier:
-    return replace(classifier, preparation=replace(classifier.preparation, **changes))
+    return replace(classifier, preprocessing=replace(classifier.preprocessing, **changes))
 
 
 def without_batchnorm(classifier: Classifier) -> Classifier:

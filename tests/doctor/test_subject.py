@@ -8,7 +8,7 @@ from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
 
@@ -32,7 +32,7 @@ def test_an_image_is_shown_once_for_each_way_of_showing_it(patient):
 
 def test_answers_are_those_that_are_measured(patient):
     examples = patient.suite.examples(CLEAN)
-    prepare = patient.classifier.preparation.transform(crop=True)
+    prepare = patient.classifier.preprocessing.transform(crop=True)
     images = torch.stack([prepare(patient.suite.image(example)) for example in examples])
     expected = patient.classifier.raw(patient.classifier.normalise(images.float() / 255))
     assert torch.allclose(patient.raw(examples), expected, atol=1e-6)
@@ -42,10 +42,10 @@ def test_answers_are_those_that_are_measured(patient):
 
 def test_a_variant_is_prepared_anew(patient):
     examples = patient.sample()
-    preparation = replace(patient.classifier.preparation, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    shown = patient.raw(examples, variant=Variant(preparation))
+    preprocessing = replace(patient.classifier.preprocessing, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    shown = patient.raw(examples, variant=Variant(preprocessing))
     images = torch.stack(
-        [preparation.transform(crop=True)(patient.suite.image(example)) for example in examples]
+        [preprocessing.transform(crop=True)(patient.suite.image(example)) for example in examples]
     )
     assert torch.allclose(shown, patient.classifier.raw(images.float() / 255), atol=1e-6)
 

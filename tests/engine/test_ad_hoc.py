@@ -41,7 +41,10 @@ def evaluate(models: ModuleType, tmp_path_factory: pytest.TempPathFactory):
     data = write_suite(tmp_path_factory.mktemp("suite") / "data")
 
     def made(model: str = "net", **options) -> Evaluation:
-        options = {"store": tmp_path_factory.mktemp("store"), "tempo": BatchSettings(threads=0)} | options
+        options = {
+            "store": tmp_path_factory.mktemp("store"),
+            "batch_settings": BatchSettings(threads=0),
+        } | options
         return Evaluation(f"{models.__name__}:{model}", data, **options)
 
     return made
@@ -55,7 +58,7 @@ def quba(evaluate) -> Evaluation:
 @pytest.mark.parametrize("model", ["net", "probabilities", "sigmoids"])
 @pytest.mark.parametrize("batch", [None, 2])
 def test_the_clean_set_as_images(evaluate, model: str, batch: int | None) -> None:
-    quba = evaluate(model, tempo=BatchSettings(batch, threads=0))
+    quba = evaluate(model, batch_settings=BatchSettings(batch, threads=0))
     expected = quba.engine.predictions([CLEAN])[CLEAN]
     pictures = [quba.suite.image(example) for example in quba.suite.examples(CLEAN)]
     arrays = [np.array(picture) for picture in pictures]
@@ -63,7 +66,7 @@ def test_the_clean_set_as_images(evaluate, model: str, batch: int | None) -> Non
     for images in (pictures, arrays, prepared, prepared.double()):
         found = quba.answers(images)
         assert len(found) == len(pictures)
-        np.testing.assert_array_equal(found.top1, expected.top1)
+        np.testing.assert_array_equal(found.predicted, expected.predicted)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-5)
         np.testing.assert_allclose(found.confidence, expected.confidence, rtol=1e-5)
 
@@ -86,7 +89,7 @@ def test_images_at_their_final_size_are_not_cropped(quba: Evaluation) -> None:
 
 def test_no_image_gets_no_answer(quba: Evaluation) -> None:
     found = quba.answers([])
-    assert (found.top1.shape, found.confidence.shape, found.probabilities.shape) == ((0,), (0,), (0, 3))
+    assert (found.predicted.shape, found.confidence.shape, found.probabilities.shape) == ((0,), (0,), (0, 3))
     assert len(quba.answers(torch.zeros(0, 3, 8, 8))) == 0
 
 

@@ -43,7 +43,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 @pytest.fixture
 def evaluate(tmp_path: Path, suite: Path, models: ModuleType):
     def made(model: str = "net", **options) -> Evaluation:
-        options = {"store": tmp_path / "store", "tempo": BatchSettings(threads=0)} | options
+        options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
         found = Evaluation(f"{models.__name__}:{model}", suite, **options)
         models.COUNTS.update(forward=0, backward=0)
         return found
@@ -59,7 +59,8 @@ def measured(evaluation: Evaluation) -> dict[str, object]:
 
 def same(first: Predictions, second: Predictions) -> bool:
     return all(
-        np.array_equal(getattr(first, name), getattr(second, name)) for name in ("index", "label", "top1")
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("index", "label", "predicted")
     )
 
 
@@ -100,7 +101,7 @@ def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> N
     ],
 )
 def test_want_of_memory(evaluate, models, size: int | None, message: str) -> None:
-    evaluation = evaluate("no_memory", tempo=BatchSettings(size, 0), device="cpu")
+    evaluation = evaluate("no_memory", batch_settings=BatchSettings(size, 0), device="cpu")
     with pytest.raises(ModelError) as raised:
         evaluation.measure("accuracy")
     assert str(raised.value) == f"{models.__name__}:no_memory: memory on cpu runs out {message}"
@@ -118,15 +119,17 @@ def test_an_exit_on_the_way_back(evaluate) -> None:
 def test_batch_size_changes_no_answer(evaluate, tmp_path: Path, size: int) -> None:
     views = [CLEAN, FGSM, PGD, View("sketch")]
     usual = evaluate().engine.predictions(views)
-    found = evaluate(store=tmp_path / "other", tempo=BatchSettings(size, threads=2)).engine.predictions(views)
+    found = evaluate(
+        store=tmp_path / "other", batch_settings=BatchSettings(size, threads=2)
+    ).engine.predictions(views)
     assert all(same(usual[view], found[view]) for view in views)
 
 
 def test_reading_ahead_changes_nothing(evaluate, tmp_path: Path) -> None:
-    usual = evaluate(tempo=BatchSettings(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
-    found = evaluate(store=tmp_path / "other", tempo=BatchSettings(2, threads=3)).engine.predictions([CLEAN])[
-        CLEAN
-    ]
+    usual = evaluate(batch_settings=BatchSettings(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
+    found = evaluate(store=tmp_path / "other", batch_settings=BatchSettings(2, threads=3)).engine.predictions(
+        [CLEAN]
+    )[CLEAN]
     np.testing.assert_array_equal(usual.probabilities, found.probabilities)
 
 
@@ -168,12 +171,14 @@ def test_a_moved_data_folder_is_not(evaluate, models, suite: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"seed": 1}, {"protocol": "released"}])
 def test_what_determines_an_attack_changes_its_address(evaluate, change: dict) -> None:
-    addresses = {evaluate(**options).engine.addresses.artefact(PGD) for options in ({}, change, dict(change))}
+    addresses = {
+        evaluate(**options).engine.addresses.cache_entry(PGD) for options in ({}, change, dict(change))
+    }
     assert len(addresses) == 2
 
 
 def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:
-    found = {evaluate(seed=seed).engine.addresses.artefact(CLEAN) for seed in (0, 1)}
+    found = {evaluate(seed=seed).engine.addresses.cache_entry(CLEAN) for seed in (0, 1)}
     assert len(found) == 1
 
 

@@ -58,8 +58,8 @@ def test_seed_and_encoding_are_in_the_address_of_what_they_change_alone(evaluate
         evaluate("{generate: from clean, encode: jpeg85}").engine.addresses,
         evaluate("{generate: from clean}", seed=1).engine.addresses,
     ]
-    assert len({addresses.artefact(FOG) for addresses in found}) == 3
-    assert len({addresses.artefact(CLEAN) for addresses in found}) == 1
+    assert len({addresses.cache_entry(FOG) for addresses in found}) == 3
+    assert len({addresses.cache_entry(CLEAN) for addresses in found}) == 1
 
 
 def test_a_record_says_how_corruptions_were_made(evaluate) -> None:

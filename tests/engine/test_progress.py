@@ -58,7 +58,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_time_left_falls_with_every_step_of_an_attack(evaluate) -> None:
-    evaluation, calls = evaluate(tempo=BatchSettings(2, threads=0))
+    evaluation, calls = evaluate(batch_settings=BatchSettings(2, threads=0))
     evaluation.engine.predictions([CLEAN, PGD])
     assert calls.of("clean") == [
         [0, 0, 22 * N],
@@ -76,7 +76,7 @@ def test_time_left_falls_with_every_step_of_an_attack(evaluate) -> None:
 
 
 def test_a_pass_that_serves_two_views_names_both(evaluate) -> None:
-    evaluation, calls = evaluate(tempo=BatchSettings(threads=0))
+    evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
     evaluation.engine.predictions([CLEAN, FGSM])
     assert calls.steps == [
         ("clean and clean+fgsm", 0, 0, 4 * N),
@@ -89,7 +89,7 @@ def test_a_pass_that_serves_two_views_names_both(evaluate) -> None:
 
 def test_every_set_is_finished_once_and_nothing_is_reported_from_the_store(evaluate) -> None:
     for is_first in (True, False):
-        evaluation, calls = evaluate(tempo=BatchSettings(threads=0))
+        evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
         evaluation.plan(PUBLISHED_DIMENSIONS)
         evaluation.check()
         for name in PUBLISHED_DIMENSIONS:

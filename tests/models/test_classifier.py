@@ -6,7 +6,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, described
-from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 PREPARATION = Preprocessing((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
 
@@ -16,7 +16,7 @@ def classifier(module, **changes):
         "spec": "zoo:net",
         "name": "zoo:net",
         "module": module.eval(),
-        "preparation": PREPARATION,
+        "preprocessing": PREPARATION,
         "fingerprint": "f",
         "checksum": "",
         "parameters": 0,

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError, OptionError
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
@@ -43,7 +43,7 @@ def test_a_state_dict_becomes_a_classifier(checkpoint, state):
     classifier = load(arch=ARCH)
     assert (classifier.spec, classifier.name, classifier.classes) == ("net.pt", "net", 10)
     assert (str(classifier.device), classifier.precision, classifier.outputs) == ("cpu", "fp32", None)
-    assert classifier.preparation.source == f"timm's {ARCH}"
+    assert classifier.preprocessing.source == f"timm's {ARCH}"
     assert not any(part.training for part in classifier.module.modules())
     parameters = list(classifier.module.parameters())
     assert classifier.parameters == classifier.trainable == sum(p.numel() for p in parameters)
@@ -178,7 +178,7 @@ def test_timm_models(monkeypatch):
         "quba_check.models.checkpoints.timm_architectures.timm.create_model", lambda *_args, **_how: module
     )
     classifier = load(f"timm:{ARCH}.lamb_in1k")
-    assert (classifier.name, classifier.preparation.source) == (
+    assert (classifier.name, classifier.preprocessing.source) == (
         f"{ARCH}.lamb_in1k",
         f"timm's {ARCH}.lamb_in1k",
     )

@@ -7,7 +7,7 @@ import csv
 import torch
 from PIL import Image
 
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 
 def test_efficientnet_lite0_gets_18_of_20_photos(lite0_checkpoint, photo_suite):
@@ -18,7 +18,7 @@ def test_efficientnet_lite0_gets_18_of_20_photos(lite0_checkpoint, photo_suite):
         arch="tf_efficientnet_lite0",
         device="cpu",
     )
-    transform = classifier.preparation.transform(crop=True)
+    transform = classifier.preprocessing.transform(crop=True)
     with (photo_suite / "photos.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     images = torch.stack([transform(Image.open(photo_suite / row["path"]).convert("RGB")) for row in rows])
@@ -31,6 +31,6 @@ def test_efficientnet_lite0_gets_18_of_20_photos(lite0_checkpoint, photo_suite):
     assert int((raw.argmax(dim=1) == label).sum()) == 18
     assert classifier.name == "lite0"
     assert classifier.parameters == 4_652_008
-    assert classifier.preparation.source == "timm's tf_efficientnet_lite0"
-    assert classifier.preparation.mean == classifier.preparation.std == (0.5, 0.5, 0.5)
+    assert classifier.preprocessing.source == "timm's tf_efficientnet_lite0"
+    assert classifier.preprocessing.mean == classifier.preprocessing.std == (0.5, 0.5, 0.5)
     assert classifier.notes == ()

@@ -13,7 +13,7 @@ from PIL import Image
 from real.conftest import ARCHITECTURE
 from safetensors.torch import save_file
 
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 CLASSES = tuple(map(str, range(1000)))
 PREPARATION_OF_LITE0 = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
@@ -25,7 +25,7 @@ def load(spec, **how):
 
 
 def inputs(classifier, photo_suite):
-    transform = classifier.preparation.transform(crop=True)
+    transform = classifier.preprocessing.transform(crop=True)
     with (photo_suite / "photos.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:SHOWN]
     photos = [transform(Image.open(photo_suite / row["path"]).convert("RGB")) for row in rows]
@@ -96,4 +96,4 @@ def test_an_exported_program(plain, tmp_path):
     with torch.inference_mode():
         assert torch.allclose(classifier.raw(images), answers, atol=1e-4)
     assert classifier.parameters == expected.parameters
-    assert classifier.preparation.input_size == (3, 224, 224)
+    assert classifier.preprocessing.input_size == (3, 224, 224)

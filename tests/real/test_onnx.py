@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from support.onnx_files import export
 
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 CLASSES = tuple(map(str, range(1000)))
 
@@ -18,11 +18,11 @@ def test_lite0_answers_the_same_eight_photos_at_a_time(lite0_checkpoint, photo_s
     net = timm.create_model("tf_efficientnet_lite0", checkpoint_path=str(lite0_checkpoint)).eval()
     path = export(net, tmp_path / "lite0.onnx", batch=8, side=224, fixed=True)
     classifier = load_classifier(str(path), classes=CLASSES, image_size=None, device="cpu")
-    assert classifier.preparation.input_size == (3, 224, 224)
+    assert classifier.preprocessing.input_size == (3, 224, 224)
     # The exporter folded each BatchNorm into the convolution before it.
     assert 4_600_000 < classifier.parameters < 4_652_008
 
-    transform = classifier.preparation.transform(crop=True)
+    transform = classifier.preprocessing.transform(crop=True)
     with (photo_suite / "photos.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     photos = [transform(Image.open(photo_suite / row["path"]).convert("RGB")) for row in rows]

@@ -18,7 +18,7 @@ from quba_check.doctor import output_kinds
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
@@ -29,7 +29,7 @@ CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130
 RAW = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
 HALVES = "mean 0.5 0.5 0.5 and std 0.5 0.5 0.5"
-FILE = "write to preparation.yaml, and give --quba-preparation=preparation.yaml:\n"
+FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 HALVES_FILE = f"{FILE}mean: [0.5, 0.5, 0.5]\nstd: [0.5, 0.5, 0.5]"
 
 
@@ -63,7 +63,7 @@ class Normalising(nn.Module):
 
 
 def prepared(classifier: Classifier, **changes: object) -> Classifier:
-    return replace(classifier, preparation=replace(classifier.preparation, **changes))
+    return replace(classifier, preprocessing=replace(classifier.preprocessing, **changes))
 
 
 def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Classifier:
@@ -208,7 +208,7 @@ MISTAKES = (
         ),
         "lite0.pt: the outputs are stated to be logits, but they are probabilities.",
         "on 20 clean images all outputs are between # and #, and every row sums to 1",
-        "state outputs: probabilities where logits are stated (quba_config or the preparation file)",
+        "state outputs: probabilities where logits are stated (quba_config or the preprocessing file)",
     ),
     Mistake(
         "logits stated to be probabilities",
@@ -216,7 +216,7 @@ MISTAKES = (
         lambda lite0, _: replace(lite0, stated_outputs="logits", outputs=None),
         "lite0.pt: the outputs are stated to be probabilities, but they are logits.",
         "on 20 clean images outputs are between -# and #, and rows sum to -# … -#",
-        "state outputs: logits (quba_config or the preparation file)",
+        "state outputs: logits (quba_config or the preprocessing file)",
     ),
 )
 

@@ -18,7 +18,7 @@ from quba_check.doctor import determinism as steadiness
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.device import Precision
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 

@@ -14,7 +14,7 @@ from PIL import Image
 from quba_check.demo import CLASSES
 from quba_check.doctor import image_files as stored_images
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
 Change = Callable[[Path], None]

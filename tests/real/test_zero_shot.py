@@ -8,7 +8,7 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from quba_check.models.preprocessing.preparation import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.zero_shot.classifier import PADDING, config_of_open_clip
 
 CONFIGS = {
@@ -34,22 +34,22 @@ def prepared(config: PreprocessCfg) -> tuple[Preprocessing, tuple[str, ...]]:
 @pytest.mark.parametrize("which", CONFIGS)
 def test_the_preparation_is_open_clips_own(photo_suite, which):
     config = PreprocessCfg(**CONFIGS[which])
-    preparation, notes = prepared(config)
+    preprocessing, notes = prepared(config)
     theirs = image_transform_v2(config, is_train=False)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
     for path in sorted((photo_suite / "photos").iterdir())[:3]:
         photo = Image.open(path).convert("RGB")
-        ours = preparation.transform(crop=True)(photo).float().div(255).sub(mean).div(std)
+        ours = preprocessing.transform(crop=True)(photo).float().div(255).sub(mean).div(std)
         assert torch.equal(ours, theirs(photo))
     assert notes == ()
 
 
 def test_padding_in_another_colour_is_said(photo_suite):
     config = PreprocessCfg(resize_mode="longest")
-    preparation, notes = prepared(config)
+    preprocessing, notes = prepared(config)
     assert notes == (PADDING,)
     photo = Image.open(min((photo_suite / "photos").iterdir())).convert("RGB").resize((400, 200))
-    ours = preparation.transform(crop=True)(photo).float().div(255)
+    ours = preprocessing.transform(crop=True)(photo).float().div(255)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
     theirs = image_transform_v2(config, is_train=False)(photo).mul(std).add(mean)
     torch.testing.assert_close(ours[:, 56:168], theirs[:, 56:168])

@@ -88,7 +88,7 @@ def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
     assert back.clean is not None
     assert found.clean is not None
     assert back.clean.names == found.clean.names
-    assert np.array_equal(back.clean.top1, found.clean.top1)
+    assert np.array_equal(back.clean.predicted, found.clean.predicted)
     assert np.array_equal(back.clean.index, found.clean.index)  # type: ignore[arg-type]
     assert back.clean.confidence == pytest.approx(found.clean.confidence, abs=0.005)
     assert back.clean.loss == pytest.approx(found.clean.loss, rel=0.03)
@@ -262,12 +262,14 @@ NAMES = np.frombuffer(b"a\nb", np.uint8)
                 {"n": 3, "values": [0.0], "target": []},
             )
         ),
-        answers_file({"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0], top1=[0]),
         answers_file(
-            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 1], top1=[0, 0]
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0], predicted=[0]
         ),
         answers_file(
-            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 0], top1=[0, -1]
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 1], predicted=[0, 0]
+        ),
+        answers_file(
+            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 0], predicted=[0, -1]
         ),
     ],
 )

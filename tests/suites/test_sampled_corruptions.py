@@ -53,7 +53,7 @@ def test_made_from_clean_images(data: Path) -> None:
 
 
 def test_a_limit_leaves_conditions_in_balance(data: Path) -> None:
-    examples = suite(data, "generate: from clean", SubsetSampler(limit=75)).examples(SAMPLED)
+    examples = suite(data, "generate: from clean", SubsetSampler(max_images=75)).examples(SAMPLED)
     assert len({example.condition for example in examples}) == 75
 
 

@@ -52,7 +52,7 @@ def test_every_image_has_the_same_chance() -> None:
 @settings(max_examples=40)
 @given(LABELS, st.integers(1, 8), st.integers(0, 3))
 def test_conditions_come_in_balanced_turn(labels: list[int], conditions: int, seed: int) -> None:
-    turns = SubsetSampler(seed=seed).turns(labels, conditions)
+    turns = SubsetSampler(seed=seed).assign_conditions(labels, conditions)
     counts = np.bincount(turns, minlength=conditions)
     assert counts.max() - counts.min() <= 1
     for label in set(labels):
@@ -68,7 +68,7 @@ def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
     hard = rng.normal(size=(n, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(n, 75))
     right = hard < 0.3
     errors = [
-        right[np.arange(n), SubsetSampler(seed=seed).turns(labels, 75)].mean() - right.mean()
+        right[np.arange(n), SubsetSampler(seed=seed).assign_conditions(labels, 75)].mean() - right.mean()
         for seed in range(200)
     ]
     assert np.sqrt(np.mean(np.square(errors))) < 0.0025 * np.sqrt(50_000 / n)

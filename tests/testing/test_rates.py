@@ -25,7 +25,7 @@ class Reds:
     def answers(self, images: list[Pixels], *, crop: bool) -> SimpleNamespace:
         self.asked.append((len(images), crop))
         halves = [(image[:, :4, 0].mean(), image[:, 4:, 0].mean()) for image in images]
-        return SimpleNamespace(top1=np.array([left > right for left, right in halves]))
+        return SimpleNamespace(predicted=np.array([left > right for left, right in halves]))
 
 
 @pytest.fixture(scope="module")

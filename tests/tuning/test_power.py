@@ -90,8 +90,8 @@ def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
         met = 0
         for hits in rng.binomial(2000, accuracy, 400):
             curve = ConfidenceCurve(tuple(limits.wilson(int(hits), 2000, np.array(SCORES)).tolist()))
-            held = Measurement("accuracy", hits / 2000, "fraction", 2000, curve)
-            met += judge(file.demands[0], held, file.policy).row("").is_met
+            evidence = Measurement("accuracy", hits / 2000, "fraction", 2000, curve)
+            met += judge(file.demands[0], evidence, file.policy).is_met
         return met / 400
 
     assert share_met(reach.blocked) == pytest.approx(0.2, abs=0.06)

@@ -46,7 +46,7 @@ def test_a_new_file() -> None:
         "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
         "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
     )
-    assert [demand.limit for demand in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038]
+    assert [demand.threshold for demand in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038]
 
 
 def test_only_limits_that_are_there_are_changed(edit) -> None:
@@ -198,7 +198,7 @@ def test_mistakes(edit, text: str, message: str) -> None:
 def test_an_edited_file_is_a_threshold_file(edit, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(edit(MINE, add=True).after, encoding="utf-8")
     found = read_thresholds(tmp_path / "mine.yaml", shown="mine.yaml", suite=FACTS)
-    limits = {demand.name: demand.limit for demand in found.demands}
+    limits = {demand.name: demand.threshold for demand in found.demands}
     assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
 
 

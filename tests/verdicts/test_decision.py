@@ -13,12 +13,13 @@ from quba_check.core.grade import LETTERS
 from quba_check.demands.policy import Policy
 from quba_check.records.measurement import StoppedRow
 from quba_check.verdicts import judge, judge_stopped, p_value
+from quba_check.verdicts.explanation import explanation
 
 
 @pytest.mark.parametrize("limit", LETTERS)
 @pytest.mark.parametrize("letter", LETTERS)
 def test_letters(letter, limit):
-    outcome = judge(replace(LETTER, limit=limit), replace(GRADE, letter=letter)).outcome
+    outcome = judge(replace(LETTER, threshold=limit), replace(GRADE, letter=letter)).outcome
     assert (outcome == "pass") == (letter <= limit), "A is the first letter of the alphabet and the best"
 
 
@@ -26,11 +27,11 @@ def test_letters(letter, limit):
 @given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from(["min", "max"]), st.sampled_from("bwi"))
 def test_verdicts_are_comparisons(value, limit, bound, tier):
     tiers = {"b": "block", "w": "warn", "i": "info"}
-    demand = replace(CORRUPTION, bound=bound, limit=limit, tier=tiers[tier])
+    demand = replace(CORRUPTION, bound=bound, threshold=limit, tier=tiers[tier])
     verdict = judge(demand, corruption(value))
     assert verdict.outcome == ("pass" if (value >= limit if bound == "min" else value <= limit) else "fail")
     assert judge(demand, corruption(limit)).outcome == "pass"
-    assert verdict.explain().endswith("\n  demanded by thresholds/default.yaml:12")
+    assert explanation(verdict).endswith("\n  demanded by thresholds/default.yaml:12")
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,10 @@ def test_at_higher_confidence_less_is_shown():
 
 def test_a_failure_among_many_demands_needs_more():
     """2.2 standard errors below the bound: p = 0.014, below 0.025 and above 0.025 / 2."""
-    held = noisy(0.456, 0.02)
-    assert judge(CORRUPTION, held, Policy("allow")).outcome == "fail"
-    assert judge(CORRUPTION, held, Policy("allow"), [0.9]).outcome == "uncertain"
-    assert judge(CORRUPTION, held, Policy("allow"), [0.001]).outcome == "fail"
+    evidence = noisy(0.456, 0.02)
+    assert judge(CORRUPTION, evidence, Policy("allow")).outcome == "fail"
+    assert judge(CORRUPTION, evidence, Policy("allow"), [0.9]).outcome == "uncertain"
+    assert judge(CORRUPTION, evidence, Policy("allow"), [0.001]).outcome == "fail"
 
 
 def test_values_without_limits_are_decided_by_themselves():
@@ -83,20 +84,20 @@ REASON = f"no evidence of robustness: {'; '.join(SIGNS)}"
 @pytest.mark.parametrize("word", ["point", "fail", "allow"])
 @pytest.mark.parametrize("value", [0.9, 0.51, 0.3])
 def test_a_masked_value_fails_under_every_policy(word, value):
-    held = replace(noisy(value, 0.02), masked=SIGNS)
-    verdict = judge(CORRUPTION, held, Policy(word), [0.5])
+    evidence = replace(noisy(value, 0.02), masked=SIGNS)
+    verdict = judge(CORRUPTION, evidence, Policy(word), [0.5])
     assert (verdict.outcome, verdict.within_noise, verdict.reason) == ("fail", False, REASON)
-    assert p_value(CORRUPTION, held) is None
+    assert p_value(CORRUPTION, evidence) is None
     allowing = replace(CORRUPTION, allow_masked=True)
-    assert judge(allowing, held, Policy(word)) == replace(
-        judge(CORRUPTION, replace(held, masked=()), Policy(word)), demand=allowing, held=held
+    assert judge(allowing, evidence, Policy(word)) == replace(
+        judge(CORRUPTION, replace(evidence, masked=()), Policy(word)), demand=allowing, evidence=evidence
     )
 
 
 def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
-    held = replace(corruption(0.6, fog=0.4), masked=SIGNS)
-    assert judge(replace(CORRUPTION, bound="max"), held).outcome == "fail"
-    assert judge(replace(CORRUPTION, part="fog", parts=(), limit=0.1), held).reason == REASON
+    evidence = replace(corruption(0.6, fog=0.4), masked=SIGNS)
+    assert judge(replace(CORRUPTION, bound="max"), evidence).outcome == "fail"
+    assert judge(replace(CORRUPTION, part="fog", parts=(), threshold=0.1), evidence).reason == REASON
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
@@ -109,8 +110,8 @@ def test_a_drop_of_a_masked_value_is_no_evidence():
 ])  # fmt: skip
 def test_a_stopped_masked_value(passes, allowed, outcome):
     stopped = StoppedRow(images=256, of=3000, passes=passes, alpha=0.025)
-    held = replace(corruption(0.6), masked=SIGNS)
-    assert judge_stopped(replace(CORRUPTION, allow_masked=allowed), held, stopped).outcome == outcome
+    evidence = replace(corruption(0.6), masked=SIGNS)
+    assert judge_stopped(replace(CORRUPTION, allow_masked=allowed), evidence, stopped).outcome == outcome
 
 
 def test_a_score_without_letter_is_not_judged():
@@ -127,7 +128,7 @@ def test_a_grade_within_the_noise():
         GRADE, score=0.3, letter="C", curve=curve, least={"A": 1.0, "B": 0.5, "C": 0.2, "D": -1.0}
     )
     assert judge(LETTER, graded, Policy("fail")).outcome == "uncertain"
-    assert judge(replace(LETTER, limit="D"), graded, Policy("fail")).outcome == "pass"
-    assert judge(replace(LETTER, limit="A"), graded, Policy("fail")).outcome == "fail"
-    assert judge(replace(LETTER, limit="F"), graded, Policy("fail")).outcome == "pass"
-    assert "95 % interval of the score 0.104 to 0.496" in judge(LETTER, graded, Policy("fail")).explain()
+    assert judge(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
+    assert judge(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
+    assert judge(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
+    assert "95 % interval of the score 0.104 to 0.496" in explanation(judge(LETTER, graded, Policy("fail")))

@@ -22,13 +22,14 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
+from quba_check.verdicts.explanation import explanation
 
 
 def test_a_failure_below():
     verdict = judge(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
     assert verdict.outcome == "fail"
     assert (verdict.value, verdict.unit, verdict.n, verdict.curve) == (0.412, "ratio", 3_750_000, None)
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         "corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
         "  worst parts: glass_blur 0.200, snow 0.300, frost 0.410\n"
         "  n = 3,750,000 images\n"
@@ -38,7 +39,7 @@ def test_a_failure_below():
 
 def test_a_failure_above():
     parts = (Part("ece", "fraction", "low", ""), Part("ace", "fraction", "low", ""))
-    held = Measurement(
+    evidence = Measurement(
         "calibration_error",
         0.0213,
         "fraction",
@@ -47,7 +48,7 @@ def test_a_failure_above():
         parts={"ece": Quantity(0.1, "fraction", 1), "ace": Quantity(0.0045, "fraction", 1)},
         notes=("masked: no",),
     )
-    assert judge(replace(CALIBRATION, parts=parts), held).explain() == (
+    assert explanation(judge(replace(CALIBRATION, parts=parts), evidence)) == (
         "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
         "  worst parts: ece 0.100, ace 0.0045\n"
         "  n = 50,000 images\n"
@@ -58,12 +59,12 @@ def test_a_failure_above():
 
 
 def test_a_failure_by_little_shows_its_digits():
-    explanation = judge(CORRUPTION, corruption(0.4999996)).explain()
-    assert explanation.startswith("corruption_robustness 0.4999996 is below 0.5000000 (short by 0.0000004)\n")
+    text = explanation(judge(CORRUPTION, corruption(0.4999996)))
+    assert text.startswith("corruption_robustness 0.4999996 is below 0.5000000 (short by 0.0000004)\n")
 
 
 def test_a_failure_without_images():
-    assert judge(PARAMETERS, parameters(25.557032)).explain() == (
+    assert explanation(judge(PARAMETERS, parameters(25.557032))) == (
         "parameters 25.557 M is above 20.000 M (over by 5.557 M)\n  demanded by thresholds/default.yaml:17"
     )
 
@@ -72,7 +73,7 @@ def test_a_part():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, fog=0.4, snow=0.1))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.4, 250)
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         "corruption_robustness.fog 0.400 is below 0.500 (short by 0.100)\n"
         "  n = 250 images\n"
         "  demanded by thresholds/default.yaml:12"
@@ -83,7 +84,7 @@ def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, snow=0.9))
     assert verdict.outcome == "unmeasurable"
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         "corruption_robustness.fog could not be measured: "
         "corruption_robustness has no part 'fog' here. Measured: snow.\n"
         "  demanded by thresholds/default.yaml:12"
@@ -105,7 +106,7 @@ def test_unmeasurable():
     undefined = Unmeasurable("object_focus", "no image is right when clean")
     verdict = judge(demand, undefined)
     assert verdict.outcome == "unmeasurable", "optional is about missing data only"
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         "object_focus could not be measured: no image is right when clean\n"
         "  demanded by thresholds/default.yaml:12"
     )
@@ -117,14 +118,14 @@ def test_missing_data():
     assert judge(demand, absent).outcome == "unmeasurable"
     verdict = judge(replace(demand, optional=True), absent)
     assert verdict.outcome == "skipped"
-    assert verdict.explain().startswith("object_focus was skipped: the suite has no mixed_same set\n")
+    assert explanation(verdict).startswith("object_focus was skipped: the suite has no mixed_same set\n")
 
 
 def test_a_grade_below():
     grade = replace(GRADE, notes=("cross-protocol: adversarial_robustness",))
     verdict = judge(LETTER, grade)
     assert (verdict.outcome, verdict.value) == ("fail", "D")
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         "quba.grade D is below C (score -0.412, 21st percentile of published)\n"
         "  cross-protocol: adversarial_robustness\n"
         "  demanded by thresholds/default.yaml:21"
@@ -132,19 +133,19 @@ def test_a_grade_below():
 
 
 def test_a_score_below():
-    assert judge(SCORE, GRADE).explain() == (
+    assert explanation(judge(SCORE, GRADE)) == (
         "quba.score -0.412 is below 0.000 (short by 0.412)\n  demanded by thresholds/default.yaml:20"
     )
 
 
 def test_a_grade_without_letter_and_nothing_missing():
-    held = replace(GRADE, letter=None, missing=())
-    assert judge(LETTER, held).reason == "not graded"
+    evidence = replace(GRADE, letter=None, missing=())
+    assert judge(LETTER, evidence).reason == "not graded"
 
 
 @pytest.mark.parametrize("optional", [False, True])
 def test_a_drop_without_baseline(optional):
-    demand = replace(CORRUPTION, bound="max_drop", limit=0.1, optional=optional)
+    demand = replace(CORRUPTION, bound="max_drop", threshold=0.1, optional=optional)
     verdict = judge(demand, corruption(0.6))
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
@@ -155,7 +156,7 @@ def test_a_drop_without_baseline(optional):
 
 @pytest.mark.parametrize("demand", [LETTER, SCORE])
 def test_no_grade_is_no_pass(demand):
-    held = Grade(
+    evidence = Grade(
         None,
         None,
         None,
@@ -164,35 +165,37 @@ def test_no_grade_is_no_pass(demand):
         complete=False,
         missing=("object_focus", "shape_bias"),
     )
-    verdict = judge(demand, held)
+    verdict = judge(demand, evidence)
     assert verdict.outcome == "unmeasurable"
-    assert verdict.explain() == (
+    assert explanation(verdict) == (
         f"{demand.target} could not be measured: not graded: missing object_focus, shape_bias\n"
         f"  demanded by {demand.place}"
     )
 
 
 def test_passes():
-    assert (
-        judge(CORRUPTION, corruption(0.5))
-        .explain()
-        .startswith("corruption_robustness 0.500 is at least 0.500\n")
+    assert explanation(judge(CORRUPTION, corruption(0.5))).startswith(
+        "corruption_robustness 0.500 is at least 0.500\n"
     )
-    assert judge(PARAMETERS, parameters(5.3)).explain().startswith("parameters 5.300 M is at most 20.000 M\n")
-    assert judge(LETTER, replace(GRADE, letter="B")).explain().startswith("quba.grade B is at least C (score")
+    assert explanation(judge(PARAMETERS, parameters(5.3))).startswith(
+        "parameters 5.300 M is at most 20.000 M\n"
+    )
+    assert explanation(judge(LETTER, replace(GRADE, letter="B"))).startswith(
+        "quba.grade B is at least C (score"
+    )
 
 
 @pytest.mark.parametrize("value", [0.5, 0.501])
 def test_a_value_that_hardly_differs_from_the_bound_asks_for_no_images(value):
     """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
-    assert judge(CORRUPTION, noisy(value, 0.02), Policy("fail")).explain().splitlines()[3] == (
+    assert explanation(judge(CORRUPTION, noisy(value, 0.02), Policy("fail"))).splitlines()[3] == (
         "  the value is too close to the bound to be decided by more images of this kind"
     )
 
 
 def test_an_interval_that_says_nothing_is_not_shown():
     strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
-    assert strict.explain() == (
+    assert explanation(strict) == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  95 % interval: too few images (1,000)\n"
@@ -202,7 +205,7 @@ def test_an_interval_that_says_nothing_is_not_shown():
 
 def test_what_an_uncertain_demand_says():
     strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
-    assert strict.explain() == (
+    assert explanation(strict) == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  90 % interval 0.477 to 0.543\n"
@@ -210,25 +213,25 @@ def test_what_an_uncertain_demand_says():
         "  demanded by thresholds/default.yaml:12"
     )
     lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
-    assert lenient.explain().startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
+    assert explanation(lenient).startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
     above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
-    assert above.explain().startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
+    assert explanation(above).startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
 
 
 def test_a_masked_value():
-    held = replace(
+    evidence = replace(
         noisy(0.95, 0.02),
         masked=("FGSM helps the model",),
         notes=("masked: FGSM helps the model", "a remark"),
     )
-    assert judge(CORRUPTION, held).explain() == (
+    assert explanation(judge(CORRUPTION, evidence)) == (
         "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
         "  n = 1,000 images\n"
         "  allow_masked: true accepts masked values; the limit then decides\n"
         "  a remark\n"
         "  demanded by thresholds/default.yaml:12"
     )
-    failed = judge(replace(CORRUPTION, allow_masked=True, limit=0.99), held).explain()
+    failed = explanation(judge(replace(CORRUPTION, allow_masked=True, threshold=0.99), evidence))
     assert failed.startswith("corruption_robustness 0.950 is below 0.990 (short by 0.040)\n")
     assert "  masked: FGSM helps the model\n" in failed
 
@@ -236,5 +239,5 @@ def test_a_masked_value():
 def test_a_grade_among_models_of_another_suite():
     graded = replace(GRADE, other_suite="published was measured on imagenet, this run on tiny")
     caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
-    assert caveat in judge(LETTER, graded).explain()
-    assert caveat in judge(SCORE, graded).explain()
+    assert caveat in explanation(judge(LETTER, graded))
+    assert caveat in explanation(judge(SCORE, graded))

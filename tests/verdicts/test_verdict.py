@@ -11,10 +11,11 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
 from quba_check.stats.intervals import wilson
 from quba_check.verdicts import judge
+from quba_check.verdicts.explanation import verdict_row
 
 
 def test_rows():
-    row = judge(CORRUPTION, corruption(0.412)).row("a.yaml::corruption_robustness[min]")
+    row = verdict_row(judge(CORRUPTION, corruption(0.412)), "a.yaml::corruption_robustness[min]")
     assert row.model_dump() == {
         "id": "a.yaml::corruption_robustness[min]",
         "dimension": "corruption_robustness",
@@ -35,14 +36,14 @@ def test_rows():
         "confidence": 0.95,
         "stopped": None,
     }
-    assert judge(CORRUPTION, corruption(0.6)).row("x").message == ""
-    assert judge(LETTER, GRADE).row("x").limit == "C"
+    assert verdict_row(judge(CORRUPTION, corruption(0.6)), "x").message == ""
+    assert verdict_row(judge(LETTER, GRADE), "x").limit == "C"
 
 
 @pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
 def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bound):
     """Wilson's limit of the same share of so many images lies at the bound; a fifth more clear it."""
-    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", limit=bound)
+    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=bound)
     curve = ConfidenceCurve(tuple(wilson(hits, n, np.array(SCORES)).tolist()))
     enough = judge(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
     assert enough is not None

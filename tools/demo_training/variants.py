@@ -14,7 +14,7 @@ from quba_check.evaluation import Evaluation
 from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.models.classifier import Classifier
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import suite_at
 from tools.demo_training.recipes import VARIANTS
 

@@ -25,7 +25,7 @@ from quba_check.models.checkpoints.training_metadata import (
     config_from_checkpoint,
     model_arguments,
 )
-from quba_check.models.preprocessing.statement import PreprocessingConfig
+from quba_check.models.preprocessing.config import PreprocessingConfig
 
 OPTION = "--quba-arch"
 
@@ -37,7 +37,7 @@ class BuildSpec:
     Attributes:
         architecture: timm name.
         where: who names it.
-        statement: what is said of the preparation besides what the architecture's own config says.
+        config: what is said of the preparation besides what the architecture's own config says.
         pretrained_cfg: a config in place of the architecture's own.
         arguments: what it is built with.
         notes: remarks for the record.
@@ -45,7 +45,7 @@ class BuildSpec:
 
     architecture: str
     where: str = OPTION
-    statement: PreprocessingConfig | None = None
+    config: PreprocessingConfig | None = None
     pretrained_cfg: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
     return BuildSpec(
         architecture=config.architecture,
         where=f"{NAME} of {spec}",
-        statement=config.preparation(spec=spec),
+        config=config.preprocessing(spec=spec),
         pretrained_cfg=config.pretrained_cfg,
         arguments=config.model_args,
     )
@@ -99,7 +99,7 @@ def _plan_by_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *not
     own = pretrained_config(name)
     stated = config_from_checkpoint(checkpoint.about, spec=spec)
     arguments = model_arguments(checkpoint.about)
-    said = stated.statement
+    said = stated.config
     if said is not None and own.get("fixed_input_size") and "input_size" in said.values:
         arguments.setdefault("img_size", said.values["input_size"][1:])
     return BuildSpec(name, where, said, None, arguments, (*notes, *stated.notes))

@@ -110,7 +110,7 @@ def _network(
     return LoadedModule(
         module,
         plan.architecture,
-        statements=(plan.statement,) if plan.statement else (),
+        configs=(plan.config,) if plan.config else (),
         notes=tuple(notes),
     )
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed
 from quba_check.models.fingerprint import unusual_form
-from quba_check.models.preprocessing.statement import key_text
+from quba_check.models.preprocessing.config import key_text
 
 State = dict[str, Tensor]
 

@@ -45,7 +45,7 @@ def network_of_hub(name: str, *, spec: str, head: Head) -> LoadedModule:
         module = cast(nn.Module, created)
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(f"{spec}: its weights could not be loaded ({described(error)}). {_ELSE}") from error
-    return LoadedModule(module, plan.architecture, statements=(plan.statement,) if plan.statement else ())
+    return LoadedModule(module, plan.architecture, configs=(plan.config,) if plan.config else ())
 
 
 _ELSE = "Without a network give a folder with config.json and the weights."

@@ -11,8 +11,8 @@ from typing import Any
 from timm.models import PretrainedCfg
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.preparation import config_statement
-from quba_check.models.preprocessing.statement import PreprocessingConfig, key_text, short_repr
+from quba_check.models.preprocessing.config import PreprocessingConfig, key_text, short_repr
+from quba_check.models.preprocessing.preprocessing import config_statement
 from quba_check.storage.user_files import read_json
 
 NAME = "config.json"
@@ -35,7 +35,7 @@ class HubConfig:
     model_args: Mapping[str, Any]
     pretrained_cfg: Mapping[str, Any]
 
-    def preparation(self, *, spec: str) -> PreprocessingConfig:
+    def preprocessing(self, *, spec: str) -> PreprocessingConfig:
         """How it says that images are prepared."""
         return config_statement(self.pretrained_cfg, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.key_prefixes import match_prefix
 from quba_check.models.classifier import described
-from quba_check.models.preprocessing.statement import key_text
+from quba_check.models.preprocessing.config import key_text
 
 SEARCH_SECONDS = 8.0
 LONGEST = 100

@@ -10,7 +10,7 @@ from typing import Any
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
 
-from quba_check.models.preprocessing.statement import (
+from quba_check.models.preprocessing.config import (
     KEYS,
     PreprocessingConfig,
     key_text,
@@ -55,11 +55,11 @@ class ConfigFromCheckpoint:
     """What a checkpoint says of the preparation.
 
     Attributes:
-        statement: what can be used of it; None where it says nothing.
+        config: what can be used of it; None where it says nothing.
         notes: what cannot be used, which is passed over.
     """
 
-    statement: PreprocessingConfig | None = None
+    config: PreprocessingConfig | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.classifier import described
 from quba_check.models.network import LoadedModule, LoadRequest, count_weights
-from quba_check.models.preprocessing.statement import PreprocessingConfig
+from quba_check.models.preprocessing.config import PreprocessingConfig
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
 TRAIN_FLAGS |= {"native_batch_norm": 5, "_native_batch_norm_legit": 5}
@@ -131,7 +131,7 @@ def network_of_exported(path: Path, *, spec: str, how: LoadRequest, device: torc
     return LoadedModule(
         ExportedNetwork(module, taken.least, taken.most),
         sources=(path,),
-        statements=(PreprocessingConfig({"input_size": taken.size}, spec),) if taken.size else (),
+        configs=(PreprocessingConfig({"input_size": taken.size}, spec),) if taken.size else (),
         notes=(*notes, *note),
         parameters=parameters,
     )

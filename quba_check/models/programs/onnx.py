@@ -6,7 +6,7 @@ import torch
 
 from quba_check.errors import ModelError
 from quba_check.models.network import LoadedModule, LoadRequest
-from quba_check.models.preprocessing.statement import PreprocessingConfig
+from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.onnx_graph import read_graph
 from quba_check.models.programs.onnx_runtime import OnnxProgram, program
 from quba_check.models.specs import ModelSpec
@@ -39,7 +39,7 @@ def onnx_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> Loa
     stated = (PreprocessingConfig({"input_size": (3, *size)}, f"the input of {spec.text}"),) if size else ()
     return LoadedModule(
         module,
-        statements=stated,
+        configs=stated,
         notes=notes,
         parameters=graph.parameters,
         device=found,

@@ -18,7 +18,7 @@ from quba_check.models.classifier import described
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.network import LoadedModule, LoadRequest
-from quba_check.models.preprocessing.statement import PreprocessingConfig
+from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.specs import ModelSpec
 from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, config_of_open_clip
 from quba_check.models.zero_shot.spec import CONFIG, ZeroShotSpec, zero_shot_spec
@@ -66,7 +66,7 @@ def zero_shot_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -
     stated, remarks = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
     return LoadedModule(
         module.cpu(),
-        statements=(PreprocessingConfig(stated, f"open_clip's {spec.name}"),),
+        configs=(PreprocessingConfig(stated, f"open_clip's {spec.name}"),),
         notes=(PARAMETERS, *read.notes, *notes, *remarks),
         derived=DERIVED,
     )

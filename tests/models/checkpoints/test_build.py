@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from quba_check.core.head import Head
 from quba_check.errors import HeadError, ModelError
 from quba_check.models.checkpoints.build import check_head
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
@@ -97,11 +97,15 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
         f"the architecture is {ARCH}, as 'arch' in model_best.pth.tar says",
         "weights were taken from 'state_dict_ema', not from 'state_dict'",
     )
-    preparation = classifier.preparation
-    assert (preparation.input_size, preparation.crop_pct, preparation.mean) == ((3, 64, 64), 0.9, (0.4,) * 3)
-    assert preparation.std == timm.get_pretrained_cfg(ARCH).std
+    preprocessing = classifier.preprocessing
+    assert (preprocessing.input_size, preprocessing.crop_pct, preprocessing.mean) == (
+        (3, 64, 64),
+        0.9,
+        (0.4,) * 3,
+    )
+    assert preprocessing.std == timm.get_pretrained_cfg(ARCH).std
     source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
-    assert preparation.source == source
+    assert preprocessing.source == source
     assert classifier.notes[2] == (
         f"images are prepared as {source} says: "
         "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
@@ -125,7 +129,7 @@ def test_a_checkpoint_of_torchvisions_reference_scripts():
         "weights were taken from 'model_ema', not from 'model'",
         "'module.' was taken off the weights' names",
     )
-    assert (classifier.preparation.crop_pct, classifier.preparation.interpolation) == (0.875, "bilinear")
+    assert (classifier.preprocessing.crop_pct, classifier.preprocessing.interpolation) == (0.875, "bilinear")
 
 
 def test_a_checkpoint_of_lightning(model):
@@ -191,7 +195,7 @@ def test_a_vision_transformer_trained_at_another_size():
     torch.save({"state_dict": model.state_dict(), "args": args}, "net.pt")
     classifier = load("net.pt")
     assert same(classifier, model)
-    assert classifier.preparation.input_size == (3, 96, 96)
+    assert classifier.preprocessing.input_size == (3, 96, 96)
     assert classifier.raw(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
 
 
@@ -207,8 +211,8 @@ def test_a_folder_of_the_hugging_face_hub(hub, model):
     assert same(classifier, model)
     assert classifier.name == "hub"
     assert classifier.notes == ()
-    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
-    assert classifier.preparation.source == "config.json of hub"
+    assert classifier.preprocessing.mean == (0.4, 0.4, 0.4)
+    assert classifier.preprocessing.source == "config.json of hub"
 
 
 def test_a_folder_with_older_weights(hub, model):
@@ -222,8 +226,8 @@ def test_a_file_with_a_config_beside_it(hub, model):
     assert classifier.notes == (
         f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors says",
     )
-    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
-    assert load("hub/model.safetensors", arch=ARCH).preparation.mean == (0.4, 0.4, 0.4)
+    assert classifier.preprocessing.mean == (0.4, 0.4, 0.4)
+    assert load("hub/model.safetensors", arch=ARCH).preprocessing.mean == (0.4, 0.4, 0.4)
     assert load("hub/model.safetensors", arch=ARCH).notes == ()
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 TEN = tuple("abcdefghij")
 COMMIT = "0" * 40
@@ -60,8 +60,8 @@ def test_a_model_of_the_hub(owned):
     classifier = load("hf-hub:owner/net")
     assert classifier.name == "owner/net"
     assert torch.equal(classifier.module.head.weight, owned.head.weight)
-    assert classifier.preparation.mean == (0.4, 0.4, 0.4)
-    assert classifier.preparation.source == "config.json of hf-hub:owner/net"
+    assert classifier.preprocessing.mean == (0.4, 0.4, 0.4)
+    assert classifier.preprocessing.source == "config.json of hf-hub:owner/net"
 
 
 class Trap:
@@ -88,7 +88,7 @@ def test_a_model_of_timms_own(cache):
     save_file(model.state_dict(), snapshot(cache, "timm/test_vit.r160_in1k") / "model.safetensors")
     classifier = load("timm:test_vit.r160_in1k", classes=tuple(map(str, range(1000))))
     assert torch.equal(classifier.module.head.weight, model.head.weight)
-    assert classifier.preparation.source == "timm's test_vit.r160_in1k"
+    assert classifier.preprocessing.source == "timm's test_vit.r160_in1k"
 
 
 def test_other_classes(owned):

@@ -8,7 +8,7 @@ from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.hub_config import read_config
-from quba_check.models.preprocessing.preparation import config_statement
+from quba_check.models.preprocessing.preprocessing import config_statement
 
 
 def read(tmp_path, text):
@@ -21,7 +21,7 @@ def test_what_timm_writes(tmp_path):
     save_for_hf(model, tmp_path, model_config={"label_names": ["a", "b", "c"]}, safe_serialization=True)
     found = read_config(tmp_path / "config.json", spec="hub")
     assert (found.architecture, found.classes) == ("resnet10t", 3)
-    stated = found.preparation(spec="hub")
+    stated = found.preprocessing(spec="hub")
     assert stated.values["input_size"] == (3, 176, 176)
     assert stated.source == "config.json of hub"
 
@@ -29,7 +29,7 @@ def test_what_timm_writes(tmp_path):
 def test_the_older_form_without_a_pretrained_cfg(tmp_path):
     found = read(tmp_path, {"architecture": "resnet10t", "num_classes": 4, "mean": [0.5] * 3, "extra": 1})
     assert (found.classes, found.model_args) == (4, {})
-    assert found.preparation(spec="hub").values["mean"] == (0.5, 0.5, 0.5)
+    assert found.preprocessing(spec="hub").values["mean"] == (0.5, 0.5, 0.5)
 
 
 TRANSFORMERS = "its config.json is that of a transformers model"
@@ -88,7 +88,7 @@ INSTEAD = (
 def test_values_that_cannot_be_used(tmp_path, value, message):
     found = read(tmp_path, {"architecture": "resnet10t", "pretrained_cfg": value})
     with pytest.raises(ModelError) as caught:
-        found.preparation(spec="hub")
+        found.preprocessing(spec="hub")
     assert str(caught.value) == f"hub: config.json: {message}"
 
 

@@ -36,7 +36,7 @@ def test_timms_arguments_state_what_they_were_given():
     args = argparse.Namespace(
         model="resnet10t", img_size=160, input_size=None, mean=[0.5], std=None, crop_pct=0.9, interpolation=""
     )
-    found = stated({"args": args}).statement
+    found = stated({"args": args}).config
     assert found.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
     assert found.source == "args in net.pt"
     assert (
@@ -44,7 +44,7 @@ def test_timms_arguments_state_what_they_were_given():
         == ConfigFromCheckpoint()
     )
     assert stated({}) == ConfigFromCheckpoint()
-    assert stated({"args": {"img_size": [64, 96]}}).statement.values == {"input_size": (3, 64, 96)}
+    assert stated({"args": {"img_size": [64, 96]}}).config.values == {"input_size": (3, 64, 96)}
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_timms_arguments_state_what_they_were_given():
 )
 def test_what_cannot_be_used_is_passed_over_and_said(args, note):
     found = stated({"args": {**args, "crop_pct": 0.9}})
-    assert found.statement.values == {"crop_pct": 0.9}
+    assert found.config.values == {"crop_pct": 0.9}
     assert found.notes == (note,)
-    assert stated({"args": args}).statement is None
+    assert stated({"args": args}).config is None
 
 
 def test_a_pretrained_cfg_for_other_images():
     found = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
-    assert "input_size" not in found.statement.values
+    assert "input_size" not in found.config.values
     assert found.notes == (
         "input_size of pretrained_cfg in net.pt cannot be used and is passed over, got (1, 28, 28)",
     )
@@ -83,14 +83,14 @@ def test_torchvisions_arguments_that_are_none():
 @pytest.mark.parametrize(("crop", "resize"), [(224, 256), (224, 232), (299, 342), (384, 384)])
 def test_torchvisions_arguments_state_both_sizes(crop, resize):
     args = argparse.Namespace(val_crop_size=crop, val_resize_size=resize, interpolation="bilinear")
-    found = stated({"args": args}).statement.values
+    found = stated({"args": args}).config.values
     assert found["input_size"] == (3, crop, crop)
     assert math.floor(crop / found["crop_pct"]) == resize
     assert (found["interpolation"], found["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
 
 
 def test_a_pretrained_cfg_states_all():
-    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).statement
+    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).config
     assert (found.values["mean"], found.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
     assert found.source == "pretrained_cfg in net.pt"
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.export import Dim
 
 from quba_check.errors import ModelError
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 TEN = tuple("abcdefghij")
 IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -64,8 +64,8 @@ def test_programs_answer_as_their_model_does(name, tmp_path):
     (theirs,) = torch.autograd.grad(model(images).sum(), images)
     assert torch.allclose(gradient, theirs, atol=1e-4)
     assert classifier.parameters == sum(parameter.numel() for parameter in model.parameters())
-    assert classifier.preparation.input_size == (3, 64, 64)
-    assert classifier.preparation.source == f"{path} ({DEFAULTS})"
+    assert classifier.preprocessing.input_size == (3, 64, 64)
+    assert classifier.preprocessing.source == f"{path} ({DEFAULTS})"
     assert load(path).fingerprint == classifier.fingerprint
     guard = classifier.guard()
     guard.check("clean")
@@ -105,7 +105,7 @@ def test_a_fixed_or_limited_batch_is_served_in_portions(tmp_path, images, shapes
 def test_a_program_of_any_size_takes_the_suites(tmp_path):
     sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     path = export(tmp_path / "net.pt2", Small().eval(), IMAGES, (sides,))
-    assert load(path).preparation.input_size == (3, 32, 32)
+    assert load(path).preprocessing.input_size == (3, 32, 32)
 
 
 def test_train_mode_is_refused(tmp_path):

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from support.onnx_files import colours, export, mean_of_colours
 
 from quba_check.errors import ModelError
+from quba_check.models.loading import load_classifier
 from quba_check.models.programs.onnx_graph import read_graph
 from quba_check.models.programs.onnx_runtime import program
-from quba_check.models.specs import load_classifier
 
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
@@ -61,8 +61,8 @@ def test_what_is_known_of_it(exported):
     assert classifier.trainable == 0
     assert classifier.name == "any"
     assert classifier.no_gradient == "an ONNX model gives no gradients, which FGSM and PGD need"
-    assert classifier.preparation.input_size == (3, 8, 8)
-    assert classifier.preparation.source == (
+    assert classifier.preprocessing.input_size == (3, 8, 8)
+    assert classifier.preprocessing.source == (
         f"the input of {path} (interpolation, mean, std, crop_pct: the suite's defaults)"
     )
     assert classifier.notes == (
@@ -81,11 +81,11 @@ def test_a_fixed_batch_is_said_aloud(exported):
 
 
 def test_the_size_that_the_input_is_fixed_to_wins_over_the_suites(exported):
-    assert load(exported[1], image_size=16).preparation.input_size == (3, 8, 8)
+    assert load(exported[1], image_size=16).preprocessing.input_size == (3, 8, 8)
 
 
 def test_a_free_size_is_the_suites(tmp_path):
-    assert load(mean_of_colours(tmp_path / "x.onnx"), image_size=16).preparation.input_size == (3, 16, 16)
+    assert load(mean_of_colours(tmp_path / "x.onnx"), image_size=16).preprocessing.input_size == (3, 16, 16)
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path):

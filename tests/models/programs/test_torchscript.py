@@ -8,7 +8,7 @@ import timm
 import torch
 
 from quba_check.errors import ModelError
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
 
 TEN = tuple("abcdefghij")
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def test_programs_answer_as_their_model_does(make, model, tmp_path):
     (gradient,) = torch.autograd.grad(answers.sum(), images)
     (theirs,) = torch.autograd.grad(model(images).sum(), images)
     assert torch.allclose(gradient, theirs, atol=1e-4)
-    assert classifier.preparation.source == "the suite's defaults"
+    assert classifier.preprocessing.source == "the suite's defaults"
     guard = classifier.guard()
     guard.check("clean")
     guard.check_state()

@@ -16,7 +16,8 @@ from torch.nn.functional import normalize
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.errors import ModelError
-from quba_check.models.specs import check_spec, load_classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.specs import check_spec
 
 THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
@@ -89,7 +90,7 @@ def test_what_is_known_of_it(folder):
     assert classifier.parameters == sum(parameter.numel() for parameter in tower.parameters())
     assert classifier.trainable == classifier.parameters
     assert classifier.no_gradient == ""
-    assert classifier.preparation.as_dict() == {
+    assert classifier.preprocessing.as_dict() == {
         "input_size": [3, 16, 16],
         "interpolation": "bicubic",
         "mean": [0.5, 0.5, 0.5],
@@ -203,7 +204,7 @@ def test_a_name_and_a_weights_file(folder, tiny_architecture):
     classifier = load(f"open_clip:Tiny-1/{tiny_architecture}")
     assert classifier.name == "Tiny-1-best"
     # The file says nothing of preparation, so that is open_clip's for CLIP.
-    assert classifier.preparation.mean == open_clip.OPENAI_DATASET_MEAN
+    assert classifier.preprocessing.mean == open_clip.OPENAI_DATASET_MEAN
     torch.testing.assert_close(classifier.raw(images()), load(f"open_clip:local-dir:{folder}").raw(images()))
 
 
@@ -222,7 +223,7 @@ def tagged(tiny_architecture, monkeypatch):
 def test_a_name_and_a_tag(tagged):
     classifier = load("open_clip:Tiny-1/mine")
     assert classifier.name == "Tiny-1-mine"
-    assert classifier.preparation.std == (0.25, 0.25, 0.25)
+    assert classifier.preprocessing.std == (0.25, 0.25, 0.25)
     assert classifier.notes[2] == "Tiny-1-mine computes with QuickGELU, as its weights were trained"
     exact = load(f"open_clip:Tiny-1/{tagged}")
     assert not torch.allclose(classifier.raw(images()), exact.raw(images()), atol=1e-3)

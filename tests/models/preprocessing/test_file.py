@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.preparation_file import preprocessing_schema, read_preprocessing
-from quba_check.models.preprocessing.statement import KEYS
-from quba_check.models.specs import load_classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.preprocessing.config import KEYS
+from quba_check.models.preprocessing.file import preprocessing_schema, read_preprocessing
 
 FULL = """\
 schema: 1
@@ -46,13 +46,13 @@ def read(tmp_path, text):
     return read_preprocessing(tmp_path / "prep.yaml", "prep.yaml")
 
 
-def load(preparation, image_size=8):
+def load(preprocessing, image_size=8):
     return load_classifier(
         "prep_zoo:net",
         classes=tuple("abcdefghij"),
         image_size=image_size,
         device="cpu",
-        preparation=preparation,
+        preprocessing=preprocessing,
     )
 
 
@@ -72,9 +72,9 @@ def test_all_of_it_is_read(tmp_path):
 
 def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
     classifier = load(read(tmp_path, "mean: [0.5, 0.5, 0.5]\noutputs: sigmoids\n"))
-    preparation = classifier.preparation
-    assert (preparation.mean, preparation.std) == ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    assert preparation.source == "quba_config of prep_zoo:net (mean: prep.yaml)"
+    preprocessing = classifier.preprocessing
+    assert (preprocessing.mean, preprocessing.std) == ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    assert preprocessing.source == "quba_config of prep_zoo:net (mean: prep.yaml)"
     assert classifier.outputs == "sigmoids"
     assert classifier.notes == (
         (
@@ -87,7 +87,7 @@ def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
 
 def test_all_of_it_leaves_nothing_to_the_model(tmp_path):
     classifier = load(read(tmp_path, FULL))
-    assert classifier.preparation.source == "prep.yaml"
+    assert classifier.preprocessing.source == "prep.yaml"
     assert classifier.notes[0] == (
         "images are prepared as prep.yaml says: "
         "48 × 40, bilinear, crop 1, mean 0.5 0.5 0, std 0.5 0.5 1, not at the suite's 8 × 8"

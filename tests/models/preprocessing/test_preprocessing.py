@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.preparation import (
+from quba_check.models.preprocessing.preprocessing import (
     Preprocessing,
     preprocessing_of,
     stated_outputs,
@@ -41,20 +41,20 @@ def prepared(**changes):
 @pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
 @pytest.mark.parametrize("size", [(3, 48, 48), (3, 32, 40)])
 def test_bit_equal_to_timms_evaluation_transform(interpolation, crop_mode, size):
-    preparation = prepared(interpolation=interpolation, crop_mode=crop_mode, input_size=size)
+    preprocessing = prepared(interpolation=interpolation, crop_mode=crop_mode, input_size=size)
     ordinary = timm.data.create_transform(
         input_size=size,
         interpolation=interpolation,
-        mean=preparation.mean,
-        std=preparation.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         crop_pct=0.875,
         crop_mode=crop_mode,
         is_training=False,
     )
-    pixels = preparation.transform(crop=True)(photo())
+    pixels = preprocessing.transform(crop=True)(photo())
     assert pixels.dtype == torch.uint8
     assert pixels.shape == size
-    mean, std = (torch.tensor(triple).view(3, 1, 1) for triple in (preparation.mean, preparation.std))
+    mean, std = (torch.tensor(triple).view(3, 1, 1) for triple in (preprocessing.mean, preprocessing.std))
     assert torch.equal((pixels.float().div(255) - mean) / std, ordinary(photo()))
 
 
@@ -123,19 +123,19 @@ def test_quba_config_wins_over_pretrained_cfg():
 
 
 def test_quba_config_that_leaves_out_keys_says_which():
-    preparation = of(module(quba_config={"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}))
-    assert preparation.input_size == (3, 64, 64)
-    assert preparation.source == (
+    preprocessing = of(module(quba_config={"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}))
+    assert preprocessing.input_size == (3, 64, 64)
+    assert preprocessing.source == (
         "quba_config of zoo:net (input_size, interpolation, crop_pct: the suite's defaults)"
     )
 
 
 def test_pretrained_cfg_is_read_as_timm_reads_it():
     config = {"input_size": (3, 96, 96), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "num_classes": 7}
-    preparation = of(module(pretrained_cfg=config))
-    assert preparation.input_size == (3, 96, 96)
-    assert (preparation.interpolation, preparation.crop_pct) == ("bicubic", 0.875)
-    assert preparation.source == "pretrained_cfg of zoo:net"
+    preprocessing = of(module(pretrained_cfg=config))
+    assert preprocessing.input_size == (3, 96, 96)
+    assert (preprocessing.interpolation, preprocessing.crop_pct) == ("bicubic", 0.875)
+    assert preprocessing.source == "pretrained_cfg of zoo:net"
     assert of(module(pretrained_cfg=config), architecture="resnet18").source == "timm's resnet18"
 
 

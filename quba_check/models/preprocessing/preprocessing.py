@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.statement import (
+from quba_check.models.preprocessing.config import (
     KEYS,
     OutputKind,
     PreprocessingConfig,
@@ -112,7 +112,7 @@ def preprocessing_of(
     spec: str,
     image_size: int | None,
     architecture: str = "",
-    statements: Sequence[PreprocessingConfig] = (),
+    configs: Sequence[PreprocessingConfig] = (),
 ) -> Preprocessing:
     """How images are prepared for a module.
 
@@ -124,7 +124,7 @@ def preprocessing_of(
         spec: its spec, for messages and `source`.
         image_size: what the suite's manifest states.
         architecture: the timm name, if timm built the module.
-        statements: what else is stated, such as by a checkpoint or a preparation file; the last one wins.
+        configs: what else is stated, such as by a checkpoint or a preparation file; the last one wins.
 
     Returns:
         The preparation. `source` says which keys are from elsewhere than the rest.
@@ -137,11 +137,11 @@ def preprocessing_of(
     del values["source"]
     origins = dict.fromkeys(values, SUITE_DEFAULTS)
     own = _own_statement(module, spec, architecture)
-    for stated in (*([own] if own else []), *statements):
+    for stated in (*([own] if own else []), *configs):
         said = {key: value for key, value in stated.values.items() if key in values}
         values |= said
         origins |= dict.fromkeys(said, stated.source)
-    made = Preprocessing(**values, source=_source(origins, [own, *statements]))
+    made = Preprocessing(**values, source=_source(origins, [own, *configs]))
     side = min(made.input_size[1:]) / made.crop_pct, max(made.input_size[1:]) / made.crop_pct
     if not 1 <= side[0] <= side[1] <= LARGEST_SIDE:
         raise ModelError(
@@ -170,7 +170,7 @@ def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> P
 
 
 def stated_outputs(
-    module: nn.Module, *, spec: str, statements: Sequence[PreprocessingConfig] = ()
+    module: nn.Module, *, spec: str, configs: Sequence[PreprocessingConfig] = ()
 ) -> OutputKind | None:
     """What the outputs are, where a statement or else the module's `quba_config` says so.
 
@@ -178,7 +178,7 @@ def stated_outputs(
         ModelError: the `quba_config` cannot be used.
     """
     own = _own_statement(module, spec, "")
-    said = [stated.values.get("outputs") for stated in (*reversed(statements), *([own] if own else []))]
+    said = [stated.values.get("outputs") for stated in (*reversed(configs), *([own] if own else []))]
     return next((kind for kind in said if kind is not None), None)
 
 

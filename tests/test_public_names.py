@@ -1,0 +1,38 @@
+"""The public names: all there, documented, and loaded without torch before use."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["quba_check", "quba_check.testing"])
+def test_every_name_is_there_and_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    for public in module.__all__:
+        value = getattr(module, public)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), public
+            assert value.__name__ == public
+    assert set(module.__all__) <= set(dir(module))
+
+
+@pytest.mark.parametrize("name", ["quba_check", "quba_check.testing"])
+def test_type_checkers_see_the_same_names(name: str) -> None:
+    module = importlib.import_module(name)
+    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == set(module.__all__)
+
+
+@pytest.mark.parametrize("name", ["quba_check", "quba_check.testing"])
+def test_an_unknown_name(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(importlib.import_module(name), "Evaluator")  # noqa: B009
+    assert str(caught.value) == f"module '{name}' has no attribute 'Evaluator'"
