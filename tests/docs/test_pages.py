@@ -38,5 +38,5 @@ def test_an_index_names_every_page(index: str) -> None:
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)
 def test_only_options_that_exist(page: Path) -> None:
-    known = {option.flag for option in OPTIONS}
+    known = {flag for option in OPTIONS for flag in (option.flag, option.alias)}
     assert set(re.findall(r"--(?:quba-[a-z-]+|model)\b", page.read_text(encoding="utf-8"))) <= known

@@ -22,7 +22,8 @@ from quba_check.gate.options import OPTIONS
 from quba_check.suites import open_suite
 
 SHARED = {"--help", "-h", "--store"}
-OF_THE_GATE = {flag for option in OPTIONS for flag in (option.flag, option.flag.replace("--quba-", "--"))}
+OF_THE_GATE = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag is not None}
+OF_THE_GATE |= {flag.replace("--quba-", "--") for flag in OF_THE_GATE}
 SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
 
 
@@ -112,6 +113,11 @@ def test_every_option_of_pytest() -> None:
         )
         for option in OPTIONS
     ]
+
+
+def test_every_older_name_of_an_option() -> None:
+    for option in OPTIONS:
+        assert option.alias is None or f"older name: `{option.alias}`" in page("options.md")
 
 
 def parsers() -> list[tuple[str, argparse.ArgumentParser]]:
