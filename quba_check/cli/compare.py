@@ -1,4 +1,4 @@
-"""`quba-check compare`: two stored runs beside each other, without model or images."""
+"""`quba-check compare`: differences between two stored runs, without model or images."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "compare",
-        help="hold two stored runs beside each other, paired image by image",
-        description="Say what changed from one model to another on the same images: differences with paired "
-        "intervals, McNemar's exact test for accuracies, and the images whose answers flipped.",
+        help="compare two stored runs, paired image by image",
+        description="Report what changed from one model to another on the same images: differences with "
+        "paired intervals, McNemar's exact test for accuracies, and the images whose answers flipped.",
     )
-    parser.add_argument("before", type=Path, metavar="A.json", help="record of the one run")
-    parser.add_argument("after", type=Path, metavar="B.json", help="record of the other")
+    parser.add_argument("before", type=Path, metavar="A.json", help="record of the first run")
+    parser.add_argument("after", type=Path, metavar="B.json", help="record of the second run")
     parser.add_argument(
         "--flips", type=output_file, metavar="FILE.csv", help="write the images that flipped here"
     )
     parser.add_argument("--format", default=FORMATS[0], metavar="NAME", help=", ".join(FORMATS))
-    parser.add_argument("--parts", action="store_true", help="show parts of dimensions too (JSON has them)")
+    parser.add_argument("--parts", action="store_true", help="also show parts of dimensions (JSON has them)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
     parser.set_defaults(command=_compare)
 
@@ -52,10 +52,10 @@ def _compare(options: argparse.Namespace) -> None:
     before, after = (
         stored_run(path, str(path), read_record(path), store) for path in (options.before, options.after)
     )
-    found = compare(before, after)
+    comparison = compare(before, after)
     if options.flips is not None:
         text, count = flips_csv(before, after)
         write_text(text, options.flips)
         sys.stderr.write(f"{options.flips}: {count:,} flipped images\n")
-    text = comparison_text(found, options.format, parts=options.parts)
+    text = comparison_text(comparison, options.format, parts=options.parts)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))

@@ -13,13 +13,11 @@ from quba_check.cli.parser import check_not_read, output_file, whole_number
 from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.failures import Failure
 
 LIMIT = 20
-"""Images in the table unless --limit says another number."""
+"""Images in the table without --limit."""
 STDOUT = Path("-")
 LEAST_WIDTH, WIDEST = 72, 120
 LONGEST_CLASS = 14
@@ -50,7 +48,7 @@ def _list_failures(options: argparse.Namespace) -> None:
     from quba_check.comparison.failures import failures, failures_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
-    from quba_check.reports.tables import fit_encoding, plain_text
+    from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
 
     output: Path | None = options.csv
@@ -68,11 +66,9 @@ def _list_failures(options: argparse.Namespace) -> None:
         shown = wrong[: options.limit or LIMIT]
         text = f"{_heading(run, wrong)}\n"
         if shown:
-            text += plain_text(_table(shown, run))
+            text += _table(shown, run)
         if len(shown) < len(wrong):
-            text += (
-                f"{len(shown):,} of {len(wrong):,} are shown; --limit N shows more, --csv FILE writes all\n"
-            )
+            text += f"shown: {len(shown):,} of {len(wrong):,}; --limit N shows more, --csv FILE writes all\n"
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     elif output == STDOUT:
         sys.stdout.write(fit_encoding(failures_csv(wrong), sys.stdout.encoding))
@@ -95,11 +91,10 @@ def _heading(run: StoredRun, wrong: Sequence[Failure]) -> str:
     )
 
 
-def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
+def _table(shown: Sequence[Failure], run: StoredRun) -> str:
     """Return the table, at most as wide as the terminal; long names are cut."""
-    from rich.table import Table
-
     from quba_check.core.facts import short_class_names
+    from quba_check.reports.tables import table_text
 
     classes = run.clean_answers().classes
     short = dict(zip(classes, short_class_names(classes), strict=True))
@@ -115,19 +110,13 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
         for image in shown
     ]
     headings = ("index", "loss", "confidence", "label", "predicted", "path")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(
-            heading, no_wrap=True, justify="right" if heading in ("index", "loss", "confidence") else "left"
-        )
     width = min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), WIDEST)
     taken = sum(
         max(len(heading), *(len(row[column]) for row in rows)) + 2
         for column, heading in enumerate(headings[:-1])
     )
-    for *cells, path in rows:
-        table.add_row(*cells, _shorten(path, width - taken, keep_end=True))
-    return table
+    cut = [(*cells, _shorten(path, width - taken, keep_end=True)) for *cells, path in rows]
+    return table_text(headings, cut, right=headings[:3])
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The `quba-check` command: over records and suites, and the doctor. Models are judged by pytest."""
+"""The `quba-check` command. Models are judged by pytest; this works with records and suites."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
 COMMANDS = (init, doctor, verdict, compare, failures, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
-MISTAKE = 4
-"""Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
+USER_ERROR = 4
+"""Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
-"""Exit code where the output was not read to its end."""
+"""Exit code if the reader of the output closes it early."""
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Errors of a standard output that takes nothing; files that a command writes have errors of their own."""
+"""Errors of standard output. Files that a command writes have errors of their own."""
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 
@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; by default that of the process.
 
     Returns:
-        Exit code: 0, 1 where the doctor found a problem, 2 after Ctrl-C, or with one `ERROR:` line 4 for an
-        error of the user and 3 for a bug of quba-check. If the output is not read to its end: 1, without a
-        word. Output that cannot be written for another reason is an error of the user; closed streams are
-        none.
+        Exit code: that of the command, 2 after Ctrl-C, or with one `ERROR:` line 4 for an error of the user
+        and 3 for a bug of quba-check. If the reader of the output closes it early: 1, without a message.
+        Output that cannot be written for another reason is an error of the user. Closed standard streams
+        are allowed.
     """
     _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -58,23 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         code: int | None = options.command(options)
         sys.stdout.flush()
-    except UserError as mistake:
-        sys.stderr.write(f"ERROR: {mistake}\n")
-        return MISTAKE
-    except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
+    except UserError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return USER_ERROR
+    except BrokenPipeError:  # a reader such as `head` closed the pipe
         _drop_output()
         return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+    except Exception as error:  # noqa: BLE001  no traceback reaches the user
         if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
             _drop_output()
             sys.stderr.write(
                 f"ERROR: standard output: cannot be written ({error.strerror}). "
                 "Allowed: a terminal, a pipe, or a file on a disk with space.\n"
             )
-            return MISTAKE
+            return USER_ERROR
         sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
         return BUG_EXIT_CODE
     return code or 0
@@ -93,7 +93,7 @@ def _drop_output() -> None:
 
 
 def _version() -> str:
-    """Return the installed version; a source tree without installation has none."""
+    """Return the installed version, if the package is installed."""
     try:
         return version("quba-check")
     except PackageNotFoundError:
@@ -103,8 +103,8 @@ def _version() -> str:
 def _parser() -> CommandParser:
     parser = CommandParser(
         prog="quba-check",
-        description="Work with records and suites, and find mistakes before a long run. Models are judged by "
-        "pytest: pytest --model=my_model.pt",
+        description="Work with records and suites, and find mistakes before a long run. pytest judges "
+        "models: pytest --model=my_model.pt",
     )
     parser.add_argument("--version", action="version", version=f"quba-check {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -1,4 +1,4 @@
-"""How `quba-check` reads its command line: argparse, with mistakes told as everywhere in this project."""
+"""The command line of `quba-check`: argparse, with messages in the form of this project."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """As argparse does, but an unknown option is told before an argument that seems missing for it."""
+        """Parse as argparse does, but report an unknown option before a missing argument."""
         for word in args or ():
             if word == "--" or (self._has_commands and not word.startswith("-")):
                 break
@@ -36,7 +36,7 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found."""
+        """Raise argparse's error as an `OptionError`."""
         message = message.removeprefix("argument ")
         tail = "" if "Allowed: " in message else f". {self._help}"
         raise OptionError(f"{self.prog}: {message.removesuffix('.') if tail else message}{tail}")
@@ -63,7 +63,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def output_file(text: str) -> Path:
-    """Return the path of an output file given as an argument."""
+    """Return the path of an output file from its argument."""
     path = _path(text)
     if not path.name or path.is_dir():
         raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: the name of a file.")
@@ -76,7 +76,7 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
     Args:
         output: the file to write.
         inputs: the files that are read.
-        option: how messages call the option that names the output.
+        option: name of the output's option in messages.
 
     Raises:
         OptionError: the output is one of them.
@@ -93,12 +93,12 @@ def _path(text: str) -> Path:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `least`."""
+    """Return the type of an argument that is a whole number from `least`."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
-        except ValueError:  # no number, or one of thousands of digits
+        except ValueError:  # not a number, or one of thousands of digits
             number = least - 1
         if not least <= number <= LARGEST_NUMBER:
             end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
@@ -109,7 +109,7 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 
 def number_within(low: float, high: float) -> Callable[[str], float]:
-    """The type of an argument that is a number from `low` to `high`."""
+    """Return the type of an argument that is a number from `low` to `high`."""
 
     def read(text: str) -> float:
         try:

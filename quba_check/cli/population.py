@@ -1,4 +1,4 @@
-"""`quba-check population`: a reference population of your own models."""
+"""`quba-check population`: a reference population from records of your models."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "population",
-        help="make a reference population of your models' records",
-        description="Make a reference population of the records of your models, ten or more of one suite and "
-        "protocol. A threshold file names it: population: fleet.json.",
+        help="make a reference population from your models' records",
+        description="Make a reference population from the records of your models, ten or more of one suite "
+        "and protocol. A threshold file names it: population: fleet.json.",
     )
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")
     parser.add_argument(
         "-o", "--output", required=True, type=output_file, metavar="FILE", help="file to write"
     )
-    parser.add_argument("--name", help="what reports call it (default: the file's name)")
+    parser.add_argument("--name", help="its name in reports (default: the file's name)")
     parser.set_defaults(command=_population)
 
 
@@ -40,8 +40,8 @@ def _population(options: argparse.Namespace) -> None:
         )
     check_not_read(options.output, options.records, "--output")
     records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
-    made = fleet_population(records, name)
-    write_text(made.to_json(), options.output)
-    sys.stdout.write(f"{options.output}: {len(made.rows)} models, protocol {made.protocol}\n")
-    for name, problem in made.population.problems.items():
+    file = fleet_population(records, name)
+    write_text(file.to_json(), options.output)
+    sys.stdout.write(f"{options.output}: {len(file.rows)} models, protocol {file.protocol}\n")
+    for name, problem in file.population.problems.items():
         sys.stderr.write(f"WARNING: {name}: {problem}. Grades need the weight 0 for it.\n")

@@ -80,4 +80,4 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """JSON Schemas by name of the format."""
 OLDER_NAMES = {"preparation": "preprocessing"}
-"""Names of formats that are still accepted."""
+"""Older names of formats, still accepted."""

@@ -28,7 +28,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs")
     parser.add_argument(
-        "--thresholds", type=Path, metavar="FILE.yaml", help="judge by this file, not by the stored verdicts"
+        "--thresholds",
+        type=Path,
+        metavar="FILE.yaml",
+        help="judge by this file, not the stored verdicts",
     )
     parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
     parser.set_defaults(command=_verdict)
@@ -72,5 +75,5 @@ def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Re
 
 
 def _reasons(record: Record) -> Iterator[str]:
-    """Yield the first line of each blocking demand's message."""
+    """Return the first line of each blocking demand's message."""
     return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

@@ -233,7 +233,7 @@ def test_schemas(name, required, capsys):
             ["schema", "treshold"],
             (
                 "quba-check schema: unknown format, got 'treshold'. Allowed: doctor, population, "
-                "preparation, record, suite, thresholds. Did you mean 'thresholds'?"
+                "preprocessing, record, suite, thresholds. Did you mean 'thresholds'?"
             ),
         ),
         (

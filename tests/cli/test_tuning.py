@@ -259,7 +259,7 @@ def test_power(run) -> None:
         "demand           bound     ±       blocked at  passed at\n"
         "accuracy[min]    >= 0.895  0.0140  0.914       0.936\n"
         "parameters[max]  <= 5      -       -           -\n"
-        "-: needs --record: a run that knows the error. Parameters and grades have none.",
+        "-: needs the standard error of a run: --record. Parameters and grades have none.",
         "",
     )
     Path("never.yaml").write_text(
@@ -272,7 +272,7 @@ def test_power(run) -> None:
         "accuracy[min]           >= 0.999  0.000   1.000       never",
         "calibration_error[max]  <= 0.001  0.0126  0.000       never",
         "shape_bias[min]         >= 0.5    -       -           -",
-        "-: this run does not know the error. Parameters and grades have none.",
+        "-: this run has no standard error. Parameters and grades have none.",
     ]
 
 
@@ -361,8 +361,8 @@ def test_power(run) -> None:
         ),
         (
             "tune --like ResNet50 --population demo -o x.yaml",
-            "quba-check tune: --population: got 'demo' without --percentile, which alone asks a population. "
-            "Leave the option out, or say --percentile P.",
+            "quba-check tune: --population: got 'demo' without --percentile, the only source "
+            "that uses a population. Leave the option out, or add --percentile P.",
         ),
         (
             "power gate.yaml --images 9 --record releasd.json",
