@@ -1,1 +1,1 @@
-"""The `quba-check` commands: a module a command, with `add_to` for its parser."""
+"""The `quba-check` commands, a module each."""

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from quba_check.cli import (
-    compare,
-    doctor,
-    failures,
-    init,
-    population,
-    power,
-    schema,
-    suite,
-    tune,
-    verdict,
-    what_if,
-)
-from quba_check.cli.parser import CommandParser
+import click
+
+from quba_check.cli.compare import compare
+from quba_check.cli.doctor import doctor
+from quba_check.cli.failures import failures
+from quba_check.cli.init import init
+from quba_check.cli.parser import Group, usage_message
+from quba_check.cli.population import population
+from quba_check.cli.power import power
+from quba_check.cli.schema import schema
+from quba_check.cli.suite import suite
+from quba_check.cli.tune import tune
+from quba_check.cli.verdict import verdict
+from quba_check.cli.what_if import what_if
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
 COMMANDS = (init, doctor, verdict, compare, failures, population, suite, what_if, tune, power, schema)
@@ -36,6 +36,37 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Errors of standard output. Files that a command writes have errors of their own."""
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if not is_given:
+        return
+    try:
+        number = version("quba-check")
+    except PackageNotFoundError:
+        number = "of an unknown version, not installed"
+    sys.stdout.write(f"quba-check {number}\n")
+    ctx.exit()
+
+
+@click.group(cls=Group)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="print the version",
+)
+def quba_check() -> None:
+    """Work with records and suites, and find mistakes before a long run.
+
+    pytest judges models: pytest --model=my_model.pt
+    """
+
+
+for _command in COMMANDS:
+    quba_check.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,10 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot print every character
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = _parser().parse_args(arguments)
-        code: int | None = options.command(options)
+        with quba_check.make_context("quba-check", words) as context:
+            code = quba_check.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
+    except click.UsageError as error:
+        sys.stderr.write(f"ERROR: {usage_message(error)}\n")
+        return USER_ERROR
     except UserError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USER_ERROR
@@ -77,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return USER_ERROR
         sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
         return BUG_EXIT_CODE
-    return code or 0
+    return int(code or 0)
 
 
 def _replace_closed_streams() -> None:
@@ -90,24 +127,3 @@ def _replace_closed_streams() -> None:
 def _drop_output() -> None:
     """Discard what Python writes to standard output when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _version() -> str:
-    """Return the installed version, if the package is installed."""
-    try:
-        return version("quba-check")
-    except PackageNotFoundError:
-        return "of an unknown version, not installed"
-
-
-def _parser() -> CommandParser:
-    parser = CommandParser(
-        prog="quba-check",
-        description="Work with records and suites, and find mistakes before a long run. pytest judges "
-        "models: pytest --model=my_model.pt",
-    )
-    parser.add_argument("--version", action="version", version=f"quba-check {_version()}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(commands)
-    return parser

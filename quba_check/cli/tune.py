@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.cli.parser import number_within
+import click
+
+from quba_check.cli.parser import INPUT, NumberWithin
 from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
 
@@ -26,85 +27,67 @@ Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "tune",
-        help="write a threshold file from stored runs, or from other models",
-        description="Write the thresholds that stored runs support, or those of a population or a published "
-        "model. In an existing file only the thresholds that it has are changed, in place.",
-    )
-    parser.add_argument(
-        "records", nargs="*", type=Path, metavar="RECORD.json", help="one run, or several seeds"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FILE.yaml", help="file to write or edit"
-    )
-    parser.add_argument("--add", action="store_true", help="also add what an existing file does not name")
-    parser.add_argument(
-        "--z",
-        type=number_within(0, 4),
-        help=f"standard errors below the value of a single run (default {Z})",
-    )
-    parser.add_argument(
-        "--percentile",
-        type=number_within(0, 100),
-        metavar="P",
-        help="value missed by P %% of a population",
-    )
-    parser.add_argument("--population", metavar="NAME", help="for --percentile (default: published)")
-    parser.add_argument(
-        "--like",
-        action=_Like,
-        metavar="NAME",
-        help="the values of a published model, by its name in the published table or in timm; "
-        "--like list prints the names",
-    )
-    parser.set_defaults(command=_tune)
+def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
+    """Print the published names for `--like list`; return any other name."""
+    from quba_check.tuning.suggested_limits import LIST, published_names
+
+    if name == LIST:
+        sys.stdout.write(published_names())
+        ctx.exit()
+    return name
 
 
-class _Like(argparse.Action):
-    """Store the name of a published model, or print all names and exit."""
+@click.command("tune", short_help="write a threshold file from stored runs, or from other models")
+@click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
+@click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
+@click.option("--add", is_flag=True, help="also add what an existing file does not name")
+@click.option(
+    "--z",
+    type=NumberWithin(0, 4),
+    help=f"standard errors below the value of a single run (default {Z})",
+)
+@click.option(
+    "--percentile",
+    type=NumberWithin(0, 100),
+    metavar="P",
+    help="value missed by P % of a population",
+)
+@click.option("--population", metavar="NAME", help="for --percentile (default: published)")
+@click.option(
+    "--like",
+    is_eager=True,
+    callback=_print_names,
+    metavar="NAME",
+    help="the values of a published model, by its name in the published table or in timm; "
+    "--like list prints the names",
+)
+def tune(output: Path, add: bool, **given: Any) -> None:
+    """Write the thresholds that stored runs support, or those of a population or a published model.
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,  # noqa: ARG002  argparse's own signature
-    ) -> None:
-        from quba_check.tuning.suggested_limits import LIST, published_names
-
-        if values == LIST:
-            sys.stdout.write(published_names())
-            sys.stdout.flush()
-            parser.exit()
-        setattr(namespace, self.dest, values)
-
-
-def _tune(options: argparse.Namespace) -> int:
+    RECORD.json: one run, or several seeds. In an existing file only the thresholds that it has are changed,
+    in place.
+    """
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
     from quba_check.tuning.suggested_limits import met_by_all
     from quba_check.tuning.yaml_edit import difference, edited, written
 
-    output: Path = options.output
     if output.suffix not in SUFFIXES or output.is_dir():
         what = "a folder" if output.is_dir() else f"'{output.name}'"
         raise OptionError(
             f"quba-check tune: --output: got {what}. "
             f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
         )
-    source = _source(options)
+    source = _source(**given)
     notes = list(source.notes)
     if useless := met_by_all(source.limits):
         notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     if output.exists():
         existing = thresholds_at(output, _facts(source.records))
         _check_protocol(existing, source.protocol)
-        edit = edited(read_yaml(output, existing.shown, ThresholdError), source.limits, add=options.add)
+        edit = edited(read_yaml(output, existing.shown, ThresholdError), source.limits, add=add)
         text, change = edit.after, difference(edit.before, edit.after, output)
-        if edit.absent and not options.add:
+        if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
             notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is")
@@ -113,7 +96,6 @@ def _tune(options: argparse.Namespace) -> int:
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,31 +136,36 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
         )
 
 
-def _source(options: argparse.Namespace) -> _Source:
-    from quba_check.grading.reference import population
+def _source(
+    paths: tuple[Path, ...],
+    z: float | None,
+    percentile: float | None,
+    population: str | None,
+    like: str | None,
+) -> _Source:
+    from quba_check.grading.reference import population as read_population
     from quba_check.tuning.suggested_limits import percentile_limits, published_limits
 
-    sources = [bool(options.records), options.percentile is not None, options.like is not None]
-    if sum(sources) != 1:
+    if sum([bool(paths), percentile is not None, like is not None]) != 1:
         raise OptionError(
             "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID."
         )
-    if options.population is not None and options.percentile is None:
+    if population is not None and percentile is None:
         raise OptionError(
-            f"quba-check tune: --population: got '{options.population}' without --percentile, "
+            f"quba-check tune: --population: got '{population}' without --percentile, "
             "the only source that uses a population. Leave the option out, or add --percentile P."
         )
-    if options.records:
-        return _of_records(options.records, options.z)
-    _check_z(options.z, "values of other models")
-    if options.like is not None:
-        return _Source(published_limits(options.like), "released")
+    if paths:
+        return _of_records(paths, z)
+    _check_z(z, "values of other models")
+    if percentile is None:
+        return _Source(published_limits(like or ""), "released")
     try:
-        reference = population(options.population or "published")
+        reference = read_population(population or "published")
     except PopulationError as error:
         reason = str(error).removeprefix("population: ")
         raise OptionError(f"quba-check tune: --population: {reason}") from None
-    return _Source(percentile_limits(reference, options.percentile), reference.protocol)
+    return _Source(percentile_limits(reference, percentile), reference.protocol)
 
 
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import click
 from rich.text import Text
 
+from quba_check.cli.parser import INPUT, store_option
 from quba_check.cli.threshold_files import thresholds_at
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
@@ -20,29 +21,22 @@ if TYPE_CHECKING:
     from quba_check.verdicts import Verdict
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "what-if",
-        help="judge stored runs by other threshold files",
-        description="Judge stored runs by other threshold files, without model or images. Exit code 0: every "
-        "run would be released by every file; 1 otherwise.",
-    )
-    parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="records (.json) and threshold files (.yaml)"
-    )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="RECORD.json",
-        help="run that max_drop and max_relative_drop compare with",
-    )
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
-    parser.set_defaults(command=_what_if)
+@click.command("what-if", short_help="judge stored runs by other threshold files")
+@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="FILE...")
+@click.option(
+    "--baseline",
+    "baseline_path",
+    type=INPUT,
+    metavar="RECORD.json",
+    help="run that max_drop and max_relative_drop compare with",
+)
+@store_option
+def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | None) -> int:
+    """Judge stored runs by other threshold files, without model or images.
 
-
-def _what_if(options: argparse.Namespace) -> int:
-
+    FILE: records (.json) and threshold files (.yaml). Exit code 0: every run would be released by every
+    file; 1 otherwise.
+    """
     from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.stored_run import stored_run
     from quba_check.records.files import read_record
@@ -51,10 +45,10 @@ def _what_if(options: argparse.Namespace) -> int:
     from quba_check.reports.verdict_labels import label
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
-    from quba_check.tuning.what_if import what_if
+    from quba_check.tuning.what_if import what_if as judge_run
 
-    records = [path for path in options.files if path.name.endswith(".json")]
-    files = [path for path in options.files if path not in records]
+    records = [path for path in paths if path.name.endswith(".json")]
+    files = [path for path in paths if path not in records]
     if not records or not files:
         raise OptionError(
             f"quba-check what-if: got as records {listed(map(str, records)) or 'none'}, as threshold files "
@@ -64,16 +58,16 @@ def _what_if(options: argparse.Namespace) -> int:
     names = [file.name for file in files]
     headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
     passes = True
-    store = options.store or default_root()
+    folder = store or default_root()
 
     def stored(path: Path) -> StoredRun:
-        return stored_run(path, str(path), read_record(path), store)
+        return stored_run(path, str(path), read_record(path), folder)
 
-    baseline = stored(options.baseline) if options.baseline else None
+    baseline = stored(baseline_path) if baseline_path else None
     for path in records:
         run = stored(path)
         record = run.record
-        judged = [what_if(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
+        judged = [judge_run(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         cells: dict[str, list[Text]] = {}
         for column, judged_file in enumerate(judged):
             for verdict in judged_file.verdicts:
