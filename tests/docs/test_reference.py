@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import click
 import pytest
 from support.guides import DOCS
 
-from quba_check.cli.main import COMMANDS
+from quba_check.cli.main import quba_check
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import CORRUPTIONS
@@ -120,28 +121,25 @@ def test_every_older_name_of_an_option() -> None:
         assert option.alias is None or f"older name: `{option.alias}`" in page("options.md")
 
 
-def parsers() -> list[tuple[str, argparse.ArgumentParser]]:
-    """The commands of `quba-check` and their parsers."""
-    root = argparse.ArgumentParser()
-    subparsers = root.add_subparsers()
-    for command in COMMANDS:
-        command.add_to(subparsers)
-    commands = []
-    for name, parser in subparsers.choices.items():
-        actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        inner = [(f"{name} {sub}", p) for action in actions for sub, p in action.choices.items()]
-        commands += inner or [(name, parser)]
-    return commands
+def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """The commands of `quba-check`, those of its groups as `suite describe`."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", found) for inner, found in commands(command))
+        else:
+            yield name, command
 
 
-@pytest.mark.parametrize(("command", "parser"), parsers())
-def test_every_option_of_a_command(command: str, parser: argparse.ArgumentParser) -> None:
+@pytest.mark.parametrize(("name", "command"), list(commands(quba_check)))
+def test_every_option_of_a_command(name: str, command: click.Command) -> None:
     section = page("options.md").partition("## Which commands")[2]
     stated: dict[str, set[str]] = {}
-    name = ""
+    row = ""
     for start, option, _ in rows(section)[1:]:
         if start:
-            name = " ".join(re.findall(r"(?<![\w.-])[a-z][a-z-]*(?= |$)", *quoted(start)))
-        stated.setdefault(name, set()).update(flag.partition("=")[0] for flag in quoted(option))
-    options = {flag for action in parser._actions for flag in action.option_strings}
-    assert stated[command] == options - SHARED - (OF_THE_GATE if command == "doctor" else set())
+            row = " ".join(re.findall(r"(?<![\w.-])[a-z][a-z-]*(?= |$)", *quoted(start)))
+        stated.setdefault(row, set()).update(flag.partition("=")[0] for flag in quoted(option))
+    options = {
+        flag for option in command.params if option.param_type_name == "option" for flag in option.opts
+    }
+    assert stated[name] == options - SHARED - (OF_THE_GATE if name == "doctor" else set())
