@@ -1,4 +1,4 @@
-"""The pages about results and records, followed; and the demo as the README shows it."""
+"""The pages about results, records and the Python API, followed; and the demo as the README shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.guides import DOCS, Step, follow, steps
 
-PAGES = ("reading-the-result.md", "tuning.md", "comparing.md")
+PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "python.md")
 
 
 @pytest.fixture(scope="module")
