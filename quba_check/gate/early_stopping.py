@@ -102,27 +102,29 @@ class EarlyStop:
         if any(self._evaluation.suite.missing(view) for view in views):
             return None
         sizes = {view: len(self._evaluation.suite.examples(view)) for view in views}
-        if any(len({sizes[view] for view in fraction.views}) > 1 for fraction in streamed.fractions):
+        if any(len({sizes[view] for view in fraction.views}) > 1 for fraction in streamed.ratios):
             return None
-        totals = [sizes[fraction.views[0]] for fraction in streamed.fractions]
+        totals = [sizes[fraction.views[0]] for fraction in streamed.ratios]
         if max(totals) < LEAST_STOPPED:
             return None
-        corners = [fraction.corners for fraction in streamed.fractions]
+        corners = [fraction.corners for fraction in streamed.ratios]
         rule = StoppingRule(totals, corners, streamed.value, float(demand.threshold), alpha, LEAST_STOPPED)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
-            if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.fractions):
+            if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.ratios):
                 return None
-            decision = rule.take([_terms(fraction, tables) for fraction in streamed.fractions])
-            whole = all(fraction.is_complete for fraction in rule.fractions)
+            decision = rule.update([_terms(fraction, tables) for fraction in streamed.ratios])
+            whole = all(fraction.is_complete for fraction in rule.ratios)
             if whole:
                 return None
             if decision != "undecided":
                 looked_at = range(shard + 1)
                 seen = engine.predictions(views, shards=looked_at)
                 engine.check_unchanged()
-                largest = max(rule.fractions, key=lambda fraction: fraction.total)
-                row = StoppedRow(images=largest.seen, of=largest.total, passes=decision == "met", alpha=alpha)
+                largest = max(rule.ratios, key=lambda fraction: fraction.total)
+                row = StoppedRow(
+                    images=largest.n_seen, of=largest.total, passes=decision == "met", alpha=alpha
+                )
                 some = {view: table.by_index for view, table in seen.items()}
                 measurement = dimension.measure(some, self._evaluation.facts)
                 if measurement.masked and row.passes and not demand.allow_masked:
@@ -137,7 +139,7 @@ class EarlyStop:
 
     def _stored(self, names: Iterable[str]) -> set[View]:
         """The views that dimensions need, as they are predicted."""
-        stored = self._evaluation.engine.addresses.stored_view
+        stored = self._evaluation.engine.cache_keys.stored_view
         return {stored(view) for name in names for view in registry[name].views(self._suite)}
 
 
@@ -153,5 +155,5 @@ def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> b
 def _terms(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
     """What the next images add; nothing where the set was seen whole already."""
     if fraction.views[0] not in tables:
-        return Terms(np.empty(0), np.empty(0))
-    return Terms(*fraction.terms(tables))
+        return np.empty(0), np.empty(0)
+    return fraction.terms(tables)

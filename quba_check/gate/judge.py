@@ -78,7 +78,7 @@ class Judge:
             measurements=rows,
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
-            notes=tuple(evaluation.engine.take_repairs()),
+            notes=tuple(evaluation.engine.pop_repairs()),
             properties=_properties(verdict, protocol),
             grade=GradeRow(file=thresholds.shown, **asdict(evidence))
             if isinstance(evidence, Grade)

@@ -64,9 +64,9 @@ def _examination(
         evaluation = run.evaluation(model, run.protocol_of(first))
     except HeadError as error:
         suite = run.suite
-        finding = wrong_head(error, run.models[model], suite)
+        finding = wrong_head(error, run.models[model].text, suite)
         return Examination(
-            model=run.models[model],
+            model=run.models[model].text,
             suite=suite.name,
             root=str(suite.root),
             form="short" if short else "full",

@@ -21,9 +21,9 @@ from quba_check.errors import InvariantError, OptionError, ThresholdError, liste
 from quba_check.gate.early_stopping import check_goes_together
 from quba_check.gate.options import Options
 from quba_check.grading import population
-from quba_check.models.names import names_of
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_spec, check_takes_architecture
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record
 from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -65,7 +65,7 @@ class GateSession:
         worker: int | None = None,
     ) -> None:
         self.options = options
-        self.models = names_of(options.models)
+        self.models = models_by_name(options.models)
         self.files: tuple[Path, ...] = ()
         self.notes: dict[str, list[str]] = {}
         self._root = root
@@ -93,7 +93,7 @@ class GateSession:
             )
         self.is_demo = bool(demos)
         if options.arch is not None:
-            check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])
+            check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that mistakes in it end the run before torch is loaded.
         self.preprocessing = (
             None
@@ -164,7 +164,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
-        from quba_check.suites.opening import suite_at
+        from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
         if self.is_demo:
@@ -173,7 +173,7 @@ class GateSession:
             if not is_drawn(self.store):
                 self.announce("drawing the images of the demo")
         draw = SubsetSampler(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
-        return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
+        return find_suite("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
@@ -244,21 +244,22 @@ class GateSession:
         options = self.options
         if model not in self._classifiers:
             self.announce(f"loading model {model}")
-            self._classifiers[model] = load_classifier(
-                self.models[model],
+            spec = self.models[model]
+            request = LoadRequest(
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
-                arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
+                prompts=self.suite.prompts,
+                arch=options.arch if spec.takes_architecture else None,
                 preprocessing=self.preprocessing,
                 device=options.device,
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
-                prompts=self.suite.prompts,
                 cache=self.store,
-                tell=self._tell,
+                progress=self._tell,
             )
+            self._classifiers[model] = load_classifier(spec, request)
         key = model, protocol
         if key not in self._evaluations:
             self._evaluations[key] = Evaluation(

@@ -28,7 +28,7 @@ from quba_check.grading.notes import (
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
-from quba_check.stats.estimate import Estimate, combined
+from quba_check.stats.estimate import Estimate, delta_method
 
 _Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
@@ -238,7 +238,7 @@ def _curve(
     found = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
     if len(found) < len(slopes) or any(of.curve is not None and not of.deviations for _, of in found):
         return None
-    error = combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
+    error = delta_method(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
     # Limits of a dimension can be wider than its images tell, as where all of them are right.
     wider = sum((slope * _beyond(of)) ** 2 for slope, of in found)
     limits = score + _Z * math.sqrt(error**2 + wider)

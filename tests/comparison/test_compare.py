@@ -18,7 +18,7 @@ from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import clopper_pearson
+from quba_check.stats.intervals import clopper_pearson_limits
 
 RIGHT = [0, 1, 2] * 10
 WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
@@ -205,8 +205,8 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
 def test_a_change_of_shares_is_at_most_1() -> None:
     right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
     one = np.array(SCORES)
-    before = RunValue(1.0, 5, tuple(clopper_pearson(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
-    after = RunValue(0.0, 5, tuple(clopper_pearson(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
+    before = RunValue(1.0, 5, tuple(clopper_pearson_limits(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
+    after = RunValue(0.0, 5, tuple(clopper_pearson_limits(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
     for change in (difference(before, after), difference(replace(before, deviations={}), after)):
         assert change.curve is not None
         assert change.curve.limits[0] >= -1
@@ -216,7 +216,9 @@ def test_a_change_of_shares_is_at_most_1() -> None:
 def few(hits: int, n: int = 1000) -> RunValue:
     """A share with its exact limits, as a set with few hits has it."""
     found = Estimate.mean(np.arange(n) < hits, "clean")
-    return RunValue(hits / n, n, tuple(clopper_pearson(hits, n, np.array(SCORES)).tolist()), found.deviations)  # type: ignore[arg-type]
+    return RunValue(
+        hits / n, n, tuple(clopper_pearson_limits(hits, n, np.array(SCORES)).tolist()), found.deviations
+    )  # type: ignore[arg-type]
 
 
 def test_ratios_near_zero_have_the_limits_of_both_numbers() -> None:
