@@ -26,7 +26,7 @@ _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_maske
 
 
 def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
-    """Read a threshold file and all files that it extends.
+    """Read a threshold file and its extended files.
 
     Args:
         path: the file.
@@ -134,7 +134,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
 
 
 def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
-    """Refuse settings without a demand that they apply to."""
+    """Refuse settings of no demand."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
     for key in _DEFAULTS:

@@ -78,7 +78,7 @@ def write_record(record: Record, path: Path) -> None:
 
 
 def write_images(content: bytes | None, record: Path) -> None:
-    """Write the per-image file next to a record, or remove that of an earlier run.
+    """Write the per-image file next to a record, or remove an earlier one.
 
     Raises:
         UserError: the file cannot be written.
@@ -152,7 +152,7 @@ def read_record(path: Path, shown: str | None = None) -> Record:
 
 
 def _allowed(path: Path) -> str:
-    """Return the end of a message about a file that is not a record, with the nearest name."""
+    """Return the end of a message about an invalid record, with the nearest name."""
     others: list[str] = []
     with suppress(OSError):
         files = path.parent.glob(f"*{SUFFIX}")
@@ -174,6 +174,6 @@ def _target(path: Path) -> Path:
     kind = file_kind(path, str(path), UserError)
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
     if kind not in ("file", None) or is_open_file:
-        found = "a folder" if kind == "folder" else "a pipe or a device"
-        raise UserError(f"{path}: is {found}. Allowed: a file, which is replaced, or a new one.")
+        description = "a folder" if kind == "folder" else "a pipe or a device"
+        raise UserError(f"{path}: is {description}. Allowed: a file, which is replaced, or a new one.")
     return Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -120,7 +120,7 @@ class MeasurementRow(QuantityRow):
     @model_validator(mode="before")
     @classmethod
     def _fill_masked(cls, row: Any) -> Any:
-        """Fill in `masked` for older records, which mention masking only in notes."""
+        """Fill in `masked` from the notes of older records."""
         if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
             return row
         notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
@@ -140,7 +140,7 @@ class UnmeasurableRow(JsonRow):
 
 
 class NotMeasuredRow(JsonRow):
-    """A dimension that no selected demand needs."""
+    """A dimension without a selected demand."""
 
     not_measured: Literal[True]
 

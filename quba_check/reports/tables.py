@@ -1,4 +1,4 @@
-"""Tables as text, as wide as their content: no number is cut at the terminal's width."""
+"""Tables as text of full width: no number is cut at the terminal's width."""
 
 from __future__ import annotations
 

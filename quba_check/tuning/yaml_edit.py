@@ -1,6 +1,6 @@
-"""Limits in threshold files: new files, and edits that leave all other bytes unchanged.
+"""Limits in threshold files: new files, and edits of existing ones.
 
-Edits are made in the text: a round trip through ruamel.yaml also changes spacing, `null` and line endings.
+Edits change no other byte of the text: a round trip through ruamel.yaml also changes spacing, `null` and line endings.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _reason(text: str, limits: list[_Limit], root: Node) -> Iterator[_Change]:
 
 
 def _addition(text: str, document: Document, suggestions: Mapping[str, SuggestedLimit]) -> _Change:
-    """Return the change that appends dimensions to the file."""
+    """Return the change for dimensions at the end of the file."""
     root, dimensions = document.root, _inside(document.root, "dimensions")
     last, indent, heading = root, "  ", ["dimensions:"]
     if isinstance(dimensions, MappingNode) and dimensions.value:
