@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
-from quba_check.records.validation_errors import first_allowed, first_error
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import file_kind, read_json
+from quba_check.strict_yaml.schema import locate
 
 SCHEMA = 1
 SUFFIX = ".json"
+_ALLOWED = {
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "greater_than_equal": "a number of at least 0",
+}
+"""Allowed values in words, by pydantic's type of error."""
+LONGEST_VALUE = 40
+"""Largest number of characters of a wrong value in a message."""
 LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES = ".npz"
@@ -144,11 +156,32 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        allowed = first_allowed(why)
+        error = why.errors()[0]
+        allowed = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])
         raise UserError(
-            f"{where}: not a record: {first_error(why, content)}. "
+            f"{where}: not a record: {_problem(error, content)}. "
             + (f"Allowed: {allowed}." if allowed else _allowed(path))
         ) from why
+
+
+def _problem(error: ErrorDetails, content: Any) -> str:
+    """Return place and value of an error in a record, in words."""
+    location, value = locate(content, error["loc"])
+    place = f"{'.'.join(map(str, location))}: " if location else ""
+    if error["type"] == "missing":
+        return f"{place}the key '{error['loc'][-1]}' is missing"
+    if not location:
+        return "it is not a JSON object"
+    if got := error.get("ctx", {}).get("got"):
+        return f"{place}got {got}"
+    match value:
+        case dict():
+            return f"{place}got keys with values"
+        case list():
+            return f"{place}got a list"
+        case None | bool() | float():
+            return f"{place}got {json.dumps(value)}"
+    return f"{place}got {repr(value)[:LONGEST_VALUE]}"
 
 
 def _allowed(path: Path) -> str:

@@ -85,7 +85,7 @@ class _SchemaError:
     def __init__(self, document: Document, model: type[BaseModel], error: ErrorDetails) -> None:
         self.type = error["type"]
         self.error = error
-        self.location, self.value = _locate(document.data, error["loc"])
+        self.location, self.value = locate(document.data, error["loc"])
         self.missing_key = str(error["loc"][-1]) if error["loc"] else ""
         if self.type.startswith("union_tag_"):
             self._locate_tag(model, document, error["ctx"]["discriminator"].strip("'"))
@@ -141,8 +141,13 @@ def _message(same: list[_SchemaError]) -> str:
     return f"{prefix}got {describe(first.value)}. Allowed: {allowed}.{near}"
 
 
-def _locate(data: Any, steps: Location) -> tuple[Location, Any]:
-    """Return a pydantic location without its names of union members, and the value there."""
+def locate(data: Any, steps: Location) -> tuple[Location, Any]:
+    """Return a pydantic location without its names of union members, and the value there.
+
+    Args:
+        data: the content of a document.
+        steps: the location of an error of pydantic.
+    """
     location: Location = ()
     for step in steps:
         items = dict(enumerate(data)) if isinstance(data, list) else data

@@ -1,6 +1,7 @@
 """Limits in threshold files: new files, and edits of existing ones.
 
-Edits change no other byte of the text: a round trip through ruamel.yaml also changes spacing, `null` and line endings.
+Edits change no other byte of the text; a round trip through ruamel.yaml would also change spacing, `null` and
+line endings.
 """
 
 from __future__ import annotations
