@@ -30,7 +30,7 @@ from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, content_hash, default_root
-from quba_check.suites.opening import DEMO_SUITE, suite_at
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -136,7 +136,7 @@ class Evaluation:
         self.suite = (
             suite
             if isinstance(suite, Suite)
-            else suite_at(suite, self.store.root, SubsetSampler(limit, seed))
+            else find_suite(suite, self.store.root, SubsetSampler(limit, seed))
         )
         if isinstance(model, Classifier):
             self.classifier = model

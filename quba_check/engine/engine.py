@@ -124,7 +124,7 @@ class Engine:
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN
         # A run that may leave the set early does not ask for the contents of all its files.
-        unit = next(self._units([first], stored, range(1) if self.suite.draw.shuffled else None))
+        unit = next(self._units([first], stored, range(1) if self.suite.sampler.shuffled else None))
         key = self._key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
@@ -179,7 +179,7 @@ class Engine:
         View by view, so that a view's files are looked at when its turn comes; generated corruptions together
         and shard by shard, so that clean images are read once for all that are made from them.
         """
-        generated = [view for view in wanted if self.suite.generates(view)]
+        generated = [view for view in wanted if self.suite.is_generated(view)]
         groups = [[view] for view in wanted if view not in generated] + ([generated] if generated else [])
         for group in groups:
             units = self._units(group, {*wanted, *planned}, shards)

@@ -17,11 +17,11 @@ def test_cross_protocol_is_said():
     assert graded.cross_protocol == ("adversarial_robustness",)
     assert graded.notes == (
         "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
-        "these values pixels (protocol standard); that part of the score compares unlike things",
+        "these values pixels (protocol standard); that part of the score is not comparable",
     )
     assert grade(SWIN, protocol="released", population=FLEET).notes == (
         "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values "
-        "the normalised input (protocol released); that part of the score compares unlike things",
+        "the normalised input (protocol released); that part of the score is not comparable",
     )
     assert grade(SWIN, protocol="standard", population=FLEET).notes == ()
 
@@ -128,7 +128,7 @@ def on_500_images(debiased):
 
 def test_few_images_are_said_where_they_move_the_score():
     assert grade(SWIN, protocol="released", measured=on_500_images(0.83)).notes == (
-        "few images: class_balance on 500 images move the score by -0.20 against endless ones: "
+        "few images: class_balance on 500 images move the score by -0.20 compared with infinitely many: "
         "not comparable with published, which was measured on 50,000",
     )
     assert grade(SWIN, protocol="released", measured=on_500_images(0.802)).notes == ()

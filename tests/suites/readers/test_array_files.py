@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.idx import idx_array
+from quba_check.suites.readers.array_files import idx_array
 
 TYPES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
 
@@ -91,5 +91,5 @@ def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SuiteError) as raised:
         idx_array(path)
     assert str(raised.value) == (
-        f"{path}: {packed} bytes that unpack to 100,000. Unpack the file, and name what is in it."
+        f"{path}: {packed} bytes that unpack to 100,000. Unpack the file, and name its content instead."
     )

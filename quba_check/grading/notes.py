@@ -21,7 +21,7 @@ STORED_CORRUPTIONS = ("published", "screened")
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
 ALLOWED_SUITES = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
 """Advice on a population of another suite; it follows the sentence of `suite_difference`."""
-BIAS = 0.05
+LEAST_SHIFT = 0.05
 """Score by which few images may move it without a note."""
 
 
@@ -53,7 +53,7 @@ def suite_difference(reference: Population, suite: str | None, classes: int | No
     )
 
 
-def without_evidence(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
+def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
     """Return the reason for a missing grade with masked values; empty if none are masked.
 
     Args:
@@ -84,7 +84,7 @@ def comparison_notes(
         yield (
             f"cross-protocol: {', '.join(crossed)}: {reference.name} attacks {_ATTACKED[reference.protocol]} "
             f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
-            "that part of the score compares unlike things"
+            "that part of the score is not comparable"
         )
 
 
@@ -108,8 +108,9 @@ def few_images_notes(
         for name, slope in slopes.items()
         if name in measured and (debiased := measured[name].debiased) is not None
     }
-    if abs(whole := math.fsum(moved.values())) >= BIAS:
+    if abs(whole := math.fsum(moved.values())) >= LEAST_SHIFT:
         yield (
-            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} against endless "
-            f"ones: not comparable with {reference.name}, which was measured on {reference.images:,}"
+            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} compared "
+            f"with infinitely many: not comparable with {reference.name}, which was measured on "
+            f"{reference.images:,}"
         )
