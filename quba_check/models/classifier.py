@@ -1,4 +1,4 @@
-"""A classifier: a module in eval mode with its preprocessing and the kind of its outputs."""
+"""A classifier: a module in eval mode with its preprocessing and kind of outputs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,11 @@ class Classifier:
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Convert pixels, float32 in [0, 1], (N, 3, H, W), to inputs of the model; differentiable."""
+        """Convert pixels to inputs of the model; differentiable.
+
+        Args:
+            pixels: float32 in [0, 1], (N, 3, H, W).
+        """
         return (pixels - self._mean) / self._std
 
     def denormalise(self, inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Loading of classifiers: from a model spec to a module in eval mode on its device."""
+"""Loading of classifiers from model specs."""
 
 from __future__ import annotations
 

@@ -154,7 +154,8 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         return Checkpoint(_usable_weights(_weights(loaded), spec))
     states = dict(_states(loaded))
     if not states:
-        raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
+        contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
+        raise ModelError(f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}.")
     key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
     if key is None and len(states) > 1:
         first = next(iter(states))
@@ -221,12 +222,10 @@ def _weights(state: Mapping[str, Tensor]) -> State:
     return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
 
 
-def _contents(loaded: Mapping[Any, Any]) -> str:
-    return f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
-
-
 def pickled_names(path: Path) -> tuple[str, ...]:
-    """Return the dotted names that a pickle would import, in order, each once. Nothing of it is run.
+    """Return the dotted names that a pickle would import, in order, each once.
+
+    Nothing of the pickle is run.
 
     Args:
         path: a file of `torch.save`, in the zip format or the older one, or a plain pickle.

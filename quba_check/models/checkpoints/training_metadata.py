@@ -107,7 +107,7 @@ def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
 
 
 def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of timm's script in the form of `KEYS`, as far as they can be converted."""
+    """Return the arguments of timm's script under the names in `KEYS`."""
     config = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
     for name in ("mean", "std"):
         if isinstance(config.get(name), (list, tuple)) and len(config[name]) == 1:

@@ -49,7 +49,9 @@ class ImageInput:
 
 
 class OnnxProgram(nn.Module):
-    """An ONNX graph as a module: float32 images (N, 3, H, W) to float32 outputs, without gradients.
+    """An ONNX graph as a module without gradients.
+
+    It maps float32 images (N, 3, H, W) to float32 outputs.
 
     A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with black
     images, and their answers are dropped.
@@ -170,7 +172,8 @@ def _program(
         raise ModelError(f"{spec.text}: {runtime} cannot load it: {_on_one_line(error)}") from error
     takes = _image_input(session.get_inputs(), spec.text)
     outputs = session.get_outputs()
-    answers = next((out.name for out in outputs if _is_table(out.shape, classes)), outputs[0].name)
+    tables = [out.name for out in outputs if len(out.shape) == 2 and out.shape[1] == classes]
+    answers = next(iter(tables), outputs[0].name)
     notes = []
     if len(outputs) > 1:
         notes.append(f"read is the output '{answers}' of {listed(out.name for out in outputs)}")
@@ -222,10 +225,6 @@ def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
     return ImageInput(images.name, _DTYPES[images.type], batch, size)
-
-
-def _is_table(shape: Sequence[Any], classes: int) -> bool:
-    return len(shape) == 2 and shape[1] == classes
 
 
 def _shape(shape: Sequence[Any]) -> str:

@@ -122,8 +122,10 @@ def _model(
             "If you trust whoever made the file: --quba-trust-pickle."
         ) from error
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
+        is_download = zero_shot.weights is not None and zero_shot.file is None
+        advice = f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
         raise ModelError(
-            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{_remedy(zero_shot)}"
+            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{advice if is_download else ''}"
         ) from error
     return model, notes
 
@@ -191,12 +193,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RuntimeError) and "loading state_dict" in text:
         return " ".join(str(error).split())[:300]
     return text
-
-
-def _remedy(zero_shot: ZeroShotSpec) -> str:
-    if zero_shot.weights is None or zero_shot.file is not None:
-        return ""
-    return f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
 
 
 @contextlib.contextmanager

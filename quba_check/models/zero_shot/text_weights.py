@@ -1,4 +1,4 @@
-"""Text weights of a zero-shot model: one direction for each class, computed from its texts once."""
+"""Text weights of a zero-shot model: one direction for each class."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cached_text_weights(
     compute: Callable[[Tensor], Tensor],
     progress: Callable[[str], None] | None,
 ) -> Tensor:
-    """Return the text weights of all classes, read from a folder or computed and stored there.
+    """Return the text weights of all classes, computed once and stored.
 
     Parallel processes share the work by parts. If the folder is not writable, each computes all parts.
 
