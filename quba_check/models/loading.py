@@ -88,7 +88,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *_convert_to_float32(module),
         *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
         *_outputs_notes(request.preprocessing),
-        *filter(None, [head.note]),
+        *([head.note] if head.note else []),
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)

@@ -78,9 +78,8 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
-        unusable = {
-            key: config[key] for key in KEYS if config.get(key) is not None and not _is_usable(key, config)
-        }
+        stated_keys = [key for key in KEYS if config.get(key) is not None]
+        unusable = {key: config[key] for key in stated_keys if not _is_usable(key, config)}
         usable_rest = {key: value for key, value in config.items() if key not in unusable}
         # timm rejects an empty config.
         stated = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
@@ -97,9 +96,8 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
     )
     if not usable:
         return ConfigFromCheckpoint(None, notes)
-    return ConfigFromCheckpoint(
-        preprocessing_config(usable, where=source, source=source, departs=True), notes
-    )
+    config = preprocessing_config(usable, where=source, source=source, departs=True)
+    return ConfigFromCheckpoint(config, notes)
 
 
 def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
