@@ -30,7 +30,7 @@ from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, content_hash, default_root
-from quba_check.suites.opening import DEMO_SUITE, suite_at
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -136,7 +136,7 @@ class Evaluation:
         self.suite = (
             suite
             if isinstance(suite, Suite)
-            else suite_at(suite, self.store.root, SubsetSampler(limit, seed))
+            else find_suite(suite, self.store.root, SubsetSampler(limit, seed))
         )
         if isinstance(model, Classifier):
             self.classifier = model
@@ -206,7 +206,7 @@ class Evaluation:
             UserError: a set is not laid out as it should be, or the model's answers cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.settle(self._planned, show=True)
+        self.engine.determine_outputs(self._planned, show=True)
 
     def outcome(self, name: str) -> Outcome:
         """The measurement of a dimension, or why there is none. Computed once.
@@ -335,8 +335,8 @@ class Evaluation:
             names: the dimensions.
             shards: those that were looked at of each view; by default all.
         """
-        addresses = self.engine.addresses
-        return {str(view): addresses.content(view, shards) for view in self._image_views(names)}
+        cache_keys = self.engine.cache_keys
+        return {str(view): cache_keys.content_key(view, shards) for view in self._image_views(names)}
 
     def sets(self, names: Iterable[str]) -> dict[str, SetRow]:
         """For each set behind some dimensions: images found and expected."""

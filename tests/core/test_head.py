@@ -106,7 +106,7 @@ def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
     first = evaluate("of_all")
     second = evaluate("of_all", tuple(reversed(ALL)))
     assert first.classifier.fingerprint != second.classifier.fingerprint
-    assert first.engine.addresses.cache_entry(CLEAN) != second.engine.addresses.cache_entry(CLEAN)
+    assert first.engine.cache_keys.cache_entry(CLEAN) != second.engine.cache_keys.cache_entry(CLEAN)
     ours, theirs = (made.engine.predictions([CLEAN])[CLEAN].probabilities for made in (first, second))
     assert not np.allclose(ours, theirs)
 

@@ -15,7 +15,7 @@ from quba_check.models.preprocessing.config import (
     OutputKind,
     PreprocessingConfig,
 )
-from quba_check.strict_yaml import Strict, described, read_yaml, validated
+from quba_check.strict_yaml import Strict, describe, read_yaml, validate
 from quba_check.strict_yaml.schema import SchemaVersion
 
 Positive = Annotated[int, Field(gt=0)]
@@ -51,7 +51,7 @@ class PreprocessingFile(Strict):
     def _check(cls, value: Any, info: ValidationInfo) -> Any:
         is_usable, allowed = KEYS[info.field_name or ""]
         if not is_usable(value):
-            got = str(value) if isinstance(value, list) else described(value)
+            got = str(value) if isinstance(value, list) else describe(value)
             near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
             raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
         return tuple(value) if isinstance(value, list) else value
@@ -67,7 +67,7 @@ def read_preprocessing(path: Path, shown: str) -> PreprocessingConfig:
     Raises:
         ModelError: the file is invalid; the message has file and line of every error.
     """
-    entry = validated(read_yaml(path, shown, ModelError), PreprocessingFile)
+    entry = validate(read_yaml(path, shown, ModelError), PreprocessingFile)
     values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
     return PreprocessingConfig(values, shown, departs=True)
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from quba_check.storage.store import write_atomically
+from quba_check.storage.atomic import write_atomically
 
 TEXTS_AT_ONCE = 256
 CLASSES_A_PART = 50
