@@ -42,7 +42,7 @@ class Classifier:
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
         no_gradient: reason why no gradient passes through it; empty if one may.
-        notes: remarks for the record, such as defaults in use.
+        notes: notes for the record, such as defaults in use.
         head: outputs of `module` expected by the suite, some of which may be no classes of it; by default one
             for each of its classes.
     """

@@ -22,7 +22,7 @@ class LoadedModule:
         architecture: its timm name, or empty.
         sources: the user's files that define the module, apart from its tensors.
         configs: preprocessing and outputs stated outside of the module; the last one wins.
-        notes: remarks for the record.
+        notes: notes for the record.
         parameters: number of parameters if it is not that of the module's own.
         device: where it runs, if not on the requested device.
         precision: precision of its passes, if not the requested one.

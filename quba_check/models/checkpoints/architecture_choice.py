@@ -40,7 +40,7 @@ class BuildSpec:
         config: preprocessing that overrides the architecture's own.
         pretrained_cfg: description of the weights that replaces the architecture's own.
         arguments: arguments of the architecture.
-        notes: remarks for the record.
+        notes: notes for the record.
     """
 
     architecture: str

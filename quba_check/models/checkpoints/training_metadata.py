@@ -58,7 +58,7 @@ class ConfigFromCheckpoint:
 
     Attributes:
         config: its usable part; None if there is none.
-        notes: remarks on values that cannot be used.
+        notes: notes on values that cannot be used.
     """
 
     config: PreprocessingConfig | None = None
