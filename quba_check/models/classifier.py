@@ -183,7 +183,7 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
 def error_summary(error: BaseException) -> str:
     r"""Return type and first line of an error in the user's code, for a message.
 
-    >>> described(ValueError("no such layer\nsecond line"))
+    >>> error_summary(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
     """
     try:

@@ -81,7 +81,7 @@ class OnnxProgram(nn.Module):
         self._spec = spec
 
     def forward(self, images: Tensor) -> Any:
-        """Outputs of the graph for normalised images."""
+        """Return the outputs of the graph for normalised images."""
         size = tuple(images.shape[2:])
         fixed = self.takes.size
         if fixed is not None and size != fixed:
@@ -144,11 +144,10 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
     if request.precision not in ("auto", "fp32"):
         notes.append(f"{spec.text} computes in the precision of its file, not in {request.precision}")
     size = module.takes.size
+    config = PreprocessingConfig({"input_size": (3, *size)} if size else {}, f"the input of {spec.text}")
     return LoadedModule(
         module,
-        configs=(PreprocessingConfig({"input_size": (3, *size)}, f"the input of {spec.text}"),)
-        if size
-        else (),
+        configs=(config,) if size else (),
         notes=tuple(notes),
         parameters=graph.parameters,
         device=actual_device,
@@ -187,9 +186,8 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # leave the cores to the loader's threads
+    # Waiting threads would take the cores from the image loader.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors; they are raised as well
     # For deterministic results: float32 without TF32, and convolution algorithms chosen without timing them.
