@@ -134,7 +134,10 @@ def _load_module(  # noqa: C901  a branch for each kind
             module = demo_module(spec.text)
             return LoadedModule(module, sources=own_sources(module))
         case "timm":
-            return _load_timm(spec, request)
+            module = pretrained_model(spec.name, spec=spec.text)
+            head = request.expected_head
+            check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
+            return LoadedModule(module, spec.name)
         case "callable":
             return load_callable(spec)
         case "file":
@@ -151,13 +154,6 @@ def _load_module(  # noqa: C901  a branch for each kind
             return load_onnx(spec, request, device)
         case "open_clip":
             return load_zero_shot(spec, request, device)
-
-
-def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    module = pretrained_model(spec.name, spec=spec.text)
-    head = request.expected_head
-    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, spec.name)
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

@@ -80,7 +80,11 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     Raises:
         ModelError: the file is damaged, is no checkpoint, would run code, or holds no state dict.
     """
-    beginning = _beginning(path, spec)
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     if not beginning:
         raise ModelError(f"{spec}: is no checkpoint, the file is empty.")
     if beginning == _LFS_POINTER:
@@ -91,14 +95,6 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
         except Exception as error:  # errors of safetensors, and of types missing in torch
             raise ModelError(f"{spec}: is no safetensors file, or a damaged one.") from error
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
-
-
-def _beginning(path: Path, spec: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_LFS_POINTER))
-    except OSError as error:
-        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
 
 
 def _unpickle(path: Path, spec: str, trust: bool) -> Any:

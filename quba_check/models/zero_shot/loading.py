@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.errors import ModelError, did_you_mean, listed, needs
 from quba_check.models.classifier import error_summary
@@ -49,7 +49,10 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     prompts = class_prompts(request.classes, request.prompts)
     tokens = _tokens(open_clip, zero_shot, spec, prompts.texts)
     runtime = f"open_clip {open_clip.__version__}"
-    texts = _texts_digest(model, tokens, runtime)
+    text_tower = {
+        name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")
+    }
+    texts = state_digest(text_tower | {f"tokens of {runtime}": tokens})
 
     def compute(tokens: Tensor) -> Tensor:
         pin_arithmetic(device)
@@ -179,12 +182,6 @@ def _tokens(
     except Exception as error:
         raise ModelError(f"{spec.text}: its text tokenizer cannot be loaded ({_reason(error)}).") from error
     return tokens.reshape(len(texts), len(texts[0]), -1)
-
-
-def _texts_digest(model: nn.Module, tokens: Tensor, runtime: str) -> str:
-    """Return a digest of everything that determines the text weights."""
-    tower = {name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")}
-    return state_digest(tower | {f"tokens of {runtime}": tokens})
 
 
 def _reason(error: Exception) -> str:
