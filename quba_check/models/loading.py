@@ -131,8 +131,8 @@ def _load_module(  # noqa: C901  a branch for each kind
         case "demo":
             from quba_check.demo.network import demo_module
 
-            module = demo_module(spec.text)
-            return LoadedModule(module, sources=own_sources(module))
+            demo = demo_module(spec.text)
+            return LoadedModule(demo, sources=own_sources(demo))
         case "timm":
             module = pretrained_model(spec.name, spec=spec.text)
             head = request.expected_head
