@@ -63,7 +63,7 @@ def test_names(name: str) -> None:
     [
         ({"better": "hihg"}, "better, got 'hihg'. Allowed: 'high', 'low'. Did you mean 'high'?"),
         ({"better": None}, "better, got None. Allowed: 'high', 'low'."),
-        ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or a word of your own."),
+        ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or another word."),
         (
             {"weight": 2.0},
             "weight, got 2. Allowed: 0; the QUBA score is over the nine published dimensions.",
@@ -120,16 +120,16 @@ def test_parts() -> None:
         (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
         (
             Measurement("calm", float("nan"), "fraction", 3),
-            "the value is no finite number, got nan. Where there is none, raise UnmeasurableError('why').",
+            "the value is no finite number, got nan. If there is no value, raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
-            "the value is no finite number, got None. Where there is none, raise UnmeasurableError('why').",
+            "the value is no finite number, got None. If there is no value, raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
             "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve "
-            "(quba_check.core.confidence), as quba_check.dimensions.share gives it.",
+            "(quba_check.core.confidence), as from quba_check.dimensions.share.",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3.0),  # type: ignore[arg-type]
