@@ -75,7 +75,7 @@ class ConfidenceCurve:
         return 1 - self._probability_below(bound, bisect_right(self.limits, bound))
 
     def _probability_below(self, bound: float, after: int) -> float:
-        """Return the probability of scores with limits below the bound; `after` is the first other one."""
+        """Return the probability of scores before `after`, the first limit at the bound."""
         if after == 0:
             return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
         if after == len(SCORES):

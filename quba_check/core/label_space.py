@@ -1,4 +1,4 @@
-"""Label spaces: coarser classes made of the model's own."""
+"""Label spaces: groups of the model's own classes."""
 
 from __future__ import annotations
 

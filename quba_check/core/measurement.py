@@ -1,4 +1,4 @@
-"""A measurement: value, unit, n, interval and named parts, or the reason for a missing value."""
+"""Measurements: value, unit, n, interval and named parts, or a reason."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ PLACE = "{}"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """Class names and templates of a suite. The model's loader fills in what the suite leaves out.
+    """Class names and templates of a suite.
+
+    The model's loader fills in what the suite leaves out.
 
     Attributes:
         templates: texts with `{}` in the place of the class name; empty if the suite has none.

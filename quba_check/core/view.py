@@ -1,4 +1,4 @@
-"""A view: a set of images as shown to a model, and the columns kept of its answers."""
+"""A view: a set of images as shown to a model, with its stored columns."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Registry:
         self._dimensions: dict[str, Dimension] = {}
 
     def register(self, dimension: Dimension) -> None:
-        """Add a dimension, or replace the one declared at the same file and line (imported again).
+        """Add a dimension, or replace one declared at the same file and line.
 
         Raises:
             DimensionError: its declaration has a mistake, or its name is taken.

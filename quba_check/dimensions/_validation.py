@@ -36,7 +36,7 @@ Number = TypeVar("Number", Measurement, Quantity)
 
 
 def origin(function: Callable[..., Any]) -> str:
-    """Return file and line of a function, or its module if it has no file (a notebook)."""
+    """Return a function's file and line, or its module in a notebook."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None or code.co_filename.startswith("<"):
         return str(getattr(function, "__module__", type(function).__module__))

@@ -1,4 +1,4 @@
-"""Removal of noise from a sum of absolute gaps, each a true gap plus normal noise.
+"""Removal of normal noise from a sum of absolute gaps.
 
 The absolute value of a noisy gap is larger on average than that of the true one, most of all for a true gap
 of 0. No function of the noisy gap is an unbiased estimate (the absolute value has a kink), so there are two:

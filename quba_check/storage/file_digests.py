@@ -1,4 +1,4 @@
-"""Content digests of files, cached so that a second run need not read all images again."""
+"""Content digests of files, cached between runs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ContentDigests:
         return self.digests([path])[0]
 
     def digests(self, paths: Iterable[Path]) -> list[str]:
-        """Return the digests of files in the order of `paths`; read only new or changed files.
+        """Return the digests of files in order; read only new or changed files.
 
         Raises:
             SuiteError: a file cannot be read.
@@ -126,7 +126,7 @@ class ContentDigests:
             yield connection
 
     def _set_up(self) -> None:
-        """Create the file if missing, under a lock: two processes cannot enter WAL mode at a time."""
+        """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
             self._discard("it is not a file")
         try:
