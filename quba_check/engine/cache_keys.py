@@ -140,7 +140,7 @@ class CacheKeys:
         return content_hash(self._content_of_shards(view, numbers))
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
-        images = self._suite.listed_as(view)
+        images = self._suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
         if missing:
@@ -181,7 +181,7 @@ class CacheKeys:
             settings["attack_space"] = self._protocol.attack_space
         if view.attack == "pgd":
             settings["seed"] = self._seed
-        if self._suite.generates(view):
+        if self._suite.is_generated(view):
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties

@@ -123,7 +123,7 @@ class Engine:
         unattacked = [view for view in stored if view.attack is None]
         first = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
         # A run that may stop early does not read all files of the set for their digests.
-        job = next(self._jobs([first], stored, range(1) if self.suite.draw.shuffled else None))
+        job = next(self._jobs([first], stored, range(1) if self.suite.sampler.shuffled else None))
         key = self.cache_keys.shard_key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
@@ -176,7 +176,7 @@ class Engine:
         Views are completed one after another, so that the files of each are read when needed. Generated
         corruptions are completed together, shard by shard, so that their clean images are read once.
         """
-        generated = [view for view in requested if self.suite.generates(view)]
+        generated = [view for view in requested if self.suite.is_generated(view)]
         groups = [[view] for view in requested if view not in generated] + ([generated] if generated else [])
         for group in groups:
             jobs = self._jobs(group, {*requested, *planned}, shards)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
-from quba_check.demands.demand import QUBA, Demand
+from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, QubaError
 from quba_check.records.measurement import StoppedRow
@@ -74,7 +73,7 @@ class EarlyStop:
         self._evaluation = evaluation
         self._suite = evaluation.facts.suite
         whole = (demand for demand in demands if self._streamed(demand) is None)
-        self._whole = {view for demand in whole for view in self._stored(_dimensions(demand))}
+        self._whole = {view for demand in whole for view in self._stored(demand.dimensions)}
 
     def decided(self, demand: Demand, alpha: float) -> Stopped | None:
         """Whether the value over all images would meet a demand, where some images tell.
@@ -134,7 +133,7 @@ class EarlyStop:
         return None
 
     def _streamed(self, demand: Demand) -> SequentialStatistic | None:
-        if demand.dimension == QUBA or demand.bound != "min":
+        if demand.is_on_grade or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 
@@ -142,10 +141,6 @@ class EarlyStop:
         """The views that dimensions need, as they are predicted."""
         stored = self._evaluation.engine.cache_keys.stored_view
         return {stored(view) for name in names for view in registry[name].views(self._suite)}
-
-
-def _dimensions(demand: Demand) -> Collection[str]:
-    return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (demand.dimension,)
 
 
 def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:

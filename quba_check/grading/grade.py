@@ -15,15 +15,15 @@ from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError, listed
-from quba_check.grading.caveats import (
+from quba_check.grading.notes import (
     ALLOWED_SUITES,
     comparison_notes,
     corruption_notes,
     crossed_dimensions,
     few_images_notes,
+    masked_reason,
     masking_notes,
     suite_difference,
-    without_evidence,
 )
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
@@ -131,7 +131,7 @@ def grade(
     weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     too_few = unmeasured and not any(weighing.values())
     if too_few or not set(unmeasured) <= set(allow_missing):
-        why = without_evidence({name: masked[name] for name in left_out}, unmeasured)
+        why = masked_reason({name: masked[name] for name in left_out}, unmeasured)
         return ungraded(reference, missing=unmeasured, not_graded=why)
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, weighing)
@@ -274,9 +274,7 @@ def check_values(values: Mapping[str, float]) -> None:
     check_names("values", values)
     for name, value in values.items():
         if not math.isfinite(value):
-            raise UserError(
-                f"values: {name} is not a number to score, got {value!r}. Allowed: a finite number."
-            )
+            raise UserError(f"values: {name} cannot be scored, got {value!r}. Allowed: a finite number.")
 
 
 def _population(given: str | Path | Population) -> Population:

@@ -14,8 +14,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.stats.intervals import clopper_pearson_limits, wilson_limits
-from quba_check.tuning.protocols import check_protocol
-from quba_check.tuning.record_facts import images_behind
+from quba_check.tuning.record_facts import check_protocol, images_behind
 
 POWER = 0.8
 """How often a drop must be noticed to count as noticed."""

@@ -10,9 +10,10 @@ from scipy.stats import binom
 from support.runs_compared import stored
 from support.tuned import record
 
-from quba_check.comparison.compare import StoredRun, compare
+from quba_check.comparison.compare import compare
 from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
@@ -45,7 +46,7 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
     assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
     assert row.finding == "worse"
     assert found.notes == (
-        "a.json: its answers image by image are neither beside it nor in the store; intervals are those of "
+        "a.json: its predictions per image are neither next to it nor in the store; intervals are those of "
         "unpaired runs, which are wider",
     )
 
@@ -128,7 +129,7 @@ def test_views_that_only_one_looked_at_make_no_difference() -> None:
 
 def test_a_run_that_fails_its_own_demands_is_said() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
-    assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
+    assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
 def test_a_masked_value_is_said() -> None:
@@ -151,8 +152,9 @@ def test_flips_need_the_answers() -> None:
     with pytest.raises(UserError) as caught:
         flips_csv(stored("a.json", RIGHT), stored("b.json", RIGHT, images=False))
     assert str(caught.value) == (
-        "--flips: b.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
-        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote beside it."
+        "--flips: b.json: its predictions on clean images are neither next to it nor in the store. "
+        "Allowed: a record with its "
+        "predictions next to it, of a run that measured the clean set."
     )
 
 
