@@ -15,7 +15,7 @@ from quba_check.errors import FewObjectsError, OptionError
 if TYPE_CHECKING:
     from quba_check.suites import Suite
     from quba_check.suites.manifest.editing import Entries
-    from quba_check.suites.object_focus import Made
+    from quba_check.suites.object_focus import MadeSets
 
 TOO_FEW = 1
 """Exit code if objects were found in too few images."""
@@ -91,8 +91,8 @@ def make(options: argparse.Namespace) -> int:
     objects = BoxFile(options.boxes) if options.boxes else MaskFolder(options.masks)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
 
-        def watched(what: str, images: int) -> Callable[[int], None]:
-            return partial(progress.advance, progress.add_task(what, total=images))
+        def start_step(step: str, images: int) -> Callable[[int], None]:
+            return partial(progress.advance, progress.add_task(step, total=images))
 
         try:
             made = make_object_focus(
@@ -102,7 +102,7 @@ def make(options: argparse.Namespace) -> int:
                 seed=options.seed,
                 per_class=options.per_class,
                 allow_few=options.allow_few,
-                watched=watched,
+                progress=start_step,
             )
         except FewObjectsError as error:
             progress.stop()
@@ -122,7 +122,7 @@ def make(options: argparse.Namespace) -> int:
     return 0
 
 
-def _entries(suite: Suite, out: Path, made: Made) -> Entries:
+def _entries(suite: Suite, out: Path, made: MadeSets) -> Entries:
     """What the manifest has to say of the sets."""
     from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 
