@@ -70,9 +70,9 @@ def _list_failures(options: argparse.Namespace) -> None:
         if shown:
             text += plain_text(_table(shown, run))
         if len(shown) < len(wrong):
-            text += (
-                f"{len(shown):,} of {len(wrong):,} are shown; --limit N shows more, --csv FILE writes all\n"
-            )
+            are = "is" if len(shown) == 1 else "are"
+            counts = f"{len(shown):,} of {len(wrong):,} {are} shown"
+            text += f"{counts}; --limit N shows more, --csv FILE writes all\n"
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     elif output == STDOUT:
         sys.stdout.write(fit_encoding(failures_csv(wrong), sys.stdout.encoding))

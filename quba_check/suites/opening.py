@@ -93,7 +93,7 @@ def data_folder(root: Path) -> Path:
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
         near = did_you_mean(root.name, _names_beside(root))
-        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+        raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
     if kind != "folder":
         raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
     return root

@@ -140,7 +140,7 @@ def test_no_data_folder(said, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_data_folder_that_is_missing(said, folder: Path, data: Path) -> None:
     assert said("--quba-data=dat") == (
-        f"{folder}/dat: there is no such data folder. Did you mean 'data'? Name it with --quba-data DIR."
+        f"{folder}/dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder."
     )
 
 

@@ -357,10 +357,10 @@ def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "imagenet-data").mkdir()
     assert raised_text(lambda: open_suite(tmp_path / "imagenet-dta")) == (
         f"{tmp_path}/imagenet-dta: there is no such data folder. Did you mean 'imagenet-data'? "
-        "Name it with --quba-data DIR."
+        "Allowed: an existing folder."
     )
     assert raised_text(lambda: open_suite(tmp_path / "no/such")) == (
-        f"{tmp_path}/no/such: there is no such data folder. Name it with --quba-data DIR."
+        f"{tmp_path}/no/such: there is no such data folder. Allowed: an existing folder."
     )
 
 
