@@ -76,7 +76,7 @@ def _columns(document: Document, names: Sequence[str], whole: ClassList, source:
         where = f"{document.at(('classes', number if is_list else name))}: classes: '{name}'"
         if not positions:
             raise SuiteError(
-                f"{where} is no class of {source}, which restrict refers to.{did_you_mean(name, index)} "
+                f"{where} is not a class of {source}, which restrict refers to.{did_you_mean(name, index)} "
                 f"Allowed: {listed(whole.names, SHOWN)}."
             )
         same = [whole.names[position] for position in positions]
