@@ -76,7 +76,7 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
-    """Return the suite of a layout and its manifest as text; unreadable folders are left out.
+    """Return the suite of a layout and its manifest, without unreadable folders.
 
     Raises:
         UserError: the clean images cannot be read, or the folder cannot be written.

@@ -117,7 +117,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def described_sets(suite: Suite) -> list[tuple[str, ...]]:
-    """Return the rows: sets of the manifest, then sets that the nine dimensions need and it does not declare.
+    """Return the rows: declared sets, then undeclared sets of the nine dimensions.
 
     `classes` is the number of classes of the set's label space with images; `per class` is the smallest and
     largest number of images of a class with images (per corruption and severity for corruptions).

@@ -33,7 +33,7 @@ class Pose:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Pose:
-        """Return a random pose inside the image, except for the tip of a corner now and then."""
+        """Return a random pose inside the image, except for some tips of corners."""
         angle, scale, x, y = rng.random(4)
         scale = 0.3 + 0.46 * scale
         room = 0.9 - scale

@@ -1,4 +1,4 @@
-"""Files of the demo suite: all sets that the nine dimensions need, drawn on first use."""
+"""Files of the demo suite, with sets for all nine dimensions; drawn on first use."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def pattern(owner: str, rng: np.random.Generator) -> Plane:
 
 
 def backdrop(owner: str | None, rng: np.random.Generator) -> Picture:
-    """Return the background of a class: soft clouds on a gradient in its hue; grey for None.
+    """Return the background of a class: clouds on a gradient in its hue, or grey.
 
     Returns:
         (S, S, 3) float32 in [0, 1].
@@ -115,7 +115,7 @@ def clouds(rng: np.random.Generator, cells: int = 6) -> Plane:
 
 
 def two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
-    """Return a bright and a dark colour of any hue; backgrounds are between them in brightness."""
+    """Return a bright and a dark colour of any hue; backgrounds are between them."""
     first, second, pale, deep, bright, dark = rng.random(6)
     one = rgb(first, 0.1 + 0.5 * pale, 0.75 + 0.25 * bright)
     other = rgb(second, 0.4 + 0.5 * deep, 0.08 + 0.3 * dark)

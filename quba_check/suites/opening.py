@@ -52,14 +52,16 @@ def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = W
 
 
 def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
-    """Open the suite in a data folder, by its `quba-data.yaml` or in the published ImageNet layout.
+    """Open the suite in a data folder.
+
+    The folder has a `quba-data.yaml` or the published ImageNet layout.
 
     Args:
         root: the data folder.
         sampler: selects the images of each set.
 
     Raises:
-        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
+        SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     root = data_folder(root)
     manifest = root / MANIFEST_NAME

@@ -83,7 +83,7 @@ class Suite:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Readable names of the classes in that order; the names themselves if there are no others."""
+        """Readable names of the classes in that order, by default the names themselves."""
         return tuple(self._class_list.titles)
 
     @cached_property
@@ -123,7 +123,10 @@ class Suite:
         return self.space(self._declared(set_name).space)
 
     def missing(self, view: View) -> str | None:
-        """Return the reason if a view has no images, as the end of a sentence; None if it has."""
+        """Return the reason if a view has no images, else None.
+
+        The reason is the end of a sentence, for messages.
+        """
         if view.set not in self._manifest.sets:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.is_generated(view):
@@ -143,7 +146,7 @@ class Suite:
         return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:
-        """Return True if the view's images are stored at their final size, and must not be cropped again."""
+        """Return True if the view's images are stored at their final size, without further cropping."""
         return self._declared(self._source(view).set).prepared
 
     def is_generated(self, view: View) -> bool:
@@ -175,7 +178,7 @@ class Suite:
         return SetLabels(label, np.array(textures, dtype=np.int64))
 
     def listing_view(self, view: View) -> View:
-        """Return the view with the same examples that is stored in files, or the sampled view."""
+        """Return the view with the same examples as stored, or the sampled view."""
         return SAMPLED if view.images == SAMPLED else self._source(view)
 
     def path(self, example: Example) -> Path:

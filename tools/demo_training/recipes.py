@@ -1,4 +1,4 @@
-"""Training recipes of the demo models: the two shipped ones and the variants of the population."""
+"""Training recipes of the two shipped models and the variants of the population."""
 
 from __future__ import annotations
 

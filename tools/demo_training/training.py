@@ -61,7 +61,10 @@ def train(recipe: Recipe) -> DemoNetwork:
 def _attack(
     network: DemoNetwork, images: Tensor, labels: Tensor, radius: float, generator: torch.Generator
 ) -> Tensor:
-    """Move images by one gradient step from a random start (fast adversarial training, Wong et al. 2020)."""
+    """Move images by one gradient step from a random start.
+
+    Source: fast adversarial training, Wong et al. (2020).
+    """
     start = (torch.rand(images.shape, generator=generator) * 2 - 1) * radius
     shifted = (images + start).clamp(0, 1).requires_grad_()
     loss = F.cross_entropy(network(normalised(shifted)), labels)

@@ -50,9 +50,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Factors: masks (10, P, S, S), patterns (10, Q, S, S), backdrops (11, Q, 3, S, S), palettes.
+    """Factors of images.
 
-    The eleventh kind of backdrop is grey.
+    Masks (10, P, S, S), patterns (10, Q, S, S), backdrops (11, Q, 3, S, S) and palettes. The
+    eleventh kind of backdrop is grey.
     """
 
     masks: Tensor

@@ -34,7 +34,7 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     """Add sets after those that a manifest declares; identical ones are skipped.
 
     Raises:
-        UserError: the file cannot be read or written, has a mistake, declares a set of that name
+        UserError: the file cannot be read or written, has an error, declares a set of that name
             differently, or has its sets in braces.
     """
     shown = str(manifest)

@@ -93,7 +93,7 @@ class BoxFile:
 
 
 def segment(picture: Pixels, box: Box) -> Mask | None:
-    """Segment the object in a box by OpenCV's GrabCut with a fixed seed, as in the published sets.
+    """Segment the object in a box by OpenCV's GrabCut, as published, with a fixed seed.
 
     Returns:
         The mask; None if GrabCut finds too little, or cannot start on a picture of a few pixels.

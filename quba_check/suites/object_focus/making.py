@@ -137,7 +137,7 @@ def make_object_focus(
 
 
 def _by_class(examples: Sequence[Example], classes: Sequence[str], seed: int) -> dict[str, list[Example]]:
-    """Group images by class, in an order that depends only on the seed and their names."""
+    """Group images by class, in an order of seed and names only."""
     members: dict[str, list[Example]] = {name: [] for name in sorted(classes)}
     for example in sorted(examples, key=lambda example: seeded_number(seed, "order", image_name(example))):
         members[classes[example.label]].append(example)
@@ -205,7 +205,7 @@ class _Search:
             )
 
     def reasons(self) -> str:
-        """Return reasons with numbers of images and a few names; empty if all images are used."""
+        """Return reasons with numbers of images and a few names; may be empty."""
         return "; ".join(
             f"{reason}: {len(names):,} ({listed(names, _SHOWN)})"
             for reason, names in sorted(self.left_out.items())
@@ -226,7 +226,7 @@ def seeded_number(seed: int, *words: str) -> int:
 
 
 def pair_backgrounds(classes: Mapping[str, Iterable[str]], seed: int) -> dict[str, list[Pairing]]:
-    """Choose two backgrounds for every object: one of its own class, one of a random class.
+    """Choose two backgrounds for every object: its own class and a random class.
 
     The random class may be the object's own, and all classes are equally likely: the background carries no
     information about the label. No object gets the background of its own image. The result does not depend on

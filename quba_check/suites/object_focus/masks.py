@@ -1,4 +1,4 @@
-"""Objects from masks: a folder with a picture for each clean image, in which the object is bright."""
+"""Objects from masks: one picture for each clean image, with a bright object."""
 
 from __future__ import annotations
 

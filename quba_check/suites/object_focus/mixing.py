@@ -89,7 +89,7 @@ def resize_and_crop(picture: Pixels, width: int, height: int) -> Pixels:
 
 
 def composite(foreground: Pixels, mask: Mask, background: Pixels) -> Pixels:
-    """Paste the masked pixels of a picture onto a background, which is scaled to its size.
+    """Paste the masked pixels of a picture onto a background of any size.
 
     The edge is hard, as published: no pixel is a blend.
 

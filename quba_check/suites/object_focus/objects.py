@@ -111,7 +111,7 @@ def read_pixels(suite: Suite, example: Example) -> Pixels:
 
 
 def image_name(example: Example) -> str:
-    """Return an image's path in the data folder, with the member's name if it is in a container."""
+    """Return an image's path in the data folder, with its name in a container."""
     return example.name if example.member is None else f"{example.name}/{example.member}"
 
 

@@ -1,4 +1,4 @@
-"""The folder of made sets: replaced as a whole, and never in place of other content."""
+"""The folder of made sets, replaced as a whole, never over other content."""
 
 from __future__ import annotations
 
