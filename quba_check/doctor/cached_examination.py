@@ -112,7 +112,7 @@ def _address(patient: ModelUnderTest, evaluation: Evaluation, checks: tuple[Chec
             "doctor": doctors_version(),
             "form": "short" if patient.short else "full",
             "checks": [check.name for check in checks],
-            "model": evaluation.engine.addresses.model,
+            "model": evaluation.engine.cache_keys.model_settings,
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
             "seed": patient.seed,

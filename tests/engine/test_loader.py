@@ -54,9 +54,9 @@ def test_encoded_corruptions_went_through_a_file(evaluate) -> None:
 
 def test_seed_and_encoding_are_in_the_address_of_what_they_change_alone(evaluate) -> None:
     found = [
-        evaluate("{generate: from clean}").engine.addresses,
-        evaluate("{generate: from clean, encode: jpeg85}").engine.addresses,
-        evaluate("{generate: from clean}", seed=1).engine.addresses,
+        evaluate("{generate: from clean}").engine.cache_keys,
+        evaluate("{generate: from clean, encode: jpeg85}").engine.cache_keys,
+        evaluate("{generate: from clean}", seed=1).engine.cache_keys,
     ]
     assert len({addresses.cache_entry(FOG) for addresses in found}) == 3
     assert len({addresses.cache_entry(CLEAN) for addresses in found}) == 1

@@ -15,6 +15,7 @@ from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.models.classifier import Classifier
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import find_suite
 from tools.demo_training.recipes import VARIANTS
 
@@ -30,7 +31,7 @@ def variant_population(weights: Path) -> PopulationFile:
     """
     with tempfile.TemporaryDirectory() as store:
         suite = find_suite("demo", Path(store))
-        shipped = load_classifier("demo", classes=suite.classes, image_size=suite.image_size)
+        shipped = load_classifier("demo", LoadRequest(classes=suite.classes, image_size=suite.image_size))
         rows = []
         for recipe in VARIANTS:
             network = network_of(load_file(weights / f"{recipe.name}.safetensors"))

@@ -9,7 +9,7 @@ from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.storage.user_files import read_text
-from quba_check.strict_yaml import Document, Location, described, dotted
+from quba_check.strict_yaml import Document, Location, describe, dotted_path
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
@@ -19,7 +19,7 @@ OWN_SPACE = "own"
 
 def error_at(document: Document, location: Location, text: str) -> SuiteError:
     """Return an error about a value of a manifest, with its line and path."""
-    return SuiteError(f"{document.at(location)}: {dotted(location)}: {text}")
+    return SuiteError(f"{document.at(location)}: {dotted_path(location)}: {text}")
 
 
 def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None:
@@ -149,7 +149,7 @@ def _space(
         if not members:
             raise error_at(document, path, "got no classes. Allowed: one or more.")
         for position, member in enumerate(members):
-            where = f"{document.at((*path, position))}: {dotted(path)}"
+            where = f"{document.at((*path, position))}: {dotted_path(path)}"
             if member not in numbers:
                 near = did_you_mean(member, classes)
                 raise SuiteError(
@@ -158,7 +158,7 @@ def _space(
             if member in owner:
                 raise SuiteError(f"{where}: '{member}' already belongs to '{owner[member]}'.")
             owner[member] = label
-    where = f"{document.at(location)}: {dotted(location)}"
+    where = f"{document.at(location)}: {dotted_path(location)}"
     _check_count(where, len(definition.members), "class", "classes")
     return LabelSpace(
         name=location[1],
@@ -198,7 +198,7 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
             raise error_at(
                 document,
                 (*location, number),
-                f"has no place for the name of the class, got {described(template)}. "
+                f"has no place for the name of the class, got {describe(template)}. "
                 "Allowed: text with {} in it, such as 'a photo of a {}.'.",
             )
 

@@ -18,7 +18,7 @@ from quba_check.core.view import (
     MIXED_SAME_SET,
 )
 from quba_check.errors import SuiteError, listed
-from quba_check.strict_yaml import Document, read_yaml, validated
+from quba_check.strict_yaml import Document, read_yaml, validate
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.definitions import (
     check_reference,
@@ -82,7 +82,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         SuiteError: the manifest has an error; the message has file and line.
     """
     document = read_yaml(path, shown, SuiteError)
-    entry = validated(document, ManifestEntry)
+    entry = validate(document, ManifestEntry)
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)
     head, classes = restriction(document, entry, classes)

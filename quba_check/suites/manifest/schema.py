@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from quba_check.core.label_space import Rule
-from quba_check.strict_yaml import Strict, described
+from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry
@@ -96,7 +96,7 @@ class ManifestEntry(Strict):
         if isinstance(value, list | dict) or value == IMAGENET or str(value).endswith(CLASS_FILE_SUFFIX):
             return value
         raise ValueError(
-            f"got {described(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
+            f"got {describe(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
             f"names as their values, or a {CLASS_FILE_SUFFIX} file."
         )
 
@@ -106,7 +106,7 @@ class ManifestEntry(Strict):
         if isinstance(value, bool) or (isinstance(value, str) and value.endswith(CLASS_FILE_SUFFIX)):
             return value
         raise ValueError(
-            f"got {described(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
+            f"got {describe(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
             f"{CLASS_FILE_SUFFIX} file with all classes of the models."
         )
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import is_utf8
-from quba_check.strict_yaml import described
+from quba_check.strict_yaml import describe
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
@@ -133,5 +133,5 @@ def _label(
             f'{where}: not a label. Expected: text in a .cls, or {{"label": …}} in a .json.'
         ) from None
     if isinstance(label, bool) or not isinstance(label, str | int):
-        raise SuiteError(f"{where}: label: got {described(label)}. Allowed: a class name or number.")
+        raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
     return classes.position(label, where)
