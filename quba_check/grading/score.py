@@ -132,7 +132,10 @@ def weighted_score(
     1.5
     """
     weighing = [name for name, weight in weights.items() if weight > 0]
-    terms = (weights[name] * _normalised(name, values[name], normalisations[name]) for name in weighing)
+    terms = (
+        weights[name] * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
+        for name in weighing
+    )
     return math.fsum(terms) / math.fsum(weights[name] for name in weighing)
 
 
@@ -146,10 +149,6 @@ def score_slopes(
         for name, weight in weights.items()
         if weight > 0
     }
-
-
-def _normalised(name: str, value: float, scale: Normalisation) -> float:
-    return _sign(name) * (value - scale.mu) / scale.sigma
 
 
 def _sign(name: str) -> int:
