@@ -36,13 +36,14 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
-def merged_tree(path: Path, shown: str, check: Check) -> Tree:
+def merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, ...] = ()) -> Tree:
     """Return the content of a threshold file merged over its extended files.
 
     Args:
         path: the file.
         shown: its name in messages.
         check: called with each file by itself; raises an error on invalid content.
+        extending: the files that extend it, outermost first; empty for the file of a user.
 
     Returns:
         Keys of the extended file first, in its order, with the file's own values, without the keys that it
@@ -51,10 +52,6 @@ def merged_tree(path: Path, shown: str, check: Check) -> Tree:
     Raises:
         ThresholdError: an error in one of the files.
     """
-    return _merged_tree(path, shown, check, ())
-
-
-def _merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, ...]) -> Tree:
     document = read_yaml(path, shown, ThresholdError)
     _check_version(document)
     validate(document, ThresholdFile)
@@ -66,7 +63,7 @@ def _merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, .
         return merge({}, own)
     parent = _parent(extends)
     _check_cycle(extends, parent, extending)
-    return merge(_merged_tree(parent.path, parent.shown, check, extending), own)
+    return merge(merged_tree(parent.path, parent.shown, check, extending), own)
 
 
 def tree_of(document: Document) -> Tree:

@@ -82,7 +82,7 @@ def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *
     changes = [(limit.start, limit.end, _number(limit.suggestion)) for limit in limits if limit.is_new]
     limits.sort(key=lambda limit: limit.start)
     for _, on_line in groupby(limits, key=lambda limit: limit.start - limit.column):
-        changes += _reason(text, list(on_line), document.root)
+        changes += _comment_changes(text, list(on_line), document.root)
     absent = {
         dimension: suggestion for dimension, suggestion in suggestions.items() if dimension not in entries
     }
@@ -90,7 +90,7 @@ def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *
         changes.append(_addition(text, document, absent))
     replaced = {limit.dimension for limit in limits}
     unlimited = tuple(name for name in suggestions if entries.get(name) is not None and name not in replaced)
-    return Edit(before, mark + _changed(text, changes), tuple(absent), unlimited)
+    return Edit(before, mark + _apply(text, changes), tuple(absent), unlimited)
 
 
 def unified_diff(before: str, after: str, path: Path) -> str:
@@ -129,7 +129,7 @@ class _Limit:
         return len(_number(self.suggestion)) - (self.end - self.start) if self.is_new else 0
 
 
-def _reason(text: str, limits: list[_Limit], root: Node) -> Iterator[_Change]:
+def _comment_changes(text: str, limits: list[_Limit], root: Node) -> Iterator[_Change]:
     """Yield the comment on a line's limits, unless it has a comment of the user."""
     first, last = limits[0], limits[-1]
     begin = first.start - first.column
@@ -193,7 +193,7 @@ def _bound(dimension: str) -> str:
     return "min" if registry[dimension].better == "high" else "max"
 
 
-def _changed(text: str, changes: list[_Change]) -> str:
+def _apply(text: str, changes: list[_Change]) -> str:
     parts, place = [], 0
     for start, end, new in sorted(changes, key=lambda change: change[:2]):
         parts += [text[place:start], new]
