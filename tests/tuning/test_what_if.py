@@ -179,7 +179,7 @@ def test_a_baseline_of_another_protocol():
 
 
 def test_a_score_is_as_sure_as_the_answers_that_are_there():
-    """By the value it passes; with the answers image by image its interval holds the bound."""
+    """By the value it passes; with per-image results the bound is inside its interval."""
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
     settings = f"allow_missing: [{missing}], allow_other_suite: true"
     text = f"uncertain: fail\nquba: {{min_score: MIN, {settings}}}"
