@@ -84,7 +84,7 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
     near = [path.name.partition(".")[0], *(name.architecture for name in names)]
     fitting = fitting_architecture(checkpoint.state, near=near)
     hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
-    raise ModelError(f"{spec}: {_unknown_architecture(named)}{hint}")
+    raise ModelError(f"{spec}: {_unknown_architecture(names)}{hint}")
 
 
 def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
