@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
 from quba_check.records.validation_errors import first_allowed, first_error
+from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import file_kind, read_json
 
 SCHEMA = 1
@@ -117,7 +118,7 @@ def _write(content: bytes, path: Path) -> None:
     target = _target(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(content, target)
+        write_atomically(target, content)
     except OSError as why:
         raise UserError(
             f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
@@ -178,12 +179,3 @@ def _target(path: Path) -> Path:
         what = "a folder" if kind == "folder" else "a pipe or a device"
         raise UserError(f"{path}: is {what}. Allowed: a file, which is replaced, or a new one.")
     return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def _replace(content: bytes, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -96,7 +96,11 @@ class Estimate:
     @property
     def standard_error(self) -> float:
         """Standard error of the number; infinite if a sample has a single image."""
-        return math.sqrt(sum(_variance_of_mean(deviations) for deviations in self.deviations.values()))
+        variance = 0.0
+        for deviations in self.deviations.values():
+            n = len(deviations)
+            variance += float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf
+        return math.sqrt(variance)
 
     def scale(self, factor: float) -> Estimate:
         """Return the number times a constant."""
@@ -165,8 +169,3 @@ def mean_of(estimates: Iterable[Estimate]) -> Estimate:
 def geometric_mean_of(estimates: Iterable[Estimate]) -> Estimate:
     """Geometric mean of one or more estimates above 0."""
     return mean_of(term.log() for term in estimates).exp()
-
-
-def _variance_of_mean(deviations: Deviations) -> float:
-    n = len(deviations)
-    return float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf

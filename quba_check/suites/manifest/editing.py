@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ruamel.yaml.nodes import MappingNode
 
 from quba_check.errors import SuiteError
+from quba_check.storage.atomic import write_atomically
 from quba_check.strict_yaml import Document, read_yaml
 from quba_check.strict_yaml.document import children, end_of
 from quba_check.suites.manifest.reading import read_manifest
@@ -50,16 +50,10 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     lines = [manifest_line(name, entry) for name, entry in entries.items() if name not in declared]
     if not lines:
         return
-    new = _with_lines(document, lines)
-    temporary = manifest.with_name(f".{manifest.name}-{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(new)
-        read_manifest(temporary, shown)
-        temporary.replace(manifest)
+        write_atomically(manifest, _with_lines(document, lines), lambda path: read_manifest(path, shown))
     except OSError as error:
         raise SuiteError(f"{manifest}: cannot be written ({error.strerror}).") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _with_lines(document: Document, lines: list[str]) -> bytes:
