@@ -102,10 +102,6 @@ class Estimate:
             variance += float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf
         return math.sqrt(variance)
 
-    def scale(self, factor: float) -> Estimate:
-        """Return the number times a constant."""
-        return delta_method(self.value * factor, [(factor, self)])
-
     def log(self) -> Estimate:
         """Return the natural logarithm of a number above 0."""
         return delta_method(math.log(self.value), [(1 / self.value, self)])
@@ -115,14 +111,8 @@ class Estimate:
         value = math.exp(self.value)
         return delta_method(value, [(value, self)])
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return delta_method(self.value + other.value, [(1.0, self), (1.0, other)])
-
     def __sub__(self, other: Estimate) -> Estimate:
         return delta_method(self.value - other.value, [(1.0, self), (-1.0, other)])
-
-    def __mul__(self, other: Estimate) -> Estimate:
-        return delta_method(self.value * other.value, [(other.value, self), (self.value, other)])
 
     def __truediv__(self, other: Estimate) -> Estimate:
         value = self.value / other.value
