@@ -71,11 +71,9 @@ class ShardPredictor:
         self._protocol = protocol
         self._seed = seed
         self._preparer = Preparer(suite, classifier, seed)
-        threads = (
-            max(1, min(4, (os.cpu_count() or 1) // 2))
-            if batch_settings.threads is None
-            else batch_settings.threads
-        )
+        threads = batch_settings.threads
+        if threads is None:
+            threads = max(1, min(4, (os.cpu_count() or 1) // 2))
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._may_shrink = batch_settings.batch_size is None
         self._batch_size = batch_settings.batch_size or (
@@ -120,11 +118,7 @@ class ShardPredictor:
                 self._batch_size //= 2
 
     def _rows_at(
-        self,
-        views: Sequence[View],
-        shard: int,
-        watch: Watch | None,
-        batch_size: int,
+        self, views: Sequence[View], shard: int, watch: Watch | None, batch_size: int
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
