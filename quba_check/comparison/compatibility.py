@@ -12,7 +12,7 @@ CLASSES = "class list"
 
 
 def check_comparable(before: Record, after: Record, first: str, second: str) -> None:
-    """Refuse two records that cannot be compared.
+    """Raise an error for two records without comparable values.
 
     Args:
         before: the first record.
@@ -62,7 +62,7 @@ def differences(
 
 
 def _sampling(before: Record, limit: int | None, seed: int) -> str:
-    """Return the options that made two runs use different images, as text."""
+    """Return the options behind different images of two runs, as text."""
     if before.limit != limit:
         ours, theirs = ("no limit" if number is None else f"{number:,}" for number in (before.limit, limit))
         return f" (--quba-limit: {ours} and {theirs})"

@@ -42,7 +42,7 @@ class RunValue:
 
     @property
     def correct(self) -> NDArray[np.bool_] | None:
-        """(n,) True for images that count, if the value is a share of images; else None."""
+        """Correctness (n,) of each image, if the value is a share of images; else None."""
         if len(self.deviations) != 1:
             return None
         (deviations,) = self.deviations.values()
@@ -53,7 +53,7 @@ class RunValue:
 
 @dataclass(frozen=True, slots=True)
 class Discordance:
-    """Numbers of images that only one of two models classifies correctly.
+    """Numbers of images with only one of two models correct.
 
     Attributes:
         lost: only the first model is correct.
@@ -136,7 +136,7 @@ def ratio(before: RunValue, after: RunValue) -> Change:
 def _ranges(
     before: RunValue, after: RunValue, scale: float = 1.0, other_scale: float = 1.0
 ) -> dict[str, float]:
-    """Return the largest change that one image can cause, for each set of images.
+    """Return the largest change by one image, for each set of images.
 
     It is the larger range of both values' deviations. A range of 0 means unknown: no image deviates.
     """
@@ -168,7 +168,7 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> li
 
 
 def discordance(before: RunValue, after: RunValue) -> Discordance | None:
-    """Return the discordance of two shares; None if they are no shares of the same images."""
+    """Return the discordance of two shares of the same images, else None."""
     if not is_paired(before, after):
         return None
     first, second = before.correct, after.correct

@@ -87,7 +87,7 @@ def failures_csv(wrong: Sequence[Failure]) -> str:
 
 
 def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
-    """Return the images that only one run classifies correctly as CSV, and their number.
+    """Return the images with only one run correct as CSV, and their number.
 
     The column `flip` is `lost` for images that only the first run classifies correctly, else `gained`.
 
@@ -114,7 +114,7 @@ def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
 
 
 def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
-    """Return a table with a line of headings as CSV, without cells that a spreadsheet runs as formulas.
+    """Return a table with headings as CSV, without formulas.
 
     A string that begins like a formula gets an apostrophe in front; numbers stay numbers, also in strings.
     None is an empty cell. Bytes of a file name that are not UTF-8 are written as escapes.

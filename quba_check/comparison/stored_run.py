@@ -1,4 +1,4 @@
-"""A stored run: its record and per-image file, from next to the record or from the store."""
+"""Stored runs: records with their per-image files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class StoredRun:
 
     @property
     def failed_demands(self) -> list[str]:
-        """Names of the blocking demands that the run did not meet."""
+        """Names of the unmet blocking demands."""
         return [
             f"{row.target}[{row.bound}]"
             for row in self.record.verdicts

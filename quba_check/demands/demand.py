@@ -142,7 +142,7 @@ class QubaSettings:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A threshold file, merged with the files that it extends.
+    """A threshold file merged with its extended files.
 
     Attributes:
         path: the file.

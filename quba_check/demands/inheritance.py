@@ -37,7 +37,7 @@ Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
 def merged_tree(path: Path, shown: str, check: Check) -> Tree:
-    """Return the content of a threshold file, merged over the files that it extends.
+    """Return the content of a threshold file merged over its extended files.
 
     Args:
         path: the file.
@@ -146,7 +146,7 @@ def _check_cycle(extends: LocatedValue, parent: _File, extending: tuple[_File, .
 
 
 def _check_version(document: Document) -> None:
-    """Check the version before the keys, which differ between versions."""
+    """Check the version before any keys; they differ between versions."""
     version = document.data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA:
         raise ThresholdError(

@@ -23,7 +23,7 @@ def shipped_profiles() -> dict[str, Path]:
 
 
 def display_name(path: Path) -> str:
-    """Return the name of a file in messages and ids: stable for shipped files, else the path."""
+    """Return the name of a file in messages and ids, stable for shipped files."""
     shipped = {os.path.realpath(file): name for name, file in _shipped_files().items()}
     return shipped.get(os.path.realpath(path), str(path))
 

@@ -26,7 +26,7 @@ _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_maske
 
 
 def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
-    """Read a threshold file and all files that it extends.
+    """Read a threshold file and its extended files.
 
     Args:
         path: the file.
@@ -96,51 +96,51 @@ def _bound_demands(
     entry: Tree, key: str, dimension: Dimension, part: Part | None, **settings: Any
 ) -> Iterator[Demand]:
     """Yield the demand under a key of an entry, if the key is a bound."""
-    leaf = entry[key]
-    if key not in _BOUNDS or not isinstance(leaf, LocatedValue):
+    located = entry[key]
+    if key not in _BOUNDS or not isinstance(located, LocatedValue):
         return
     yield Demand(
         dimension=dimension.name,
         part=part.name if part else None,
         bound=_BOUNDS[key],
-        threshold=float(as_share(leaf.value) if key in DROPS else leaf.value),
+        threshold=float(as_share(located.value) if key in DROPS else located.value),
         unit=part.unit if part else dimension.unit,
         better=part.better or dimension.better if part else dimension.better,
-        file=leaf.document.shown,
-        line=leaf.line,
-        path=leaf.document.path,
+        file=located.document.shown,
+        line=located.line,
+        path=located.document.path,
         **settings,
     )
 
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
     _check_effect(entry, tuple(_GRADE_PARTS))
-    for key, leaf in entry.items():
-        if key in _GRADE_PARTS and isinstance(leaf, LocatedValue):
+    for key, located in entry.items():
+        if key in _GRADE_PARTS and isinstance(located, LocatedValue):
             part = _GRADE_PARTS[key]
             yield Demand(
                 dimension=QUBA,
                 part=part,
                 bound="min",
-                threshold=leaf.value if part == "grade" else float(leaf.value),
+                threshold=located.value if part == "grade" else float(located.value),
                 tier=_value(entry, "tier", "block"),
                 optional=False,
                 unit=part,
                 better="high",
-                file=leaf.document.shown,
-                line=leaf.line,
-                path=leaf.document.path,
+                file=located.document.shown,
+                line=located.line,
+                path=located.document.path,
             )
 
 
 def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
-    """Refuse settings without a demand that they apply to."""
+    """Refuse settings of no demand."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
     for key in _DEFAULTS:
-        leaf = entry.get(key)
-        if isinstance(leaf, LocatedValue):
-            where = f"{leaf.document.at(leaf.location)}: {dotted_path(leaf.location)}"
+        located = entry.get(key)
+        if isinstance(located, LocatedValue):
+            where = f"{located.document.at(located.location)}: {dotted_path(located.location)}"
             raise ThresholdError(
                 f"{where}: it applies to no demand. Allowed: together with {' or '.join(keys)}."
             )
@@ -148,10 +148,12 @@ def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
 
 def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
     overrides = {
-        name: leaf for name, leaf in _branch(entry, "weights").items() if isinstance(leaf, LocatedValue)
+        name: located
+        for name, located in _branch(entry, "weights").items()
+        if isinstance(located, LocatedValue)
     }
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
-    weights |= {name: float(leaf.value) for name, leaf in overrides.items()}
+    weights |= {name: float(located.value) for name, located in overrides.items()}
     if not any(weights.values()):
         last = list(overrides.values())[-1]
         raise ThresholdError(
@@ -168,12 +170,12 @@ def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
 
 
 def _population(entry: Tree) -> str:
-    leaf = entry.get("population")
-    if not isinstance(leaf, LocatedValue):
+    located = entry.get("population")
+    if not isinstance(located, LocatedValue):
         return POPULATIONS[0]
-    if leaf.value in POPULATIONS:
-        return str(leaf.value)
-    return os.path.realpath(leaf.document.path.parent / str(leaf.value))
+    if located.value in POPULATIONS:
+        return str(located.value)
+    return os.path.realpath(located.document.path.parent / str(located.value))
 
 
 def _branch(tree: Tree, *keys: str) -> Tree:
@@ -185,5 +187,5 @@ def _branch(tree: Tree, *keys: str) -> Tree:
 
 
 def _value(tree: Tree, key: str, default: Any = None) -> Any:
-    leaf = tree.get(key)
-    return leaf.value if isinstance(leaf, LocatedValue) else default
+    located = tree.get(key)
+    return located.value if isinstance(located, LocatedValue) else default

@@ -250,7 +250,7 @@ def _curve(
 
 
 def _excess_error(row: Measurement) -> float:
-    """Return the part of the limits' standard error that the deviations do not explain."""
+    """Return the limits' standard error in excess of the deviations'."""
     if row.curve is None:
         return 0.0
     of_limits = (row.curve.at(1) - row.curve.at(-1)) / 2
@@ -266,12 +266,12 @@ def _spanned(
 
 
 def _least_scores(scores: Sequence[float]) -> dict[str, float]:
-    """Return the score above which each letter but the lowest begins."""
+    """Return the lower end of scores for each letter but the lowest."""
     return {name: scores[math.ceil(lowest * len(scores) / 100) - 1] for name, lowest in _LOWEST_PERCENTILE}
 
 
 def check_values(values: Mapping[str, float]) -> None:
-    """Refuse unknown dimensions and values that are not finite.
+    """Refuse unknown dimensions, infinite values and NaN.
 
     Raises:
         UserError: for the first of them.

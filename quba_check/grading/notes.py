@@ -27,7 +27,7 @@ LEAST_SHIFT = 0.05
 def crossed_dimensions(
     weights: Mapping[str, float], reference: Population, protocol: ProtocolName
 ) -> tuple[str, ...]:
-    """Return the weighted dimensions that the population's protocol defines differently."""
+    """Return the weighted dimensions with another definition under the population's protocol."""
     if reference.protocol == protocol:
         return ()
     return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)

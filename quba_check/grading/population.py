@@ -64,12 +64,12 @@ class Population:
 
     @cached_property
     def mu(self) -> dict[str, float]:
-        """Trimmed mean of each dimension that can be compared, in its unit."""
+        """Trimmed mean of each comparable dimension, in its unit."""
         return {name: normalisation.mu for name, normalisation in self._comparable.items()}
 
     @cached_property
     def sigma(self) -> dict[str, float]:
-        """Trimmed standard deviation of each dimension that can be compared, in its unit."""
+        """Trimmed standard deviation of each comparable dimension, in its unit."""
         return {name: normalisation.sigma for name, normalisation in self._comparable.items()}
 
     @property
@@ -78,7 +78,7 @@ class Population:
         return {name: str(why) for name, why in self._normalised.items() if isinstance(why, PopulationError)}
 
     def weights(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """Return the given weights, with 0 for dimensions that the population lacks."""
+        """Return the given weights, with 0 for dimensions missing from the population."""
         return {name: weight if name in self.dimensions else 0.0 for name, weight in weights.items()}
 
     def score(self, values: Mapping[str, float], weights: Mapping[str, float]) -> float:

@@ -91,7 +91,7 @@ class PublishedModel:
 
     @property
     def screened(self) -> dict[str, float]:
-        """The values that are not suspect."""
+        """The values of dimensions without suspicion."""
         return {name: value for name, value in self.values.items() if name not in self.doubtful}
 
 

@@ -14,14 +14,10 @@ from quba_check.storage.user_files import file_kind
 DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"
 
 
-def _demo_population() -> Population:
-    return read_population(DEMO_FILE)
-
-
 BUILT_IN: Mapping[str, Callable[[], Population]] = {
     "published": published_population,
     "screened": screened_population,
-    "demo": _demo_population,
+    "demo": lambda: read_population(DEMO_FILE),
 }
 """`published`: the 326 published models; `screened`: the same without suspect values; `demo`: the demo's."""
 

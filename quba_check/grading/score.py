@@ -20,7 +20,7 @@ LEAST_MODELS = 10
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and spread of a dimension: a value is normalised to `(value - mu) / sigma`.
+    """Mean and spread of a dimension, for the normalisation `(value - mu) / sigma`.
 
     Attributes:
         mu: trimmed mean, in the dimension's unit.
@@ -34,8 +34,8 @@ class Normalisation:
 def has_spread(values: Sequence[float]) -> bool:
     """False if all values are equal, without the lowest and highest tenth."""
     cut = len(values) // 10
-    kept = sorted(values)[cut : len(values) - cut]
-    return kept[-1] - kept[0] > LEAST_SPREAD
+    trimmed = sorted(values)[cut : len(values) - cut]
+    return trimmed[-1] - trimmed[0] > LEAST_SPREAD
 
 
 def normalisation(values: Sequence[float]) -> Normalisation:
@@ -63,10 +63,10 @@ def normalisation(values: Sequence[float]) -> Normalisation:
     if not all(math.isfinite(value) for value in values):
         raise PopulationError("a value is not a finite number")
     cut = m // 10
-    kept = np.sort(np.asarray(values, dtype=np.float64))[cut : m - cut]
+    trimmed = np.sort(np.asarray(values, dtype=np.float64))[cut : m - cut]
     if not has_spread(values):
-        raise PopulationError(f"no spread to compare with: {len(kept)} of {m} models have {kept[0]:g}")
-    return Normalisation(float(kept.mean()), float(kept.std()))
+        raise PopulationError(f"no spread to compare with: {len(trimmed)} of {m} models have {trimmed[0]:g}")
+    return Normalisation(float(trimmed.mean()), float(trimmed.std()))
 
 
 def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -114,7 +114,7 @@ def weighted_score(
     normalisations: Mapping[str, Normalisation],
     weights: Mapping[str, float],
 ) -> float:
-    """Return the weighted mean of the normalised values, signed so that higher is better.
+    """Return the weighted mean of the normalised values; higher is better.
 
     Args:
         values: value by dimension name, in the dimension's unit, for each weight above 0.
@@ -132,7 +132,10 @@ def weighted_score(
     1.5
     """
     weighing = [name for name, weight in weights.items() if weight > 0]
-    terms = (weights[name] * _normalised(name, values[name], normalisations[name]) for name in weighing)
+    terms = (
+        weights[name] * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
+        for name in weighing
+    )
     return math.fsum(terms) / math.fsum(weights[name] for name in weighing)
 
 
@@ -146,10 +149,6 @@ def score_slopes(
         for name, weight in weights.items()
         if weight > 0
     }
-
-
-def _normalised(name: str, value: float, scale: Normalisation) -> float:
-    return _sign(name) * (value - scale.mu) / scale.sigma
 
 
 def _sign(name: str) -> int:

@@ -1,1 +1,1 @@
-"""The record of a run: its JSON schema, the per-image file next to it, reading and writing."""
+"""The record of a run and its per-image file: schema, reading, writing."""

@@ -30,29 +30,25 @@ def row_of(
     Raises:
         DimensionError: a value cannot be stored (NaN or infinite), for example from a custom dimension.
     """
+    if isinstance(outcome, Unmeasurable):
+        return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
+    better = {part.name: part.better for part in dimension.parts(suite)}
     try:
-        return _row_of(outcome, dimension, suite, stopped)
+        return MeasurementRow(
+            **_columns(outcome, dimension.better),
+            parts={
+                name: QuantityRow(**_columns(part, better.get(name))) for name, part in outcome.parts.items()
+            },
+            notes=outcome.notes,
+            stopped=stopped,
+            masked=outcome.masked,
+        )
     except ValidationError as why:
         error = why.errors()[0]
         place = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
             f"dimension '{dimension.name}': {place}, {error['msg']}. Correct its measure function."
         ) from why
-
-
-def _row_of(
-    outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None
-) -> AnyMeasurementRow:
-    better = {part.name: part.better for part in dimension.parts(suite)}
-    if isinstance(outcome, Unmeasurable):
-        return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
-    return MeasurementRow(
-        **_columns(outcome, dimension.better),
-        parts={name: QuantityRow(**_columns(part, better.get(name))) for name, part in outcome.parts.items()},
-        notes=outcome.notes,
-        stopped=stopped,
-        masked=outcome.masked,
-    )
 
 
 def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[str, Any]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
-from quba_check.records.validation_errors import first_allowed, first_error
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import file_kind, read_json
+from quba_check.strict_yaml.schema import locate
 
 SCHEMA = 1
 SUFFIX = ".json"
+_ALLOWED = {
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "greater_than_equal": "a number of at least 0",
+}
+"""Allowed values in words, by pydantic's type of error."""
+LONGEST_VALUE = 40
+"""Largest number of characters of a wrong value in a message."""
 LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES = ".npz"
@@ -78,7 +90,7 @@ def write_record(record: Record, path: Path) -> None:
 
 
 def write_images(content: bytes | None, record: Path) -> None:
-    """Write the per-image file next to a record, or remove that of an earlier run.
+    """Write the per-image file next to a record, or remove an earlier one.
 
     Raises:
         UserError: the file cannot be written.
@@ -144,15 +156,36 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        allowed = first_allowed(why)
+        error = why.errors()[0]
+        allowed = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])
         raise UserError(
-            f"{where}: not a record: {first_error(why, content)}. "
+            f"{where}: not a record: {_problem(error, content)}. "
             + (f"Allowed: {allowed}." if allowed else _allowed(path))
         ) from why
 
 
+def _problem(error: ErrorDetails, content: Any) -> str:
+    """Return place and value of an error in a record, in words."""
+    location, value = locate(content, error["loc"])
+    place = f"{'.'.join(map(str, location))}: " if location else ""
+    if error["type"] == "missing":
+        return f"{place}the key '{error['loc'][-1]}' is missing"
+    if not location:
+        return "it is not a JSON object"
+    if got := error.get("ctx", {}).get("got"):
+        return f"{place}got {got}"
+    match value:
+        case dict():
+            return f"{place}got keys with values"
+        case list():
+            return f"{place}got a list"
+        case None | bool() | float():
+            return f"{place}got {json.dumps(value)}"
+    return f"{place}got {repr(value)[:LONGEST_VALUE]}"
+
+
 def _allowed(path: Path) -> str:
-    """Return the end of a message about a file that is not a record, with the nearest name."""
+    """Return the end of a message about an invalid record, with the nearest name."""
     others: list[str] = []
     with suppress(OSError):
         files = path.parent.glob(f"*{SUFFIX}")
@@ -174,6 +207,6 @@ def _target(path: Path) -> Path:
     kind = file_kind(path, str(path), UserError)
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
     if kind not in ("file", None) or is_open_file:
-        found = "a folder" if kind == "folder" else "a pipe or a device"
-        raise UserError(f"{path}: is {found}. Allowed: a file, which is replaced, or a new one.")
+        description = "a folder" if kind == "folder" else "a pipe or a device"
+        raise UserError(f"{path}: is {description}. Allowed: a file, which is replaced, or a new one.")
     return Path(os.path.realpath(path)) if path.is_symlink() else path

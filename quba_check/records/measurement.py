@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -90,14 +89,10 @@ class QuantityRow(JsonRow):
             if after < before:
                 raise _invalid(f"{before:g} before {after:g}", "numbers that do not descend")
         value = info.data.get("value")
-        if value is not None and _is_outside(value, limits):
+        tolerance = TOLERANCE * max(1.0, abs(value or 0.0))
+        if value is not None and not limits[0] - tolerance <= value <= limits[-1] + tolerance:
             raise _invalid(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
         return limits
-
-
-def _is_outside(value: float, limits: Sequence[float]) -> bool:
-    tolerance = TOLERANCE * max(1.0, abs(value))
-    return not limits[0] - tolerance <= value <= limits[-1] + tolerance
 
 
 def _invalid(got: str, allowed: str) -> PydanticCustomError:
@@ -120,7 +115,7 @@ class MeasurementRow(QuantityRow):
     @model_validator(mode="before")
     @classmethod
     def _fill_masked(cls, row: Any) -> Any:
-        """Fill in `masked` for older records, which mention masking only in notes."""
+        """Fill in `masked` from the notes of older records."""
         if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
             return row
         notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
@@ -140,7 +135,7 @@ class UnmeasurableRow(JsonRow):
 
 
 class NotMeasuredRow(JsonRow):
-    """A dimension that no selected demand needs."""
+    """A dimension without a selected demand."""
 
     not_measured: Literal[True]
 

@@ -146,7 +146,7 @@ class PerImage:
 
 
 def identity(record: Record) -> list[str]:
-    """Return the values that a record and its per-image file share."""
+    """Return the common values of a record and its per-image file."""
     return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
 
 
@@ -272,9 +272,10 @@ class EncodedArray:
 
 
 def encode(deviations: NDArray[np.float64]) -> EncodedArray:
-    """Encode an array in few bytes: exactly up to 256 different values, else in 128 steps.
+    """Encode an array in few bytes, exactly for at most 256 different values.
 
-    Steps increase a standard error by 0.3 % for a range of 30 standard deviations.
+    Others are rounded to 128 steps, which increases a standard error by 0.3 % for a range of 30 standard
+    deviations.
 
     Args:
         deviations: (n,), n at least 1.

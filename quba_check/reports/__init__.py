@@ -1,1 +1,1 @@
-"""How a run is told: from a record, and from nothing else."""
+"""Reports of runs and comparisons, rendered from records alone."""

@@ -29,7 +29,7 @@ Cell = AnyMeasurementRow | QuantityRow | None
 
 
 def dimension_table(record: Record, *, rule: str, width: int) -> Table:
-    """Return a table of dimensions, with a further row for each part that missed its demand.
+    """Return a table of dimensions, with further rows for parts with unmet demands.
 
     Of several demands on a dimension it shows the one with the most severe verdict, the first of equals. The
     column of intervals is left out if no dimension has one.
@@ -129,9 +129,9 @@ def _interval(row: Cell) -> Text:
 
 
 def _worst_part(row: AnyMeasurementRow) -> str:
-    """Return name and value of the part furthest on the bad side of its dimension's value.
+    """Return name and value of the worst part; empty if none is worse.
 
-    Only parts with the unit and direction of the dimension count. The text is empty if no part is worse.
+    Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.
     """
     if not isinstance(row, MeasurementRow) or row.better is None:
         return ""

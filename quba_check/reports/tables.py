@@ -1,4 +1,4 @@
-"""Tables as text, as wide as their content: no number is cut at the terminal's width."""
+"""Tables as text of full width: no number is cut at the terminal's width."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def table_text(
 def plain_text(content: RenderableType) -> str:
     """Render with rich; no line is wrapped, cut or padded with blanks."""
     console = Console(highlight=False, markup=False, emoji=False)
-    console.width = max(1, _width(console, content))
+    unlimited = console.options.update(max_width=sys.maxsize)
+    console.width = max(1, Measurement.get(console, unlimited, content).maximum)
     with console.capture() as capture:
         console.print(content)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
@@ -64,7 +65,3 @@ def fit_encoding(text: str, encoding: str | None) -> str:
         if character.encode(encoding, "ignore") == b"":
             text = text.replace(character, substitute)
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _width(console: Console, content: RenderableType) -> int:
-    return Measurement.get(console, console.options.update(max_width=sys.maxsize), content).maximum

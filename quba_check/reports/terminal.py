@@ -1,4 +1,4 @@
-"""A record for the terminal: a table, the grade, and a paragraph for each unmet demand."""
+"""A record for the terminal: table, grade, and a paragraph per unmet demand."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
 
 
 def _is_reported(grade: GradeRow, record: Record) -> bool:
-    """True if a missing grade is reported: not if the run left its dimensions out on purpose."""
+    """True unless the run left dimensions of a missing grade out on purpose."""
     is_incomplete = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
     return not is_incomplete or any(
         verdict.is_on_grade and verdict.id.partition("::")[0] == grade.file for verdict in record.verdicts
@@ -132,7 +132,7 @@ def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
 
 
 def _by_reason(messages: Iterable[str]) -> Iterator[str]:
-    """Yield messages of demands that were not judged, with one line per reason."""
+    """Yield messages of unjudged demands, with one line per reason."""
     names: dict[str, list[str]] = {}
     for message in messages:
         name, _, reason = message.partition(" was not judged: ")

@@ -37,7 +37,7 @@ NAMES_SHOWN = 5
 
 
 def label(verdict: VerdictRow) -> Label:
-    """Return the label of a verdict; demands that were not met have the label of their tier.
+    """Return the label of a verdict; unmet demands have the label of their tier.
 
     Uncertain ones are `ALLOWED` if their file lets them pass, else `UNCERTAIN` if they block.
     """

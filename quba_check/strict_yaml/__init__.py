@@ -1,4 +1,4 @@
-"""YAML files that people write, read strictly: plain data, lines, one-line messages."""
+"""Strict reading of YAML files: plain data, line numbers, one-line messages."""
 
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 from quba_check.strict_yaml.reading import read_yaml

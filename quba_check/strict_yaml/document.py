@@ -51,6 +51,14 @@ class Document:
         """`file:line` of the key at `location`, for the start of a message."""
         return f"{self.shown}:{self.key_line(location)}"
 
+    def node(self, location: Location) -> Node | None:
+        """Return the node at `location`; None if there is no value."""
+        node: Node | None = self.root
+        for step in location:
+            child = self._child(node, step) if node else None
+            node = child.node if child else None
+        return node
+
     def _lines(self, location: Location) -> _Lines:
         node = self.root
         lines = _Lines(line_of(node), line_of(node))

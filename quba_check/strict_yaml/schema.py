@@ -37,7 +37,7 @@ _ALLOWED = {
 
 
 def _check_whole(value: Any) -> Any:
-    """Refuse `true` and `1.0`, which equal 1 in Python."""
+    """Refuse `true` and `1.0`, equal to 1 in Python."""
     if type(value) is not int:
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
     return value
@@ -48,7 +48,7 @@ SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
 
 
 class Strict(BaseModel):
-    """Base of models for YAML files: unknown keys are errors, nothing is converted, instances are frozen."""
+    """Base of models for YAML files: frozen, without unknown keys or conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -85,7 +85,7 @@ class _SchemaError:
     def __init__(self, document: Document, model: type[BaseModel], error: ErrorDetails) -> None:
         self.type = error["type"]
         self.error = error
-        self.location, self.value = _locate(document.data, error["loc"])
+        self.location, self.value = locate(document.data, error["loc"])
         self.missing_key = str(error["loc"][-1]) if error["loc"] else ""
         if self.type.startswith("union_tag_"):
             self._locate_tag(model, document, error["ctx"]["discriminator"].strip("'"))
@@ -97,7 +97,7 @@ class _SchemaError:
             self.owners = keys.owners(str(self.location[-1]))
 
     def _locate_tag(self, model: type[BaseModel], document: Document, tag: str) -> None:
-        """Locate a wrong, missing or misspelt key that distinguishes alternatives."""
+        """Locate a wrong, missing or misspelt discriminator key."""
         if self.type == "union_tag_invalid":
             self.location, self.value = (*self.location, tag), self.value[tag]
             return
@@ -122,7 +122,7 @@ class _SchemaError:
 
 
 def _message(same: list[_SchemaError]) -> str:
-    """Return one line about the errors of one value, which may have several allowed types."""
+    """Return one line about the errors of one value."""
     first = same[0]
     if first.type == "extra_forbidden":
         key = str(first.location[-1])
@@ -141,8 +141,13 @@ def _message(same: list[_SchemaError]) -> str:
     return f"{prefix}got {describe(first.value)}. Allowed: {allowed}.{near}"
 
 
-def _locate(data: Any, steps: Location) -> tuple[Location, Any]:
-    """Return a pydantic location without its names of union members, and the value there."""
+def locate(data: Any, steps: Location) -> tuple[Location, Any]:
+    """Return a pydantic location without its names of union members, and the value there.
+
+    Args:
+        data: the content of a document.
+        steps: the location of an error of pydantic.
+    """
     location: Location = ()
     for step in steps:
         items = dict(enumerate(data)) if isinstance(data, list) else data
@@ -166,7 +171,7 @@ class _Keys:
         self.known = list(dict.fromkeys(key for candidate in candidates for key in _own_keys(candidate)))
 
     def owners(self, key: str) -> str:
-        """Return the alternatives with a key that the chosen ones lack; empty if none has it."""
+        """Return the other alternatives with a key, as text; empty if none has it."""
         tags = [_tags(other) for other in self._others if key in _own_keys(other)]
         if not tags:
             return ""
@@ -176,7 +181,7 @@ class _Keys:
 
 
 def _candidates(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
-    """Return the types that a value may have, and the models that one of its keys rules out."""
+    """Return the possible types of a value, and the models ruled out by its keys."""
     members = [member for annotation in annotations for member in _members(annotation)]
     others = [
         member
@@ -207,7 +212,7 @@ def _fields(annotation: Any) -> Iterable[tuple[str, FieldInfo]]:
 
 
 def _inner_types(annotation: Any, step: str | int) -> Iterator[Any]:
-    """Yield the possible types under a key or position of a value of the annotated type."""
+    """Yield the possible types under a key or position of an annotated value."""
     origin = get_origin(annotation)
     own = [field.annotation for name, field in _fields(annotation) if step == (field.alias or name)]
     yield from own

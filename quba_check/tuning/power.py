@@ -1,4 +1,4 @@
-"""Statistical power of a gate: the true values that are blocked or pass."""
+"""Statistical power of a gate: true values of blocked and of passing models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class DetectableEffect:
-    """The smallest effect that a demand detects.
+    """The detectable effect of a demand.
 
     Attributes:
         demand: the demand.
@@ -161,7 +161,7 @@ def _pass_margin(thresholds: Thresholds) -> float:
 
 
 def _decided(demand: Demand, images: int, record: Record | None) -> int | None:
-    """Return the number of images that count for a share of `SHARES`."""
+    """Return the number of images behind one of `SHARES`."""
     if record is None:
         return images
     stored = _stored_quantity(demand, record)
@@ -186,7 +186,7 @@ def _value_and_error(demand: Demand, images: int, record: Record) -> tuple[float
 
 
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
-    """Return a run's value over all of at least two images of a set, and their number."""
+    """Return a run's value and its number of images, at least two."""
     row = record.measurements.get(demand.dimension)
     if not isinstance(row, MeasurementRow) or row.stopped or row.masked:
         return None

@@ -12,7 +12,7 @@ from quba_check.records.record import Record
 
 
 def suite_facts(record: Record) -> SuiteFacts:
-    """Return the facts of a record's suite that determine parts and sets of dimensions."""
+    """Return the facts of a record's suite behind parts and sets of dimensions."""
     row = record.measurements.get("ood_robustness")
     shifts = (
         [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []

@@ -44,7 +44,7 @@ class SuggestedLimit:
 
 
 def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, SuggestedLimit]:
-    """Return limits that stored runs support, by dimension.
+    """Return limits supported by stored runs, by dimension.
 
     For one run it is the confidence limit on the bad side at z standard errors; for several, such as seeds,
     the worst of their values. Limits are rounded outward to the first digit of the noise, or finer if they
@@ -77,7 +77,7 @@ def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
 
 
 def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
-    """Return the dimensions with a limit that every model meets: a `min` of at most 0."""
+    """Return the dimensions with a trivial limit: a `min` of at most 0."""
     return tuple(
         name
         for name, suggestion in suggestions.items()

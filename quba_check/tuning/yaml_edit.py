@@ -1,6 +1,7 @@
-"""Limits in threshold files: new files, and edits that leave all other bytes unchanged.
+"""Limits in threshold files: new files, and edits of existing ones.
 
-Edits are made in the text: a round trip through ruamel.yaml also changes spacing, `null` and line endings.
+Edits change no other byte of the text; a round trip through ruamel.yaml would also change spacing, `null` and
+line endings.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *
         _Limit(dimension, suggestion, node, entries[dimension][_bound(dimension)] != suggestion.limit)
         for dimension, suggestion in suggestions.items()
         if (entries.get(dimension) or {}).get(_bound(dimension)) is not None
-        and isinstance(node := _inside(document.root, "dimensions", dimension, _bound(dimension)), ScalarNode)
+        and isinstance(node := document.node(("dimensions", dimension, _bound(dimension))), ScalarNode)
     ]
     changes = [(limit.start, limit.end, _number(limit.suggestion)) for limit in limits if limit.is_new]
     limits.sort(key=lambda limit: limit.start)
@@ -157,8 +158,8 @@ def _reason(text: str, limits: list[_Limit], root: Node) -> Iterator[_Change]:
 
 
 def _addition(text: str, document: Document, suggestions: Mapping[str, SuggestedLimit]) -> _Change:
-    """Return the change that appends dimensions to the file."""
-    root, dimensions = document.root, _inside(document.root, "dimensions")
+    """Return the change for dimensions at the end of the file."""
+    root, dimensions = document.root, document.node(("dimensions",))
     last, indent, heading = root, "  ", ["dimensions:"]
     if isinstance(dimensions, MappingNode) and dimensions.value:
         last, indent, heading = dimensions, " " * dimensions.value[0][0].start_mark.column, []
@@ -198,15 +199,6 @@ def _changed(text: str, changes: list[_Change]) -> str:
         parts += [text[place:start], new]
         place = end
     return "".join([*parts, text[place:]])
-
-
-def _inside(node: Node | None, *steps: str) -> Node | None:
-    """Return the node under some keys; None if missing."""
-    for step in steps:
-        # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
-        nodes = [child.node for child in children(node) if child.step == step] if node else []
-        node = nodes[-1] if nodes else None
-    return node
 
 
 def _scalars(node: Node) -> Iterator[ScalarNode]:

@@ -41,7 +41,21 @@ def judge(
         A masked value fails unless the demand allows it. Without data, part or grade the demand is
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
-    return _judge_by_policy(_judge_by_point(demand, evidence), policy, others)
+    verdict = replace(_judge_by_point(demand, evidence), policy=policy)
+    p = p_value(demand, evidence)
+    if p is None:
+        return verdict
+    is_within_noise = policy.error < p < 1 - policy.error
+    verdict = replace(verdict, within_noise=is_within_noise)
+    match policy.uncertain:
+        case "point":
+            is_certain = True
+        case "fail":
+            is_certain = not is_within_noise
+        case "allow":
+            is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
+            is_certain = is_shown and not is_within_noise
+    return verdict if is_certain else replace(verdict, outcome="uncertain")
 
 
 def judge_stopped(
@@ -77,23 +91,6 @@ def p_value(demand: Demand, evidence: Judged) -> float | None:
         threshold = float(demand.threshold)
     curve = verdict.curve
     return 1 - (curve.p_value_above(threshold) if demand.bound == "min" else curve.p_value_below(threshold))
-
-
-def _judge_by_policy(verdict: Verdict, policy: Policy, others: Iterable[float]) -> Verdict:
-    p = p_value(verdict.demand, verdict.evidence)
-    if p is None:
-        return replace(verdict, policy=policy)
-    is_within_noise = policy.error < p < 1 - policy.error
-    verdict = replace(verdict, within_noise=is_within_noise, policy=policy)
-    match policy.uncertain:
-        case "point":
-            is_certain = True
-        case "fail":
-            is_certain = not is_within_noise
-        case "allow":
-            is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
-            is_certain = is_shown and not is_within_noise
-    return verdict if is_certain else replace(verdict, outcome="uncertain")
 
 
 def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:

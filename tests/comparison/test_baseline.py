@@ -1,4 +1,4 @@
-"""How much worse a measurement is than a stored one, and when that cannot be said."""
+"""Losses against a stored run, and the reasons for unknown ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measured(value: float, dimension: str = "accuracy") -> Measurement:
 def dropped(
     before: list[int], after: Measurement, *, part: str | None = None, better: Better = "high", **how: bool
 ) -> Drop | Unmeasurable:
-    """What `drop` says of a measurement beside a stored run with these answers."""
+    """Return the drop of a measurement against a stored run with these predictions."""
     relative = how.get("relative", False)
     return drop(
         stored("a.json", before),

@@ -1,4 +1,4 @@
-"""Two stored runs beside each other."""
+"""Comparison of two stored runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
     )
 
 
-def test_what_is_not_drawn_is_the_same_or_not() -> None:
+def test_exact_values_are_the_same_or_differ() -> None:
     found = {row.dimension: row for row in compare(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
     assert found["parameters"].finding == "same"
     assert found["accuracy"].finding == "within noise"
@@ -109,7 +109,7 @@ def test_runs_without_a_value_in_common() -> None:
     )
 
 
-def test_records_that_tell_only_of_all_sets_together() -> None:
+def test_records_with_one_fingerprint_for_all_sets() -> None:
     sets = {"clean": {"images": 3}}
     with pytest.raises(UserError) as caught:
         compare(
@@ -122,17 +122,17 @@ def test_records_that_tell_only_of_all_sets_together() -> None:
     )
 
 
-def test_views_that_only_one_looked_at_make_no_difference() -> None:
+def test_views_of_only_one_run_make_no_difference() -> None:
     ours, theirs = ({**SUITE, "contents": views} for views in ({"clean": "z"}, {"clean": "z", "night": "n"}))
     compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
 
 
-def test_a_run_that_fails_its_own_demands_is_said() -> None:
+def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
     assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
-def test_a_masked_value_is_said() -> None:
+def test_a_masked_value_has_a_note() -> None:
     run = stored("a.json", RIGHT)
     row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
     masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})

@@ -1,4 +1,4 @@
-"""The clean images that a stored run got wrong."""
+"""Misclassified clean images of stored runs."""
 
 from __future__ import annotations
 

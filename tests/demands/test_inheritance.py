@@ -51,7 +51,7 @@ def test_nothing_over_a_file_and_a_file_over_nothing_is_the_file(data):
 
 @settings(deadline=None, derandomize=True)
 @given(PLAIN, PLAIN)
-def test_the_child_wins_and_the_rest_stays(parent, child):
+def test_values_of_the_child_replace_those_of_the_parent(parent, child):
     merged = plain(merge(tree(parent), tree(child)))
     for path in paths(child):
         value = at(child, path)
@@ -66,7 +66,7 @@ def test_the_child_wins_and_the_rest_stays(parent, child):
 
 @settings(deadline=None, derandomize=True)
 @given(PLAIN, PLAIN, PLAIN)
-def test_three_layers_may_be_joined_in_either_order(first, second, third):
+def test_merging_three_files_is_associative(first, second, third):
     one = merge(merge(tree(first), tree(second)), tree(third))
     other = merge(tree(first), merge(tree(second), tree(third)))
     assert plain(one) == plain(other)

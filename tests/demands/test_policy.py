@@ -13,7 +13,7 @@ def test_the_error_of_one_side():
 
 
 def holm(p, error):
-    """The procedure as it is taught: from the smallest on, until one does not clear its level."""
+    """The textbook procedure: from the smallest p-value on, until one exceeds its level."""
     order = sorted(range(len(p)), key=lambda i: p[i])
     rejected = set()
     for place, i in enumerate(order):

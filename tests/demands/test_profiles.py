@@ -12,15 +12,15 @@ def test_shipped_profiles():
 
 def test_profiles_inside_the_package_come_first(tmp_path, monkeypatch):
     monkeypatch.setattr(profiles, "_PACKAGE", tmp_path / "quba_check")
-    beside, inside = tmp_path / "thresholds", tmp_path / "quba_check" / "thresholds"
-    for folder in (beside, inside):
+    checkout, inside = tmp_path / "thresholds", tmp_path / "quba_check" / "thresholds"
+    for folder in (checkout, inside):
         folder.mkdir(parents=True)
-    (beside / "default.yaml").touch()
+    (checkout / "default.yaml").touch()
     (inside / "mobile.yaml").touch()
     assert shipped_profiles() == {"mobile": inside / "mobile.yaml"}
     inside.joinpath("mobile.yaml").unlink()
     inside.rmdir()
-    assert shipped_profiles() == {"default": beside / "default.yaml"}
+    assert shipped_profiles() == {"default": checkout / "default.yaml"}
 
 
 @pytest.mark.parametrize("text", ["mobile", "mobile.yaml", "quba_check/thresholds/mobile.yaml"])
@@ -47,7 +47,7 @@ def test_shown_names(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["gat.yaml", "gat", "GATE.yml"])
-def test_a_file_beside_the_missing_one_is_nearer_than_a_profile(tmp_path, text):
+def test_a_neighbour_of_a_missing_file_is_suggested_before_a_profile(tmp_path, text):
     for name in ("gate.yaml", "gated.txt"):
         (tmp_path / "own").mkdir(exist_ok=True)
         (tmp_path / "own" / name).touch()

@@ -94,7 +94,7 @@ quba:
     assert thresholds.quba.weights["shape_bias"] == 0
 
 
-def test_what_is_not_said_has_defaults(read):
+def test_missing_keys_have_defaults(read):
     thresholds = read("schema: 1\ndimensions: {accuracy: {min: 0.5}}\n")
     assert thresholds.name == "gate"
     assert thresholds.protocol is None
@@ -130,7 +130,7 @@ quba:
 """
 
 
-def test_extends_keeps_the_order_of_the_parent_and_says_where_each_limit_stands(read):
+def test_extends_keeps_the_order_of_the_parent_and_the_line_of_each_threshold(read):
     thresholds = read(
         """\
 schema: 1
@@ -237,7 +237,7 @@ def test_a_cycle_through_a_file_named_as_a_shipped_profile(read):
     )
 
 
-def test_a_population_file_is_beside_the_file_that_names_it(read, tmp_path):
+def test_a_population_file_is_relative_to_the_threshold_file(read, tmp_path):
     (tmp_path / "thresholds").mkdir()
     (tmp_path / "thresholds" / "fleet.json").write_text("{}")
     thresholds = read("schema: 1\nquba: {min_score: 0, population: fleet.json}\n")
@@ -487,7 +487,7 @@ def test_shipped_profiles_are_valid(name):
         ),
     ],
 )
-def test_mistakes(read, text, message):
+def test_errors(read, text, message):
     with pytest.raises(ThresholdError) as caught:
         read(text)
     assert str(caught.value) == f"thresholds/gate.yaml:{message}"
@@ -506,7 +506,7 @@ def test_a_cycle(read):
     )
 
 
-def test_a_mistake_in_the_extended_file_is_placed_there(read):
+def test_an_error_in_the_extended_file_has_its_line(read):
     with pytest.raises(ThresholdError) as caught:
         read("schema: 1\nextends: a.yaml\n", a="schema: 1\ndimensions:\n  accuracy: {min: 3}\n")
     assert str(caught.value) == (
@@ -560,7 +560,7 @@ def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
         ("max_relative_drop: -2%", "max_relative_drop: got text '-2%'. Allowed: at least 0."),
     ],
 )
-def test_drops_that_are_none(read, entry, message):
+def test_invalid_drops(read, entry, message):
     with pytest.raises(ThresholdError) as caught:
         read(f"schema: 1\ndimensions:\n  accuracy: {{{entry}}}\n")
     assert str(caught.value) == f"thresholds/gate.yaml:3: dimensions.accuracy.{message}"
@@ -594,7 +594,7 @@ def test_drops_that_leave_nothing(read, name, entry, meant):
         ("accuracy", "max_relative_drop: 99%"),
     ],
 )
-def test_drops_that_may_be_meant(read, name, entry):
+def test_large_drops_without_an_error(read, name, entry):
     assert len(read(f"schema: 1\ndimensions:\n  {name}: {{{entry}}}\n").demands) == 1
 
 
@@ -615,7 +615,7 @@ def test_drops_that_may_be_meant(read, name, entry):
         ("confidence: true", "confidence: got true. Allowed: a number."),
     ],
 )
-def test_policies_that_are_none(read, entry, message):
+def test_invalid_policies(read, entry, message):
     with pytest.raises(ThresholdError) as caught:
         read(f"schema: 1\n{entry}\ndimensions:\n  accuracy: {{min: 0.5}}\n")
     assert str(caught.value) == f"thresholds/gate.yaml:2: {message}"

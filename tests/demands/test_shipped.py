@@ -20,7 +20,7 @@ SAID = [
 
 
 def values(name):
-    """The published values that are not in doubt."""
+    """The published values without suspicion."""
     return [row.values[name] for row in population("screened").rows if name in row.values]
 
 
@@ -51,7 +51,7 @@ def test_every_number_has_a_reason():
 
 
 def meeting(profile):
-    """Published models whose nine values are not in doubt and meet the profile, attacks aside."""
+    """Published models without suspect values that meet the profile, except for attacks."""
     held = demands(profile)
     held.pop("adversarial_robustness")
     return {

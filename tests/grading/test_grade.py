@@ -14,7 +14,7 @@ SWIN = MODELS["Swin-B"].values
 
 
 def fleet(n=12, without=()):
-    """n models that differ evenly in every dimension, the last the best."""
+    """Return n models with evenly spaced values, the last one best."""
     rows = tuple(
         PopulationRow(
             f"model-{k}",

@@ -55,8 +55,8 @@ def test_is_the_spread_of_redrawn_scores():
     assert low < graded.score < high
 
 
-def test_limits_that_are_wider_than_the_images_tell_count():
-    """All images right: they differ in nothing, and exact limits are all that is known."""
+def test_limits_wider_than_the_deviations_imply_count():
+    """All images are correct: deviations are 0, and only the exact limits are known."""
     curve = ConfidenceCurve(tuple(0.8358 + 0.02 * score for score in SCORES))
     alike = Measurement("accuracy", 0.8358, "x", 500, curve, deviations={"clean": np.zeros(500)})
     known, flat = grade(SWIN, measured=measured()), grade(SWIN, measured=measured(accuracy=alike))
@@ -70,7 +70,7 @@ def test_the_letters_that_it_spans():
 
 
 def _holds(graded, letter):
-    """Whether the interval reaches into the scores of a letter."""
+    """True if the interval overlaps the scores of a letter."""
     ends = [*graded.least.values(), -np.inf]
     above = ends["ABCDF".index(letter)]
     below = np.inf if letter == "A" else ends["ABCDF".index(letter) - 1]

@@ -1,4 +1,4 @@
-"""What is said beside a grade, to the letter."""
+"""Notes on a grade, with their exact text."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ SWIN = next(model.values for model in published_models() if model.id == "Swin-B"
 FLEET = replace(published_population(), name="fleet", protocol="standard", suite="")
 
 
-def test_cross_protocol_is_said():
+def test_cross_protocol_has_a_note():
     graded = grade(SWIN, protocol="standard")
     assert graded.cross_protocol == ("adversarial_robustness",)
     assert graded.notes == (
@@ -26,7 +26,7 @@ def test_cross_protocol_is_said():
     assert grade(SWIN, protocol="standard", population=FLEET).notes == ()
 
 
-def test_cross_protocol_is_not_said_of_what_weighs_nothing():
+def test_cross_protocol_without_weight_has_no_note():
     assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
 
 
@@ -98,7 +98,7 @@ def test_a_masked_value_takes_no_part_in_a_partial_grade():
     )
 
 
-def test_a_masked_value_counts_if_allowed_and_the_grade_says_so():
+def test_a_masked_value_counts_with_a_note_if_allowed():
     graded = grade(SWIN, protocol="released", measured=masked(), allow_masked=True)
     assert graded.score == quba_score(SWIN)
     assert graded.notes == (f"masked: adversarial_robustness counts as measured (allow_masked): {SIGNS}",)
@@ -109,7 +109,7 @@ def test_a_masked_value_without_weight_changes_nothing():
     assert (graded.letter is None, graded.notes) == (False, ())
 
 
-def test_generated_corruptions_are_said_beside_populations_of_stored_ones():
+def test_generated_corruptions_have_a_note_with_populations_of_stored_ones():
     note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
     for stored in ("published", "screened"):
         graded = grade(SWIN, population=stored, protocol="released", generated_corruptions=True)
@@ -120,13 +120,13 @@ def test_generated_corruptions_are_said_beside_populations_of_stored_ones():
 
 
 def on_500_images(debiased):
-    """All nine, and what class_balance would be on endless images."""
+    """All nine values, with class_balance debiased."""
     found = {name: Measurement(name, value, "x", 500) for name, value in SWIN.items()}
     found["class_balance"] = replace(found["class_balance"], debiased=debiased)
     return found
 
 
-def test_few_images_are_said_where_they_move_the_score():
+def test_few_images_have_a_note_if_they_shift_the_score():
     assert grade(SWIN, protocol="released", measured=on_500_images(0.83)).notes == (
         "few images: class_balance on 500 images move the score by -0.20 compared with infinitely many: "
         "not comparable with published, which was measured on 50,000",

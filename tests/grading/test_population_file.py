@@ -132,7 +132,7 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
     ],
 )
-def test_mistakes_in_a_file_are_named(tmp_path, what, message):
+def test_errors_in_a_file(tmp_path, what, message):
     path = write(tmp_path / "p.json", what)
     with pytest.raises(PopulationError) as raised:
         read_population(path)

@@ -1,4 +1,4 @@
-"""The QUBA score: the published scores, the formula by hand, and what must hold for any values."""
+"""The QUBA score: published scores, the formula by hand, properties."""
 
 import json
 import math
@@ -148,7 +148,7 @@ NAMES = (
         ),
     ],
 )
-def test_mistakes_are_named(values, options, message):
+def test_invalid_arguments(values, options, message):
     with pytest.raises(UserError) as raised:
         quba_score(values, **options)
     assert str(raised.value) == message

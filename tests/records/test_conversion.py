@@ -1,4 +1,4 @@
-"""What a record keeps of outcomes, and what they are when read again."""
+"""Outcomes as rows of a record, and back."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Records on disk: names, atomic writing, and what unreadable files get."""
+"""Records on disk: names, atomic writing, unreadable files."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_several_records_are_named_by_model_and_protocol():
     )
 
 
-def test_models_of_one_name_are_told_apart():
+def test_models_of_one_name_have_different_files():
     records = [record("a/x", fingerprint="aaaaaaaaaa"), record("a:x", fingerprint="bbbbbbbbbb")]
     assert record_paths(Path("r.json"), records) == (
         Path("r-a-x-standard-aaaaaaaa.json"),
@@ -146,7 +146,7 @@ def test_files_that_are_no_record(tmp_path, text, message):
         ("interrupted", "y" * 99, f"interrupted: got '{'y' * 39}"),
     ],
 )
-def test_records_with_a_mistake(tmp_path, key, value, message):
+def test_invalid_records(tmp_path, key, value, message):
     path = tmp_path / "r.json"
     path.write_text(json.dumps(json.loads(record().to_json()) | {key: value}))
     with pytest.raises(UserError) as raised:
@@ -225,7 +225,7 @@ def test_no_file(tmp_path, name, near):
     assert str(raised.value) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
 
 
-def test_a_file_that_stands_beside_a_record(tmp_path):
+def test_an_earlier_file_next_to_a_record(tmp_path):
     (tmp_path / "demo.json").touch()
     (tmp_path / "demo.npz").write_bytes(b"PK\x03")
     with pytest.raises(UserError) as raised:

@@ -14,7 +14,7 @@ def test_every_finite_number_survives(value):
     assert MeasurementRow.model_validate_json(written).value == value
 
 
-def test_what_an_early_stop_says():
+def test_the_text_of_an_early_decision():
     stopped = StoppedRow(images=1024, of=50_000, passes=False, alpha=0.025)
     assert str(stopped) == ("stopped early after 1,024 of 50,000 images: the full run would fail (α = 0.025)")
 

@@ -1,4 +1,4 @@
-"""What was found image by image, as a file."""
+"""Per-image files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORD = 100_000
 
 
 def published_size() -> PerImage:
-    """All nine dimensions on as many images as the published sets have; answers as alike as models' are."""
+    """All nine dimensions on sets of the published sizes, with predictions as similar as those of models."""
     draw, n = np.random.default_rng(0), 50_000
     hard = draw.normal(size=n)
 
@@ -107,7 +107,7 @@ def test_the_pieces_of_a_run_make_one() -> None:
 
 
 def answers(n: int, wrong: int, names: list[str] | None = None) -> CleanAnswers:
-    """Answers to n images, of which the first are wrong."""
+    """Predictions on n images, with the first ones wrong."""
     draw = np.random.default_rng(0)
     label = np.arange(n) % 3
     top1 = np.where(np.arange(n) < wrong, (label + 1) % 3, label)
@@ -211,7 +211,7 @@ def test_a_cut_file() -> None:
 
 
 def entry(head: bytes, packed: bytes = b"") -> bytes:
-    """A zip file with one array, whose head states what it likes."""
+    """A zip file with one array and an arbitrary header."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as whole:
         whole.writestr("about.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + packed)
@@ -283,7 +283,7 @@ def test_a_file_whose_numbers_make_no_sense(content: bytes) -> None:
     )
 
 
-def test_a_pipe_beside_a_record(tmp_path: Path) -> None:
+def test_a_pipe_next_to_a_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
     with pytest.raises(UserError) as caught:
         stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
@@ -324,8 +324,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_where_answers_are_looked_for(tmp_path: Path) -> None:
-    """Beside the record first, then beside its copy in the store, never of another run."""
+def test_the_places_of_per_image_files(tmp_path: Path) -> None:
+    """Next to the record first, then next to its copy in the store, never of another run."""
     path, store = tmp_path / "a.json", tmp_path / "store"
     (store / "runs").mkdir(parents=True)
     kept = store / "runs" / f"{record().stem}-1.npz"
@@ -339,8 +339,8 @@ def test_where_answers_are_looked_for(tmp_path: Path) -> None:
     assert found() is None
     kept.write_bytes(PerImage({"stored": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["stored"]
-    path.with_suffix(".npz").write_bytes(PerImage({"beside": {"clean": np.zeros(1)}}).to_bytes(record()))
-    assert found() == ["beside"]
+    path.with_suffix(".npz").write_bytes(PerImage({"next to it": {"clean": np.zeros(1)}}).to_bytes(record()))
+    assert found() == ["next to it"]
 
 
 @settings(max_examples=30)

@@ -1,4 +1,4 @@
-"""The record: it survives JSON, ignores what later versions add, and keeps the kinds of rows apart."""
+"""The record: round trip through JSON, unknown keys, kinds of rows."""
 
 import json
 
@@ -98,7 +98,7 @@ def without(mapping, *names):
 
 
 def subset(small, large):
-    """Whether every key and value of one JSON document stands in another."""
+    """True if one JSON document contains every key and value of another."""
     if isinstance(small, dict):
         return isinstance(large, dict) and all(k in large and subset(v, large[k]) for k, v in small.items())
     if isinstance(small, list):

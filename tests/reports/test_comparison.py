@@ -1,4 +1,4 @@
-"""The table of a comparison, which fits 80 columns."""
+"""The table of a comparison in 80 columns."""
 
 from __future__ import annotations
 

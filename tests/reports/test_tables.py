@@ -1,4 +1,4 @@
-"""Tables that no terminal cuts."""
+"""Tables of full width."""
 
 import pytest
 from rich.console import Group

@@ -1,4 +1,4 @@
-"""What the terminal shows, to the character."""
+"""The exact text of the terminal report."""
 
 import pytest
 
@@ -193,7 +193,7 @@ def test_everything_at_once():
     assert render(FULL, width=80, colour=False) == FULL_TEXT
 
 
-def test_generated_corruptions_are_told_from_stored_ones():
+def test_generated_corruptions_are_distinguished_from_stored_ones():
     sets = {"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
     shown = render(record({}, sets=sets), width=200, colour=False)
     assert (
@@ -323,7 +323,7 @@ def test_protocol_and_its_name_stay_on_one_line():
         ),
     ],
 )
-def test_outputs_that_are_no_logits_are_said_aloud(outputs, said):
+def test_outputs_other_than_logits_have_a_note(outputs, said):
     made = record({"accuracy": value(0.5)})
     shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
     assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(said)
@@ -432,7 +432,7 @@ def test_ordinals_never_round_up():
     )
 
 
-def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
+def test_the_bias_of_few_images_has_a_note_if_larger_than_the_noise():
     def shown(debiased):
         row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low") | {"debiased": debiased}
         return render(record({"calibration_error": row}), width=100, colour=False)
@@ -448,7 +448,7 @@ def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
     assert "sample" not in shown(0.022)
 
 
-def test_what_few_images_do_to_a_part_is_said_of_the_part():
+def test_the_bias_of_a_part_has_a_note_on_the_part():
     """A geometric mean is 0 with one of its parts."""
     parts = {
         "ece": value(0.0683, "fraction") | {"debiased": 0.0667},

@@ -1,4 +1,4 @@
-"""What verdicts are called, and the line that counts them."""
+"""Labels and counts of verdicts."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_words(outcome, tier, expected):
     assert label(verdict(outcome, tier)) == expected
 
 
-def test_gravest_is_the_first_of_equals():
+def test_most_severe_is_the_first_of_equals():
     verdicts = [verdict("pass"), verdict("fail", "warn", line=1), verdict("fail", "warn", line=2)]
     assert most_severe(verdicts).line == 1
     assert most_severe([*verdicts, verdict("unmeasurable")]).outcome == "unmeasurable"

@@ -98,7 +98,7 @@ def test_places_as_messages_begin(read):
         ('a: "\\ud800"', "1: the text has the character U+D800. Allowed: text."),
     ],
 )
-def test_mistakes(read, text, message):
+def test_errors(read, text, message):
     with pytest.raises(ThresholdError) as caught:
         read(text)
     assert str(caught.value) == f"conf/gate.yaml:{message}"

@@ -103,13 +103,13 @@ def test_a_valid_document(load):
         ("schema: 2\n", "1: schema: got 2. Allowed: 1."),
     ],
 )
-def test_mistakes(load, text, message):
+def test_errors(load, text, message):
     with pytest.raises(SuiteError) as caught:
         load(text)
     assert str(caught.value) == f"book.yaml:{message}"
 
 
-def test_the_first_mistake_in_the_file_is_the_one_told(load):
+def test_the_first_error_in_the_file_is_reported(load):
     with pytest.raises(SuiteError) as caught:
         load("schema: 1\nzzz: 1\nratio: abc\n")
     assert str(caught.value).startswith("book.yaml:2:")
@@ -155,7 +155,7 @@ ALTERNATIVES = {
 
 
 @pytest.mark.parametrize("books", ALTERNATIVES)
-def test_of_several_forms_the_one_meant_is_answered(tmp_path, books):
+def test_errors_are_about_the_chosen_alternative(tmp_path, books):
     path = tmp_path / "shelf.yaml"
     path.write_text(f"books: {books}\n")
     with pytest.raises(SuiteError) as caught:

@@ -39,8 +39,8 @@ def test_a_bound_that_no_model_is_shown_to_miss():
     assert (reach.error, reach.blocked, reach.passed) == (0, None, 0)
 
 
-def test_no_value_lies_where_there_is_none():
-    """A calibration error of 0.0312 ± 0.004 on 1,000 images, looked at on 100."""
+def test_effects_lie_in_the_range_of_values():
+    """A calibration error of 0.0312 ± 0.004 on 1,000 images, for 100 images."""
     text = "dimensions: {calibration_error: {max: 0.001}}"
     (point,) = detectable_effects(thresholds(text), 100, record())
     assert (point.error, point.passed) == (pytest.approx(0.004 * math.sqrt(10)), None)
@@ -80,7 +80,7 @@ def test_only_decided_images_count_for_shape_bias():
 
 
 @pytest.mark.parametrize("policy", ["point", "fail", "allow"])
-def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
+def test_models_with_those_true_values_are_blocked_or_pass(policy):
     """Simulated runs of models at both values: four of five are blocked, or pass."""
     file = thresholds(FILE.replace("POLICY", policy))
     (reach,) = detectable_effects(file, 2000)
@@ -171,7 +171,7 @@ def test_a_drop_from_a_run_is_as_sure_as_the_run():
     assert (drop.error, relative.error) == pytest.approx((0.01 * 2**0.5, 0.01 * 2**0.5 / 0.9))
 
 
-def test_what_has_no_error_or_none_that_is_known():
+def test_values_without_a_known_error():
     text = "dimensions: {calibration_error: {max: 0.1}, parameters: {max: 9}}\nquba: {min_grade: C}"
     assert [reach.error for reach in detectable_effects(thresholds(text), 100)] == [None, None, None]
     assert [reach.error for reach in detectable_effects(thresholds(text), 1000, record())] == [

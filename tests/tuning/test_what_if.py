@@ -53,7 +53,7 @@ def test_a_value_of_some_images_is_not_judged_by_another_bound():
     )
 
 
-def test_a_grade_with_dimensions_missing_is_none():
+def test_no_grade_with_missing_dimensions():
     (verdict,) = judged("quba: {min_grade: C}").verdicts
     assert verdict.outcome == "unmeasurable"
     assert verdict.reason == (
@@ -74,7 +74,7 @@ def test_a_part_that_the_record_does_not_have():
     assert verdict.reason == "corruption_robustness has no part 'snow' here. Measured: fog."
 
 
-def test_a_grade_of_generated_corruptions_says_so():
+def test_a_grade_of_generated_corruptions_has_a_note():
     sets = {"corruptions": {"images": 75, "generated": "generated@64"}}
     run = record(suite={"name": "imagenet", "root": "/data", "fingerprint": "1" * 32, "sets": sets})
     missing = "adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"

@@ -119,7 +119,7 @@ def test_all_else_stays_to_the_byte(edit) -> None:
     )
 
 
-def test_what_was_written_here_is_written_anew(edit) -> None:
+def test_comments_of_an_earlier_edit_are_replaced(edit) -> None:
     text = new_threshold_file(SUGGESTIONS, name="mine", protocol="standard")
     text = text.replace("\n  cal", "\n  # ours\n  cal")
     again = edit(
@@ -142,7 +142,7 @@ def test_what_was_written_here_is_written_anew(edit) -> None:
     assert edit(block, ACCURACY).after == block.replace("0.8   # tuned: 0.85 in", "0.88  # tuned: 0.900 in")
 
 
-def test_limits_on_one_line_are_told_apart(edit) -> None:
+def test_limits_on_one_line_name_their_dimensions(edit) -> None:
     text = "dimensions: {accuracy: {min: 0.8}, calibration_error: {max: 0.1}}\n"
     assert edit(text).after == (
         "dimensions: {accuracy: {min: 0.88}, calibration_error: {max: 0.038}}  "
@@ -190,7 +190,7 @@ def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
         ),
     ],
 )
-def test_mistakes(edit, text: str, message: str) -> None:
+def test_errors(edit, text: str, message: str) -> None:
     with pytest.raises(ThresholdError) as caught:
         edit(text, add=True)
     assert str(caught.value) == message

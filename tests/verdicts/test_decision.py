@@ -1,4 +1,4 @@
-"""Which verdict a value gets: by the value alone, and by policies that mind noise."""
+"""Verdicts by the value alone, and by policies with noise."""
 
 from dataclasses import replace
 

@@ -186,14 +186,14 @@ def test_passes():
 
 
 @pytest.mark.parametrize("value", [0.5, 0.501])
-def test_a_value_that_hardly_differs_from_the_bound_asks_for_no_images(value):
+def test_a_value_close_to_the_bound_has_no_number_of_images(value):
     """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
     assert explanation(judge(CORRUPTION, noisy(value, 0.02), Policy("fail"))).splitlines()[3] == (
         "  the value is too close to the bound to be decided by more images of this kind"
     )
 
 
-def test_an_interval_that_says_nothing_is_not_shown():
+def test_an_interval_of_nearly_the_whole_range_is_not_shown():
     strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
     assert explanation(strict) == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
@@ -203,7 +203,7 @@ def test_an_interval_that_says_nothing_is_not_shown():
     )
 
 
-def test_what_an_uncertain_demand_says():
+def test_the_explanation_of_an_uncertain_demand():
     strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
     assert explanation(strict) == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
