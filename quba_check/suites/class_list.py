@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.strict_yaml import describe
 
 SHOWN = 10
 MOST_DIGITS = 9
@@ -43,7 +44,7 @@ class ClassList:
         """The first few names, for messages."""
         return listed(self.names, SHOWN)
 
-    def position(self, label: str | int, where: str) -> int:
+    def position(self, label: object, where: str) -> int:
         """Return the position of a label's class.
 
         Text is a name, or a position if no class has that name. A number is a position.
@@ -53,13 +54,15 @@ class ClassList:
             where: beginning of messages.
 
         Raises:
-            SuiteError: there is no such class.
+            SuiteError: the label is neither text nor a whole number, or there is no such class.
 
         >>> ClassList.plain(["cat", "dog"]).position(" dog ", "x.csv:2")
         1
         >>> ClassList.plain(["1", "0"]).position("1", "x.csv:2")
         0
         """
+        if isinstance(label, bool) or not isinstance(label, str | int):
+            raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
         if isinstance(label, int):
             if 0 <= label < len(self.names):
                 return label
