@@ -147,7 +147,7 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
             )
         )
     absent = (_NOTHING,) * 4
-    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared(suite)]
+    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared_sets(suite)]
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
@@ -162,7 +162,7 @@ def _range(images: NDArray[np.intp]) -> str:
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 
 
-def _undeclared(suite: Suite) -> list[str]:
+def _undeclared_sets(suite: Suite) -> list[str]:
     """Return the sets that the nine dimensions need and the manifest does not declare."""
     sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
     absent = [name for name in sets if name not in suite.facts.spaces]

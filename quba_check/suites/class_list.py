@@ -73,7 +73,7 @@ class ClassList:
             return self.numbers[text]
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
-        raise SuiteError(f"{where}: {self.unknown('class', text)}")
+        raise SuiteError(f"{where}: {self.unknown_text('class', text)}")
 
     def positions_of(self, names: Sequence[str]) -> list[int | None]:
         """Match another list of classes by name.
@@ -103,6 +103,6 @@ class ClassList:
 
         return [position(number, name) for number, name in enumerate(names)]
 
-    def unknown(self, what: str, name: str) -> str:
+    def unknown_text(self, what: str, name: str) -> str:
         """Return the end of a message about an unknown name."""
         return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.shown}."

@@ -38,7 +38,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
         forms = (name, bare, bare.replace("_", " "))
         label = next((classes.numbers[form] for form in forms if form in classes.numbers), None)
         if label is None:
-            raise SuiteError(f"{folder}: {classes.unknown('class folder', name)}")
+            raise SuiteError(f"{folder}: {classes.unknown_text('class folder', name)}")
         files = image_names(folder)
         if not files:
             raise SuiteError(

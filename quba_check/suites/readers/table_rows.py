@@ -35,7 +35,7 @@ def label_positions(
         number = by_number[label] if 0 <= label < len(by_number) else None
         if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
-            raise SuiteError(f"{place}: {classes.unknown('class', name)}")
+            raise SuiteError(f"{place}: {classes.unknown_text('class', name)}")
         return number
 
     return [position(row, label) for row, label in enumerate(labels)]
