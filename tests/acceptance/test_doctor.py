@@ -12,12 +12,12 @@ from support.tiny import write_suite
 GATE = "schema: 1\ndimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}\n"
 TOLD = (
     r"doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch\. "
-    r"evidence: among other images, answers move by up to [\d.]+% of their range, no label changes "
-    r"fix: compute each image by itself: nothing in forward\(\) may look along the batch"
+    r"evidence: in another batch, answers change by up to [\d.]+% of their range, no label changes "
+    r"fix: compute each image on its own: nothing in forward\(\) may combine values along the batch"
 )
 NOTE = (
-    "doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch. To mend it: "
-    "compute each image by itself: nothing in forward() may look along the batch."
+    "doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch. Fix: "
+    "compute each image on its own: nothing in forward() may combine values along the batch."
 )
 
 
@@ -59,7 +59,7 @@ def test_a_changed_image_is_looked_at_anew(gate: Judge, tmp_path: Path, monkeypa
     whole = image.read_bytes()
     image.write_bytes(b"no image")
     assert told(gate("thresholds/x.yaml")) == (
-        "doctor: night: 1 of 6 images looked at cannot be decoded. "
+        "doctor: night: 1 of 6 checked images cannot be decoded. "
         "evidence: night/apple/000.png (no image format recognises it) "
         "fix: replace or remove the files"
     )

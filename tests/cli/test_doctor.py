@@ -57,7 +57,7 @@ def test_the_second_time_nothing_is_done_anew(here, capsys) -> None:
     assert doctor() == 0
     assert doctors_models.COUNTS["forward"] == 0
     again = " ".join(capsys.readouterr().out.split())
-    assert again == first.strip().replace(" shown)", " shown; as found before)")
+    assert again == first.strip().replace(" shown)", " shown; cached)")
 
 
 def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
@@ -67,7 +67,7 @@ def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
     assert out.splitlines() == [
         f"{NETS}:a_buffer_that_counts: a forward pass in eval mode writes to the",
         "  model.",
-        "  evidence: after 20 images, 1 tensor is not what it was: seen",
+        "  evidence: after 20 images, 1 tensor differs: seen",
         "  fix: write to buffers only `if self.training:`",
         "",
         f"{NETS}:a_buffer_that_counts on tiny: 1 problem ({CHECKS} checks; 87 images",
@@ -79,8 +79,8 @@ def test_another_number_of_classes_is_a_finding(here, capsys) -> None:
     assert doctor(model="four_classes") == 1
     assert capsys.readouterr().out.splitlines()[:5] == [
         f"{NETS}:four_classes: the model has 4 classes, the suite has 3.",
-        "  evidence: 4 numbers an image; 3 classes in the suite (apple, brick, cloud);",
-        "    one more: a class for the background, or labels that were counted from 1",
+        "  evidence: 4 outputs per image; 3 classes in the suite (apple, brick, cloud);",
+        "    one more: a background class, or labels counted from 1",
         "  fix: give a model of 3 classes, or the suite of this model's classes",
         "",
     ]
@@ -106,7 +106,7 @@ def test_json_says_what_was_examined_and_found(here, capsys) -> None:
                 {
                     "check": "steadiness",
                     "problem": f"{SICK}: a forward pass in eval mode writes to the model.",
-                    "evidence": "after 20 images, 1 tensor is not what it was: seen",
+                    "evidence": "after 20 images, 1 tensor differs: seen",
                     "fix": "write to buffers only `if self.training:`",
                     "severity": "problem",
                 }
@@ -153,7 +153,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
         ),
         (
             [f"--model={NETS}:net", "--data=data", "--order=none.txt"],
-            "--order: none.txt: there is no such file. Allowed: a text file with a class name in each line.",
+            "--order: none.txt: there is no such file. Allowed: a text file with one class name per line.",
         ),
     ],
 )

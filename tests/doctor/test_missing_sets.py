@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from support.tiny import CLASSES, write_suite
 
-from quba_check.doctor import missing_sets as coverage
+from quba_check.doctor import missing_sets
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -40,9 +40,9 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def told(classifier: Classifier, root: Path):
     def texts(needs=NEEDS, limit: int | None = None) -> list[str]:
-        patient = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
-        found = [finding.text() for finding in coverage.check(patient)]
-        assert (patient.decoded, patient.forwards) == (0, 0)
+        subject = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
+        found = [finding.text() for finding in missing_sets.check(subject)]
+        assert (subject.decoded, subject.forwards) == (0, 0)
         return found
 
     return texts
@@ -83,7 +83,7 @@ def test_missing_conditions_are_counted(told, root: Path) -> None:
     shutil.rmtree(root / "c" / "fog" / "3")
     shutil.rmtree(root / "c" / "snow")
     assert told() == [
-        "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are not there "
+        "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are missing "
         f"(snow/1, snow/2, snow/3 and 3 more): looked in {root / 'c'}.\n"
         "  evidence: demanded by g.yaml:4\n"
         "  fix: add the images, or drop the demand, or let it be `optional: true`"
@@ -110,7 +110,7 @@ def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
         (root / "mixed_rand" / name / "001.png").unlink()
     edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
     shutil.rmtree(root / "mixed_rand/apple")
-    findings = list(coverage.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
+    findings = list(missing_sets.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
     assert {finding.severity for finding in findings} == {"remark"}
     assert [finding.text() for finding in findings] == [
         "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
@@ -126,7 +126,7 @@ def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
 def test_a_short_set_is_told_with_both_numbers(told, root: Path) -> None:
     (root / "val" / "apple" / "000.png").unlink()
     assert told() == [
-        "the set 'clean' does not hold the number of images that it should.\n"
+        "the set 'clean' does not have the expected number of images.\n"
         "  evidence: clean: 8 of 9; demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
         "  fix: complete the set, or correct `expected` in quba-data.yaml"
     ]
@@ -137,7 +137,7 @@ def test_short_conditions_are_counted(told, root: Path) -> None:
     assert told() == []
     shutil.copy(root / "c" / "fog" / "1" / "apple" / "000.png", root / "c" / "fog" / "1" / "apple" / "1.png")
     assert told() == [
-        "the set 'corruptions' does not hold the number of images that it should in 1 of 75 conditions.\n"
+        "the set 'corruptions' does not have the expected number of images in 1 of 75 conditions.\n"
         "  evidence: corruptions/fog/1: 4 of 3; demanded by g.yaml:4\n"
         "  fix: complete the set, or correct `expected` in quba-data.yaml"
     ]
@@ -153,7 +153,7 @@ def test_a_set_that_is_laid_out_otherwise_is_told_in_its_readers_words(told, roo
     )
     assert others == [
         "  evidence: demanded by g.yaml:5, h.yaml:9",
-        "  fix: mend the data folder, or what quba-data.yaml says of it",
+        "  fix: correct the data folder or quba-data.yaml",
     ]
 
 
@@ -192,8 +192,8 @@ def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
 
 def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
     silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
-    patient = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
-    assert [finding.text() for finding in coverage.check(patient)] == [
+    subject = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
+    assert [finding.text() for finding in missing_sets.check(subject)] == [
         "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
         "  evidence: demanded by g.yaml:4\n"
         "  fix: drop the demand"
@@ -221,7 +221,7 @@ def test_a_class_without_images_is_named_where_chance_would_have_filled_it(
             Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "val" / name / f"{k:03d}.png")
     expected = [
         "the set 'clean': 1 of 3 classes has no image.\n"
-        "  evidence: brick has 0; the others have 9 each, by the median\n"
-        "  fix: add images of these classes, or take them out of the suite's classes"
+        "  evidence: brick; the others have 9 each (median)\n"
+        "  fix: add images of these classes, or remove them from the suite's classes"
     ]
     assert told({"accuracy": ["g.yaml:3"]}) == (expected if named else [])

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import accuracy as answers
-from quba_check.doctor import output_kinds
+from quba_check.doctor import accuracy, output_kinds
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
@@ -24,7 +23,7 @@ from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite, suite_at
 from quba_check.suites.suite import Suite
 
-CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
+CHECKS = (Check("outputs", output_kinds.check), Check("answers", accuracy.check))
 FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 TURNED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
 NUMBERS = tuple(map(str, range(1, 11)))
@@ -126,12 +125,12 @@ def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence
         evidence=f"on {n} clean images accuracy {before} in the suite's order, {after} in that one",
         fix="list the classes in quba-data.yaml in the order of the model's outputs\n"
         f"classes: [{', '.join(listed)}]\n"
-        "labels that are written as numbers count in that list, so write names instead",
+        "labels written as numbers refer to that list, so write names instead",
     )
 
 
 def test_outputs_backwards(healthy, demo) -> None:
-    expected = order_finding("the suite's order backwards", (400, "0.005", "0.975"), CLASSES[::-1])
+    expected = order_finding("the suite's order reversed", (400, "0.005", "0.975"), CLASSES[::-1])
     assert found(around(healthy, behind=lambda z: z.flip(1)), demo) == (expected,)
 
 
@@ -139,14 +138,14 @@ def test_two_classes_swapped(healthy, demo) -> None:
     swap = torch.tensor([1, 0, *range(2, 10)])
     (finding,) = found(around(healthy, behind=lambda z: z[:, swap]), demo)
     listed = [CLASSES[k] for k in swap]
-    assert finding == order_finding("an order that no rule of names gives", (80, "0.762", "0.963"), listed)
+    assert finding == order_finding("an order without a rule", (80, "0.762", "0.963"), listed)
 
 
 @pytest.mark.parametrize("short", [False, True])
 def test_an_order_without_any_rule(healthy, demo, short) -> None:
     chaos = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
     (finding,) = found(around(healthy, behind=lambda z: z[:, chaos]), demo, short=short)
-    assert "in an order that no rule of names gives." in finding.problem
+    assert "in an order without a rule." in finding.problem
     assert f"classes: [{', '.join(CLASSES[k] for k in chaos)}]" in finding.fix
 
 
@@ -170,7 +169,7 @@ def test_numbers_sorted_as_text_by_the_suite(healthy, copied) -> None:
 def test_capitals_sorted_before_small_letters(healthy, copied) -> None:
     names = [name.capitalize() if k % 2 else name for k, name in enumerate(CLASSES)]
     (finding,) = found(healthy, copied(names, sorted(names)))
-    assert finding.problem.endswith("in the order of the class names, sorted without regard to case.")
+    assert finding.problem.endswith("in the order of the class names, sorted ignoring case.")
     assert f"classes: [{', '.join(names)}]" in finding.fix
 
 
@@ -192,14 +191,14 @@ def test_the_order_of_the_models_own_label_names(healthy, demo) -> None:
 def test_an_order_that_was_supplied(healthy, demo) -> None:
     planted = around(healthy, behind=lambda z: z[:, TURNED])
     (finding,) = found(planted, demo, order=[CLASSES[k] for k in TURNED], short=True)
-    assert finding.problem.endswith("in the order that was supplied.")
+    assert finding.problem.endswith("in the supplied order.")
 
 
 def test_a_supplied_order_of_other_classes_is_refused(healthy, demo) -> None:
     fix = "write each class of the suite on a line of its own: arrow, crescent, cross, disc, heart and 5 more"
     (finding,) = found(healthy, demo, order=["aroww", *CLASSES[1:]])
     assert finding.text() == (
-        f"--order: 'aroww' is no class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
+        f"--order: 'aroww' is not a class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
     )
     (finding,) = found(healthy, demo, order=[*CLASSES, "arrow"])
     assert finding.text() == (
@@ -211,11 +210,11 @@ def test_blue_green_red(textured, demo) -> None:
     (finding,) = found(around(textured, before=lambda x: x.flip(1)), demo)
     assert finding == Finding(
         check="preparation",
-        problem="demo-textured: the channels go in as red, green, blue; blue, green, red suits the model.",
+        problem="demo-textured: images go in with channels in the order RGB; the model was trained with BGR.",
         evidence=finding.evidence,
         fix="wrap the model in a callable whose forward begins with images = images.flip(1)",
     )
-    assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as it is, 0.973 so; ")
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as is, 0.973 with the fix; ")
 
 
 def test_a_missing_normalisation_is_seen_without_batchnorm(textured, demo) -> None:
@@ -224,27 +223,27 @@ def test_a_missing_normalisation_is_seen_without_batchnorm(textured, demo) -> No
     (finding,) = found(planted, demo)
     assert finding.problem == (
         "demo-textured: the normalisation is missing; "
-        "mean 0.481 0.458 0.408 and std 0.269 0.261 0.276 suits the model."
+        "the model was trained with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276."
     )
     assert "BatchNorm" not in finding.evidence
     assert finding.fix == (f"{FILE}mean: [0.481455, 0.457827, 0.408211]\nstd: [0.26863, 0.261303, 0.275777]")
     (finding,) = found(planted, demo, short=True)
-    assert finding.problem.startswith("demo-textured: the normalisation is missing; mean 0.48")
+    assert finding.problem.startswith(
+        "demo-textured: the normalisation is missing; the model was trained with mean 0.48"
+    )
     assert found(folded, demo) == found(folded, demo, short=True) == ()
 
 
 def test_images_much_too_large(healthy, demo) -> None:
     (finding,) = found(prepared(healthy, input_size=(3, 128, 128)), demo)
-    assert finding.problem == (
-        "demo: images are resized or cropped in a way that does not suit the model; 64 × 64 pixels does."
-    )
-    assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as it is, 0.906 so; ")
+    assert finding.problem == ("demo: the resize or crop does not fit the model; 64 × 64 pixels does.")
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as is, 0.906 with the fix; ")
     assert finding.fix == f"{FILE}input_size: [3, 64, 64]"
 
 
 def test_a_crop_that_cuts_away_the_object(healthy, demo) -> None:
     (finding,) = found(prepared(healthy, crop_pct=0.6), demo)
-    assert finding.problem.endswith("in a way that does not suit the model; crop_pct 1 does.")
+    assert finding.problem.endswith("the resize or crop does not fit the model; crop_pct 1 does.")
     assert finding.fix == f"{FILE}crop_pct: 1"
     assert found(prepared(healthy, crop_pct=0.95), demo) == ()
 

@@ -42,8 +42,8 @@ def test_a_head_for_other_classes_is_named(doctor, photo_suite: Path, tmp_path: 
     assert doctor(data) == 1
     assert capsys.readouterr().out.splitlines() == [
         "lite0.pt: the model has 1,000 classes, the suite has 999.",
-        "  evidence: 1,000 numbers an image; 999 classes in the suite (c0, c1, c2, …);",
-        "    one more: a class for the background, or labels that were counted from 1",
+        "  evidence: 1,000 outputs per image; 999 classes in the suite (c0, c1, c2, …);",
+        "    one more: a background class, or labels counted from 1",
         "  fix: give a model of 999 classes, or the suite of this model's classes",
         "",
         "lite0 on twenty ImageNet photos: 1 problem (1 check; 0 images decoded, 0 shown)",

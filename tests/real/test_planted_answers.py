@@ -13,8 +13,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from quba_check.doctor import accuracy as answers
-from quba_check.doctor import output_kinds
+from quba_check.doctor import accuracy, output_kinds
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
@@ -23,7 +22,7 @@ from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 ARCH = "tf_efficientnet_lite0"
-CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
+CHECKS = (Check("outputs", output_kinds.check), Check("answers", accuracy.check))
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
 RAW = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
@@ -113,9 +112,10 @@ def normalisation(
         planted,
         healthy,
         f"lite0.pt: {problem}",
-        f"on 20 clean images accuracy {before} as it is, 0.900 so; "
+        f"on 20 clean images accuracy {before} as is, 0.900 with the fix; "
         "mean log-probability of the true class -# and -#\n"
-        f"the first BatchNorm ('{layer}') sees # times the variance of its training as it is, # times so",
+        f"the input of the first BatchNorm ('{layer}') has # times the variance of training as is, "
+        "# times with the fix",
         fix,
     )
 
@@ -124,31 +124,33 @@ MISTAKES = (
     normalisation(
         "ImageNet's normalisation for 0.5/0.5",
         lambda lite0, _: prepared(lite0, **IMAGENET),
-        f"images go in with mean 0.485 0.456 0.406 and std 0.229 0.224 0.225; {HALVES} suits the model.",
+        "images go in with mean 0.485 0.456 0.406 and std 0.229 0.224 0.225; "
+        f"the model was trained with {HALVES}.",
         "0.750",
     ),
     normalisation(
         "CLIP's normalisation for 0.5/0.5",
         lambda lite0, _: prepared(lite0, **CLIP),
-        f"images go in with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276; {HALVES} suits the model.",
+        "images go in with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276; "
+        f"the model was trained with {HALVES}.",
         "0.850",
     ),
     normalisation(
         "no normalisation",
         lambda lite0, _: prepared(lite0, **RAW),
-        f"the normalisation is missing; {HALVES} suits the model.",
+        f"the normalisation is missing; the model was trained with {HALVES}.",
         "0.850",
     ),
     normalisation(
         "values from 0 to 255",
         lambda lite0, _: prepared(lite0, **BYTES),
-        f"images go in with values from 0 to 255; {HALVES} suits the model.",
+        f"images go in with values from 0 to 255; the model was trained with {HALVES}.",
         "0.050",
     ),
     normalisation(
         "a normalisation inside and one outside",
         lambda lite0, _: normalising(lite0),
-        "images are normalised twice: as the preparation says, and again by the model ('mean').",
+        "images are normalised twice: by the preprocessing, and again by the model ('mean').",
         "0.800",
         "inner.bn1",
         healthy=lambda lite0, _: prepared(normalising(lite0), **RAW),
@@ -157,7 +159,7 @@ MISTAKES = (
     normalisation(
         "a model of values from 0 to 255",
         lambda lite0, _: around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5),
-        f"images go in with {HALVES}; values from 0 to 255 suits the model.",
+        f"images go in with {HALVES}; the model was trained with values from 0 to 255.",
         "0.000",
         "inner.bn1",
         healthy=lambda lite0, _: prepared(around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5), **BYTES),
@@ -166,18 +168,18 @@ MISTAKES = (
     order(
         "one output further on",
         lambda z: z.roll(1, dims=1),
-        "the suite's order, but one output further on, as behind a background class",
-        "wrap the model in a callable that moves the outputs: its first output stands for another class than "
+        "the suite's order, shifted by one output, as after a background class",
+        "wrap the model in a callable that shifts the outputs: its first output is for another class than "
         "'n01440764', and the suite's last class has none\n"
-        "logits.roll(-1, dims=1) brings the others to their places",
+        "logits.roll(-1, dims=1) puts the others in place",
     ),
     order(
         "one output earlier",
         lambda z: z.roll(-1, dims=1),
-        "the suite's order, but one output earlier, as where the first class is left out",
-        "wrap the model in a callable that moves the outputs: its last output stands for another class than "
+        "the suite's order, shifted back by one output, as without the first class",
+        "wrap the model in a callable that shifts the outputs: its last output is for another class than "
         "'n15075141', and the suite's first class has none\n"
-        "logits.roll(1, dims=1) brings the others to their places",
+        "logits.roll(1, dims=1) puts the others in place",
     ),
     Mistake(
         "outputs sorted by readable names",
@@ -193,10 +195,10 @@ MISTAKES = (
         "softmax twice",
         lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1).softmax(dim=1)),
         lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1)),
-        "lite0.pt: the outputs went through softmax twice.",
-        "on 20 clean images no confidence is above #, where two softmaxes over 1000 classes allow #; "
+        "lite0.pt: softmax is applied twice to the outputs.",
+        "on 20 clean images no confidence is above #; two softmaxes over 1000 classes allow #; "
         "without the second one it is # on average",
-        "remove one softmax: the one in the model's forward, or that of the code which calls it",
+        "remove one softmax: the one in the model's forward, or that of the calling code",
     ),
     Mistake(
         "probabilities stated to be logits",
@@ -208,7 +210,7 @@ MISTAKES = (
         ),
         "lite0.pt: the outputs are stated to be logits, but they are probabilities.",
         "on 20 clean images all outputs are between # and #, and every row sums to 1",
-        "state outputs: probabilities where logits are stated (quba_config or the preprocessing file)",
+        "state outputs: probabilities instead of logits (quba_config or the preprocessing file)",
     ),
     Mistake(
         "logits stated to be probabilities",
@@ -263,8 +265,8 @@ def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, phot
     planted = replace(lite0, module=timm.create_model("mobilenetv3_small_050").eval())
     (found,) = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
     assert found.problem == (
-        "lite0.pt: the model answers at chance on the clean set, "
-        "in every class order and preparation that was tried."
+        "lite0.pt: the model is at chance on the clean set, "
+        "in every class order and preprocessing that was tried."
     )
     assert masked(found.evidence, "0 of 20 clean images right, 0.02 by guessing; mean confidence #")
     assert found.fix == (
@@ -273,9 +275,9 @@ def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, phot
 
 
 def test_real_weights_are_left_in_peace(lite0: Classifier, photos: Suite) -> None:
-    patient = ModelUnderTest(lite0, photos)
-    assert examine(patient, CHECKS) == ()
-    assert patient.forwards <= 300
+    subject = ModelUnderTest(lite0, photos)
+    assert examine(subject, CHECKS) == ()
+    assert subject.forwards <= 300
     short = ModelUnderTest(lite0, photos, short=True)
     assert examine(short, CHECKS) == ()
     assert short.forwards == 20
