@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
 from quba_check.storage.user_files import read_text
@@ -23,44 +26,40 @@ WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
 NARROWEST, WIDEST = 60, 120
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command, with its own options and the gate's, with and without `quba-`."""
-    parser = commands.add_parser(
-        "doctor",
-        help="find mistakes in the setup of a model, its preprocessing and a suite",
-        description="Show a model a few images and report mistakes in the setup, with evidence and fix. "
-        "Takes the gate's options, with or without quba-. Exit code 0: healthy, 1: at least one problem.",
-    )
-    parser.set_defaults(command=examine_models)
-    parser.add_argument("files", nargs="*", metavar="FILE.yaml", help="threshold files, as for pytest")
-    for option in OPTIONS:
-        names = dict.fromkeys((option.flag.replace("--quba-", "--"), option.flag))
-        help_text = argparse.SUPPRESS if option.flag in WITHOUT_EFFECT else option.help
-        if option.metavar is None:
-            parser.add_argument(*names, dest=option.key, action="store_true", help=help_text)
-        else:
-            parser.add_argument(
-                *names,
-                dest=option.key,
-                action="append" if option.repeatable else "store",
-                metavar=option.metavar,
-                help=help_text,
-                required=option.key == "model",
-            )
-    parser.add_argument(
-        "--order", type=Path, metavar="FILE", help="the model's classes in its own order, one per line"
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the gate's options, with and without `quba-`."""
+    for option in reversed(OPTIONS):
+        long = (option.flag, *filter(None, [option.alias]))
+        flags = dict.fromkeys((*(flag.replace("--quba-", "--") for flag in long), *long))
+        command = click.option(
+            *flags,
+            option.key,
+            is_flag=option.metavar is None,
+            multiple=option.repeatable,
+            metavar=option.metavar,
+            help=option.help,
+            hidden=option.flag in WITHOUT_EFFECT,
+            required=option.key == "model",
+        )(command)
+    return command
 
 
-def examine_models(options: argparse.Namespace) -> int:
-    """Examine the models and print the findings.
+@click.command("doctor", short_help="find mistakes in a model, its preprocessing and its suite")
+@click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
+@_gate_options
+@click.option(
+    "--order",
+    "order_file",
+    type=INPUT,
+    metavar="FILE",
+    help="the model's classes in its own order, one per line",
+)
+@click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
+def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
+    """Show a model a few images and report mistakes in the setup, with evidence and fix.
 
-    Returns:
-        0 if all models are healthy, else 1.
-
-    Raises:
-        UserError: an option, a threshold file or a model's spec is invalid.
+    FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
+    code 0: healthy, 1: at least one problem.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
     from quba_check.dimensions import registry
@@ -70,8 +69,7 @@ def examine_models(options: argparse.Namespace) -> int:
 
     registry.load_entry_points()
     folder = Path.cwd()
-    given = vars(options)
-    thresholds = [*(given["quba_thresholds"] or ()), *given["files"]]
+    thresholds = [*given["quba_thresholds"], *files]
     session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
     demands = [
         (model, session.thresholds(path), demand)
@@ -80,11 +78,11 @@ def examine_models(options: argparse.Namespace) -> int:
         for demand in session.thresholds(path).demands
     ]
     finished = []
-    for name, examination in examinations(session, demands, short=False, order=_order(options.order)):
+    for name, examination in examinations(session, demands, short=False, order=_order(order_file)):
         finished.append(examination)
-        if not options.json:
+        if not as_json:
             _print(name, examination)
-    if options.json:
+    if as_json:
         text = EXAMINATIONS.dump_json(tuple(finished), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
     return 0 if all(examination.is_healthy for examination in finished) else PROBLEMS

@@ -60,7 +60,7 @@ def test_the_terminal_gives_the_width(
 
 def test_one_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, err = run(capsys, "failures a.json --limit 1")
-    assert out.splitlines()[-1] == "1 of 2 are shown; --limit N shows more, --csv FILE writes all"
+    assert out.splitlines()[-1] == "shown: 1 of 2; --limit N shows more, --csv FILE writes all"
     assert err == ""
 
 
