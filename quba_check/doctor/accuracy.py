@@ -116,12 +116,11 @@ def _chance_findings(subject: ModelUnderTest, variant: Variant, columns: Columns
             fix=FIX,
         )
         return
-    yield Finding(
-        check="chance",
-        problem=f"{subject.classifier.spec}: the model is at chance on the clean set, "
-        "in every class order and preprocessing that was tried.",
-        evidence=evidence,
-        fix="the model is confident: compare some images with their labels by eye, and the class list with "
+    yield subject.finding(
+        "chance",
+        "the model is at chance on the clean set, in every class order and preprocessing that was tried.",
+        evidence,
+        "the model is confident: compare some images with their labels by eye, and the class list with "
         "that of training"
         if confidence >= _CONFIDENT
         else "check that these are the weights of a trained model, and that it was trained on these classes",

@@ -77,13 +77,12 @@ def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> Be
 
 def order_finding(subject: ModelUnderTest, better: BetterOrder) -> Finding:
     """Return the finding for a wrong class order."""
-    return Finding(
-        check="class order",
-        problem=f"{subject.classifier.spec}: the model's outputs are in another class order than the "
-        f"suite's: in {better.order.description}.",
-        evidence=f"on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
+    return subject.finding(
+        "class order",
+        f"the model's outputs are in another class order than the suite's: in {better.order.description}.",
+        f"on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
         f"{better.after:.3f} in that one",
-        fix=_fix(subject, better.order),
+        _fix(subject, better.order),
     )
 
 

@@ -111,17 +111,17 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         yield _state_finding(subject, changed, 2 * len(inputs) + len(half))
     elif same_batch.largest > SAME_BATCH[precision]:
         layer = first_differing_layer(subject.classifier, inputs, 0, inputs, 0)
-        yield _finding(
-            subject,
-            "the same images get different answers in two passes",
+        yield subject.finding(
+            "steadiness",
+            "the same images get different answers in two passes.",
             f"{same_batch}{_from_layer(layer)}",
             "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
         )
     elif other_batch.largest > OTHER_BATCH[precision]:
         layer = first_differing_layer(subject.classifier, inputs, 0, half, len(half) - 1)
-        yield _finding(
-            subject,
-            "an image's answer depends on the rest of its batch",
+        yield subject.finding(
+            "steadiness",
+            "an image's answer depends on the rest of its batch.",
             f"in another batch, {other_batch}{_from_layer(layer)}",
             "BatchNorm without running statistics uses those of the batch: train it with "
             "track_running_stats=True"
@@ -136,9 +136,9 @@ def _train_mode_finding(subject: ModelUnderTest, state: ModuleState, effect: str
     names = sorted(state.training, key=lambda name: not _depends_on_mode(layers[name]))
     shown = listed((f"'{name}' ({type(layers[name]).__name__})" for name in names), SHOWN)
     are = "is" if len(names) == 1 else "are"
-    return _finding(
-        subject,
-        f"after eval(), {len(names)} of {len(layers)} layers {are} in train mode",
+    return subject.finding(
+        "steadiness",
+        f"after eval(), {len(names)} of {len(layers)} layers {are} in train mode.",
         f"{shown}; {effect}",
         "let eval() reach every layer: a custom train() must call super().train(mode), and forward() must "
         "not call it",
@@ -147,17 +147,12 @@ def _train_mode_finding(subject: ModelUnderTest, state: ModuleState, effect: str
 
 def _state_finding(subject: ModelUnderTest, changed: list[str], n_images: int) -> Finding:
     tensors = "tensor differs" if len(changed) == 1 else "tensors differ"
-    return _finding(
-        subject,
-        "a forward pass in eval mode writes to the model",
+    return subject.finding(
+        "steadiness",
+        "a forward pass in eval mode writes to the model.",
         f"after {n_images} images, {len(changed)} {tensors}: {listed(changed, SHOWN)}",
         "write to buffers only `if self.training:`",
     )
-
-
-def _finding(subject: ModelUnderTest, problem: str, evidence: str, fix: str) -> Finding:
-    problem = f"{subject.classifier.spec}: {problem}."
-    return Finding(check="steadiness", problem=problem, evidence=evidence, fix=fix)
 
 
 def _from_layer(layer: str | None) -> str:

@@ -1,14 +1,14 @@
-"""Search for the layer behind an unstable or non-finite answer, with hooks on every layer."""
+"""Search for the layer behind an unstable or non-finite answer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
@@ -48,7 +48,7 @@ def first_differing_layer(
         `'drop' (Dropout)`; None if no layer can be named, as in compiled programs.
     """
     first, second = _calls(classifier, one, at), _calls(classifier, other, other_at)
-    # Calls are in the order of their ends: inner layers before outer ones.
+    # Inner layers end before outer ones.
     for here, there in zip(first, second, strict=False):
         if here.layer != there.layer:
             return None
@@ -76,44 +76,33 @@ def _described(classifier: Classifier, layer: str) -> str:
 
 
 def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[Call]:
+    """Return one image's calls of layers in a forward pass, in the order of their ends."""
+    names = {layer: name for name, layer in classifier.module.named_modules()}
+    inputs: list[Tensor | None] = []
     calls: list[Call] = []
+
+    def row(value: Any) -> Tensor | None:
+        value = value[0] if isinstance(value, tuple) and value else value
+        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(batch):
+            return None
+        return value[at].detach().float().cpu().clone()
+
+    # An input is copied before the layer runs, which can change it in place.
+    def before(_layer: nn.Module, arguments: tuple[Any, ...]) -> None:
+        inputs.append(row(arguments))
+
+    def after(layer: nn.Module, _arguments: tuple[Any, ...], returned: Any) -> None:
+        calls.append(Call(names.get(layer, ""), inputs.pop(), row(returned)))
+
     # Compiled programs take no hooks; invalid answers are the reason for this search.
     with (
         contextlib.suppress(ModelError, RuntimeError),
-        _recorded(classifier.module, calls, len(batch), at),
+        register_module_forward_pre_hook(before),
+        register_module_forward_hook(after),
         torch.no_grad(),
     ):
         classifier.raw(batch)
     return calls
-
-
-@contextlib.contextmanager
-def _recorded(module: nn.Module, calls: list[Call], n_images: int, at: int) -> Iterator[None]:
-    inputs: list[Tensor | None] = []
-
-    def row(value: Any) -> Tensor | None:
-        value = value[0] if isinstance(value, tuple) and value else value
-        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != n_images:
-            return None
-        return value[at].detach().float().cpu().clone()
-
-    def before(_layer: nn.Module, arguments: tuple[Any, ...]) -> None:
-        inputs.append(row(arguments))
-
-    def after(name: str) -> Any:
-        def hook(_layer: nn.Module, _arguments: tuple[Any, ...], returned: Any) -> None:
-            calls.append(Call(name, inputs.pop(), row(returned)))
-
-        return hook
-
-    handles = []
-    try:
-        for name, layer in module.named_modules():
-            handles += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after(name))]
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _is_close(one: Tensor | None, other: Tensor | None) -> bool:

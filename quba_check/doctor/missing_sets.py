@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,32 +30,17 @@ CHANCE = 0.01
 """Largest expected number of empty classes in a random draw for an empty class to be an error."""
 
 
-@dataclass(slots=True)
-class SetRequirement:
-    """Demands that need a set.
-
-    Attributes:
-        dimensions: the dimensions of these demands.
-        places: `file:line` of these demands.
-        views: the views they need.
-    """
-
-    dimensions: list[str] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-
-
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Report missing, incomplete or invalid sets, with the demands that need them."""
     suite = subject.suite
-    for name, requirement in _requirements(subject).items():
+    for name, views in _views_by_set(subject).items():
+        demanded = _demanded(place for dimension in views for place in subject.needs[dimension])
         try:
-            yield from _set_findings(suite, name, requirement)
+            yield from _set_findings(suite, name, views, demanded)
             if name == CLEAN_SET:
                 yield from _empty_classes(suite)
         except SuiteError as error:
-            fix = "correct the data folder or quba-data.yaml"
-            yield _finding(str(error), _demanded(requirement.places), fix)
+            yield _finding(str(error), demanded, "correct the data folder or quba-data.yaml")
     for name, places in subject.needs.items():
         with contextlib.suppress(SuiteError):  # reported above
             yield from _dimension_findings(subject, name, places)
@@ -77,32 +61,28 @@ def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str
         yield _finding(f"{name} cannot be measured: {reason.reason}.", _demanded(places), fix)
 
 
-def _requirements(subject: ModelUnderTest) -> dict[str, SetRequirement]:
-    """Return the requirements by set, in the order of the demands."""
-    requirements: dict[str, SetRequirement] = {}
-    for dimension, places in subject.needs.items():
+def _views_by_set(subject: ModelUnderTest) -> dict[str, dict[str, list[View]]]:
+    """Return each set's demanded dimensions with their views, in the order of the demands."""
+    views: dict[str, dict[str, list[View]]] = {}
+    for dimension in subject.needs:
         for view in dict.fromkeys(view.images for view in registry[dimension].views(subject.suite.facts)):
-            requirement = requirements.setdefault(view.set, SetRequirement())
-            if dimension not in requirement.dimensions:
-                requirement.dimensions.append(dimension)
-                requirement.places += [place for place in places if place not in requirement.places]
-            if view not in requirement.views:
-                requirement.views.append(view)
-    return requirements
+            views.setdefault(view.set, {}).setdefault(dimension, []).append(view)
+    return views
 
 
-def _set_findings(suite: Suite, name: str, requirement: SetRequirement) -> Iterator[Finding]:
-    demanded = _demanded(requirement.places)
-    missing = [view for view in requirement.views if suite.missing(view)]
+def _set_findings(
+    suite: Suite, name: str, views_of: Mapping[str, Sequence[View]], demanded: str
+) -> Iterator[Finding]:
+    views = list(dict.fromkeys(view for views in views_of.values() for view in views))
+    missing = [view for view in views if suite.missing(view)]
     if missing:
         yield _finding(
-            f"{listed(requirement.dimensions)} cannot be measured: "
-            f"{_missing_reason(suite, name, requirement, missing)}.",
+            f"{listed(views_of)} cannot be measured: {_missing_reason(suite, name, views, missing)}.",
             demanded,
             "add the images, or drop the demand, or let it be `optional: true`",
         )
         return
-    counts = {view: suite.counts([view])[name] for view in requirement.views}
+    counts = {view: suite.counts([view])[name] for view in views}
     # For a set under a limit, all its images count, not only the drawn ones.
     whole = {view: count.found or count.images for view, count in counts.items()}
     wrong = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
@@ -142,13 +122,13 @@ def _conditions(some: Mapping[View, object], all_: Mapping[View, object]) -> str
     return "" if len(all_) == 1 else f" in {len(some)} of {len(all_)} conditions"
 
 
-def _missing_reason(suite: Suite, name: str, requirement: SetRequirement, missing: list[View]) -> str:
+def _missing_reason(suite: Suite, name: str, views: Sequence[View], missing: Sequence[View]) -> str:
     whole = suite.missing(View(name))
-    if whole is not None or len(requirement.views) == 1:
+    if whole is not None or len(views) == 1:
         return str(whole or suite.missing(missing[0]))
     shown = listed((str(view).partition("/")[2] for view in missing), SHOWN)
     return (
-        f"{len(missing)} of {len(requirement.views)} conditions of the set '{name}' are missing ({shown}): "
+        f"{len(missing)} of {len(views)} conditions of the set '{name}' are missing ({shown}): "
         f"looked in {suite.place(View(name))}"
     )
 
@@ -172,7 +152,7 @@ def _empty_classes(suite: Suite) -> Iterator[Finding]:
 
 
 def _demanded(places: Iterable[str]) -> str:
-    return f"demanded by {listed(places, SHOWN)}"
+    return f"demanded by {listed(dict.fromkeys(places), SHOWN)}"
 
 
 def _finding(problem: str, evidence: str, fix: str) -> Finding:

@@ -25,18 +25,18 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     stated, observed = subject.classifier.stated_outputs, subject.observed_outputs
     low, high = float(raw.min()), float(raw.max())
     if stated == "logits" and observed == "probabilities":
-        yield _finding(
-            subject,
-            "the outputs are stated to be logits, but they are probabilities",
+        yield subject.finding(
+            "outputs",
+            "the outputs are stated to be logits, but they are probabilities.",
             f"on {len(raw)} clean images all outputs are between {low:.3g} and {high:.3g}, "
             "and every row sums to 1",
             "state outputs: probabilities instead of logits (quba_config or the preprocessing file)",
         )
     elif stated is not None and subject.contradicts(stated):
         sums = raw.sum(dim=1)
-        yield _finding(
-            subject,
-            f"the outputs are stated to be {stated}, but they are {observed}",
+        yield subject.finding(
+            "outputs",
+            f"the outputs are stated to be {stated}, but they are {observed}.",
             f"on {len(raw)} clean images outputs are between {low:.3g} and {high:.3g}, "
             f"and rows sum to {float(sums.min()):.3g} … {float(sums.max()):.3g}",
             f"state outputs: {observed} (quba_config or the preprocessing file)",
@@ -44,18 +44,13 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     elif observed == "probabilities" and (inner := twice_softmaxed(raw)) is not None:
         classes = raw.shape[1]
         bound = math.e / (math.e + classes - 1)
-        yield _finding(
-            subject,
-            "softmax is applied twice to the outputs",
+        yield subject.finding(
+            "outputs",
+            "softmax is applied twice to the outputs.",
             f"on {len(raw)} clean images no confidence is above {high:.3g}; two softmaxes over {classes} "
             f"classes allow {bound:.3g}; without the second one it is {inner:.3g} on average",
             "remove one softmax: the one in the model's forward, or that of the calling code",
         )
-
-
-def _finding(subject: ModelUnderTest, problem: str, evidence: str, fix: str) -> Finding:
-    problem = f"{subject.classifier.spec}: {problem}."
-    return Finding(check="outputs", problem=problem, evidence=evidence, fix=fix)
 
 
 def twice_softmaxed(raw: Tensor) -> float | None:

@@ -144,12 +144,8 @@ def _better_by_batchnorm(
 
 def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:
     """Return the finding that names the better variant."""
-    return Finding(
-        check="preparation",
-        problem=f"{subject.classifier.spec}: {_problem(subject, better)}",
-        evidence=_evidence(better),
-        fix=_fix(subject.usual.preprocessing, better.variant),
-    )
+    fix = _fix(subject.usual.preprocessing, better.variant)
+    return subject.finding("preparation", _problem(subject, better), _evidence(better), fix)
 
 
 def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
+from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import FEWEST
 from quba_check.engine.loader import Preparer, batches
 from quba_check.models.classifier import Classifier
@@ -102,6 +103,11 @@ class ModelUnderTest:
     def has_enough_images(self) -> bool:
         """True if the clean set has enough images for a conclusion."""
         return self.has_images(CLEAN) and len(self.sample(limit=FEWEST)) >= FEWEST
+
+    def finding(self, check: str, problem: str, evidence: str, fix: str) -> Finding:
+        """Return a finding about the model; its text begins with the model's spec."""
+        problem = f"{self.classifier.spec}: {problem}"
+        return Finding(check=check, problem=problem, evidence=evidence, fix=fix)
 
     def exclude(self, view: View, example: Example) -> None:
         """Exclude an image, such as a broken one, from later samples."""
