@@ -70,7 +70,10 @@ def cached_examination(
 def _cached_findings(
     evaluation: Evaluation, subject: ModelUnderTest, checks: tuple[Check, ...]
 ) -> tuple[CachedFindings, bool]:
-    """Return the findings of the checks, and True if they are new; concurrent processes share the work."""
+    """Return the findings of the checks, and True if they are new.
+
+    Concurrent processes share the work.
+    """
     store = evaluation.store
     cache = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
     key = _cache_key(subject, evaluation, checks)
@@ -87,7 +90,7 @@ def _cached_findings(
 
 
 def _can_show_images(subject: ModelUnderTest) -> bool:
-    """True if there are clean images, and in the short form a dimension that needs images."""
+    """True if there are clean images; in the short form, a dimension must need images."""
     facts = subject.suite.facts
     needed = not subject.short or any(registry[name].views(facts) for name in subject.needs)
     return needed and subject.has_images(CLEAN) and _n_clean(subject.suite) is not None

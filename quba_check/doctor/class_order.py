@@ -155,7 +155,7 @@ def _better_estimated_order(
     label: NDArray[np.int64],
     named: BetterOrder | None,
 ) -> BetterOrder | None:
-    """Return an estimated order, if significantly better than the suite's own or a better named one."""
+    """Return an estimated order if it significantly beats the suite's or the named one."""
     classes = subject.suite.classes
     held_out = np.zeros(len(label), dtype=bool)
     for k in np.unique(label):

@@ -38,9 +38,10 @@ class CachedFindings(BaseModel):
 
 
 class FindingsCache:
-    """Earlier findings in a folder, by a key of all that determines them except file contents.
+    """Earlier findings in a folder, by key.
 
-    Loading compares the contents: an entry with a changed or missing file is ignored.
+    The key covers all that determines findings except file contents. Loading compares those: an entry with a
+    changed or missing file is ignored.
 
     Args:
         store: the prediction store's folder; findings are in its `doctor/`.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal, cast
 
 from PIL import ExifTags, Image
@@ -40,27 +39,12 @@ FIXES: dict[Defect, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ImageDefect:
-    """A defect of one image.
-
-    Attributes:
-        example: the image.
-        defect: kind of the defect.
-        detail: a few words on it.
-    """
-
-    example: Example
-    defect: Defect
-    detail: str
-
-
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Decode a sample of every set; broken images are excluded from later checks."""
     views = _views(subject)
     limit = (SHORT_IMAGES if subject.short else IMAGES) // max(1, len(views))
     n_decoded: dict[str, int] = {}
-    cases: dict[tuple[str, Defect], list[ImageDefect]] = {}
+    cases: dict[tuple[str, Defect], list[str]] = {}
     for view in views:
         try:
             examples = subject.sample(view, max(1, limit))
@@ -68,26 +52,22 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             continue
         n_decoded[view.set] = n_decoded.get(view.set, 0) + len(examples)
         subject.decoded += len(examples)
-        for defects in subject.pool.map(lambda example: _defects(subject.suite, example), examples):
-            for case in defects:
-                cases.setdefault((view.set, case.defect), []).append(case)
-                if case.defect == "broken":
-                    subject.exclude(view, case.example)
+        defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
+        for example, defects in zip(examples, defects_of_each, strict=True):
+            for defect, detail in defects.items():
+                cases.setdefault((view.set, defect), []).append(f"{_path(example)} ({detail})")
+            if "broken" in defects:
+                subject.exclude(view, example)
     for name, n in n_decoded.items():
         for defect in PROBLEMS:
-            of_set = cases.get((name, defect), [])
-            if len(of_set) > RARE.get(defect, 0) * n:
-                yield _finding(name, defect, of_set, n)
-
-
-def _finding(name: str, defect: Defect, cases: Sequence[ImageDefect], n: int) -> Finding:
-    paths = sorted((_path(case.example), case.detail) for case in cases)
-    return Finding(
-        check="images",
-        problem=f"{name}: {len(cases):,} of {n:,} checked images {PROBLEMS[defect]}.",
-        evidence=listed((f"{path} ({detail})" for path, detail in paths), SHOWN),
-        fix=FIXES[defect],
-    )
+            images = cases.get((name, defect), [])
+            if len(images) > RARE.get(defect, 0) * n:
+                yield Finding(
+                    check="images",
+                    problem=f"{name}: {len(images):,} of {n:,} checked images {PROBLEMS[defect]}.",
+                    evidence=listed(sorted(images), SHOWN),
+                    fix=FIXES[defect],
+                )
 
 
 def _path(example: Example) -> str:
@@ -96,7 +76,10 @@ def _path(example: Example) -> str:
 
 
 def _views(subject: ModelUnderTest) -> list[View]:
-    """Return a view of every set in files, of corruptions one severity each; in short one corruption."""
+    """Return the views of all sets in files.
+
+    Corruptions have one severity each; the short form has one corruption.
+    """
     severities = {name: SEVERITIES[k % len(SEVERITIES)] for k, name in enumerate(CORRUPTIONS)}
     if subject.short:
         chosen = CORRUPTIONS[subject.seed % len(CORRUPTIONS)]
@@ -109,15 +92,16 @@ def _views(subject: ModelUnderTest) -> list[View]:
     ]
 
 
-def _defects(suite: Suite, example: Example) -> list[ImageDefect]:
+def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
+    """Return details of an image's defects."""
     path = suite.path(example)
     if example.member is None and path.is_file() and path.stat().st_size == 0:
-        return [ImageDefect(example, "broken", "the file is empty")]
+        return {"broken": "the file is empty"}
     try:
         suite.image(example)
     except SuiteError as error:
         reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
-        return [ImageDefect(example, "broken", reason or str(error))]
+        return {"broken": reason or str(error)}
     with suite.opened(example) as image:
         details: dict[Defect, str | None] = {
             "deep": _depth(image),
@@ -125,7 +109,7 @@ def _defects(suite: Suite, example: Example) -> list[ImageDefect]:
             "inked": image.mode if image.mode == "CMYK" else None,
             "turned": _orientation(image),
         }
-    return [ImageDefect(example, defect, detail) for defect, detail in details.items() if detail is not None]
+    return {defect: detail for defect, detail in details.items() if detail is not None}
 
 
 def _depth(image: Image.Image) -> str | None:

@@ -35,7 +35,9 @@ class Call:
 def first_differing_layer(
     classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int
 ) -> str | None:
-    """Return the innermost layer with different outputs for the same input of one image in two batches.
+    """Return the innermost layer with different outputs for the same input.
+
+    The input is one image in two batches.
 
     Args:
         classifier: the model.
@@ -76,7 +78,7 @@ def _described(classifier: Classifier, layer: str) -> str:
 
 
 def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[Call]:
-    """Return one image's calls of layers in a forward pass, in the order of their ends."""
+    """Return the layer calls of one image, in the order of their ends."""
     names = {layer: name for name, layer in classifier.module.named_modules()}
     inputs: list[Tensor | None] = []
     calls: list[Call] = []

@@ -43,7 +43,7 @@ def failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor) 
 
 
 def head_finding(error: HeadError, spec: str, suite: Suite) -> Finding:
-    """Return the finding for a head of another size, with the usual reason for that size."""
+    """Return the finding for a head of another size, with its usual reason."""
     theirs, ours, classes = error.theirs, error.classes, suite.classes
     advice = suite.head.advice(theirs)
     hint, expected = "", f"the suite has {ours:,}"

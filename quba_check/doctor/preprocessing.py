@@ -122,7 +122,10 @@ def _better_by_batchnorm(
     *,
     use_labels: bool,
 ) -> BetterVariant | None:
-    """Return the candidate closest to the running statistics, if it is clearly closer and labels agree."""
+    """Return the candidate closest to the running statistics.
+
+    None if it is not clearly closer, or if labels disagree.
+    """
     batch = subject.sample(limit=BATCH)
     shifts = [
         (shift, variant)

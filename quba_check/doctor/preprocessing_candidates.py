@@ -85,7 +85,7 @@ def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
 
 
 def own_normalisation(module: nn.Module) -> str | None:
-    """Name of an attribute or tensor in a module that looks like a common channel mean; None if missing."""
+    """Name of an attribute or tensor that looks like a channel mean; None if missing."""
     means = [mean for name, (mean, _) in NORMALISATIONS.items() if not name.startswith("none")]
     for name, value in _triples(module):
         if any(is_close((value, value), (mean, mean)) for mean in means):

@@ -90,7 +90,7 @@ def shuffled_sets(subject: ModelUnderTest, variant: Variant, columns: Columns) -
 
 
 def accurate_set(subject: ModelUnderTest, variant: Variant, columns: Columns) -> AnswerStatistics | None:
-    """Return a set other than the clean one with at least half of the answers correct, beyond chance."""
+    """Return a set except clean with accuracy of at least 0.5, significantly above chance."""
     for view in _views(subject):
         here = answer_statistics(subject, view, variant, columns)
         if here is not None and here.accuracy >= 0.5 and here.guess_p < ALPHA:
@@ -179,9 +179,9 @@ def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics) -> bool:
 
 
 def _views(subject: ModelUnderTest) -> Iterator[View]:
-    """Yield the other sets, without those made to mislead, on which good models may be at chance.
+    """Yield the other sets without misleading ones, on which good models can be at chance.
 
-    Of corruptions in files only severity 1, and none in the short form.
+    Corruptions in files have severity 1; the short form has none.
     """
     for view in subject.suite.views():
         if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.generates(view):

@@ -25,9 +25,9 @@ def binomial_tail(k: int, n: int, p: float) -> float:
 
 
 def is_at_chance(n_correct: int, n: int, n_classes: int) -> bool:
-    """True if accuracy is no better than guessing and significantly below that of a useful model.
+    """True if accuracy is no better than guessing and significantly below useful.
 
-    Few images settle neither; fewer than 16 are never called chance.
+    False for fewer than 16 images.
 
     >>> is_at_chance(0, 20, 1000), is_at_chance(18, 20, 1000), is_at_chance(7, 20, 3)
     (True, False, False)
@@ -40,7 +40,9 @@ def is_at_chance(n_correct: int, n: int, n_classes: int) -> bool:
 
 
 def mcnemar_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Exact one-sided p-value of McNemar's test: the second is not correct more often than the first.
+    """Exact one-sided p-value of McNemar's test.
+
+    The hypothesis: the second is not correct more often than the first.
 
     Args:
         first: (N,) outcomes, one per image.

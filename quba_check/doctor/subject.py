@@ -46,7 +46,7 @@ class Variant:
 
 
 class ModelUnderTest:
-    """A classifier on a suite, with a sample of the images and the model's answers to them.
+    """A classifier on a suite, with sampled images and cached answers.
 
     Images are prepared as under protocol `standard`.
 
@@ -87,8 +87,8 @@ class ModelUnderTest:
         self.pool = ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) // 2)), "quba-doctor")
         self._excluded: set[tuple[View, int]] = set()
         self._answers: dict[tuple[View, Variant], dict[int, Tensor]] = {}
-        self._pixels: OrderedDict[tuple[View, tuple[object, ...], int], Tensor] = OrderedDict()
-        self._preparers: dict[tuple[object, ...], Preparer] = {}
+        self._pixels: OrderedDict[tuple[View, Preprocessing, int], Tensor] = OrderedDict()
+        self._preparers: dict[Preprocessing, Preparer] = {}
         self._samples: dict[View, tuple[Example, ...]] = {}
 
     @property
@@ -141,12 +141,15 @@ class ModelUnderTest:
     def inputs(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
     ) -> Tensor:
-        """Return the model's inputs for examples of a view; (N, 3, H, W) on its device.
+        """Return the model's inputs for examples of a view.
 
         Args:
             examples: of the view's set.
             view: the view.
             variant: of the preprocessing; None for the one in use.
+
+        Returns:
+            (N, 3, H, W) float32, normalised, on the model's device.
 
         Raises:
             SuiteError: an image cannot be decoded.
@@ -163,7 +166,7 @@ class ModelUnderTest:
             return self.classifier.restricted(self.classifier.raw(inputs, exact=exact)).cpu()
 
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
-        """Return the module's outputs for examples; each takes one forward pass, then comes from a cache.
+        """Return the module's outputs for examples, from a cache after the first pass.
 
         Args:
             examples: of the view's set.
@@ -206,8 +209,8 @@ class ModelUnderTest:
         return output_kind(self.raw(self.sample(limit=BATCH)), half=self.classifier.precision != "fp32")
 
     def contradicts(self, stated: OutputKind) -> bool:
-        """True if the observed outputs cannot be of the stated kind. Logits can look like sigmoids."""
-        if stated == "logits":
+        """True if the observed outputs cannot be of the stated kind."""
+        if stated == "logits":  # logits can look like sigmoids
             return self.observed_outputs == "probabilities"
         return SPECIFIC_TO_GENERAL.index(self.observed_outputs) > SPECIFIC_TO_GENERAL.index(stated)
 
@@ -228,12 +231,7 @@ class ModelUnderTest:
 
     def _prepare(self, view: View, preprocessing: Preprocessing) -> Callable[[Example], Tensor]:
         """Return the cached preprocessing of a view's examples, up to the normalisation."""
-        geometry = (
-            preprocessing.input_size,
-            preprocessing.interpolation,
-            preprocessing.crop_pct,
-            preprocessing.crop_mode,
-        )
+        geometry = replace(preprocessing, mean=(0, 0, 0), std=(1, 1, 1), source="")
         if geometry not in self._preparers:
             classifier = replace(self.classifier, preprocessing=preprocessing)
             self._preparers[geometry] = Preparer(self.suite, classifier, self.seed)

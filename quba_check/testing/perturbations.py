@@ -165,7 +165,10 @@ class Jpeg(Perturbation):
 
 @dataclass(frozen=True, slots=True)
 class Noise(Perturbation):
-    """Add Gaussian noise with a standard deviation in units of the range; each image has its own."""
+    """Add Gaussian noise with a standard deviation in units of the range.
+
+    Each image has its own noise.
+    """
 
     sigma: float
     seed: int = 0
@@ -190,7 +193,10 @@ class Blur(Perturbation):
 
 @dataclass(frozen=True, slots=True)
 class Corruption(Perturbation):
-    """Apply a corruption by its ImageNet-C name, severity 1 to 5; each image has its own randomness."""
+    """Apply a corruption by its ImageNet-C name, at severity 1 to 5.
+
+    Each image has its own randomness.
+    """
 
     name: str
     severity: int = 1

@@ -89,7 +89,7 @@ def flips() -> SearchStrategy[HorizontalFlip]:
 
 
 def shifts(by: float = 0.1) -> SearchStrategy[Shift]:
-    """Shifts in any direction by at most this share of width and height, up to 0.5."""
+    """Shifts by at most this share of width and height, up to 0.5."""
     return st.builds(Shift, _within(by), _within(by))
 
 
