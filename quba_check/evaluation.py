@@ -24,12 +24,13 @@ from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.file import read_preprocessing
+from quba_check.models.request import LoadRequest
 from quba_check.records.environment import environment
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, content_hash, default_root
-from quba_check.suites.opening import DEMO_SUITE, suite_at
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -73,7 +74,7 @@ class Evaluation:
         protocol: `standard`, or `released` (what the paper's released code computes).
         arch: timm architecture of a checkpoint file, before what that says.
         preprocessing: file that says how images are prepared, before what the model says.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (fp32), fp32, bf16, fp16.
         seed: for random starts, generated corruptions, and which images a limit leaves.
         limit: images of a set to look at at most, stratified by class; of a suite opened here.
@@ -135,16 +136,16 @@ class Evaluation:
         self.suite = (
             suite
             if isinstance(suite, Suite)
-            else suite_at(suite, self.store.root, SubsetSampler(limit, seed))
+            else find_suite(suite, self.store.root, SubsetSampler(limit, seed))
         )
-        self.classifier = (
-            model
-            if isinstance(model, Classifier)
-            else load_classifier(
-                model,
+        if isinstance(model, Classifier):
+            self.classifier = model
+        else:
+            request = LoadRequest(
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
+                prompts=self.suite.prompts,
                 arch=arch,
                 preprocessing=None
                 if preprocessing is None
@@ -152,10 +153,9 @@ class Evaluation:
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,
-                prompts=self.suite.prompts,
                 cache=self.store.root,
             )
-        )
+            self.classifier = load_classifier(model, request)
         if self.classifier.classes != len(self.suite.classes):
             raise HeadError(
                 f"{self.classifier.spec}: the classifier was loaded for {self.classifier.classes} classes, "
@@ -206,7 +206,7 @@ class Evaluation:
             UserError: a set is not laid out as it should be, or the model's answers cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.settle(self._planned, show=True)
+        self.engine.determine_outputs(self._planned, show=True)
 
     def outcome(self, name: str) -> Outcome:
         """The measurement of a dimension, or why there is none. Computed once.
@@ -335,8 +335,8 @@ class Evaluation:
             names: the dimensions.
             shards: those that were looked at of each view; by default all.
         """
-        addresses = self.engine.addresses
-        return {str(view): addresses.content(view, shards) for view in self._image_views(names)}
+        cache_keys = self.engine.cache_keys
+        return {str(view): cache_keys.content_key(view, shards) for view in self._image_views(names)}
 
     def sets(self, names: Iterable[str]) -> dict[str, SetRow]:
         """For each set behind some dimensions: images found and expected."""

@@ -14,8 +14,8 @@ from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, st
 from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
-    from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.failures import Failure
+    from quba_check.comparison.stored_run import StoredRun
 
 LIMIT = 20
 """Images in the table without --limit."""

@@ -28,7 +28,6 @@ _SIDE = 224
 _SAMPLED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
-_SHOWN = 5
 
 
 @click.command("init", short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images")
@@ -213,7 +212,7 @@ def _size_line(suite: Suite) -> str:
     sizes = set()
     for example in sampled:
         try:
-            with suite.opened(example) as image:
+            with suite.open_image(example) as image:
                 sizes.add(image.size)
         except (OSError, SyntaxError, ValueError):  # the doctor names images that do not decode
             continue

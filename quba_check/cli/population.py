@@ -20,7 +20,7 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
 
     It needs ten or more of one suite and protocol. A threshold file names it: population: fleet.json.
     """
-    from quba_check.grading import fleet_population
+    from quba_check.grading import population_from_records
     from quba_check.grading.reference import BUILT_IN
     from quba_check.records.files import read_record, write_text
 
@@ -32,7 +32,7 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
         )
     check_not_read(output, paths, "--output")
     records = {str(path): read_record(path) for path in dict.fromkeys(paths)}
-    file = fleet_population(records, name)
+    file = population_from_records(records, name)
     write_text(file.to_json(), output)
     sys.stdout.write(f"{output}: {len(file.rows)} models, protocol {file.protocol}\n")
     for dimension, problem in file.population.problems.items():

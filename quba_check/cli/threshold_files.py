@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
     """A threshold file, its parts held to those of a suite."""
-    from quba_check.demands.profiles import find_thresholds, shown_name
+    from quba_check.demands.profiles import display_name, find_thresholds
     from quba_check.demands.reading import read_thresholds
     from quba_check.dimensions import registry
 
     registry.load_entry_points()
     found = find_thresholds(str(path), Path.cwd())
     shown = (
-        found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else shown_name(found)
+        found.relative_to(Path.cwd()).as_posix() if found.is_relative_to(Path.cwd()) else display_name(found)
     )
     return read_thresholds(found, shown=shown, suite=facts)
 

@@ -69,8 +69,8 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     """
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
-    from quba_check.tuning.suggested_limits import met_by_all
-    from quba_check.tuning.yaml_edit import difference, edited, written
+    from quba_check.tuning.suggested_limits import dimensions_without_effect
+    from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
     if output.suffix not in SUFFIXES or output.is_dir():
         what = "a folder" if output.is_dir() else f"'{output.name}'"
@@ -80,19 +80,19 @@ def tune(output: Path, add: bool, **given: Any) -> None:
         )
     source = _source(**given)
     notes = list(source.notes)
-    if useless := met_by_all(source.limits):
+    if useless := dimensions_without_effect(source.limits):
         notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     if output.exists():
         existing = thresholds_at(output, _facts(source.records))
         _check_protocol(existing, source.protocol)
-        edit = edited(read_yaml(output, existing.shown, ThresholdError), source.limits, add=add)
-        text, change = edit.after, difference(edit.before, edit.after, output)
+        edit = edit_limits(read_yaml(output, existing.shown, ThresholdError), source.limits, add=add)
+        text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
             notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is")
     else:
-        text = change = written(source.limits, name=output.stem, protocol=source.protocol)
+        text = change = new_threshold_file(source.limits, name=output.stem, protocol=source.protocol)
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)
@@ -125,7 +125,7 @@ def _facts(records: tuple[Record, ...]) -> SuiteFacts:
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     """Check that values of a protocol may change a file; one that states none means `standard`."""
-    from quba_check.grading.caveats import CROSS_PROTOCOL
+    from quba_check.grading.notes import CROSS_PROTOCOL
 
     stated = thresholds.protocol or "standard"
     if stated != protocol:
@@ -171,7 +171,7 @@ def _source(
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     from quba_check.records.files import read_record
     from quba_check.records.per_image import identity
-    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unsupported
+    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unmeasured_dimensions
 
     records: dict[str, Record] = {}
     first: dict[tuple[str, ...], str] = {}
@@ -195,7 +195,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     without_evidence = masked_dimensions(records)
     if without_evidence:
         notes.append(f"left out, masked and so no evidence of robustness: {listed(without_evidence)}")
-    left_out = [name for name in unsupported(records) if name not in without_evidence]
+    left_out = [name for name in unmeasured_dimensions(records) if name not in without_evidence]
     if left_out:
         notes.append(f"left out, without a value over all images in every record: {listed(left_out)}")
     values = tuple(records.values())

@@ -37,12 +37,10 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     FILE: records (.json) and threshold files (.yaml). Exit code 0: every run would be released by every
     file; 1 otherwise.
     """
-    from quba_check.comparison.compare import StoredRun
-    from quba_check.comparison.stored_run import stored_run
+    from quba_check.comparison.stored_run import StoredRun, stored_run
     from quba_check.records.files import read_record
-    from quba_check.reports.styles import STYLES
     from quba_check.reports.tables import table_text
-    from quba_check.reports.verdict_labels import label
+    from quba_check.reports.verdict_labels import STYLES, label
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if as judge_run

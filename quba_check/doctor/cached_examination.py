@@ -113,7 +113,7 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "doctor": doctors_version(),
             "form": "short" if subject.short else "full",
             "checks": [check.name for check in checks],
-            "model": evaluation.engine.addresses.model,
+            "model": evaluation.engine.cache_keys.model_settings,
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
             "seed": subject.seed,
@@ -122,6 +122,6 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
             "views": [str(view) for view in suite.views()],
             "images": _n_clean(suite),
-            "limit": suite.draw.max_images,
+            "limit": suite.sampler.max_images,
         }
     )

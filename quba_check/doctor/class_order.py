@@ -110,7 +110,7 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
 def predictions(subject: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
     """(N,) class of the suite with the highest output."""
     raw = subject.raw(examples, variant=variant)
-    predicted: NDArray[np.int64] = subject.classifier.restricted(raw).argmax(dim=1).numpy()
+    predicted: NDArray[np.int64] = subject.classifier.select_classes(raw).argmax(dim=1).numpy()
     return predicted
 
 

@@ -32,7 +32,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     def logits(points: Tensor) -> Tensor:
         subject.forwards += len(points)
         raw = classifier.raw(classifier.normalise(points), exact=True)
-        return classifier.restricted(to_logits(raw, subject.outputs))
+        return classifier.select_classes(to_logits(raw, subject.outputs))
 
     n = len(examples)
     try:

@@ -87,7 +87,7 @@ def _views(subject: ModelUnderTest) -> list[View]:
     return [
         view
         for view in subject.suite.views()
-        if not subject.suite.generates(view)
+        if not subject.suite.is_generated(view)
         and (view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption)))
     ]
 
@@ -102,7 +102,7 @@ def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
     except SuiteError as error:
         reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
         return {"broken": reason or str(error)}
-    with suite.opened(example) as image:
+    with suite.open_image(example) as image:
         details: dict[Defect, str | None] = {
             "deep": _depth(image),
             "transparent": _transparency(image),

@@ -55,7 +55,7 @@ def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str
     if reason is not None:
         fix = "drop the demand"
         if reason.missing_data:
-            limit = suite.draw.max_images
+            limit = suite.sampler.max_images
             raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
             fix = f"{raised}{fix}, or let it be `optional: true`"
         yield _finding(f"{name} cannot be measured: {reason.reason}.", _demanded(places), fix)
@@ -86,7 +86,7 @@ def _set_findings(
     # For a set under a limit, all its images count, not only the drawn ones.
     whole = {view: count.found or count.images for view, count in counts.items()}
     wrong = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
-    if wrong and not any(suite.generates(view) for view in wrong):
+    if wrong and not any(suite.is_generated(view) for view in wrong):
         shown = listed(
             (f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in wrong.items()), SHOWN
         )
@@ -107,7 +107,7 @@ def _small_sets(suite: Suite, name: str, images: Mapping[View, int], demanded: s
     count = suite.counts([CLEAN])[CLEAN_SET]
     clean = count.found or count.images
     small = {view: n for view, n in images.items() if n < SMALL_SHARE * clean}
-    if small and not any(suite.generates(view) for view in small):
+    if small and not any(suite.is_generated(view) for view in small):
         shown = listed((f"{view}: {n:,}" for view, n in small.items()), SHOWN)
         yield Finding(
             check="sets",
@@ -141,7 +141,7 @@ def _empty_classes(suite: Suite) -> Iterator[Finding]:
     empty = np.flatnonzero(counts == 0)
     median = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
     # The expected number of empty classes if images were drawn at random.
-    if suite.draw.max_images is None and len(empty) and len(counts) * np.exp(-median) < CHANCE:
+    if suite.sampler.max_images is None and len(empty) and len(counts) * np.exp(-median) < CHANCE:
         names = short_class_names(suite.class_names)
         have = "has" if len(empty) == 1 else "have"
         yield _finding(

@@ -184,7 +184,7 @@ def _views(subject: ModelUnderTest) -> Iterator[View]:
     Corruptions in files have severity 1; the short form has none.
     """
     for view in subject.suite.views():
-        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.generates(view):
+        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.is_generated(view):
             continue
         if view.set == CORRUPTIONS_SET and (view.severity != 1 or subject.short):
             continue

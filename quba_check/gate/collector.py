@@ -13,7 +13,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
-from quba_check.records.conversion import measured_of
+from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record, SetRow
@@ -22,7 +22,7 @@ from quba_check.verdicts.derived import grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 
-STOPPED = "the run ended before its turn"
+STOPPED = "the session ended first"
 NOT_CALLED = (
     "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
 )
@@ -177,7 +177,7 @@ class ResultCollector:
                 continue
             found = grade_of(
                 thresholds,
-                measured_of(measured),
+                measurements_of(measured),
                 protocol=protocol,
                 suite=suite.name,
                 classes=suite.class_count,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
-from quba_check.demands.demand import QUBA, Demand
+from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, QubaError
 from quba_check.records.measurement import StoppedRow
@@ -74,7 +73,7 @@ class EarlyStop:
         self._evaluation = evaluation
         self._suite = evaluation.facts.suite
         whole = (demand for demand in demands if self._streamed(demand) is None)
-        self._whole = {view for demand in whole for view in self._stored(_dimensions(demand))}
+        self._whole = {view for demand in whole for view in self._stored(demand.dimensions)}
 
     def decided(self, demand: Demand, alpha: float) -> Stopped | None:
         """Whether the value over all images would meet a demand, where some images tell.
@@ -103,27 +102,29 @@ class EarlyStop:
         if any(self._evaluation.suite.missing(view) for view in views):
             return None
         sizes = {view: len(self._evaluation.suite.examples(view)) for view in views}
-        if any(len({sizes[view] for view in fraction.views}) > 1 for fraction in streamed.fractions):
+        if any(len({sizes[view] for view in fraction.views}) > 1 for fraction in streamed.ratios):
             return None
-        totals = [sizes[fraction.views[0]] for fraction in streamed.fractions]
+        totals = [sizes[fraction.views[0]] for fraction in streamed.ratios]
         if max(totals) < LEAST_STOPPED:
             return None
-        corners = [fraction.corners for fraction in streamed.fractions]
+        corners = [fraction.corners for fraction in streamed.ratios]
         rule = StoppingRule(totals, corners, streamed.value, float(demand.threshold), alpha, LEAST_STOPPED)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
-            if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.fractions):
+            if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.ratios):
                 return None
-            decision = rule.take([_terms(fraction, tables) for fraction in streamed.fractions])
-            whole = all(fraction.is_complete for fraction in rule.fractions)
+            decision = rule.update([_terms(fraction, tables) for fraction in streamed.ratios])
+            whole = all(fraction.is_complete for fraction in rule.ratios)
             if whole:
                 return None
             if decision != "undecided":
                 looked_at = range(shard + 1)
                 seen = engine.predictions(views, shards=looked_at)
                 engine.check_unchanged()
-                largest = max(rule.fractions, key=lambda fraction: fraction.total)
-                row = StoppedRow(images=largest.seen, of=largest.total, passes=decision == "met", alpha=alpha)
+                largest = max(rule.ratios, key=lambda fraction: fraction.total)
+                row = StoppedRow(
+                    images=largest.n_seen, of=largest.total, passes=decision == "met", alpha=alpha
+                )
                 some = {view: table.by_index for view, table in seen.items()}
                 measurement = dimension.measure(some, self._evaluation.facts)
                 if measurement.masked and row.passes and not demand.allow_masked:
@@ -132,18 +133,14 @@ class EarlyStop:
         return None
 
     def _streamed(self, demand: Demand) -> SequentialStatistic | None:
-        if demand.dimension == QUBA or demand.bound != "min":
+        if demand.is_on_grade or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 
     def _stored(self, names: Iterable[str]) -> set[View]:
         """The views that dimensions need, as they are predicted."""
-        stored = self._evaluation.engine.addresses.stored_view
+        stored = self._evaluation.engine.cache_keys.stored_view
         return {stored(view) for name in names for view in registry[name].views(self._suite)}
-
-
-def _dimensions(demand: Demand) -> Collection[str]:
-    return PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (demand.dimension,)
 
 
 def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:
@@ -158,5 +155,5 @@ def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> b
 def _terms(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
     """What the next images add; nothing where the set was seen whole already."""
     if fraction.views[0] not in tables:
-        return Terms(np.empty(0), np.empty(0))
-    return Terms(*fraction.terms(tables))
+        return np.empty(0), np.empty(0)
+    return fraction.terms(tables)

@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyStop, Stopped
 from quba_check.gate.result import DemandResult
-from quba_check.gate.session import QUBA, GateSession
+from quba_check.gate.session import GateSession
 from quba_check.records.conversion import row_of
 from quba_check.records.verdict import GradeRow
 from quba_check.verdicts import Judged, Verdict, judge, judge_stopped, p_value
@@ -78,7 +78,7 @@ class Judge:
             measurements=rows,
             contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
             sets=evaluation.sets(seen),
-            notes=tuple(evaluation.engine.take_repairs()),
+            notes=tuple(evaluation.engine.pop_repairs()),
             properties=_properties(verdict, protocol),
             grade=GradeRow(file=thresholds.shown, **asdict(evidence))
             if isinstance(evidence, Grade)
@@ -120,7 +120,7 @@ class Judge:
     ) -> Judged:
         """What is held to the bound."""
         protocol = evaluation.protocol.name
-        if demand.dimension == QUBA:
+        if demand.is_on_grade:
             return self._run.unreachable_grade(model, thresholds) or grade_of(
                 thresholds,
                 {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.models.request import DEVICES, PRECISIONS, check_device, check_precision
 from quba_check.storage.user_files import user_path
 
-DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 MOST_WORKERS = 256
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,8 @@ OPTIONS = (
         alias="--quba-preparation",
     ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none"),
-    Option("--quba-device", "NAME", "auto, cpu, cuda, cuda:1, mps (auto: the best there is)"),
-    Option("--quba-precision", "NAME", "auto, fp32, bf16, fp16 (auto: fp32)"),
+    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best there is)"),
+    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)"),
     Option("--quba-batch-size", "N", "images of a forward pass, or auto"),
     Option(
         "--quba-workers", "N", "threads of a process that read images (default: half the cores, at most 4)"
@@ -161,8 +159,8 @@ class Options:
             arch=given.get("quba_arch") or None,
             preprocessing=path("quba_preprocessing"),
             protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),
-            device=_one_of("--quba-device", given.get("quba_device"), DEVICES, "auto", _is_cuda),
-            precision=_one_of("--quba-precision", given.get("quba_precision"), PRECISIONS, "auto"),
+            device=check_device(given.get("quba_device") or "auto"),
+            precision=check_precision(given.get("quba_precision") or "auto"),
             batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
             workers=_whole("--quba-workers", given.get("quba_workers"), 0, None, most=MOST_WORKERS),
             seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
@@ -175,18 +173,12 @@ class Options:
         )
 
 
-def _one_of(
-    flag: str, got: Any, allowed: Sequence[str], default: Any, also: Callable[[str], bool] = lambda _: False
-) -> Any:
+def _one_of(flag: str, got: Any, allowed: Sequence[str], default: Any) -> Any:
     if not got:
         return default
-    if got not in allowed and not also(got):
+    if got not in allowed:
         raise OptionError(f"{flag}: unknown '{got}'. Allowed: {listed(allowed)}.{did_you_mean(got, allowed)}")
     return got
-
-
-def _is_cuda(text: str) -> bool:
-    return re.fullmatch("cuda:[0-9]{1,3}", text) is not None
 
 
 def _whole(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import HeadError, listed
 from quba_check.gate.session import GateSession
 
@@ -64,9 +64,9 @@ def _examination(
         evaluation = run.evaluation(model, run.protocol_of(first))
     except HeadError as error:
         suite = run.suite
-        finding = head_finding(error, run.models[model], suite)
+        finding = head_finding(error, run.models[model].text, suite)
         return Examination(
-            model=run.models[model],
+            model=run.models[model].text,
             suite=suite.name,
             root=str(suite.root),
             form="short" if short else "full",
@@ -96,7 +96,7 @@ def _without_allowed(
         demand
         for thresholds, demand in demands
         if (demand.dimension == DIMENSION and not demand.allow_masked)
-        or (demand.dimension == QUBA and not thresholds.quba.allow_masked)
+        or (demand.is_on_grade and not thresholds.quba.allow_masked)
     ]
     for finding in findings:
         if finding.check != "gradients":
@@ -111,7 +111,7 @@ def _needed(run: GateSession, model: str, thresholds: Thresholds, demand: Demand
     if demand.optional:
         return ()
     measured = run.dimensions_of(model, thresholds, demand)
-    if demand.dimension != QUBA:
+    if not demand.is_on_grade:
         return measured
     return [name for name in measured if name not in thresholds.quba.allow_missing]
 
@@ -120,7 +120,7 @@ def _grades(run: GateSession, model: str, demands: Iterable[tuple[Thresholds, De
     """Report demands on grades out of reach on this suite, grouped by reason."""
     by_reason: dict[tuple[str, str], list[Demand]] = {}
     for thresholds, demand in demands:
-        grade = run.unreachable_grade(model, thresholds) if demand.dimension == QUBA else None
+        grade = run.unreachable_grade(model, thresholds) if demand.is_on_grade else None
         if grade is not None:
             fix = OTHER_POPULATION if grade.other_suite else COMPLETE
             by_reason.setdefault((grade.other_suite or "; ".join(grade.notes), fix), []).append(demand)

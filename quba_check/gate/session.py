@@ -9,23 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.comparison.compare import StoredRun
-from quba_check.comparison.stored_run import stored_run
+from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, OptionError, ThresholdError, listed
 from quba_check.gate.early_stopping import check_goes_together
 from quba_check.gate.options import Options
 from quba_check.grading import population
-from quba_check.models.names import names_of
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_spec, check_takes_architecture
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record
 from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
     from quba_check.suites.suite import Suite
-
-QUBA = "quba"
 
 
 class GateSession:
@@ -69,7 +65,7 @@ class GateSession:
         worker: int | None = None,
     ) -> None:
         self.options = options
-        self.models = names_of(options.models)
+        self.models = models_by_name(options.models)
         self.files: tuple[Path, ...] = ()
         self.notes: dict[str, list[str]] = {}
         self._root = root
@@ -97,7 +93,7 @@ class GateSession:
             )
         self.is_demo = bool(demos)
         if options.arch is not None:
-            check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])
+            check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that mistakes in it end the run before torch is loaded.
         self.preprocessing = (
             None
@@ -119,12 +115,12 @@ class GateSession:
         """How a threshold file is called in ids and messages; what is shown can be typed."""
         if path.is_relative_to(self._root) and not self.is_shipped(path):
             return path.relative_to(self._root).as_posix()
-        return shown_name(path)
+        return display_name(path)
 
     def is_shipped(self, path: Path) -> bool:
         """Whether a threshold file is one of the installed package, not of a checkout that is worked in."""
         inside = path.is_relative_to(self._root) and "site-packages" not in path.parts
-        return not inside and shown_name(path) != str(path)
+        return not inside and display_name(path) != str(path)
 
     def thresholds(self, path: Path) -> Thresholds:
         """A threshold file, read once.
@@ -168,7 +164,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The images, as far as the manifest tells."""
-        from quba_check.suites.opening import suite_at
+        from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
         if self.is_demo:
@@ -177,7 +173,7 @@ class GateSession:
             if not is_drawn(self.store):
                 self.announce("drawing the images of the demo")
         draw = SubsetSampler(self.options.limit, self.options.seed, shuffled=self.options.early_stop)
-        return suite_at("demo" if self.is_demo else self.options.data, self.store, draw)
+        return find_suite("demo" if self.is_demo else self.options.data, self.store, draw)
 
     def plan(self, demands: Iterable[tuple[str, Thresholds, Demand]]) -> None:
         """Say which demands (model name, file, demand) will be judged, so that their views share passes."""
@@ -202,9 +198,8 @@ class GateSession:
 
     def dimensions_of(self, model: str, thresholds: Thresholds, demand: Demand) -> tuple[str, ...]:
         """Return the dimensions measured for a demand; none for an unreachable grade."""
-        if demand.dimension != QUBA:
-            return (registry[demand.dimension].name,)
-        return () if self.unreachable_grade(model, thresholds) else PUBLISHED_DIMENSIONS
+        is_unreachable = demand.is_on_grade and self.unreachable_grade(model, thresholds)
+        return () if is_unreachable else demand.dimensions
 
     def unreachable_grade(self, model: str, thresholds: Thresholds) -> Grade | None:
         """Return the grade of a model if no values give a letter, else None."""
@@ -249,21 +244,22 @@ class GateSession:
         options = self.options
         if model not in self._classifiers:
             self.announce(f"loading model {model}")
-            self._classifiers[model] = load_classifier(
-                self.models[model],
+            spec = self.models[model]
+            request = LoadRequest(
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
-                arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
+                prompts=self.suite.prompts,
+                arch=options.arch if spec.takes_architecture else None,
                 preprocessing=self.preprocessing,
                 device=options.device,
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
-                prompts=self.suite.prompts,
                 cache=self.store,
-                tell=self._tell,
+                progress=self._tell,
             )
+            self._classifiers[model] = load_classifier(spec, request)
         key = model, protocol
         if key not in self._evaluations:
             self._evaluations[key] = Evaluation(
@@ -307,14 +303,13 @@ class GateSession:
 
     @property
     def baseline_notes(self) -> tuple[str, ...]:
-        """What reports say of the baseline: that it fails demands of its own, or that no demand needs it."""
+        """What reports say of the baseline: that it fails its own demands, or that no demand needs it."""
         if self.baseline is None:
             return ()
         if not any(demand.needs_baseline for read in self._thresholds.values() for demand in read.demands):
             nothing = "no demand says max_drop or max_relative_drop"
             return (f"the baseline {self.baseline.file} has no part in this run: {nothing}",)
-        if not self.baseline.failed:
+        if not self.baseline.failed_demands:
             return ()
-        return (
-            f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",
-        )
+        failed = listed(self.baseline.failed_demands)
+        return (f"the baseline {self.baseline.file} fails its own demands: {failed}",)

@@ -140,7 +140,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     [
         ([], "quba-check doctor: --model: is missing."),
         (["--model=demmo"], "demmo: is no model spec. Allowed: "),
-        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown 'cup'."),
+        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],
             "--quba-data: got 'data', but 'demo-textured' brings its own images. Allowed: a data folder for "

@@ -129,7 +129,7 @@ def test_answers_that_are_nowhere(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, "failures a.json --store empty") == (
         4,
         "",
-        "ERROR: a.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
-        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote "
-        "beside it.\n",
+        "ERROR: a.json: its predictions on clean images are neither next to it nor in the store. "
+        "Allowed: a record with its "
+        "predictions next to it, of a run that measured the clean set.\n",
     )

@@ -12,6 +12,7 @@ from support.tiny import write_models, write_suite
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.subject import ModelUnderTest, Variant, stratified
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Example
 
@@ -20,7 +21,9 @@ from quba_check.suites.suite import Example
 def subject(tmp_path, monkeypatch):
     monkeypatch.chdir(write_models(tmp_path, "subjects_models").parent)
     suite = open_suite(write_suite(tmp_path / "data"))
-    classifier = load_classifier("subjects_models:net", classes=suite.classes, image_size=8, device="cpu")
+    classifier = load_classifier(
+        "subjects_models:net", LoadRequest(classes=suite.classes, image_size=8, device="cpu")
+    )
     return ModelUnderTest(classifier, suite)
 
 
