@@ -1,4 +1,4 @@
-"""Gradients that mislead attacks: the gate fails them, and the doctor reports them."""
+"""Gradients that mislead attacks are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in containers are looked at as files are."""
+"""Images in containers are checked like files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write_shard(root: Path, images: dict[str, bytes]) -> None:
                 tar.addfile(info, io.BytesIO(content))
 
 
-def test_a_broken_and_a_deep_member_are_named(tmp_path: Path) -> None:
+def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
     images = {f"{k:02d}": png(picture(k)) for k in range(6)}
     images["01"] = images["01"][:60]
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))

@@ -1,4 +1,4 @@
-"""Findings about models that do not answer."""
+"""Findings on models without valid answers."""
 
 from __future__ import annotations
 

@@ -27,17 +27,17 @@ def subject(tmp_path, monkeypatch):
     return ModelUnderTest(classifier, suite)
 
 
-def test_an_image_is_shown_once_for_each_way_of_showing_it(subject):
+def test_an_image_is_shown_once_for_each_variant(subject):
     examples = subject.sample()
     first = subject.raw(examples[:4])
     assert torch.equal(subject.raw(examples)[:4], first)
     assert subject.forwards == len(examples) == 9
-    turned = subject.raw(examples, variant=replace(subject.usual, is_bgr=True))
+    bgr = subject.raw(examples, variant=replace(subject.usual, is_bgr=True))
     assert subject.forwards == 18
-    assert not torch.equal(turned, subject.raw(examples))
+    assert not torch.equal(bgr, subject.raw(examples))
 
 
-def test_answers_are_those_that_are_measured(subject):
+def test_answers_equal_those_of_a_measurement(subject):
     examples = subject.suite.examples(CLEAN)
     prepare = subject.classifier.preprocessing.transform(crop=True)
     images = torch.stack([prepare(subject.suite.image(example)) for example in examples])
@@ -47,36 +47,36 @@ def test_answers_are_those_that_are_measured(subject):
     assert subject.classifier.outputs is None
 
 
-def test_a_variant_is_prepared_anew(subject):
+def test_a_variant_has_its_own_preprocessing(subject):
     examples = subject.sample()
     preprocessing = replace(subject.classifier.preprocessing, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    shown = subject.raw(examples, variant=Variant(preprocessing))
+    raw = subject.raw(examples, variant=Variant(preprocessing))
     images = torch.stack(
         [preprocessing.transform(crop=True)(subject.suite.image(example)) for example in examples]
     )
-    assert torch.allclose(shown, subject.classifier.raw(images.float() / 255), atol=1e-6)
+    assert torch.allclose(raw, subject.classifier.raw(images.float() / 255), atol=1e-6)
 
 
-def test_what_is_left_out_is_not_drawn(subject):
+def test_an_excluded_image_is_not_sampled(subject):
     first = subject.sample()[0]
     subject.exclude(CLEAN, first)
     assert first not in subject.sample()
     assert len(subject.sample()) == 8
 
 
-def test_it_knows_which_sets_are_there(subject):
+def test_existing_sets_have_images(subject):
     assert subject.has_images(View("night"))
     assert not subject.has_images(View("dawn"))
 
 
-def test_inputs_are_what_the_model_is_shown(subject):
+def test_inputs_give_the_same_answers(subject):
     examples = subject.sample(limit=4)
     with torch.no_grad():
-        shown = subject.classifier.raw(subject.inputs(examples))
-    assert torch.allclose(subject.raw(examples), shown, atol=1e-6)
+        raw = subject.classifier.raw(subject.inputs(examples))
+    assert torch.allclose(subject.raw(examples), raw, atol=1e-6)
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_shown_in_halves(subject, monkeypatch):
+def test_a_batch_too_large_for_memory_is_halved(subject, monkeypatch):
     examples = subject.sample()
     expected = subject.classifier.raw(subject.inputs(examples))
     sizes, module = [], subject.classifier.module

@@ -23,7 +23,7 @@ def doctor(lite0_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return lambda data: main(["doctor", *arguments, f"--data={data}"])
 
 
-def test_real_weights_are_healthy_and_it_takes_little(doctor, photo_suite: Path, capsys) -> None:
+def test_real_weights_are_healthy_at_a_low_cost(doctor, photo_suite: Path, capsys) -> None:
     began = time.process_time()
     assert doctor(photo_suite) == 0
     took = time.process_time() - began
@@ -32,7 +32,7 @@ def test_real_weights_are_healthy_and_it_takes_little(doctor, photo_suite: Path,
     assert took < 60  # thirty seconds of two cores
 
 
-def test_a_head_for_other_classes_is_named(doctor, photo_suite: Path, tmp_path: Path, capsys) -> None:
+def test_a_head_for_other_classes_is_reported(doctor, photo_suite: Path, tmp_path: Path, capsys) -> None:
     data = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     manifest = (data / "quba-data.yaml").read_text(encoding="utf-8")
     classes = ", ".join(f"c{k}" for k in range(999))

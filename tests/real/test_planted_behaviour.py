@@ -1,4 +1,4 @@
-"""Mistakes planted into real ImageNet weights, on real photos: each is named, its twin is left in peace."""
+"""Unstable answers planted into real ImageNet weights: each is reported, healthy twins are not."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def without_running_statistics(module: nn.Module) -> nn.Module:
 
 
 class Forgotten(nn.Module):
-    """eval() reaches it, or does not."""
+    """A module that ignores eval(), or not."""
 
     def __init__(self, inner: nn.Module, *, listens: bool) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ def as_it_is(module: nn.Module) -> nn.Module:
 
 
 class Row(NamedTuple):
-    """A mistake, what is said of it (# stands for any number), and the twin without it."""
+    """A mistake, its finding (with # for any number), and the healthy twin."""
 
     name: str
     plant: Plant
@@ -241,20 +241,20 @@ TABLE = (
 )
 
 
-def told(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
+def finding_texts(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
     torch.manual_seed(0)
     module = plant(copy.deepcopy(lite0.module))
-    sick = replace(lite0, module=module, spec="lite0.pt", precision=precision)
-    return [finding.text() for finding in determinism.check(ModelUnderTest(sick, photos))]
+    classifier = replace(lite0, module=module, spec="lite0.pt", precision=precision)
+    return [finding.text() for finding in determinism.check(ModelUnderTest(classifier, photos))]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
-def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
+def test_a_planted_mistake_is_reported_and_its_twin_is_healthy(
     row: Row, lite0: Classifier, photos: Suite
 ) -> None:
-    (text,) = told(row.plant, row.precision, lite0, photos)
+    (text,) = finding_texts(row.plant, row.precision, lite0, photos)
     assert re.fullmatch(re.escape(row.text).replace(r"\#", r"\d+(\.\d+)?"), text), text
-    assert told(row.twin, row.precision, lite0, photos) == []
+    assert finding_texts(row.twin, row.precision, lite0, photos) == []
 
 
 def test_it_takes_twenty_images(lite0: Classifier, photos: Suite) -> None:

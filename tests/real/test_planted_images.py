@@ -1,4 +1,4 @@
-"""Files with something the matter among real photos: each is named, the healthy ones are left in peace."""
+"""Defective files among real photos: each is reported, healthy ones are not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def text(path: Path) -> None:
 
 
 def stored(path: Path, image: Image.Image, form: str = "PNG", **options: object) -> None:
-    """Under the old name, as another format: what counts is the content."""
+    """Save under the old name in another format: the content counts."""
     image.save(path, format=form, **options)
 
 
@@ -92,7 +92,7 @@ def turned(path: Path) -> None:
 
 
 class Row(NamedTuple):
-    """What is done to the first so many photos, and what is said of them."""
+    """A change to the first `count` photos, and the finding."""
 
     name: str
     change: Change
@@ -187,7 +187,7 @@ HEALTHY = (
 
 
 @pytest.mark.parametrize("row", [*PLANTED, *HEALTHY], ids=lambda row: row.name)
-def test_what_is_lost_is_named_and_nothing_else(row: Row, photo_suite: Path, tmp_path: Path) -> None:
+def test_a_loss_is_reported_and_nothing_else(row: Row, photo_suite: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     for path in sorted((root / "photos").iterdir())[: row.count]:
         row.change(path)
@@ -196,7 +196,7 @@ def test_what_is_lost_is_named_and_nothing_else(row: Row, photo_suite: Path, tmp
     assert subject.decoded == 20
 
 
-def test_what_cannot_be_decoded_is_kept_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_excluded_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     truncated(root / FIRST)
     subject = subject_on(root)
