@@ -129,9 +129,9 @@ def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
     supplied = [] if subject.order is None else [("the supplied order", subject.order)]
     return plausible_orders(
         classes,
-        names=subject.suite.class_names,
-        folders=only_folder if len(set(only_folder.values())) == len(classes) else {},
-        supplied=[*supplied, *class_orders_in_model(subject.classifier.module)],
+        subject.suite.class_names,
+        only_folder if len(set(only_folder.values())) == len(classes) else {},
+        [*supplied, *class_orders_in_model(subject.classifier.module)],
     )
 
 

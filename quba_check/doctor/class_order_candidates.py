@@ -40,51 +40,46 @@ class ClassOrder:
 
 def plausible_orders(
     classes: Sequence[str],
-    *,
-    names: Sequence[str] = (),
-    folders: Mapping[int, str] | None = None,
-    supplied: Iterable[tuple[str, Sequence[str]]] = (),
+    names: Sequence[str],
+    folders: Mapping[int, str],
+    supplied: Iterable[tuple[str, Sequence[str]]],
 ) -> tuple[ClassOrder, ...]:
     """Return common orders, each once, without the suite's own.
 
     Args:
         classes: the suite's class list.
-        names: readable names of these classes, in the same order.
+        names: readable names of these classes, in the same order; empty if there are none.
         folders: name of the folder with a class's images, by class number.
         supplied: descriptions with further lists of these classes, or of their readable names.
     """
-    orders: dict[tuple[str, ...], ClassOrder] = {tuple(classes): ClassOrder("", tuple(classes))}
-    for description, order in _described_orders(classes, names, folders or {}, supplied):
+    described: list[tuple[str, Sequence[str]]] = []
+    for description, given in supplied:
+        known = next((known for known in (classes, names) if sorted(known) == sorted(given)), ())
+        if len(set(known)) == len(classes):
+            class_of = dict(zip(known, classes, strict=True))
+            described.append((description, [class_of[name] for name in given]))
+    prefix = "the order of the class names, sorted"
+    described += [
+        (f"{prefix} as text", sorted(classes)),
+        (f"{prefix} ignoring case", sorted(classes, key=str.casefold)),
+        (f"{prefix} with their numbers as numbers", sorted(classes, key=_natural)),
+    ]
+    if len(folders) == len(classes):
+        ranks = sorted(folders, key=lambda k: folders[k])
+        described.append(("the order of the folder names, sorted as text", [classes[k] for k in ranks]))
+    if len(names) == len(classes):
+        for suffix, key in (("as text", str), ("ignoring case", str.casefold)):
+            ranks = sorted(range(len(classes)), key=lambda k: key(names[k]))
+            ordered = [classes[k] for k in ranks]
+            described.append((f"the order of the readable class names, sorted {suffix}", ordered))
+    described.append(("the suite's order reversed", classes[::-1]))
+    orders = {tuple(classes): ClassOrder("", tuple(classes))}
+    for description, order in described:
         orders.setdefault(tuple(order), ClassOrder(description, tuple(order)))
     for shift, description in ((1, _LATER), (-1, _EARLIER)):
         rolled = tuple(classes[-shift:]) + tuple(classes[:-shift])
         orders.setdefault(rolled, ClassOrder(description, rolled, shift))
     return tuple(orders.values())[1:]
-
-
-def _described_orders(
-    classes: Sequence[str],
-    names: Sequence[str],
-    folders: Mapping[int, str],
-    supplied: Iterable[tuple[str, Sequence[str]]],
-) -> Iterator[tuple[str, Sequence[str]]]:
-    for description, given in supplied:
-        for known in (classes, names):
-            if sorted(known) == sorted(given) and len(set(known)) == len(classes):
-                class_of = dict(zip(known, classes, strict=True))
-                yield description, [class_of[name] for name in given]
-                break
-    yield "the order of the class names, sorted as text", sorted(classes)
-    yield "the order of the class names, sorted ignoring case", sorted(classes, key=str.casefold)
-    yield "the order of the class names, sorted with their numbers as numbers", sorted(classes, key=_natural)
-    if len(folders) == len(classes):
-        by_folder = sorted(folders, key=lambda k: folders[k])
-        yield "the order of the folder names, sorted as text", [classes[k] for k in by_folder]
-    if len(names) == len(classes):
-        for suffix, key in ((" as text", str), (" ignoring case", str.casefold)):
-            ranks = sorted(range(len(classes)), key=lambda k: key(names[k]))
-            yield f"the order of the readable class names, sorted{suffix}", [classes[k] for k in ranks]
-    yield "the suite's order reversed", classes[::-1]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

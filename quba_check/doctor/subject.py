@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -45,51 +45,47 @@ class Variant:
     name: str = field(default="", compare=False)
 
 
+def _reading_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) // 2)), "quba-doctor")
+
+
+@dataclass(eq=False, repr=False)
 class ModelUnderTest:
     """A classifier on a suite, with sampled images and cached answers.
 
     Images are prepared as under protocol `standard`.
 
-    Args:
+    Attributes:
         classifier: the model; its parameters never change.
         suite: the images.
         seed: of the samples, and of generated corruptions.
         needs: the demanded dimensions, each with `file:line` of its demands.
         order: the user's class names in the order of the model's outputs, if given.
         short: use fewer images, as before a gate run.
-
-    Attributes:
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
         sampled_files: paths of the files in samples so far.
         pool: threads that read images.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        suite: Suite,
-        *,
-        seed: int = 0,
-        needs: Mapping[str, Sequence[str]] | None = None,
-        order: Sequence[str] | None = None,
-        short: bool = False,
-    ) -> None:
-        self.classifier = classifier
-        self.suite = suite
-        self.seed = seed
-        self.needs = {} if needs is None else dict(needs)
-        self.order = None if order is None else tuple(order)
-        self.short = short
-        self.forwards = 0
-        self.decoded = 0
-        self.sampled_files: dict[str, None] = {}
-        self.pool = ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) // 2)), "quba-doctor")
-        self._excluded: set[tuple[View, int]] = set()
-        self._answers: dict[tuple[View, Variant], dict[int, Tensor]] = {}
-        self._pixels: OrderedDict[tuple[View, Preprocessing, int], Tensor] = OrderedDict()
-        self._preparers: dict[Preprocessing, Preparer] = {}
-        self._samples: dict[View, tuple[Example, ...]] = {}
+    classifier: Classifier
+    suite: Suite
+    _: KW_ONLY
+    seed: int = 0
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    order: Sequence[str] | None = None
+    short: bool = False
+    forwards: int = field(default=0, init=False)
+    decoded: int = field(default=0, init=False)
+    sampled_files: dict[str, None] = field(default_factory=dict, init=False)
+    pool: ThreadPoolExecutor = field(default_factory=_reading_pool, init=False)
+    _excluded: set[tuple[View, int]] = field(default_factory=set, init=False)
+    _answers: dict[tuple[View, Variant], dict[int, Tensor]] = field(default_factory=dict, init=False)
+    _pixels: OrderedDict[tuple[View, Preprocessing, int], Tensor] = field(
+        default_factory=OrderedDict, init=False
+    )
+    _preparers: dict[Preprocessing, Preparer] = field(default_factory=dict, init=False)
+    _samples: dict[View, tuple[Example, ...]] = field(default_factory=dict, init=False)
 
     @property
     def usual(self) -> Variant:
