@@ -44,7 +44,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("doctor", short_help="find mistakes in a model, its preprocessing and its suite")
+@click.command("doctor", short_help="find errors in a model, its preprocessing and its suite")
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
 @_gate_options
 @click.option(
@@ -56,7 +56,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
 def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
-    """Show a model a few images and report mistakes in the setup, with evidence and fix.
+    """Report errors in a model's setup, with evidence and fix, from a few images.
 
     FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
     code 0: healthy, 1: at least one problem.

@@ -1,1 +1,1 @@
-"""The doctor: finds mistakes in the setup of a model, its preprocessing and a suite."""
+"""The doctor: finds errors in the setup of a model, its preprocessing and a suite."""

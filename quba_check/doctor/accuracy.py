@@ -1,4 +1,4 @@
-"""The check of the model's accuracy: finds one cause of wrong answers, and names it once."""
+"""The check of the model's accuracy, for one cause of wrong answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check for stable answers: independent of train mode, state, chance and the rest of the batch."""
+"""The check for answers that depend on mode, state, chance or other images."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Examination(BaseModel):
 
     @property
     def is_healthy(self) -> bool:
-        """True without problems; remarks are allowed."""
+        """True if no finding is a problem."""
         return not any(finding.severity == "problem" for finding in self.findings)
 
 

@@ -10,11 +10,11 @@ Severity = Literal["problem", "remark"]
 
 
 class Finding(BaseModel):
-    """A mistake in the setup, with its evidence and its fix.
+    """An error in the setup, with its evidence and its fix.
 
     Attributes:
         check: name of the check that reports it.
-        problem: one sentence on the place and the mistake.
+        problem: one sentence on the place and the error.
         evidence: the numbers behind it, on one line; empty if the problem needs none.
         fix: the command or change that removes it, on one or more lines.
         severity: a `problem` makes the command exit with 1; a `remark` does not.

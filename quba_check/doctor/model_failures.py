@@ -1,4 +1,4 @@
-"""Findings for a model without valid answers: a wrong head, a coarse precision, or an exception."""
+"""Findings for a model without valid answers: wrong head, coarse precision, exception."""
 
 from __future__ import annotations
 

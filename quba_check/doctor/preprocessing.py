@@ -1,4 +1,4 @@
-"""Search for the preprocessing that a model was trained with, and the finding that names it."""
+"""Search for the preprocessing of the model's training, and its finding."""
 
 from __future__ import annotations
 

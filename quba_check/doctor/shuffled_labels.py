@@ -1,4 +1,4 @@
-"""Detection of sets with shuffled labels: answers as confident and varied as usual, accuracy at chance."""
+"""Detection of sets with shuffled labels: normal answers, but accuracy at chance."""
 
 from __future__ import annotations
 

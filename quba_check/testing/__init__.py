@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quba_check.testing.generated_images import Gradient, Plain, Static
     from quba_check.testing.images import Picture, Pictures
     from quba_check.testing.perturbations import (
         Blur,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         synthetic_images,
         zooms,
     )
-    from quba_check.testing.synthetic_images import Gradient, Plain, Static
 
 __all__ = [
     "Blur",
@@ -78,7 +78,7 @@ __all__ = [
     "zooms",
 ]
 
-_MODULES = ("images", "perturbations", "rates", "synthetic_images", "strategies")
+_MODULES = ("images", "perturbations", "rates", "generated_images", "strategies")
 """In the order of the search: the last one needs hypothesis."""
 
 

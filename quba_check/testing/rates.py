@@ -1,4 +1,4 @@
-"""Shares of images with changed answers, on a sample that is the same in every run.
+"""Shares of images with changed answers, on the same sample in every run.
 
 hypothesis searches for single counterexamples and stops at the first. "A flip changes the answer in at most
 5 % of cases" is about a share: it needs a sample drawn before the answers are known, and an interval.
