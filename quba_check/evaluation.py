@@ -179,7 +179,7 @@ class Evaluation:
             progress=progress,
             finished=finished,
         )
-        self.engine.tables.repaired += self.suite.notes
+        self.engine.tables.repair_notes += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
         self._obstacles: dict[str, Unmeasurable | None] = {}
         self._planned: tuple[View, ...] = ()
@@ -206,7 +206,7 @@ class Evaluation:
             UserError: a set is not laid out as it should be, or the model's answers cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.determine_outputs(self._planned, show=True)
+        self.engine.determine_outputs(self._planned, always=True)
 
     def outcome(self, name: str) -> Outcome:
         """The measurement of a dimension, or why there is none. Computed once.
