@@ -63,19 +63,19 @@ def geometry_candidates(usual: Variant) -> list[Variant]:
     """Common crops, filters and sizes, each the only change to the preprocessing in use."""
     current = usual.preprocessing
     changes: dict[str, dict[str, Any]] = {f"crop_pct {crop:g}": {"crop_pct": crop} for crop in _CROPS}
-    changes["crop_mode squash"] = {"crop_mode": "squash", "crop_pct": 1.0}
+    if current.crop_mode != "squash":
+        changes["crop_mode squash"] = {"crop_mode": "squash", "crop_pct": 1.0}
     changes |= {f"interpolation {name}": {"interpolation": name} for name in _INTERPOLATIONS}
     changes |= {
         f"{side} × {side} pixels": {"input_size": (3, side, side)}
         for side in _SIDES
         if side <= 2 * max(current.input_size)
     }
-    return [
+    candidates = [
         replace(usual, preprocessing=replace(current, **change), name=name)
         for name, change in changes.items()
-        # The first field of a change is the one that gives it its name.
-        if next(value != getattr(current, field) for field, value in change.items())
     ]
+    return [candidate for candidate in candidates if candidate != usual]
 
 
 def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
