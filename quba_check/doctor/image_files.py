@@ -55,7 +55,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
         for example, defects in zip(examples, defects_of_each, strict=True):
             for defect, detail in defects.items():
-                cases.setdefault((view.set, defect), []).append(f"{_path(example)} ({detail})")
+                cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
             if "broken" in defects:
                 subject.exclude(view, example)
     for name, n in n_decoded.items():
@@ -68,11 +68,6 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
                     evidence=listed(sorted(images), SHOWN),
                     fix=FIXES[defect],
                 )
-
-
-def _path(example: Example) -> str:
-    """Return the path in the data folder, with the member of a container in brackets."""
-    return example.name if example.member is None else f"{example.name}[{example.member}]"
 
 
 def _views(subject: ModelUnderTest) -> list[View]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import FEWEST
-from quba_check.engine.loader import Preparer, batches
+from quba_check.engine.loader import Preparer, batches, default_threads
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
@@ -43,10 +42,6 @@ class Variant:
     preprocessing: Preprocessing
     is_bgr: bool = False
     name: str = field(default="", compare=False)
-
-
-def _reading_pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) // 2)), "quba-doctor")
 
 
 @dataclass(eq=False, repr=False)
@@ -78,7 +73,9 @@ class ModelUnderTest:
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
     sampled_files: dict[str, None] = field(default_factory=dict, init=False)
-    pool: ThreadPoolExecutor = field(default_factory=_reading_pool, init=False)
+    pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(default_threads(), "quba-doctor"), init=False
+    )
     _excluded: set[tuple[View, int]] = field(default_factory=set, init=False)
     _answers: dict[tuple[View, Variant], dict[int, Tensor]] = field(default_factory=dict, init=False)
     _pixels: OrderedDict[tuple[View, Preprocessing, int], Tensor] = field(

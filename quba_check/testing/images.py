@@ -73,5 +73,4 @@ class Pictures(Sequence[Picture]):
             return [self[each] for each in range(*index.indices(len(self)))]
         example = self._examples[index]
         class_name = "" if example.label == NO_CLASS else self._classes[example.label]
-        name = example.name if example.member is None else f"{example.name}[{example.member}]"
-        return Picture(name, example.label, class_name, np.array(self.suite.image(example)))
+        return Picture(example.full_name, example.label, class_name, np.array(self.suite.image(example)))
