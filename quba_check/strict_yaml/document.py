@@ -116,7 +116,7 @@ def _is_empty(node: Node) -> bool:
 def describe(value: object) -> str:
     """Return a value as messages name it.
 
-    >>> described("abc"), described(True), described(None), described([1]), described({}), described(0.5)
+    >>> describe("abc"), describe(True), describe(None), describe([1]), describe({}), describe(0.5)
     ("text 'abc'", 'true', 'nothing', 'a list', 'keys with values', '0.5')
     """
     match value:
@@ -137,7 +137,7 @@ def describe(value: object) -> str:
 def dotted_path(location: Location) -> str:
     """Return a location as messages write it.
 
-    >>> dotted(("dimensions", "accuracy", "min")), dotted(("classes", 2))
+    >>> dotted_path(("dimensions", "accuracy", "min")), dotted_path(("classes", 2))
     ('dimensions.accuracy.min', 'classes[2]')
     """
     parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in location]
