@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.layer_diagnosis import first_differing_layer
@@ -131,10 +132,10 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
 
 def _train_mode_finding(subject: ModelUnderTest, state: ModuleState, effect: str) -> Finding:
-    layers = dict(subject.classifier.module.named_modules())
+    layers = {name: type(layer).__name__ for name, layer in subject.classifier.module.named_modules()}
     # Layers that behave differently in train mode come first.
-    names = sorted(state.training, key=lambda name: not _depends_on_mode(layers[name]))
-    shown = listed((f"'{name}' ({type(layers[name]).__name__})" for name in names), SHOWN)
+    names = sorted(state.training, key=lambda name: not re.search("BatchNorm|Drop", layers[name]))
+    shown = listed((f"'{name}' ({layers[name]})" for name in names), SHOWN)
     are = "is" if len(names) == 1 else "are"
     return subject.finding(
         "steadiness",
@@ -157,7 +158,3 @@ def _state_finding(subject: ModelUnderTest, changed: list[str], n_images: int) -
 
 def _from_layer(layer: str | None) -> str:
     return "" if layer is None else f"; the first layer to do so is {layer}"
-
-
-def _depends_on_mode(layer: nn.Module) -> bool:
-    return any(name in type(layer).__name__ for name in ("BatchNorm", "Drop"))

@@ -98,11 +98,12 @@ def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
         reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
         return {"broken": reason or str(error)}
     with suite.open_image(example) as image:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         details: dict[Defect, str | None] = {
             "deep": _depth(image),
             "transparent": _transparency(image),
             "inked": image.mode if image.mode == "CMYK" else None,
-            "turned": _orientation(image),
+            "turned": f"orientation {orientation}" if orientation in range(2, 9) else None,
         }
     return {defect: detail for defect, detail in details.items() if detail is not None}
 
@@ -121,8 +122,3 @@ def _transparency(image: Image.Image) -> str | None:
     alpha = image.convert("RGBA").getchannel("A").histogram()
     share = 1 - alpha[OPAQUE] / sum(alpha)
     return f"{image.mode}, {share:.0%} of it" if share else None
-
-
-def _orientation(image: Image.Image) -> str | None:
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return f"orientation {orientation}" if orientation in range(2, 9) else None
