@@ -360,10 +360,7 @@ class Evaluation:
     def _clean_answers(self) -> CleanAnswers:
         table = self.engine.predictions([CLEAN], self._planned)[CLEAN]
         examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
-        names = [
-            example.name if example.member is None else f"{example.name}[{example.member}]"
-            for example in examples
-        ]
+        names = [example.full_name for example in examples]
         return CleanAnswers.of(table, names, self.suite.class_names)
 
     def model_row(self) -> ModelRow:

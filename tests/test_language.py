@@ -31,7 +31,6 @@ QUESTION_WORDS = ("What", "Whether", "Where", "Why", "How", "Which")
 MAX_QUESTION_SHARE = 0.05
 MAX_WORDS = 15
 ALLOWED: dict[str, int] = {
-    "quba_check/cli/doctor.py": 1,
     "quba_check/cli/main.py": 1,
     "quba_check/cli/threshold_files.py": 3,
     "quba_check/comparison/__init__.py": 1,
@@ -47,29 +46,6 @@ ALLOWED: dict[str, int] = {
     "quba_check/core/view.py": 1,
     "quba_check/dimensions/_registry.py": 3,
     "quba_check/dimensions/_validation.py": 7,
-    "quba_check/doctor/__init__.py": 2,
-    "quba_check/doctor/accuracy.py": 6,
-    "quba_check/doctor/advice.py": 4,
-    "quba_check/doctor/cached_examination.py": 4,
-    "quba_check/doctor/class_order.py": 5,
-    "quba_check/doctor/determinism.py": 2,
-    "quba_check/doctor/examination.py": 10,
-    "quba_check/doctor/finding.py": 1,
-    "quba_check/doctor/findings_cache.py": 4,
-    "quba_check/doctor/geometries.py": 1,
-    "quba_check/doctor/image_files.py": 3,
-    "quba_check/doctor/layer_diagnosis.py": 2,
-    "quba_check/doctor/missing_sets.py": 4,
-    "quba_check/doctor/model_failures.py": 1,
-    "quba_check/doctor/output_kinds.py": 1,
-    "quba_check/doctor/preprocessing.py": 4,
-    "quba_check/doctor/preprocessing_candidates.py": 1,
-    "quba_check/doctor/sampling.py": 1,
-    "quba_check/doctor/shuffled_labels.py": 3,
-    "quba_check/doctor/significance.py": 4,
-    "quba_check/doctor/subject.py": 5,
-    "quba_check/doctor/successive_halving.py": 10,
-    "quba_check/doctor/telling.py": 2,
     "quba_check/engine/engine.py": 4,
     "quba_check/engine/loader.py": 3,
     "quba_check/engine/shard_predictor.py": 1,
@@ -120,9 +96,9 @@ ALLOWED: dict[str, int] = {
     "thresholds/server.yaml": 1,
 }
 """Avoided words that are left today, by file; the numbers only shrink."""
-ALLOWED_MODULE_QUESTIONS = 51
-ALLOWED_QUESTIONS = 137
-ALLOWED_LONG = 269
+ALLOWED_MODULE_QUESTIONS = 35
+ALLOWED_QUESTIONS = 114
+ALLOWED_LONG = 212
 FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1`*$", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 LINK_TARGET = re.compile(r"\]\([^)]*\)|<[^>\s]+>|https?://\S+")

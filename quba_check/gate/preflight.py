@@ -33,7 +33,7 @@ def examinations(
     Args:
         run: models and suite.
         demands: model name, file and demand.
-        short: as before a gate run; see `doctor.visit`.
+        short: as before a gate run; see `doctor.cached_examination`.
         order: class names in the order of the models' outputs, where the user says so.
 
     Raises:
@@ -56,7 +56,7 @@ def _examination(
 ) -> Examination:
     from quba_check.doctor.cached_examination import cached_examination
     from quba_check.doctor.examination import Examination
-    from quba_check.doctor.model_failures import wrong_head
+    from quba_check.doctor.model_failures import head_finding
 
     # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
     first, _ = demands[0]
@@ -64,7 +64,7 @@ def _examination(
         evaluation = run.evaluation(model, run.protocol_of(first))
     except HeadError as error:
         suite = run.suite
-        finding = wrong_head(error, run.models[model].text, suite)
+        finding = head_finding(error, run.models[model].text, suite)
         return Examination(
             model=run.models[model].text,
             suite=suite.name,

@@ -33,19 +33,19 @@ def run_preflight(
         line: kept away while this is written.
         demands: model name, file and demand.
     """
-    from quba_check.doctor.telling import note, shown
+    from quba_check.reports.tables import wrap_text
 
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     for name, examination in examinations(run, demands, short=True):
         run.notes[name] = [
-            note(finding) for finding in examination.findings if finding.check != TOLD_BY_VERDICTS
+            finding.as_note() for finding in examination.findings if finding.check != TOLD_BY_VERDICTS
         ]
         if not examination.findings or reporter is None:
             continue
         width = min(config.get_terminal_writer().fullwidth, WIDEST)
         with line.aside():
             for finding in examination.findings:
-                first, *others = shown(finding, width, "doctor: ")
+                first, *others = wrap_text(f"doctor: {finding.text()}", width)
                 reporter.write_line(first, yellow=True)
                 for text in others:
                     reporter.write_line(text)
