@@ -74,12 +74,7 @@ def examine_models(options: argparse.Namespace) -> int:
     given = vars(options)
     thresholds = [*(given["quba_thresholds"] or ()), *given["files"]]
     run = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, here), here)
-    demands = [
-        (model, run.thresholds(path), demand)
-        for path in run.default_files()
-        for model in run.models
-        for demand in run.thresholds(path).demands
-    ]
+    demands = run.demands(run.default_files())
     made = []
     for name, examination in examinations(run, demands, short=False, order=_order(options.order)):
         made.append(examination)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.cli.parser import whole_number
-from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -30,14 +29,16 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _power(options: argparse.Namespace) -> int:
     from rich.table import Table
 
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.number_format import format_value
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding, plain_text
+    from quba_check.suites.opening import published_facts
     from quba_check.tuning.power import POWER, detectable_effects
     from quba_check.tuning.record_facts import suite_facts
 
     record = read_record(options.record) if options.record else None
-    thresholds = thresholds_at(options.file, suite_facts(record) if record else published_suite_facts())
+    thresholds = thresholds_at(options.file, suite_facts(record) if record else published_facts())
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("demand", "bound", "±", "blocked at", "passed at"):
         table.add_column(title, no_wrap=True)

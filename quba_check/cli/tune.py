@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quba_check.cli.parser import number_within
-from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ class _Like(argparse.Action):
 
 
 def _tune(options: argparse.Namespace) -> int:
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
     from quba_check.tuning.suggested_limits import met_by_all
@@ -130,12 +130,13 @@ class _Source:
 
 def _facts(records: tuple[Record, ...]) -> SuiteFacts:
     """The suite's, of the record that knows most of its shifts; of the published suite where none does."""
+    from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
     found = max(
         (suite_facts(record) for record in records), key=lambda facts: len(facts.shifts), default=None
     )
-    return found if found is not None and found.shifts else published_suite_facts()
+    return found if found is not None and found.shifts else published_facts()
 
 
 def _check_protocol(kept: Thresholds, protocol: ProtocolName) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.cli.threshold_files import thresholds_at
 from quba_check.errors import UserError, one_line
 from quba_check.verdicts.explanation import verdict_row
 
@@ -60,6 +59,7 @@ def _verdict(options: argparse.Namespace) -> int:
 def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Record:
     """Return the record with the verdicts of another threshold file."""
     from quba_check.comparison.stored_run import stored_run
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.cli.threshold_files import thresholds_at
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
 from quba_check.verdicts.explanation import verdict_row
@@ -42,6 +41,7 @@ def _what_if(options: argparse.Namespace) -> int:
 
     from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.stored_run import stored_run
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
     from quba_check.reports.styles import STYLES
     from quba_check.reports.tables import plain_text

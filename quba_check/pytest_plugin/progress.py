@@ -30,7 +30,7 @@ _DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ProcessState:
     """The progress of one process.
 
     Attributes:
@@ -56,7 +56,7 @@ class State:
     finished: tuple[tuple[str, int], ...] = ()
 
 
-class Board:
+class ProgressWriter:
     """Writes the state of this process to a file of its own.
 
     It does so at most twice a second, and whenever the view changes or a set is finished.
@@ -113,7 +113,7 @@ class Board:
         self._write()
 
     def _write(self) -> None:
-        state = State(
+        state = ProcessState(
             self._view,
             self._images,
             self._passes,
@@ -133,7 +133,7 @@ class Board:
             self._after()
 
 
-def read_states(folder: Path) -> list[State]:
+def read_states(folder: Path) -> list[ProcessState]:
     """The states of all processes of a run; half-written or foreign files are passed over."""
     states = []
     with suppress(OSError):
@@ -141,11 +141,11 @@ def read_states(folder: Path) -> list[State]:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 content = json.loads(file.read_text())
                 content["finished"] = tuple((name, images) for name, images in content["finished"])
-                states.append(State(**content))
+                states.append(ProcessState(**content))
     return states
 
 
-def line(states: list[State], width: int) -> str:
+def progress_text(states: list[ProcessState], width: int) -> str:
     """One line of text: view, images, images a second, time left. Empty before the first view.
 
     Of several processes it names the view that has been running longest.
@@ -161,7 +161,7 @@ def line(states: list[State], width: int) -> str:
     return text.plain
 
 
-def _slowest(states: list[State]) -> State | None:
+def _slowest(states: list[ProcessState]) -> ProcessState | None:
     """Return the recent state with the oldest view, or other work without a view.
 
     A process without work stops writing, so its last view soon disappears.
@@ -174,17 +174,17 @@ def _slowest(states: list[State]) -> State | None:
     return max(recent, key=lambda state: state.at, default=None)
 
 
-def _work(state: State) -> str:
+def _work(state: ProcessState) -> str:
     return f"measuring {state.view}" if state.is_view else state.view
 
 
-def _counts(states: list[State]) -> list[str]:
+def _counts(states: list[ProcessState]) -> list[str]:
     """Return images so far, and speed and time left."""
     images = sum(state.images for state in states)
     return [f"{images:,} images", *_speed(states)] if images else _speed(states)
 
 
-def _speed(states: list[State]) -> list[str]:
+def _speed(states: list[ProcessState]) -> list[str]:
     """Return images a second and time left, each if known."""
     working = [state for state in states if state.seconds > 0]
     rate = sum(state.images / state.seconds for state in working)
@@ -204,7 +204,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-class Display:
+class TerminalLine:
     """Draws the line of a folder's states, from a thread of its own.
 
     Args:
@@ -224,7 +224,7 @@ class Display:
         self._thread.start()
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def pause(self) -> Iterator[None]:
         """Keep the line away while somebody else writes to the terminal."""
         with self._lock:
             self._erase()
@@ -232,7 +232,7 @@ class Display:
             self._hidden = False
 
     def hide(self) -> None:
-        """Erase the line; draw none until the end of the next `aside`."""
+        """Erase the line; draw none until the end of the next `pause`."""
         with self._lock:
             self._erase()
             self._hidden = True
@@ -248,7 +248,7 @@ class Display:
     def _draw_until_over(self) -> None:
         while not self._over.wait(REFRESH_SECONDS):
             # The last column stays empty: a terminal may wrap when it is filled.
-            text = line(read_states(self._folder), Console().width - 1)
+            text = progress_text(read_states(self._folder), Console().width - 1)
             with self._lock:
                 if text and not self._hidden and not self._over.is_set():
                     self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
@@ -264,7 +264,7 @@ class Display:
         self._terminal.flush()
 
 
-class Log:
+class LogLines:
     """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
 
     Args:
@@ -287,7 +287,7 @@ class Log:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def pause(self) -> Iterator[None]:
         """Print what is new, then print nothing while other code writes."""
         with self._lock:
             self.update()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from quba_check.pytest_plugin.progress import Board, Display, Log
+from quba_check.pytest_plugin.progress import LogLines, ProgressWriter, TerminalLine
 
-INPUT = "quba_progress"
+FOLDER = "quba_progress"
 """Key under which the controller tells workers where to write their states."""
 
 
@@ -25,40 +25,40 @@ class ProgressLine:
         config: says where output goes.
 
     Attributes:
-        board: where this process writes its state.
+        writer: where this process writes its state.
     """
 
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._folder = folder
         self._config = config
-        self._display: Display | None = None
-        self._log: Log | None = None
+        self._display: TerminalLine | None = None
+        self._log: LogLines | None = None
         option = config.option
         has_terminal = config.pluginmanager.hasplugin("terminal")
         is_silent = not has_terminal or option.verbose < 0 or option.collectonly
         if not is_silent and sys.__stdout__:
             if sys.__stdout__.isatty():
-                self._display = Display(folder, sys.__stdout__.fileno())
+                self._display = TerminalLine(folder, sys.__stdout__.fileno())
             else:
-                self._log = Log(folder, self._write)
-        self.board = Board(folder, "main", None if self._log is None else self._log.update)
+                self._log = LogLines(folder, self._write)
+        self.writer = ProgressWriter(folder, "main", None if self._log is None else self._log.update)
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""
         if self._log is not None:
             self._log.announce(words)
-        self.board.announce(words)
+        self.writer.announce(words)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where to write."""
-        node.workerinput[INPUT] = str(self._folder)
+        node.workerinput[FOLDER] = str(self._folder)
         if self._log is not None:
             self._log.watch()
 
     def pytest_sessionstart(self) -> None:
         """Erase the line before pytest writes its header and collects."""
-        self.board.announce("")
+        self.writer.announce("")
         if self._display is not None:
             self._display.hide()
 
@@ -88,10 +88,10 @@ class ProgressLine:
         self.close()
         return (yield)
 
-    def aside(self) -> AbstractContextManager[None]:
+    def pause(self) -> AbstractContextManager[None]:
         """Keep away while somebody else writes to the terminal."""
         output = self._display or self._log
-        return nullcontext() if output is None else output.aside()
+        return nullcontext() if output is None else output.pause()
 
     def close(self) -> None:
         """Erase the line for good, and remove the states."""
@@ -102,7 +102,7 @@ class ProgressLine:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _aside(self) -> Generator[None, Any, Any]:
-        with self.aside():
+        with self.pause():
             return (yield)
 
     def _write(self, text: str) -> None:

@@ -87,9 +87,7 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert outcomes == ["pass"] * 5 + ["fail"] + ["not run"] * 7
     record = judge.record()
     assert record["interrupted"] is False
-    assert (
-        record["verdicts"][-1]["message"] == "quba.grade[min] was not judged: the run ended before its turn"
-    )
+    assert record["verdicts"][-1]["message"] == "quba.grade[min] was not judged: the session ended first"
     assert record["measurements"]["shape_bias"] == {"not_measured": True}
     assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
 
