@@ -14,73 +14,69 @@ import pytest
 from quba_check.pytest_plugin.progress import LogLines, ProgressWriter, TerminalLine
 
 FOLDER = "quba_progress"
-"""Key under which the controller tells workers where to write their states."""
+"""Key of a worker's input with the folder of the processes' states."""
 
 
 class ProgressLine:
-    """Hooks of the controller around whatever writes to the terminal.
+    """Hooks of the controller that pause progress while pytest writes to the terminal.
 
     Args:
-        folder: where the processes of the run write their states; removed at the end.
-        config: says where output goes.
+        folder: of the processes' states; removed at the end.
+        config: pytest's configuration.
 
     Attributes:
-        writer: where this process writes its state.
+        writer: writes the state of this process.
     """
 
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._folder = folder
         self._config = config
-        self._display: TerminalLine | None = None
-        self._log: LogLines | None = None
+        self._terminal_line: TerminalLine | None = None
+        self._log_lines: LogLines | None = None
         option = config.option
         has_terminal = config.pluginmanager.hasplugin("terminal")
         is_silent = not has_terminal or option.verbose < 0 or option.collectonly
         if not is_silent and sys.__stdout__:
             if sys.__stdout__.isatty():
-                self._display = TerminalLine(folder, sys.__stdout__.fileno())
+                self._terminal_line = TerminalLine(folder, sys.__stdout__.fileno())
             else:
-                self._log = LogLines(folder, self._write)
-        self.writer = ProgressWriter(folder, "main", None if self._log is None else self._log.update)
+                self._log_lines = LogLines(folder, self._write)
+        self.writer = ProgressWriter(
+            folder, "main", None if self._log_lines is None else self._log_lines.update
+        )
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""
-        if self._log is not None:
-            self._log.announce(words)
+        if self._log_lines is not None:
+            self._log_lines.announce(words)
         self.writer.announce(words)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to write."""
+        """Send the folder of the states to a worker."""
         node.workerinput[FOLDER] = str(self._folder)
-        if self._log is not None:
-            self._log.watch()
+        if self._log_lines is not None:
+            self._log_lines.watch()
 
     def pytest_sessionstart(self) -> None:
         """Erase the line before pytest writes its header and collects."""
         self.writer.announce("")
-        if self._display is not None:
-            self._display.hide()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_logstart(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        if self._terminal_line is not None:
+            self._terminal_line.hide()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        """Pause progress while pytest prints."""
+        with self.pause():
+            return (yield)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_logfinish(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+    pytest_runtest_logstart = pytest_runtest_logfinish = pytest_runtest_logreport
 
     @pytest.hookimpl(wrapper=True, optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        """Pause progress while xdist prints."""
+        with self.pause():
+            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
@@ -89,21 +85,17 @@ class ProgressLine:
         return (yield)
 
     def pause(self) -> AbstractContextManager[None]:
-        """Keep away while somebody else writes to the terminal."""
-        output = self._display or self._log
+        """Print no progress while other code writes to the terminal."""
+        output = self._terminal_line or self._log_lines
         return nullcontext() if output is None else output.pause()
 
     def close(self) -> None:
-        """Erase the line for good, and remove the states."""
-        for output in (self._display, self._log):
+        """End progress, and remove the states."""
+        for output in (self._terminal_line, self._log_lines):
             if output is not None:
                 output.close()
-        self._display = self._log = None
+        self._terminal_line = self._log_lines = None
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _aside(self) -> Generator[None, Any, Any]:
-        with self.pause():
-            return (yield)
 
     def _write(self, text: str) -> None:
         """Print a log line on its own row, also while pytest captures output.
@@ -114,12 +106,12 @@ class ProgressLine:
         capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")
         uncaptured = nullcontext() if capture is None else capture.global_and_fixture_disabled()
         with uncaptured, suppress(OSError, ValueError):
-            if reporter is None:  # while pytest is being configured
+            if reporter is None:  # pytest is not configured yet
                 print(text, flush=True)  # noqa: T201
                 return
             writer = self._config.get_terminal_writer()
             if self._config.option.verbose > 0:
-                reporter.ensure_newline()  # has pytest write the name of the running test again
+                reporter.ensure_newline()  # pytest then repeats the name of the running test
             elif writer.width_of_current_line:
                 writer.line()
             writer.line(text)
