@@ -11,9 +11,11 @@ from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.records.conversion import measured_of
+from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record, SetRow
@@ -110,6 +112,7 @@ class ResultCollector:
         """Return the record of demands on one model under one protocol."""
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
+        classifier = evaluation.classifier
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
@@ -120,21 +123,21 @@ class ResultCollector:
             sets |= result.sets
         notes = [
             *([DEMONSTRATION] if gate.is_demo else []),
-            *evaluation.classifier.notes,
+            *classifier.notes,
             *gate.notes.get(model, ()),
             *gate.baseline_notes,
             *(note for result in results for note in result.notes),
         ]
         return Record(
-            model=evaluation.model_row().model_copy(update={"name": model}),
-            suite=evaluation.suite_row(contents, sets),
+            model=model_row(evaluation, model),
+            suite=suite_row(evaluation, contents, sets),
             protocol=protocol,
             measurements={
                 name: measurements.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
             },
             verdicts=tuple(self._verdict(planned, unjudged) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
-            environment=evaluation.environment,
+            environment=environment(str(classifier.device), classifier.precision, evaluation.seed),
             limit=gate.options.limit,
             unselected=unselected,
             interrupted=interrupted,

@@ -12,6 +12,7 @@ from quba_check.demands.demand import QUBA
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import content_hashes, per_image, suite_row
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, judge, p_value
@@ -88,7 +89,7 @@ class Judge:
             gate.baseline,
             run_value(outcome, demand.part),
             protocol=planned.protocol,
-            suite=evaluation.suite_row(evaluation.contents([outcome.dimension]), {}),
+            suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
             limit=gate.options.limit,
             seed=gate.options.seed,
             masked=outcome.masked,
@@ -108,4 +109,4 @@ class Judge:
             key = model, evaluation.protocol.name, name
             if key not in self._with_images and isinstance(outcome, Measurement):
                 self._with_images.add(key)
-                yield evaluation.per_image(outcome).to_bytes()
+                yield per_image(evaluation, outcome).to_bytes()

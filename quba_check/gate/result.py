@@ -13,6 +13,7 @@ from quba_check.core.measurement import Measurement, Outcome
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import content_hashes, set_rows
 from quba_check.records.conversion import row_of
 from quba_check.records.measurement import AnyMeasurementRow
 from quba_check.records.record import SetRow
@@ -88,8 +89,8 @@ def demand_result(
             name: row_of(outcome, registry[name], evaluation.facts.suite, verdict.stopped)
             for name, outcome in outcomes.items()
         },
-        contents=evaluation.contents(measured, shards),
-        sets=evaluation.sets(measured),
+        contents=content_hashes(evaluation, measured, shards),
+        sets=set_rows(evaluation, measured),
         notes=tuple(evaluation.engine.take_repairs()),
         properties=_properties(verdict, planned.protocol),
         grade=None if grade is None else GradeRow(file=planned.thresholds.shown, **asdict(grade)),
