@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
+from quba_check.errors import listed
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
@@ -125,7 +126,7 @@ class ResultCollector:
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
             *gate.notes.get(model, ()),
-            *gate.baseline_notes,
+            *_baseline_notes(gate),
             *(note for result in results for note in result.notes),
         ]
         return Record(
@@ -158,7 +159,7 @@ class ResultCollector:
         measurements: Mapping[str, AnyMeasurementRow],
         protocol: ProtocolName,
         suite: SuiteFacts,
-    ) -> Iterable[GradeRow]:
+    ) -> Iterator[GradeRow]:
         """Yield the grade by each file: the judged one, which has an interval, else one of the values."""
         judged = {
             planned.thresholds.shown: result.grade
@@ -180,3 +181,15 @@ class ResultCollector:
             )
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
                 yield GradeRow(file=shown, **asdict(grade))
+
+
+def _baseline_notes(gate: GateSession) -> Iterator[str]:
+    """Yield a note on a baseline that no demand needs, or that fails its own demands."""
+    baseline = gate.baseline
+    if baseline is None:
+        return
+    if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
+        nothing = "no demand says max_drop or max_relative_drop"
+        yield f"the baseline {baseline.file} has no part in this run: {nothing}"
+    elif baseline.failed:
+        yield f"the baseline {baseline.file} fails demands of its own: {listed(baseline.failed)}"

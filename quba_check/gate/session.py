@@ -19,7 +19,7 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
-from quba_check.errors import InvariantError, OptionError, ThresholdError, listed
+from quba_check.errors import InvariantError, OptionError, ThresholdError
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
@@ -271,22 +271,8 @@ class GateSession:
         path = self.options.baseline
         if path is None:
             return None
-        shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        shown = shown_path(path, self.root)
         return stored_run(path, shown, read_record(path, f"--quba-baseline: {shown}"), self.store)
-
-    @property
-    def baseline_notes(self) -> tuple[str, ...]:
-        """Notes on a baseline that fails its own demands, or that no demand needs."""
-        if self.baseline is None:
-            return ()
-        if not any(demand.needs_baseline for read in self._thresholds.values() for demand in read.demands):
-            nothing = "no demand says max_drop or max_relative_drop"
-            return (f"the baseline {self.baseline.file} has no part in this run: {nothing}",)
-        if not self.baseline.failed:
-            return ()
-        return (
-            f"the baseline {self.baseline.file} fails demands of its own: {listed(self.baseline.failed)}",
-        )
 
 
 def _is_demo(options: Options, root: Path) -> bool:
