@@ -36,7 +36,7 @@ from quba_check.suites.suite import Suite
 class Evaluation:
     """A model on a suite under one protocol.
 
-    Predictions are stored, and stored ones are not made again.
+    Predictions are stored and reused.
 
     Args:
         model: a model spec (`demo`, a model file, `timm:NAME`, `open_clip:NAME/TAG`,
@@ -212,8 +212,8 @@ class Evaluation:
         obstacles: dict[str, Unmeasurable] = {}
         for name in names:
             with contextlib.suppress(QubaError):
-                if (found := self.obstacle(name)) is not None:
-                    obstacles[name] = found
+                if (reason := self.obstacle(name)) is not None:
+                    obstacles[name] = reason
         return obstacles
 
     def is_measured(self, name: str) -> bool:

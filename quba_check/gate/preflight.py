@@ -137,7 +137,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
 
 
 def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> Finding:
-    """Return a problem if one of the demands blocks, else a remark."""
+    """Return a finding: a problem if one of the demands blocks, else a remark."""
     from quba_check.doctor.finding import Finding
 
     places = listed(dict.fromkeys(demand.place for demand in demands), SHOWN)

@@ -40,7 +40,7 @@ FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--model` and the `--quba-…` options with their ini twins."""
+    """Add `--model` and the `--quba-…` options."""
     add_options(parser)
 
 
