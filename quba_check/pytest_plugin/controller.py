@@ -18,9 +18,9 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
+from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
-from quba_check.pytest_plugin.preflight import WIDEST
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES

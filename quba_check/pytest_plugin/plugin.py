@@ -5,8 +5,8 @@ Without `--model` it does nothing. With it, a run has these steps:
 1. `pytest_cmdline_main` waits for the end of the run and returns the exit code of the verdicts.
 2. `pytest_configure` adds the default threshold file if no path is given, and reads options, threshold files
    and the suite's manifest. A mistake in them ends the run here with exit code 4.
-3. `pytest_sessionstart`, in the controller only, loads the models, predicts their first images and calls the
-   doctor (`preflight.py`).
+3. Before any worker starts, the controller loads the models, predicts their first images and calls the
+   doctor (`hooks.py`).
 4. Each threshold file is collected as a file, each demand as an item (`items.py`). Processes share
    predictions through the store, so any process can judge any demand.
 5. Each item adds its result as JSON text to its report, which xdist sends to the controller.
@@ -26,7 +26,7 @@ import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import add_options, device_of, options_of, selects
+from quba_check.pytest_plugin.options import add_options, device_of, options_of
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -112,6 +112,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files
+    if gate.files:
+        from quba_check.pytest_plugin.hooks import GateHooks
+
+        config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
         from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
 
@@ -121,91 +125,11 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(plugin)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """In the controller, load the models and predict their first images, before any worker starts."""
-    config = session.config
-    if not config.stash.get(FILES, ()) or config.option.collectonly:
-        return
-    if _worker(config) is not None:
-        _share_cores()
-        return
-    from quba_check.pytest_plugin.items import GATE
-    from quba_check.pytest_plugin.preflight import run_preflight
-
-    gate = config.stash[GATE]
-    demands = gate.demands(gate.files)
-    if selects(config):
-        # The selection is not known yet, and a narrow run must not pay for demands outside of it.
-        demands = [planned for planned in demands if planned.demand.dimension == "accuracy"] or demands[:1]
-    with one_line_errors():
-        gate.check(demands)
-        run_preflight(config, gate, config.stash[PROGRESS], demands)
-
-
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Warn if a model is named but no threshold file: without demands nothing can fail."""
     if not config.option.model or config.stash.get(FILES, ()):
         return None
     return "quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect the folders above shipped files, which may be in a virtual environment below the root."""
-    files = config.stash.get(FILES, ())
-    return False if any(path.is_relative_to(collection_path) for path in files) else None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect folders above shipped files without their conftest.py, which is another project's."""
-    config = parent.config
-    if path == config.rootpath or not config.stash.get(FILES, ()):
-        return None
-    from quba_check.pytest_plugin.items import GATE, ShippedFolder, shipped_below
-
-    if not shipped_below(config.stash[GATE], path):
-        return None
-    folder: ShippedFolder = ShippedFolder.from_parent(parent, path=path)
-    return folder
-
-
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect YAML files that are named, or in a folder `thresholds`."""
-    if file_path not in parent.config.stash.get(FILES, ()):
-        return None
-    from quba_check.pytest_plugin.items import ThresholdFile
-
-    return ThresholdFile.at(parent, file_path)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Set the selected demands, so that views needed by several are predicted once."""
-    if not session.config.stash.get(FILES, ()):
-        return
-    from quba_check.pytest_plugin.items import GATE, DemandItem
-
-    with one_line_errors():
-        session.config.stash[GATE].select(
-            item.planned for item in session.items if isinstance(item, DemandItem)
-        )
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the result or the bug message of a demand to its report."""
-    report = yield
-    if report.when != "call" or not item.config.stash.get(FILES, ()):
-        return report
-    from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
-
-    if isinstance(item, DemandItem):
-        for name, text in ((RESULT, item.result), (BUG, item.bug)):
-            if text is not None:
-                setattr(report, name, text)
-    return report
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -238,11 +162,12 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
     config = request.config
     if not config.option.model:
         pytest.skip("the fixture 'quba' needs a model. Name one with --model=SPEC.")
+    from quba_check.pytest_plugin.hooks import share_cores
     from quba_check.pytest_plugin.items import GATE
 
     gate = config.stash[GATE]
     if _worker(config) is not None and not config.stash[FILES]:
-        _share_cores()  # with threshold files pytest_sessionstart did it
+        share_cores()  # with threshold files GateHooks does it
     try:
         return gate.evaluation(getattr(request, "param", next(iter(gate.models))), gate.protocol)
     except QubaError as error:
@@ -293,11 +218,3 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
     """Return the controller's values for this xdist worker; empty outside of one."""
     values: dict[str, Any] = getattr(config, "workerinput", {})
     return values
-
-
-def _share_cores() -> None:
-    """Take this worker's share of the machine's cores."""
-    import torch
-
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, torch.get_num_threads() // workers))

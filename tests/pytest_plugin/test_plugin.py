@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from quba_check.pytest_plugin import plugin
+from quba_check.pytest_plugin.hooks import share_cores
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    plugin._share_cores()
+    share_cores()
     assert asked == [2]
 
 
