@@ -26,8 +26,8 @@ from _paired import compare
 from PIL import Image
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import corrupted
-from quba_check.suites.corruptions.frost_texture import PANES
+from quba_check.suites.corruptions import corrupt
+from quba_check.suites.corruptions.frost_texture import N_TEXTURES
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
@@ -97,7 +97,7 @@ def ratios(folder: Path | None) -> None:
     # An allocator that has served a model keeps its memory; without this page faults are what is measured.
     kept = np.ones(31 << 20, dtype=np.uint8)
     del kept
-    ours = all_of(lambda name, severity: corrupted(image, name, severity, np.random.default_rng(0)))
+    ours = all_of(lambda name, severity: corrupt(image, name, severity, np.random.default_rng(0)))
 
     def compare_with(title: str, module: ModuleType, repetitions: int) -> None:
         theirs = all_of(lambda name, severity: np.uint8(getattr(module, name)(picture, severity)))
@@ -140,22 +140,22 @@ def frosts(places: int) -> None:
     images, labels = zip(*photos(), strict=True)
     clean, rows = np.stack(images).astype(float), range(len(images))
     print(
-        f"frost on {len(images)} photos, {places} places of each of {PANES} panes: mean, (lowest to highest "
-        "pane)"
+        f"frost on {len(images)} photos, {places} places of each of {N_TEXTURES} panes: mean, "
+        "(lowest to highest pane)"
     )
 
     def ours(image: np.ndarray, severity: int, pane: int, seed: int) -> np.ndarray:
         seeds = (
             made
             for made in itertools.count(seed, 1000)
-            if np.random.default_rng(made).integers(PANES) == pane
+            if np.random.default_rng(made).integers(N_TEXTURES) == pane
         )
-        return corrupted(image, "frost", severity, np.random.default_rng(next(seeds)))
+        return corrupt(image, "frost", severity, np.random.default_rng(next(seeds)))
 
     def effects(function: Callable[[np.ndarray, int, int, int], np.ndarray], severity: int) -> np.ndarray:
         """(panes, photos, 3): accuracy, probability of the label, distance in grey levels."""
-        found = np.zeros((PANES, len(images), 3))
-        for pane, place in itertools.product(range(PANES), range(places)):
+        found = np.zeros((N_TEXTURES, len(images), 3))
+        for pane, place in itertools.product(range(N_TEXTURES), range(places)):
             shown = np.stack([function(images[k], severity, pane, place * len(images) + k) for k in rows])
             table = probabilities(network, shown)
             found[pane, :, 0] += table.argmax(1) == labels
@@ -196,7 +196,7 @@ def distribution(count: int, only: list[str]) -> None:
         return residual.mean(), residual.var(axis=(1, 2, 3)).mean(), probability(shown)
 
     def ours(name: str, severity: int, seed: int, k: int) -> np.ndarray:
-        return corrupted(images[k], name, severity, np.random.default_rng([seed, k, severity]))
+        return corrupt(images[k], name, severity, np.random.default_rng([seed, k, severity]))
 
     def theirs(name: str, severity: int, seed: int, k: int) -> np.ndarray:
         return theirs_at_random(images[k], name, severity, 1000 * seed + k)

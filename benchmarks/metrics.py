@@ -9,8 +9,8 @@ import torch
 from _paired import compare
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from quba_check.metrics.balance import class_balance
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+from quba_check.metrics.class_balance import accuracy_evenness, confidence_evenness
 
 IMAGES, CLASSES, BINS = 20_000, 200, 15
 
@@ -64,7 +64,10 @@ def main() -> None:
     )
     compare(
         "class balance: ours, plain loop",
-        lambda: class_balance(label, right, true, classes=CLASSES),
+        lambda: (
+            accuracy_evenness(label, right, classes=CLASSES, sample=None),
+            confidence_evenness(label, true, classes=CLASSES, sample=None),
+        ),
         lambda: looped_balance(label, right, true),
         repetitions=3,
     )

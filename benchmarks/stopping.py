@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from quba_check.stats.sequential import StoppingRule, Terms
+from quba_check.stats.sequential import StoppingRule
 from quba_check.suites.sampling import SubsetSampler
 
 IMAGES, BATCH, BOUND, ALPHA, STREAMS = 50_000, 256, 0.70, 0.025, 500
@@ -34,10 +34,10 @@ def stopped(stream: NDArray[np.float64], batch: int = BATCH) -> tuple[int, str]:
     decision = "undecided"
     for start in range(0, len(stream), batch):
         part = stream[start : start + batch]
-        decision = rule.take([Terms(part, np.ones(len(part)))])
+        decision = rule.update([(part, np.ones(len(part)))])
         if decision != "undecided":
             break
-    return rule.fractions[0].seen, decision
+    return rule.ratios[0].n_seen, decision
 
 
 def peeks_wrongly(stream: NDArray[np.float64], batch: int) -> bool:

@@ -25,10 +25,11 @@ from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.file import read_preprocessing
+from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, default_root
-from quba_check.suites.opening import DEMO_SUITE, suite_at
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -46,7 +47,7 @@ class Evaluation:
         protocol: `standard`, or `released` (that of the paper's released code).
         arch: timm architecture of a checkpoint file; it overrides the file's own.
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (fp32), fp32, bf16, fp16.
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
@@ -107,16 +108,16 @@ class Evaluation:
         self.suite = (
             suite
             if isinstance(suite, Suite)
-            else suite_at(suite, self.store.root, SubsetSampler(limit, seed))
+            else find_suite(suite, self.store.root, SubsetSampler(limit, seed))
         )
-        self.classifier = (
-            model
-            if isinstance(model, Classifier)
-            else load_classifier(
-                model,
+        if isinstance(model, Classifier):
+            self.classifier = model
+        else:
+            request = LoadRequest(
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
+                prompts=self.suite.prompts,
                 arch=arch,
                 preprocessing=None
                 if preprocessing is None
@@ -124,10 +125,9 @@ class Evaluation:
                 device=device,
                 precision=precision,
                 trust_pickle=trust_pickle,
-                prompts=self.suite.prompts,
                 cache=self.store.root,
             )
-        )
+            self.classifier = load_classifier(model, request)
         if self.classifier.classes != len(self.suite.classes):
             raise HeadError(
                 f"{self.classifier.spec}: the classifier was loaded for {self.classifier.classes} classes, "
@@ -178,7 +178,7 @@ class Evaluation:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.settle(self._planned, show=True)
+        self.engine.determine_outputs(self._planned, show=True)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.

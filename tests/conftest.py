@@ -22,12 +22,16 @@ else:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 HERE = Path(__file__).parent
+UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
+"""Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+        if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)

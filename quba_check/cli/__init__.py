@@ -1,1 +1,1 @@
-"""What `quba-check …` can do: a module a command, with `add_to`, beside what several share or one shows."""
+"""The `quba-check` commands, a module each."""

@@ -1,38 +1,33 @@
-"""`quba-check compare`: two stored runs beside each other, without model or images."""
+"""`quba-check compare`: differences between two stored runs, without model or images."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from quba_check.cli.parser import check_not_read, output_file
+import click
+
+from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, store_option
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.reports.comparison import FORMATS
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "compare",
-        help="hold two stored runs beside each other, paired image by image",
-        description="Say what changed from one model to another on the same images: differences with paired "
-        "intervals, McNemar's exact test for accuracies, and the images whose answers flipped.",
-    )
-    parser.add_argument("before", type=Path, metavar="A.json", help="record of the one run")
-    parser.add_argument("after", type=Path, metavar="B.json", help="record of the other")
-    parser.add_argument(
-        "--flips", type=output_file, metavar="FILE.csv", help="write the images that flipped here"
-    )
-    parser.add_argument("--format", default=FORMATS[0], metavar="NAME", help=", ".join(FORMATS))
-    parser.add_argument("--parts", action="store_true", help="show parts of dimensions too (JSON has them)")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
-    parser.set_defaults(command=_compare)
+@click.command("compare", short_help="compare two stored runs, paired image by image")
+@click.argument("before", type=INPUT, metavar="A.json")
+@click.argument("after", type=INPUT, metavar="B.json")
+@click.option("--flips", type=OUTPUT, metavar="FILE.csv", help="write the images that flipped here")
+@click.option("--format", "form", default=FORMATS[0], metavar="NAME", help=", ".join(FORMATS))
+@click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
+@store_option
+def compare(
+    before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: Path | None
+) -> None:
+    """Report what changed from record A to record B on the same images.
 
-
-def _compare(options: argparse.Namespace) -> None:
-    from quba_check.comparison.compare import compare
+    Differences with paired intervals, McNemar's exact test for accuracies, and the images whose answers
+    flipped.
+    """
+    from quba_check.comparison.compare import compare as compare_runs
     from quba_check.comparison.flips import flips_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
@@ -40,22 +35,19 @@ def _compare(options: argparse.Namespace) -> None:
     from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
 
-    if options.format not in FORMATS:
+    if form not in FORMATS:
         raise OptionError(
-            f"--format: unknown '{options.format}'. Allowed: {listed(FORMATS)}."
-            f"{did_you_mean(options.format, FORMATS)}"
+            f"--format: unknown '{form}'. Allowed: {listed(FORMATS)}.{did_you_mean(form, FORMATS)}"
         )
-    if options.flips is not None:
-        records = options.before, options.after
-        check_not_read(options.flips, [*records, *(path.with_suffix(SUFFIX) for path in records)], "--flips")
-    store = options.store or default_root()
-    before, after = (
-        stored_run(path, str(path), read_record(path), store) for path in (options.before, options.after)
-    )
-    found = compare(before, after)
-    if options.flips is not None:
-        text, count = flips_csv(before, after)
-        write_text(text, options.flips)
-        sys.stderr.write(f"{options.flips}: {count:,} flipped images\n")
-    text = comparison_text(found, options.format, parts=options.parts)
+    records = before, after
+    if flips is not None:
+        check_not_read(flips, [*records, *(path.with_suffix(SUFFIX) for path in records)], "--flips")
+    folder = store or default_root()
+    first, second = (stored_run(path, str(path), read_record(path), folder) for path in records)
+    changes = compare_runs(first, second)
+    if flips is not None:
+        text, count = flips_csv(first, second)
+        write_text(text, flips)
+        sys.stderr.write(f"{flips}: {count:,} flipped images\n")
+    text = comparison_text(changes, form, parts=parts)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
 from quba_check.storage.user_files import read_text
@@ -23,45 +26,40 @@ WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
 LEAST_WIDTH, WIDEST = 60, 120
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command, with the gate's options with and without `quba-`, and the doctor's own."""
-    parser = commands.add_parser(
-        "doctor",
-        help="find mistakes in how a model, its preparation and a suite were put together",
-        description="Show a model a few images and say what is wrong, with evidence and fix. Takes the "
-        "options of the gate, with or without quba-. Exit code 0: healthy, 1: a problem was found.",
-    )
-    parser.set_defaults(command=examine_models)
-    parser.add_argument("files", nargs="*", metavar="FILE.yaml", help="threshold files, as for pytest")
-    for option in OPTIONS:
-        short = option.flag.replace("--quba-", "--")
-        names = dict.fromkeys((short, option.flag))
-        known = argparse.SUPPRESS if option.flag in WITHOUT_EFFECT else option.help
-        if option.metavar is None:
-            parser.add_argument(*names, dest=option.key, action="store_true", help=known)
-        else:
-            parser.add_argument(
-                *names,
-                dest=option.key,
-                action="append" if option.repeatable else "store",
-                metavar=option.metavar,
-                help=known,
-                required=option.key == "model",
-            )
-    parser.add_argument(
-        "--order", type=Path, metavar="FILE", help="the model's classes in its own order, one a line"
-    )
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the gate's options, with and without `quba-`."""
+    for option in reversed(OPTIONS):
+        long = (option.flag, *filter(None, [option.alias]))
+        flags = dict.fromkeys((*(flag.replace("--quba-", "--") for flag in long), *long))
+        command = click.option(
+            *flags,
+            option.key,
+            is_flag=option.metavar is None,
+            multiple=option.repeatable,
+            metavar=option.metavar,
+            help=option.help,
+            hidden=option.flag in WITHOUT_EFFECT,
+            required=option.key == "model",
+        )(command)
+    return command
 
 
-def examine_models(options: argparse.Namespace) -> int:
-    """Examine the models, and show what was found.
+@click.command("doctor", short_help="find mistakes in a model, its preprocessing and its suite")
+@click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
+@_gate_options
+@click.option(
+    "--order",
+    "order_file",
+    type=INPUT,
+    metavar="FILE",
+    help="the model's classes in its own order, one a line",
+)
+@click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
+def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
+    """Show a model a few images and report what is wrong, with evidence and fix.
 
-    Returns:
-        0 for healthy ones, else 1.
-
-    Raises:
-        UserError: a mistake in options, threshold files, or the model's spec.
+    FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
+    code 0: healthy, 1: a problem was found.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; heeded until torch is loaded
     from quba_check.dimensions import registry
@@ -71,16 +69,15 @@ def examine_models(options: argparse.Namespace) -> int:
 
     registry.load_entry_points()
     here = Path.cwd()
-    given = vars(options)
-    thresholds = [*(given["quba_thresholds"] or ()), *given["files"]]
+    thresholds = [*given["quba_thresholds"], *files]
     run = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, here), here)
     demands = run.demands(run.default_files())
     made = []
-    for name, examination in examinations(run, demands, short=False, order=_order(options.order)):
+    for name, examination in examinations(run, demands, short=False, order=_order(order_file)):
         made.append(examination)
-        if not options.json:
+        if not as_json:
             _tell(name, examination)
-    if options.json:
+    if as_json:
         text = EXAMINATIONS.dump_json(tuple(made), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
     return 0 if all(examination.is_healthy for examination in made) else PROBLEMS

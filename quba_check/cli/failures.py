@@ -2,77 +2,64 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from quba_check.cli.parser import check_not_read, output_file, whole_number
+import click
+
+from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, store_option
 from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from quba_check.comparison.compare import StoredRun
     from quba_check.comparison.failures import Failure
+    from quba_check.comparison.stored_run import StoredRun
 
 LIMIT = 20
-"""Images in the table unless --limit says another number."""
+"""Images in the table without --limit."""
 STDOUT = Path("-")
 LEAST_WIDTH, WIDEST = 72, 120
 LONGEST_CLASS = 14
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "failures",
-        help="list the images that a stored run got wrong",
-        description="List the clean images that a stored run got wrong, those with the highest loss first.",
-    )
-    parser.add_argument("record", type=Path, metavar="RECORD.json", help="record of the run")
-    parser.add_argument(
-        "--csv",
-        type=output_file,
-        metavar="FILE",
-        help="write all of them as CSV, instead of the table; - is standard output",
-    )
-    parser.add_argument(
-        "--limit", type=whole_number(1), metavar="N", help=f"images in the table (default {LIMIT})"
-    )
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
-    parser.set_defaults(command=_list_failures)
-
-
-def _list_failures(options: argparse.Namespace) -> None:
-    from quba_check.comparison.failures import failures, failures_csv
+@click.command("failures", short_help="list the images that a stored run got wrong")
+@click.argument("record", type=INPUT, metavar="RECORD.json")
+@click.option(
+    "--csv",
+    "output",
+    type=OUTPUT,
+    metavar="FILE",
+    help="write all of them as CSV, instead of the table; - is standard output",
+)
+@click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default {LIMIT})")
+@store_option
+def failures(record: Path, output: Path | None, limit: int | None, store: Path | None) -> None:
+    """List the clean images that a stored run got wrong, those with the highest loss first."""
+    from quba_check.comparison.failures import failures as failures_of
+    from quba_check.comparison.failures import failures_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
-    from quba_check.reports.tables import fit_encoding, plain_text
+    from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
 
-    output: Path | None = options.csv
-    if output is not None and options.limit is not None:
+    if output is not None and limit is not None:
         raise OptionError(
-            f"quba-check failures: --limit: got {options.limit} with --csv, which writes all wrong images. "
+            f"quba-check failures: --limit: got {limit} with --csv, which writes all wrong images. "
             "Leave one of the two options out."
         )
     if output is not None:
-        check_not_read(output, [options.record, options.record.with_suffix(SUFFIX)], "--csv")
-    record = read_record(options.record)
-    run = stored_run(options.record, str(options.record), record, options.store or default_root())
-    wrong = failures(run)
+        check_not_read(output, [record, record.with_suffix(SUFFIX)], "--csv")
+    run = stored_run(record, str(record), read_record(record), store or default_root())
+    wrong = failures_of(run)
     if output is None:
-        shown = wrong[: options.limit or LIMIT]
+        shown = wrong[: limit or LIMIT]
         text = f"{_heading(run, wrong)}\n"
         if shown:
-            text += plain_text(_table(shown, run))
+            text += _table(shown, run)
         if len(shown) < len(wrong):
-            text += (
-                f"{len(shown):,} of {len(wrong):,} are shown; --limit N shows more, --csv FILE writes all\n"
-            )
+            text += f"shown: {len(shown):,} of {len(wrong):,}; --limit N shows more, --csv FILE writes all\n"
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     elif output == STDOUT:
         sys.stdout.write(fit_encoding(failures_csv(wrong), sys.stdout.encoding))
@@ -81,7 +68,7 @@ def _list_failures(options: argparse.Namespace) -> None:
         sys.stderr.write(f"{output}: {len(wrong):,} wrong images\n")
     if wrong and wrong[0].loss is None:
         sys.stderr.write(
-            f"{options.record}: its answers were stored by an earlier version, without confidence and loss. "
+            f"{record}: its answers were stored by an earlier version, without confidence and loss. "
             "Run the gate again to get them.\n"
         )
 
@@ -95,11 +82,10 @@ def _heading(run: StoredRun, wrong: Sequence[Failure]) -> str:
     )
 
 
-def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
+def _table(shown: Sequence[Failure], run: StoredRun) -> str:
     """Return the table, at most as wide as the terminal; long names are cut."""
-    from rich.table import Table
-
     from quba_check.core.facts import short_class_names
+    from quba_check.reports.tables import table_text
 
     classes = run.clean_answers().classes
     short = dict(zip(classes, short_class_names(classes), strict=True))
@@ -115,19 +101,13 @@ def _table(shown: Sequence[Failure], run: StoredRun) -> Table:
         for image in shown
     ]
     headings = ("index", "loss", "confidence", "label", "predicted", "path")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(
-            heading, no_wrap=True, justify="right" if heading in ("index", "loss", "confidence") else "left"
-        )
     width = min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), WIDEST)
     taken = sum(
         max(len(heading), *(len(row[column]) for row in rows)) + 2
         for column, heading in enumerate(headings[:-1])
     )
-    for *cells, path in rows:
-        table.add_row(*cells, _shorten(path, width - taken, keep_end=True))
-    return table
+    cut = [(*cells, _shorten(path, width - taken, keep_end=True)) for *cells, path in rows]
+    return table_text(headings, cut, right=headings[:3])
 
 
 def _number(value: float | None) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import click
+
+from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError, SuiteError, listed
 
 if TYPE_CHECKING:
@@ -26,32 +28,25 @@ _SIDE = 224
 _SAMPLED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
-_SHOWN = 5
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "init",
-        help="write quba-data.yaml and thresholds/default.yaml for a folder of images",
-        description="Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml into the "
-        "current folder, to start from.",
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="data folder, such as one with val/<class>/")
-    parser.add_argument("--force", action="store_true", help="write over files that are there")
-    parser.set_defaults(command=_init)
+@click.command("init", short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images")
+@click.argument("folder", type=INPUT, metavar="DIR")
+@click.option("--force", is_flag=True, help="overwrite existing files")
+def init(folder: Path, force: bool) -> None:
+    """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.
 
-
-def _init(options: argparse.Namespace) -> None:
+    DIR: data folder, such as one with val/<class>/.
+    """
     from quba_check.records.files import write_text
     from quba_check.suites.detection import detect_layout
     from quba_check.suites.label_spaces import imagenet_classes
     from quba_check.suites.opening import MANIFEST_NAME, data_folder
 
-    root = data_folder(options.folder)
+    root = data_folder(folder)
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
     for file, path in ((manifest, manifest), (THRESHOLDS, thresholds)):
-        if path.exists() and not options.force:
+        if path.exists() and not force:
             raise OptionError(f"{_WHERE}: {file} exists already. Allowed: --force overwrites it.")
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
@@ -69,9 +64,9 @@ def _init(options: argparse.Namespace) -> None:
     for place, reason in sorted(layout.left_out.items()):
         sys.stdout.write(f"  left out: {place} ({reason})\n")
     sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
-    folder = shlex.quote(str(options.folder))
+    quoted = shlex.quote(str(folder))
     sys.stdout.write(
-        f"Next:\n  quba-check suite describe {folder}\n  pytest --model=MODEL --quba-data={folder}\n"
+        f"Next:\n  quba-check suite describe {quoted}\n  pytest --model=MODEL --quba-data={quoted}\n"
     )
 
 
@@ -217,7 +212,7 @@ def _size_line(suite: Suite) -> str:
     sizes = set()
     for example in sampled:
         try:
-            with suite.opened(example) as image:
+            with suite.open_image(example) as image:
                 sizes.add(image.size)
         except (OSError, SyntaxError, ValueError):  # the doctor names images that do not decode
             continue

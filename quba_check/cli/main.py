@@ -1,4 +1,4 @@
-"""The `quba-check` command: over records and suites, and the doctor. Models are judged by pytest."""
+"""The `quba-check` command. Models are judged by pytest; this works with records and suites."""
 
 from __future__ import annotations
 
@@ -10,32 +10,63 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from quba_check.cli import (
-    compare,
-    doctor,
-    failures,
-    init,
-    population,
-    power,
-    schema,
-    suite,
-    tune,
-    verdict,
-    what_if,
-)
-from quba_check.cli.parser import CommandParser
+import click
+
+from quba_check.cli.compare import compare
+from quba_check.cli.doctor import doctor
+from quba_check.cli.failures import failures
+from quba_check.cli.init import init
+from quba_check.cli.parser import Group, usage_message
+from quba_check.cli.population import population
+from quba_check.cli.power import power
+from quba_check.cli.schema import schema
+from quba_check.cli.suite import suite
+from quba_check.cli.tune import tune
+from quba_check.cli.verdict import verdict
+from quba_check.cli.what_if import what_if
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
 COMMANDS = (init, doctor, verdict, compare, failures, population, suite, what_if, tune, power, schema)
 """In the order of `quba-check --help`."""
-MISTAKE = 4
-"""Exit code of a mistake that the user can mend; pytest's, so that scripts need to know one."""
+USER_ERROR = 4
+"""Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
-"""Exit code where the output was not read to its end."""
+"""Exit code if the reader of the output closes it early."""
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Errors of a standard output that takes nothing; files that a command writes have errors of their own."""
+"""Errors of standard output. Files that a command writes have errors of their own."""
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if not is_given:
+        return
+    try:
+        number = version("quba-check")
+    except PackageNotFoundError:
+        number = "of an unknown version, not installed"
+    sys.stdout.write(f"quba-check {number}\n")
+    ctx.exit()
+
+
+@click.group(cls=Group)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="print the version",
+)
+def quba_check() -> None:
+    """Work with records and suites, and find mistakes before a long run.
+
+    pytest judges models: pytest --model=my_model.pt
+    """
+
+
+for _command in COMMANDS:
+    quba_check.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,39 +76,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; by default that of the process.
 
     Returns:
-        Exit code: 0, 1 where the doctor found a problem, 2 after Ctrl-C, or with one `ERROR:` line 4 for an
-        error of the user and 3 for a bug of quba-check. If the output is not read to its end: 1, without a
-        word. Output that cannot be written for another reason is an error of the user; closed streams are
-        none.
+        Exit code: that of the command, 2 after Ctrl-C, or with one `ERROR:` line 4 for an error of the user
+        and 3 for a bug of quba-check. If the reader of the output closes it early: 1, without a message.
+        Output that cannot be written for another reason is an error of the user. Closed standard streams
+        are allowed.
     """
     _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot print every character
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = _parser().parse_args(arguments)
-        code: int | None = options.command(options)
+        with quba_check.make_context("quba-check", words) as context:
+            code = quba_check.invoke(context)
         sys.stdout.flush()
-    except UserError as mistake:
-        sys.stderr.write(f"ERROR: {mistake}\n")
-        return MISTAKE
-    except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
+    except click.UsageError as error:
+        sys.stderr.write(f"ERROR: {usage_message(error)}\n")
+        return USER_ERROR
+    except UserError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return USER_ERROR
+    except BrokenPipeError:  # a reader such as `head` closed the pipe
         _drop_output()
         return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+    except Exception as error:  # noqa: BLE001  no traceback reaches the user
         if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
             _drop_output()
             sys.stderr.write(
                 f"ERROR: standard output: cannot be written ({error.strerror}). "
                 "Allowed: a terminal, a pipe, or a file on a disk with space.\n"
             )
-            return MISTAKE
+            return USER_ERROR
         sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
         return BUG_EXIT_CODE
-    return code or 0
+    return int(code or 0)
 
 
 def _replace_closed_streams() -> None:
@@ -90,24 +127,3 @@ def _replace_closed_streams() -> None:
 def _drop_output() -> None:
     """Discard what Python writes to standard output when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _version() -> str:
-    """Return the installed version; a source tree without installation has none."""
-    try:
-        return version("quba-check")
-    except PackageNotFoundError:
-        return "of an unknown version, not installed"
-
-
-def _parser() -> CommandParser:
-    parser = CommandParser(
-        prog="quba-check",
-        description="Work with records and suites, and find mistakes before a long run. Models are judged by "
-        "pytest: pytest --model=my_model.pt",
-    )
-    parser.add_argument("--version", action="version", version=f"quba-check {_version()}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(commands)
-    return parser

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from quba_check.cli.parser import whole_number
+import click
+
+from quba_check.cli.parser import INPUT, WholeNumber
 from quba_check.errors import FewObjectsError, OptionError
 
 if TYPE_CHECKING:
@@ -23,85 +24,87 @@ NAME = "make-object-focus"
 _WHERE = f"quba-check suite {NAME}"
 
 
-def add_to(actions: argparse._SubParsersAction[Any]) -> None:
-    """Add the action to those of `quba-check suite`."""
-    action = actions.add_parser(
-        NAME,
-        help="make the sets mixed_same and mixed_rand of clean images and masks or boxes",
-        description="Put the objects of the clean images before backgrounds of other images: of their own "
-        "class (mixed_same) and of a random class (mixed_rand). object_focus is measured on these sets.",
-    )
-    action.add_argument("folder", type=Path, metavar="DIR", help="data folder")
-    where = action.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--masks", type=Path, metavar="DIR", help="folder of masks, named as the images; the object is bright"
-    )
-    where.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="FILE.csv",
-        help="columns path,x0,y0,x1,y1 in pixels; GrabCut does the rest",
-    )
-    action.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="folder to write (default: object_focus in the data folder)",
-    )
-    action.add_argument(
-        "--seed", type=whole_number(0), default=0, metavar="N", help="draws the backgrounds (default: 0)"
-    )
-    action.add_argument(
-        "--per-class",
-        type=whole_number(2),
-        metavar="N",
-        help="at most N images of a class, 2 or more (default: all)",
-    )
-    action.add_argument(
-        "--allow-few",
-        action="store_true",
-        help="make the sets even if objects are found in fewer than half of the images",
-    )
-    action.add_argument("--write", action="store_true", help="add the sets to quba-data.yaml, else say how")
-    action.set_defaults(command=make)
+@click.command(NAME, short_help="make mixed_same and mixed_rand from clean images and masks or boxes")
+@click.argument("folder", type=INPUT, metavar="DIR")
+@click.option("--masks", type=INPUT, metavar="DIR", help="masks, named as the images; the object is bright")
+@click.option(
+    "--boxes",
+    type=INPUT,
+    metavar="FILE.csv",
+    help="columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=INPUT,
+    metavar="DIR",
+    help="folder to write (default: object_focus in the data folder)",
+)
+@click.option(
+    "--seed", type=WholeNumber(0), default=0, metavar="N", help="seed of the backgrounds (default: 0)"
+)
+@click.option(
+    "--per-class",
+    type=WholeNumber(2),
+    metavar="N",
+    help="at most N images of a class, 2 or more (default: all)",
+)
+@click.option(
+    "--allow-few",
+    is_flag=True,
+    help="make the sets even if objects are found in fewer than half of the images",
+)
+@click.option("--write", is_flag=True, help="add the sets to quba-data.yaml instead of printing how")
+def make_object_focus(
+    folder: Path,
+    masks: Path | None,
+    boxes: Path | None,
+    output: Path | None,
+    seed: int,
+    per_class: int | None,
+    allow_few: bool,
+    write: bool,
+) -> int:
+    """Make the sets that object_focus is measured on, from the clean images of DIR.
 
-
-def make(options: argparse.Namespace) -> int:
-    """Make both sets, and say what they are or write it into the manifest.
-
-    Returns:
-        Exit code: 1 with an `ERROR` line if objects were found in too few images, else 0.
+    Objects are put before backgrounds of other images: of their own class (mixed_same) and of a random class
+    (mixed_rand). Exit code 1: objects were found in too few images.
     """
+    if (masks is None) == (boxes is None):
+        given = "neither" if masks is None else "both"
+        raise OptionError(
+            f"{_WHERE}: needs masks or boxes, got {given}. Allowed: --masks DIR, or --boxes FILE.csv."
+        )
     from rich.console import Console
     from rich.progress import Progress
 
     from quba_check.suites import open_suite
     from quba_check.suites.manifest.editing import add_sets, manifest_line
-    from quba_check.suites.object_focus import BoxFile, MaskFolder, make_object_focus
+    from quba_check.suites.object_focus import BoxFile, MaskFolder
+    from quba_check.suites.object_focus import make_object_focus as make_sets
     from quba_check.suites.opening import MANIFEST_NAME
 
-    suite = open_suite(options.folder)
+    suite = open_suite(folder)
     manifest = suite.root / MANIFEST_NAME
-    if options.write and not manifest.exists():
+    if write and not manifest.exists():
         raise OptionError(
             f"{_WHERE}: --write: there is no {manifest} to write into. Write one, or leave --write out."
         )
-    out = (options.output or suite.root / "object_focus").absolute()
-    objects = BoxFile(options.boxes) if options.boxes else MaskFolder(options.masks)
+    out = (output or suite.root / "object_focus").absolute()
+    objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
 
         def watched(what: str, images: int) -> Callable[[int], None]:
             return partial(progress.advance, progress.add_task(what, total=images))
 
         try:
-            made = make_object_focus(
+            made = make_sets(
                 suite,
                 objects,
                 out,
-                seed=options.seed,
-                per_class=options.per_class,
-                allow_few=options.allow_few,
+                seed=seed,
+                per_class=per_class,
+                allow_few=allow_few,
                 watched=watched,
             )
         except FewObjectsError as error:
@@ -112,7 +115,7 @@ def make(options: argparse.Namespace) -> int:
     if made.left_out:
         sys.stdout.write(f"left out of {made.clean:,} clean images: {made.left_out}\n")
     entries = _entries(suite, out, made)
-    if options.write:
+    if write:
         add_sets(manifest, entries)
         sys.stdout.write(f"{manifest} declares them\n")
         return 0

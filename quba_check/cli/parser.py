@@ -1,73 +1,107 @@
-"""How `quba-check` reads its command line: argparse, with mistakes told as everywhere in this project."""
+"""Command groups and parameter types for click, with messages in the form of this project."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
+
+import click
 
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.gate.options import LARGEST_NUMBER
 from quba_check.storage.user_files import user_path
 
 
-class CommandParser(argparse.ArgumentParser):
-    """A parser with OptionErrors of one line and suggestions for commands and options.
-
-    Arguments of `type=Path` are checked by `user_path`.
-    """
+class Group(click.Group):
+    """A group whose commands are listed in the order in which they were added."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.register("type", Path, _path)
+        super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Any = None
-    ) -> tuple[Any, list[str]]:
-        """As argparse does, but an unknown option is told before an argument that seems missing for it."""
-        for word in args or ():
-            if word == "--" or (self._has_commands and not word.startswith("-")):
-                break
-            name = word.partition("=")[0]
-            if name.startswith("--") and not any(known.startswith(name) for known in self._flags):
-                near = did_you_mean(name, self._flags)
-                raise OptionError(f"{self.prog}: unknown option, got '{name}'.{near} {self._help}")
-        return super().parse_known_args(args, namespace)
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Return the names of the commands."""
+        return list(self.commands)
 
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found."""
-        message = message.removeprefix("argument ")
-        tail = "" if "Allowed: " in message else f". {self._help}"
-        raise OptionError(f"{self.prog}: {message.removesuffix('.') if tail else message}{tail}")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            allowed = [str(choice) for choice in action.choices]
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or raise `OptionError`."""
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
             raise OptionError(
-                f"{self.prog}: unknown {str(action.metavar).lower()}, got '{value}'. "
-                f"Allowed: {listed(allowed)}.{did_you_mean(str(value), allowed)}"
+                f"{ctx.command_path}: unknown command, got '{name}'. "
+                f"Allowed: {listed(self.commands)}.{did_you_mean(name, self.commands)}"
             )
-
-    @property
-    def _help(self) -> str:
-        return f"'{self.prog} --help' says what is allowed."
-
-    @property
-    def _flags(self) -> list[str]:
-        return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-
-    @property
-    def _has_commands(self) -> bool:
-        return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        return super().resolve_command(ctx, args)
 
 
-def output_file(text: str) -> Path:
-    """Return the path of an output file given as an argument."""
-    path = _path(text)
-    if not path.name or path.is_dir():
-        raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: the name of a file.")
-    return path
+class InputPath(click.ParamType[Path]):
+    """A path that the user names; `~` is expanded."""
+
+    name = "path"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or raise `OptionError`."""
+        try:
+            return user_path(os.fspath(value))
+        except OptionError as error:
+            _refuse(str(error), param, ctx)
+
+
+class OutputFile(InputPath):
+    """The path of a file to write."""
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or raise `OptionError` if it names no file."""
+        path = super().convert(value, param, ctx)
+        if not path.name or path.is_dir():
+            _refuse(f"got '{value}'. Allowed: the name of a file.", param, ctx)
+        return path
+
+
+class WholeNumber(click.ParamType[int]):
+    """A whole number from `least`."""
+
+    name = "whole number"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or raise `OptionError`."""
+        try:
+            number = int(value)
+        except ValueError:  # not a number, or one of thousands of digits
+            number = self.least - 1
+        if not self.least <= number <= LARGEST_NUMBER:
+            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
+            _refuse(f"got '{value}'. Allowed: a whole number from {self.least}{end}.", param, ctx)
+        return number
+
+
+class NumberWithin(click.ParamType[float]):
+    """A number from `low` to `high`."""
+
+    name = "number"
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or raise `OptionError`."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not self.low <= number <= self.high:
+            _refuse(f"got '{value}'. Allowed: a number from {self.low:g} to {self.high:g}.", param, ctx)
+        return number
+
+
+INPUT, OUTPUT = InputPath(), OutputFile()
+store_option = click.option("--store", type=INPUT, metavar="DIR", help="where predictions are kept")
 
 
 def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
@@ -76,7 +110,7 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
     Args:
         output: the file to write.
         inputs: the files that are read.
-        option: how messages call the option that names the output.
+        option: name of the output's option in messages.
 
     Raises:
         OptionError: the output is one of them.
@@ -85,39 +119,30 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
 
 
-def _path(text: str) -> Path:
-    try:
-        return user_path(text)
-    except OptionError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from None
+def usage_message(error: click.UsageError) -> str:
+    """Return one line for a command line that click refuses."""
+    command = error.ctx.command_path if error.ctx else "quba-check"
+    if isinstance(error, click.NoSuchOption):
+        near = did_you_mean(error.option_name, error.possibilities or ())
+        problem = f"unknown option, got '{error.option_name}'.{near}"
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        problem = f"{_name(error.param)}: is missing."
+    else:
+        problem = f"{error.format_message().removesuffix('.').strip()}."
+    return f"{command}: {problem} '{command} --help' says what is allowed."
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `least`."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:  # no number, or one of thousands of digits
-            number = least - 1
-        if not least <= number <= LARGEST_NUMBER:
-            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
-            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a whole number from {least}{end}.")
-        return number
-
-    return read
+def _refuse(problem: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+    command = f"{ctx.command_path}: " if ctx is not None else ""
+    name = "" if param is None else f"{_name(param)}: "
+    tail = (
+        "" if "Allowed: " in problem or ctx is None else f" '{ctx.command_path} --help' says what is allowed."
+    )
+    raise OptionError(f"{command}{name}{problem}{tail}")
 
 
-def number_within(low: float, high: float) -> Callable[[str], float]:
-    """The type of an argument that is a number from `low` to `high`."""
-
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"got '{text}'. Allowed: a number from {low:g} to {high:g}.")
-        return number
-
-    return read
+def _name(param: click.Parameter) -> str:
+    """Return an option's flags or an argument's placeholder, as the help shows them."""
+    if isinstance(param, click.Option):
+        return "/".join(param.opts)
+    return str(param.metavar).removesuffix("...").strip("[]")

@@ -1,47 +1,39 @@
-"""`quba-check population`: a reference population of your own models."""
+"""`quba-check population`: a reference population from records of your models."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from quba_check.cli.parser import check_not_read, output_file
+import click
+
+from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
 from quba_check.errors import OptionError
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "population",
-        help="make a reference population of your models' records",
-        description="Make a reference population of the records of your models, ten or more of one suite and "
-        "protocol. A threshold file names it: population: fleet.json.",
-    )
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="from --quba-report")
-    parser.add_argument(
-        "-o", "--output", required=True, type=output_file, metavar="FILE", help="file to write"
-    )
-    parser.add_argument("--name", help="what reports call it (default: the file's name)")
-    parser.set_defaults(command=_population)
+@click.command("population", short_help="make a reference population from your models' records")
+@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
+@click.option("--name", help="its name in reports (default: the file's name)")
+def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
+    """Make a reference population from the records of your models.
 
-
-def _population(options: argparse.Namespace) -> None:
-    from quba_check.grading import fleet_population
+    It needs ten or more of one suite and protocol. A threshold file names it: population: fleet.json.
+    """
+    from quba_check.grading import population_from_records
     from quba_check.grading.reference import BUILT_IN
     from quba_check.records.files import read_record, write_text
 
-    name = options.name or options.output.stem
+    name = name or output.stem
     if name in BUILT_IN:
         raise OptionError(
             f"quba-check population: the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; "
             "give one with --name."
         )
-    check_not_read(options.output, options.records, "--output")
-    records = {str(path): read_record(path) for path in dict.fromkeys(options.records)}
-    made = fleet_population(records, name)
-    write_text(made.to_json(), options.output)
-    sys.stdout.write(f"{options.output}: {len(made.rows)} models, protocol {made.protocol}\n")
-    for name, problem in made.population.problems.items():
-        sys.stderr.write(f"WARNING: {name}: {problem}. Grades need the weight 0 for it.\n")
+    check_not_read(output, paths, "--output")
+    records = {str(path): read_record(path) for path in dict.fromkeys(paths)}
+    file = population_from_records(records, name)
+    write_text(file.to_json(), output)
+    sys.stdout.write(f"{output}: {len(file.rows)} models, protocol {file.protocol}\n")
+    for dimension, problem in file.population.problems.items():
+        sys.stderr.write(f"WARNING: {dimension}: {problem}. Grades need the weight 0 for it.\n")

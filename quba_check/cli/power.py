@@ -1,64 +1,51 @@
-"""`quba-check power`: what a threshold file would notice."""
+"""`quba-check power`: the differences that a threshold file can detect."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from quba_check.cli.parser import whole_number
+import click
 
-
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "power",
-        help="say what a threshold file would notice",
-        description="Say for each demand of a file how far below or above its limit a model must truly be to "
-        "be blocked or passed in most runs (80 %).",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="threshold file")
-    parser.add_argument(
-        "--images", required=True, type=whole_number(1), metavar="N", help="images of each set"
-    )
-    parser.add_argument("--record", type=Path, metavar="RECORD.json", help="a run that knows the errors")
-    parser.set_defaults(command=_power)
+from quba_check.cli.parser import INPUT, WholeNumber
 
 
-def _power(options: argparse.Namespace) -> int:
-    from rich.table import Table
+@click.command("power", short_help="print the differences that a threshold file can detect")
+@click.argument("file", type=INPUT, metavar="FILE.yaml")
+@click.option("--images", required=True, type=WholeNumber(1), metavar="N", help="images of each set")
+@click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="run with the standard errors")
+def power(file: Path, images: int, path: Path | None) -> None:
+    """Print the differences that a threshold file can detect.
 
+    For each demand: how far below or above its threshold a model must truly be to be blocked or passed in
+    most runs (80 %).
+    """
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.number_format import format_value
     from quba_check.records.files import read_record
-    from quba_check.reports.tables import fit_encoding, plain_text
+    from quba_check.reports.tables import fit_encoding, table_text
     from quba_check.suites.opening import published_facts
     from quba_check.tuning.power import POWER, detectable_effects
     from quba_check.tuning.record_facts import suite_facts
 
-    record = read_record(options.record) if options.record else None
-    thresholds = thresholds_at(options.file, suite_facts(record) if record else published_facts())
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("demand", "bound", "±", "blocked at", "passed at"):
-        table.add_column(title, no_wrap=True)
-    found = detectable_effects(thresholds, options.images, record)
-    for reach in found:
-        demand = reach.demand
-        if reach.error is None:
-            table.add_row(demand.name, demand.threshold_text, "-", "-", "-")
-            continue
-        ends = (
-            "never" if end is None else format_value(end, demand.unit)
-            for end in (reach.blocked, reach.passed)
-        )
-        table.add_row(demand.name, demand.threshold_text, format_value(reach.error, demand.unit), *ends)
+    record = read_record(path) if path else None
+    thresholds = thresholds_at(file, suite_facts(record) if record else published_facts())
+    effects = detectable_effects(thresholds, images, record)
+    rows = []
+    for effect in effects:
+        unit = effect.demand.unit
+        numbers = ["-", "-", "-"]
+        if effect.error is not None:
+            ends = (effect.blocked, effect.passed)
+            numbers = [format_value(effect.error, unit)]
+            numbers += ["never" if end is None else format_value(end, unit) for end in ends]
+        rows.append((effect.demand.name, effect.demand.threshold_text, *numbers))
+    table = table_text(("demand", "bound", "±", "blocked at", "passed at"), rows)
     sys.stdout.write(
-        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {options.images:,} images a set:\n"
+        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {images:,} images a set:\n"
         f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     )
-    sys.stdout.write(fit_encoding(plain_text(table), sys.stdout.encoding))
-    if any(reach.error is None for reach in found):
-        which = "this run does not know the error" if record else "needs --record: a run that knows the error"
-        sys.stdout.write(f"-: {which}. Parameters and grades have none.\n")
-    return 0
+    sys.stdout.write(fit_encoding(table, sys.stdout.encoding))
+    if any(effect.error is None for effect in effects):
+        why = "this run has no standard error" if record else "needs the standard error of a run: --record"
+        sys.stdout.write(f"-: {why}. Parameters and grades have none.\n")

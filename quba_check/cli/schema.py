@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
+
 from quba_check.errors import OptionError, did_you_mean
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "schema",
-        help="print the JSON Schema of a file format, for editors",
-        description="Print the JSON Schema of a file format, for editors and other programs.",
-    )
-    parser.add_argument("format", metavar="FORMAT", help=", ".join(SCHEMAS))
-    parser.set_defaults(command=_schema)
+@click.command("schema", short_help="print the JSON Schema of a file format, for editors")
+@click.argument("form", metavar="FORMAT")
+def schema(form: str) -> None:
+    """Print the JSON Schema of a file format, for editors and other programs.
 
-
-def _schema(options: argparse.Namespace) -> None:
-    name = OLDER_NAMES.get(options.format, options.format)
+    FORMAT: doctor, population, preprocessing, record, suite, thresholds.
+    """
+    name = OLDER_NAMES.get(form, form)
     if name not in SCHEMAS:
         raise OptionError(
-            f"quba-check schema: unknown format, got '{options.format}'. Allowed: {', '.join(SCHEMAS)}."
-            f"{did_you_mean(options.format, SCHEMAS)}"
+            f"quba-check schema: unknown format, got '{form}'. Allowed: {', '.join(SCHEMAS)}."
+            f"{did_you_mean(form, SCHEMAS)}"
         )
     sys.stdout.write(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n")
 
@@ -80,4 +76,4 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """JSON Schemas by name of the format."""
 OLDER_NAMES = {"preparation": "preprocessing"}
-"""Names of formats that are still accepted."""
+"""Older names of formats, still accepted."""

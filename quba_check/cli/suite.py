@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
 
-from quba_check.cli import object_focus
+import click
 
-
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command with its actions."""
-    parser = commands.add_parser("suite", help="look at a data folder, or add to it")
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    describe = actions.add_parser(
-        "describe",
-        help="say which sets a data folder has",
-        description="Say which sets a data folder has: images and classes of each, and where it lies or what "
-        "it is made from.",
-    )
-    describe.add_argument("folder", type=Path, metavar="DIR", help="data folder")
-    describe.set_defaults(command=_describe)
-    object_focus.add_to(actions)
+from quba_check.cli.object_focus import make_object_focus
+from quba_check.cli.parser import INPUT, Group
 
 
-def _describe(options: argparse.Namespace) -> None:
+@click.group("suite", cls=Group, short_help="describe a data folder, or add sets")
+def suite() -> None:
+    """Describe a data folder, or add sets to it."""
+
+
+@suite.command("describe", short_help="print the sets of a data folder")
+@click.argument("folder", type=INPUT, metavar="DIR")
+def describe(folder: Path) -> None:
+    """Print the sets of a data folder: images and classes of each, and its place or source."""
     from rich.console import Console
 
     from quba_check.cli.suite_table import sets_text
@@ -32,4 +26,7 @@ def _describe(options: argparse.Namespace) -> None:
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     rule = "─" if console.encoding.startswith("utf") else "-"
-    console.print(sets_text(open_suite(options.folder), console.width, rule=rule))
+    console.print(sets_text(open_suite(folder), console.width, rule=rule))
+
+
+suite.add_command(make_object_focus)

@@ -127,7 +127,7 @@ def described_sets(suite: Suite) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, space in suite.facts.spaces.items():
         # Corruptions that are made of clean images have as many of each class.
-        source = CLEAN_SET if suite.generates(View(name)) else name
+        source = CLEAN_SET if suite.is_generated(View(name)) else name
         found = [images for view, images in present.items() if view.set == source]
         shown = space or "own"
         if name not in counts or not found:
@@ -150,7 +150,7 @@ def described_sets(suite: Suite) -> list[tuple[str, ...]]:
 
 
 def _read_views(suite: Suite) -> list[View]:
-    return [view for view in suite.views() if not suite.generates(view)]
+    return [view for view in suite.views() if not suite.is_generated(view)]
 
 
 def _images_of_classes(suite: Suite, view: View) -> NDArray[np.intp]:
@@ -178,7 +178,7 @@ def _where(suite: Suite, name: str) -> str:
     whole = View(name)
     if reason := suite.missing(whole):
         return reason.replace(f"{suite.root}/", "")
-    if suite.generates(whole):
+    if suite.is_generated(whole):
         return "made from clean"
     found = suite.place(whole)
     place = str(found.relative_to(suite.root) if found.is_relative_to(suite.root) else found)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import click
+
+from quba_check.cli.parser import INPUT, store_option
 from quba_check.errors import UserError, one_line
 from quba_check.verdicts.explanation import verdict_row
 
@@ -15,34 +17,31 @@ if TYPE_CHECKING:
     from quba_check.records.record import Record
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "verdict",
-        help="print the verdict of stored runs, with the exit code of the gate",
-        description="Print the verdict of stored runs. Exit code 0: every run allows the release of its "
-        "model. 1: a demand failed or has no verdict, or not all demands of the file were selected. "
-        "2: interrupted. 4: a record is missing or damaged. 5: no demand was judged. 6: a demand is not "
-        "shown to be met.",
-    )
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs")
-    parser.add_argument(
-        "--thresholds", type=Path, metavar="FILE.yaml", help="judge by this file, not by the stored verdicts"
-    )
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where predictions are kept")
-    parser.set_defaults(command=_verdict)
+@click.command("verdict", short_help="print the verdict of stored runs, with the exit code of the gate")
+@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.option(
+    "--thresholds",
+    type=INPUT,
+    metavar="FILE.yaml",
+    help="judge by this file, not the stored verdicts",
+)
+@store_option
+def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: Path | None) -> int:
+    """Print the verdict of stored runs.
 
-
-def _verdict(options: argparse.Namespace) -> int:
+    Exit code 0: every run allows the release of its model. 1: a demand failed or has no verdict, or not all
+    demands of the file were selected. 2: interrupted. 4: a record is missing or damaged. 5: no demand was
+    judged. 6: a demand is not shown to be met.
+    """
     from quba_check.records.files import read_record
     from quba_check.records.verdict import EXIT_CODES
     from quba_check.reports.verdict_labels import release_line, summary_line
 
     overall = []
-    for path in options.records:
+    for path in paths:
         record = read_record(path)
-        if options.thresholds is not None:
-            record = _judged_again(record, path, options)
+        if thresholds is not None:
+            record = _judge_again(record, path, thresholds, store)
         elif "unselected" not in record.model_fields_set:
             raise UserError(
                 f"{path}: an earlier version wrote this record, without the number of demands that were not "
@@ -56,7 +55,7 @@ def _verdict(options: argparse.Namespace) -> int:
     return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
 
 
-def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Record:
+def _judge_again(record: Record, path: Path, file: Path, store: Path | None) -> Record:
     """Return the record with the verdicts of another threshold file."""
     from quba_check.comparison.stored_run import stored_run
     from quba_check.gate.threshold_files import thresholds_at
@@ -64,13 +63,13 @@ def _judged_again(record: Record, path: Path, options: argparse.Namespace) -> Re
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if
 
-    run = stored_run(path, str(path), record, options.store or default_root())
-    thresholds = thresholds_at(options.thresholds, suite_facts(record))
+    run = stored_run(path, str(path), record, store or default_root())
+    thresholds = thresholds_at(file, suite_facts(record))
     verdicts = what_if(run, thresholds).verdicts
     rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
     return record.model_copy(update={"verdicts": rows, "unselected": 0})
 
 
 def _reasons(record: Record) -> Iterator[str]:
-    """Yield the first line of each blocking demand's message."""
+    """Return the first line of each blocking demand's message."""
     return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.compatibility import differences
 from quba_check.comparison.difference import RunValue, difference, ratio
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
@@ -37,7 +37,7 @@ def drop(
         relative: as a share of the baseline's value, which must be above 0.
     """
     name = dimension if part is None else f"{dimension}.{part}"
-    before = baseline.side(dimension, part)
+    before = baseline.value_of(dimension, part)
     if before is None:
         some = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
         reason = f"{baseline.file} has no value of {name}{some}. Allowed: a record of a run that measured it"
@@ -46,7 +46,7 @@ def drop(
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
     if relative and before.value <= 0:
         reason = (
-            f"{name} is {before.value:g} in {baseline.file}, and nothing is relative to that. Use max_drop"
+            f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"
         )
         return Unmeasurable(dimension, reason)
     change = ratio(before, after) if relative else difference(before, after)

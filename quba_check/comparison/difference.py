@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.stats import intervals as limits
-from quba_check.stats.differences import mcnemar, unpaired, unpaired_ratio
-from quba_check.stats.estimate import Estimate, Room, Sample
+from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
+from quba_check.stats.estimate import DeviationBounds, Estimate, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
@@ -97,12 +97,12 @@ def difference(before: RunValue, after: RunValue) -> Change:
     if is_paired(before, after):
         ranges = _ranges(before, after)
         if all(ranges.values()):
-            change = _with_rooms(after.estimate - before.estimate, ranges)
+            change = _with_bounds(after.estimate - before.estimate, ranges)
             return Change(value, bounded_curve(additive_limits(change, Z), *room), True, found)
     if before.limits is None or after.limits is None:
         return Change(value, None, found is not None, found)
     one, other = np.array(before.limits), np.array(after.limits)
-    curve = bounded_curve(unpaired(before.value, one, after.value, other), *room)
+    curve = bounded_curve(unpaired_difference_limits(before.value, one, after.value, other), *room)
     return Change(value, curve, found is not None, found)
 
 
@@ -117,7 +117,9 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         change = after.estimate.log() - before.estimate.log()
         ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
         if all(ranges.values()):
-            return Change(value, bounded_curve(np.exp(additive_limits(_with_rooms(change, ranges), Z))), True)
+            return Change(
+                value, bounded_curve(np.exp(additive_limits(_with_bounds(change, ranges), Z))), True
+            )
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:
@@ -125,7 +127,7 @@ def ratio(before: RunValue, after: RunValue) -> Change:
             0.0, bounded_curve(_of_nothing(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits)))
         )
     one, other = np.array(before.limits), np.array(after.limits)
-    return Change(value, bounded_curve(unpaired_ratio(before.value, one, after.value, other)))
+    return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
 
 
 def _ranges(
@@ -142,12 +144,12 @@ def _ranges(
     }
 
 
-def _with_rooms(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
+def _with_bounds(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
     counts = {sample: len(found) for sample, found in estimate.deviations.items()}
-    rooms: dict[Sample, Room] = {
-        sample: Room(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
+    bounds: dict[Sample, DeviationBounds] = {
+        sample: DeviationBounds(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
     }
-    return replace(estimate, rooms=rooms)
+    return replace(estimate, bounds=bounds)
 
 
 def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:

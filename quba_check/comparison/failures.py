@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.csv_text import csv_text
+from quba_check.comparison.stored_run import StoredRun
 
 HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
 

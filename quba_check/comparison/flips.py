@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.csv_text import csv_text
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 
 HEADINGS = ("image", "flip", "label", "before", "after")
@@ -41,7 +41,7 @@ def flips(before: StoredRun, after: StoredRun) -> Iterator[Flip]:
     first, second = before.clean_answers("--flips: "), after.clean_answers("--flips: ")
     if list(first.names) != list(second.names):
         raise UserError(
-            f"--flips: {before.file} and {after.file}: their answers are on other clean images. "
+            f"--flips: {before.file} and {after.file}: their clean images differ. "
             "Allowed: runs on the same images."
         )
     was, is_now = first.predicted == first.label, second.predicted == second.label

@@ -2,17 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from quba_check.comparison.compare import StoredRun
-from quba_check.errors import UserError
-from quba_check.records.per_image import PerImage
+from quba_check.comparison.difference import RunValue
+from quba_check.core.measurement import Measurement
+from quba_check.core.view import CLEAN_SET
+from quba_check.errors import UserError, listed
+from quba_check.records.conversion import measurements_of
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.storage.user_files import file_kind, read_bytes
 
 SUFFIX = ".npz"
 LARGEST = 2**30
 """Bytes of a file of answers; those on ImageNet's sets take a few million."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredRun:
+    """A record and what it is called, with what was found image by image where that is there.
+
+    Attributes:
+        file: how messages call the record.
+        record: the record.
+        images: what was found image by image; None where it is not there.
+    """
+
+    file: str
+    record: Record
+    images: PerImage | None = None
+
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
+        """A number of the run; None where it has none."""
+        row = self.record.measurements.get(dimension)
+        if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
+            return None
+        found: QuantityRow | None = row if part is None else row.parts.get(part)
+        if found is None:
+            return None
+        target = dimension if part is None else f"{dimension}.{part}"
+        deviations = {} if self.images is None else self.images.deviations.get(target, {})
+        return RunValue(found.value, found.n, found.limits, deviations)
+
+    def measurements(self) -> dict[str, Measurement]:
+        """The dimensions that have a value over all images, with what each image adds where that is there."""
+        per_image: Mapping[str, Any] = {} if self.images is None else self.images.deviations
+        return {
+            name: replace(found, deviations=per_image.get(name, {}))
+            for name, found in measurements_of(self.record.measurements).items()
+        }
+
+    def clean_answers(self, where: str = "") -> CleanAnswers:
+        """Return the answers on the clean set.
+
+        Args:
+            where: how a message begins, before the name of the record.
+
+        Raises:
+            UserError: the run did not show the model clean images, or its answers are not stored.
+        """
+        if self.images is not None and self.images.clean is not None:
+            return self.images.clean
+        record = f"{where}{self.file}"
+        if any(self.stopped_early(name) for name in self.record.measurements):
+            raise UserError(
+                f"{record}: its run was stopped early (--quba-early-stop) and stored no predictions on clean "
+                "images. Allowed: a record of a run without that option."
+            )
+        if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
+            raise UserError(
+                f"{record}: its run did not measure the clean set, only {listed(self.record.suite.sets)}. "
+                "Allowed: a record of a run that measured accuracy or another dimension of clean images."
+            )
+        raise UserError(
+            f"{record}: its predictions on clean images are neither next to it nor in the store. "
+            "Allowed: a record with its "
+            "predictions next to it, of a run that measured the clean set."
+        )
+
+    def stopped_early(self, dimension: str) -> bool:
+        """Whether a dimension was measured on some of its images only."""
+        row = self.record.measurements.get(dimension)
+        return isinstance(row, MeasurementRow) and row.stopped is not None
+
+    @property
+    def failed_demands(self) -> list[str]:
+        """Names of the blocking demands that the run itself did not meet."""
+        return [
+            f"{row.target}[{row.bound}]"
+            for row in self.record.verdicts
+            if row.tier == "block" and not row.is_met and row.outcome != "not run"
+        ]
 
 
 def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun:

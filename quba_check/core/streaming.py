@@ -1,4 +1,4 @@
-"""What a dimension says of itself so that a run may end before all images were seen."""
+"""Statistics that can be computed image by image, for runs that end early."""
 
 from __future__ import annotations
 
@@ -12,32 +12,37 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import View
 
 Tables = Mapping[View, Predictions]
-OverUnder = tuple[NDArray[np.float64], NDArray[np.float64]]
+Terms = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""(n,) numerators and (n,) denominators of n images."""
 
 
 @dataclass(frozen=True, slots=True)
 class RatioOfMeans:
-    """A fraction of two means over the images of one set.
+    """A ratio of two means over the images of one set.
 
     Attributes:
-        views: of those images, the same in each, row by row.
-        terms: (n,) what each image adds to the numerator and to the denominator.
-        corners: pairs (numerator, denominator) whose convex hull holds those of any image.
+        views: views of those images, in the same order.
+        terms: numerator and denominator of each image, from the predictions for these views.
+        corners: pairs (numerator, denominator) whose convex hull contains those of every image.
     """
 
     views: tuple[View, ...]
-    terms: Callable[[Tables], OverUnder]
+    terms: Callable[[Tables], Terms]
     corners: tuple[tuple[float, float], ...]
+
+
+def _only(ratios: Sequence[float]) -> float:
+    return ratios[0]
 
 
 @dataclass(frozen=True, slots=True)
 class SequentialStatistic:
-    """A value as a function of fractions, monotone in each while the others stand.
+    """A function of ratios of means, monotone in each while the others are constant.
 
     Attributes:
-        fractions: at least one.
-        value: the function.
+        ratios: at least one.
+        value: the function; by default that of a single ratio, the ratio itself.
     """
 
-    fractions: tuple[RatioOfMeans, ...]
-    value: Callable[[Sequence[float]], float]
+    ratios: tuple[RatioOfMeans, ...]
+    value: Callable[[Sequence[float]], float] = _only

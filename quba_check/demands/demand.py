@@ -1,4 +1,4 @@
-"""A demand: a bound on a dimension or part, and where it stands."""
+"""A demand: a bound on a dimension or part, with its file and line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quba_check.core.dimension import Better, Part
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import StoppedRow
-from quba_check.records.verdict import DROPS, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
-
-QUBA = "quba"
-"""What demands on score and grade are about, in the place of a dimension."""
+from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +20,16 @@ class Demand:
     Attributes:
         dimension: name of the dimension, or `quba`.
         part: name of the part, None for the dimension itself; for `quba`: `score` or `grade`.
-        bound: `min`, `max`, or how much worse than a baseline: `max_drop`, `max_relative_drop`; a value equal
-            to the limit meets each.
-        threshold: the bound's number, in the unit of what it bounds; a letter for the grade.
-        tier: `block`: not met, the model is not released; `warn` and `info` only tell.
-        optional: where the images do not allow a value, the demand is skipped instead of failed.
-        unit: unit of the limit.
-        better: which direction is better.
-        file: the file in which the limit stands, as messages show it.
-        line: line (1-based) of the limit in that file.
-        parts: parts of the dimension that have a direction, which explain its value; empty for a part.
+        bound: `min` or `max`; `max_drop` or `max_relative_drop` for the loss against a baseline. A value
+            equal to the threshold meets the demand.
+        threshold: the number in `unit`, or a letter for the grade.
+        tier: `block` keeps a model that does not meet the demand from release; `warn` and `info` only report.
+        optional: skipped instead of failed if the images do not allow a value.
+        unit: unit of the threshold.
+        better: the better direction.
+        file: the threshold file, as messages show it.
+        line: line (1-based) of the threshold in that file.
+        parts: parts of the dimension with a direction, which explain its value; empty for a part.
         allow_masked: a value with signs of masked gradients is judged like any other.
         path: the same file on disk; None if there is none.
     """
@@ -53,25 +50,33 @@ class Demand:
 
     @property
     def target(self) -> str:
-        """What is bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
+        """The bounded quantity: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
 
     @property
+    def is_on_grade(self) -> bool:
+        """True if it bounds the QUBA score or the grade."""
+        return self.dimension == QUBA
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the dimensions behind its value: its own, or the nine behind a grade."""
+        return PUBLISHED_DIMENSIONS if self.is_on_grade else (self.dimension,)
+
+    @property
     def threshold_text(self) -> str:
-        """The bound as people write it: `>= 0.45`, `<= 30`, `>= C`."""
-        sign = SIGNS[self.bound]
-        return (
-            f"{sign} {self.threshold}" if isinstance(self.threshold, str) else f"{sign} {self.threshold:.15g}"
-        )
+        """Sign and threshold: `>= 0.45`, `<= 30`, `>= C`."""
+        number = self.threshold if isinstance(self.threshold, str) else f"{self.threshold:.15g}"
+        return f"{SIGNS[self.bound]} {number}"
 
     @property
     def needs_baseline(self) -> bool:
-        """Whether it bounds how much worse than a baseline something is."""
+        """True if it bounds the loss against a baseline."""
         return self.bound in DROPS
 
     @property
     def name(self) -> str:
-        """`corruption_robustness.fog[min]`: without the limit, so that tuning it keeps the name."""
+        """`corruption_robustness.fog[min]`: without the threshold, so that tuning keeps the name."""
         return f"{self.target}[{self.bound}]"
 
     def verdict_row(
@@ -104,29 +109,28 @@ class Demand:
 
     @property
     def place(self) -> str:
-        """`path:line` of the limit, as a path valid from the current folder.
+        """`path:line` of the threshold, valid from the current folder.
 
-        It is relative if the file lies below the current folder, else absolute: `file` may be the stable name
+        The path is relative for files below the current folder, else absolute. `file` may be the stable name
         of a shipped file, or relative to another folder.
         """
         if self.path is None:
             return f"{self.file}:{self.line}"
         path = self.path.resolve()
-        here = Path.cwd()
-        shown = path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
-        return f"{shown}:{self.line}"
+        is_below = path.is_relative_to(Path.cwd())
+        return f"{path.relative_to(Path.cwd()).as_posix() if is_below else path}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
 class QubaSettings:
-    """How a threshold file wants score and grade computed.
+    """Settings of score and grade in a threshold file.
 
     Attributes:
         weights: weight of each of the nine dimensions, at least 0.
         population: name of a reference population, or the path of a population file.
-        allow_missing: dimensions that the grade may do without (it is then partial).
-        allow_other_suite: a population that was measured on another suite gives a letter, too.
-        allow_masked: adversarial_robustness counts although its value is masked, as its entry allows.
+        allow_missing: dimensions that may be missing from the grade, which is then partial.
+        allow_other_suite: grade even if the population was measured on another suite.
+        allow_masked: count adversarial_robustness even if its value is masked.
     """
 
     weights: Mapping[str, float]
@@ -138,16 +142,16 @@ class QubaSettings:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A threshold file with what it extends.
+    """A threshold file, merged with the files that it extends.
 
     Attributes:
         path: the file.
-        shown: how messages and ids call it.
-        name: its name for people.
-        protocol: the protocol that its limits are about; None where it states none.
+        shown: its name in messages and ids.
+        name: its display name.
+        protocol: the protocol of its thresholds; None if it states none.
         demands: at least one, in file order, those of the extended file first.
         quba: settings of score and grade.
-        policy: what becomes of demands within the noise.
+        policy: the outcome of demands within the noise.
     """
 
     path: Path

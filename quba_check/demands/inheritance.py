@@ -1,4 +1,4 @@
-"""A threshold file laid over those that it extends. Every value keeps the file and line that it is from."""
+"""Inheritance of threshold files: values of several files, each with its file and line."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from quba_check.demands.profiles import find_thresholds, shown_name
+from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
-from quba_check.strict_yaml import Document, Location, dotted, read_yaml, validated
+from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, validate
 
 Check = Callable[[Document], None]
 SCHEMA = 1
-MOST_LAYERS = 20
+MOST_FILES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedValue:
-    """A value of a threshold file and where it stands."""
+    """A value of a threshold file, with its document and location."""
 
     value: Any
     document: Document
@@ -36,55 +36,55 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
-def layered(path: Path, shown: str, check: Check) -> Tree:
-    """The content of a threshold file and of all that it extends.
+def merged_tree(path: Path, shown: str, check: Check) -> Tree:
+    """Return the content of a threshold file, merged over the files that it extends.
 
     Args:
         path: the file.
-        shown: how messages call it.
-        check: called with each file on its own, before it is laid over another; raises on a mistake.
+        shown: its name in messages.
+        check: called with each file by itself; raises an error on invalid content.
 
     Returns:
-        Keys of the extended file first, in its order; the file's own values in their place; without what the
-        file removes by null.
+        Keys of the extended file first, in its order, with the file's own values, without the keys that it
+        sets to null.
 
     Raises:
-        ThresholdError: a mistake in one of the files.
+        ThresholdError: an error in one of the files.
     """
-    return _layered(path, shown, check, ())
+    return _merged_tree(path, shown, check, ())
 
 
-def _layered(path: Path, shown: str, check: Check, below: tuple[_File, ...]) -> Tree:
+def _merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, ...]) -> Tree:
     document = read_yaml(path, shown, ThresholdError)
     _check_version(document)
-    validated(document, ThresholdFile)
+    validate(document, ThresholdFile)
     check(document)
     own = tree_of(document)
-    below = (*below, _File(Path(os.path.realpath(path)), shown))
+    extending = (*extending, _File(Path(os.path.realpath(path)), shown))
     extends = own.pop("extends", None)
     if not isinstance(extends, LocatedValue) or extends.value is None:
         return merge({}, own)
     parent = _parent(extends)
-    _check_cycle(extends, parent, below)
-    return merge(_layered(parent.path, parent.shown, check, below), own)
+    _check_cycle(extends, parent, extending)
+    return merge(_merged_tree(parent.path, parent.shown, check, extending), own)
 
 
 def tree_of(document: Document) -> Tree:
-    """The content of one file, each value with where it stands."""
+    """Return the content of one file as located values."""
 
-    def grown(data: Mapping[str, Any], location: Location) -> Tree:
+    def subtree(data: Mapping[str, Any], location: Location) -> Tree:
         return {
-            key: grown(value, (*location, key))
+            key: subtree(value, (*location, key))
             if isinstance(value, dict)
             else LocatedValue(value, document, (*location, key))
             for key, value in data.items()
         }
 
-    return grown(document.data, ())
+    return subtree(document.data, ())
 
 
 def merge(parent: Tree, child: Tree) -> Tree:
-    """The parent with the child's values over it; neither is changed.
+    """Return the parent with the child's values in place of its own; neither is changed.
 
     Raises:
         ThresholdError: the child removes a key that the parent does not have.
@@ -92,9 +92,9 @@ def merge(parent: Tree, child: Tree) -> Tree:
     merged = dict(parent)
     for key, item in child.items():
         if isinstance(item, dict):
-            under = merged.get(key, {})
-            merged[key] = merge(under if isinstance(under, dict) else {}, item)
-            if item and not merged[key]:  # all of it was removed
+            inherited = merged.get(key, {})
+            merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item)
+            if item and not merged[key]:  # every key was removed
                 del merged[key]
         elif item.value is not None:
             merged[key] = item
@@ -102,8 +102,8 @@ def merge(parent: Tree, child: Tree) -> Tree:
             del merged[key]
         else:
             raise ThresholdError(
-                f"{item.document.at(item.location)}: {dotted(item.location)}: nothing stands here. "
-                "Null removes a key of the extended file, which has no such key."
+                f"{item.document.at(item.location)}: {dotted_path(item.location)}: null removes a key of "
+                "the extended file, which has no such key."
             )
     return merged
 
@@ -122,31 +122,31 @@ def _parent(extends: LocatedValue) -> _File:
     except ThresholdError as error:
         raise ThresholdError(f"{document.at(extends.location)}: extends: {error}") from None
     if path != folder / extends.value or Path(extends.value).is_absolute():
-        return _File(path, shown_name(path))
+        return _File(path, display_name(path))
     text = Path(extends.value).as_posix()
     return _File(path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text)))
 
 
-def _check_cycle(extends: LocatedValue, parent: _File, below: tuple[_File, ...]) -> None:
-    known = [file.path for file in below]
+def _check_cycle(extends: LocatedValue, parent: _File, extending: tuple[_File, ...]) -> None:
+    paths = [file.path for file in extending]
     resolved = Path(os.path.realpath(parent.path))
     where = extends.document.at(extends.location)
-    if resolved not in known:
-        if len(known) >= MOST_LAYERS:
-            raise ThresholdError(f"{where}: more than {MOST_LAYERS} files extend each other.")
+    if resolved not in paths:
+        if len(paths) >= MOST_FILES:
+            raise ThresholdError(f"{where}: more than {MOST_FILES} files extend each other.")
         return
-    if resolved == known[-1]:
+    if resolved == paths[-1]:
         name = os.path.basename(extends.value)  # noqa: PTH119  text as typed
         raise ThresholdError(
             f"{where}: the file extends itself. For a shipped profile of that name write "
             f"'extends: quba_check/thresholds/{name}'."
         )
-    around = [file.shown for file in below[known.index(resolved) :]]
-    raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*around, around[0]])}.")
+    cycle = [file.shown for file in extending[paths.index(resolved) :]]
+    raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*cycle, cycle[0]])}.")
 
 
 def _check_version(document: Document) -> None:
-    """A later version may know other keys, so this is asked before any of them."""
+    """Check the version before the keys, which differ between versions."""
     version = document.data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA:
         raise ThresholdError(

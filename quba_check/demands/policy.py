@@ -1,4 +1,4 @@
-"""What becomes of a demand whose bound lies within the noise of the value."""
+"""The outcome of demands whose bound lies within the noise of the value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Uncertain = Literal["point", "fail", "allow"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a threshold file wants uncertain demands to end.
+    """The rule of a threshold file for uncertain demands.
 
     Attributes:
-        uncertain: `point`: the value alone decides, and no error rate is bounded. `fail`: a pass needs the
-            confidence limit to clear the bound; since every demand needs it, a model that misses any bound
-            passes the gate with at most the error of one (intersection-union test, Berger 1982).
-            `allow`: only demonstrated failures block; a model that meets all of them is blocked with at most
-            the error of one (Holm 1979).
+        uncertain: `point` judges by the value alone and bounds no error rate. `fail` passes a demand only if
+            the confidence limit clears the bound: a model that misses any bound passes the gate with at
+            most the error of one demand (intersection-union test, Berger 1982). `allow` blocks only for
+            demonstrated failures: a model that meets all demands is blocked with at most the error of one
+            (Holm 1979).
         confidence: level of the two-sided intervals, in (0, 1).
     """
 
@@ -35,12 +35,12 @@ POINT = Policy()
 
 
 def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
-    """Whether one of several failures is shown, by Holm's step-down procedure.
+    """True if one of several failures is demonstrated, by Holm's step-down procedure.
 
     Args:
         own: p-value of “the demand is met”.
-        others: those of the other demands.
-        error: probability that any failure is wrongly called shown.
+        others: p-values of the other demands.
+        error: largest probability of any false demonstration, in (0, 1).
 
     >>> is_demonstrated(0.02, [], 0.025), is_demonstrated(0.02, [0.5], 0.025)
     (True, False)

@@ -1,4 +1,4 @@
-"""Where the shipped threshold files are: inside the installed package, or beside it in a checkout."""
+"""The shipped threshold files: inside the installed package, or next to it in a checkout."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIXES = (".yaml", ".yml")
 
 DEMO_THRESHOLDS = _PACKAGE / "demo" / "thresholds.yaml"
-"""What the demo's models are held to."""
+"""The thresholds of the demo's models."""
 
 
 def shipped_profiles() -> dict[str, Path]:
-    """The shipped threshold files by profile name (`default`, `mobile`, …)."""
+    """Return the shipped threshold files by profile name (`default`, `mobile`, …)."""
     inside = _PACKAGE / "thresholds"
     folder = inside if inside.is_dir() else _PACKAGE.parent / "thresholds"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def shown_name(path: Path) -> str:
-    """How messages and ids call a file: a stable name for shipped ones, which can be typed; else its path."""
+def display_name(path: Path) -> str:
+    """Return the name of a file in messages and ids: stable for shipped files, else the path."""
     shipped = {os.path.realpath(file): name for name, file in _shipped_files().items()}
     return shipped.get(os.path.realpath(path), str(path))
 
 
 def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> Path:
-    """The threshold file that a text means.
+    """Return the path of a threshold file or shipped profile.
 
     Args:
         text: a path, absolute or relative to `base`, or a shipped profile as `mobile`, `mobile.yaml` or
-            `quba_check/thresholds/mobile.yaml`. A file that is there comes before a profile.
-        base: folder.
-        extended_by: the file that extends it. The name of a shipped profile in the file of the same name
-            means the profile: no file extends itself.
+            `quba_check/thresholds/mobile.yaml`. An existing file comes before a profile.
+        base: the folder of relative paths.
+        extended_by: the file that extends it. In a file with the name of a shipped profile, that name means
+            the profile: no file extends itself.
 
     Raises:
-        ThresholdError: there is neither, or the text cannot be a path.
+        ThresholdError: no such file or profile, or the text cannot be a path.
     """
     path = base / text
     profiles = shipped_profiles()
@@ -53,17 +53,17 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
         return path
     if text in shipped:
         return shipped[text]
-    names = {name: name for name in profiles} | _beside(path)
-    near = nearest(Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name, names)
-    meant = f" Did you mean '{names[near]}'?" if near else ""
+    candidates = {name: name for name in profiles} | _neighbours(path)
+    near = nearest(Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name, candidates)
+    suggestion = f" Did you mean '{candidates[near]}'?" if near else ""
     raise ThresholdError(
-        f"{text}: there is no such threshold file, and no shipped profile of that name.{meant} "
+        f"{text}: there is no such threshold file, and no shipped profile of that name.{suggestion} "
         f"Shipped: {listed(profiles)}."
     )
 
 
-def _beside(path: Path) -> dict[str, str]:
-    """Threshold files in the folder in which one is missing, by their names without suffix."""
+def _neighbours(path: Path) -> dict[str, str]:
+    """Return the YAML files in the folder of a missing file, by stem."""
     try:
         return {file.stem: file.name for file in sorted(path.parent.iterdir()) if file.suffix in _SUFFIXES}
     except OSError:
@@ -71,6 +71,6 @@ def _beside(path: Path) -> dict[str, str]:
 
 
 def _shipped_files() -> dict[str, Path]:
-    """Shipped files by the names that messages show."""
+    """Return the shipped files by their names in messages."""
     profiles = {f"quba_check/thresholds/{file.name}": file for file in shipped_profiles().values()}
     return profiles | {"quba_check/demo/thresholds.yaml": DEMO_THRESHOLDS}

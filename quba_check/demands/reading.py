@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension, Part
 from quba_check.core.facts import SuiteFacts
-from quba_check.demands.demand import QUBA, Demand, QubaSettings, Thresholds
-from quba_check.demands.inheritance import LocatedValue, Tree, layered
+from quba_check.demands.demand import Demand, QubaSettings, Thresholds
+from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import check_vocabulary
+from quba_check.demands.validation import check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.records.verdict import DROPS, Bound, Tier
-from quba_check.strict_yaml import dotted
+from quba_check.records.verdict import DROPS, QUBA, Bound
+from quba_check.strict_yaml import dotted_path
 
-BOUNDS: tuple[Bound, ...] = ("min", "max")
+_BOUNDS: Mapping[str, Bound] = {bound: bound for bound in get_args(Bound)}
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
+_DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
+"""Settings of demands; parts take those of their dimension."""
 
 
 def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
-    """The demands and settings of a threshold file and of all that it extends.
+    """Read a threshold file and all files that it extends.
 
     Args:
         path: the file.
-        shown: how ids and messages call it.
-        suite: says which parts the dimensions have.
+        shown: its name in ids and messages.
+        suite: determines the parts of the dimensions.
 
     Raises:
-        ThresholdError: a mistake in one of the files, with file and line.
+        ThresholdError: an error in one of the files, with file and line.
     """
-    tree = layered(path, shown, lambda document: check_vocabulary(document, suite))
+    tree = merged_tree(path, shown, lambda document: check_entries(document, suite))
     demands = tuple(_demands(tree, suite))
     if not demands:
         raise ThresholdError(
@@ -57,119 +58,91 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What a mapping with bounds is about, and what its demands have in common."""
-
-    dimension: str
-    part: str | None
-    unit: str
-    better: Better
-    tier: Tier
-    optional: bool
-    parts: tuple[Part, ...] = ()
-    allow_masked: bool = False
-
-    def demand(self, bound: Bound, leaf: LocatedValue) -> Demand:
-        return Demand(
-            dimension=self.dimension,
-            part=self.part,
-            bound=bound,
-            threshold=_threshold(bound, leaf.value),
-            tier=self.tier,
-            optional=self.optional,
-            unit=self.unit,
-            better=self.better,
-            file=leaf.document.shown,
-            line=leaf.line,
-            parts=self.parts,
-            allow_masked=self.allow_masked,
-            path=leaf.document.path,
-        )
-
-
 def _demands(tree: Tree, suite: SuiteFacts) -> Iterator[Demand]:
     for key in tree:
         if key == "dimensions":
-            dimensions = _branch(tree, key)
-            for name in dimensions:
-                yield from _dimension_demands(name, _branch(dimensions, name), suite)
+            for name in _branch(tree, key):
+                yield from _dimension_demands(registry[name], _branch(tree, key, name), suite)
         elif key == QUBA:
             yield from _grade_demands(_branch(tree, key))
 
 
-def _dimension_demands(name: str, entry: Tree, suite: SuiteFacts) -> Iterator[Demand]:
-    _check_demanding(entry, (*BOUNDS, "parts"))
-    dimension = registry[name]
+def _dimension_demands(dimension: Dimension, entry: Tree, suite: SuiteFacts) -> Iterator[Demand]:
+    _check_effect(entry, ("min", "max", "parts"))
     parts = {part.name: part for part in dimension.parts(suite) if part.better is not None}
-    whole = _Subject(
-        dimension=name,
-        part=None,
-        unit=dimension.unit,
-        better=dimension.better,
-        tier=_value(entry, "tier", "block"),
-        optional=_value(entry, "optional", False),
-        parts=tuple(parts.values()),
-        allow_masked=_value(entry, "allow_masked", False),
-    )
+    settings = _with_defaults(entry, _DEFAULTS)
     for key in entry:
         if key == "parts":
-            parts_entry = _branch(entry, key)
-            for part_name in parts_entry:
-                yield from _part_demands(_branch(parts_entry, part_name), parts[part_name], whole)
+            for name in _branch(entry, key):
+                yield from _part_demands(dimension, parts[name], _branch(entry, key, name), settings)
         else:
-            yield from _bound_demands(entry, key, whole)
+            yield from _bound_demands(entry, key, dimension, None, parts=tuple(parts.values()), **settings)
 
 
-def _part_demands(entry: Tree, part: Part, whole: _Subject) -> Iterator[Demand]:
-    _check_demanding(entry, BOUNDS)
-    subject = _Subject(
-        dimension=whole.dimension,
-        part=part.name,
-        unit=part.unit,
-        better=part.better or whole.better,
-        tier=_value(entry, "tier", whole.tier),
-        optional=_value(entry, "optional", whole.optional),
-        allow_masked=_value(entry, "allow_masked", whole.allow_masked),
-    )
+def _part_demands(
+    dimension: Dimension, part: Part, entry: Tree, defaults: Mapping[str, Any]
+) -> Iterator[Demand]:
+    _check_effect(entry, ("min", "max"))
+    settings = _with_defaults(entry, defaults)
     for key in entry:
-        yield from _bound_demands(entry, key, subject)
+        yield from _bound_demands(entry, key, dimension, part, **settings)
 
 
-def _bound_demands(entry: Tree, key: str, subject: _Subject) -> Iterator[Demand]:
+def _with_defaults(entry: Tree, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _value(entry, key, default) for key, default in defaults.items()}
+
+
+def _bound_demands(
+    entry: Tree, key: str, dimension: Dimension, part: Part | None, **settings: Any
+) -> Iterator[Demand]:
+    """Yield the demand under a key of an entry, if the key is a bound."""
     leaf = entry[key]
-    yield from (
-        subject.demand(bound, leaf)
-        for bound in (*BOUNDS, *DROPS)
-        if key == bound and isinstance(leaf, LocatedValue)
+    if key not in _BOUNDS or not isinstance(leaf, LocatedValue):
+        return
+    yield Demand(
+        dimension=dimension.name,
+        part=part.name if part else None,
+        bound=_BOUNDS[key],
+        threshold=float(as_share(leaf.value) if key in DROPS else leaf.value),
+        unit=part.unit if part else dimension.unit,
+        better=part.better or dimension.better if part else dimension.better,
+        file=leaf.document.shown,
+        line=leaf.line,
+        path=leaf.document.path,
+        **settings,
     )
-
-
-def _threshold(bound: Bound, value: Any) -> float | str:
-    limit = as_share(value) if bound in DROPS else value
-    return limit if isinstance(limit, str) else float(limit)
 
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
-    _check_demanding(entry, tuple(_GRADE_PARTS))
-    tier = _value(entry, "tier", "block")
+    _check_effect(entry, tuple(_GRADE_PARTS))
     for key, leaf in entry.items():
         if key in _GRADE_PARTS and isinstance(leaf, LocatedValue):
             part = _GRADE_PARTS[key]
-            yield _Subject(QUBA, part, part, "high", tier, optional=False).demand("min", leaf)
+            yield Demand(
+                dimension=QUBA,
+                part=part,
+                bound="min",
+                threshold=leaf.value if part == "grade" else float(leaf.value),
+                tier=_value(entry, "tier", "block"),
+                optional=False,
+                unit=part,
+                better="high",
+                file=leaf.document.shown,
+                line=leaf.line,
+                path=leaf.document.path,
+            )
 
 
-def _check_demanding(entry: Tree, keys: tuple[str, ...]) -> None:
-    """Refuse a tier that is the tier of nothing: its author thinks that something is demanded."""
+def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
+    """Refuse settings without a demand that they apply to."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
-    for key in ("tier", "optional", "allow_masked"):
+    for key in _DEFAULTS:
         leaf = entry.get(key)
         if isinstance(leaf, LocatedValue):
-            where = f"{leaf.document.at(leaf.location)}: {dotted(leaf.location)}"
+            where = f"{leaf.document.at(leaf.location)}: {dotted_path(leaf.location)}"
             raise ThresholdError(
-                f"{where}: there is no demand that it could be about. "
-                f"Allowed: together with {' or '.join(keys)}."
+                f"{where}: it applies to no demand. Allowed: together with {' or '.join(keys)}."
             )
 
 
@@ -203,13 +176,14 @@ def _population(entry: Tree) -> str:
     return os.path.realpath(leaf.document.path.parent / str(leaf.value))
 
 
-def _branch(tree: Tree, key: str) -> Tree:
-    """The mapping under a key, empty where there is none."""
-    branch = tree.get(key)
-    return branch if isinstance(branch, dict) else {}
+def _branch(tree: Tree, *keys: str) -> Tree:
+    """Return the mapping under some keys, empty if missing."""
+    for key in keys:
+        branch = tree.get(key)
+        tree = branch if isinstance(branch, dict) else {}
+    return tree
 
 
 def _value(tree: Tree, key: str, default: Any = None) -> Any:
-    """The value under a key."""
     leaf = tree.get(key)
     return leaf.value if isinstance(leaf, LocatedValue) else default

@@ -1,4 +1,4 @@
-"""The form of a threshold file: which keys and types there are."""
+"""The schema of threshold files: keys and types."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from quba_check.strict_yaml.schema import SchemaVersion
 Letter = Literal["A", "B", "C", "D", "F"]
 
 POPULATIONS = ("published", "screened", "demo")
-"""Names of the reference populations that the package brings."""
+"""Names of the reference populations in the package."""
 
 
 _PERCENTAGE = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]*)?)\s*%\s*")
 
 
 def as_share(value: Any) -> Any:
-    """A percentage as a share; anything else as it is.
+    """Return a percentage as a share; anything else unchanged.
 
     >>> as_share("2%"), as_share(0.5)
     (0.02, 0.5)
@@ -35,13 +35,13 @@ def as_share(value: Any) -> Any:
     return value
 
 
-def _is_no_text(value: Any) -> Any:
+def _not_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     raise ValueError(f"got text '{value}'. Allowed: a number; max_relative_drop takes a percentage.")
 
 
-def _is_a_share(value: Any) -> Any:
+def _share(value: Any) -> Any:
     share = as_share(value)
     if not isinstance(share, str):
         return share
@@ -49,16 +49,16 @@ def _is_a_share(value: Any) -> Any:
 
 
 class PartEntry(Strict):
-    """Demands on a part of a dimension. Each key may be null: it removes what the extended file has."""
+    """Demands on a part of a dimension. Null removes a key of the extended file."""
 
     min: float | None = Field(None, description="The value must be at least this (higher is better).")
     max: float | None = Field(None, description="The value must be at most this (lower is better).")
-    max_drop: Annotated[float, BeforeValidator(_is_no_text), Field(ge=0)] | None = Field(
+    max_drop: Annotated[float, BeforeValidator(_not_text), Field(ge=0)] | None = Field(
         None, description="At most this much worse than the baseline's value (--quba-baseline)."
     )
-    max_relative_drop: Annotated[float, BeforeValidator(_is_a_share), Field(ge=0)] | None = Field(
+    max_relative_drop: Annotated[float, BeforeValidator(_share), Field(ge=0)] | None = Field(
         None,
-        description="Worse than the baseline's value by at most this share of it, such as 0.02 or 2%.",
+        description="Worse than the baseline's value by at most this share of it, for example 0.02 or 2%.",
         json_schema_extra={
             "anyOf": [
                 {"type": "number", "minimum": 0},
@@ -68,10 +68,12 @@ class PartEntry(Strict):
         },
     )
     tier: Tier | None = Field(
-        None, description="block (default): not met, the model is not released; warn and info only tell."
+        None,
+        description="block (default): no release unless the demand is met; warn and info only report.",
     )
     optional: bool | None = Field(
-        None, description="Skip, instead of fail, where images are missing or do not allow a value."
+        None,
+        description="Skip the demand instead of failing it if images are missing or do not allow a value.",
     )
 
 
@@ -87,7 +89,8 @@ class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
     allow_masked: bool | None = Field(
-        None, description="Judge a masked value by its limit; else it fails as no evidence of robustness."
+        None,
+        description="Judge a masked value by its threshold; else it fails as no evidence of robustness.",
     )
 
 
@@ -102,7 +105,7 @@ class AttackedEntry(AttackedPartEntry):
 
 
 class Dimensions(Strict):
-    """Demands by dimension: any registered one is a key."""
+    """Demands by name of a registered dimension."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DimensionEntry | None] = Field(init=False)
@@ -111,23 +114,23 @@ class Dimensions(Strict):
 
 
 class QubaEntry(Strict):
-    """Demands on the QUBA score and grade, and how they are computed."""
+    """Demands on the QUBA score and grade, and settings of both."""
 
     min_score: float | None = Field(None, description="The QUBA score must be at least this.")
     min_grade: Letter | None = Field(None, description="The letter must be at least this good.")
     tier: Tier | None = Field(None, description="Tier of both demands.")
     weights: dict[str, float | None] | None = Field(
-        None, description="Weights of dimensions in the score, at least 0, in place of the default ones."
+        None, description="Weights of dimensions in the score, at least 0; they replace the defaults."
     )
     population: str | None = Field(
         None,
-        description="Reference population: published (default), screened, demo, or a file beside this one.",
+        description="Reference population: published (default), screened, demo, or a file next to this one.",
     )
     allow_missing: tuple[str, ...] | None = Field(
-        None, description="Dimensions that the grade may do without; it is then labelled partial."
+        None, description="Dimensions that may be missing from the grade, which is then labelled partial."
     )
     allow_other_suite: bool | None = Field(
-        None, description="Grade although the population was measured on another suite, with a caveat."
+        None, description="Grade even if the population was measured on another suite, with a note."
     )
 
 
@@ -135,18 +138,18 @@ LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
 
 
 class ThresholdFile(Strict):
-    """A threshold file of quba-check: what a model has to meet."""
+    """A threshold file of quba-check: the demands on a model."""
 
     schema_version: SchemaVersion = Field(alias="schema", description="Version of this format.")
-    name: str | None = Field(None, description="Name for people; the file's name where there is none.")
+    name: str | None = Field(None, description="Display name; by default the file's name.")
     extends: str | None = Field(
-        None, description="A file beside this one, or a shipped profile, that this one changes."
+        None, description="The file next to this one, or the shipped profile, that this one extends."
     )
-    protocol: ProtocolName | None = Field(None, description="The protocol that the limits are about.")
+    protocol: ProtocolName | None = Field(None, description="The protocol of the thresholds.")
     uncertain: Uncertain | None = Field(
         None,
-        description="What becomes of a bound within the noise: point (default): the value decides; "
-        "fail: only what is shown to meet the bound passes; allow: only what is shown to miss it fails.",
+        description="How a bound within the noise is judged: point (default): by the value alone; "
+        "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail.",
     )
     confidence: float | None = Field(
         None,
@@ -158,28 +161,28 @@ class ThresholdFile(Strict):
 
     @field_validator("confidence", mode="before")
     @classmethod
-    def _is_no_text(cls, value: Any) -> Any:
+    def _not_text(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         share = as_share(value)
-        meant = f"; {value.strip()} is {share:g}" if isinstance(share, float) else ""
+        hint = f"; {value.strip()} is {share:g}" if isinstance(share, float) else ""
         raise ValueError(
-            f"got text '{value}'. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{meant}."
+            f"got text '{value}'. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{hint}."
         )
 
     @field_validator("confidence")
     @classmethod
-    def _is_a_level(cls, value: float | None) -> float | None:
+    def _level(cls, value: float | None) -> float | None:
         if value is not None and not LEAST_CONFIDENCE <= value <= MOST_CONFIDENCE:
-            percent = f"; {value:g} % is {value / 100:g}" if 50 <= value < 100 else ""
+            hint = f"; {value:g} % is {value / 100:g}" if 50 <= value < 100 else ""
             raise ValueError(
-                f"got {value:g}. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{percent}."
+                f"got {value:g}. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{hint}."
             )
         return value
 
 
 def threshold_schema() -> dict[str, Any]:
-    """The JSON Schema of threshold files, for editors; it knows the registered dimensions by name.
+    """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> sorted(threshold_schema()["properties"])
     ['confidence', 'dimensions', 'extends', 'name', 'protocol', 'quba', 'schema', 'uncertain']
@@ -187,18 +190,14 @@ def threshold_schema() -> dict[str, Any]:
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}
     dimensions = schema["$defs"].pop("Dimensions")
-    own = {name: {"anyOf": stated["anyOf"]} for name, stated in dimensions["properties"].items()}
+    specific = {name: {"anyOf": entry["anyOf"]} for name, entry in dimensions["properties"].items()}
     dimensions["properties"] = {
-        known.name: {"description": known.title, **own.get(known.name, entry)} for known in registry
+        dimension.name: {"description": dimension.title, **specific.get(dimension.name, entry)}
+        for dimension in registry
     }
     dimensions["additionalProperties"] = False
     schema["properties"]["dimensions"]["anyOf"][0] = dimensions
-    weights = _mapping(schema["$defs"]["QubaEntry"]["properties"]["weights"])
+    options = schema["$defs"]["QubaEntry"]["properties"]["weights"]["anyOf"]
+    weights = next(option for option in options if option["type"] == "object")
     weights["propertyNames"] = {"enum": list(PUBLISHED_DIMENSIONS)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _mapping(field: dict[str, Any]) -> dict[str, Any]:
-    """The alternative of an optional field that is a mapping."""
-    found: dict[str, Any] = next(option for option in field["anyOf"] if option["type"] == "object")
-    return found

@@ -1,4 +1,4 @@
-"""Whether what a threshold file names and bounds exists, and whether its bounds mean anything."""
+"""Checks of the names and bounds in a threshold file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from quba_check.storage.user_files import file_kind
 from quba_check.strict_yaml import Document, Location
 
 RATIO_REACH = 10.0
-"""Ratios (relative accuracies) are near 1; a limit from here on was meant as percent."""
+"""Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
 MILLIONS_REACH = 1e5
-"""A limit from here on was meant as a count, not in millions."""
+"""A threshold from here on was meant as a count, not in millions."""
 
 
-def check_vocabulary(document: Document, suite: SuiteFacts) -> None:
-    """Check one threshold file, whose form is right, against dimensions and suite.
+def check_entries(document: Document, suite: SuiteFacts) -> None:
+    """Check a well-formed threshold file against dimensions and suite.
 
     Raises:
-        ThresholdError: a dimension, part or population that does not exist, a bound in the wrong direction or
-            out of reach, a negative weight; with the line.
+        ThresholdError: an unknown dimension, part or population, a bound in the wrong direction or out of
+            reach, or a negative weight; with the line.
     """
     checks = {"dimensions": _check_dimensions, "quba": _check_quba}
     for key, entry in document.data.items():
@@ -38,16 +38,16 @@ def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: Sui
     for name, entry in entries.items():
         location: Location = ("dimensions", name)
         try:
-            known = registry[name]
+            dimension = registry[name]
         except UserError as error:
             raise ThresholdError(f"{document.at_key(location)}: {error}") from None
         if entry is None:
             continue
-        known.views(suite)  # a dimension of the user's own may have a mistake there
-        _check_entry(document, location, entry, known.better, known.unit)
+        dimension.views(suite)  # a custom dimension may raise an error
+        _check_entry(document, location, entry, dimension.better, dimension.unit)
         for part_name, part_entry in (entry.get("parts") or {}).items():
             part_location = (*location, "parts", part_name)
-            part = _part(document, part_location, known, suite)
+            part = _part(document, part_location, dimension, suite)
             if part_entry is not None and part.better is not None:
                 _check_entry(document, part_location, part_entry, part.better, part.unit)
 
@@ -79,9 +79,9 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
 
 
 def _has_part(dimension: Dimension, name: str, suite: SuiteFacts) -> bool:
-    """Whether there would be such a part if corruptions were not sampled."""
-    whole = replace(suite, samples_corruptions=False)
-    return any(part.name == name for part in dimension.parts(whole))
+    """True if the part exists without sampling of corruptions."""
+    unsampled = replace(suite, samples_corruptions=False)
+    return any(part.name == name for part in dimension.parts(unsampled))
 
 
 def _check_entry(
@@ -98,10 +98,10 @@ def _check_entry(
         direction = "higher" if better == "high" else "lower"
         where = document.at_key((*location, wrong))
         raise ThresholdError(f"{where}: {target} {wrong}: {direction} is better here. Allowed: {right}.")
-    limit = entry.get(right)
-    doubt = _doubt(right, limit, unit) if limit is not None else None
-    if doubt:
-        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {limit} {doubt}")
+    threshold = entry.get(right)
+    problem = _unreachable(right, threshold, unit) if threshold is not None else None
+    if problem:
+        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {threshold} {problem}")
     for bound in DROPS:
         drop = as_share(entry.get(bound))
         if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
@@ -113,23 +113,23 @@ def _check_entry(
 
 
 def _is_whole(bound: str, better: Better, unit: str) -> bool:
-    """Whether a drop of 1 is all that a value can lose."""
+    """True if a value cannot lose more than 1."""
     return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
 
 
-def _doubt(bound: str, limit: float, unit: str) -> str | None:
-    """Why no model, or every model, meets a bound."""
-    percent = f" Did you mean {limit / 100:g}?" if 1 < limit <= 100 else ""
-    if unit in ("fraction", "ratio") and limit < 0:
+def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
+    """Return the reason if every model or no model meets a bound, else None."""
+    percent = f" Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
+    if unit in ("fraction", "ratio") and threshold < 0:
         return f"{'would always' if bound == 'min' else 'can never'} be met: {unit}s begin at 0."
-    if unit == "fraction" and limit > 1:
+    if unit == "fraction" and threshold > 1:
         return f"{'can never' if bound == 'min' else 'would always'} be met: fractions end at 1.{percent}"
-    if unit == "ratio" and limit >= RATIO_REACH:
+    if unit == "ratio" and threshold >= RATIO_REACH:
         return f"is out of reach: ratios are near 1.{percent}"
-    if unit == "millions" and limit < 0:
-        return "can never be met: there are no negative numbers of parameters."
-    if unit == "millions" and limit >= MILLIONS_REACH:
-        return f"is out of reach: the unit is millions. Did you mean {limit / 1e6:g}?"
+    if unit == "millions" and threshold < 0:
+        return "can never be met: the number of parameters cannot be negative."
+    if unit == "millions" and threshold >= MILLIONS_REACH:
+        return f"is out of reach: the unit is millions. Did you mean {threshold / 1e6:g}?"
     return None
 
 
@@ -160,5 +160,5 @@ def _check_population(document: Document, text: str) -> None:
     if file_kind(document.path.parent / text, where, ThresholdError) != "file":
         raise ThresholdError(
             f"{where}: no such name or file, got '{text}'.{did_you_mean(text, POPULATIONS)} "
-            f"Allowed: {listed(POPULATIONS)}, or a population file beside this one."
+            f"Allowed: {listed(POPULATIONS)}, or a population file next to this one."
         )

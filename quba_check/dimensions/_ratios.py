@@ -1,8 +1,8 @@
-"""Accuracies on sets, and relative to the clean set: what most dimensions are made of."""
+"""Accuracies on sets, absolute and relative to the clean accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,27 +11,30 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.means import geometric_mean
-from quba_check.stats import intervals as limits
+from quba_check.stats import intervals
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.stats.image_intervals import multiplicative_limits, ratio_limits
+from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
-Tables = Mapping[View, Predictions]
 Z = np.array(SCORES)
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The accuracy on some images as a ratio to the clean accuracy; above 1 where the shift helps.
+    """The accuracy on some images relative to the clean accuracy.
+
+    It is above 1 if the shift helps.
 
     Attributes:
-        correct: (n,) whether the model is right on these images.
-        clean: (m,) whether it is right on the clean ones, at least once.
-        sample: names the images; equal to `CLEAN` where they are the clean images, shifted.
-        is_of_clean_images: the images were made from the clean ones, which bounds the ratio by the clean
-            accuracy itself; images of another set bound it by what the clean accuracy may be.
+        correct: (n,) bool, True if the model is right on the image.
+        clean: (m,) bool, likewise for the clean images; True at least once.
+        sample: name of the images; `CLEAN` for shifted clean images.
+        is_of_clean_images: the images were made from the clean ones, so that the observed clean accuracy
+            bounds the ratio. Images of another set bound it by the confidence limit of the clean accuracy.
     """
 
     correct: NDArray[np.bool_]
@@ -42,23 +45,32 @@ class Ratio:
     @property
     def value(self) -> float:
         """The ratio."""
-        return float(np.mean(self.correct, dtype=np.float64)) / float(np.mean(self.clean, dtype=np.float64))
+        return float(np.mean(self.correct, dtype=np.float64)) / self.clean_accuracy
+
+    @property
+    def clean_accuracy(self) -> float:
+        """The denominator."""
+        return float(np.mean(self.clean, dtype=np.float64))
 
     @property
     def n_correct(self) -> int:
-        """How often the model is right."""
+        """Number of correctly classified images."""
         return int(np.count_nonzero(self.correct))
 
     @property
-    def has_few_hits(self) -> bool:
-        """True if too few images are right for a normal logarithm of the ratio."""
-        return self.n_correct < limits.FEW_EVENTS or self.has_few_clean_hits
+    def n_clean_correct(self) -> int:
+        """Number of correctly classified clean images."""
+        return int(np.count_nonzero(self.clean))
 
     @property
-    def has_few_clean_hits(self) -> bool:
+    def has_few_correct(self) -> bool:
+        """True if the logarithm of the ratio is far from normal, for lack of correct images."""
+        return self.n_correct < FEW_EVENTS or self.has_few_clean_correct
+
+    @property
+    def has_few_clean_correct(self) -> bool:
         """True if the clean accuracy is too uncertain to divide by."""
-        hits = int(np.count_nonzero(self.clean))
-        return hits < limits.FEW_EVENTS * (1 - hits / len(self.clean))
+        return self.n_clean_correct < FEW_EVENTS * (1 - self.n_clean_correct / len(self.clean))
 
     @property
     def estimate(self) -> Estimate:
@@ -66,29 +78,30 @@ class Ratio:
         clean = Estimate.mean(self.clean, CLEAN, is_reference=True)
         return Estimate.mean(self.correct, self.sample) / clean
 
-    def most(self, z: limits.Scores) -> limits.Limits:
-        """Return the largest possible ratio, with every image right, at normal scores."""
+    def upper_bounds(self, z: Scores) -> Limits:
+        """Return the ratio of a model that is right on all images, at normal scores."""
         if self.is_of_clean_images:
-            return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
-        hits, n = int(np.count_nonzero(self.clean)), len(self.clean)
-        bound: limits.Limits = 1 / limits.clopper_pearson(hits, n, -np.maximum(z, 0.0))
-        return bound
+            return np.full(z.shape, 1 / self.clean_accuracy)
+        lowest = intervals.clopper_pearson_limits(self.n_clean_correct, len(self.clean), -np.maximum(z, 0.0))
+        bounds: Limits = 1 / lowest
+        return bounds
 
-    def limits(self, z: limits.Scores) -> limits.Limits:
-        """Confidence limits at normal scores."""
-        if not self.has_few_clean_hits:
+    def limits(self, z: Scores) -> Limits:
+        """Return confidence limits at normal scores."""
+        if not self.has_few_clean_correct:
             return ratio_limits(self.estimate, z)
-        others = int(np.count_nonzero(self.clean))
-        return limits.exact_ratio(self.n_correct, len(self.correct), others, len(self.clean), z)
+        return intervals.exact_ratio_limits(
+            self.n_correct, len(self.correct), self.n_clean_correct, len(self.clean), z
+        )
 
     def quantity(self) -> Quantity:
-        """The ratio as reports show it."""
-        limit = bounded_curve(self.limits(Z), 0.0, self.most(Z))
-        return Quantity(self.value, "ratio", len(self.correct), limit, deviations=self.estimate.deviations)
+        """Return the ratio with its confidence curve."""
+        curve = bounded_curve(self.limits(Z), 0.0, self.upper_bounds(Z))
+        return Quantity(self.value, "ratio", len(self.correct), curve, deviations=self.estimate.deviations)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
-    """Share of the view's images whose top-1 is right.
+    """Share of the view's images whose predicted class is the label.
 
     Raises:
         UnmeasurableError: the view has no images.
@@ -98,25 +111,27 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
         raise UnmeasurableError(
             f"the set {view} has no images; add some or leave it out of the suite", missing_data=True
         )
-    shifted = CLEAN in predictions and _shows_alike(predictions[CLEAN], table)
-    sample = CLEAN if shifted else view
-    return share(table.correct, sample)
+    is_clean = CLEAN in predictions and _shows_same_images(predictions[CLEAN], table)
+    return share(table.correct, CLEAN if is_clean else view)
 
 
 def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
-    """A share of images as reports show it, with its interval.
+    """Share of images for which something is true, with its confidence curve.
 
     Args:
-        hits: (n,) what is counted.
-        sample: names the images: their view, or anything else where they are some of its rows.
+        hits: (n,) bool, True for the images that count; n at least 1.
+        sample: name of the images: their view, or any other value for some of its rows.
+
+    Returns:
+        A fraction with Wilson limits.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    limit = bounded_curve(limits.wilson(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
-    return Quantity(estimate.value, "fraction", n, limit, deviations=estimate.deviations)
+    curve = bounded_curve(intervals.wilson_limits(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
+    return Quantity(estimate.value, "fraction", n, curve, deviations=estimate.deviations)
 
 
 def clean_accuracy(predictions: Tables) -> float:
-    """Accuracy over the whole clean set in the model's own classes: every denominator.
+    """Accuracy on all clean images in the model's own classes: every denominator.
 
     Raises:
         UnmeasurableError: there are no clean images, or none is classified right.
@@ -125,16 +140,16 @@ def clean_accuracy(predictions: Tables) -> float:
     if clean.value == 0:
         raise UnmeasurableError(
             f"none of the {clean.n} clean images is classified right, and nothing is relative to 0; "
-            "check that class list and preparation are the model's own"
+            "check that class list and preprocessing are the model's own"
         )
     return clean.value
 
 
 def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:
-    """(N, C) probabilities of the clean images.
+    """Return the (N, C) class probabilities of the clean images, in [0, 1].
 
     Raises:
-        InvariantError: the view was filled without the table that it asks for.
+        InvariantError: the predictions lack the table that the view asks for.
     """
     probabilities = predictions[CLEAN].probabilities
     if probabilities is None:
@@ -145,62 +160,61 @@ def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:
 def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
     """The accuracies on views relative to the clean accuracy.
 
-    Views with as many images of the same classes as an earlier one (or the clean set) are taken for the same
-    images, shifted: what they have in common is then found in the data, and nothing is assumed of it.
+    A view with the indices and labels of an earlier one (or of the clean set) counts as the same images,
+    shifted. Their correlation is then taken from the data.
 
     Raises:
         UnmeasurableError: a view has no images, or no clean image is classified right.
     """
     clean_accuracy(predictions)
-    found: dict[View, Ratio] = {}
+    samples = {CLEAN: CLEAN}
+    relative: dict[View, Ratio] = {}
     for view in views:
-        accuracy_on(predictions, view)  # an empty set has its own reason
-        alike = (known for known in (CLEAN, *found) if _shows_alike(predictions[known], predictions[view]))
-        first = next(alike, view)
-        sample = found[first].sample if first in found else first
-        is_of_clean = view.set in (CLEAN_SET, CORRUPTIONS_SET)
-        found[view] = Ratio(predictions[view].correct, predictions[CLEAN].correct, sample, is_of_clean)
-    return found
+        accuracy_on(predictions, view)  # raises the reason of an empty set
+        table = predictions[view]
+        same = (other for other in samples if _shows_same_images(predictions[other], table))
+        sample = samples[view] = samples.get(next(same, view), view)
+        is_of_clean_images = view.set in (CLEAN_SET, CORRUPTIONS_SET)
+        relative[view] = Ratio(table.correct, predictions[CLEAN].correct, sample, is_of_clean_images)
+    return relative
 
 
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Arithmetic mean of ratios to one clean accuracy; limits account for shared images."""
     estimate = mean_of(part.estimate for part in parts)
-    n = sum(len(part.correct) for part in parts)
-    if parts[0].has_few_clean_hits:
-        found = np.mean(_limits_of_each(parts), axis=0)
+    if parts[0].has_few_clean_correct:
+        limits = np.mean(_simultaneous_limits(parts), axis=0)
     else:
-        found = ratio_limits(estimate, Z)
-    limit = bounded_curve(found, 0.0, _most(parts))
-    return Quantity(estimate.value, "ratio", n, limit, deviations=estimate.deviations)
+        limits = ratio_limits(estimate, Z)
+    return _mean_quantity(estimate.value, parts, limits, estimate)
 
 
 def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Geometric mean of ratios to one clean accuracy.
 
-    If one of them has few hits, the limits combine those of each ratio.
+    If one of them has few correct images, the limits combine those of each ratio.
     """
     value = geometric_mean(part.value for part in parts)
-    n = sum(len(part.correct) for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
-    if any(part.has_few_hits for part in parts):
-        found = limits.geometric_mean(_limits_of_each(parts))
+    if any(part.has_few_correct for part in parts):
+        limits = intervals.geometric_mean_limits(_simultaneous_limits(parts))
     else:
-        found = multiplicative_limits(estimate, Z)
-    limit = bounded_curve(found, 0.0, _most(parts))
-    return Quantity(value, "ratio", n, limit, deviations=estimate.deviations)
+        limits = multiplicative_limits(estimate, Z)
+    return _mean_quantity(value, parts, limits, estimate)
 
 
-def _limits_of_each(parts: Sequence[Ratio]) -> list[limits.Limits]:
-    """Return simultaneous limits of ratios (Bonferroni)."""
-    scores = limits.bonferroni_scores(Z, 1 / len(parts))
-    return [np.clip(part.limits(scores), 0.0, part.most(scores)) for part in parts]
+def _mean_quantity(value: float, parts: Sequence[Ratio], limits: Limits, estimate: Estimate) -> Quantity:
+    bounds: Limits = np.max([part.upper_bounds(Z) for part in parts], axis=0)
+    n = sum(len(part.correct) for part in parts)
+    curve = bounded_curve(limits, 0.0, bounds)
+    return Quantity(value, "ratio", n, curve, deviations=estimate.deviations)
 
 
-def _most(parts: Sequence[Ratio]) -> limits.Limits:
-    bounds: limits.Limits = np.max([part.most(Z) for part in parts], axis=0)
-    return bounds
+def _simultaneous_limits(parts: Sequence[Ratio]) -> list[Limits]:
+    """Return limits of each ratio that hold for all simultaneously (Bonferroni)."""
+    scores = intervals.bonferroni_scores(Z, 1 / len(parts))
+    return [np.clip(part.limits(scores), 0.0, part.upper_bounds(scores)) for part in parts]
 
 
-def _shows_alike(first: Predictions, second: Predictions) -> bool:
+def _shows_same_images(first: Predictions, second: Predictions) -> bool:
     return np.array_equal(first.index, second.index) and np.array_equal(first.label, second.label)

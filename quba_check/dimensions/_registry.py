@@ -12,7 +12,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
-from quba_check.dimensions._validation import held_to_its_declaration, origin
+from quba_check.dimensions._validation import origin, validated_dimension
 from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
 
 Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
@@ -38,7 +38,7 @@ class Registry:
                 f"{origin(dimension.measure)}: the dimension '{dimension.name}' is already registered by "
                 f"{origin(known.measure)}. Give yours another name."
             )
-        self._dimensions[dimension.name] = held_to_its_declaration(dimension)
+        self._dimensions[dimension.name] = validated_dimension(dimension)
 
     def __iter__(self) -> Iterator[Dimension]:
         return iter([self._dimensions[name] for name in self.names])

@@ -1,50 +1,48 @@
-"""Shares and ratios told image by image, for runs that end before all images were seen."""
+"""Shares and relative accuracies computed image by image, for runs that end early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.streaming import OverUnder, RatioOfMeans, Tables
+from quba_check.core.streaming import RatioOfMeans, Tables, Terms
 from quba_check.core.view import CLEAN, View
 
 Hits = Callable[[Tables], NDArray[np.generic]]
-ALWAYS_OVER_ONE = ((0.0, 1.0), (1.0, 1.0))
-AT_MOST_ALL = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))
-ANY = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+"""(n,) one number in [0, 1] for each image, such as 1 if it is classified correctly."""
+SHARE_CORNERS = ((0.0, 1.0), (1.0, 1.0))
+SUBSET_CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+"""The numerator counts some of the images that the denominator counts."""
+RATIO_CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 
-def first(values: Sequence[float]) -> float:
-    """The value of what is one fraction."""
-    return values[0]
-
-
-def right_on(view: View) -> Hits:
-    """Whether the model is right on each image of a view."""
+def correct_on(view: View) -> Hits:
+    """Return a function that gives `correct` for each image of a view."""
     return lambda tables: tables[view].correct
 
 
-def streamed_share(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
-    """A share of the images of a set."""
+def sequential_share(view: View, hits: Hits | None = None) -> RatioOfMeans:
+    """Share of the images of a view; by default of those classified correctly."""
+    count = hits or correct_on(view)
 
-    def terms(tables: Tables) -> OverUnder:
-        over = hits(tables).astype(np.float64)
-        return over, np.ones_like(over)
+    def terms(tables: Tables) -> Terms:
+        numerators = count(tables).astype(np.float64)
+        return numerators, np.ones_like(numerators)
 
-    return RatioOfMeans(views, terms, ALWAYS_OVER_ONE)
+    return RatioOfMeans((view,), terms, SHARE_CORNERS)
 
 
-def streamed_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
-    """A share of the clean images, shifted, as a ratio to the clean accuracy on the same images.
+def sequential_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
+    """Ratio of a share of shifted clean images to the clean accuracy.
 
     Args:
-        views: of these images besides the clean one.
+        views: views of the shifted images.
         hits: what is counted, or its mean over several views.
     """
 
-    def terms(tables: Tables) -> OverUnder:
+    def terms(tables: Tables) -> Terms:
         return hits(tables).astype(np.float64), tables[CLEAN].correct.astype(np.float64)
 
-    return RatioOfMeans((CLEAN, *views), terms, ANY)
+    return RatioOfMeans((CLEAN, *views), terms, RATIO_CORNERS)

@@ -49,7 +49,7 @@ def _place(file: str, line: int | None) -> str:
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
 
 
-def held_to_its_declaration(dimension: Dimension) -> Dimension:
+def validated_dimension(dimension: Dimension) -> Dimension:
     """The dimension, with functions that answer as declared or raise.
 
     Raises:

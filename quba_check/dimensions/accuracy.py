@@ -1,4 +1,4 @@
-"""accuracy: how often the model is right on clean images."""
+"""Accuracy on clean images."""
 
 from __future__ import annotations
 
@@ -8,14 +8,57 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import SequentialStatistic
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import Tables, accuracy_on, clean_probabilities, share
+from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, right_on, streamed_share
-from quba_check.metrics.ranking import is_in_top_k
+from quba_check.dimensions._streaming import sequential_share
 
 TOP = 5
+ROW_BLOCK = 4096
+"""Rows ranked at a time: bounds the memory of the comparison."""
+
+
+def is_in_top_k(probabilities: NDArray[np.float32], label: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Return True for each image whose label is among its k most probable classes.
+
+    Of equally probable classes the one with the lower number ranks first, as with argmax. A label outside the
+    table's classes is never among them.
+
+    Args:
+        probabilities: (N, C) float32, in [0, 1].
+        label: (N,) class of each image.
+        k: number of classes that count, from 1 to C.
+
+    Returns:
+        (N,) bool, whose mean is the top-k accuracy; higher is better.
+
+    Raises:
+        ValueError: there are no rows, or table and labels differ in length.
+
+    >>> table = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], dtype=np.float32)
+    >>> is_in_top_k(table, np.array([1, 2]), k=2).tolist()
+    [True, False]
+    """
+    rows, classes = probabilities.shape
+    if rows == 0 or rows != len(label):
+        raise ValueError(
+            f"top-k accuracy: {rows} rows of probabilities for {len(label)} labels. "
+            "Allowed: the same number of rows and labels, at least one."
+        )
+    hits = np.empty(rows, dtype=np.bool_)
+    for start in range(0, rows, ROW_BLOCK):
+        labels = label[start : start + ROW_BLOCK, None]
+        has_class = (labels >= 0) & (labels < classes)
+        table = probabilities[start : start + ROW_BLOCK]
+        own = np.take_along_axis(table, np.where(has_class, labels, 0), axis=1)
+        ahead = (table > own) | ((table == own) & (np.arange(classes) < labels))
+        hits[start : start + ROW_BLOCK] = has_class[:, 0] & (ahead.sum(axis=1) < k)
+    return hits
+
+
+def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
+    return is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
@@ -23,13 +66,8 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     return (top5,) if suite.class_count > TOP else ()
 
 
-def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
-    return is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
-
-
-def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
-    hits = right_on(CLEAN) if part is None else _top5_hits
-    return SequentialStatistic((streamed_share((CLEAN,), hits),), first)
+def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
+    return SequentialStatistic((sequential_share(CLEAN, None if part is None else _top5_hits),))
 
 
 @dimension(
@@ -41,16 +79,13 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
     source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
     views=(CLEAN,),
     parts=_parts,
-    streamed=_streamed,
+    streamed=_sequential,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
-    """Share of clean images whose top-1 label is right.
+    """Share of clean images whose predicted class is the label.
 
     Raises:
         UnmeasurableError: there are no clean images.
     """
-    top1 = accuracy_on(predictions, CLEAN)
-    parts = {}
-    if _parts(facts.suite):
-        parts["top5"] = share(_top5_hits(predictions), CLEAN)
-    return Measurement.of("accuracy", top1, parts=parts)
+    parts = {"top5": share(_top5_hits(predictions), CLEAN)} if _parts(facts.suite) else {}
+    return Measurement.of("accuracy", accuracy_on(predictions, CLEAN), parts=parts)

@@ -1,4 +1,4 @@
-"""adversarial_robustness: how much of the accuracy is left when someone aims at the model."""
+"""Adversarial robustness: the share of the clean accuracy left under gradient attacks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import MASKED, Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import SequentialStatistic
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions._ratios import (
     Ratio,
-    Tables,
     accuracy_on,
     clean_accuracy,
     geometric_mean_ratio,
@@ -24,7 +23,7 @@ from quba_check.dimensions._ratios import (
     share,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, right_on, streamed_ratio, streamed_share
+from quba_check.dimensions._streaming import correct_on, sequential_ratio, sequential_share
 from quba_check.errors import InvariantError
 from quba_check.metrics.means import geometric_mean
 from quba_check.number_format import format_distinct
@@ -38,25 +37,25 @@ STANDARD_ERRORS = 2
 """Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
 
-def _held(predictions: Tables) -> NDArray[np.bool_]:
-    """Right when clean and at every attacked point that was seen."""
-    always = predictions[PGD].extra["always_right"].astype(np.bool_)
-    held: NDArray[np.bool_] = predictions[CLEAN].correct & predictions[FGSM].correct & always
-    return held
+def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
+    """(N,) True if an image is classified correctly when clean and at every attacked point."""
+    at_every_iterate = predictions[PGD].extra["always_right"].astype(np.bool_)
+    correct: NDArray[np.bool_] = predictions[CLEAN].correct & predictions[FGSM].correct & at_every_iterate
+    return correct
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    fgsm, pgd = streamed_ratio((FGSM,), right_on(FGSM)), streamed_ratio((PGD,), right_on(PGD))
-    single = {
-        "fgsm": fgsm,
-        "pgd": pgd,
-        "fgsm_accuracy": streamed_share((FGSM,), right_on(FGSM)),
-        "pgd_accuracy": streamed_share((PGD,), right_on(PGD)),
-        "worst_case": streamed_ratio((FGSM, PGD), _held),
-    }
+def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    fgsm, pgd = sequential_ratio((FGSM,), correct_on(FGSM)), sequential_ratio((PGD,), correct_on(PGD))
     if part is None:
         return SequentialStatistic((fgsm, pgd), geometric_mean)
-    return SequentialStatistic((single[part],), first) if part in single else None
+    parts = {
+        "fgsm": fgsm,
+        "pgd": pgd,
+        "fgsm_accuracy": sequential_share(FGSM),
+        "pgd_accuracy": sequential_share(PGD),
+        "worst_case": sequential_ratio((FGSM, PGD), _correct_throughout),
+    }
+    return SequentialStatistic((parts[part],)) if part in parts else None
 
 
 @dimension(
@@ -75,14 +74,14 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | Non
         Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
         Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
     ),
-    streamed=_streamed,
+    streamed=_sequential,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
-    """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean).
+    """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean); higher is better.
 
     Raises:
         UnmeasurableError: there are no clean images, or the clean accuracy is 0.
-        InvariantError: the three tables are not of the same images.
+        InvariantError: the three tables show different images.
     """
     clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
     clean_accuracy(predictions)
@@ -90,24 +89,24 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         raise InvariantError(
             "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
         )
-    found = ratios(predictions, (FGSM, PGD))
-    whole = geometric_mean_ratio(list(found.values()))
+    relative = ratios(predictions, (FGSM, PGD))
+    whole = geometric_mean_ratio(list(relative.values()))
     parts = {
-        "fgsm": found[FGSM].quantity(),
-        "pgd": found[PGD].quantity(),
+        "fgsm": relative[FGSM].quantity(),
+        "pgd": relative[PGD].quantity(),
         "fgsm_accuracy": accuracy_on(predictions, FGSM),
         "pgd_accuracy": accuracy_on(predictions, PGD),
-        "worst_case": Ratio(_held(predictions), clean.correct, CLEAN).quantity(),
+        "worst_case": Ratio(_correct_throughout(predictions), clean.correct, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    masked = tuple(_masking(clean, fgsm, pgd))
-    notes = (*(f"{MASKED}{sign}" for sign in masked), *_overshoot(fgsm, pgd))
+    masked = tuple(_signs_of_masking(clean, fgsm, pgd))
+    notes = (*(f"{MASKED}{sign}" for sign in masked), *_overshoot_notes(fgsm, pgd))
     return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
 
 
-def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
-    """Signs that the gradient misleads the attacks, so that the model looks more robust than it is."""
-    flat = _zero_gradient(fgsm)
+def _signs_of_masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
+    """Yield signs that gradients mislead the attacks, which then overstate robustness."""
+    flat = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
     if flat > ZERO_GRADIENTS:
         yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
     if _is_above(pgd.correct, fgsm.correct):
@@ -115,12 +114,11 @@ def _masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterato
         yield f"PGD is weaker than FGSM (acc {weak} > {strong})"
     for name, attacked in (("FGSM", fgsm), ("PGD", pgd)):
         if _is_above(attacked.correct, clean.correct):
-            helped, before = format_distinct(attacked.accuracy, clean.accuracy, "fraction")
-            yield f"{name} helps the model (acc {helped} > {before} clean)"
-        elif surer := _surer(clean, attacked):
-            yield f"{name} makes the model surer of {surer:.0%} of the images it gets right".replace(
-                "%", " %"
-            )
+            after, before = format_distinct(attacked.accuracy, clean.accuracy, "fraction")
+            yield f"{name} helps the model (acc {after} > {before} clean)"
+        elif surer := _share_surer(clean, attacked):
+            percent = f"{surer:.0%}".replace("%", " %")
+            yield f"{name} makes the model surer of {percent} of the images it gets right"
 
 
 def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
@@ -129,31 +127,26 @@ def _is_above(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
     return gain.value > STANDARD_ERRORS * gain.standard_error
 
 
-def _surer(clean: Predictions, attacked: Predictions) -> float:
+def _share_surer(clean: Predictions, attacked: Predictions) -> float:
     """Share of correctly classified clean images with higher confidence under attack.
 
     0 if the share may be chance. A step along a meaningful gradient lowers nearly all of these probabilities;
     a step in a random direction lowers half of them, whatever the accuracy.
     """
-    right = clean.correct
-    surer = (attacked.true_probability > clean.true_probability)[right]
+    surer = (attacked.true_probability > clean.true_probability)[clean.correct]
     if not len(surer):
         return 0.0
     share = float(surer.mean())
-    error = math.sqrt(SURER * (1 - SURER) / len(surer))
-    return share if share > SURER + STANDARD_ERRORS * error else 0.0
+    standard_error = math.sqrt(SURER * (1 - SURER) / len(surer))
+    return share if share > SURER + STANDARD_ERRORS * standard_error else 0.0
 
 
-def _zero_gradient(fgsm: Predictions) -> float:
-    return float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
-
-
-def _overshoot(*attacked: Predictions) -> Iterator[str]:
-    """How far attacks on normalised inputs, clamped to [0, 1] there, went beyond their budget in pixels."""
-    moved = [table.extra["moved"] for table in attacked if "moved" in table.extra]
+def _overshoot_notes(*attacked: Predictions) -> Iterator[str]:
+    """Yield a note on pixel changes beyond ε, made by attacks on normalised inputs."""
+    moves = [table.extra["moved"] for table in attacked if "moved" in table.extra]
     shares = [table.extra["moved_share"] for table in attacked if "moved_share" in table.extra]
-    if moved and shares:
-        largest = float(np.concatenate(moved).max())
+    if moves and shares:
+        largest = float(np.concatenate(moves).max())
         share = float(np.mean(np.concatenate(shares), dtype=np.float64))
         yield (
             f"released attack: largest pixel move {largest:.2f}, "

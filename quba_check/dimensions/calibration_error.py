@@ -1,4 +1,4 @@
-"""calibration_error: how far the model's probabilities are from frequencies."""
+"""Calibration error: the gap between probabilities and frequencies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.protocols import BINS
+from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import Tables, Z, accuracy_on, clean_probabilities
+from quba_check.dimensions._ratios import Z, accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics.calibration import (
     CalibrationError,
@@ -16,8 +17,8 @@ from quba_check.metrics.calibration import (
     expected_calibration_error,
 )
 from quba_check.metrics.means import geometric_mean
-from quba_check.stats import intervals as limits
 from quba_check.stats.estimate import geometric_mean_of
+from quba_check.stats.intervals import log_normal_limits
 
 ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""
@@ -37,7 +38,7 @@ ONE_SIDED = 1.6449
     ),
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
-    """Geometric mean of the expected and the adaptive calibration error.
+    """Geometric mean of the expected and the adaptive calibration error; lower is better.
 
     Raises:
         UnmeasurableError: there are no clean images.
@@ -46,18 +47,18 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     clean = predictions[CLEAN]
     ece = expected_calibration_error(clean.confidence, clean.correct, bins=BINS, sample=CLEAN)
     ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS, sample=CLEAN)
-    parts = {name: _quantity(n, error) for name, error in (("ece", ece), ("ace", ace))}
+    parts = {"ece": _quantity(n, ece), "ace": _quantity(n, ace)}
     return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts)
 
 
 def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
-    """The geometric mean of errors; without limits where one is 0, as sure answers can have it."""
+    """Geometric mean of one or more errors; without limits if one is 0."""
     value = geometric_mean(error.value for error in errors)
     debiased = geometric_mean(error.debiased for error in errors)
-    if value == 0:
+    if value == 0:  # possible if all answers have a probability of 1
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
-    limit = bounded_curve(limits.on_log_scale(estimate, Z), 0.0, 1.0)
-    # One image leaves the limit open, as it does the interval.
-    upper = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and limit else None
-    return Quantity(value, "fraction", n, limit, debiased, upper, estimate.deviations)
+    curve = bounded_curve(log_normal_limits(estimate, Z), 0.0, 1.0)
+    # A single image has neither an interval nor a limit.
+    limit = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and curve else None
+    return Quantity(value, "fraction", n, curve, debiased, limit, estimate.deviations)

@@ -1,34 +1,31 @@
-"""class_balance: how evenly the model treats the classes."""
+"""Class balance: evenness of accuracy and confidence over the classes."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SetLabels, SuiteFacts, short_class_names
+from quba_check.core.facts import Facts, SuiteFacts, short_class_names
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._ratios import Tables, Z, accuracy_on
+from quba_check.core.streaming import Tables
+from quba_check.core.view import CLEAN
+from quba_check.dimensions._ratios import Z, accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError, listed
-from quba_check.metrics import balance
-from quba_check.metrics.class_balance import accuracy_evenness, confidence_evenness
+from quba_check.metrics.class_balance import (
+    LEAST_IMAGES,
+    accuracy_evenness,
+    between_class_evenness,
+    confidence_evenness,
+)
 from quba_check.metrics.means import geometric_mean
-from quba_check.stats import intervals as limits
 from quba_check.stats.estimate import Estimate, geometric_mean_of
+from quba_check.stats.intervals import normal_limits
 
-LEAST_IMAGES = 2
-"""Images a class needs for a spread within it."""
 NAMED = 3
-"""Classes that the reason names."""
-
-
-def _check_suite(suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> None:
-    _check_classes(labels(CLEAN).label, suite)
+"""Largest number of classes named in a message."""
 
 
 @dimension(
@@ -44,35 +41,34 @@ def _check_suite(suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> None
         Part("confidence", "fraction", "high", "1 − mean spread of the true-class probability in a class"),
         Part("between_class_confidence", "fraction", None, "1 − spread of the classes' mean probability"),
     ),
-    check_suite=_check_suite,
+    check_suite=lambda suite, labels: _check_classes(labels(CLEAN).label, suite),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
-    """Geometric mean of the evenness of the class accuracies and of the true-class probabilities.
+    """Geometric mean of the evenness of class accuracies and of true-class probabilities.
 
     Raises:
         UnmeasurableError: there are no clean images, fewer than two classes, or fewer than two images in a
             class.
     """
     n = accuracy_on(predictions, CLEAN).n
-    clean = predictions[CLEAN]
-    classes = facts.suite.class_count
+    clean, classes = predictions[CLEAN], facts.suite.class_count
     _check_classes(clean.label, facts.suite)
-    evenness = balance.class_balance(clean.label, clean.correct, clean.true_probability, classes=classes)
     accuracy = accuracy_evenness(clean.label, clean.correct, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
+    between = between_class_evenness(clean.label, clean.true_probability, classes=classes)
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
     debiased = geometric_mean([accuracy.debiased, confidence.debiased])
     parts = {
         "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased),
         "confidence": _quantity(confidence.estimate, n, confidence.debiased),
-        "between_class_confidence": Quantity(evenness.between_class_confidence, "fraction", n),
+        "between_class_confidence": Quantity(between, "fraction", n),
     }
     return Measurement.of("class_balance", _quantity(whole, n, debiased), parts=parts)
 
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
-    limit = bounded_curve(limits.symmetric(estimate, Z), 0.0, 1.0)
-    return Quantity(estimate.value, "fraction", n, limit, debiased, deviations=estimate.deviations)
+    curve = bounded_curve(normal_limits(estimate, Z), 0.0, 1.0)
+    return Quantity(estimate.value, "fraction", n, curve, debiased, deviations=estimate.deviations)
 
 
 def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
@@ -83,13 +79,12 @@ def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
     counts = np.bincount(label[label >= 0], minlength=suite.class_count)
     scarce = np.flatnonzero(counts < LEAST_IMAGES)
     if len(scarce):
-        called = [f"'{name}'" for name in short_class_names(suite.class_names)] or [
-            f"class {k}" for k in range(len(counts))
-        ]
-        first = listed((f"{called[k]} has {counts[k]}" for k in scarce), limit=NAMED)
+        names = [f"'{name}'" for name in short_class_names(suite.class_names)]
+        names = names or [f"class {k}" for k in range(len(counts))]
+        named = listed((f"{names[k]} has {counts[k]}" for k in scarce), limit=NAMED)
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(
             f"class_balance needs two images in every class; {len(scarce)} of {len(counts)} classes {have} "
-            f"fewer ({first}); add images of them to the clean set",
+            f"fewer ({named}); add images of them to the clean set",
             missing_data=True,
         )

@@ -1,4 +1,4 @@
-"""corruption_robustness: how much of the accuracy is left under the common corruptions."""
+"""Corruption robustness: the share of the clean accuracy left under common corruptions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import SequentialStatistic
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
-from quba_check.dimensions._ratios import Tables, mean_ratio, ratios
+from quba_check.dimensions._ratios import mean_ratio, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import first, streamed_ratio
+from quba_check.dimensions._streaming import sequential_ratio
 from quba_check.errors import UnmeasurableError
 
 GATE_RUN = (
@@ -46,18 +46,18 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     views = tuple(
         view for view in _views(suite)[1:] if part in (None, view.corruption, f"severity_{view.severity}")
     )
     if not views:
         return None
 
-    def right(predictions: Tables) -> NDArray[np.float64]:
-        means: NDArray[np.float64] = np.mean([predictions[view].correct for view in views], axis=0)
-        return means
+    def share_correct(predictions: Tables) -> NDArray[np.float64]:
+        shares: NDArray[np.float64] = np.mean([predictions[view].correct for view in views], axis=0)
+        return shares
 
-    return SequentialStatistic((streamed_ratio(views, right),), first)
+    return SequentialStatistic((sequential_ratio(views, share_correct),))
 
 
 @dimension(
@@ -69,12 +69,12 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
     source="arXiv 2503.17110; ImageNet-C: Hendrycks and Dietterich, ICLR 2019",
     views=_views,
     parts=_parts,
-    streamed=_streamed,
+    streamed=_sequential,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Mean over corruptions of the mean over severities of acc(corrupted) / acc(clean).
 
-    Where the suite samples corruptions, every image stands for its condition: conditions have equally many.
+    If the suite samples corruptions, each image is shown under one of them; all have equally many images.
 
     Raises:
         UnmeasurableError: there are no corruptions, a set is empty, or the clean accuracy is 0.
@@ -87,11 +87,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     if facts.suite.samples_corruptions:
         sampled = ratios(predictions, [SAMPLED])[SAMPLED]
         return Measurement.of("corruption_robustness", sampled.quantity(), notes=(GATE_RUN,))
-    found = ratios(predictions, (_corrupted(name, severity) for name in names for severity in SEVERITIES))
+    relative = ratios(predictions, (_corrupted(name, severity) for name in names for severity in SEVERITIES))
     parts = {
-        name: mean_ratio([found[_corrupted(name, severity)] for severity in SEVERITIES]) for name in names
+        name: mean_ratio([relative[_corrupted(name, severity)] for severity in SEVERITIES]) for name in names
     }
     for severity in SEVERITIES:
-        parts[f"severity_{severity}"] = mean_ratio([found[_corrupted(name, severity)] for name in names])
-    whole = mean_ratio(list(found.values()))
+        parts[f"severity_{severity}"] = mean_ratio([relative[_corrupted(name, severity)] for name in names])
+    whole = mean_ratio(list(relative.values()))
     return Measurement.of("corruption_robustness", whole, parts=parts)

@@ -1,4 +1,4 @@
-"""object_focus: how little the model leans on the background."""
+"""Object focus: independence of the accuracy from the background."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import OverUnder, RatioOfMeans, SequentialStatistic
+from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
-from quba_check.dimensions._ratios import Tables, Z, accuracy_on, ratios
+from quba_check.dimensions._ratios import Z, accuracy_on, ratios
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import right_on, streamed_share
+from quba_check.dimensions._streaming import sequential_share
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
@@ -23,25 +23,21 @@ SAME = View(MIXED_SAME_SET)
 RANDOM = View(MIXED_RAND_SET)
 
 
-def _gained(tables: Tables) -> OverUnder:
-    """What other backgrounds add to the accuracy, image by image."""
+def _gain_terms(tables: Tables) -> Terms:
     gain = tables[RANDOM].correct.astype(np.float64) - tables[SAME].correct
     return gain, np.ones_like(gain)
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    gain = RatioOfMeans((SAME, RANDOM), _gained, ((-1.0, 1.0), (1.0, 1.0)))
-    return (
-        SequentialStatistic((gain, streamed_share((CLEAN,), right_on(CLEAN))), _focus)
-        if part is None
-        else None
-    )
-
-
-def _focus(means: Sequence[float]) -> float:
-    """The value from the mean gain and the clean accuracy."""
-    gain, clean = means
+def _value(ratios: Sequence[float]) -> float:
+    gain, clean = ratios
     return 1 + (gain / clean if clean else math.copysign(math.inf, gain))
+
+
+def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    if part is not None:
+        return None
+    gain = RatioOfMeans((SAME, RANDOM), _gain_terms, ((-1.0, 1.0), (1.0, 1.0)))
+    return SequentialStatistic((gain, sequential_share(CLEAN)), _value)
 
 
 @dimension(
@@ -56,26 +52,25 @@ def _focus(means: Sequence[float]) -> float:
         Part("mixed_same", "fraction", None, "accuracy on backgrounds of the same class"),
         Part("mixed_rand", "fraction", None, "accuracy on backgrounds of random classes"),
     ),
-    streamed=_streamed,
+    streamed=_sequential,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
-    """1 − (acc(mixed-same) − acc(mixed-rand)) / acc(clean); above 1 where other backgrounds help.
+    """1 − (acc(mixed-same) − acc(mixed-rand)) / acc(clean); above 1 if other backgrounds help.
 
     Raises:
         UnmeasurableError: a set is empty, or the clean accuracy is 0.
     """
-    found = ratios(predictions, (SAME, RANDOM))
-    same, clean = (
-        Estimate.mean(right, sample, is_reference=True)
-        for right, sample in ((found[SAME].correct, found[SAME].sample), (found[SAME].clean, CLEAN))
-    )
-    gain = (Estimate.mean(found[RANDOM].correct, found[RANDOM].sample) - same) / clean
+    relative = ratios(predictions, (SAME, RANDOM))
+    same, random = relative[SAME], relative[RANDOM]
+    mean_same = Estimate.mean(same.correct, same.sample, is_reference=True)
+    mean_clean = Estimate.mean(same.clean, CLEAN, is_reference=True)
+    gain = (Estimate.mean(random.correct, random.sample) - mean_same) / mean_clean
     return Measurement(
         "object_focus",
         1 + gain.value,
         "fraction",
-        len(predictions[SAME]) + len(predictions[RANDOM]),
-        bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / clean.value, 1 + 1 / clean.value),
+        len(same.correct) + len(random.correct),
+        bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / mean_clean.value, 1 + 1 / mean_clean.value),
         deviations=gain.deviations,
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

@@ -1,4 +1,4 @@
-"""ood_robustness: how much of the accuracy is left on other renditions of the same classes."""
+"""OOD robustness: the share of the clean accuracy left on other renditions of the classes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import NO_CLASS, Predictions
-from quba_check.core.streaming import SequentialStatistic
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._ratios import Tables, accuracy_on, geometric_mean_ratio, ratios, share
+from quba_check.dimensions._ratios import accuracy_on, geometric_mean_ratio, ratios, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import right_on, streamed_share
+from quba_check.dimensions._streaming import sequential_share
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.means import geometric_mean
 
 
-def _clean_like(shift: str, suite: SuiteFacts) -> View:
+def _clean_view_for(shift: str, suite: SuiteFacts) -> View:
     """The clean set, read in the label space of a shifted one."""
     return CLEAN.read_in(suite.spaces.get(shift))
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    needed = (view for shift in suite.shifts for view in (View(shift), _clean_like(shift, suite)))
+    needed = (view for shift in suite.shifts for view in (View(shift), _clean_view_for(shift, suite)))
     return tuple(dict.fromkeys((CLEAN, *needed)))
 
 
@@ -44,18 +44,18 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     shifts = [shift for shift in suite.shifts if part in (None, shift)]
     if not shifts:
         return None
-    shares = [streamed_share((view,), right_on(view)) for view in (*map(View, shifts), CLEAN)]
-    return SequentialStatistic(tuple(shares), _relative)
+    shares = [sequential_share(view) for view in (*map(View, shifts), CLEAN)]
+    return SequentialStatistic(tuple(shares), _relative_accuracy)
 
 
-def _relative(accuracies: Sequence[float]) -> float:
-    """Geometric mean of all accuracies but the last, which is the clean one, relative to it."""
-    mean = geometric_mean(accuracies[:-1])
-    return mean / accuracies[-1] if accuracies[-1] else math.inf
+def _relative_accuracy(accuracies: Sequence[float]) -> float:
+    """Geometric mean of the shifted accuracies relative to the clean one, the last."""
+    *shifted, clean = accuracies
+    return geometric_mean(shifted) / clean if clean else math.inf
 
 
 def _check_shifts(suite: SuiteFacts) -> None:
@@ -77,27 +77,27 @@ def _check_shifts(suite: SuiteFacts) -> None:
     ),
     views=_views,
     parts=_parts,
-    streamed=_streamed,
+    streamed=_sequential,
     check_suite=lambda suite, _labels: _check_shifts(suite),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean over the suite's shifted sets of acc(set) / acc(clean).
 
-    `SET_matched` is the clean accuracy on the classes that occur in the set, in the set's label space; it is
-    left out, with a note, where no clean image has one of these classes.
+    `SET_matched` is the clean accuracy on the classes that occur in the set, in the set's label space. It is
+    left out, with a note, if no clean image has one of these classes.
 
     Raises:
         UnmeasurableError: there are no shifted sets, a set is empty, or the clean accuracy is 0.
     """
     suite = facts.suite
     _check_shifts(suite)
-    found = ratios(predictions, map(View, suite.shifts))
-    parts = {view.set: ratio.quantity() for view, ratio in found.items()}
-    whole = geometric_mean_ratio(list(found.values()))
+    relative = ratios(predictions, map(View, suite.shifts))
+    parts = {view.set: ratio.quantity() for view, ratio in relative.items()}
+    whole = geometric_mean_ratio(list(relative.values()))
     notes = []
     for shift in suite.shifts:
         parts[f"{shift}_accuracy"] = accuracy_on(predictions, View(shift))
-        matched = _matched(predictions[View(shift)], predictions[_clean_like(shift, suite)])
+        matched = _matched(predictions[View(shift)], predictions[_clean_view_for(shift, suite)])
         if matched is None:
             notes.append(f"{shift}_matched is left out: no clean image has one of the classes of {shift}")
         else:
@@ -106,6 +106,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 
 def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
-    """Clean accuracy on the classes that occur in the shifted set."""
-    alike = np.isin(clean.label, shifted.label) & (clean.label != NO_CLASS)
-    return share(clean.correct[alike], CLEAN) if alike.any() else None
+    """Clean accuracy on the classes of the shifted set; None without such images."""
+    is_shared = np.isin(clean.label, shifted.label) & (clean.label != NO_CLASS)
+    return share(clean.correct[is_shared], CLEAN) if is_shared.any() else None

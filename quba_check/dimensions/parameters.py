@@ -1,11 +1,11 @@
-"""parameters: how large the model is."""
+"""Parameters: the size of the model."""
 
 from __future__ import annotations
 
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.dimensions._ratios import Tables
+from quba_check.core.streaming import Tables
 from quba_check.dimensions._registry import dimension
 
 
@@ -19,7 +19,7 @@ from quba_check.dimensions._registry import dimension
     parts=(Part("trainable", "millions", None, "parameters that a training would change"),),
 )
 def measure(_predictions: Tables, facts: Facts) -> Measurement:
-    """Parameters in millions; under the protocol `released` rounded to 0.1 million, as published."""
+    """Parameters in millions; rounded to 0.1 million under the protocol `released`, as published."""
     total, trainable = facts.model.parameters / 1e6, facts.model.trainable / 1e6
     if facts.protocol.rounds_parameters:
         total, trainable = round(total, 1), round(trainable, 1)

@@ -1,44 +1,78 @@
-"""shape_bias: whether the model decides by shape or by texture where the two conflict."""
+"""Shape bias: decisions by shape rather than texture where the two conflict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.streaming import OverUnder, RatioOfMeans, SequentialStatistic
+from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CUE_CONFLICT_SET, View
-from quba_check.dimensions._ratios import Tables, Z, accuracy_on, share
+from quba_check.dimensions._ratios import Z, accuracy_on, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import AT_MOST_ALL, first
+from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.cues import cue_hits
-from quba_check.stats import intervals as limits
 from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import wilson_limits
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
 
 
-def _decided(tables: Tables) -> OverUnder:
-    """Decisions for the shape, and for the shape or the texture, of images where the two differ."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CueHits:
+    """Decisions on images with the shape of one class and the texture of another.
+
+    Attributes:
+        conflict: (N,) bool, shape and texture are of different classes; the other images do not count.
+        shape: (N,) bool, decided for the class of the shape, among the conflicts.
+        texture: (N,) bool, decided for the class of the texture, among the conflicts.
+    """
+
+    conflict: NDArray[np.bool_]
+    shape: NDArray[np.bool_]
+    texture: NDArray[np.bool_]
+
+
+def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> CueHits:
+    """Find the images decided for one of two conflicting cues.
+
+    A negative class is no class: a decision for it hits nothing.
+
+    Args:
+        decision: (N,) predicted class.
+        shape: (N,) class of the shape.
+        texture: (N,) class of the texture.
+
+    Returns:
+        The hits; shape bias is the number of shape hits among all hits.
+
+    Source: Geirhos et al., ICLR 2019 (cue conflict, shape bias).
+
+    >>> hits = cue_hits(np.array([0, 1, 2, 3]), np.array([0, 0, 0, 3]), np.array([1, 1, 1, 3]))
+    >>> hits.shape.tolist(), hits.texture.tolist()
+    ([True, False, False, False], [False, True, False, False])
+    """
+    conflict = shape != texture
+    decided = conflict & (decision >= 0)
+    return CueHits(conflict, decided & (decision == shape), decided & (decision == texture))
+
+
+def _terms(tables: Tables) -> Terms:
     table = tables[CUE_CONFLICT]
-    texture = table.extra["texture"]
-    conflict = table.label != texture
-    shape = conflict & (table.predicted == table.label)
-    either = shape | (conflict & (table.predicted == texture))
-    return shape.astype(np.float64), either.astype(np.float64)
+    hits = cue_hits(table.predicted, table.label, table.extra["texture"])
+    return hits.shape.astype(np.float64), (hits.shape | hits.texture).astype(np.float64)
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    return (
-        SequentialStatistic((RatioOfMeans((CUE_CONFLICT,), _decided, AT_MOST_ALL),), first)
-        if part is None
-        else None
-    )
+def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    if part is not None:
+        return None
+    return SequentialStatistic((RatioOfMeans((CUE_CONFLICT,), _terms, SUBSET_CORNERS),))
 
 
 def _check_conflicts(conflicts: int) -> None:
@@ -66,38 +100,39 @@ def _check_suite(_suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> Non
         Part("texture_hits", "images", None, "decided for the class of the texture"),
         Part("either", "fraction", None, "share decided for one of the two"),
     ),
-    streamed=_streamed,
+    streamed=_sequential,
     check_suite=_check_suite,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
-    """Shape hits / (shape hits + texture hits) on images whose shape and texture classes differ.
+    """Shape hits / (shape hits + texture hits) on images whose shape and texture conflict.
 
     Raises:
         UnmeasurableError: there are no such images, or none is decided for its shape or its texture.
     """
-    accuracy_on(predictions, CUE_CONFLICT)  # an empty set has its own reason
+    accuracy_on(predictions, CUE_CONFLICT)  # raises the reason of an empty set
     table = predictions[CUE_CONFLICT]
-    hits = cue_hits(table.predicted, table.label, table.extra["texture"].astype(np.int64))
-    n = hits.conflicts
+    hits = cue_hits(table.predicted, table.label, table.extra["texture"])
+    n, n_shape, n_texture = (
+        int(np.count_nonzero(mask)) for mask in (hits.conflict, hits.shape, hits.texture)
+    )
     _check_conflicts(n)
-    if hits.shape + hits.texture == 0:
+    n_either = n_shape + n_texture
+    if n_either == 0:
         raise UnmeasurableError(
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "
             "check the label space of the set cue_conflict"
         )
-    conflict = table.label != table.extra["texture"]
-    shape = (table.predicted == table.label)[conflict]
-    either = shape | (table.predicted == table.extra["texture"])[conflict]
+    shape, either = hits.shape[hits.conflict], (hits.shape | hits.texture)[hits.conflict]
     bias = Estimate.mean(shape, CUE_CONFLICT) / Estimate.mean(either, CUE_CONFLICT)
     return Measurement(
         "shape_bias",
-        hits.shape / (hits.shape + hits.texture),
+        n_shape / n_either,
         "fraction",
         n,
-        bounded_curve(limits.wilson(hits.shape, hits.shape + hits.texture, Z), 0.0, 1.0),
+        bounded_curve(wilson_limits(n_shape, n_either, Z), 0.0, 1.0),
         parts={
-            "shape_hits": Quantity(float(hits.shape), "images", n),
-            "texture_hits": Quantity(float(hits.texture), "images", n),
+            "shape_hits": Quantity(float(n_shape), "images", n),
+            "texture_hits": Quantity(float(n_texture), "images", n),
             "either": share(either, CUE_CONFLICT),
         },
         deviations=bias.deviations,

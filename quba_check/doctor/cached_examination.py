@@ -112,7 +112,7 @@ def _address(patient: ModelUnderTest, evaluation: Evaluation, checks: tuple[Chec
             "doctor": doctors_version(),
             "form": "short" if patient.short else "full",
             "checks": [check.name for check in checks],
-            "model": evaluation.engine.addresses.model,
+            "model": evaluation.engine.cache_keys.model_settings,
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
             "seed": patient.seed,
@@ -121,6 +121,6 @@ def _address(patient: ModelUnderTest, evaluation: Evaluation, checks: tuple[Chec
             "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
             "views": [str(view) for view in suite.views()],
             "images": _count(suite, CLEAN),
-            "limit": suite.draw.max_images,
+            "limit": suite.sampler.max_images,
         }
     )

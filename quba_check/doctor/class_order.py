@@ -113,7 +113,7 @@ def supplied_order_finding(patient: ModelUnderTest) -> Finding | None:
 def answers(patient: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
     """(N,) class of the suite with the highest output."""
     raw = patient.raw(examples, variant=variant)
-    top1: NDArray[np.int64] = patient.classifier.restricted(raw).argmax(dim=1).numpy()
+    top1: NDArray[np.int64] = patient.classifier.select_classes(raw).argmax(dim=1).numpy()
     return top1
 
 

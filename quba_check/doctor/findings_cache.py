@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quba_check.doctor.finding import Finding
 from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.atomic import write_atomically
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import write_atomically
 from quba_check.storage.user_files import MIB, read_bytes
 
 LARGEST = 64 * MIB

@@ -32,7 +32,7 @@ def check(patient: ModelUnderTest) -> Iterator[Finding]:
     def logits(points: Tensor) -> Tensor:
         patient.forwards += len(points)
         raw = classifier.raw(classifier.normalise(points), exact=True)
-        return classifier.restricted(to_logits(raw, patient.outputs))
+        return classifier.select_classes(to_logits(raw, patient.outputs))
 
     try:
         clean = gradient(logits, pixels, label)

@@ -108,7 +108,7 @@ def _views(patient: ModelUnderTest) -> list[View]:
     return [
         view
         for view in patient.suite.views()
-        if not patient.suite.generates(view)
+        if not patient.suite.is_generated(view)
         and (view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption)))
     ]
 
@@ -123,7 +123,7 @@ def _look(suite: Suite, example: Example) -> list[Seen]:
     except SuiteError as error:
         reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
         return [Seen(example, "broken", reason or str(error))]
-    with suite.opened(example) as image:
+    with suite.open_image(example) as image:
         defects = [_depth(image), _transparency(image), _ink(image), _turn(image)]
     return [Seen(example, *defect) for defect in defects if defect is not None]
 

@@ -73,7 +73,7 @@ def _of_dimension(patient: ModelUnderTest, name: str, places: Sequence[str]) -> 
     if known is not None:
         fix = "drop the demand"
         if known.missing_data:
-            limit = suite.draw.max_images
+            limit = suite.sampler.max_images
             raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
             fix = f"{raised}{fix}, or let it be `optional: true`"
         yield _finding(f"{name} cannot be measured: {known.reason}.", _demanded(places), fix)
@@ -106,7 +106,7 @@ def _of_set(suite: Suite, name: str, need: Need) -> Iterator[Finding]:
     # Of a set under a limit the images that there are count, not those that are looked at.
     whole = {view: count.found or count.images for view, count in counts.items()}
     odd = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
-    if odd and not any(suite.generates(view) for view in odd):
+    if odd and not any(suite.is_generated(view) for view in odd):
         shown = listed(
             (f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in odd.items()), SHOWN
         )
@@ -128,7 +128,7 @@ def _much_smaller(suite: Suite, name: str, images: Mapping[View, int], need: Nee
     count = suite.counts([CLEAN])[CLEAN_SET]
     clean = count.found or count.images
     small = {view: held for view, held in images.items() if held < SMALL_SHARE * clean}
-    if small and not any(suite.generates(view) for view in small):
+    if small and not any(suite.is_generated(view) for view in small):
         shown = listed((f"{view}: {held:,}" for view, held in small.items()), SHOWN)
         share = "" if len(images) == 1 else f" in {len(small)} of {len(images)} conditions"
         yield Finding(
@@ -159,7 +159,7 @@ def _of_classes(suite: Suite) -> Iterator[Finding]:
     empty = np.flatnonzero(counts == 0)
     usual = float(np.median(counts[counts > 0])) if len(empty) < len(counts) else 0.0
     # Were images drawn at random, this many classes would get none by chance.
-    if suite.draw.max_images is None and len(empty) and len(counts) * np.exp(-usual) < CHANCE:
+    if suite.sampler.max_images is None and len(empty) and len(counts) * np.exp(-usual) < CHANCE:
         yield _finding(
             f"the set 'clean': {_some(len(empty), len(counts))} no image.",
             f"{_shown(suite, empty, counts)}; the others have {usual:g} each, by the median",

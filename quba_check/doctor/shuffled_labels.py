@@ -181,7 +181,7 @@ def _views(patient: ModelUnderTest) -> Iterator[View]:
     Of corruptions that are read from files the mildest, and none in the short form.
     """
     for view in patient.suite.views():
-        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or patient.suite.generates(view):
+        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or patient.suite.is_generated(view):
             continue
         if view.set == CORRUPTIONS_SET and (view.severity != 1 or patient.short):
             continue

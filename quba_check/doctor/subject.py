@@ -154,7 +154,7 @@ class ModelUnderTest:
         """Return the module's outputs for the suite's classes, (N, C) on the CPU; see `Classifier.raw`."""
         self.forwards += len(inputs)
         with torch.no_grad():
-            return self.classifier.restricted(self.classifier.raw(inputs, exact=exact)).cpu()
+            return self.classifier.select_classes(self.classifier.raw(inputs, exact=exact)).cpu()
 
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """What the module returns for examples, each shown once however often it is asked for.
@@ -197,7 +197,7 @@ class ModelUnderTest:
     ) -> Tensor:
         """Class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
         raw = self.raw(examples, view, variant)
-        return self.classifier.restricted(to_logits(raw, self.outputs))
+        return self.classifier.select_classes(to_logits(raw, self.outputs))
 
     @cached_property
     def outputs(self) -> OutputKind:

@@ -65,7 +65,7 @@ class CacheKeys:
             columns="probabilities" if clean else view.columns,
         )
 
-    def crops(self, view: View) -> bool:
+    def is_cropped(self, view: View) -> bool:
         """Whether images of the view go through the full evaluation transform."""
         return self._protocol.crops_prepared or not self._suite.is_prepared(view)
 
@@ -105,18 +105,18 @@ class CacheKeys:
             raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
         return range(-(-self._sizes[view.images] // SHARD_SIZE))
 
-    def key(self, view: View, number: int) -> ShardKey:
+    def shard_key(self, view: View, number: int) -> ShardKey:
         """One shard of a view; reads the digests of its images alone."""
         return self._listed(self.stored_view(view), (number,))[0]
 
-    def keys(self, view: View) -> tuple[ShardKey, ...]:
+    def shard_keys(self, view: View) -> tuple[ShardKey, ...]:
         """The shards of a view, in order; reads the digests of its images."""
         stored = self.stored_view(view)
         if stored not in self._whole:
             self._whole[stored] = self._listed(stored, self.shards(stored))
         return self._whole[stored]
 
-    def knows(self, view: View) -> bool:
+    def has_listed(self, view: View) -> bool:
         """Whether the shards of a view have been listed already."""
         return self.stored_view(view) in self._whole
 
@@ -135,14 +135,14 @@ class CacheKeys:
         """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
         return content_hash(self._settings(self.stored_view(view)))
 
-    def content(self, view: View, shards: range | None = None) -> str:
+    def content_key(self, view: View, shards: range | None = None) -> str:
         """Address of the images and labels of a view, or of some of its shards, in order."""
         every = self.shards(view)
         numbers = every if shards is None else every[shards.start : shards.stop]
         return content_hash(self._content_of_shards(view, numbers))
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
-        images = self._suite.listed_as(view)
+        images = self._suite.listing_view(view)
         known = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in known]
         if missing:
@@ -155,7 +155,7 @@ class CacheKeys:
         return tuple(known[number] for number in numbers)
 
     @cached_property
-    def model(self) -> dict[str, Any]:
+    def model_settings(self) -> dict[str, Any]:
         """What tells this model, prepared and run like this, from any other."""
         preprocessing = self._classifier.preprocessing.as_dict()
         preprocessing.pop("source", None)
@@ -170,10 +170,10 @@ class CacheKeys:
     def _settings(self, view: View) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "format": FORMAT,
-            "model": self.model,
+            "model": self.model_settings,
             "view": str(view),
             "columns": view.columns,
-            "crop": self.crops(view),
+            "crop": self.is_cropped(view),
             "spaces": [
                 [space.name, space.classes, space.members, space.by]
                 for space in (self._suite.space_of(view.set), *self.other_spaces(view))
@@ -183,7 +183,7 @@ class CacheKeys:
             settings["attack_space"] = self._protocol.attack_space
         if view.attack == "pgd":
             settings["seed"] = self._seed
-        if self._suite.generates(view):
+        if self._suite.is_generated(view):
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties

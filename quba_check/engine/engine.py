@@ -16,7 +16,7 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import CPU_BATCH, BatchSettings, ShardPredictor
-from quba_check.engine.table_reader import Tables
+from quba_check.engine.table_reader import TableReader
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
@@ -28,7 +28,7 @@ WAIT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class ShardJob:
     """One shard of one view, or of the clean set and its FGSM points together."""
 
     views: tuple[View, ...]
@@ -66,13 +66,13 @@ class Engine:
         self.classifier = classifier
         self.suite = suite
         self.store = store
-        self.addresses = CacheKeys(classifier, suite, digests, protocol, seed)
-        self.tables = Tables(store, self.addresses)
+        self.cache_keys = CacheKeys(classifier, suite, digests, protocol, seed)
+        self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
-        self._tempo = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.addresses, store, progress, finished)
+        self._batch_settings = batch_settings or BatchSettings()
+        self._reporter = Reporter(self.cache_keys, store, progress, finished)
         self._predictor = ShardPredictor(
-            classifier, suite, self.addresses, protocol, seed, self._tempo, self._reporter.update
+            classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.update
         )
         self._guard = classifier.guard()
         self._fresh: list[ShardKey] = []
@@ -95,7 +95,7 @@ class Engine:
         """
         if self.classifier.no_gradient and any(view.attack is not None for view in views):
             raise UnmeasurableError(self.classifier.no_gradient)
-        self.settle([*views, *planned])
+        self.determine_outputs([*views, *planned])
         wanted = self._stored(views)
         while True:
             self._complete(wanted, self._stored(planned), shards)
@@ -104,10 +104,10 @@ class Engine:
                 return {
                     view: self.tables.predictions(view, spaces.get(view.set), shards)
                     for view in views
-                    if shards is None or shards.start in self.addresses.shards(view)
+                    if shards is None or shards.start in self.cache_keys.shards(view)
                 }
 
-    def settle(self, views: Collection[View], *, show: bool = False) -> None:
+    def determine_outputs(self, views: Collection[View], *, show: bool = False) -> None:
         """Find out what the model's outputs are, from the first shard of real images.
 
         It is predicted as any other, so nothing is done for this alone; another process reads the finding
@@ -124,7 +124,7 @@ class Engine:
         if first is None:
             first = next((view for view in stored if view.attack is None), None) or CLEAN
         # A run that may leave the set early does not ask for the contents of all its files.
-        unit = next(self._units([first], stored, range(1) if self.suite.draw.shuffled else None))
+        unit = next(self._units([first], stored, range(1) if self.suite.sampler.shuffled else None))
         key = self._key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
@@ -136,8 +136,8 @@ class Engine:
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """What the model says of images of one's own; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
-            self.settle([CLEAN])
-        size = self._tempo.batch_size or CPU_BATCH
+            self.determine_outputs([CLEAN])
+        size = self._batch_settings.batch_size or CPU_BATCH
         try:
             found = answers(self.classifier, images, crop=crop, batch_size=size)
         except torch.OutOfMemoryError as error:
@@ -145,7 +145,7 @@ class Engine:
         self._guard.check("answers")
         return found
 
-    def take_repairs(self) -> list[str]:
+    def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store, made again since the last call."""
         repairs, self.tables.repaired = self.tables.repaired, []
         note, self._digests.note = self._digests.note, None
@@ -171,7 +171,7 @@ class Engine:
         self.classifier.outputs = next(known for known in OUTPUT_KINDS if known == kind)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
-        return list(dict.fromkeys(self.addresses.stored_view(view) for view in views))
+        return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
 
     def _complete(self, wanted: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
         """Make every missing shard of the wanted views, helping with planned ones rather than waiting.
@@ -179,7 +179,7 @@ class Engine:
         View by view, so that a view's files are looked at when its turn comes; generated corruptions together
         and shard by shard, so that clean images are read once for all that are made from them.
         """
-        generated = [view for view in wanted if self.suite.generates(view)]
+        generated = [view for view in wanted if self.suite.is_generated(view)]
         groups = [[view] for view in wanted if view not in generated] + ([generated] if generated else [])
         for group in groups:
             units = self._units(group, {*wanted, *planned}, shards)
@@ -203,17 +203,21 @@ class Engine:
 
     def _units(
         self, wanted: Iterable[View], planned: Collection[View], shards: range | None = None
-    ) -> Iterator[Unit]:
+    ) -> Iterator[ShardJob]:
         for view in wanted:
             shares = self._shares_forward(view, planned)
-            together = (self.addresses.stored_view(CLEAN), FGSM) if shares else (view,)
+            together = (self.cache_keys.stored_view(CLEAN), FGSM) if shares else (view,)
             # All at once where all are wanted: what is wrong with a file is then told before the work begins.
-            every = range(len(self.addresses.keys(view))) if shards is None else self.addresses.shards(view)
+            every = (
+                range(len(self.cache_keys.shard_keys(view)))
+                if shards is None
+                else self.cache_keys.shards(view)
+            )
             for shard in every if shards is None else every[shards.start : shards.stop]:
-                yield Unit(together, shard)
+                yield ShardJob(together, shard)
 
     def _shares_forward(self, view: View, planned: Collection[View]) -> bool:
-        pair = {self.addresses.stored_view(CLEAN), FGSM}
+        pair = {self.cache_keys.stored_view(CLEAN), FGSM}
         return (
             view in pair
             and pair <= set(planned)
@@ -222,16 +226,16 @@ class Engine:
         )
 
     def _key(self, view: View, shard: int) -> ShardKey:
-        return self.addresses.key(view, shard)
+        return self.cache_keys.shard_key(view, shard)
 
-    def _make(self, unit: Unit) -> bool:
+    def _make(self, unit: ShardJob) -> bool:
         """Make what a unit lacks; False where another process is at it."""
         keys = {view: self._key(view, unit.shard) for view in unit.views}
         if all(self.store.has(key) for key in keys.values()):
             return True
         first = unit.views[0]
         beginning = first if first.attack == "pgd" else first.images
-        with self.store.try_lock(f"{self.addresses.cache_entry(beginning)}/{unit.shard}") as held:
+        with self.store.try_lock(f"{self.cache_keys.cache_entry(beginning)}/{unit.shard}") as held:
             if not held:
                 return False
             missing = [view for view, key in keys.items() if not self.store.has(key)]

@@ -18,7 +18,7 @@ import torch
 from quba_check.core.view import CORRUPTIONS, View
 from quba_check.models.classifier import Classifier
 from quba_check.storage.store import SHARD_SIZE
-from quba_check.suites.corruptions import corrupted, encoded
+from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
 
 READ_AHEAD = 2
@@ -52,7 +52,7 @@ class Preparer:
                 says so.
             crop: run the full evaluation transform; False resizes at most.
         """
-        if not self._suite.generates(view):
+        if not self._suite.is_generated(view):
             return lambda example: self._prepared(example, crop)
         own = str(view.corruption), int(view.severity or 0)
         encoding = self._suite.encoding
@@ -62,9 +62,9 @@ class Preparer:
             number = CORRUPTIONS.index(name)
             image = self._kept(example, crop).permute(1, 2, 0).numpy()
             rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
-            shown = corrupted(image, name, severity, rng)
+            shown = corrupt(image, name, severity, rng)
             if encoding is not None:
-                shown = encoded(shown, encoding)
+                shown = reencode(shown, encoding)
             return torch.from_numpy(shown).permute(2, 0, 1)
 
         return corrupted_example

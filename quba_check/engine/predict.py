@@ -48,7 +48,7 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ViewTask:
     """What is done to a shard's images, the same for every batch.
 
     Attributes:
@@ -127,7 +127,7 @@ class Task:
         return rows
 
 
-def plain(task: Task, batches: Batches) -> Rows:
+def plain(task: ViewTask, batches: Batches) -> Rows:
     """Columns of unattacked images: one forward each.
 
     Without a graph, but not in torch's inference mode: what a model caches there could not be used by the
@@ -143,7 +143,7 @@ def plain(task: Task, batches: Batches) -> Rows:
     return _joined(parts)
 
 
-def plain_and_fgsm(task: Task, attack: Task, batches: Batches) -> tuple[Rows, Rows]:
+def plain_and_fgsm(task: ViewTask, attack: ViewTask, batches: Batches) -> tuple[Rows, Rows]:
     """Columns of unattacked images and of their FGSM points: two forwards and one backward each.
 
     The clean forward is the one that the gradient needs, so it is only shared where both run in float32.
@@ -160,7 +160,7 @@ def plain_and_fgsm(task: Task, attack: Task, batches: Batches) -> tuple[Rows, Ro
     return _joined(clean), _joined(attacked)
 
 
-def fgsm(task: Task, batches: Batches) -> Rows:
+def fgsm(task: ViewTask, batches: Batches) -> Rows:
     """Columns of FGSM points: two forwards and one backward an image."""
     parts = []
     for examples, images in batches:
@@ -173,7 +173,7 @@ def fgsm(task: Task, batches: Batches) -> Rows:
     return _joined(parts)
 
 
-def pgd(task: Task, batches: Batches) -> Rows:
+def pgd(task: ViewTask, batches: Batches) -> Rows:
     """Columns of the last PGD iterates: eleven forwards and ten backwards an image.
 
     `always_right` says whether the answer was right at the start and at every iterate.
@@ -196,14 +196,14 @@ def pgd(task: Task, batches: Batches) -> Rows:
     return _joined(parts)
 
 
-PREDICT: dict[str | None, Callable[[Task, Batches], Rows]] = {None: plain, "fgsm": fgsm, "pgd": pgd}
+PREDICT: dict[str | None, Callable[[ViewTask, Batches], Rows]] = {None: plain, "fgsm": fgsm, "pgd": pgd}
 """How a view is predicted, by its attack."""
 
 
 class _AttackSpace:
     """The space in which an attack moves: pixel values, or the model's normalised input."""
 
-    def __init__(self, task: Task, pixels: torch.Tensor) -> None:
+    def __init__(self, task: ViewTask, pixels: torch.Tensor) -> None:
         self._task = task
         self._classifier = task.classifier
         self._in_pixels = task.protocol.attack_space == "pixel"
@@ -229,7 +229,7 @@ class _AttackSpace:
 
 
 def _attacked_rows(
-    task: Task,
+    task: ViewTask,
     examples: Sequence[Example],
     space: _AttackSpace,
     points: torch.Tensor,

@@ -28,7 +28,7 @@ class Reporter:
     """Calls back while an engine predicts shards.
 
     Args:
-        addresses: shards of each view.
+        cache_keys: shards of each view.
         store: shards that exist.
         progress: called after every pass of a batch.
         finished: called for every set that is complete.
@@ -38,10 +38,10 @@ class Reporter:
     """
 
     def __init__(
-        self, addresses: CacheKeys, store: Store, progress: Progress | None, finished: Finished | None
+        self, cache_keys: CacheKeys, store: Store, progress: Progress | None, finished: Finished | None
     ) -> None:
         self.planned: Sequence[View] = ()
-        self._addresses = addresses
+        self._cache_keys = cache_keys
         self._store = store
         self._progress = progress
         self._finished = finished
@@ -100,17 +100,17 @@ class Reporter:
 
     def _is_listed(self, view: View) -> bool:
         """Return True if the files of a view, or of its unattacked images, were listed."""
-        return self._addresses.knows(view) or self._addresses.knows(view.images)
+        return self._cache_keys.has_listed(view) or self._cache_keys.has_listed(view.images)
 
     def _size(self, view: View) -> int:
         """Return the number of images of a view."""
-        return sum(len(key.indices) for key in self._addresses.keys(view))
+        return sum(len(key.indices) for key in self._cache_keys.shard_keys(view))
 
     def _missing(self, view: View) -> int:
         """Return the number of images of a view in shards still missing."""
         if view in self._complete:
             return 0
-        images = sum(len(key.indices) for key in self._store.missing(self._addresses.keys(view)))
+        images = sum(len(key.indices) for key in self._store.missing(self._cache_keys.shard_keys(view)))
         if not images:
             self._complete.add(view)
         return images

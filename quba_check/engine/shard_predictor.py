@@ -13,7 +13,7 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import Preparer, batches
-from quba_check.engine.predict import PREDICT, Meter, Report, Rows, Task, plain_and_fgsm
+from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
@@ -43,7 +43,7 @@ class ShardPredictor:
     Args:
         classifier: the model. Where its output kind is not known yet, the first shard decides it.
         suite: the images.
-        addresses: how views are stored, hence which columns they need.
+        cache_keys: how views are stored, hence which columns they need.
         protocol: where attacks live.
         seed: for random starts and generated corruptions.
         batch_settings: batch size and threads.
@@ -57,7 +57,7 @@ class ShardPredictor:
         self,
         classifier: Classifier,
         suite: Suite,
-        addresses: CacheKeys,
+        cache_keys: CacheKeys,
         protocol: Protocol,
         seed: int,
         batch_settings: BatchSettings,
@@ -67,7 +67,7 @@ class ShardPredictor:
         self.carries_gradient = True
         self._classifier = classifier
         self._suite = suite
-        self._addresses = addresses
+        self._cache_keys = cache_keys
         self._protocol = protocol
         self._seed = seed
         self._preparer = Preparer(suite, classifier, seed)
@@ -127,7 +127,7 @@ class ShardPredictor:
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
-        prepare = self._preparer.of(images, crop=self._addresses.crops(images))
+        prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
         read = batches(examples, prepare, batch_size, self._pool)
         meter = Meter(self._report)
         try:
@@ -143,12 +143,12 @@ class ShardPredictor:
         finally:
             read.close()
 
-    def _task(self, view: View) -> Task:
-        return Task(
+    def _task(self, view: View) -> ViewTask:
+        return ViewTask(
             self._classifier,
             view,
             self._suite.space_of(view.set),
-            self._addresses.other_spaces(view),
+            self._cache_keys.other_spaces(view),
             self._protocol,
             self._seed,
             view.columns == "probabilities",

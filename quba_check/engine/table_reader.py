@@ -15,21 +15,21 @@ from quba_check.storage.store import Columns, DamagedShardError, Shard, ShardKey
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
 
 
-class Tables:
+class TableReader:
     """Reads tables and says what had to be thrown away.
 
     Args:
         store: where shards are kept.
-        addresses: which shards a view has.
+        cache_keys: which shards a view has.
 
     Attributes:
         repaired: what was damaged, removed, and has to be made again; for the record.
     """
 
-    def __init__(self, store: Store, addresses: CacheKeys) -> None:
+    def __init__(self, store: Store, cache_keys: CacheKeys) -> None:
         self.repaired: list[str] = []
         self._store = store
-        self._addresses = addresses
+        self._cache_keys = cache_keys
         self._clean: Rows | None = None
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
@@ -43,7 +43,7 @@ class Tables:
         Raises:
             DamagedShardError: a shard is absent or damaged; it has been removed.
         """
-        table = self._table(self._addresses.stored_view(view), shards)
+        table = self._table(self._cache_keys.stored_view(view), shards)
         suffix = "" if view.space in (None, declared) else f"@{view.space}"
         return Predictions(
             index=table["index"],
@@ -57,7 +57,7 @@ class Tables:
 
     def defect(self, stored: View, columns: Columns) -> str | None:
         """Return the defect of a stored view's columns; see `check_columns`."""
-        return check_columns(columns, self._addresses.columns(stored), classes=self._addresses.classes)
+        return check_columns(columns, self._cache_keys.columns(stored), classes=self._cache_keys.classes)
 
     def shard(self, stored: View, number: int) -> Shard:
         """Return a shard of a stored view.
@@ -67,7 +67,7 @@ class Tables:
         Raises:
             DamagedShardError: it is absent or damaged.
         """
-        key = self._addresses.key(stored, number)
+        key = self._cache_keys.shard_key(stored, number)
         try:
             shard = self._store.read(key)
             self._check(stored, key, shard)
@@ -92,10 +92,10 @@ class Tables:
 
     def _table(self, stored: View, shards: range | None) -> Rows:
         """The rows of shards, of all by index; the whole clean set, which all ask for, is kept."""
-        is_clean = shards is None and stored == self._addresses.stored_view(CLEAN)
+        is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        numbers = self._addresses.shards(stored)
+        numbers = self._cache_keys.shards(stored)
         if shards is not None:
             numbers = numbers[shards.start : shards.stop]
         parts = [self.shard(stored, number).columns for number in numbers]

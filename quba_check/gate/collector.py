@@ -15,7 +15,7 @@ from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
-from quba_check.records.conversion import measured_of
+from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
@@ -173,7 +173,7 @@ class ResultCollector:
                 continue
             grade = grade_of(
                 thresholds,
-                measured_of(measurements),
+                measurements_of(measurements),
                 protocol=protocol,
                 suite=suite.name,
                 classes=suite.class_count,
@@ -191,5 +191,5 @@ def _baseline_notes(gate: GateSession) -> Iterator[str]:
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         nothing = "no demand says max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} has no part in this run: {nothing}"
-    elif baseline.failed:
-        yield f"the baseline {baseline.file} fails demands of its own: {listed(baseline.failed)}"
+    elif baseline.failed_demands:
+        yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
-from quba_check.demands.demand import QUBA, Demand
+from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.errors import QubaError
 from quba_check.gate.plan import PlannedDemand
@@ -58,7 +57,7 @@ class EarlyJudge:
             view
             for demand in demands
             if self._statistic(demand) is None
-            for name in (PUBLISHED_DIMENSIONS if demand.dimension == QUBA else (demand.dimension,))
+            for name in demand.dimensions
             for view in self._stored_views(name)
         }
 
@@ -103,7 +102,7 @@ class EarlyJudge:
         if any(suite.missing(view) for view in views):
             return None
         sizes = {view: len(suite.examples(view)) for view in views}
-        ratios = statistic.fractions
+        ratios = statistic.ratios
         if any(len({sizes[view] for view in ratio.views}) > 1 for ratio in ratios):
             return None
         totals = [sizes[ratio.views[0]] for ratio in ratios]
@@ -120,10 +119,10 @@ class EarlyJudge:
         views = dimension.views(self._suite)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
-            if not tables or not all(_are_paired(ratio, tables) for ratio in statistic.fractions):
+            if not tables or not all(_are_paired(ratio, tables) for ratio in statistic.ratios):
                 return None
-            decision = rule.take([_terms(ratio, tables) for ratio in statistic.fractions])
-            if all(fraction.is_complete for fraction in rule.fractions):
+            decision = rule.update([_terms(ratio, tables) for ratio in statistic.ratios])
+            if all(fraction.is_complete for fraction in rule.ratios):
                 return None
             if decision != "undecided":
                 shards = range(shard + 1)
@@ -134,20 +133,20 @@ class EarlyJudge:
                 passes = decision == "met"
                 if measurement.masked and passes and not demand.allow_masked:
                     return None  # more images may confirm or refute the sign of masking
-                largest = max(rule.fractions, key=lambda fraction: fraction.total)
-                row = StoppedRow(images=largest.seen, of=largest.total, passes=passes, alpha=alpha)
+                largest = max(rule.ratios, key=lambda fraction: fraction.total)
+                row = StoppedRow(images=largest.n_seen, of=largest.total, passes=passes, alpha=alpha)
                 return EarlyDecision(measurement, row, shards)
         return None
 
     def _statistic(self, demand: Demand) -> SequentialStatistic | None:
         """Return the statistic that decides a demand image by image, None if it has none."""
-        if demand.dimension == QUBA or demand.bound != "min":
+        if demand.is_on_grade or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 
     def _stored_views(self, name: str) -> set[View]:
         """Return the stored views behind a dimension."""
-        stored_view = self._evaluation.engine.addresses.stored_view
+        stored_view = self._evaluation.engine.cache_keys.stored_view
         return {stored_view(view) for view in registry[name].views(self._suite)}
 
 
@@ -163,5 +162,5 @@ def _are_paired(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool
 def _terms(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
     """Return the terms of the next images; none for a complete set."""
     if ratio.views[0] not in tables:
-        return Terms(np.empty(0), np.empty(0))
-    return Terms(*ratio.terms(tables))
+        return np.empty(0), np.empty(0)
+    return ratio.terms(tables)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from quba_check.comparison.baseline import run_value
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import QUBA
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
@@ -70,7 +69,7 @@ class Judge:
     def _evidence(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Judged:
         """Return the measurement, drop or grade that is compared with the threshold."""
         gate, demand = self._gate, planned.demand
-        if demand.dimension == QUBA:
+        if demand.is_on_grade:
             facts = gate.suite.facts
             return gate.unreachable_grade(planned) or grade_of(
                 planned.thresholds,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.models.request import DEVICES, PRECISIONS, check_device, check_precision
 from quba_check.storage.user_files import user_path
 
-DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 MOST_WORKERS = 256
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 class Given(NamedTuple):
@@ -60,17 +58,20 @@ def _report(given: Given) -> Path | None:
     return path
 
 
-def _choice(allowed: Collection[str], pattern: str = "") -> Parse:
-    """Accept the allowed words, and those that match a pattern."""
+def _protocol(given: Given) -> str | None:
+    value = given.value
+    if value and value not in PROTOCOLS:
+        near = did_you_mean(value, PROTOCOLS)
+        raise OptionError(f"{given.flag}: unknown '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
+    return value or None
 
-    def parse(given: Given) -> Any:
-        value = given.value
-        if value and value not in allowed and re.fullmatch(pattern, value) is None:
-            near = did_you_mean(value, allowed)
-            raise OptionError(f"{given.flag}: unknown '{value}'. Allowed: {listed(allowed)}.{near}")
-        return value or None
 
-    return parse
+def _device(given: Given) -> str | None:
+    return check_device(given.value) if given.value else None
+
+
+def _precision(given: Given) -> str | None:
+    return check_precision(given.value) if given.value else None
 
 
 def _whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:
@@ -163,15 +164,15 @@ OPTIONS = (
         "--quba-protocol",
         "NAME",
         "standard or released, for threshold files that state none",
-        _choice(PROTOCOLS),
+        _protocol,
     ),
     Option(
         "--quba-device",
         "NAME",
-        "auto, cpu, cuda, cuda:1, mps (auto: the best available)",
-        _choice(DEVICES, "cuda:[0-9]{1,3}"),
+        f"{', '.join(DEVICES)} (auto: the best available)",
+        _device,
     ),
-    Option("--quba-precision", "NAME", "auto, fp32, bf16, fp16 (auto: fp32)", _choice(PRECISIONS)),
+    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
     Option("--quba-batch-size", "N", "images of a forward pass, or auto", _whole_number(1, auto=True)),
     Option(
         "--quba-workers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from quba_check.demands.demand import QUBA, Demand
+from quba_check.demands.demand import Demand
 from quba_check.errors import HeadError, listed
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
@@ -60,9 +60,9 @@ def _examination(
         evaluation = gate.evaluation(model, protocol)
     except HeadError as error:
         suite = gate.suite
-        finding = wrong_head(error, gate.models[model], suite)
+        finding = wrong_head(error, gate.models[model].text, suite)
         return Examination(
-            model=gate.models[model],
+            model=gate.models[model].text,
             suite=suite.name,
             root=str(suite.root),
             form="short" if short else "full",
@@ -93,7 +93,7 @@ def _without_allowed(findings: Iterable[Finding], demands: Sequence[PlannedDeman
         planned.demand
         for planned in demands
         if (planned.demand.dimension == DIMENSION and not planned.demand.allow_masked)
-        or (planned.demand.dimension == QUBA and not planned.thresholds.quba.allow_masked)
+        or (planned.demand.is_on_grade and not planned.thresholds.quba.allow_masked)
     ]
     for finding in findings:
         if finding.check != "gradients":
@@ -108,7 +108,7 @@ def _needed_dimensions(gate: GateSession, planned: PlannedDemand) -> Sequence[st
     if planned.demand.optional:
         return ()
     names = gate.dimensions_of(planned)
-    if planned.demand.dimension != QUBA:
+    if not planned.demand.is_on_grade:
         return names
     return [name for name in names if name not in planned.thresholds.quba.allow_missing]
 
@@ -117,7 +117,7 @@ def _unreachable_grades(gate: GateSession, demands: Iterable[PlannedDemand]) -> 
     """Report demands on grades out of reach on this suite, grouped by reason."""
     by_reason: dict[tuple[str, str], list[Demand]] = {}
     for planned in demands:
-        grade = gate.unreachable_grade(planned) if planned.demand.dimension == QUBA else None
+        grade = gate.unreachable_grade(planned) if planned.demand.is_on_grade else None
         if grade is not None:
             fix = OTHER_POPULATION if grade.other_suite else COMPLETE
             reason = grade.other_suite or "; ".join(grade.notes)

@@ -54,8 +54,8 @@ def content_hashes(
         dimensions: names of the dimensions.
         shards: the used shards of each view, None for all.
     """
-    addresses = evaluation.engine.addresses
-    return {str(view): addresses.content(view, shards) for view in _image_views(evaluation, dimensions)}
+    cache_keys = evaluation.engine.cache_keys
+    return {str(view): cache_keys.content_key(view, shards) for view in _image_views(evaluation, dimensions)}
 
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:

@@ -91,7 +91,7 @@ def demand_result(
         },
         contents=content_hashes(evaluation, measured, shards),
         sets=set_rows(evaluation, measured),
-        notes=tuple(evaluation.engine.take_repairs()),
+        notes=tuple(evaluation.engine.pop_repairs()),
         properties=_properties(verdict, planned.protocol),
         grade=None if grade is None else GradeRow(file=planned.thresholds.shown, **asdict(grade)),
         images=images,

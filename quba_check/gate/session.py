@@ -9,23 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.comparison.compare import StoredRun
-from quba_check.comparison.stored_run import stored_run
+from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import QUBA, Thresholds
+from quba_check.demands.demand import Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, OptionError, ThresholdError
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
-from quba_check.models.names import names_of
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_spec, check_takes_architecture
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record
 from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -46,7 +44,7 @@ class GateSession:
         worker: number of this process among several, None if it is the only one.
 
     Attributes:
-        models: specs by name.
+        models: specs by the name of the model.
         files: the threshold files to check, in the order of the command line.
         progress: called while images are predicted; set it before the first evaluation.
         finished: called for every complete set, likewise.
@@ -68,7 +66,7 @@ class GateSession:
     ) -> None:
         self.options = options
         self.root = root
-        self.models = names_of(options.models)
+        self.models = models_by_name(options.models)
         self.files: tuple[Path, ...] = ()
         self.notes: dict[str, list[str]] = {}
         self.progress: Progress | None = None
@@ -82,7 +80,7 @@ class GateSession:
         self._selected: tuple[PlannedDemand, ...] = ()
         self.is_demo = _is_demo(options, root)
         if options.arch is not None:
-            check_takes_architecture(options.arch, [check_spec(spec) for spec in options.models])
+            check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that mistakes in it end the run before torch is loaded.
         self.preprocessing = (
             None
@@ -133,7 +131,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
-        from quba_check.suites.opening import suite_at
+        from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
         if self.is_demo:
@@ -143,7 +141,7 @@ class GateSession:
                 self.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        return suite_at("demo" if self.is_demo else options.data, self.store, sampler)
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
@@ -168,9 +166,8 @@ class GateSession:
 
     def dimensions_of(self, planned: PlannedDemand) -> tuple[str, ...]:
         """Return the dimensions measured for a demand; none for an unreachable grade."""
-        if planned.demand.dimension != QUBA:
-            return (registry[planned.demand.dimension].name,)
-        return () if self.unreachable_grade(planned) else PUBLISHED_DIMENSIONS
+        is_unreachable = planned.demand.is_on_grade and self.unreachable_grade(planned)
+        return () if is_unreachable else planned.demand.dimensions
 
     def unreachable_grade(self, planned: PlannedDemand) -> Grade | None:
         """Return the grade of a demand's model if no values give a letter, else None."""
@@ -209,21 +206,22 @@ class GateSession:
         options = self.options
         if model not in self._classifiers:
             self.announce(f"loading model {model}")
-            self._classifiers[model] = load_classifier(
-                self.models[model],
+            spec = self.models[model]
+            request = LoadRequest(
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
-                arch=options.arch if check_spec(self.models[model]).takes_architecture else None,
+                prompts=self.suite.prompts,
+                arch=options.arch if spec.takes_architecture else None,
                 preprocessing=self.preprocessing,
                 device=options.device,
                 precision=options.precision,
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
-                prompts=self.suite.prompts,
                 cache=self.store,
-                tell=self._tell,
+                progress=self._show_step,
             )
+            self._classifiers[model] = load_classifier(spec, request)
         key = model, protocol
         if key not in self._evaluations:
             self._evaluations[key] = Evaluation(
@@ -256,7 +254,7 @@ class GateSession:
             return callback
         return lambda name, *rest: callback(f"{label}{name}", *rest)
 
-    def _tell(self, words: str) -> None:
+    def _show_step(self, words: str) -> None:
         """Show a step of loading a model as progress."""
         if self.progress is not None:
             self.progress(words, 0, 0, 0.0, lambda: 0)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.profiles import find_thresholds, shown_name
+from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
@@ -66,7 +66,7 @@ def shown_path(path: Path, root: Path) -> str:
     """Return the name of a file in ids and messages, which a command line accepts as well."""
     if path.is_relative_to(root) and not is_shipped(path, root):
         return path.relative_to(root).as_posix()
-    return shown_name(path)
+    return display_name(path)
 
 
 def is_shipped(path: Path, root: Path) -> bool:
@@ -75,7 +75,7 @@ def is_shipped(path: Path, root: Path) -> bool:
     A checkout of this project may be the root folder itself: its files are not shipped ones then.
     """
     in_root = path.is_relative_to(root) and "site-packages" not in path.parts
-    return not in_root and shown_name(path) != str(path)
+    return not in_root and display_name(path) != str(path)
 
 
 def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:

@@ -1,13 +1,16 @@
 """QUBA score, reference populations and letters. Pure: reads no more than the population that it is given."""
 
-from quba_check.grading.fleet import fleet_population
 from quba_check.grading.grade import grade, letter, quba_score, unreachable_grade
-from quba_check.grading.normalisation import Normalisation, normalisation
 from quba_check.grading.population import Population, PopulationRow
-from quba_check.grading.population_file import PopulationFile, population_schema, read_population
+from quba_check.grading.population_file import (
+    PopulationFile,
+    population_from_records,
+    population_schema,
+    read_population,
+)
 from quba_check.grading.published import PublishedModel, published_models
-from quba_check.grading.ranking import Standing, ranking
 from quba_check.grading.reference import population
+from quba_check.grading.score import Normalisation, normalisation
 
 __all__ = [
     "Normalisation",
@@ -15,16 +18,14 @@ __all__ = [
     "PopulationFile",
     "PopulationRow",
     "PublishedModel",
-    "Standing",
-    "fleet_population",
     "grade",
     "letter",
     "normalisation",
     "population",
+    "population_from_records",
     "population_schema",
     "published_models",
     "quba_score",
-    "ranking",
     "read_population",
     "unreachable_grade",
 ]

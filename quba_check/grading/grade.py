@@ -15,20 +15,20 @@ from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError, listed
-from quba_check.grading.caveats import (
+from quba_check.grading.notes import (
     ALLOWED_SUITES,
     comparison_notes,
     corruption_notes,
     crossed_dimensions,
     few_images_notes,
+    masked_reason,
     masking_notes,
     suite_difference,
-    without_evidence,
 )
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
-from quba_check.stats.estimate import Estimate, combined
+from quba_check.stats.estimate import Estimate, delta_method
 
 _Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
@@ -131,7 +131,7 @@ def grade(
     weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     too_few = unmeasured and not any(weighing.values())
     if too_few or not set(unmeasured) <= set(allow_missing):
-        why = without_evidence({name: masked[name] for name in left_out}, unmeasured)
+        why = masked_reason({name: masked[name] for name in left_out}, unmeasured)
         return ungraded(reference, missing=unmeasured, not_graded=why)
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, weighing)
@@ -238,7 +238,7 @@ def _curve(
     found = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
     if len(found) < len(slopes) or any(of.curve is not None and not of.deviations for _, of in found):
         return None
-    error = combined(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
+    error = delta_method(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
     # Limits of a dimension can be wider than its images tell, as where all of them are right.
     wider = sum((slope * _beyond(of)) ** 2 for slope, of in found)
     limits = score + _Z * math.sqrt(error**2 + wider)
@@ -274,9 +274,7 @@ def check_values(values: Mapping[str, float]) -> None:
     check_names("values", values)
     for name, value in values.items():
         if not math.isfinite(value):
-            raise UserError(
-                f"values: {name} is not a number to score, got {value!r}. Allowed: a finite number."
-            )
+            raise UserError(f"values: {name} cannot be scored, got {value!r}. Allowed: a finite number.")
 
 
 def _population(given: str | Path | Population) -> Population:

@@ -10,8 +10,14 @@ from functools import cached_property
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import PopulationError, listed
-from quba_check.grading.normalisation import LEAST_MODELS, Normalisation, normalisation
-from quba_check.grading.score import full_weights, score_slopes, weighted_score
+from quba_check.grading.score import (
+    LEAST_MODELS,
+    Normalisation,
+    full_weights,
+    normalisation,
+    score_slopes,
+    weighted_score,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class Population:
         weighing = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
         if not weighing:
             raise PopulationError(
-                f"population '{self.name}': no dimension that weighs something is in it. "
+                f"population '{self.name}': it has none of the dimensions with a weight above 0. "
                 f"It has values of {listed(self.dimensions) or 'none'}."
             )
         for name in weighing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, did_you_mean
-from quba_check.grading.normalisation import LEAST_MODELS, has_spread
 from quba_check.grading.population import Population, PopulationRow
+from quba_check.grading.score import LEAST_MODELS, has_spread
+from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import Number
+from quba_check.records.record import Record
 from quba_check.storage.user_files import read_json
 from quba_check.strict_yaml.schema import SchemaVersion
 
@@ -88,7 +91,7 @@ class PopulationFile(BaseModel):
     def _names_each_once(self) -> PopulationFile:
         name, times = Counter(row.id for row in self.rows).most_common(1)[0] if self.rows else ("", 0)
         if times > 1:
-            raise ValueError(f"the model '{name}' stands there {times} times")
+            raise ValueError(f"the model '{name}' is listed {times} times")
         return self
 
     def to_json(self) -> str:
@@ -126,14 +129,81 @@ def read_population(path: Path) -> Population:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:
         raise PopulationError(
-            f"{path}: not a population: {first_problem(why)} "
-            "Allowed: a file that 'quba-check population' made."
+            f"{path}: not a population: {first_error(why)} Allowed: a file that 'quba-check population' made."
         ) from why
 
 
-def first_problem(found: ValidationError) -> str:
+def first_error(found: ValidationError) -> str:
     """Return the first error in a population, with its place, as a sentence."""
     first = found.errors()[0]
     where = ".".join(str(step) for step in first["loc"])
     problem = first["msg"].removeprefix("Value error, ")
     return f"{where}{': ' if where else ''}{problem}{'' if problem.endswith('?') else '.'}"
+
+
+def population_from_records(records: Mapping[str, Record], name: str) -> PopulationFile:
+    """The population that some records make up.
+
+    A record that lacks some of the nine dimensions is kept without them; a masked value counts as lacking.
+
+    Args:
+        records: ten records or more by what messages call them (their file).
+        name: what the population is called.
+
+    Raises:
+        PopulationError: too few records, different protocols or suites, or a model twice.
+    """
+    if len(records) < LEAST_MODELS:
+        raise PopulationError(
+            f"population: too few records to compare with, got {len(records)}. "
+            f"Allowed: {LEAST_MODELS} or more."
+        )
+    first_name, first = next(iter(records.items()))
+    seen: dict[str, str] = {}
+    for shown, record in records.items():
+        for what, here, there in (
+            ("protocol", record.protocol, first.protocol),
+            ("suite", record.suite.name, first.suite.name),
+        ):
+            if here != there:
+                raise PopulationError(
+                    f"{shown}: a population has one {what}, got '{here}' where {first_name} has '{there}'."
+                )
+        fingerprint = record.model.fingerprint
+        if fingerprint in seen:
+            raise PopulationError(
+                f"{shown}: the model '{record.model.name}' is in {seen[fingerprint]} already "
+                f"(fingerprint {fingerprint})."
+            )
+        seen[fingerprint] = shown
+    try:
+        rows = tuple(
+            FileRow(id=unique, values=_published_values(record))
+            for unique, record in zip(_unique_names(list(records.values())), records.values(), strict=True)
+        )
+        return PopulationFile(
+            schema=1,
+            name=name,
+            protocol=first.protocol,
+            suite=first.suite.name,
+            source=f"records of {len(rows)} models",
+            rows=rows,
+        )
+    except ValidationError as why:
+        raise PopulationError(f"population: {first_error(why)}") from why
+
+
+def _published_values(record: Record) -> dict[str, float]:
+    measured = measurements_of(record.measurements)
+    # A masked value would raise the mean that honest models are compared with.
+    values = {name: found.value for name, found in measured.items() if not found.masked}
+    return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
+
+
+def _unique_names(records: list[Record]) -> list[str]:
+    """Model names, with the fingerprint behind those that several models share."""
+    names = [record.model.name for record in records]
+    return [
+        name if names.count(name) == 1 else f"{name} ({record.model.fingerprint})"
+        for name, record in zip(names, records, strict=True)
+    ]

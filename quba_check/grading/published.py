@@ -19,8 +19,8 @@ from importlib.resources import files
 from typing import Literal, cast
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading.normalisation import Normalisation
 from quba_check.grading.population import Population, PopulationRow
+from quba_check.grading.score import Normalisation
 
 Suspect = Literal["double-softmax", "train-mode"]
 
@@ -130,5 +130,5 @@ def published_population() -> Population:
 def screened_population() -> Population:
     """The published models without the values in doubt; 219 of them keep all nine."""
     rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
-    source = f"{SOURCE}, without the values in doubt"
+    source = f"{SOURCE}, without suspect values"
     return Population("screened", "released", SUITE, rows, source, images=IMAGES, classes=CLASSES)

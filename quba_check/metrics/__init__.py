@@ -1,1 +1,1 @@
-"""Pure numpy functions shared by dimensions."""
+"""Calibration error and class balance: pure numpy."""

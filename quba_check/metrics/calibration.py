@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
 from quba_check.stats.estimate import Estimate, Sample
-from quba_check.stats.intervals import on_log_scale
+from quba_check.stats.intervals import log_normal_limits
 
 CLASS_BLOCK = 64
 """Classes looked at at a time by ACE: bounds its memory to 64 columns of the table."""
@@ -55,7 +55,7 @@ class CalibrationError:
         """
         if not self.value:
             return 0.0
-        return most_without_noise(float(on_log_scale(self.estimate, np.array([z]))[0]), self.noise)
+        return most_without_noise(float(log_normal_limits(self.estimate, np.array([z]))[0]), self.noise)
 
 
 def expected_calibration_error(

@@ -1,13 +1,17 @@
-"""How sure a class balance is, and how much of it is noise.
+"""Class balance: evenness of accuracy and confidence over the classes, with sampling errors.
 
-Class accuracies of a perfectly balanced model differ by chance, the more the fewer images a class has; and a
-standard deviation of few numbers comes out too small. Images are taken as drawn within their classes.
+Class accuracies of a perfectly balanced model differ by chance, the more the fewer images a class has, and
+the standard deviation of few numbers is too small on average. Images are taken as drawn within their classes.
+
+Source: class balance of arXiv 2503.17110 as its released code computes it, which takes the spread of
+confidence within a class. The spread between classes is reported in addition.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +20,17 @@ from quba_check.stats.estimate import Estimate, Sample
 
 Column = NDArray[np.float64]
 
+LEAST_IMAGES = 2
+"""Images that each class needs for a spread within it."""
 MANY_CLASSES = 30
-"""Classes from which a mean over them is steady."""
+"""Classes from which on their mean has little sampling error."""
 LEAST_FOR_MOMENTS = 4
-"""Images a class needs for its fourth moment, and for a jackknife that is worth something."""
+"""Images of a class that its fourth moment and the jackknife need."""
 
 ROOT_CORRECTION = 0.8
-"""Errors of an excess variance that its root is corrected for. At 1 the second order is made up for exactly,
-which is too much for an excess of little more than its error. At 0.8 the mean of the root is within 0.03
-roots of the error, from an excess of 1.25 errors on (normal noise)."""
+"""Standard errors of an excess variance for which its root is corrected. 1 corrects the second order exactly,
+which is too much for an excess near its standard error. With 0.8 the mean of the root is within 0.03 roots of
+the true one, from an excess of 1.25 standard errors on (normal noise)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +38,8 @@ class Evenness:
     """One part of class balance: 1 minus a spread.
 
     Attributes:
-        estimate: the part, with what each image adds to it.
-        debiased: estimate of the part on endless images.
+        estimate: the part, at most 1 (even), with its sampling error.
+        debiased: the part expected on infinitely many images.
     """
 
     estimate: Estimate
@@ -41,52 +47,63 @@ class Evenness:
 
 
 def accuracy_evenness(
-    label: NDArray[np.int64], right: NDArray[np.bool_], *, classes: int, sample: Sample
+    label: NDArray[np.int64], correct: NDArray[np.bool_], *, classes: int, sample: Sample
 ) -> Evenness:
     """1 − standard deviation (ddof 1) of the class accuracies.
 
-    The variance of the observed accuracies is that of the true ones plus the mean binomial variance; the
-    latter is taken off for `debiased`, and its share of the deviations is counted once instead of twice.
+    The variance of the observed accuracies is that of the true ones plus the mean binomial variance.
+    `debiased` subtracts the latter; the deviations count its share once instead of twice.
 
     Args:
-        label: (N,) class of each image.
-        right: (N,) whether the chosen class is the label.
-        classes: number of classes, each with at least two images.
-        sample: names the images.
+        label: (N,) class of each image, 0 to classes − 1.
+        correct: (N,) bool, True if the predicted class is the label.
+        classes: number of classes, at least two, each with at least two images.
+        sample: name of these images.
+
+    Returns:
+        The evenness in [0, 1]; higher is more even.
+
+    Raises:
+        ValueError: there are fewer classes or images.
+
+    >>> correct = np.array([True, True, True, False])
+    >>> evenness = accuracy_evenness(np.array([0, 0, 1, 1]), correct, classes=2, sample="clean")
+    >>> round(evenness.estimate.value, 6)
+    0.646447
     """
-    counts = np.bincount(label, minlength=classes)
-    accuracy = np.bincount(label, weights=right, minlength=classes) / counts
+    counts = _counts(label, classes)
+    accuracy = _class_means(label, correct, counts)
     binomial = accuracy * (1 - accuracy) / (counts - 1)
     off = accuracy - accuracy.mean()
     variance = float(off @ off) / (classes - 1)
-    plain = 4 * float(off * off @ binomial) / (classes - 1) ** 2
+    first_order = 4 * float(off * off @ binomial) / (classes - 1) ** 2
     noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
     if classes >= MANY_CLASSES and counts.min() >= LEAST_FOR_MOMENTS:
-        squared = _unbiased(counts, accuracy)
-    else:  # the mean is one of the same accuracies: off² is that much too small where it is noise
-        squared = plain * classes / (classes - 1) - noise
-    error = math.sqrt(max(squared, noise))  # of the variance
+        error_squared = _variance_of_variance(counts, accuracy)
+    else:  # `off` is from the mean of the same accuracies, which makes its noise too small by this factor
+        error_squared = first_order * classes / (classes - 1) - noise
+    standard_error = math.sqrt(max(error_squared, noise))  # of the variance
     spread = math.sqrt(variance)
-    slope = -1 / max(2 * spread, math.sqrt(error)) if error > 0 else 0.0
-    narrowing = error / math.sqrt(plain) if plain > 0 else 0.0
-    per_class = slope * narrowing * 2 * off / (classes - 1) / np.sqrt(counts * (counts - 1.0))
-    deviations = len(label) * per_class[label] * (right - accuracy[label])
+    slope = -1 / max(2 * spread, math.sqrt(standard_error)) if standard_error > 0 else 0.0
+    correction = standard_error / math.sqrt(first_order) if first_order > 0 else 0.0
+    per_class = slope * correction * 2 * off / (classes - 1) / np.sqrt(counts * (counts - 1.0))
+    deviations = len(label) * per_class[label] * (correct - accuracy[label])
     excess = variance - float(binomial.mean())
-    # A root of what varies comes out too small.
-    whole = math.sqrt((excess + math.hypot(excess, ROOT_CORRECTION * error)) / 2)
-    return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - whole)
+    # The root of a noisy number is too small on average.
+    true_spread = math.sqrt((excess + math.hypot(excess, ROOT_CORRECTION * standard_error)) / 2)
+    return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - true_spread)
 
 
-def _unbiased(counts: NDArray[np.int64], accuracy: Column) -> float:
-    """Variance that images add to the variance of class accuracies, without bias, around a mean that stands.
+def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
+    """Unbiased sampling variance of the variance of class accuracies, around a fixed mean.
 
-    For h hits of n, q = (h/n − mean)² has the mean A + Bp + Cp². The square of that is estimated by factorial
-    moments, p^j by h(h−1)… / n(n−1)…, and taken off q². This is right however skewed the accuracies are,
-    where 4 · (h/n − mean)² · variance is too small; of few classes it varies much.
+    For h hits of n, q = (h/n − mean)² has the mean A + Bp + Cp². Its square is estimated by factorial
+    moments, p^j by h(h−1)… / n(n−1)…, and subtracted from q². This is right however skewed the accuracies
+    are, where 4 · (h/n − mean)² · variance is too small; with few classes it has a large variance.
 
     Args:
-        counts: images of each class, at least `LEAST_FOR_MOMENTS`.
-        accuracy: accuracies of the classes.
+        counts: (C,) images of each class, at least `LEAST_FOR_MOMENTS`.
+        accuracy: (C,) accuracies of the classes, in [0, 1].
     """
     mean, hits = accuracy.mean(), accuracy * counts
     power = [np.ones(len(counts))]
@@ -102,31 +119,77 @@ def _unbiased(counts: NDArray[np.int64], accuracy: Column) -> float:
 def confidence_evenness(
     label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
 ) -> Evenness:
-    """1 − mean over classes of the standard deviation (ddof 0) of the true-class probability in the class.
+    """1 − mean over classes of the standard deviation (ddof 0) of the true-class probability.
 
-    Both what an image adds and `debiased` are the jackknife's, from the spread of its class without it:
-    probabilities are so skewed that to first order twenty images a class understate the error by a sixth.
-    With a class of fewer than `LEAST_FOR_MOMENTS` images what images add is read off how much the spreads of
-    classes differ, which is too much rather than too little.
+    Deviations and `debiased` come from the jackknife within each class: probabilities are so skewed that the
+    first order understates the error of twenty images a class by a sixth. If a class has fewer than
+    `LEAST_FOR_MOMENTS` images, the error comes from the variation of the spread between classes, which
+    rather overstates it.
 
     Args:
-        label: (N,) class of each image.
-        true_probability: (N,) float32, probability of the labelled class.
-        classes: number of classes, each with at least two images.
-        sample: names the images.
+        label: (N,) class of each image, 0 to classes − 1.
+        true_probability: (N,) float32, probability of the labelled class, in [0, 1].
+        classes: number of classes, at least two, each with at least two images.
+        sample: name of these images.
+
+    Returns:
+        The evenness in [0, 1]; higher is more even.
+
+    Raises:
+        ValueError: there are fewer classes or images.
+
+    >>> p = np.array([0.9, 0.7, 0.6, 0.6], dtype=np.float32)
+    >>> evenness = confidence_evenness(np.array([0, 0, 1, 1]), p, classes=2, sample="clean")
+    >>> round(evenness.estimate.value, 6)
+    0.95
     """
-    counts = np.bincount(label, minlength=classes)
+    counts = _counts(label, classes)
     p = true_probability.astype(np.float64)
-    off = p - (np.bincount(label, weights=p, minlength=classes) / counts)[label]
+    off = p - _class_means(label, p, counts)[label]
     squares = np.bincount(label, weights=off**2, minlength=classes)
     spread = np.sqrt(squares / counts)
     n = counts[label]
-    without = np.sqrt(np.maximum(squares[label] - off**2 * n / (n - 1), 0.0) / (n - 1))  # each image
-    typical = np.bincount(label, weights=without, minlength=classes) / counts
+    spread_without = np.sqrt(np.maximum(squares[label] - off**2 * n / (n - 1), 0.0) / (n - 1))  # each image
+    mean_without = _class_means(label, spread_without, counts)
     if counts.min() < LEAST_FOR_MOMENTS:
-        apart = (spread.mean() - spread) / np.sqrt(counts) * math.sqrt(classes / (classes - 1))
-        deviations = len(label) / classes * apart[label]
+        off_mean = (spread.mean() - spread) / np.sqrt(counts) * math.sqrt(classes / (classes - 1))
+        deviations = len(label) / classes * off_mean[label]
     else:
-        deviations = len(label) / classes * (n - 1) / n * (without - typical[label])
-    whole = counts * spread - (counts - 1) * typical
-    return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - whole.mean()))
+        deviations = len(label) / classes * (n - 1) / n * (spread_without - mean_without[label])
+    jackknife = counts * spread - (counts - 1) * mean_without
+    return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - jackknife.mean()))
+
+
+def between_class_evenness(
+    label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int
+) -> float:
+    """1 − standard deviation (ddof 1) of the classes' mean true-class probability.
+
+    Args:
+        label: (N,) class of each image, 0 to classes − 1.
+        true_probability: (N,) float32, probability of the labelled class, in [0, 1].
+        classes: number of classes, at least two, each with at least two images.
+
+    Returns:
+        The evenness in [0, 1]; higher is more even.
+
+    Raises:
+        ValueError: there are fewer classes or images.
+    """
+    return float(1 - np.std(_class_means(label, true_probability, _counts(label, classes)), ddof=1))
+
+
+def _counts(label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    counts = np.bincount(label, minlength=classes)
+    if classes < 2 or counts.min() < LEAST_IMAGES:
+        enough = np.count_nonzero(counts >= LEAST_IMAGES)
+        raise ValueError(
+            f"class balance: {enough} of {classes} classes have two images. "
+            "Allowed: at least two classes, each with at least two images."
+        )
+    return counts
+
+
+def _class_means(label: NDArray[np.int64], values: NDArray[Any], counts: NDArray[np.int64]) -> Column:
+    means: Column = np.bincount(label, weights=values, minlength=len(counts)) / counts
+    return means

@@ -1,4 +1,4 @@
-"""A classifier: a module in eval mode that owns its normalisation and knows what its outputs are."""
+"""A classifier: a module in eval mode with its preprocessing and the kind of its outputs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
-from quba_check.models.device import Precision
 from quba_check.models.guard import Guard
-from quba_check.models.outputs import OutputKind, checked, to_logits
+from quba_check.models.outputs import OutputKind, check_outputs, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.request import Precision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_OUT_OF_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
+"""Parts of torch's out-of-memory messages without a type of their own."""
+_MAX_LENGTH = 300
 
 
 @dataclass(eq=False)
@@ -24,23 +27,24 @@ class Classifier:
     """A loaded model.
 
     Attributes:
-        spec: the spec as it was typed.
-        name: how reports call it.
+        spec: the spec as given.
+        name: its name in reports.
         module: the module that classifies: on `device`, in eval mode, parameters frozen.
-        preprocessing: how images are prepared for it.
-        fingerprint: hex digest of architecture, weights, and source files of the user's own.
+        preprocessing: preprocessing of images.
+        fingerprint: hex digest of architecture, weights, and the user's source files.
         checksum: hex digest of the parameters and buffers alone.
         parameters: number of parameters, shared ones once.
-        trainable: how many of them asked for a gradient before they were frozen.
+        trainable: number of those that required a gradient before they were frozen.
         classes: number C of classes of the suite.
         device: where it runs.
-        precision: of forward passes that no gradient goes through.
-        stated_outputs: what it returns, where its `quba_config` says so.
-        outputs: what it returns; None until it was stated or seen on real images (`outputs.output_kind`).
-        no_gradient: why no gradient passes through it, where that is known; empty otherwise.
-        notes: remarks for the record, such as defaults that were used.
-        head: the outputs that the suite expects of `module`, of which some may be no classes of the suite;
-            by default its C classes.
+        precision: of forward passes without gradients.
+        stated_outputs: kind of its outputs as stated by a config; None if not stated.
+        outputs: kind of its outputs; None until it is stated or detected on real images
+            (`outputs.output_kind`).
+        no_gradient: reason why no gradient passes through it; empty if one may.
+        notes: remarks for the record, such as defaults in use.
+        head: outputs of `module` expected by the suite, some of which may be no classes of it; by default one
+            for each of its classes.
     """
 
     spec: str
@@ -73,25 +77,25 @@ class Classifier:
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Inputs of the model for pixels: float32 in [0, 1], (N, 3, H, W); differentiable."""
+        """Convert pixels, float32 in [0, 1], (N, 3, H, W), to inputs of the model; differentiable."""
         return (pixels - self._mean) / self._std
 
     def denormalise(self, inputs: Tensor) -> Tensor:
-        """Pixels for inputs of the model, the inverse of `normalise`; (N, 3, H, W)."""
+        """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
     def raw(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
-        """Outputs of the module as they are.
+        """Return the unconverted outputs of the module.
 
         Args:
             inputs: normalised images on `device`, float32, (N, 3, H, W).
-            exact: compute in float32 whatever the precision, as attacks do.
+            exact: compute in float32 at every precision, as attacks do.
 
         Returns:
-            float32, (N, outputs of `head`), finite. Whether a graph is kept is up to the caller's grad mode.
+            float32, (N, outputs of `head`), finite. The caller's grad mode decides about gradients.
 
         Raises:
-            ModelError: the module fails on the batch, or what it returns cannot be read as class scores.
+            ModelError: the module fails on the batch, or its outputs are no class scores.
             torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
         half = self.precision != "fp32" and not exact
@@ -99,45 +103,45 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            return checked(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            return check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
 
     def logits(self, raw: Tensor) -> Tensor:
-        """Class scores z with p = softmax(z), by what the outputs are; float32, (N, C), differentiable.
+        """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.
 
-        Where the suite restricts the model's classes, p is the distribution over those classes alone.
+        If the suite restricts the model's classes, p is the distribution over those classes alone.
 
         Raises:
-            RuntimeError: `outputs` is not known yet.
+            RuntimeError: `outputs` is None.
         """
         if self.outputs is None:
             raise RuntimeError(
                 "Classifier.outputs must be set, by outputs.output_kind on real images, before logits"
             )
-        return self.restricted(to_logits(raw, self.outputs))
+        return self.select_classes(to_logits(raw, self.outputs))
 
-    def restricted(self, scores: Tensor) -> Tensor:
+    def select_classes(self, scores: Tensor) -> Tensor:
         """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
         if self._columns is None:
             return scores
         return scores.index_select(1, self._columns.to(scores.device))
 
     def guard(self) -> Guard:
-        """A guard over the module as it is now."""
+        """Return a guard for the module in its present state."""
         return Guard(self.module, self.checksum)
 
 
 @contextlib.contextmanager
 def model_errors(beginning: str) -> Iterator[None]:
-    """Raise whatever the code of a model raises as a ModelError.
+    """Convert every error of a model's code to a ModelError.
 
-    `SystemExit` and pytest's `Skipped` are no exceptions to this: a model may neither end a run nor skip a
-    demand. Errors of quba-check pass, and so does Ctrl-C.
+    That includes `SystemExit` and pytest's `Skipped`: a model may neither end a run nor skip a demand. Errors
+    of quba-check and Ctrl-C pass unchanged.
 
     Args:
-        beginning: of the message; type and first line of the error follow.
+        beginning: beginning of the message; type and first line of the error follow.
 
     Raises:
-        ModelError: the code raised something.
+        ModelError: the code raised an error.
         torch.OutOfMemoryError: memory ran out.
     """
     try:
@@ -146,15 +150,15 @@ def model_errors(beginning: str) -> Iterator[None]:
         raise
     except BaseException as error:
         if is_out_of_memory(error):
-            raise torch.OutOfMemoryError(described(error)) from error
-        raise ModelError(f"{beginning} {described(error)}") from error
+            raise torch.OutOfMemoryError(error_summary(error)) from error
+        raise ModelError(f"{beginning} {error_summary(error)}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for out-of-memory errors of Python and torch, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
@@ -172,21 +176,16 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     )
 
 
-_NO_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
-"""Parts of messages of torch's untyped out-of-memory errors."""
-_LONGEST = 300
-
-
-def described(error: BaseException) -> str:
-    r"""Return type and first line of an error in the user's code, for a terminal.
+def error_summary(error: BaseException) -> str:
+    r"""Return type and first line of an error in the user's code, for a message.
 
     >>> described(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
     """
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  an error of the user's own type, whose text fails too
+    except Exception:  # noqa: BLE001  the user's own error type may fail too
         text = ""
     line = next(iter(text.strip().splitlines()), "")
-    line = one_line(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
+    line = one_line(line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

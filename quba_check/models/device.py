@@ -1,22 +1,15 @@
-"""Where a model runs, and in which precision."""
+"""Device and precision of a model's forward passes."""
 
 from __future__ import annotations
 
-import re
-from typing import Literal
-
 import torch
 
-from quba_check.errors import OptionError, did_you_mean
-
-Precision = Literal["fp32", "bf16", "fp16"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
-_NAMES = ("auto", "cpu", "cuda", "cuda:0", "mps")
-DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
+from quba_check.errors import OptionError
+from quba_check.models.request import Precision, check_device, check_precision
 
 
 def resolve_device(text: str, worker: int | None = None) -> torch.device:
-    """The device that an option's text stands for on this machine.
+    """Return the device with a given name on this machine.
 
     Args:
         text: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -24,30 +17,21 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
             takes GPU k mod n; `cuda:N` is the same GPU for all.
 
     Returns:
-        A device that is there; a CUDA device always with its number.
+        An existing device; a CUDA device always has its number.
 
     Raises:
-        OptionError: the text is no device, or the device is not there.
+        OptionError: the name is unknown or the device does not exist.
     """
-    numbered = re.fullmatch(r"cuda:(\d+)", text)
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not numbered and text not in _NAMES:
-        raise OptionError(
-            f"--quba-device: unknown device '{text}'. Allowed: {', '.join(DEVICES)}."
-            f"{did_you_mean(text, _NAMES)}"
-        )
+    gpus = _gpu_count()
+    numbered = check_device(text).startswith("cuda:")
     if text.startswith("cuda") and not gpus:
-        raise OptionError(
-            f"--quba-device: {text} was asked for, but torch {torch.__version__} finds no CUDA device here. "
-            f"Allowed: {_available()}."
+        raise _missing_device(
+            f"{text} was asked for, but torch {torch.__version__} finds no CUDA device here"
         )
-    if numbered and int(numbered[1]) >= gpus:
-        raise OptionError(f"--quba-device: there is no {text} here. Allowed: {_available()}.")
+    if numbered and int(text.partition(":")[2]) >= gpus:
+        raise _missing_device(f"there is no {text} here")
     if text == "mps" and not torch.backends.mps.is_available():
-        raise OptionError(
-            f"--quba-device: mps was asked for, but torch {torch.__version__} finds no Apple GPU here. "
-            f"Allowed: {_available()}."
-        )
+        raise _missing_device(f"mps was asked for, but torch {torch.__version__} finds no Apple GPU here")
     if numbered:
         return torch.device(text)
     if text == "cuda" or (text == "auto" and gpus):
@@ -58,36 +42,26 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
 
 
 def resolve_precision(text: str, device: torch.device) -> Precision:
-    """The precision of forward passes; gradients are always float32.
+    """Return the precision of forward passes. Gradients are always float32.
 
     Args:
         text: `auto` (which is fp32), `fp32`, `bf16` or `fp16`.
         device: where the model runs; fp16 needs a GPU.
 
-    Returns:
-        The precision.
-
     Raises:
-        OptionError: the text is no precision, or the device does not have it.
+        OptionError: the name is unknown, or the device does not support the precision.
     """
-    if text == "auto":
-        return "fp32"
-    if text not in PRECISIONS:
-        allowed = ("auto", *PRECISIONS)
-        raise OptionError(
-            f"--quba-precision: unknown precision '{text}'. Allowed: {', '.join(allowed)}."
-            f"{did_you_mean(text, allowed)}"
-        )
-    if text == "fp16" and device.type == "cpu":
+    precision = check_precision(text)
+    if precision == "fp16" and device.type == "cpu":
         raise OptionError("--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16.")
-    return text
+    return "fp32" if precision == "auto" else precision
 
 
 def pin_arithmetic(device: torch.device) -> None:
-    """Let CUDA compute float32 as float32, and the same twice.
+    """Make float32 arithmetic on CUDA exact and deterministic, for the whole process.
 
     By default cuDNN rounds float32 convolutions to TF32's ten bits of mantissa, and picks algorithms whose
-    sums depend on the order in which threads finish. The settings hold for the whole process.
+    sums depend on the order in which threads finish.
     """
     if device.type != "cuda":
         return
@@ -97,8 +71,12 @@ def pin_arithmetic(device: torch.device) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _available() -> str:
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+def _gpu_count() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _missing_device(problem: str) -> OptionError:
+    gpus = _gpu_count()
     cuda = ["cuda", *(f"cuda:{k}" for k in range(gpus))] if gpus else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    return ", ".join(["auto", "cpu", *cuda, *mps])
+    return OptionError(f"--quba-device: {problem}. Allowed: {', '.join(['auto', 'cpu', *cuda, *mps])}.")

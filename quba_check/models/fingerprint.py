@@ -1,4 +1,4 @@
-"""Fingerprints of models: equal weights in an equal network give an equal one, wherever the files lie."""
+"""Fingerprints of models: equal for equal weights in an equal network, wherever the files are stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 LIBRARIES = frozenset({"timm", "torch", "torchvision"})
-"""Their sources are not digested: the network they build shows in its printed form."""
+"""Their sources are not digested, since their modules are described by the printed form."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers of a module, each once, by name."""
+    """Return all parameters and buffers of a module, each once, by name."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
@@ -35,10 +35,10 @@ def unusual_form(tensor: Tensor) -> str:
 
 
 def state_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Digest of names, types, shapes and bytes of tensors.
+    """Return a digest of names, types, shapes and bytes of tensors.
 
     Args:
-        tensors: on any device; read one after the other, so that the largest one bounds the memory.
+        tensors: on any device; read one after another, so that memory is bounded by the largest one.
 
     Returns:
         32 hex digits (blake2b). A gigabyte takes about a second.
@@ -60,14 +60,14 @@ def fingerprint(
     sources: Iterable[Path] = (),
     columns: tuple[int, ...] | None = None,
 ) -> str:
-    """Fingerprint of a model: its make, its weights, and the source files of code that is the user's own.
+    """Return the fingerprint of a model: its structure, its weights and the user's source files.
 
     Args:
         module: the module that classifies.
         state: `state_digest` of its tensors.
-        architecture: name of the architecture where it has one.
-        sources: files whose bytes count too; one that cannot be read is left out.
-        columns: the outputs that count as its answers; None for all.
+        architecture: name of the architecture; empty if there is none.
+        sources: files whose bytes are included; missing ones are left out.
+        columns: positions of the outputs that belong to the suite's classes; None for all.
 
     Returns:
         32 hex digits (blake2b).
@@ -88,32 +88,32 @@ def fingerprint(
 
 
 def own_sources(module: nn.Module, *others: object) -> tuple[Path, ...]:
-    """Source files of the user's own classes in a module, and of other objects of theirs.
+    """Return the source files of the user's classes in a module, and of other objects.
 
     Args:
         module: the module that classifies.
-        others: functions or classes, such as the callable that built it.
+        others: functions or classes, such as the callable that built the module.
 
     Returns:
-        The files that could be found, without those of torch, torchvision and timm.
+        The files that exist, without those of torch, torchvision and timm.
     """
     objects = [*others, *{type(part) for part in module.modules()}]
-    files = {file for thing in objects if (file := _source(thing)) is not None}
+    files = {file for item in objects if (file := _source(item)) is not None}
     return tuple(sorted(files))
 
 
-def _source(thing: object) -> Path | None:
-    if (getattr(thing, "__module__", None) or "").partition(".")[0] in LIBRARIES:
+def _source(item: object) -> Path | None:
+    if (getattr(item, "__module__", None) or "").partition(".")[0] in LIBRARIES:
         return None
     try:
-        file = inspect.getsourcefile(inspect.unwrap(thing))  # type: ignore[arg-type]
-    except TypeError:  # built-in, or made in an interactive session
+        file = inspect.getsourcefile(inspect.unwrap(item))  # type: ignore[arg-type]
+    except TypeError:  # built-in, or defined in an interactive session
         return None
     return Path(file) if file else None
 
 
 def _settings(part: nn.Module) -> str:
-    """Plain attributes of a module, such as a temperature: they need not show in its printed form."""
+    """Return the plain attributes of a module, such as a temperature, which its printed form may lack."""
     plain = {name: value for name, value in vars(part).items() if _is_plain(value) and name[0] != "_"}
     return repr(sorted((name, value) for name, value in plain.items() if name != "training"))
 
@@ -125,4 +125,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _qualified(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    """Return the name of a class in fingerprints.
+
+    Wrappers of quba-check state theirs, so that stored predictions stay valid if their modules move.
+    """
+    return getattr(kind, "fingerprint_name", f"{kind.__module__}.{kind.__qualname__}")

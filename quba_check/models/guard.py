@@ -1,4 +1,4 @@
-"""A guard against measurements that change the model they measure."""
+"""A guard against forward passes that change the model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from quba_check.models.fingerprint import named_tensors, state_digest
 
 
 class Version(NamedTuple):
-    """What tells a tensor from its changed self without reading it: storage address and in-place counter."""
+    """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
 
     address: int
     counter: int
 
 
 class Guard:
-    """Watches the parameters and buffers of a module, and that no part of it is in train mode.
+    """A check that the parameters and buffers of a module do not change and no part is in train mode.
 
     torch counts the in-place changes of a tensor, also under `inference_mode`, but not those of BatchNorm's
-    running statistics or through `.data`; train mode, which is what updates statistics, is refused, and a
-    checksum over all contents at the end of a run catches the rest.
+    running statistics or through `.data`. Therefore train mode, which updates the statistics, is refused, and
+    a checksum of all contents at the end of a run reveals the rest.
 
     Args:
         module: the module to watch.
-        checksum: its `state_digest`, if known; computed otherwise.
+        checksum: its `state_digest`; None computes it.
     """
 
     def __init__(self, module: nn.Module, checksum: str | None = None) -> None:
@@ -35,20 +35,23 @@ class Guard:
         self._checksum = checksum or state_digest(named_tensors(module))
 
     def versions(self) -> dict[str, Version]:
-        """Address and in-place counter of each parameter and buffer, by name."""
+        """Return the address and in-place counter of each parameter and buffer, by name."""
         return {name: _version(tensor) for name, tensor in named_tensors(self._module).items()}
 
     def check(self, view: str) -> None:
-        """Check that the module is as it was.
+        """Check that the module has not changed.
 
         Args:
-            view: what was being predicted, for the message.
+            view: the predicted view, for the message.
 
         Raises:
-            InvariantError: a tensor changed or is gone, or a part is in train mode. Tensors that are new are
-                no change: some models cache position tables as buffers.
+            InvariantError: a tensor changed or is missing, or a part is in train mode. New tensors are
+                allowed: some models cache position tables as buffers.
         """
-        training = next((name for name, part in self._module.named_modules() if _trains(part)), None)
+        # Parts of frozen TorchScript programs have no mode.
+        training = next(
+            (name for name, part in self._module.named_modules() if getattr(part, "training", False)), None
+        )
         if training is not None:
             part = f"its part '{training}'" if training else "it"
             raise InvariantError(
@@ -63,26 +66,20 @@ class Guard:
             )
 
     def check_state(self) -> None:
-        """Check all contents once, at the end of a run.
+        """Check all contents, once at the end of a run.
 
         Raises:
-            InvariantError: the checksum is not that of the start.
+            InvariantError: the checksum differs from that of the start.
         """
         now = named_tensors(self._module)
-        kept = {name: now[name] for name in self._before if name in now}
-        if state_digest(kept) != self._checksum:
+        if state_digest({name: now[name] for name in self._before if name in now}) != self._checksum:
             raise InvariantError(
                 "end of run: the model's parameters or buffers are not those of the start (checksums "
                 "differ). A forward pass in eval mode must not write to the model."
             )
 
 
-def _trains(part: nn.Module) -> bool:
-    # Parts of frozen TorchScript programs have no mode.
-    return getattr(part, "training", False)
-
-
 def _version(tensor: Tensor) -> Version:
-    # Tensors made under inference_mode have no counter; the checksum watches them.
+    # Tensors created under inference_mode have no counter; the checksum covers them.
     counter = -1 if tensor.is_inference() else tensor._version
     return Version(tensor.data_ptr(), counter)

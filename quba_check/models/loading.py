@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from quba_check.core.head import Head
-from quba_check.core.prompts import Prompts
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.build import check_head, network_of_file, network_of_folder
-from quba_check.models.checkpoints.hub import network_of_hub
-from quba_check.models.checkpoints.timm_architectures import base_name, pretrained
+from quba_check.models.checkpoints.build import check_head, load_file, load_folder
+from quba_check.models.checkpoints.hub import load_hub
+from quba_check.models.checkpoints.timm_architectures import base_name, pretrained_model
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
-from quba_check.models.network import LoadedModule, LoadRequest
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
@@ -25,81 +23,38 @@ from quba_check.models.preprocessing.preprocessing import (
     preprocessing_of,
     stated_outputs,
 )
-from quba_check.models.programs.callables import built
-from quba_check.models.programs.exported import network_of_exported
-from quba_check.models.programs.onnx import onnx_network
-from quba_check.models.programs.torchscript import network_of_torchscript
-from quba_check.models.specs import ModelSpec, check_spec, check_takes_architecture
-from quba_check.models.zero_shot.loading import zero_shot_network
+from quba_check.models.programs.callables import load_callable
+from quba_check.models.programs.exported import load_exported
+from quba_check.models.programs.onnx_runtime import load_onnx
+from quba_check.models.programs.torchscript import load_torchscript
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
+from quba_check.models.zero_shot.loading import load_zero_shot
 
 
-def load_classifier(
-    spec: str,
-    *,
-    classes: tuple[str, ...],
-    image_size: int | None,
-    head: Head | None = None,
-    arch: str | None = None,
-    preprocessing: PreprocessingConfig | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    trust_pickle: bool = False,
-    worker: int | None = None,
-    prompts: Prompts | None = None,
-    cache: Path | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> Classifier:
-    """Load the model that a spec names, in eval mode, on its device.
+def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
+    """Load a model in eval mode on its device.
 
     Args:
-        spec: what stands after `--model=`.
-        classes: the suite's class names.
-        head: the outputs that the model must have; by default one for each class. A zero-shot model answers
-            in the suite's classes whatever stands here.
-        image_size: side in pixels that the suite prepares images at for models that bring no preparation.
-        arch: timm name of the architecture, for a checkpoint file; it comes before what the file says.
-        preprocessing: how images are prepared and what the outputs are, before all that the model says.
-        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto` (fp32), `fp32`, `bf16`, `fp16`.
-        trust_pickle: unpickle checkpoints that run code while they are read.
-        worker: number of this process among parallel ones; worker k takes GPU k mod n.
-        prompts: what the suite says of its classes in words, for zero-shot models.
-        cache: folder for what takes long to compute and serves again: text weights of zero-shot models.
-        tell: told in words how far loading is, where that takes long.
+        spec: the model, as text or parsed.
+        request: how it is loaded.
 
     Returns:
         The classifier, with the parameters frozen after the trainable ones were counted.
 
     Raises:
         ModelError: the spec, the checkpoint, or the model cannot be used.
-        OptionError: device or precision is unknown or not there, or `arch` does not go with the spec.
+        OptionError: device or precision is unknown or missing, or `arch` does not apply to the spec.
     """
-    read = check_spec(spec)
-    if arch is not None:
-        check_takes_architecture(arch, [read])
-    return _load(
-        read,
-        LoadRequest(
-            head=head if head and read.kind != "open_clip" else Head(len(classes)),
-            names=classes,
-            prompts=prompts or Prompts(),
-            image_size=image_size,
-            arch=arch,
-            preprocessing=preprocessing,
-            device=device,
-            precision=precision,
-            trust_pickle=trust_pickle,
-            worker=worker,
-            cache=cache,
-            tell=tell,
-        ),
-    )
-
-
-def _load(spec: ModelSpec, request: LoadRequest) -> Classifier:
+    if isinstance(spec, str):
+        spec = parse_spec(spec)
+    if request.arch is not None:
+        check_takes_architecture(request.arch, [spec])
+    if spec.kind == "open_clip":
+        request = dataclasses.replace(request, head=None)
     try:
         with model_errors(f"{spec.text}: loading it raised"):
-            return _loaded(spec, request)
+            return _load_classifier(spec, request)
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{spec.text}: memory runs out while it is loaded ({error}). "
@@ -107,107 +62,106 @@ def _load(spec: ModelSpec, request: LoadRequest) -> Classifier:
         ) from error
 
 
-def _loaded(spec: ModelSpec, how: LoadRequest) -> Classifier:
-    device = resolve_device(how.device, how.worker)
-    precision = resolve_precision(how.precision, device)
-    network = _network(spec, how, device)
-    module = network.module
+def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
+    device = resolve_device(request.device, request.worker)
+    precision = resolve_precision(request.precision, device)
+    loaded = _load_module(spec, request, device)
+    module = loaded.module
     tensors = named_tensors(module)
     for name, tensor in tensors.items():
         if form := unusual_form(tensor):
             raise ModelError(
                 f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
             )
-    device = network.device or device
-    configs = (*network.configs, *([how.preprocessing] if how.preprocessing else []))
+    device = loaded.device or device
+    head = request.expected_head
+    configs = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
     preprocessing = preprocessing_of(
         module,
         spec=spec.text,
-        image_size=how.image_size,
-        architecture=network.architecture,
+        image_size=request.image_size,
+        architecture=loaded.architecture,
         configs=configs,
     )
     notes = [
-        *network.notes,
-        *_widened(module),
-        *_preparation_notes(spec, preprocessing, how.image_size, configs),
-        *_outputs_notes(how),
-        *filter(None, [how.head.note]),
+        *loaded.notes,
+        *_convert_to_float32(module),
+        *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
+        *_outputs_notes(request.preprocessing),
+        *filter(None, [head.note]),
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    counted = sum(parameter.numel() for parameter in parameters)
-    for parameter in parameters:  # attacks then keep gradients of the images alone
+    own_parameters = sum(parameter.numel() for parameter in parameters)
+    for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
     checksum = state_digest(tensors)
-    given = {name: tensor for name, tensor in tensors.items() if name not in network.derived}
+    given = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     pin_arithmetic(device)
     return Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
             module,
-            state_digest(given) if network.derived else checksum,
-            architecture=base_name(network.architecture) if network.architecture else "",
-            sources=network.sources,
-            columns=how.head.columns,
+            state_digest(given) if loaded.derived else checksum,
+            architecture=base_name(loaded.architecture) if loaded.architecture else "",
+            sources=loaded.sources,
+            columns=head.columns,
         ),
         module=module.to(device),
         preprocessing=preprocessing,
         checksum=checksum,
-        parameters=counted if network.parameters is None else network.parameters,
+        parameters=own_parameters if loaded.parameters is None else loaded.parameters,
         trainable=trainable,
-        classes=how.head.classes,
-        head=how.head,
+        classes=head.classes,
+        head=head,
         device=device,
-        precision=network.precision or precision,
-        no_gradient=network.no_gradient,
+        precision=loaded.precision or precision,
+        no_gradient=loaded.no_gradient,
         stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
         notes=tuple(notes),
     )
 
 
-def _network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> LoadedModule:  # noqa: C901  a branch a kind
+def _load_module(  # noqa: C901  a branch for each kind
+    spec: ModelSpec, request: LoadRequest, device: torch.device
+) -> LoadedModule:
     match spec.kind:
         case "demo":
-            return _demo(spec)
+            from quba_check.demo.network import demo_module
+
+            module = demo_module(spec.text)
+            return LoadedModule(module, sources=own_sources(module))
         case "timm":
-            return _from_timm(spec, how)
+            return _load_timm(spec, request)
         case "callable":
-            result = built(spec.text)
-            return LoadedModule(result.module, sources=own_sources(result.module, result.by))
+            return load_callable(spec)
         case "file":
-            return network_of_file(spec.path, spec=spec.text, how=how)
+            return load_file(spec, request)
         case "folder":
-            return network_of_folder(spec.path, spec=spec.text, how=how)
+            return load_folder(spec, request)
         case "hub":
-            return network_of_hub(spec.name, spec=spec.text, head=how.head)
+            return load_hub(spec, request)
         case "torchscript":
-            return network_of_torchscript(spec.path, spec=spec.text, how=how)
+            return load_torchscript(spec, request)
         case "exported":
-            return network_of_exported(spec.path, spec=spec.text, how=how, device=device)
+            return load_exported(spec, request, device)
         case "onnx":
-            return onnx_network(spec, how, device)
+            return load_onnx(spec, request, device)
         case "open_clip":
-            return zero_shot_network(spec, how, device)
+            return load_zero_shot(spec, request, device)
 
 
-def _demo(spec: ModelSpec) -> LoadedModule:
-    from quba_check.demo.network import demo_module
-
-    module = demo_module(spec.text)
-    return LoadedModule(module, sources=own_sources(module))
-
-
-def _from_timm(spec: ModelSpec, how: LoadRequest) -> LoadedModule:
-    module = pretrained(spec.name, spec=spec.text)
-    check_head(getattr(module, "num_classes", how.classes), how.head, f"{spec.text}: the model")
+def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    module = pretrained_model(spec.name, spec=spec.text)
+    head = request.expected_head
+    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
     return LoadedModule(module, spec.name)
 
 
-def _widened(module: nn.Module) -> list[str]:
-    """Make all weights float32, and say so where they were not."""
+def _convert_to_float32(module: nn.Module) -> list[str]:
+    """Convert all weights to float32, and return a note if they were not."""
     others = {tensor.dtype for tensor in module.parameters() if tensor.dtype != torch.float32}
     if not others:
         return []
@@ -216,38 +170,31 @@ def _widened(module: nn.Module) -> list[str]:
     return [f"weights came as {names} and were converted to float32"]
 
 
-def _preparation_notes(
+def _preprocessing_notes(
     spec: ModelSpec,
     preprocessing: Preprocessing,
     image_size: int | None,
     configs: Sequence[PreprocessingConfig],
 ) -> list[str]:
-    """What is not simply as the model or its architecture has it."""
+    """Return a note if preprocessing is not simply that of the model or its architecture."""
     _, height, width = preprocessing.input_size
-    words = in_words(preprocessing)
-    differs = image_size is not None and (height, width) != (image_size, image_size)
-    suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
-    if any(stated.departs and stated.source in preprocessing.source for stated in configs):
-        return [f"images are prepared as {preprocessing.source} says: {words}{suite}"]
-    if SUITE_DEFAULTS in preprocessing.source:
-        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {words}"]
-    return (
-        [f"images are prepared at {height} × {width} as {preprocessing.source} says{suite}"] if suite else []
-    )
-
-
-def _outputs_notes(how: LoadRequest) -> list[str]:
-    kind = how.preprocessing.values.get("outputs") if how.preprocessing else None
-    return [f"outputs are {kind}, as {how.preprocessing.source} says"] if how.preprocessing and kind else []
-
-
-def in_words(preprocessing: Preprocessing) -> str:
-    """A preparation on one line."""
-    _, height, width = preprocessing.input_size
-    return (
+    text = (
         f"{height} × {width}, {preprocessing.interpolation}, crop {preprocessing.crop_pct:g}, "
         f"mean {_triple(preprocessing.mean)}, std {_triple(preprocessing.std)}"
     )
+    differs = image_size is not None and (height, width) != (image_size, image_size)
+    suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
+    source = preprocessing.source
+    if any(config.departs and config.source in source for config in configs):
+        return [f"images are prepared as {source} says: {text}{suite}"]
+    if SUITE_DEFAULTS in source:
+        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {text}"]
+    return [f"images are prepared at {height} × {width} as {source} says{suite}"] if suite else []
+
+
+def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
+    kind = config.values.get("outputs") if config else None
+    return [f"outputs are {kind}, as {config.source} says"] if config and kind else []
 
 
 def _triple(values: tuple[float, float, float]) -> str:

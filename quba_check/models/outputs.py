@@ -1,4 +1,4 @@
-"""What a model's outputs are, and the one form in which all else reads them: z with p = softmax(z)."""
+"""Kinds of model outputs, and their conversion to scores z with p = softmax(z)."""
 
 from __future__ import annotations
 
@@ -13,29 +13,26 @@ from quba_check.models.preprocessing.config import OutputKind as OutputKind
 from quba_check.models.preprocessing.config import key_text
 
 SPECIFIC_TO_GENERAL: tuple[OutputKind, ...] = ("probabilities", "sigmoids", "logits")
-"""What looks like one of them in some batches may be one further on in truth."""
+"""Outputs that look like one kind in some batches may turn out to be a later one."""
 
 ROW_SUM_TOLERANCE = 1e-3
 HALF_ROW_SUM_TOLERANCE = 1e-2
 ROUNDING = 1e-6
-"""How far rounding may take a probability outside [0, 1]: the mean of several softmaxes can be 1.0000001."""
+"""Rounding error of probabilities: the mean of several softmaxes can be 1.0000001."""
 IMPOSSIBLE = -200.0
-"""Stands for log 0: finite, and its softmax beside any possible class is 0 in float32."""
+"""Finite replacement of log 0; next to any possible class its softmax is 0 in float32."""
 
 
 def output_kind(raw: Tensor, *, half: bool) -> OutputKind:
-    """What a model returns, told from its outputs on real images.
+    """Return the kind of outputs of a model, judged by its outputs on real images.
 
-    A value outside [0, 1] means logits (log-probabilities are logits whose rows happen to be normalised).
-    Inside [0, 1], rows that all sum to 1 are probabilities, others are sigmoids, one a class. Where rows sum
-    to 1, values may stray from [0, 1] by rounding.
+    A value outside [0, 1] means logits (log-probabilities are logits with normalised rows). Inside [0, 1],
+    rows that all sum to 1 are probabilities, others are sigmoids, one per class. If rows sum to 1, values may
+    leave [0, 1] by a rounding error.
 
     Args:
         raw: outputs of the model, (N, C), finite.
-        half: the forward pass ran in bf16 or fp16, so that sums are coarser (within 1e-2 instead of 1e-3).
-
-    Returns:
-        The kind.
+        half: the forward pass ran in bf16 or fp16; sums may then differ from 1 by 1e-2 instead of 1e-3.
 
     >>> output_kind(torch.tensor([[0.25, 0.75]]), half=False)
     'probabilities'
@@ -43,24 +40,24 @@ def output_kind(raw: Tensor, *, half: bool) -> OutputKind:
     'sigmoids'
     """
     tolerance = HALF_ROW_SUM_TOLERANCE if half else ROW_SUM_TOLERANCE
-    stray = HALF_ROW_SUM_TOLERANCE if half else ROUNDING
+    rounding = HALF_ROW_SUM_TOLERANCE if half else ROUNDING
     low, high = float(raw.min()), float(raw.max())
     sums = raw.double().sum(dim=1)
-    if -stray <= low and high <= 1 + stray and bool(((sums - 1).abs() <= tolerance).all()):
+    if -rounding <= low and high <= 1 + rounding and bool(((sums - 1).abs() <= tolerance).all()):
         return "probabilities"
     return "sigmoids" if low >= 0 and high <= 1 else "logits"
 
 
 def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
-    """Class scores z whose softmax is the model's distribution; differentiable.
+    """Convert outputs to class scores z whose softmax is the model's distribution; differentiable.
 
-    Logits stay as they are. Of probabilities z = log p; where p is 0, z is finite and constant, and
-    softmax(z) is 0 again. Of sigmoids z = log s − log(1 − s), with s held above 1.2e-38 and 1 − s above 6e-8,
-    the smallest that float32 tells from 0 there.
+    Logits are returned unchanged. For probabilities z = log p; where p is 0, z is a finite constant, and
+    softmax(z) is 0 again. For sigmoids z = log s − log(1 − s), with s clamped to at least 1.2e-38 and 1 − s
+    to at least 6e-8, the smallest nonzero values there in float32.
 
     Args:
         raw: outputs of the model, (N, C).
-        kind: what they are.
+        kind: their kind.
 
     Returns:
         z, (N, C), float32.
@@ -78,25 +75,25 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
     return raw
 
 
-def checked(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
-    """What a model returned for a batch, if that can be read as class scores.
+def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
+    """Return the outputs of a model for a batch, checked to be class scores.
 
     Args:
-        raw: whatever the model returned.
-        batch: number N of images that it was shown.
-        head: the outputs that the suite expects.
+        raw: the value that the model returned.
+        batch: number N of images in the batch.
+        head: the outputs expected by the suite.
         spec: the model's spec, for the message.
 
     Returns:
         `raw` as float32, (N, C).
 
     Raises:
-        HeadError: it has another number of classes.
-        ModelError: it is not a dense floating tensor, not (N, C), or not finite.
+        HeadError: the number of classes is wrong.
+        ModelError: the value is not a dense floating tensor, not (N, C), or not finite.
     """
     allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {head.size})."
     if not isinstance(raw, Tensor):
-        raise ModelError(f"{spec}: the model returns no tensor, got {_described(raw)}. {allowed}")
+        raise ModelError(f"{spec}: the model returns no tensor, got {_type_of(raw)}. {allowed}")
     if form := unusual_form(raw):
         raise ModelError(f"{spec}: the model returns a {form} tensor. {allowed}")
     if not raw.is_floating_point():
@@ -111,15 +108,16 @@ def checked(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
             theirs=raw.shape[1],
             classes=head.size,
         )
-    bad = int((~raw.detach().isfinite()).any(dim=1).sum())
-    if bad:
+    n_invalid = int((~raw.detach().isfinite()).any(dim=1).sum())
+    if n_invalid:
         raise ModelError(
-            f"{spec}: the model's output is not finite, got NaN or infinity for {bad} of {batch} images."
+            f"{spec}: the model's output is not finite, got NaN or infinity for {n_invalid} of {batch} "
+            "images."
         )
     return raw.float()
 
 
-def _described(value: object) -> str:
+def _type_of(value: object) -> str:
     kind = type(value).__name__
     if isinstance(value, dict):
         return f"a {kind} with the keys {listed((key_text(key) for key in value), 5)}"

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
 ]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors")
-LONGEST = 4096
+MAX_LENGTH = 4096
 CONFIG = "config.json"
 PROGRAM_SUFFIX = ".pt2"
 ONNX_SUFFIX = ".onnx"
@@ -35,7 +33,7 @@ ALLOWED = (
 )
 
 _OLD_PROGRAM = "serialized_exported_program.json"
-"""What `torch.export.save` wrote before it made archives of the present format."""
+"""Member of the archives that `torch.export.save` wrote before the present format."""
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
 _CALLABLE = re.compile(f"{_DOTTED}:{_DOTTED}")
@@ -43,13 +41,13 @@ _CALLABLE = re.compile(f"{_DOTTED}:{_DOTTED}")
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A spec that has been read.
+    """A parsed model spec.
 
     Attributes:
-        text: the spec as it was typed.
-        kind: how it is loaded.
-        name: how reports call the model: the demo's name, the file name without its suffix, the timm name,
-            or the callable as typed.
+        text: the spec as given.
+        kind: the kind of model, which selects the loader.
+        name: the model's name in reports: the demo's name, the file name without its suffix, the timm name,
+            or the callable as given.
     """
 
     text: str
@@ -58,48 +56,92 @@ class ModelSpec:
 
     @property
     def takes_architecture(self) -> bool:
-        """Whether `--quba-arch` can say how the model is built."""
+        """True if `--quba-arch` applies to the model."""
         return self.kind == "file"
 
     @property
     def path(self) -> Path:
-        """The file or folder that a spec names."""
+        """The file or folder of a spec that names one."""
         return Path(self.text).expanduser()
 
 
-def check_spec(text: str) -> ModelSpec:
-    """Read a spec, and check what can be checked without torch.
+def parse_spec(text: str) -> ModelSpec:
+    """Parse a model spec, and check all that can be checked without torch.
 
     Args:
-        text: what stands after `--model=`.
+        text: the value of `--model`.
 
     Returns:
-        The spec. Of a file it is known that it exists and by its suffix is a checkpoint.
+        The spec. A file exists, and its suffix is that of a model.
 
     Raises:
-        ModelError: it is no spec, or names a file that is not there or not a checkpoint by its suffix.
+        ModelError: the text is no spec, or names a file that does not exist or has another suffix.
 
-    >>> check_spec("timm:resnet50").name
+    >>> parse_spec("timm:resnet50").name
     'resnet50'
     """
     if not text:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
-    if len(text) > LONGEST:
+    if len(text) > MAX_LENGTH:
         raise ModelError(f"--model: is a text of {len(text):,} characters, which is no model spec.")
-    spec = _spec(text) if _can_be_shown(text) else None
-    if spec is None or not _can_be_shown(spec.name):
+    spec = _parse(text) if _is_printable(text) else None
+    if spec is None or not _is_printable(spec.name):
         raise ModelError(
             f"--model: {text!a} names a file or folder with characters that cannot be shown. Rename it."
         )
     return spec
 
 
-def _can_be_shown(text: str) -> bool:
+def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:
+    """Parse model specs and give each a unique name.
+
+    Names differ by more than capitals, so that files named after them differ on every file system.
+
+    Raises:
+        ModelError: one of them is no model spec.
+        OptionError: one is given twice.
+    """
+    models: dict[str, ModelSpec] = {}
+    for text in texts:
+        same = next((spec.text for spec in models.values() if _plain(spec.text) == _plain(text)), None)
+        if same is not None:
+            first = "" if same == text else f", first as '{same}'"
+            raise OptionError(f"--model: '{text}' is given twice{first}. Name each model once.")
+        spec = parse_spec(text)
+        used = {name.casefold() for name in models}
+        candidates = (spec.name, *(f"{spec.name}~{number}" for number in range(2, len(models) + 2)))
+        models[next(name for name in candidates if name.casefold() not in used)] = spec
+    return models
+
+
+def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
+    """Check that `--quba-arch` applies to at least one model.
+
+    Args:
+        arch: the value of the option.
+        specs: the models of a run.
+
+    Raises:
+        OptionError: none of them is a checkpoint file, so the option would be ignored.
+    """
+    if not any(spec.takes_architecture for spec in specs):
+        raise OptionError(
+            f"--quba-arch: got '{arch}', but '{specs[0].text}' is no checkpoint file and brings its own "
+            "architecture. Leave the option out (also of the ini file)."
+        )
+
+
+def _is_printable(text: str) -> bool:
     """True if a text has no control characters, line breaks or bytes outside UTF-8."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 
-def _spec(text: str) -> ModelSpec:
+def _plain(spec: str) -> str:
+    """Return an existing path without `.` and `..`, and any other spec unchanged."""
+    return os.path.abspath(spec) if os.path.exists(spec) else spec  # noqa: PTH100, PTH110  never raise
+
+
+def _parse(text: str) -> ModelSpec:
     if text in DEMO_MODELS:
         return ModelSpec(text, "demo", text)
     if (prefixed := _prefixed(text)) is not None:
@@ -118,11 +160,11 @@ def _spec(text: str) -> ModelSpec:
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is no model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
-    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{_meant(text)}")
+    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
 
 
 def _prefixed(text: str) -> ModelSpec | None:
-    """A spec whose kind stands before a colon."""
+    """Return a spec with the prefix of a kind; None if the text has none."""
     kinds: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
     for prefix, kind in kinds.items():
         name = text.removeprefix(prefix)
@@ -131,32 +173,17 @@ def _prefixed(text: str) -> ModelSpec | None:
     return None
 
 
-def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
-    """Check that `--quba-arch` is about one of the models: it names the architecture of checkpoint files.
+def _suggestion(text: str) -> str:
+    """Return a question with the nearest demo, or the timm architecture without its prefix."""
+    demo = did_you_mean(text, DEMO_MODELS)
+    if demo or not _NAME.fullmatch(text):
+        return demo
+    # timm takes seconds to import, but here the run ends anyway.
+    from timm.models import is_model
 
-    Args:
-        arch: what the option says.
-        specs: the models of a run.
+    from quba_check.models.checkpoints.timm_architectures import nearest_architectures
 
-    Raises:
-        OptionError: none of them is a checkpoint file; it would have been ignored.
-    """
-    if not any(spec.takes_architecture for spec in specs):
-        raise OptionError(
-            f"--quba-arch: got '{arch}', but '{specs[0].text}' is no checkpoint file and brings its own "
-            "architecture. Leave the option out (also of the ini file)."
-        )
-
-
-def _meant(text: str) -> str:
-    """What a text that is no spec was meant to be: a demo, or a timm architecture without its prefix."""
-    near = did_you_mean(text, DEMO_MODELS)
-    if near or not _NAME.fullmatch(text):
-        return near
-    # timm takes seconds to import; here the run has ended anyway.
-    from quba_check.models.checkpoints.timm_architectures import is_architecture, nearest_architectures
-
-    names = [text] if is_architecture(text) else nearest_architectures(text, 1)
+    names = [text] if is_model(text) else nearest_architectures(text, 1)
     return f" Did you mean '{TIMM_PREFIX}{names[0]}'?" if names else ""
 
 
@@ -165,20 +192,20 @@ def _check_file(text: str, path: Path) -> None:
         return
     if not path.parent.is_dir():
         raise ModelError(f"{text}: no such file; the folder {path.parent.resolve()} does not exist either.")
-    if path.exists():  # opening it could wait forever
+    if path.exists():  # opening it could block forever
         raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
     names = [str(file) for file in neighbours(path)]
     raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), names)}")
 
 
 def _kind_of_file(path: Path, suffix: str) -> Kind:
-    """What a file holds, by its suffix or, where it may be weights or a program, by its members."""
+    """Return the kind of a model file, by its suffix and the members of its archive."""
     if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
         return "onnx" if suffix == ONNX_SUFFIX else "exported"
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
-    except Exception:  # noqa: BLE001  not one of these, or damaged in one of many ways: reading it will tell
+    except Exception:  # noqa: BLE001  its loader reports the problem
         return "file"
     inner = {name.partition("/")[2] for name in members}
     if "constants.pkl" in inner:

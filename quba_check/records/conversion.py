@@ -36,7 +36,7 @@ def row_of(
         error = why.errors()[0]
         place = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            f"dimension '{dimension.name}': {place}, {error['msg']}. Mend its measure."
+            f"dimension '{dimension.name}': {place}, {error['msg']}. Correct its measure function."
         ) from why
 
 
@@ -89,7 +89,7 @@ def _measured(row: QuantityRow) -> Quantity:
     return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 
-def measured_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
+def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
     """The measurements of the dimensions that have a value over all images."""
     outcomes = {name: outcome_of(name, row) for name, row in measurements.items()}
     return {name: found for name, found in outcomes.items() if isinstance(found, Measurement)}

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
-from quba_check.records.validation_errors import allowed_instead, first_mistake
+from quba_check.records.validation_errors import first_allowed, first_error
 from quba_check.storage.user_files import file_kind, read_json
 
 SCHEMA = 1
@@ -97,7 +97,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as why:
         raise UserError(
-            f"{path}: is of another run and cannot be removed ({why.strerror}). "
+            f"{path}: belongs to another run and cannot be removed ({why.strerror}). "
             "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
         ) from why
 
@@ -145,9 +145,9 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        instead = allowed_instead(why)
+        instead = first_allowed(why)
         raise UserError(
-            f"{where}: not a record: {first_mistake(why, content)}. "
+            f"{where}: not a record: {first_error(why, content)}. "
             + (f"Allowed: {instead}." if instead else _allowed(path))
         ) from why
 

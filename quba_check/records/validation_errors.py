@@ -18,7 +18,7 @@ _ALLOWED = {
 """What is allowed, by the kind of pydantic's error."""
 
 
-def first_mistake(found: ValidationError, content: Any) -> str:
+def first_error(found: ValidationError, content: Any) -> str:
     """The first of pydantic's errors: where it is and what stands there.
 
     Args:
@@ -40,7 +40,7 @@ def first_mistake(found: ValidationError, content: Any) -> str:
     return f"{place}got {got}" if steps else "it is not a JSON object"
 
 
-def allowed_instead(found: ValidationError) -> str | None:
+def first_allowed(found: ValidationError) -> str | None:
     """What could stand in place of the first mistake, where more is known than that it is none."""
     error = found.errors()[0]
     allowed: str | None = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])

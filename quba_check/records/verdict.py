@@ -9,6 +9,8 @@ from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.protocols import ProtocolName
 from quba_check.records.measurement import JsonRow, StoppedRow
 
+QUBA = "quba"
+"""Dimension name of demands on the QUBA score and the grade."""
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
@@ -79,6 +81,11 @@ class VerdictRow(JsonRow):
     def name(self) -> str:
         """Target and bound: `corruption_robustness.fog[min]`."""
         return f"{self.target}[{self.bound}]"
+
+    @property
+    def is_on_grade(self) -> bool:
+        """True if the demand bounds the QUBA score or the grade."""
+        return self.dimension == QUBA
 
     @property
     def is_met(self) -> bool:

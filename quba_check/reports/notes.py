@@ -11,7 +11,7 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 
 
-def notes(record: Record) -> tuple[str, ...]:
+def record_notes(record: Record) -> tuple[str, ...]:
     """Remarks on the run and its values, one sentence or so each.
 
     An unmeasurable dimension is left out where a verdict's message gives its reason already.
@@ -21,10 +21,10 @@ def notes(record: Record) -> tuple[str, ...]:
         said.append("interrupted: not every demand was judged")
     said.extend(record.notes)
     if record.model.outputs == "probabilities":
-        said.append("outputs taken for probabilities p: class scores are log p")
+        said.append("outputs treated as probabilities p: class scores are log p")
     if record.model.outputs == "sigmoids":
         said.append(
-            "outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
+            "outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
         )
     for name, images in record.suite.sets.items():
         found = images.images if images.found is None else images.found
@@ -82,8 +82,8 @@ def _noise(record: Record) -> Iterator[str]:
     if noisy:
         names = listed(dict.fromkeys(verdict.target for verdict in noisy), 5)
         yield (
-            f"within noise (~): {names}: as many images drawn anew could turn the verdict; "
-            "'uncertain: point' lets the value decide and bounds no error rate"
+            f"within noise (~): {names}: another sample of this size could flip the verdict; "
+            "'uncertain: point' judges by the value alone and bounds no error rate"
         )
 
 
@@ -98,11 +98,11 @@ def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
         # A mean is 0 with one of its parts; that says nothing of the others.
         for target, found in (lost if len(lost) < len(known) else {name: row}).items():
             shown = format_value(found.value, found.unit)
-            yield f"{target}: {shown} is no more than a perfect model shows on so few images"
+            yield f"{target}: {shown} is within what a perfectly calibrated model shows at this sample size"
     elif not low <= row.debiased <= high:
-        shown, endless = format_distinct(row.value, row.debiased, row.unit)
+        shown, debiased = format_distinct(row.value, row.debiased, row.unit)
         looks = "worse" if (row.value < row.debiased) == (row.better == "high") else "better"
-        yield f"{name}: {shown} on these images, about {endless} on endless ones: few make it look {looks}"
+        yield f"{name}: {shown}, about {debiased} without small-sample bias: it looks {looks} than it is"
 
 
 def _told_already(record: Record, row: UnmeasurableRow) -> bool:

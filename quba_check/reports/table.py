@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.box import Box
 from rich.cells import cell_len
@@ -18,9 +19,7 @@ from quba_check.records.measurement import (
 )
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.styles import STYLES
-from quba_check.reports.verdict_labels import UNMET, label, limit_text, most_severe
-from quba_check.reports.worst_part import worst_part
+from quba_check.reports.verdict_labels import STYLES, UNMET, label, limit_text, most_severe
 
 NOISE = "~"
 """Stands after a verdict that another draw of as many images could turn."""
@@ -133,3 +132,32 @@ def _interval(row: Cell) -> Text:
 
 def _is_millions(row: Cell) -> bool:
     return isinstance(row, QuantityRow) and row.unit == "millions"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPart:
+    """A part with its name."""
+
+    name: str
+    quantity: QuantityRow
+
+
+def worst_part(record: Record, dimension: str) -> NamedPart | None:
+    """The part that is furthest on the bad side of its dimension's value.
+
+    Only parts of the same unit and direction as the value are compared with it.
+
+    Returns:
+        The part, or None where the dimension has no value, no such part, or none worse than its value.
+    """
+    row = record.measurements[dimension]
+    if not isinstance(row, MeasurementRow) or row.better is None:
+        return None
+    sign = 1 if row.better == "high" else -1
+    parts = [
+        NamedPart(name, part)
+        for name, part in row.parts.items()
+        if part.better == row.better and part.unit == row.unit
+    ]
+    worst = min(parts, key=lambda part: sign * part.quantity.value, default=None)
+    return worst if worst is not None and sign * worst.quantity.value < sign * row.value else None

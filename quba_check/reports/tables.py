@@ -1,20 +1,40 @@
-"""Tables as text: as wide as they are, whatever the terminal's width, so that no number is cut."""
+"""Tables as text, as wide as their content: no number is cut at the terminal's width."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 SUBSTITUTES: Mapping[str, str] = {"→": "->", "…": "...", "±": "+-", "─": "-", "α": "alpha"}
 """ASCII substitutes for characters that quba-check itself prints."""
 
 
+def table_text(
+    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Collection[str] = ()
+) -> str:
+    """Return a table as text, without borders.
+
+    Args:
+        headings: of the columns.
+        rows: the cells of each row, one per column.
+        right: headings of the columns that are aligned to the right.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, justify="right" if heading in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    return plain_text(table)
+
+
 def plain_text(content: RenderableType) -> str:
-    """What rich makes of something, with no line wrapped, cut, or ending in blanks."""
+    """Render with rich; no line is wrapped, cut or padded with blanks."""
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = max(1, _width(console, content))
     with console.capture() as capture:

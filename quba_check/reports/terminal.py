@@ -12,21 +12,27 @@ from rich.text import Text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
-from quba_check.reports.notes import grade_line, notes
-from quba_check.reports.styles import STYLES
+from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import Word, label, limit_text, most_severe, release_line, summary_line
+from quba_check.reports.verdict_labels import (
+    STYLES,
+    Label,
+    label,
+    limit_text,
+    most_severe,
+    release_line,
+    summary_line,
+)
 
 LEAST_WIDTH = 72
 """Columns below which the terminal's own wrapping reads better than a squeezed table."""
-QUBA = "quba"
-_HEADINGS: dict[Word, str] = {
+_HEADINGS: dict[Label, str] = {
     "FAIL": "Failed",
     "UNCERTAIN": "Uncertain",
     "WARN": "Warned",
     "INFO": "For information",
-    "ALLOWED": "Uncertain and allowed to be",
+    "ALLOWED": "Uncertain but allowed",
     "SKIP": "Skipped",
     "NOT RUN": "Not run",
 }
@@ -69,7 +75,7 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     yield _wrapped(_header(record), width, style="bold")
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     said = [_wrapped(line, width) for line in _grade_lines(record)]
-    said += [_wrapped(remark, width, style="yellow") for remark in notes(record)]
+    said += [_wrapped(remark, width, style="yellow") for remark in record_notes(record)]
     yield from [Text(), *said] if said else []
     for called in _HEADINGS:
         yield from _group(record, called, width)
@@ -98,7 +104,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
         yield grade_line(grade, record) + by
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
-            if verdict.dimension == QUBA and verdict.id.partition("::")[0] in files:
+            if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
                 demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
                 yield f"  {demand}: {label(verdict)}"
 
@@ -107,8 +113,7 @@ def _is_asked_for(grade: GradeRow, record: Record) -> bool:
     """Whether a grade that there is not must be told: not after a run that left dimensions out on purpose."""
     left_out = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
     return not left_out or any(
-        verdict.dimension == QUBA and verdict.id.partition("::")[0] == grade.file
-        for verdict in record.verdicts
+        verdict.is_on_grade and verdict.id.partition("::")[0] == grade.file for verdict in record.verdicts
     )
 
 
@@ -117,7 +122,7 @@ def _is_left_out(row: AnyMeasurementRow | None) -> bool:
     return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
 
 
-def _group(record: Record, called: Word, width: int) -> Iterator[Text]:
+def _group(record: Record, called: Label, width: int) -> Iterator[Text]:
     told = [verdict for verdict in record.verdicts if label(verdict) == called]
     if told:
         yield Text()

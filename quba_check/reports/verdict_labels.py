@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from quba_check.errors import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 
-Word = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
-WORDS: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")
+Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
+LABELS: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")
 """What reports call verdicts, the gravest first."""
-UNMET: tuple[Word, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
+UNMET: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
 """Those of demands that were not met."""
-_BY_TIER: dict[str, Word] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
-_BY_OUTCOME: dict[str, Word] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
-_PHRASES: tuple[tuple[Word, str], ...] = (
+_BY_TIER: dict[str, Label] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
+_BY_OUTCOME: dict[str, Label] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
+_PHRASES: tuple[tuple[Label, str], ...] = (
     ("FAIL", "failed"),
     ("UNCERTAIN", "uncertain"),
     ("WARN", "warned"),
-    ("INFO", "missed for information"),
-    ("ALLOWED", "uncertain and allowed to be"),
+    ("INFO", "missed (info only)"),
+    ("ALLOWED", "uncertain but allowed"),
     ("SKIP", "skipped"),
     ("NOT RUN", "not run"),
 )
-_REASONS: tuple[tuple[Word, str], ...] = (
+_REASONS: tuple[tuple[Label, str], ...] = (
     ("FAIL", "failed"),
     ("UNCERTAIN", "not shown to be met"),
     ("NOT RUN", "not judged"),
@@ -36,7 +36,7 @@ NAMES_SHOWN = 5
 """Largest number of demands named for each reason."""
 
 
-def label(verdict: VerdictRow) -> Word:
+def label(verdict: VerdictRow) -> Label:
     """What reports call a verdict: a demand that was not met goes by its tier.
 
     An uncertain one is `ALLOWED` where its file lets it pass; else `UNCERTAIN` where it blocks.
@@ -48,7 +48,7 @@ def label(verdict: VerdictRow) -> Word:
 
 def most_severe(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
     """The verdict that matters most, the first of equals; None of none."""
-    return min(verdicts, key=lambda verdict: WORDS.index(label(verdict)), default=None)
+    return min(verdicts, key=lambda verdict: LABELS.index(label(verdict)), default=None)
 
 
 def summary_line(record: Record) -> str:
@@ -93,3 +93,15 @@ def limit_text(limit: float | str, *, millions: bool = False) -> str:
     ('0.45', '30 M', 'B')
     """
     return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"
+
+
+STYLES: Mapping[Label, str] = {
+    "PASS": "green",
+    "FAIL": "bold red",
+    "UNCERTAIN": "bold yellow",
+    "WARN": "yellow",
+    "INFO": "cyan",
+    "ALLOWED": "yellow",
+    "SKIP": "dim",
+    "NOT RUN": "magenta",
+}

@@ -1,1 +1,1 @@
-"""Statistical inference: estimates with their errors, intervals, differences, sequential tests."""
+"""Statistical inference: standard errors, confidence limits, differences, sequential tests."""

@@ -1,4 +1,4 @@
-"""Differences of two numbers: an exact test of paired shares, and limits of unpaired numbers."""
+"""Differences of two numbers: McNemar's test for paired shares, limits for unpaired numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from quba_check.stats.intervals import Limits
 
 
 def mcnemar(lost: int, gained: int) -> float:
-    """Exact two-sided p-value of “both are right equally often”, from the images on which they differ.
+    """Exact two-sided p-value of "both models are right equally often" (McNemar's test).
 
     Args:
-        lost: images on which only the first is right.
-        gained: images on which only the second is right.
+        lost: images on which only the first model is right.
+        gained: images on which only the second model is right.
 
     Returns:
-        A probability; 1 where they differ nowhere.
+        A probability; 1 if the models differ on no image.
 
     Source: McNemar, Psychometrika 1947; the binomial form, not the χ² approximation.
 
@@ -27,34 +27,48 @@ def mcnemar(lost: int, gained: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(lost, gained), n, 0.5))) if n else 1.0
 
 
-def unpaired(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
-    """Limits of second − first of two numbers from different images, from the limits of each.
+def unpaired_difference_limits(
+    first: float, first_limits: Limits, second: float, second_limits: Limits
+) -> Limits:
+    """Limits of second − first of two independent numbers, from the limits of each.
 
     Args:
-        first: the one number.
-        of_first: its limits, at scores that are symmetric around 0.
-        second: the other number.
-        of_second: its limits at the same scores.
+        first: the first number.
+        first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
+        second: the second number.
+        second_limits: (K,) its limits at the same scores.
+
+    Returns:
+        (K,) limits at these scores, in the unit of the numbers.
 
     Source: the square-and-add method, Newcombe, Statistics in Medicine 1998 (17, 873-890).
 
-    >>> found = unpaired(0.5, np.array([0.4, 0.5, 0.6]), 0.7, np.array([0.6, 0.7, 0.8]))
-    >>> found.round(3).tolist()
+    >>> limits = unpaired_difference_limits(0.5, np.array([0.4, 0.5, 0.6]), 0.7, np.array([0.6, 0.7, 0.8]))
+    >>> limits.round(3).tolist()
     [0.059, 0.2, 0.341]
     """
-    reach = np.hypot(of_second - second, of_first[::-1] - first)
-    side = np.sign(np.arange(len(reach)) - len(reach) // 2)
-    limits: Limits = second - first + side * reach
+    distance = np.hypot(second_limits - second, first_limits[::-1] - first)
+    side = np.sign(np.arange(len(distance)) - len(distance) // 2)
+    limits: Limits = second - first + side * distance
     return limits
 
 
-def unpaired_ratio(first: float, of_first: Limits, second: float, of_second: Limits) -> Limits:
-    """Limits of second / first, as `unpaired` on the logarithms; both numbers are above 0.
+def unpaired_ratio_limits(first: float, first_limits: Limits, second: float, second_limits: Limits) -> Limits:
+    """Limits of second / first of two independent numbers above 0, from those of their logarithms.
 
-    >>> found = unpaired_ratio(0.5, np.array([0.4, 0.5, 0.6]), 1.0, np.array([0.8, 1.0, 1.2]))
-    >>> found.round(3).tolist()
+    Args:
+        first: the first number.
+        first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
+        second: the second number.
+        second_limits: (K,) its limits at the same scores.
+
+    Returns:
+        (K,) limits of the ratio at these scores.
+
+    >>> limits = unpaired_ratio_limits(0.5, np.array([0.4, 0.5, 0.6]), 1.0, np.array([0.8, 1.0, 1.2]))
+    >>> limits.round(3).tolist()
     [1.499, 2.0, 2.668]
     """
     with np.errstate(divide="ignore"):
-        of_first, of_second = np.log(np.maximum(of_first, 0)), np.log(np.maximum(of_second, 0))
-        return np.exp(unpaired(np.log(first), of_first, np.log(second), of_second))
+        log_first, log_second = (np.log(np.maximum(limits, 0)) for limits in (first_limits, second_limits))
+        return np.exp(unpaired_difference_limits(np.log(first), log_first, np.log(second), log_second))

@@ -1,9 +1,10 @@
-"""Numbers that carry their sampling error with them, image by image.
+"""Numbers with their sampling error, image by image (delta method by influence functions).
 
 Most dimensions are smooth functions of shares: ratios, means of ratios, geometric means. To first order each
-image adds its own deviation to such a number, and two numbers from the same images share those deviations.
-Carrying them along gives the standard error of any such function, covariances included, without a formula
-for each (the delta method by influence functions: Hampel, JASA 1974; Efron and Tibshirani, 1993, chapter 21).
+image adds its own deviation to such a number, and two numbers from the same images share these deviations.
+Their sum gives the standard error of any such function, covariances included, without a formula for each.
+
+Source: Hampel, JASA 1974; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21.
 """
 
 from __future__ import annotations
@@ -21,33 +22,33 @@ Deviations = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The largest possible deviations of an image, with the images able to show them.
+class DeviationBounds:
+    """The largest possible deviations of an image.
 
     Attributes:
-        down: the largest deviation below 0, as a positive number.
-        up: the largest deviation above 0.
-        down_seen: images that could have had the deviation `down`, by what the number is compared with.
-        up_seen: images that could have had the deviation `up`.
+        down: largest deviation below 0, as a positive number.
+        up: largest deviation above 0.
+        down_images: number of images that could have the deviation `down`.
+        up_images: number of images that could have the deviation `up`.
     """
 
     down: float
     up: float
-    down_seen: int
-    up_seen: int
+    down_images: int
+    up_images: int
 
-    def scaled(self, slope: float) -> Room:
-        """Return the room of a number times a constant; the constant may be negative."""
+    def scale(self, slope: float) -> DeviationBounds:
+        """Return the bounds of a number times a constant; the constant may be negative."""
         if slope < 0:
-            return Room(-slope * self.up, -slope * self.down, self.up_seen, self.down_seen)
-        return Room(slope * self.down, slope * self.up, self.down_seen, self.up_seen)
+            return DeviationBounds(-slope * self.up, -slope * self.down, self.up_images, self.down_images)
+        return DeviationBounds(slope * self.down, slope * self.up, self.down_images, self.up_images)
 
-    def __add__(self, other: Room) -> Room:
-        return Room(
+    def __add__(self, other: DeviationBounds) -> DeviationBounds:
+        return DeviationBounds(
             self.down + other.down,
             self.up + other.up,
-            min(self.down_seen, other.down_seen),
-            min(self.up_seen, other.up_seen),
+            min(self.down_images, other.down_images),
+            min(self.up_images, other.up_images),
         )
 
 
@@ -57,10 +58,9 @@ class Estimate:
 
     Attributes:
         value: the number.
-        deviations: for each sample, (n,) float64 with mean 0: what the images add to `value`, so that
-            `value` is off by about the mean of the deviations of n images drawn at random.
-        rooms: for each sample the largest deviations that are possible; a sample that is missing here has
-            deviations without known ends.
+        deviations: for each sample, (n,) float64 with mean 0, in the unit of the number: the influence of
+            each image. The error of `value` is about the mean deviation of n images drawn at random.
+        bounds: for each sample the largest possible deviations; missing if they are unknown.
 
     >>> clean = Estimate.mean(np.array([1.0, 1.0, 1.0, 0.0]), "clean")
     >>> fog = Estimate.mean(np.array([1.0, 1.0, 0.0, 0.0]), "clean")
@@ -72,7 +72,7 @@ class Estimate:
 
     value: float
     deviations: Mapping[Sample, Deviations] = field(default_factory=dict)
-    rooms: Mapping[Sample, Room] = field(default_factory=dict)
+    bounds: Mapping[Sample, DeviationBounds] = field(default_factory=dict)
 
     @classmethod
     def mean(cls, values: NDArray[np.generic], sample: Sample, *, is_reference: bool = False) -> Estimate:
@@ -80,90 +80,86 @@ class Estimate:
 
         Args:
             values: (n,) in [0, 1], n at least 1; booleans count as 0 and 1.
-            sample: which images these are.
-            is_reference: other numbers are compared with this one on the same images. A deviation that
-                needs an image with the value 0 (or 1) could then only be shown by images that have it.
+            sample: name of these images.
+            is_reference: other numbers are compared with this one on the same images. A deviation of an
+                image with the value 0 (or 1) can then only occur on images that have this value.
+
+        Returns:
+            The mean in [0, 1].
         """
         numbers = values.astype(np.float64)
         n, mean = len(numbers), float(numbers.mean())
         ones = int(np.count_nonzero(numbers > 0.5))
-        seen = (n - ones, ones) if is_reference else (n, n)
-        return cls(mean, {sample: numbers - mean}, {sample: Room(mean, 1 - mean, *seen)})
+        images = (n - ones, ones) if is_reference else (n, n)
+        return cls(mean, {sample: numbers - mean}, {sample: DeviationBounds(mean, 1 - mean, *images)})
 
     @property
     def standard_error(self) -> float:
-        """Standard deviation of the number over redrawn images; infinite where a sample has one image."""
-        return math.sqrt(sum(_variance(found) for found in self.deviations.values()))
+        """Standard error of the number; infinite if a sample has a single image."""
+        return math.sqrt(sum(_variance_of_mean(deviations) for deviations in self.deviations.values()))
 
-    def scaled(self, factor: float) -> Estimate:
-        """The number times a constant."""
-        return self._mapped(self.value * factor, factor)
+    def scale(self, factor: float) -> Estimate:
+        """Return the number times a constant."""
+        return delta_method(self.value * factor, [(factor, self)])
 
     def log(self) -> Estimate:
-        """Natural logarithm of a number above 0."""
-        return self._mapped(math.log(self.value), 1 / self.value)
+        """Return the natural logarithm of a number above 0."""
+        return delta_method(math.log(self.value), [(1 / self.value, self)])
 
     def exp(self) -> Estimate:
-        """The exponential."""
+        """Return the exponential."""
         value = math.exp(self.value)
-        return self._mapped(value, value)
+        return delta_method(value, [(value, self)])
 
     def __add__(self, other: Estimate) -> Estimate:
-        return combined(self.value + other.value, [(1.0, self), (1.0, other)])
+        return delta_method(self.value + other.value, [(1.0, self), (1.0, other)])
 
     def __sub__(self, other: Estimate) -> Estimate:
-        return combined(self.value - other.value, [(1.0, self), (-1.0, other)])
+        return delta_method(self.value - other.value, [(1.0, self), (-1.0, other)])
 
     def __mul__(self, other: Estimate) -> Estimate:
-        return combined(self.value * other.value, [(other.value, self), (self.value, other)])
+        return delta_method(self.value * other.value, [(other.value, self), (self.value, other)])
 
     def __truediv__(self, other: Estimate) -> Estimate:
         value = self.value / other.value
-        return combined(value, [(1 / other.value, self), (-value / other.value, other)])
-
-    def _mapped(self, value: float, slope: float) -> Estimate:
-        return Estimate(
-            value,
-            {sample: slope * found for sample, found in self.deviations.items()},
-            {sample: room.scaled(slope) for sample, room in self.rooms.items()},
-        )
+        return delta_method(value, [(1 / other.value, self), (-value / other.value, other)])
 
 
-def combined(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
-    """A function of several estimates.
+def delta_method(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estimate:
+    """Return a smooth function of several estimates with its sampling error to first order.
 
     Args:
         value: the function's value.
-        terms: (slope of the function in the estimate, the estimate); estimates from one sample must have
-            the same images in the same order.
+        terms: (partial derivative of the function, estimate); estimates from one sample must have the same
+            images in the same order.
 
     Raises:
-        ValueError: two estimates call sets of different sizes one sample.
+        ValueError: two estimates from one sample have different numbers of images.
     """
     deviations: dict[Sample, Deviations] = {}
-    rooms: dict[Sample, Room] = {}
+    bounds: dict[Sample, DeviationBounds] = {}
     for slope, term in terms:
-        for sample, room in term.rooms.items():
-            scaled = room.scaled(slope)
-            rooms[sample] = rooms[sample] + scaled if sample in rooms else scaled
-        for sample, found in term.deviations.items():
+        for sample, bound in term.bounds.items():
+            scaled = bound.scale(slope)
+            bounds[sample] = bounds[sample] + scaled if sample in bounds else scaled
+        for sample, influence in term.deviations.items():
             if sample not in deviations:
-                deviations[sample] = slope * found
-            elif len(deviations[sample]) == len(found):
-                deviations[sample] = deviations[sample] + slope * found
+                deviations[sample] = slope * influence
+            elif len(deviations[sample]) == len(influence):
+                deviations[sample] = deviations[sample] + slope * influence
             else:
                 raise ValueError(
-                    f"sample {sample!r}: {len(deviations[sample])} and {len(found)} images. "
+                    f"sample {sample!r}: {len(deviations[sample])} and {len(influence)} images. "
                     "Allowed: the same images in the same order."
                 )
-    return Estimate(value, deviations, rooms)
+    return Estimate(value, deviations, bounds)
 
 
 def mean_of(estimates: Iterable[Estimate]) -> Estimate:
     """Arithmetic mean of one or more estimates."""
-    found = list(estimates)
-    value = math.fsum(term.value for term in found) / len(found)
-    return combined(value, [(1 / len(found), term) for term in found])
+    terms = list(estimates)
+    value = math.fsum(term.value for term in terms) / len(terms)
+    return delta_method(value, [(1 / len(terms), term) for term in terms])
 
 
 def geometric_mean_of(estimates: Iterable[Estimate]) -> Estimate:
@@ -171,6 +167,6 @@ def geometric_mean_of(estimates: Iterable[Estimate]) -> Estimate:
     return mean_of(term.log() for term in estimates).exp()
 
 
-def _variance(deviations: Deviations) -> float:
+def _variance_of_mean(deviations: Deviations) -> float:
     n = len(deviations)
     return float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf

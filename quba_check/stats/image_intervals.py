@@ -1,15 +1,15 @@
-"""Confidence limits from each image's deviation, sound where few images deviate.
+"""Confidence limits of functions of shares, valid with few discordant images.
 
-A ratio of two accuracies on the same images varies with the images that are right in one and wrong in the
-other. With few of them a standard error is too small, and 0 without any. The limits here are exact ones:
+A ratio of two accuracies on the same images varies with the discordant images: right in one, wrong in the
+other. With few of them its standard error is too small, and 0 with none. The limits here stay valid:
 
 1. The deviations of a sample are split into those above 0 and those below. If all deviations on one side are
-   equal, their mean has Clopper and Pearson's limits. Unequal ones count as the number of equal deviations
-   with the same mean and variance (the effective number of Fay and Feuer, Statistics in Medicine 1997).
-2. For the limit away from 0, one further image is added. Its deviation is the largest that is possible. If
-   many images deviate, it shrinks to the largest that was seen: of k deviations alike, the next one is the
+   equal, their mean has Clopper–Pearson limits. Unequal ones count as the number of equal deviations with the
+   same mean and variance (the effective number of Fay and Feuer, Statistics in Medicine 1997).
+2. For the limit away from 0, one further image is added. Its deviation is the largest possible one; with many
+   deviating images it shrinks to the largest observed one: after k equal deviations, the next one is the
    largest with a probability of 1 / (k + 1).
-3. The distances from the mean on both sides are added in squares with their correlation (Zou and Donner,
+3. The distances from the mean on both sides are combined in squares with their correlation (Zou and Donner,
    Statistics in Medicine 2008), and so are those of independent samples.
 
 With many deviating images these are the normal limits.
@@ -23,19 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from quba_check.stats.estimate import Deviations, Estimate, Room
+from quba_check.stats.estimate import DeviationBounds, Deviations, Estimate
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
-_NOTHING = 1e-9
-"""Share of the largest possible deviation below which a deviation is rounding."""
+_ROUNDING = 1e-9
+"""Part of the largest possible deviation below which a deviation is a rounding error."""
 
 
 def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     """Limits of a number at normal scores.
 
     Args:
-        estimate: the number, with the room of each sample.
-        z: scores.
+        estimate: the number, with the bounds of each sample.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits in the unit of the number.
 
     >>> clean = np.ones(1000, bool)
     >>> same = Estimate.mean(clean, "clean") / Estimate.mean(clean, "clean", is_reference=True)
@@ -45,29 +48,43 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     level, opposite = special.ndtr(np.abs(z)), special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, deviations in estimate.deviations.items():
-        above, below = _sides(deviations, estimate.rooms[sample], level, opposite)
+        above, below = _sides(deviations, estimate.bounds[sample], level, opposite)
         correlation = _correlation(above, below)
-        up += _squared_sum(above.outer, below.inner, correlation)
-        down += _squared_sum(above.inner, below.outer, correlation)
+        up += _squared_distance(above.outer, below.inner, correlation)
+        down += _squared_distance(above.inner, below.outer, correlation)
     limits: Limits = estimate.value + np.select([z > 0, z < 0], [np.sqrt(up), -np.sqrt(down)], 0.0)
     return limits
 
 
 def multiplicative_limits(estimate: Estimate, z: Scores) -> Limits:
-    """Limits of a number above 0 from those of its logarithm."""
+    """Limits of a number above 0, from those of its logarithm.
+
+    Args:
+        estimate: the number, with the bounds of each sample.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits above 0, in the unit of the number.
+    """
     limits: Limits = np.exp(additive_limits(estimate.log(), z))
     return limits
 
 
 def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
-    """Limits of a ratio: from its logarithm, or directly where it is near 0."""
-    if is_near_zero(estimate):
-        return additive_limits(estimate, z)
-    return multiplicative_limits(estimate, z)
+    """Limits of a ratio, from those of its logarithm unless it is near 0.
+
+    Args:
+        estimate: the ratio, with the bounds of each sample.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits of the ratio.
+    """
+    return (additive_limits if is_near_zero(estimate) else multiplicative_limits)(estimate, z)
 
 
 def is_near_zero(estimate: Estimate) -> bool:
-    """True if a number is as near 0 as a share of `FEW_EVENTS` hits."""
+    """True if a number is as near 0, in standard errors, as a share with `FEW_EVENTS` hits."""
     return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
 
 
@@ -78,8 +95,8 @@ class _Side:
     Attributes:
         mean: over all images; 0 for images on the other side.
         variance: over all images.
-        inner: distance from the mean to its limit nearer to 0, by score.
-        outer: distance to the limit further from 0.
+        inner: (K,) distance from the mean to its limit nearer to 0.
+        outer: (K,) distance from the mean to its limit further from 0.
     """
 
     mean: float
@@ -88,18 +105,21 @@ class _Side:
     outer: NDArray[np.float64]
 
 
-def _sides(deviations: Deviations, room: Room, level: Limits, opposite: Limits) -> tuple[_Side, _Side]:
-    """The deviations above 0 and below 0."""
-    possible = max(room.up, room.down)
-    plain = np.where(np.abs(deviations) > _NOTHING * possible, deviations, 0.0)
-    squares = plain * plain
+def _sides(
+    deviations: Deviations, bounds: DeviationBounds, level: Limits, opposite: Limits
+) -> tuple[_Side, _Side]:
+    """Return the deviations above 0 and below 0."""
+    possible = max(bounds.up, bounds.down)
+    rounded = np.where(np.abs(deviations) > _ROUNDING * possible, deviations, 0.0)
+    squares = rounded * rounded
     total = float(squares.sum())
-    carriers = total**2 / float(squares @ squares) if total else 0.0  # images that carry the variance
-    largest = float(np.abs(plain).max())
-    above, below = np.maximum(plain, 0.0), np.maximum(-plain, 0.0)
+    effective = total**2 / float(squares @ squares) if total else 0.0  # number of deviating images
+    largest = float(np.abs(rounded).max())
+    up = _next_deviation(bounds.up, largest, min(effective, bounds.up_images))
+    down = _next_deviation(bounds.down, largest, min(effective, bounds.down_images))
     return (
-        _side(above, _next_deviation(room.up, largest, min(carriers, room.up_seen)), level, opposite),
-        _side(below, _next_deviation(room.down, largest, min(carriers, room.down_seen)), level, opposite),
+        _side(np.maximum(rounded, 0.0), up, level, opposite),
+        _side(np.maximum(-rounded, 0.0), down, level, opposite),
     )
 
 
@@ -108,8 +128,8 @@ def _next_deviation(possible: float, largest: float, count: float) -> float:
     return min(possible, (count * largest + possible) / (count + 1))
 
 
-def _side(part: Deviations, further: float, level: Limits, opposite: Limits) -> _Side:
-    n, total, squares = len(part), float(part.sum()), float(part @ part)
+def _side(deviations: Deviations, further: float, level: Limits, opposite: Limits) -> _Side:
+    n, total, squares = len(deviations), float(deviations.sum()), float(deviations @ deviations)
     mean = total / n
     outer = _upper_limit(n, total + further, squares + further**2, level) - mean
     inner = mean - _lower_limit(n, total, squares, opposite)
@@ -125,23 +145,23 @@ def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
 
 
 def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
-    """Return the upper limit of a mean, from sums with the further image."""
+    """Return the upper limit of a mean, from sums that include the further image."""
     if total == 0:
         return np.zeros_like(level)
     count, size = total**2 / squares, squares / total
     others = n + 1 - count
-    share = special.betaincinv(count, others, level) if others > _NOTHING else np.ones_like(level)
+    share = special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
     limits: Limits = size * share
     return limits
 
 
 def _correlation(above: _Side, below: _Side) -> float:
-    """Return the correlation of both sides; no image is on both of them."""
+    """Return the correlation of both sides; each image is on one of them at most."""
     spread = float(np.sqrt(max(above.variance, 0.0) * max(below.variance, 0.0)))
     return max(-1.0, -above.mean * below.mean / spread) if spread else 0.0
 
 
-def _squared_sum(one: Limits, other: Limits, correlation: float) -> Limits:
+def _squared_distance(one: Limits, other: Limits, correlation: float) -> Limits:
     """Square of the distance of above − below."""
     squares: Limits = one**2 + other**2 - 2 * correlation * one * other
     return squares

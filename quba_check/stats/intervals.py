@@ -1,7 +1,7 @@
-"""One-sided confidence limits of shares, ratios and their means, as functions of the normal score z.
+"""One-sided confidence limits as functions of the normal score z.
 
-Each function takes an array of scores and gives a limit for each: at z = −1.645 the lower limit that holds in
-95 % of samples, at z = +1.645 the upper one. Both together are a 90 % interval.
+Each function takes (K,) scores and returns (K,) limits. At z = −1.645 this is the lower limit, which the true
+value exceeds in 95 % of samples, at z = +1.645 the upper one. Both together are a 90 % interval.
 """
 
 from __future__ import annotations
@@ -18,39 +18,48 @@ Scores = NDArray[np.float64]
 Limits = NDArray[np.float64]
 
 FEW_EVENTS = 30
-"""Hits below which the normal approximation of a logarithm is not trusted."""
+"""Hits below which the logarithm of a share is not taken as normal."""
 DENOMINATOR_SHARE = 0.05
-"""Share of the error probability that the exact limit of a ratio spends on its denominator."""
+"""Part of the error probability that the exact limits of a ratio spend on its denominator."""
 
 
-def wilson(hits: int, n: int, z: Scores) -> Limits:
-    """Wilson's score limits of a share.
+def wilson_limits(hits: int, n: int, z: Scores) -> Limits:
+    """Wilson score limits of a share.
 
     Args:
         hits: successes, 0 to n.
         n: trials, at least 1.
-        z: scores.
+        z: (K,) normal scores.
 
     Returns:
-        Limits in [0, 1]: no hits have the lower limit 0, n hits the upper limit 1.
+        (K,) limits in [0, 1]. 0 hits have the lower limit 0, n hits the upper limit 1.
 
     Source: Wilson, JASA 1927.
 
-    >>> wilson(15, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
+    >>> wilson_limits(15, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.5313, 0.8881]
     """
-    share, room = hits / n, z * z / n
-    limits = (share + room / 2 + z * np.sqrt(share * (1 - share) / n + room / (4 * n))) / (1 + room)
-    ends = [(hits == 0) & (z <= 0), (hits == n) & (z >= 0)]  # exactly, whatever the root is rounded to
+    share, z_squared = hits / n, z * z / n
+    root = np.sqrt(share * (1 - share) / n + z_squared / (4 * n))
+    limits = (share + z_squared / 2 + z * root) / (1 + z_squared)
+    ends = [(hits == 0) & (z <= 0), (hits == n) & (z >= 0)]  # free of rounding errors of the root
     return np.select(ends, [0.0, 1.0], np.clip(limits, 0.0, 1.0))
 
 
-def clopper_pearson(hits: int, n: int, z: Scores) -> Limits:
-    """Exact limits of a share: they hold at least as often as they say, however few the hits.
+def clopper_pearson_limits(hits: int, n: int, z: Scores) -> Limits:
+    """Exact limits of a share (Clopper–Pearson): their coverage is never below the nominal one.
+
+    Args:
+        hits: successes, 0 to n.
+        n: trials, at least 1.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits in [0, 1].
 
     Source: Clopper and Pearson, Biometrika 1934.
 
-    >>> clopper_pearson(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
+    >>> clopper_pearson_limits(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.0, 0.1684]
     """
     level = special.ndtr(z)
@@ -60,54 +69,83 @@ def clopper_pearson(hits: int, n: int, z: Scores) -> Limits:
     return limits
 
 
-def on_log_scale(estimate: Estimate, z: Scores) -> Limits:
-    """Normal limits of the logarithm of a number above 0, taken back."""
-    with np.errstate(invalid="ignore"):  # an endless error times the score 0
+def log_normal_limits(estimate: Estimate, z: Scores) -> Limits:
+    """Limits of a number above 0 whose logarithm is taken as normal.
+
+    Args:
+        estimate: the number.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits above 0, in the unit of the number.
+    """
+    with np.errstate(invalid="ignore"):  # an infinite standard error times the score 0
         limits: Limits = estimate.value * np.exp(z * estimate.standard_error / estimate.value)
     return limits
 
 
-def symmetric(estimate: Estimate, z: Scores) -> Limits:
-    """Normal limits around a number."""
-    with np.errstate(invalid="ignore"):
+def normal_limits(estimate: Estimate, z: Scores) -> Limits:
+    """Limits of a number that is taken as normal.
+
+    Args:
+        estimate: the number.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits in the unit of the number.
+    """
+    with np.errstate(invalid="ignore"):  # an infinite standard error times the score 0
         return estimate.value + z * estimate.standard_error
 
 
-def exact_ratio(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
-    """Limits of the ratio of two shares that hold however few the hits, shared images or not.
+def exact_ratio_limits(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
+    """Conservative limits of the ratio of two shares, valid for few hits and for shared images.
 
-    The limit of the numerator over the opposite limit of the denominator; the error probability is divided
-    between the two (Bonferroni), so that these hold more often than they say.
+    The limit of the numerator is divided by the opposite limit of the denominator. The two share the error
+    probability (Bonferroni).
 
     Args:
-        hits: successes of the numerator among n.
-        n: its trials.
-        others: successes of the denominator among m, at least 1.
+        hits: successes of the numerator, 0 to n.
+        n: its trials, at least 1.
+        others: successes of the denominator, 1 to m.
         m: its trials.
-        z: scores.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits of the ratio, at least 0.
     """
-    above = clopper_pearson(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
-    below = clopper_pearson(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
-    limits: Limits = above / below
+    numerator = clopper_pearson_limits(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
+    denominator = clopper_pearson_limits(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
+    limits: Limits = numerator / denominator
     return limits
 
 
-def geometric_mean(limits: Sequence[Limits]) -> Limits:
-    """Limits of a geometric mean of k numbers, from the limits of each at Bonferroni scores.
+def geometric_mean_limits(limits: Sequence[Limits]) -> Limits:
+    """Limits of a geometric mean of k numbers, from simultaneous limits of each.
 
     Args:
-        limits: of each number, at scores `bonferroni_scores(z, 1 / k)`.
+        limits: for each number (K,) limits at the scores `bonferroni_scores(z, 1 / k)`.
+
+    Returns:
+        (K,) limits at the scores z, in the unit of the numbers.
     """
     product: Limits = np.prod(np.stack(limits), axis=0) ** (1 / len(limits))
     return product
 
 
 def bonferroni_scores(z: Scores, share: float) -> Scores:
-    """The scores whose tails are a share of the tails of z; 0 stays 0.
+    """Scores whose tail probabilities are a share of those of z; 0 stays 0.
+
+    Args:
+        z: (K,) normal scores.
+        share: the share, in (0, 1].
+
+    Returns:
+        (K,) normal scores, at least as far from 0 as those given.
 
     >>> bonferroni_scores(np.array([1.644854]), 0.5).round(4).tolist()
     [1.96]
     """
-    reach = -special.ndtri(special.ndtr(-np.abs(z)) * share)
-    scores: Scores = np.where(z == 0, 0.0, np.sign(z) * reach)
+    distance = -special.ndtri(special.ndtr(-np.abs(z)) * share)
+    scores: Scores = np.where(z == 0, 0.0, np.sign(z) * distance)
     return scores

@@ -1,4 +1,14 @@
-"""When enough images of a finite set were seen to know whether the whole set would meet a bound."""
+"""Sequential tests of the mean of a finite set, by betting on images drawn without replacement.
+
+The null hypothesis "the mean over the set is at most 0" predicts the mean of the values still to come. A
+bettor stakes a share of a wealth of 1 on each next value exceeding this prediction. Under the hypothesis the
+wealth is a nonnegative supermartingale (an e-process): it ever reaches 1/α with a probability of at most α
+(Ville's inequality). So the hypothesis may be rejected at any moment, however often the wealth is evaluated.
+
+Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 2024
+(arXiv 2010.09686), section 5 (sampling without replacement) and the diversified bettor of its appendix: the
+wealth is spread evenly over constant stakes of different size.
+"""
 
 from __future__ import annotations
 
@@ -11,117 +21,178 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.stats.betting import Wealth
-
-Decision = Literal["undecided", "met", "missed"]
+Numbers = NDArray[np.float64]
+Terms = tuple[Numbers, Numbers]
+"""(n,) numerators and (n,) denominators of n images."""
 Corners = tuple[tuple[float, float], ...]
-Claims = NDArray[np.float64]
+"""Pairs (numerator, denominator) whose convex hull contains those of every image."""
+Decision = Literal["undecided", "met", "missed"]
 
-CANDIDATES = 251
-"""Values of a fraction that a confidence sequence looks at; its limits are the nearest refuted ones."""
+STAKES = np.geomspace(0.02, 0.9, 12)
+"""Stakes, as shares of the largest one that can never lose the whole wealth."""
+INTERVAL = 16
+"""Values between two evaluations of the wealth, which is also evaluated at the end of every batch."""
+GRID = 251
+"""Hypothetical values of a ratio in a confidence sequence; its limits are the nearest rejected ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Of the next images, drawn at random: what each adds to a numerator and to a denominator.
+class WealthProcess:
+    """Wealth of bets against hypotheses about the mean of a finite set of values.
+
+    Args:
+        total: values in the set.
+        low: (M,) smallest possible value, for each of M hypotheses.
+        high: (M,) largest possible value; above `low`.
 
     Attributes:
-        over: (n,) numbers whose mean over the set is the numerator.
-        under: (n,) likewise for the denominator.
+        n_seen: values seen so far.
+        log_evidence_above: (M,) logarithm of the largest wealth so far against "the mean is at most 0".
+        log_evidence_below: (M,) logarithm of the largest wealth so far against "the mean is at least 0".
+
+    >>> wealth = WealthProcess(1000, np.array([-0.5]), np.array([0.5]))
+    >>> wealth.update(np.full((40, 1), 0.5))
+    >>> bool(wealth.log_evidence_above[0] > math.log(1 / 0.05)), bool(wealth.log_evidence_below[0] > 0)
+    (True, False)
     """
 
-    over: NDArray[np.float64]
-    under: NDArray[np.float64]
+    def __init__(self, total: int, low: Numbers, high: Numbers) -> None:
+        self.n_seen = 0
+        self.log_evidence_above = np.zeros(len(low))
+        self.log_evidence_below = np.zeros(len(low))
+        self._total = total
+        self._low, self._high = low, high
+        # One set of stakes for all hypotheses: the wealth then falls from one claim to a higher one.
+        self._stakes = STAKES / float(np.max(high - low))
+        self._sum = np.zeros(len(low))
+        self._log_up = np.zeros((len(low), len(STAKES)))
+        self._log_down = np.zeros((len(low), len(STAKES)))
+
+    def update(self, values: Numbers) -> None:
+        """Bet on the next values.
+
+        Args:
+            values: (n, M), for each hypothesis its values of the same n images, n at least 1; in all calls
+                together at most `total` rows.
+        """
+        n = len(values)
+        sum_before = self._sum + np.cumsum(values, axis=0) - values
+        n_left = self._total - self.n_seen - np.arange(n)
+        predicted = -sum_before / n_left[:, None]  # mean of the remaining values, if the mean of all is 0
+        self.n_seen += n
+        self._sum = self._sum + values.sum(axis=0)
+        surplus = values - np.clip(predicted, self._low, self._high)
+        self._log_up, up = _bet(self._log_up, surplus, self._stakes)
+        self._log_down, down = _bet(self._log_down, surplus, -self._stakes)
+        # A mean that no remaining values could have rejects the hypothesis for certain.
+        slack = 1e-9 * (self._high - self._low)
+        up[(predicted < self._low - slack).any(axis=0)] = math.inf
+        down[(predicted > self._high + slack).any(axis=0)] = math.inf
+        self.log_evidence_above = np.maximum(self.log_evidence_above, up)
+        self.log_evidence_below = np.maximum(self.log_evidence_below, down)
+
+
+def _bet(log_wealth: Numbers, surplus: Numbers, stakes: Numbers) -> tuple[Numbers, Numbers]:
+    """Log wealth (M, stakes) after bets on surpluses (n, M), and the largest mean wealth on the way."""
+    growth = np.log1p(surplus[:, :, None] * stakes)
+    steps = np.add.reduceat(growth, np.arange(0, len(surplus), INTERVAL), axis=0)
+    path = log_wealth + np.cumsum(steps, axis=0)
+    mean = np.logaddexp.reduce(path, axis=2) - math.log(len(stakes))
+    return path[-1], mean.max(axis=0)
 
 
 @dataclass(slots=True)
-class FractionSoFar:
-    """A fraction of two means over one finite set, as far as it is known.
+class RunningRatio:
+    """A ratio of two means over a finite set, of which some images were seen.
 
-    Claims about it are bets on over − claim · under, whose mean over the set is 0 if the claim holds.
+    The hypothesis "the ratio is r" is tested by bets on numerator − r · denominator, whose mean over the set
+    is then 0.
 
     Args:
         total: images in the set.
-        corners: pairs (over, under) whose convex hull holds those of every image.
-        claims: (M,) values that the fraction is held against, ascending.
+        corners: pairs (numerator, denominator) whose convex hull contains those of every image.
+        claims: (M,) hypothetical values of the ratio, ascending.
     """
 
     total: int
     corners: Corners
-    claims: Claims
-    _over: float = field(init=False, default=0.0)
-    _under: float = field(init=False, default=0.0)
-    _wealth: Wealth = field(init=False)
+    claims: Numbers
+    _numerator: float = field(init=False, default=0.0)
+    _denominator: float = field(init=False, default=0.0)
+    _wealth: WealthProcess = field(init=False)
 
     def __post_init__(self) -> None:
-        ends = np.array([[over - claim * under for over, under in self.corners] for claim in self.claims])
-        self._wealth = Wealth(self.total, ends.min(axis=1), ends.max(axis=1))
+        ends = np.array([[top - claim * bottom for top, bottom in self.corners] for claim in self.claims])
+        self._wealth = WealthProcess(self.total, ends.min(axis=1), ends.max(axis=1))
 
     @property
-    def seen(self) -> int:
+    def n_seen(self) -> int:
         """Images seen so far."""
-        return self._wealth.seen
+        return self._wealth.n_seen
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole set was seen."""
-        return self.seen >= self.total
+        """True if the whole set was seen."""
+        return self.n_seen >= self.total
 
     @property
     def value(self) -> float:
-        """The fraction over the images seen; its denominator is known not to be 0."""
-        return self._over / self._under
+        """The ratio over the images seen, if `has_denominator`."""
+        return self._numerator / self._denominator
 
     @property
     def has_denominator(self) -> bool:
-        """Whether the denominator is known not to be 0."""
-        return self._under > 0
+        """True if the denominator is known to be above 0."""
+        return self._denominator > 0
 
-    def take(self, terms: Terms) -> None:
-        """See the next images; there may be none left."""
-        if len(terms.over):
-            self._wealth.see(terms.over[:, None] - terms.under[:, None] * self.claims)
-            self._over += float(terms.over.sum())
-            self._under += float(terms.under.sum())
+    def update(self, terms: Terms) -> None:
+        """Add the next images; there may be none left."""
+        numerators, denominators = terms
+        if len(numerators):
+            self._wealth.update(numerators[:, None] - denominators[:, None] * self.claims)
+            self._numerator += float(numerators.sum())
+            self._denominator += float(denominators.sum())
 
     def is_above(self, alpha: float) -> NDArray[np.bool_]:
-        """(M,) where it is shown that the fraction is above the claim."""
-        return self._wealth.against_at_most >= math.log(1 / alpha)
+        """(M,) True for each claim that the ratio exceeds, at the error probability α."""
+        return self._wealth.log_evidence_above >= math.log(1 / alpha)
 
     def is_below(self, alpha: float) -> NDArray[np.bool_]:
-        """(M,) where it is shown that the fraction is below the claim."""
-        return self._wealth.against_at_least >= math.log(1 / alpha)
+        """(M,) True for each claim that the ratio stays below, at the error probability α."""
+        return self._wealth.log_evidence_below >= math.log(1 / alpha)
 
     def limits(self, alpha: float) -> tuple[float, float]:
-        """Limits that hold at all times at once, each with an error of at most α; exact in the end."""
+        """Return the current limits of a confidence sequence, each with the error probability α.
+
+        They are valid at all times simultaneously, and exact once the whole set was seen.
+        """
         if self.is_complete:
             return self.value, self.value
-        least, most = reach(self.corners)
+        lowest, highest = ratio_range(self.corners)
         above, below = self.claims[self.is_above(alpha)], self.claims[self.is_below(alpha)]
-        return float(max(above, default=least)), float(min(below, default=most))
+        return float(max(above, default=lowest)), float(min(below, default=highest))
 
 
-def reach(corners: Corners) -> tuple[float, float]:
-    """Least and greatest value of a fraction whose terms lie among corners; endless where it may be x/0."""
-    quotients = [over / under for over, under in corners if under > 0]
-    open_ended = any(over > 0 and under == 0 for over, under in corners)
-    return min(quotients), math.inf if open_ended else max(quotients)
+def ratio_range(corners: Corners) -> tuple[float, float]:
+    """Smallest and largest ratio of means of terms among corners; infinite if x/0 is possible."""
+    is_unbounded = any(top > 0 and bottom == 0 for top, bottom in corners)
+    ratios = [top / bottom for top, bottom in corners if bottom > 0]
+    return min(ratios), math.inf if is_unbounded else max(ratios)
 
 
 class StoppingRule:
-    """Whether a function of fractions over finite sets is at least a limit, from the images so far.
+    """Sequential test of "the value over the whole sets is at least a threshold".
 
-    One fraction is tested at the limit itself. Of several each has a confidence sequence at its share of α,
-    and the function is looked at in the corners of their box: it must be monotone in each while the others
-    stand.
+    The value is a function of ratios over finite sets. A single ratio is tested at the threshold itself. Each
+    of several ratios gets a confidence sequence at an equal share of α (Bonferroni), and the function is
+    evaluated at the corners of their box: it must be monotone in each ratio while the others are constant.
 
     Args:
-        totals: images in the set of each fraction.
-        corners: of each fraction, see `FractionSoFar`.
-        value: the function of the fractions.
-        limit: what its value over the whole sets is asked to reach.
+        totals: images in the set of each ratio.
+        corners: of each ratio, see `RunningRatio`.
+        value: the function of the ratios.
+        threshold: smallest value that meets the demand.
         alpha: probability of a wrong decision, whenever it is taken.
-        whole_below: sets with fewer images are waited for, and take no share of α.
+        whole_below: sets with fewer images are seen whole first, and take no share of α.
     """
 
     def __init__(
@@ -129,42 +200,41 @@ class StoppingRule:
         totals: Sequence[int],
         corners: Sequence[Corners],
         value: Callable[[Sequence[float]], float],
-        limit: float,
+        threshold: float,
         alpha: float,
         whole_below: int = 0,
     ) -> None:
         self._is_single = len(totals) == 1
-        self.fractions = [
-            FractionSoFar(total, each, np.array([limit]) if self._is_single else _candidates(each))
-            for total, each in zip(totals, corners, strict=True)
+        self.ratios = [
+            RunningRatio(total, hull, np.array([threshold]) if self._is_single else _claims(hull))
+            for total, hull in zip(totals, corners, strict=True)
         ]
-        self._value, self._limit = value, limit
-        self._waited_for = [fraction for fraction in self.fractions if fraction.total < whole_below]
-        uncertain = len(totals) - len(self._waited_for)
-        self._alpha = alpha / max(1, uncertain)
+        self._value, self._threshold = value, threshold
+        self._seen_whole = [ratio for ratio in self.ratios if ratio.total < whole_below]
+        self._alpha = alpha / max(1, len(totals) - len(self._seen_whole))
 
-    def take(self, terms: Sequence[Terms]) -> Decision:
-        """See the next images of each set, and decide if that can be done."""
-        for fraction, found in zip(self.fractions, terms, strict=True):
-            fraction.take(found)
-        known = all(fraction.has_denominator for fraction in self.fractions)
-        waits = not all(fraction.is_complete for fraction in self._waited_for)
-        if not known or waits:
+    def update(self, terms: Sequence[Terms]) -> Decision:
+        """Add the next images of each set, and decide if they are enough."""
+        for ratio, new in zip(self.ratios, terms, strict=True):
+            ratio.update(new)
+        if not all(ratio.has_denominator for ratio in self.ratios):
+            return "undecided"
+        if not all(ratio.is_complete for ratio in self._seen_whole):
             return "undecided"
         if self._is_single:
-            (only,) = self.fractions
-            met, missed = bool(only.is_above(self._alpha)[0]), bool(only.is_below(self._alpha)[0])
+            (ratio,) = self.ratios
+            is_met, is_missed = bool(ratio.is_above(self._alpha)[0]), bool(ratio.is_below(self._alpha)[0])
         else:
-            box = [fraction.limits(self._alpha) for fraction in self.fractions]
+            box = [ratio.limits(self._alpha) for ratio in self.ratios]
             values = [self._value(corner) for corner in itertools.product(*box)]
-            met, missed = min(values) >= self._limit, max(values) < self._limit
-        # What is told beside the value so far must not contradict it; it is no error to wait.
-        so_far = self._value([fraction.value for fraction in self.fractions])
-        if met and so_far >= self._limit:
+            is_met, is_missed = min(values) >= self._threshold, max(values) < self._threshold
+        # Reports show the value so far next to the decision; waiting until they agree causes no error.
+        value = self._value([ratio.value for ratio in self.ratios])
+        if is_met and value >= self._threshold:
             return "met"
-        return "missed" if missed and so_far < self._limit else "undecided"
+        return "missed" if is_missed and value < self._threshold else "undecided"
 
 
-def _candidates(corners: Corners) -> Claims:
-    quotients = [over / under for over, under in corners if under > 0]
-    return np.linspace(min(quotients), max(quotients), CANDIDATES)
+def _claims(corners: Corners) -> Numbers:
+    ratios = [top / bottom for top, bottom in corners if bottom > 0]
+    return np.linspace(min(ratios), max(ratios), GRID)

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from quba_check.errors import StoreError
+from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import file_kind, reason, remove, user_path
 
 Columns = Mapping[str, NDArray[Any]]
@@ -197,18 +198,6 @@ def default_root() -> Path:
         if named
         else platformdirs.user_cache_path("quba-check", appauthor=False)
     )
-
-
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write a file beside its place, then move it there in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _file_name(key: ShardKey) -> str:

@@ -1,4 +1,4 @@
-"""A YAML file as plain data that knows the line of everything in it."""
+"""A YAML file as plain data, with the line of every value."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, Seq
 from quba_check.errors import UserError
 
 Location = tuple[str | int, ...]
-"""Keys and list positions that lead from the top of a document to a value."""
+"""Keys and list positions from the top of a document to a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as plain data, with the line of everything in it.
+    """A YAML file as plain data, with the line of every value.
 
     Attributes:
         path: the file.
-        shown: how messages call it.
-        error: the class of error that a mistake in it raises.
+        shown: its name in messages.
+        error: the class of errors about it.
         data: its content: dicts with text keys, lists, str, int, float, bool and None.
-        root: the node tree behind `data`, which knows the lines.
+        root: the node tree behind `data`, with the lines.
     """
 
     path: Path
@@ -36,19 +36,19 @@ class Document:
     _children: dict[int, dict[str | int, Child]] = field(default_factory=dict, repr=False, compare=False)
 
     def line(self, location: Location) -> int:
-        """Line (1-based) where the value at `location` stands; of the deepest part of it that is there."""
+        """Line (1-based) of the value at `location`, or of the deepest existing value above it."""
         return self._lines(location).value
 
     def key_line(self, location: Location) -> int:
-        """Line (1-based) of the key or list item that holds the value at `location`."""
+        """Line (1-based) of the key or list item of the value at `location`."""
         return self._lines(location).key
 
     def at(self, location: Location) -> str:
-        """`file:line` of the value at `location`: how a message about it begins."""
+        """`file:line` of the value at `location`, for the start of a message."""
         return f"{self.shown}:{self.line(location)}"
 
     def at_key(self, location: Location) -> str:
-        """`file:line` of the key at `location`: how a message about the key begins."""
+        """`file:line` of the key at `location`, for the start of a message."""
         return f"{self.shown}:{self.key_line(location)}"
 
     def _lines(self, location: Location) -> _Lines:
@@ -60,13 +60,13 @@ class Document:
                 break
             node, key = child.node, line_of(child.key)
             # The parser places an empty value where the next key begins.
-            lines = _Lines(key, key if _is_left_out(node) else line_of(node))
+            lines = _Lines(key, key if _is_empty(node) else line_of(node))
         return lines
 
     def _child(self, node: Node, step: str | int) -> Child | None:
         """Return the value under a key or position; children are indexed once."""
         if id(node) not in self._children:
-            # The last one counts: where `<<` merges a mapping, the file's own keys follow the merged ones.
+            # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
             self._children[id(node)] = {child.step: child for child in children(node)}
         return self._children[id(node)].get(step)
 
@@ -79,7 +79,7 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A value inside a node: the key or position it stands under, the key's node, and its own."""
+    """A value inside a node, with its key or position and the key's node."""
 
     step: str | int
     key: Node
@@ -87,7 +87,7 @@ class Child:
 
 
 def children(node: Node) -> Iterator[Child]:
-    """What stands directly inside a node, in file order."""
+    """Yield the direct children of a node, in file order."""
     if isinstance(node, MappingNode):
         yield from (Child(key.value, key, value) for key, value in node.value)
     elif isinstance(node, SequenceNode):
@@ -95,26 +95,26 @@ def children(node: Node) -> Iterator[Child]:
 
 
 def line_of(node: Node) -> int:
-    """Line (1-based) where a node begins."""
+    """Line (1-based) of the beginning of a node."""
     return int(node.start_mark.line) + 1
 
 
 def end_of(node: Node) -> StreamMark:
-    """Where the last thing of a node ends; comments after it are not its own."""
-    inside = list(children(node))
-    if isinstance(node, CollectionNode) and inside and not node.flow_style:
-        last = inside[-1]
-        return end_of(last.key if _is_left_out(last.node) else last.node)
+    """Return the end of a node, before any comment."""
+    items = list(children(node))
+    if isinstance(node, CollectionNode) and items and not node.flow_style:
+        last = items[-1]
+        return end_of(last.key if _is_empty(last.node) else last.node)
     mark: StreamMark = node.end_mark
     return mark
 
 
-def _is_left_out(node: Node) -> bool:
+def _is_empty(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
 
 
-def described(value: object) -> str:
-    """A value as messages name it.
+def describe(value: object) -> str:
+    """Return a value as messages name it.
 
     >>> described("abc"), described(True), described(None), described([1]), described({}), described(0.5)
     ("text 'abc'", 'true', 'nothing', 'a list', 'keys with values', '0.5')
@@ -134,8 +134,8 @@ def described(value: object) -> str:
             return str(value)
 
 
-def dotted(location: Location) -> str:
-    """A location as messages write it.
+def dotted_path(location: Location) -> str:
+    """Return a location as messages write it.
 
     >>> dotted(("dimensions", "accuracy", "min")), dotted(("classes", 2))
     ('dimensions.accuracy.min', 'classes[2]')

@@ -1,7 +1,7 @@
 """YAML 1.2 read strictly.
 
-`yes` is text and `1e-3` a number (YAML 1.2). Duplicate keys, `nan`, tags, and keys that are not text are
-errors: each of them has meant something else to its author than to a parser.
+`yes` is text and `1e-3` is a number, as in YAML 1.2. Duplicate keys, `nan`, tags, and keys that are not text
+are errors, because authors and parsers understand them differently.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from ruamel.yaml.reader import ReaderError
 
 from quba_check.errors import UserError
 from quba_check.storage.user_files import MIB, read_text
-from quba_check.strict_yaml.document import Document, Location, children, dotted, line_of
+from quba_check.strict_yaml.document import Document, Location, children, dotted_path, line_of
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""Characters that escapes such as `\\0` put into text, and no path or report can hold."""
+"""Characters from escapes such as `\\0`, which no path or report can contain."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp")}
 LARGEST = MIB
-"""Bytes of a YAML file: the parser takes up to 20 seconds for this many."""
+"""Largest size of a YAML file in bytes; parsing that much takes up to 20 seconds."""
 MOST_LEVELS, MOST_VALUES = 50, 200_000
-"""Nesting of a document, and its values with those that aliases repeat."""
+"""Largest nesting of a document and number of its values, counting those that aliases repeat."""
 MOST_DIGITS = 4000
 
 
 def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
-    """The content of a YAML file whose top is a mapping.
+    """Read a YAML file with a mapping at the top.
 
     Args:
         path: the file.
-        shown: how messages call it.
-        error: the class of error to raise.
+        shown: its name in messages.
+        error: the class of errors to raise.
 
     Returns:
         Plain data and the line of every value.
 
     Raises:
         UserError: of the class `error`, beginning with `shown:line`. The file is missing, empty, not UTF-8,
-            not YAML, or no mapping; or it has a duplicate key, a key that is not text, a number that is not
-            finite, a tag, an alias to itself or to more values than anybody writes, or a control character.
+            not YAML, or not a mapping; or it has a duplicate key, a key that is not text, a number that is
+            not finite, a tag, an alias to itself, too many values, or a control character.
     """
     text = read_text(path, shown, error, LARGEST)
     try:
-        root, data = _composed(text, shown, error)
+        root, data = _compose(text, shown, error)
     except UserError:
         raise
     except ReaderError as problem:
@@ -61,14 +61,14 @@ def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
         raise error(f"{shown}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
     except RecursionError:
         raise error(f"{shown}:1: the file is nested too deeply to be read.") from None
-    except Exception as problem:  # noqa: BLE001  the parser's own mistakes, and forced types such as `!!int x`
+    except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
         raise error(f"{shown}:1: the file has a value that cannot be read: {problem}.") from None
     document = Document(path, shown, error, data, root)
     _check_numbers(document, data, ())
     return document
 
 
-def _composed(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
+def _compose(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
     yaml = YAML(typ="safe", pure=True)
     root = yaml.compose(text)
     if root is None:
@@ -90,7 +90,12 @@ class _Check:
         self._values = 0
 
     def check(self, node: Node, above: tuple[int, ...]) -> None:
-        """Raise an error at the first line with a problem."""
+        """Raise an error at the first problem.
+
+        Args:
+            node: the node to check with its children.
+            above: ids of the nodes around it.
+        """
         where = f"{self._shown}:{line_of(node)}"
         self._values += 1
         if id(node) in above:
@@ -114,8 +119,8 @@ class _Check:
             self.check(child.node, (*above, id(node)))
 
     def _check_scalar(self, node: ScalarNode, where: str) -> None:
-        if strange := _CONTROL.search(node.value):
-            raise self._error(f"{where}: the text has the character U+{ord(strange[0]):04X}. Allowed: text.")
+        if control := _CONTROL.search(node.value):
+            raise self._error(f"{where}: the text has the character U+{ord(control[0]):04X}. Allowed: text.")
         if node.tag == _TAG + "int" and len(node.value) > MOST_DIGITS:
             raise self._error(f"{where}: got a number too large to hold. Allowed: a finite number.")
 
@@ -126,11 +131,9 @@ def _check_keys(node: MappingNode, shown: str, error: type[UserError]) -> None:
         where = f"{shown}:{line_of(key)}"
         if not isinstance(key, ScalarNode) or key.tag not in (_TAG + "str", _TAG + "merge"):
             name = f"the key {key.value}" if isinstance(key, ScalarNode) and key.value else "a key"
-            raise error(f"{where}: {name} is not text. Allowed: text, in quotes where it is a number.")
+            raise error(f"{where}: {name} is not text. Allowed: text, in quotes if it is a number.")
         if key.value in first:
-            raise error(
-                f"{where}: duplicate key '{key.value}', it stands in line {first[key.value]} already."
-            )
+            raise error(f"{where}: duplicate key '{key.value}', already in line {first[key.value]}.")
         first[key.value] = line_of(key)
 
 
@@ -144,7 +147,7 @@ def _check_numbers(document: Document, value: object, location: Location) -> Non
     elif isinstance(value, int | float) and not _is_finite(value):
         got = "a number too large to hold" if isinstance(value, int) else str(value)
         raise document.error(
-            f"{document.at(location)}: {dotted(location)}: got {got}. Allowed: a finite number."
+            f"{document.at(location)}: {dotted_path(location)}: got {got}. Allowed: a finite number."
         )
 
 

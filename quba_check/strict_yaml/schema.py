@@ -1,4 +1,4 @@
-"""Documents against pydantic models, with messages that a person can act on."""
+"""Validation of documents by pydantic models, with one-line messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quba_check.errors import did_you_mean, listed
-from quba_check.strict_yaml.document import Document, Location, described, dotted
+from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,11 +33,11 @@ _ALLOWED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""What pydantic's types of error mean to someone who writes YAML."""
+"""Allowed values in words, by pydantic's type of error."""
 
 
 def _check_whole(value: Any) -> Any:
-    """Refuse `true` and `1.0`: they equal 1 in Python."""
+    """Refuse `true` and `1.0`, which equal 1 in Python."""
     if type(value) is not int:
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
     return value
@@ -53,53 +53,51 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def validated(document: Document, model: type[Model]) -> Model:
-    """The document as an instance of a pydantic model.
+def validate(document: Document, model: type[Model]) -> Model:
+    """Return a document as an instance of a pydantic model.
 
     A list is accepted for a tuple and a whole number for a float; nothing else is converted.
 
     Args:
-        document: what `read_yaml` gave.
-        model: the model, best derived from `Strict`. A validator of its own raises `ValueError` with the text
-            of the message; it is placed at the line of the value.
+        document: the result of `read_yaml`.
+        model: the model, usually derived from `Strict`. Its validators raise `ValueError` with the text of a
+            message, which then gets the line of the value.
 
     Raises:
-        UserError: of the document's class, for the mistake that comes first in the file.
+        UserError: of the document's class, for the first error in the file.
     """
     try:
-        # By way of JSON, where pydantic's strict mode takes a list for a tuple.
+        # Through JSON, because pydantic's strict mode accepts a list for a tuple only there.
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as problem:
-        mistakes = [_Mistake(document, model, error) for error in problem.errors(include_url=False)]
-    misspelt = {mistake.location[:-1] for mistake in mistakes if mistake.type == "extra_forbidden"}
-    # Beside an unknown key, a missing one is most likely the same key.
-    mistakes = [
-        mistake for mistake in mistakes if mistake.type != "missing" or mistake.location not in misspelt
-    ]
-    first = min(mistakes, key=lambda mistake: mistake.line)
-    same = [mistake for mistake in mistakes if mistake.location == first.location]
+        errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
+    misspelt = {error.location[:-1] for error in errors if error.type == "extra_forbidden"}
+    # A key that is missing next to an unknown key is most likely that key, misspelt.
+    errors = [error for error in errors if error.type != "missing" or error.location not in misspelt]
+    first = min(errors, key=lambda error: error.line)
+    same = [error for error in errors if error.location == first.location]
     raise document.error(f"{document.shown}:{first.line}: {_message(same)}")
 
 
-class _Mistake:
-    """One of pydantic's errors, placed in the document."""
+class _SchemaError:
+    """One of pydantic's errors, with its place in the document."""
 
     def __init__(self, document: Document, model: type[BaseModel], error: ErrorDetails) -> None:
         self.type = error["type"]
         self.error = error
-        self.location, self.value = _found(document.data, error["loc"])
+        self.location, self.value = _locate(document.data, error["loc"])
         self.missing_key = str(error["loc"][-1]) if error["loc"] else ""
         if self.type.startswith("union_tag_"):
-            self._take_tag(model, document, error["ctx"]["discriminator"].strip("'"))
-        self.path = dotted(self.location)
-        is_about_key = self.type == "extra_forbidden"
-        self.line = document.key_line(self.location) if is_about_key else document.line(self.location)
-        keys = _Keys(model, document.data, self.location[:-1]) if is_about_key else None
-        self.known_keys = keys.known if keys else []
-        self.owners = keys.owners(str(self.location[-1])) if keys else ""
+            self._locate_tag(model, document, error["ctx"]["discriminator"].strip("'"))
+        self.path = dotted_path(self.location)
+        self.line, self.known_keys, self.owners = document.line(self.location), list[str](), ""
+        if self.type == "extra_forbidden":
+            keys = _Keys(model, document.data, self.location[:-1])
+            self.line, self.known_keys = document.key_line(self.location), keys.known
+            self.owners = keys.owners(str(self.location[-1]))
 
-    def _take_tag(self, model: type[BaseModel], document: Document, tag: str) -> None:
-        """The key that tells alternatives apart is wrong or not there, perhaps since it is misspelt."""
+    def _locate_tag(self, model: type[BaseModel], document: Document, tag: str) -> None:
+        """Locate a wrong, missing or misspelt key that distinguishes alternatives."""
         if self.type == "union_tag_invalid":
             self.location, self.value = (*self.location, tag), self.value[tag]
             return
@@ -112,7 +110,7 @@ class _Mistake:
 
     @property
     def allowed(self) -> str:
-        """What may stand here instead, in words."""
+        """The allowed values, in words."""
         context = self.error.get("ctx", {})
         if self.type == "literal_error":
             return str(context["expected"]).replace("'", "").replace(" or ", ", ")
@@ -123,12 +121,12 @@ class _Mistake:
         return self.error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
 
 
-def _message(same: list[_Mistake]) -> str:
-    """One line about the mistakes at one place: several where a value may be of several types."""
+def _message(same: list[_SchemaError]) -> str:
+    """Return one line about the errors of one value, which may have several allowed types."""
     first = same[0]
     if first.type == "extra_forbidden":
         key = str(first.location[-1])
-        inside = f"{dotted(first.location[:-1])}: " if len(first.location) > 1 else ""
+        inside = f"{dotted_path(first.location[:-1])}: " if len(first.location) > 1 else ""
         if first.owners:
             return f"{inside}'{key}' {first.owners}. Allowed: {listed(first.known_keys)}."
         near = did_you_mean(key, first.known_keys)
@@ -138,38 +136,38 @@ def _message(same: list[_Mistake]) -> str:
         return f"{prefix}the key '{first.missing_key}' is missing."
     if first.type == "value_error":
         return prefix + str(first.error["ctx"]["error"])
-    allowed = " or ".join(dict.fromkeys(mistake.allowed for mistake in same))
+    allowed = " or ".join(dict.fromkeys(error.allowed for error in same))
     near = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
-    return f"{prefix}got {described(first.value)}. Allowed: {allowed}.{near}"
+    return f"{prefix}got {describe(first.value)}. Allowed: {allowed}.{near}"
 
 
-def _found(data: Any, steps: Location) -> tuple[Location, Any]:
-    """The steps of pydantic's location that are in the data (it also names union members), and the value."""
+def _locate(data: Any, steps: Location) -> tuple[Location, Any]:
+    """Return a pydantic location without its names of union members, and the value there."""
     location: Location = ()
     for step in steps:
-        inside = dict(enumerate(data)) if isinstance(data, list) else data
-        if isinstance(inside, dict) and step in inside:
-            data = inside[step]
+        items = dict(enumerate(data)) if isinstance(data, list) else data
+        if isinstance(items, dict) and step in items:
+            data = items[step]
             location = (*location, step)
     return location, data
 
 
 class _Keys:
-    """The keys that a model knows for the mapping at a location of the data."""
+    """The keys of a model for the mapping at a location of the data."""
 
     def __init__(self, model: Any, data: Any, location: Location) -> None:
         annotations = [model]
         for step in location:
-            meant, _ = _meant(annotations, data)
-            annotations = [inner for annotation in meant for inner in _step(annotation, step)]
+            candidates, _ = _candidates(annotations, data)
+            annotations = [inner for candidate in candidates for inner in _inner_types(candidate, step)]
             data = data[step]
         self._data = data
-        self._meant, self._others = _meant(annotations, data)
-        self.known = list(dict.fromkeys(key for one in self._meant for key in _own_keys(one)))
+        candidates, self._others = _candidates(annotations, data)
+        self.known = list(dict.fromkeys(key for candidate in candidates for key in _own_keys(candidate)))
 
     def owners(self, key: str) -> str:
-        """Which alternatives know a key that those meant do not; empty where none does."""
-        tags = [_tags(one) for one in self._others if key in _own_keys(one)]
+        """Return the alternatives with a key that the chosen ones lack; empty if none has it."""
+        tags = [_tags(other) for other in self._others if key in _own_keys(other)]
         if not tags:
             return ""
         name = next(iter(tags[0]))
@@ -177,8 +175,8 @@ class _Keys:
         return f"belongs to {name}: {owners}, got {name}: {self._data[name]}"
 
 
-def _meant(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
-    """The models and types that a value may be of, and the models that a key of it rules out."""
+def _candidates(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
+    """Return the types that a value may have, and the models that one of its keys rules out."""
     members = [member for annotation in annotations for member in _members(annotation)]
     others = [
         member
@@ -186,12 +184,12 @@ def _meant(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
         if isinstance(data, dict)
         and any(name in data and data[name] not in allowed for name, allowed in _tags(member).items())
     ]
-    meant = [member for member in members if member not in others]
-    return (meant, others) if meant else (members, [])
+    candidates = [member for member in members if member not in others]
+    return (candidates, others) if candidates else (members, [])
 
 
 def _tags(annotation: Any) -> dict[str, tuple[Any, ...]]:
-    """The keys of a model that are one of a few words."""
+    """Return the allowed words of a model's keys with few allowed words."""
     return {
         field.alias or name: get_args(field.annotation)
         for name, field in _fields(annotation)
@@ -208,8 +206,8 @@ def _fields(annotation: Any) -> Iterable[tuple[str, FieldInfo]]:
     return annotation.model_fields.items() if is_model else ()
 
 
-def _step(annotation: Any, step: str | int) -> Iterator[Any]:
-    """The types that a value may have under `step` of a value of the annotated type."""
+def _inner_types(annotation: Any, step: str | int) -> Iterator[Any]:
+    """Yield the possible types under a key or position of a value of the annotated type."""
     origin = get_origin(annotation)
     own = [field.annotation for name, field in _fields(annotation) if step == (field.alias or name)]
     yield from own
@@ -222,7 +220,7 @@ def _step(annotation: Any, step: str | int) -> Iterator[Any]:
 
 
 def _members(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a union, or the type itself."""
+    """Yield the alternatives of a union, or the type itself."""
     if get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
             yield from _members(member)

@@ -1,10 +1,10 @@
-"""Tables in CSV files, with the lines that their rows stand in."""
+"""Tables in CSV files, with line numbers."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +17,23 @@ class CsvRow:
     """A row that is not empty.
 
     Attributes:
-        line: where it ends in the file, from 1.
-        cells: text by column; empty where the row is too short.
+        line: number of its last line in the file, from 1.
+        cells: text by column; empty if the row is too short.
     """
 
     line: int
     cells: dict[str, str]
 
 
-def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
-    """The rows of a CSV file whose header names some columns; further ones are passed over.
+def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None]:
+    """Yield the rows of a CSV file with the given columns; other columns are skipped.
 
     Args:
-        path: the file, in UTF-8, with or without the mark that spreadsheets write.
-        columns: two or more that there must be.
+        path: the file, in UTF-8, with or without a byte order mark.
+        columns: two or more required columns.
 
     Raises:
-        SuiteError: the file cannot be read, is no CSV file, or lacks a column.
+        SuiteError: the file cannot be read, is not a CSV file, or lacks a column.
     """
     try:
         with (
@@ -42,12 +42,12 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
         ):
             rows = csv.DictReader(file, strict=True, restval="")
             header = rows.fieldnames or ()
-            if twice := next((name for name in columns if header.count(name) > 1), None):
-                raise SuiteError(f"{path}:1: the header names {twice} twice.")
+            if repeated := next((name for name in columns if header.count(name) > 1), None):
+                raise SuiteError(f"{path}:1: the header names {repeated} twice.")
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
-                wanted = f"{', '.join(columns[:-1])} and {columns[-1]}"
-                raise SuiteError(f"{path}:1: the header must name {wanted}, got {got}.")
+                required = f"{', '.join(columns[:-1])} and {columns[-1]}"
+                raise SuiteError(f"{path}:1: the header must name {required}, got {got}.")
             for row in rows:
                 yield CsvRow(rows.line_num, {column: row[column] for column in columns})
     except UnicodeDecodeError:

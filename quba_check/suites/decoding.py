@@ -13,7 +13,7 @@ from quba_check.storage.user_files import reason
 Content = TypeVar("Content")
 
 
-def decoded(
+def decode_image(
     open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], shown: str, what: str
 ) -> Content:
     """What is read of an image, which is closed then.

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from quba_check.core.view import CORRUPTIONS, MIXED_RAND_SET, MIXED_SAME_SET, SEVERITIES
 from quba_check.errors import SuiteError, listed
 from quba_check.suites.manifest.reading import is_shift_name
-from quba_check.suites.readers.files import IMAGE_SUFFIXES, folder_names
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, the first that is there; the others are splits of the same images."""

@@ -24,13 +24,13 @@ _EXPECTED = (
 )
 
 
-def suite_at(where: str | Path | None, store: Path, draw: SubsetSampler = WHOLE) -> Suite:
+def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = WHOLE) -> Suite:
     """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
 
     Args:
         where: a folder or `"demo"`; None takes `$QUBA_DATA`.
         store: folder in which the demo's images are made on first use.
-        draw: which images of each set are looked at.
+        sampler: which images of each set are looked at.
 
     Raises:
         SuiteError: there is no folder, or it holds no suite.
@@ -39,7 +39,7 @@ def suite_at(where: str | Path | None, store: Path, draw: SubsetSampler = WHOLE)
         from quba_check.demo.suite import demo_root
 
         notes: list[str] = []
-        suite = open_suite(demo_root(store, notes), draw)
+        suite = open_suite(demo_root(store, notes), sampler)
         suite.notes += notes
         return suite
     named = where if where is not None else os.environ.get("QUBA_DATA")
@@ -48,15 +48,15 @@ def suite_at(where: str | Path | None, store: Path, draw: SubsetSampler = WHOLE)
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
-    return open_suite(user_path(named, "--quba-data"), draw)
+    return open_suite(user_path(named, "--quba-data"), sampler)
 
 
-def open_suite(root: Path, draw: SubsetSampler = WHOLE) -> Suite:
+def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
     """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
 
     Args:
         root: the data folder.
-        draw: which images of each set are looked at.
+        sampler: which images of each set are looked at.
 
     Raises:
         SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
@@ -64,7 +64,7 @@ def open_suite(root: Path, draw: SubsetSampler = WHOLE) -> Suite:
     root = data_folder(root)
     manifest = root / MANIFEST_NAME
     if file_kind(manifest, str(manifest), SuiteError) is not None:
-        suite = Suite(root, read_manifest(manifest, str(manifest)), draw)
+        suite = Suite(root, read_manifest(manifest, str(manifest)), sampler)
         _check_holds_a_set(suite, str(manifest))
         return suite
     names = _names_in(root)
@@ -74,7 +74,7 @@ def open_suite(root: Path, draw: SubsetSampler = WHOLE) -> Suite:
         f"The published layout is assumed, without a {MANIFEST_NAME}; quba-check init {root} writes one."
     )
     published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
-    suite = Suite(root, published, draw)
+    suite = Suite(root, published, sampler)
     if not suite.views():
         raise SuiteError(
             f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED} "

@@ -10,7 +10,7 @@ from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.strict_yaml import Document
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.label_spaces import imagenet_classes, imagenet_titles
-from quba_check.suites.manifest.classes import classes_of_file
+from quba_check.suites.manifest.definitions import read_classes
 from quba_check.suites.manifest.schema import ManifestEntry
 
 Index = Mapping[str, tuple[int, ...]]
@@ -36,7 +36,7 @@ def restriction(
     if entry.restrict is False:
         return None, classes
     if isinstance(entry.restrict, str):
-        whole, source = classes_of_file(document, entry.restrict, "restrict"), entry.restrict
+        whole, source = read_classes(document, entry.restrict, "restrict"), entry.restrict
     elif classes is None:
         where = document.at(("restrict",))
         raise SuiteError(

@@ -22,14 +22,14 @@ CONDITIONS = tuple(
 
 
 def sampled_examples(
-    examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], draw: SubsetSampler
+    examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], sampler: SubsetSampler
 ) -> tuple[Example, ...]:
     """The images of a set, each from the condition whose turn it is.
 
     Args:
         examples: the images of a condition.
         place: where they are.
-        draw: whose turn it is.
+        sampler: whose turn it is.
 
     Raises:
         SuiteError: two conditions do not show the same images.
@@ -40,7 +40,7 @@ def sampled_examples(
     # By place in the set, whatever the order in which the images are looked at.
     order = sorted(range(len(sampled)), key=lambda position: sampled[position].index)
     turns = np.empty(len(sampled), dtype=np.intp)
-    turns[order] = draw.assign_conditions([labels[position] for position in order], len(CONDITIONS))
+    turns[order] = sampler.assign_conditions([labels[position] for position in order], len(CONDITIONS))
     for number, view in enumerate(CONDITIONS):
         found = examples(view)
         if [example.label for example in found] != labels:

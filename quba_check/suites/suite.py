@@ -15,7 +15,7 @@ from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.decoding import decoded
+from quba_check.suites.decoding import decode_image
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -23,8 +23,8 @@ from quba_check.suites.label_spaces import (
     imagenet_classes,
     imagenet_titles,
 )
-from quba_check.suites.manifest.declared_set import DeclaredSet
 from quba_check.suites.manifest.reading import Manifest
+from quba_check.suites.manifest.set_schema import AnySet
 from quba_check.suites.readers import READERS
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
@@ -41,27 +41,27 @@ class Suite:
     Args:
         root: the data folder; relative paths of the manifest begin there.
         manifest: which sets there are.
-        draw: which images of each set are looked at.
+        sampler: which images of each set are looked at.
 
     Attributes:
         name: the suite's name.
         root: absolute path of the data folder.
-        draw: which images of each set are looked at.
+        sampler: which images of each set are looked at.
         image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
         prompts: what the manifest says of the classes in words, for zero-shot models.
         facts: what dimensions may know of the suite; no image is read for it.
         notes: remarks for records of runs on it.
     """
 
-    def __init__(self, root: Path, manifest: Manifest, draw: SubsetSampler = WHOLE) -> None:
+    def __init__(self, root: Path, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
         self.name = manifest.name
         self.root = root.absolute()
-        self.draw = draw
+        self.sampler = sampler
         self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
         self._manifest = manifest
-        corruptions = manifest.sets.get(CORRUPTIONS_SET)
+        corruptions = manifest.corruptions
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
@@ -74,7 +74,7 @@ class Suite:
         )
         self._counted: dict[View, SetCount] = {}
         # A run that may leave sets early goes through all of them again and again.
-        self._listing = lru_cache(maxsize=None if draw.shuffled else _LISTINGS_KEPT)(self._listed)
+        self._listing = lru_cache(maxsize=None if sampler.shuffled else _LISTINGS_KEPT)(self._listed)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class Suite:
         """Why there are no images for a view, as the end of a sentence; None if its set is there."""
         if view.set not in self._manifest.sets:
             return f"{self._manifest.shown} declares no set '{view.set}'"
-        if self.generates(view):
+        if self.is_generated(view):
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
@@ -140,14 +140,14 @@ class Suite:
     @property
     def encoding(self) -> str | None:
         """The file format that generated corruptions go through; None where they go through none."""
-        declared = self._manifest.sets.get(CORRUPTIONS_SET)
-        return None if declared is None else declared.encode
+        corruptions = self._manifest.corruptions
+        return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:
         """Whether the view's images are stored at their final size and are not to be cropped again."""
         return self._declared(self._source(view).set).prepared
 
-    def generates(self, view: View) -> bool:
+    def is_generated(self, view: View) -> bool:
         """Whether the view is a corruption that is made from the clean images after their preparation."""
         return self._declared(view.set).reader is None
 
@@ -162,7 +162,7 @@ class Suite:
         Raises:
             SuiteError: the set is not laid out as its reader expects; the message names the file or folder.
         """
-        return self._listing(self.listed_as(view))
+        return self._listing(self.listing_view(view))
 
     def labels(self, view: View) -> SetLabels:
         """The labels of the images behind a view.
@@ -175,7 +175,7 @@ class Suite:
         label = np.array([example.label for example in examples], dtype=np.int64)
         return SetLabels(label, np.array(textures, dtype=np.int64))
 
-    def listed_as(self, view: View) -> View:
+    def listing_view(self, view: View) -> View:
         """The view that has the same examples, as their files, labels and conditions tell."""
         return SAMPLED if view.images == SAMPLED else self._source(view)
 
@@ -183,7 +183,7 @@ class Suite:
         """Where an example's file, or the container that holds it, is."""
         return self.root / example.name
 
-    def opened(self, example: Example) -> Image.Image:
+    def open_image(self, example: Example) -> Image.Image:
         """An example's image as it is stored, not decoded yet. Close it, best by `with`.
 
         Raises:
@@ -208,8 +208,8 @@ class Suite:
             SuiteError: the file is not there or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
-        return decoded(
-            lambda: self.opened(example), lambda image: image.convert("RGB"), self.shown(example), what
+        return decode_image(
+            lambda: self.open_image(example), lambda image: image.convert("RGB"), self.shown(example), what
         )
 
     def views(self) -> tuple[View, ...]:
@@ -235,14 +235,14 @@ class Suite:
         """
         counts: dict[str, SetCount] = {}
         for view in dict.fromkeys(view.images for view in (self.views() if views is None else views)):
-            listed_as = self.listed_as(view)
-            if listed_as not in self._counted:
-                self._listing(listed_as)
-            found = self._counted[listed_as]
+            source = self.listing_view(view)
+            if source not in self._counted:
+                self._listing(source)
+            found = self._counted[source]
             counts[view.set] = counts[view.set] + found if view.set in counts else found
         return counts
 
-    def _declared(self, set_name: str) -> DeclaredSet:
+    def _declared(self, set_name: str) -> AnySet:
         if set_name not in self._manifest.sets:
             near = did_you_mean(set_name, self._manifest.sets)
             known = listed(self._manifest.sets)
@@ -251,16 +251,16 @@ class Suite:
 
     def _beside(self, source: View) -> dict[str, Path]:
         """Further files that the reader of a view needs, by what it calls them."""
-        beside = self._declared(source.set).source_of(source).beside
-        return {name: self.root / path for name, path in beside.items()}
+        files = self._declared(source.set).source_of(source).files
+        return {name: self.root / path for name, path in files.items()}
 
     def _source(self, view: View) -> View:
         """The view whose files the images come from."""
-        return View(CLEAN_SET) if self.generates(view) else view.images
+        return View(CLEAN_SET) if self.is_generated(view) else view.images
 
     def _listed(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
-            sampled = sampled_examples(self.examples, self.place, self.draw)
+            sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self._declared(source.set)
@@ -274,7 +274,7 @@ class Suite:
             images = READERS[reader].images(self.place(source), classes, **options)
         except SuiteError as error:
             raise SuiteError(f"{error} {self._manifest.assumed}".rstrip()) from None
-        drawn = self.draw.positions([image.label for image in images]).tolist()
+        drawn = self.sampler.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(drawn) else None
         self._counted[source] = SetCount(len(drawn), declared.expected, found)
         prefix = f"{self.root.as_posix()}/"

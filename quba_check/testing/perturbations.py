@@ -22,7 +22,7 @@ from PIL import Image
 
 from quba_check.core.view import CORRUPTIONS
 from quba_check.errors import UserError, did_you_mean, listed
-from quba_check.suites.corruptions import corrupted
+from quba_check.suites.corruptions import corrupt
 
 Pixels = NDArray[np.uint8]
 Limits = dict[str, tuple[float, float]]
@@ -206,7 +206,7 @@ class Corruption(Perturbation):
             )
 
     def _changed(self, pixels: Pixels) -> Pixels:
-        return corrupted(pixels, self.name, self.severity, _rng(self.seed, pixels))
+        return corrupt(pixels, self.name, self.severity, _rng(self.seed, pixels))
 
 
 def _steps(change: Perturbation) -> tuple[Perturbation, ...]:

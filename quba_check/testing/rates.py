@@ -15,7 +15,7 @@ import numpy as np
 
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError, listed
-from quba_check.stats.intervals import wilson
+from quba_check.stats.intervals import wilson_limits
 from quba_check.testing.images import Pictures
 from quba_check.testing.perturbations import Pixels
 
@@ -109,5 +109,5 @@ def share_of(what: str, cases: Sequence[str], n: int) -> Share:
     >>> str(share_of("a fox was called a dog", ["fox3.png"], 50))
     'a fox was called a dog in 1 of 50 cases, 2.0% (95 % interval 0.4% to 10.5%): fox3.png'
     """
-    low, high = wilson(len(cases), n, SCORES)
+    low, high = wilson_limits(len(cases), n, SCORES)
     return Share(what, len(cases), n, (float(low), float(high)), tuple(cases))

@@ -13,9 +13,8 @@ from quba_check.core.confidence import ConfidenceCurve
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.stats.intervals import clopper_pearson, wilson
-from quba_check.tuning.protocols import check_protocol
-from quba_check.tuning.record_facts import images_behind
+from quba_check.stats.intervals import clopper_pearson_limits, wilson_limits
+from quba_check.tuning.record_facts import check_protocol, images_behind
 
 POWER = 0.8
 """How often a drop must be noticed to count as noticed."""
@@ -140,9 +139,11 @@ def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> De
     if n is None:
         return DetectableEffect(demand, None, None, None)
     line, score = np.array([-_line(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
-    least = bisect_left(range(n + 1), float(demand.threshold), key=lambda hits: wilson(hits, n, line).item())
-    blocked = None if least == 0 else 1.0 if least > n else clopper_pearson(least, n, -score).item()
-    passed = None if least > n else 0.0 if least == 0 else clopper_pearson(least - 1, n, score).item()
+    least = bisect_left(
+        range(n + 1), float(demand.threshold), key=lambda hits: wilson_limits(hits, n, line).item()
+    )
+    blocked = None if least == 0 else 1.0 if least > n else clopper_pearson_limits(least, n, -score).item()
+    passed = None if least > n else 0.0 if least == 0 else clopper_pearson_limits(least - 1, n, score).item()
     shown = passed if blocked is None else blocked
     return DetectableEffect(
         demand, None if shown is None else math.sqrt(shown * (1 - shown) / n), blocked, passed

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES
+from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
+from quba_check.errors import ThresholdError
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 
@@ -35,3 +37,17 @@ def _size(name: str, record: Record) -> int:
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images
     return images // (len(CORRUPTIONS) * len(SEVERITIES))
+
+
+def check_protocol(thresholds: Thresholds, record: Record) -> None:
+    """Refuse a threshold file that is about values of another protocol than a record's.
+
+    Raises:
+        ThresholdError: it is.
+    """
+    if thresholds.protocol not in (None, record.protocol):
+        raise ThresholdError(
+            f"{thresholds.shown}: states protocol {thresholds.protocol}, but the values of "
+            f"{record.model.name} are of protocol {record.protocol}. "
+            f"Allowed: a file that states {record.protocol}, or no protocol."
+        )

@@ -61,7 +61,7 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
     return {name: _floor(name, found, z) for name, found in rows.items() if len(found) == len(records)}
 
 
-def unsupported(records: Mapping[str, Record]) -> tuple[str, ...]:
+def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     """Return the dimensions that lack a value over all images in at least one run.
 
     A masked value does not count: it is no evidence of robustness.
@@ -76,7 +76,7 @@ def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     return tuple(name for name in registry.names if name in names)
 
 
-def met_by_all(floors: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
+def dimensions_without_effect(floors: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
     """Dimensions whose limit no model can fail: a `min` of 0 or below."""
     return tuple(
         name for name, floor in floors.items() if registry[name].better == "high" and floor.limit <= 0

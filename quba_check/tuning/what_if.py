@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.measurement import Measurement
-from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
-from quba_check.tuning.protocols import check_protocol
+from quba_check.tuning.record_facts import check_protocol
 from quba_check.verdicts import Judged, Verdict, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
@@ -67,10 +67,10 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
 
 def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
     record = run.record
-    if demand.dimension == QUBA:
+    if demand.is_on_grade:
         return grade_of(
             thresholds,
-            run.measured(),
+            run.measurements(),
             protocol=record.protocol,
             suite=record.suite.name,
             classes=record.model.classes,
@@ -83,7 +83,7 @@ def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: Stor
     return drop_from_baseline(
         demand,
         baseline,
-        run.side(demand.dimension, demand.part),
+        run.value_of(demand.dimension, demand.part),
         protocol=record.protocol,
         suite=record.suite,
         limit=record.limit,

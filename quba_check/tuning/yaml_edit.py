@@ -42,13 +42,13 @@ class Edit:
     unlimited: tuple[str, ...] = ()
 
 
-def written(floors: Mapping[str, SuggestedLimit], *, name: str, protocol: ProtocolName) -> str:
+def new_threshold_file(floors: Mapping[str, SuggestedLimit], *, name: str, protocol: ProtocolName) -> str:
     """A new threshold file with a limit for each dimension, and beside it where it comes from."""
     lines = ["schema: 1", f"name: {name}", f"protocol: {protocol}", "dimensions:", *_lines(floors, "  ")]
     return "\n".join(lines) + "\n"
 
 
-def edited(document: Document, floors: Mapping[str, SuggestedLimit], *, add: bool = False) -> Edit:
+def edit_limits(document: Document, floors: Mapping[str, SuggestedLimit], *, add: bool = False) -> Edit:
     """A threshold file with the limits put in where it has one already; every other byte stays as it is.
 
     Where a limit comes from is said at the end of its line, unless somebody has written something of their
@@ -85,7 +85,7 @@ def edited(document: Document, floors: Mapping[str, SuggestedLimit], *, add: boo
     return Edit(before, mark + _changed(text, changes), tuple(absent), unlimited)
 
 
-def difference(before: str, after: str, path: Path) -> str:
+def unified_diff(before: str, after: str, path: Path) -> str:
     """A unified diff of two texts of a file; empty where they are equal."""
     old, new = (text.splitlines(keepends=True) for text in (before, after))
     return "".join(difflib.unified_diff(old, new, str(path), f"{path} (tuned)", n=1))

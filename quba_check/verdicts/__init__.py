@@ -1,4 +1,4 @@
-"""A measurement held against a demand. Pure."""
+"""Measurements checked against demands. Pure."""
 
 from quba_check.verdicts.decision import judge, judge_stopped, p_value
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome

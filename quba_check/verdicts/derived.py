@@ -1,4 +1,4 @@
-"""What demands are held to that takes more than one measurement: drops from a baseline, and grades."""
+"""Values of several measurements: drops from a baseline, and grades."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from quba_check.comparison.baseline import drop, incompatibility
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.difference import RunValue
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import QUBA, Demand, Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import grade, unreachable_grade
 from quba_check.records.record import SuiteRow
+from quba_check.records.verdict import QUBA
 
 
 def drop_from_baseline(
@@ -30,17 +31,17 @@ def drop_from_baseline(
     seed: int,
     masked: tuple[str, ...] = (),
 ) -> Drop | Unmeasurable:
-    """How much worse than a baseline's the value is that a demand on a drop is about.
+    """Return the loss against a baseline, for a demand on a drop.
 
     Args:
         demand: the demand.
         baseline: the stored run.
-        after: the value now; None where there is none.
-        protocol: of the run.
-        suite: of the run, with the contents of the images behind the value.
-        limit: images of a set that the run looked at at most; None: all.
-        seed: the run's.
-        masked: signs that the value now is masked.
+        after: the value of this run; None if it has none.
+        protocol: the protocol of this run.
+        suite: the suite of this run, with the content hashes of the images behind the value.
+        limit: largest number of images that this run used of a set; None for all.
+        seed: the seed of this run.
+        masked: signs that the value of this run is masked.
     """
     outcome = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
         baseline,
@@ -57,11 +58,11 @@ def drop_from_baseline(
 def unreachable_grade_of(
     thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
 ) -> Grade | None:
-    """Return a grade without letter if a threshold file allows none, else None.
+    """Return a grade without letter if no values could get one, else None.
 
     Args:
         thresholds: the file.
-        obstacles: why dimensions cannot have a value on the suite, by name.
+        obstacles: reasons why dimensions cannot be measured on the suite, by name.
         suite: the suite's name.
         classes: the number of its classes.
     """
@@ -84,20 +85,20 @@ def grade_of(
     classes: int,
     generated_corruptions: bool,
 ) -> Grade | Unmeasurable:
-    """The grade of measurements by the settings of a threshold file; the reason where they cannot be graded.
+    """Return the grade by the settings of a threshold file, or the reason against one.
 
     Args:
         thresholds: the file.
-        measured: by name of the dimension.
-        protocol: of the run.
+        measured: measurements by name of the dimension.
+        protocol: the protocol of the run.
         suite: the suite's name.
         classes: the number of its classes.
-        generated_corruptions: whether the suite makes its corruptions.
+        generated_corruptions: the suite generates its corruptions.
     """
     published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
     try:
         return grade(
-            {name: found.value for name, found in published.items()},
+            {name: measurement.value for name, measurement in published.items()},
             weights=thresholds.quba.weights,
             population=thresholds.quba.population,
             protocol=protocol,

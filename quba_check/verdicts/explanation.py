@@ -1,4 +1,4 @@
-"""The one text that a verdict has, in the terminal, in JUnit and in the record."""
+"""The text of a verdict in the terminal, in JUnit and in the record."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from quba_check.records.verdict import VerdictRow
 from quba_check.verdicts.verdict import Verdict
 
 WORST_PARTS = 3
-"""How many parts an explanation names."""
+"""Largest number of parts in an explanation."""
 
 
 def explanation(verdict: Verdict) -> str:
-    """What was found, in a line; then, indented, what explains it and where it was demanded."""
+    """Return a headline, then indented details and the place of the demand."""
     return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.place}"])
 
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
-    """Return a verdict as records store it, under the id of its pytest item."""
+    """Return a verdict as a row of a record, under the id of its pytest item."""
     message = "" if verdict.outcome == "pass" else explanation(verdict)
     return verdict.demand.verdict_row(
         node,
@@ -43,36 +43,38 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
 
 
 def _headline(verdict: Verdict) -> str:
-    demand, value = verdict.demand, verdict.value
-    target, limit = demand.target, demand.threshold
+    demand, value, threshold = verdict.demand, verdict.value, verdict.demand.threshold
+    target = demand.target
     if demand.needs_baseline:
         target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
     if value is None:
-        happened = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
-        return f"{target} {happened}: {verdict.reason}"
+        event = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
+        return f"{target} {event}: {verdict.reason}"
     if verdict.reason:
-        return f"{target} {_shown(verdict, value)} is {verdict.reason}"
+        return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
     relation = _relation(verdict)
     if verdict.outcome == "uncertain":
-        return f"{target} {_shown(verdict, value)} {relation} {_shown(verdict, limit)}{_standing(verdict)}"
-    if isinstance(value, str) or isinstance(limit, str):
-        return f"{target} {value} {relation} {limit}{_standing(verdict)}"
+        bound = f"{_formatted(verdict, threshold)}{_standing(verdict)}"
+        return f"{target} {_formatted(verdict, value)} {relation} {bound}"
+    if isinstance(value, str) or isinstance(threshold, str):
+        return f"{target} {value} {relation} {threshold}{_standing(verdict)}"
     unit = verdict.unit or ""
-    shown, bound = format_distinct(value, limit, unit)
+    value_text, bound_text = format_distinct(value, threshold, unit)
     if verdict.outcome == "pass":
-        return f"{target} {shown} {relation} {bound}"
-    missed = "short" if demand.bound == "min" else "over"
-    return f"{target} {shown} {relation} {bound} ({missed} by {format_gap(value, limit, unit)})"
+        return f"{target} {value_text} {relation} {bound_text}"
+    direction = "short" if demand.bound == "min" else "over"
+    gap = format_gap(value, threshold, unit)
+    return f"{target} {value_text} {relation} {bound_text} ({direction} by {gap})"
 
 
 def _relation(verdict: Verdict) -> str:
-    wanted, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
+    met, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
     if verdict.outcome == "uncertain":
-        return f"is not shown to be {wanted if verdict.policy.uncertain == 'fail' else missed}"
-    return f"is {wanted if verdict.outcome == 'pass' else missed}"
+        return f"is not shown to be {met if verdict.policy.uncertain == 'fail' else missed}"
+    return f"is {met if verdict.outcome == 'pass' else missed}"
 
 
-def _shown(verdict: Verdict, number: float | str) -> str:
+def _formatted(verdict: Verdict, number: float | str) -> str:
     return number if isinstance(number, str) else format_value(number, verdict.unit or "")
 
 
@@ -97,8 +99,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield str(verdict.stopped)
     if isinstance(evidence, Drop):
         before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
-        how = "paired image by image" if evidence.paired else "unpaired"
-        yield f"from {before} in {evidence.baseline} to {after}, {how}"
+        pairing = "paired image by image" if evidence.paired else "unpaired"
+        yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
     if verdict.n is not None:
         yield f"n = {verdict.n:,} images"
     if verdict.curve is not None:
@@ -114,10 +116,10 @@ def _details(verdict: Verdict) -> Iterator[str]:
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
-    """Caveats of the value, and the notes of the measurement or grade."""
+    """Yield caveats of the value and the notes of the measurement or grade."""
     evidence, is_masked = verdict.evidence, verdict.value is not None and bool(verdict.reason)
     if is_masked:
-        yield "allow_masked: true accepts masked values; the limit then decides"
+        yield "allow_masked: true accepts masked values; the threshold then decides"
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):
@@ -132,7 +134,7 @@ def _more_images(enough: int | None) -> str:
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
-    """The parts that pull the value of a dimension most: those with its direction, worst first."""
+    """Return the parts with the direction of their dimension, worst first."""
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts

@@ -1,4 +1,4 @@
-"""A verdict: a demand, and what was found."""
+"""A verdict: a demand with its evidence and outcome."""
 
 from __future__ import annotations
 
@@ -17,32 +17,31 @@ from quba_check.records.measurement import StoppedRow
 
 _NORMAL = NormalDist()
 
-MOST_MORE = 100
+LARGEST_FACTOR = 100
 """Largest stated number of images to decide a demand, in multiples of the images at hand."""
 
 VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
 
 Judged = Measurement | Unmeasurable | Grade | Drop
-"""What a demand may be held to."""
+"""Evidence for or against a demand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A demand and what was found. The tier has no part in it: it decides what follows, not what is.
+    """The outcome of a demand. Its tier does not matter here, only for what follows.
 
     Attributes:
-        demand: what was demanded.
-        outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (data missing, and the demand is
-            optional).
-        evidence: what was measured or graded, or why there is nothing.
-        value: the number, or the grade's letter, that was held to the limit; None where there is none.
-        unit: its unit.
-        n: images behind it.
-        curve: how sure it is, where that is known.
-        reason: why there is no value, or why the value is no evidence; empty where neither is so.
+        demand: the demand.
+        outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (an optional demand without data).
+        evidence: the measurement, drop or grade, or the reason why there is none.
+        value: the number or letter that was compared with the threshold; None if there is none.
+        unit: the unit of the value.
+        n: number of images behind the value.
+        curve: confidence limits of the value, if known.
+        reason: why there is no value, or why the value is no evidence; else empty.
         within_noise: the bound lies inside the interval of the value.
-        policy: what its file says of that.
-        stopped: how it was decided before all images were seen; None where they were.
+        policy: the policy of the demand's file.
+        stopped: the early decision; None if all images were evaluated.
     """
 
     demand: Demand
@@ -59,7 +58,7 @@ class Verdict:
 
     @property
     def is_met(self) -> bool:
-        """True if the demand passed, may be skipped, or is uncertain and its file allows that."""
+        """True if the demand passed, was skipped, or is uncertain and its file allows that."""
         allowed = self.outcome == "uncertain" and self.policy.uncertain == "allow"
         return self.outcome in ("pass", "skipped") or allowed
 
@@ -67,23 +66,23 @@ class Verdict:
     def enough_images(self) -> int | None:
         """Number of images for this value to clear the bound.
 
-        None if the value clears it already, or if it takes more than `MOST_MORE` times the images at hand:
-        another choice of images can make a difference that small.
+        None if the value clears it already, or if it takes more than `LARGEST_FACTOR` times the images at
+        hand: another sample can make a difference that small.
 
-        Both the reach of the interval, which shrinks with 1/√n, and the score at which a limit meets the
-        bound, which grows with √n, tell how many. The first is far too many near the ends of a share, the
-        second where limits are exact and leap at the value; the fewer of both are said.
+        There are two estimates: from the half-width of the interval, which shrinks with 1/√n, and from the
+        score at which a limit meets the bound, which grows with √n. The first is far too high near the ends
+        of a share, the second where limits are exact and jump at the value; the lower one is returned.
         """
         if not self.within_noise or self.curve is None or self.n is None:
             return None
         if isinstance(self.value, str | None):
             return None
-        limit = float(self.demand.threshold)
-        low, high = self.curve.interval(self.policy.confidence)
-        reach, gap = self.value - low if self.value > limit else high - self.value, abs(self.value - limit)
-        there = abs(_NORMAL.inv_cdf(self.curve.p_value_above(limit)))
-        if not gap or not there:
+        threshold = float(self.demand.threshold)
+        gap, score = abs(self.value - threshold), abs(_NORMAL.inv_cdf(self.curve.p_value_above(threshold)))
+        if not gap or not score:
             return None
-        asked = _NORMAL.inv_cdf(1 - self.policy.error)
-        times = min(reach / gap, asked / there) ** 2
-        return math.ceil(self.n * times) if times <= MOST_MORE else None
+        low, high = self.curve.interval(self.policy.confidence)
+        half_width = self.value - low if self.value > threshold else high - self.value
+        required_score = _NORMAL.inv_cdf(1 - self.policy.error)
+        factor = min(half_width / gap, required_score / score) ** 2
+        return math.ceil(self.n * factor) if factor <= LARGEST_FACTOR else None

@@ -144,7 +144,7 @@ def test_a_baseline_that_fails_its_own_demands(other: Judge) -> None:
     other.write("plain.yaml", PLAIN.replace("0.1", "1.0"))
     other("plain.yaml", "--quba-report=bad.json", model="nets:other")
     run(other, "net", "--quba-baseline=bad.json")
-    assert "the baseline bad.json fails demands of its own: accuracy[min]" in other.record()["notes"]
+    assert "the baseline bad.json fails its own demands: accuracy[min]" in other.record()["notes"]
 
 
 def test_workers_judge_drops_as_one_process_does(tmp_path: Path, tiny_data: Path) -> None:

@@ -79,7 +79,7 @@ def test_failures(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch:
     assert main(["failures", "net.json", "--limit", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[2:4]] == [row["index"] for row in rows[:2]]
-    assert lines[4:] == ["2 of 3 are shown; --limit N shows more, --csv FILE writes all"]
+    assert lines[4:] == ["shown: 2 of 3; --limit N shows more, --csv FILE writes all"]
 
 
 @pytest.mark.parametrize(

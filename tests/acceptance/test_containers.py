@@ -86,9 +86,11 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
 ) -> None:
     monkeypatch.setenv("QUBA_DATA", str(containers))
     opened: list[str] = []
-    read = Suite.opened
+    read = Suite.open_image
     monkeypatch.setattr(
-        Suite, "opened", lambda suite, example: opened.append(suite.shown(example)) or read(suite, example)
+        Suite,
+        "open_image",
+        lambda suite, example: opened.append(suite.shown(example)) or read(suite, example),
     )
     first = judge_cold("thresholds/x.yaml", "--quba-report=record.json", "-p", "no:xdist")
     assert first.ret == 0

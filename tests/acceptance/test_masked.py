@@ -37,7 +37,7 @@ def test_zero_gradients_fail_the_dimension_and_its_parts(judge: Judge) -> None:
     assert record["verdicts"][1]["message"] == (
         f"adversarial_robustness.pgd 1.000 is no evidence of robustness: {FLAT}\n"
         "  n = 9 images\n"
-        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  demanded by thresholds/x.yaml:3"
     )
 
@@ -125,7 +125,7 @@ def test_a_grade_is_not_better_for_it(judge: Judge) -> None:
         ),
         (
             "adversarial_robustness: {allow_masked: true}",
-            "dimensions.adversarial_robustness.allow_masked: there is no demand that it could be about. "
+            "dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
             "Allowed: together with min or max or parts.",
         ),
     ],

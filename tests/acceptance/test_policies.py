@@ -20,8 +20,8 @@ def test_point_lets_the_value_decide_and_says_so(judge: Judge) -> None:
     text = "\n".join(result.outlines)
     assert ">= 0.5 PASS ~" in text
     assert (
-        "within noise (~): accuracy: as many images drawn anew could turn the verdict;\n"
-        "  'uncertain: point' lets the value decide and bounds no error rate"
+        "within noise (~): accuracy: another sample of this size could flip the verdict;\n"
+        "  'uncertain: point' judges by the value alone and bounds no error rate"
     ) in text
     assert judge.outcomes() == {"accuracy[min]": "pass", "parameters[max]": "pass"}
 
@@ -50,9 +50,9 @@ def test_fail_fails_what_is_shown_to_be_missed(judge: Judge) -> None:
 def test_allow_lets_the_uncertain_pass_and_tells_them(judge: Judge) -> None:
     result = run(judge, "allow", "0.7")
     assert result.ret == 0
-    at = result.outlines.index("Uncertain and allowed to be:")
+    at = result.outlines.index("Uncertain but allowed:")
     assert result.outlines[at + 1] == "  accuracy 0.667 is not shown to be below 0.700"
-    assert "1 of 2 demands passed, 1 uncertain and allowed to be" in result.outlines
+    assert "1 of 2 demands passed, 1 uncertain but allowed" in result.outlines
     assert judge.outcomes()["accuracy[min]"] == "uncertain"
 
 

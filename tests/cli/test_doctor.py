@@ -138,9 +138,9 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "quba-check doctor: the following arguments are required: --model"),
+        ([], "quba-check doctor: --model: is missing."),
         (["--model=demmo"], "demmo: is no model spec. Allowed: "),
-        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown 'cup'."),
+        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],
             "--quba-data: got 'data', but 'demo-textured' brings its own images. Allowed: a data folder for "

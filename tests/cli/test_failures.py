@@ -60,7 +60,7 @@ def test_the_terminal_gives_the_width(
 
 def test_one_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, err = run(capsys, "failures a.json --limit 1")
-    assert out.splitlines()[-1] == "1 of 2 are shown; --limit N shows more, --csv FILE writes all"
+    assert out.splitlines()[-1] == "shown: 1 of 2; --limit N shows more, --csv FILE writes all"
     assert err == ""
 
 
@@ -129,7 +129,7 @@ def test_answers_that_are_nowhere(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, "failures a.json --store empty") == (
         4,
         "",
-        "ERROR: a.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
-        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote "
-        "beside it.\n",
+        "ERROR: a.json: its predictions on clean images are neither next to it nor in the store. "
+        "Allowed: a record with its "
+        "predictions next to it, of a run that measured the clean set.\n",
     )

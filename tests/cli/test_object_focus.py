@@ -170,14 +170,12 @@ def test_mistakes(data, tmp_path, capsys):
     assert said(capsys, data) == (
         4,
         "",
-        f"ERROR: {where}: one of the arguments --masks --boxes is required. '{where} --help' says what is "
-        "allowed.\n",
+        f"ERROR: {where}: needs masks or boxes, got neither. Allowed: --masks DIR, or --boxes FILE.csv.\n",
     )
     assert said(capsys, data, *masks, "--boxes", "b.csv") == (
         4,
         "",
-        f"ERROR: {where}: --boxes: not allowed with argument --masks. '{where} --help' says what is "
-        "allowed.\n",
+        f"ERROR: {where}: needs masks or boxes, got both. Allowed: --masks DIR, or --boxes FILE.csv.\n",
     )
     assert said(capsys, data, *masks, "--per-class", "1") == (
         4,

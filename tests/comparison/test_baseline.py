@@ -98,5 +98,5 @@ def test_nothing_is_relative_to_0() -> None:
     wrong = [(k + 1) % 3 for k in RIGHT]
     found = dropped(wrong, measured(0.9), relative=True)
     assert found == Unmeasurable(
-        "accuracy", "accuracy is 0 in a.json, and nothing is relative to that. Use max_drop"
+        "accuracy", "accuracy is 0 in a.json, so a relative drop is undefined. Use max_drop"
     )

@@ -10,14 +10,15 @@ from scipy.stats import binom
 from support.runs_compared import stored
 from support.tuned import record
 
-from quba_check.comparison.compare import StoredRun, compare
+from quba_check.comparison.compare import compare
 from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import clopper_pearson
+from quba_check.stats.intervals import clopper_pearson_limits
 
 RIGHT = [0, 1, 2] * 10
 WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
@@ -45,7 +46,7 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
     assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
     assert row.finding == "worse"
     assert found.notes == (
-        "a.json: its answers image by image are neither beside it nor in the store; intervals are those of "
+        "a.json: its predictions per image are neither next to it nor in the store; intervals are those of "
         "unpaired runs, which are wider",
     )
 
@@ -128,7 +129,7 @@ def test_views_that_only_one_looked_at_make_no_difference() -> None:
 
 def test_a_run_that_fails_its_own_demands_is_said() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
-    assert found.notes == ("a.json: this run fails demands of its own: accuracy[min]",)
+    assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
 def test_a_masked_value_is_said() -> None:
@@ -151,8 +152,9 @@ def test_flips_need_the_answers() -> None:
     with pytest.raises(UserError) as caught:
         flips_csv(stored("a.json", RIGHT), stored("b.json", RIGHT, images=False))
     assert str(caught.value) == (
-        "--flips: b.json: its answers on clean images are neither beside it nor in the store. Allowed: a "
-        "record of a run that looked at the clean set, with the .npz file that --quba-report wrote beside it."
+        "--flips: b.json: its predictions on clean images are neither next to it nor in the store. "
+        "Allowed: a record with its "
+        "predictions next to it, of a run that measured the clean set."
     )
 
 
@@ -203,8 +205,8 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
 def test_a_change_of_shares_is_at_most_1() -> None:
     right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
     one = np.array(SCORES)
-    before = RunValue(1.0, 5, tuple(clopper_pearson(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
-    after = RunValue(0.0, 5, tuple(clopper_pearson(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
+    before = RunValue(1.0, 5, tuple(clopper_pearson_limits(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
+    after = RunValue(0.0, 5, tuple(clopper_pearson_limits(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
     for change in (difference(before, after), difference(replace(before, deviations={}), after)):
         assert change.curve is not None
         assert change.curve.limits[0] >= -1
@@ -214,7 +216,9 @@ def test_a_change_of_shares_is_at_most_1() -> None:
 def few(hits: int, n: int = 1000) -> RunValue:
     """A share with its exact limits, as a set with few hits has it."""
     found = Estimate.mean(np.arange(n) < hits, "clean")
-    return RunValue(hits / n, n, tuple(clopper_pearson(hits, n, np.array(SCORES)).tolist()), found.deviations)  # type: ignore[arg-type]
+    return RunValue(
+        hits / n, n, tuple(clopper_pearson_limits(hits, n, np.array(SCORES)).tolist()), found.deviations
+    )  # type: ignore[arg-type]
 
 
 def test_ratios_near_zero_have_the_limits_of_both_numbers() -> None:

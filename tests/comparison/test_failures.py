@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.runs_compared import CLASSES, stored
 
-from quba_check.comparison.compare import StoredRun
 from quba_check.comparison.failures import Failure, failures, failures_csv
 from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
 from quba_check.records.per_image import CleanAnswers, PerImage
@@ -67,8 +67,9 @@ def test_answers_that_are_not_stored() -> None:
     with pytest.raises(UserError) as caught:
         failures(stored("a.json", [0, 1, 2], images=False))
     assert str(caught.value) == (
-        "a.json: its answers on clean images are neither beside it nor in the store. Allowed: a record of a "
-        "run that looked at the clean set, with the .npz file that --quba-report wrote beside it."
+        "a.json: its predictions on clean images are neither next to it nor in the store. Allowed: a "
+        "record with its "
+        "predictions next to it, of a run that measured the clean set."
     )
 
 
@@ -90,7 +91,7 @@ def test_a_run_that_was_stopped_early() -> None:
     with pytest.raises(UserError) as caught:
         failures(replace(run, record=record))
     assert str(caught.value) == (
-        "a.json: its run was stopped early (--quba-early-stop) and stored no answers on clean images. "
+        "a.json: its run was stopped early (--quba-early-stop) and stored no predictions on clean images. "
         "Allowed: a record of a run without that option."
     )
 

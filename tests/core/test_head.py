@@ -17,6 +17,7 @@ from quba_check.errors import HeadError
 from quba_check.evaluation import Evaluation
 from quba_check.gate.record_rows import model_row
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 NAME = "tiny_models_with_more_classes"
 ALL = ("cloud", "dune", "apple", "elk", "brick")
@@ -106,7 +107,7 @@ def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
     first = evaluate("of_all")
     second = evaluate("of_all", tuple(reversed(ALL)))
     assert first.classifier.fingerprint != second.classifier.fingerprint
-    assert first.engine.addresses.cache_entry(CLEAN) != second.engine.addresses.cache_entry(CLEAN)
+    assert first.engine.cache_keys.cache_entry(CLEAN) != second.engine.cache_keys.cache_entry(CLEAN)
     ours, theirs = (made.engine.predictions([CLEAN])[CLEAN].probabilities for made in (first, second))
     assert not np.allclose(ours, theirs)
 
@@ -130,7 +131,7 @@ def test_a_model_of_another_size(evaluate) -> None:
 
 def test_a_classifier_that_was_loaded_for_other_classes(evaluate, tmp_path: Path) -> None:
     evaluation = evaluate("of_all")
-    loaded = load_classifier(f"{NAME}:of_all", classes=ALL, image_size=None, device="cpu")
+    loaded = load_classifier(f"{NAME}:of_all", LoadRequest(classes=ALL, device="cpu"))
     with pytest.raises(HeadError) as raised:
         Evaluation(loaded, evaluation.suite, store=tmp_path / "store")
     assert str(raised.value) == (
@@ -139,9 +140,6 @@ def test_a_classifier_that_was_loaded_for_other_classes(evaluate, tmp_path: Path
     )
     again = load_classifier(
         f"{NAME}:of_all",
-        classes=evaluation.suite.classes,
-        head=evaluation.suite.head,
-        image_size=None,
-        device="cpu",
+        LoadRequest(classes=evaluation.suite.classes, head=evaluation.suite.head, device="cpu"),
     )
     assert Evaluation(again, evaluation.suite, store=tmp_path / "store").measure("accuracy").n == 9

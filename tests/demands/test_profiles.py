@@ -1,7 +1,7 @@
 import pytest
 
 from quba_check.demands import profiles
-from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles, shown_name
+from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.errors import ThresholdError
 
 
@@ -37,13 +37,13 @@ def test_a_file_comes_before_a_profile(tmp_path):
 
 
 def test_the_demos_file_by_its_shown_name(tmp_path):
-    assert find_thresholds(shown_name(DEMO_THRESHOLDS), tmp_path) == DEMO_THRESHOLDS
+    assert find_thresholds(display_name(DEMO_THRESHOLDS), tmp_path) == DEMO_THRESHOLDS
 
 
 def test_shown_names(tmp_path):
-    assert shown_name(shipped_profiles()["default"]) == "quba_check/thresholds/default.yaml"
-    assert shown_name(DEMO_THRESHOLDS) == "quba_check/demo/thresholds.yaml"
-    assert shown_name(tmp_path / "default.yaml") == str(tmp_path / "default.yaml")
+    assert display_name(shipped_profiles()["default"]) == "quba_check/thresholds/default.yaml"
+    assert display_name(DEMO_THRESHOLDS) == "quba_check/demo/thresholds.yaml"
+    assert display_name(tmp_path / "default.yaml") == str(tmp_path / "default.yaml")
 
 
 @pytest.mark.parametrize("text", ["gat.yaml", "gat", "GATE.yml"])

@@ -393,7 +393,7 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  parameters: {max: -3}\n",
-            "3: parameters max -3 can never be met: there are no negative numbers of parameters.",
+            "3: parameters max -3 can never be met: the number of parameters cannot be negative.",
         ),
         (
             "schema: 1\nquba:\n  weights:\n    accuracy: -1\n",
@@ -428,7 +428,7 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\nquba: {min_score: 0, population: publisched}\n",
             (
                 "2: quba.population: no such name or file, got 'publisched'. Did you mean 'published'? "
-                "Allowed: published, screened, demo, or a population file beside this one."
+                "Allowed: published, screened, demo, or a population file next to this one."
             ),
         ),
         (
@@ -450,31 +450,25 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  shape_bias:\n  accuracy: {min: 0.5}\n",
-            (
-                "3: dimensions.shape_bias: nothing stands here. "
-                "Null removes a key of the extended file, which has no such key."
-            ),
+            ("3: dimensions.shape_bias: null removes a key of the extended file, which has no such key."),
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    tier: warn\n",
             (
-                "4: dimensions.accuracy.tier: there is no demand that it could be about. "
+                "4: dimensions.accuracy.tier: it applies to no demand. "
                 "Allowed: together with min or max or parts."
             ),
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: 0.5, parts: {top5: {optional: true}}}\n",
             (
-                "3: dimensions.accuracy.parts.top5.optional: there is no demand that it could be about. "
+                "3: dimensions.accuracy.parts.top5.optional: it applies to no demand. "
                 "Allowed: together with min or max."
             ),
         ),
         (
             "schema: 1\nquba: {tier: warn}\n",
-            (
-                "2: quba.tier: there is no demand that it could be about. "
-                "Allowed: together with min_score or min_grade."
-            ),
+            ("2: quba.tier: it applies to no demand. Allowed: together with min_score or min_grade."),
         ),
         # extends
         (

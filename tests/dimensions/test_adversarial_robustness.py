@@ -186,7 +186,7 @@ def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
         ADVERSARIAL.measure(tables([0, 0, 0], [0, 0, 0], [0, 0, 1]), FACTS)
     assert caught.value.reason == (
         "none of the 3 clean images is classified right, and nothing is relative to 0; "
-        "check that class list and preparation are the model's own"
+        "check that class list and preprocessing are the model's own"
     )
     assert not caught.value.missing_data
 

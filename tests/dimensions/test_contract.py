@@ -141,7 +141,7 @@ def test_what_images_add_one_by_one_makes_the_value(dimension):
         if streamed is None:
             continue
         fractions = []
-        for fraction in streamed.fractions:
+        for fraction in streamed.ratios:
             assert set(fraction.views) <= set(views)
             over, under = fraction.terms(views)
             assert len(over) == len(under) == 60

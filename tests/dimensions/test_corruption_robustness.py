@@ -84,7 +84,7 @@ def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
         CORRUPTION.measure(views, facts(("fog",)))
     assert caught.value.reason == (
         "none of the 20 clean images is classified right, and nothing is relative to 0; "
-        "check that class list and preparation are the model's own"
+        "check that class list and preprocessing are the model's own"
     )
 
 

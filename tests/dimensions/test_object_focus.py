@@ -50,7 +50,7 @@ def test_a_model_helped_by_other_backgrounds_is_above_one():
             [0],
             (
                 "none of the 2 clean images is classified right, and nothing is relative to 0; "
-                "check that class list and preparation are the model's own"
+                "check that class list and preprocessing are the model's own"
             ),
         ),
     ],

@@ -114,7 +114,7 @@ def test_without_clean_images_of_its_classes_a_match_is_left_out_and_said():
             {CLEAN: table([0], [1]), SKETCH: table([0], [0])},
             (
                 "none of the 1 clean images is classified right, and nothing is relative to 0; "
-                "check that class list and preparation are the model's own"
+                "check that class list and preprocessing are the model's own"
             ),
             False,
         ),

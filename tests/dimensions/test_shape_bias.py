@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.bare import bare
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
@@ -7,6 +9,7 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import View
 from quba_check.dimensions import registry
+from quba_check.dimensions.shape_bias import cue_hits
 from quba_check.errors import UnmeasurableError
 
 SHAPE_BIAS = registry["shape_bias"]
@@ -63,3 +66,54 @@ def test_reasons(rows, reason, is_of_the_images):
         measure(rows)
     assert caught.value.reason == reason
     assert caught.value.missing_data == is_of_the_images
+
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+triples = st.lists(st.tuples(*[st.integers(-1, 3)] * 3), min_size=1, max_size=40)
+
+
+def counts(*columns):
+    """Conflicts, shape hits and texture hits."""
+    hits = cue_hits(*columns)
+    return int(hits.conflict.sum()), int(hits.shape.sum()), int(hits.texture.sum())
+
+
+def test_the_worked_case_of_the_released_code():
+    """Eight files, two of them without conflict: 2 shape hits, 3 texture hits, shape bias 0.4."""
+    names = ["airplane", "bear", "bicycle", "bird", "car", "cat", "chair", "clock", "dog", "elephant"]
+    names += ["knife", "oven", "truck"]
+    files = "airplane-bicycle dog-bird cat-cat bear-clock knife-oven truck-car chair-chair bird-elephant"
+    decisions = "airplane bird cat clock knife dog oven elephant"
+    shape, texture = zip(*(file.split("-") for file in files.split()), strict=True)
+    columns = [[names.index(name) for name in row] for row in (decisions.split(), shape, texture)]
+    assert counts(*map(np.array, columns)) == (6, 2, 3)
+    assert measure(list(zip(*columns, strict=True))).value == 0.4
+
+
+@given(triples)
+@examples
+def test_equals_a_count_image_by_image(rows):
+    assert counts(*np.array(rows).T) == (
+        sum(shape != texture for _, shape, texture in rows),
+        sum(decision == shape != texture and decision >= 0 for decision, shape, texture in rows),
+        sum(decision == texture != shape and decision >= 0 for decision, shape, texture in rows),
+    )
+
+
+@given(triples)
+@examples
+def test_exchanging_the_cues_exchanges_the_hits(rows):
+    decision, shape, texture = np.array(rows).T
+    conflicts, shape_hits, texture_hits = counts(decision, shape, texture)
+    assert counts(decision, texture, shape) == (conflicts, texture_hits, shape_hits)
+    assert shape_hits + texture_hits <= conflicts
+
+
+def test_a_decision_of_no_class_hits_nothing():
+    assert counts(np.array([-1]), np.array([-1]), np.array([2])) == (1, 0, 0)
+
+
+def test_counts_are_plain_numbers():
+    measured = measure([(1, 1, 2)])
+    assert {type(measured.parts[name].value) for name in ("shape_hits", "texture_hits")} == {float}
+    assert type(measured.n) is int

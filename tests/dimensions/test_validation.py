@@ -14,7 +14,7 @@ from quba_check.core.dimension import Dimension, Part
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._validation import held_to_its_declaration
+from quba_check.dimensions._validation import validated_dimension
 from quba_check.errors import DimensionError, UnmeasurableError
 
 FILE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
@@ -32,7 +32,7 @@ HERE = f"{FILE}:{measure.__code__.co_firstlineno}: dimension 'calm': "
 def calm(measure: Callable[..., Any] = measure, **changes: Any) -> Dimension:
     words = {"name": "calm", "title": "How calm", "unit": "fraction", "better": "high", "weight": 0.0}
     words |= {"source": "ours", "views": lambda _: (CLEAN,), "parts": lambda _: (), "measure": measure}
-    return held_to_its_declaration(Dimension(**words | changes))
+    return validated_dimension(Dimension(**words | changes))
 
 
 def returning(found: Any) -> Callable[..., Any]:

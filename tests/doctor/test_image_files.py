@@ -14,6 +14,7 @@ from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files as stored_images
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 
 MANIFEST = f"""\
@@ -48,7 +49,7 @@ def test_a_broken_and_a_deep_member_are_named(tmp_path: Path) -> None:
     images["01"] = images["01"][:60]
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))
     write_shard(tmp_path, images)
-    classifier = load_classifier("demo", classes=DEMO_CLASSES, image_size=None, device="cpu")
+    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
     patient = ModelUnderTest(classifier, open_suite(tmp_path))
     assert [finding.text().splitlines()[:2] for finding in stored_images.check(patient)] == [
         [

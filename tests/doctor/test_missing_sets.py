@@ -15,6 +15,7 @@ from quba_check.doctor import missing_sets as coverage
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
 
@@ -29,7 +30,7 @@ NEEDS = {
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return load_classifier("demo", classes=tuple(map(str, range(10))), image_size=None, device="cpu")
+    return load_classifier("demo", LoadRequest(classes=tuple(map(str, range(10))), device="cpu"))
 
 
 @pytest.fixture

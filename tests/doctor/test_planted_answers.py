@@ -21,7 +21,8 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
-from quba_check.suites.opening import open_suite, suite_at
+from quba_check.models.request import LoadRequest
+from quba_check.suites.opening import find_suite, open_suite
 from quba_check.suites.suite import Suite
 
 CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
@@ -73,17 +74,21 @@ def found(classifier: Classifier, suite: Suite, **options: object) -> tuple[Find
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    return suite_at("demo", tmp_path_factory.getbasetemp() / "quba-store")
+    return find_suite("demo", tmp_path_factory.getbasetemp() / "quba-store")
 
 
 @pytest.fixture(scope="module")
 def healthy(demo: Suite) -> Classifier:
-    return load_classifier("demo", classes=demo.classes, image_size=demo.image_size, device="cpu")
+    return load_classifier(
+        "demo", LoadRequest(classes=demo.classes, image_size=demo.image_size, device="cpu")
+    )
 
 
 @pytest.fixture(scope="module")
 def textured(demo: Suite) -> Classifier:
-    return load_classifier("demo-textured", classes=demo.classes, image_size=demo.image_size, device="cpu")
+    return load_classifier(
+        "demo-textured", LoadRequest(classes=demo.classes, image_size=demo.image_size, device="cpu")
+    )
 
 
 @pytest.fixture

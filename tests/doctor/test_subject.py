@@ -9,6 +9,7 @@ from support.tiny import write_models, write_suite
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 
 
@@ -16,7 +17,9 @@ from quba_check.suites.opening import open_suite
 def patient(tmp_path, monkeypatch):
     monkeypatch.chdir(write_models(tmp_path, "patients_models").parent)
     suite = open_suite(write_suite(tmp_path / "data"))
-    classifier = load_classifier("patients_models:net", classes=suite.classes, image_size=8, device="cpu")
+    classifier = load_classifier(
+        "patients_models:net", LoadRequest(classes=suite.classes, image_size=8, device="cpu")
+    )
     return ModelUnderTest(classifier, suite)
 
 

@@ -172,20 +172,20 @@ def test_a_moved_data_folder_is_not(evaluate, models, suite: Path, tmp_path: Pat
 @pytest.mark.parametrize("change", [{"model": "other"}, {"seed": 1}, {"protocol": "released"}])
 def test_what_determines_an_attack_changes_its_address(evaluate, change: dict) -> None:
     addresses = {
-        evaluate(**options).engine.addresses.cache_entry(PGD) for options in ({}, change, dict(change))
+        evaluate(**options).engine.cache_keys.cache_entry(PGD) for options in ({}, change, dict(change))
     }
     assert len(addresses) == 2
 
 
 def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:
-    found = {evaluate(seed=seed).engine.addresses.cache_entry(CLEAN) for seed in (0, 1)}
+    found = {evaluate(seed=seed).engine.cache_keys.cache_entry(CLEAN) for seed in (0, 1)}
     assert len(found) == 1
 
 
 def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
-    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     path = evaluation.store.path(key)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert evaluation.outcome("accuracy").n == N
@@ -241,7 +241,7 @@ def with_column(name: str, change):
 def test_an_artefact_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str) -> None:
     before = evaluate().outcome("accuracy")
     evaluation = evaluate()
-    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     shard = evaluation.store.read(key)
     columns, about = dict(shard.columns), dict(shard.about)
     spoil(columns, about)
@@ -250,20 +250,20 @@ def test_an_artefact_that_cannot_be_of_the_view(evaluate, models, spoil, damage:
     assert evaluation.outcome("accuracy") == before
     assert models.COUNTS["forward"] == N
     path = evaluation.store.path(key)
-    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: {damage}"]
-    assert evaluation.engine.take_repairs() == []
+    assert evaluation.engine.pop_repairs() == [f"damaged artefact made again: {path}: {damage}"]
+    assert evaluation.engine.pop_repairs() == []
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe"])
 def test_what_is_no_artefact_is_made_again(evaluate, models, what: str) -> None:
     before = evaluate().outcome("accuracy")
     evaluation = evaluate()
-    path = evaluation.store.path(evaluation.engine.addresses.keys(CLEAN)[0])
+    path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
     path.unlink()
     path.mkdir() if what == "folder" else os.mkfifo(path)
     evaluation = evaluate()
     assert evaluation.outcome("accuracy") == before
-    assert evaluation.engine.take_repairs() == [f"damaged artefact made again: {path}: is not a file"]
+    assert evaluation.engine.pop_repairs() == [f"damaged artefact made again: {path}: is not a file"]
 
 
 def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
@@ -272,7 +272,7 @@ def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
     path = evaluation.store.root / "digests.sqlite"
     path.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
     evaluation.outcome("accuracy")
-    assert evaluation.engine.take_repairs() == [
+    assert evaluation.engine.pop_repairs() == [
         f"{path}: the cache of file digests was damaged (file is not a database) and is made again."
     ]
 
@@ -280,7 +280,7 @@ def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
 def test_a_cut_first_artefact_is_made_again_too(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
-    path = evaluation.store.path(evaluation.engine.addresses.keys(CLEAN)[0])
+    path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
     path.write_bytes(path.read_bytes()[:100])
     evaluation.plan(["accuracy"])
     evaluation.check()
@@ -400,11 +400,11 @@ def test_only_narrow_columns_are_kept_where_no_more_is_needed(evaluate) -> None:
     evaluation = evaluate()
     view = View("corruptions", "fog", 3)
     evaluation.engine.predictions([view, CLEAN])
-    (key,) = evaluation.engine.addresses.keys(view)
+    (key,) = evaluation.engine.cache_keys.shard_keys(view)
     assert set(evaluation.store.read(key).columns) == {
         "index", "label", "top1", "confidence", "true_probability",
     }  # fmt: skip
-    (key,) = evaluation.engine.addresses.keys(CLEAN)
+    (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     assert "probabilities" in evaluation.store.read(key).columns
 
 

@@ -10,7 +10,7 @@ from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.engine.loader import Preparer
 from quba_check.evaluation import Evaluation
 from quba_check.gate.record_rows import set_rows
-from quba_check.suites.corruptions import corrupted, encoded
+from quba_check.suites.corruptions import corrupt, reencode
 
 FOG = View("corruptions", "fog", 3)
 
@@ -42,22 +42,22 @@ def test_a_generated_corruption_depends_on_seed_index_corruption_and_severity_al
     for index in (4, 1):
         clean = prepared(evaluation, CLEAN, index)
         rng = np.random.default_rng([5, 0xC0, index, CORRUPTIONS.index("fog"), 3])
-        assert np.array_equal(prepared(evaluation, FOG, index), corrupted(clean, "fog", 3, rng))
+        assert np.array_equal(prepared(evaluation, FOG, index), corrupt(clean, "fog", 3, rng))
     other = evaluate("{generate: from clean}", seed=6)
     assert not np.array_equal(prepared(other, FOG, 1), prepared(evaluation, FOG, 1))
 
 
 def test_encoded_corruptions_went_through_a_file(evaluate) -> None:
     plain, coded = evaluate("{generate: from clean}"), evaluate("{generate: from clean, encode: jpeg85}")
-    assert np.array_equal(prepared(coded, FOG, 2), encoded(prepared(plain, FOG, 2), "jpeg85"))
+    assert np.array_equal(prepared(coded, FOG, 2), reencode(prepared(plain, FOG, 2), "jpeg85"))
     assert np.array_equal(prepared(coded, CLEAN, 2), prepared(plain, CLEAN, 2))
 
 
 def test_seed_and_encoding_are_in_the_address_of_what_they_change_alone(evaluate) -> None:
     found = [
-        evaluate("{generate: from clean}").engine.addresses,
-        evaluate("{generate: from clean, encode: jpeg85}").engine.addresses,
-        evaluate("{generate: from clean}", seed=1).engine.addresses,
+        evaluate("{generate: from clean}").engine.cache_keys,
+        evaluate("{generate: from clean, encode: jpeg85}").engine.cache_keys,
+        evaluate("{generate: from clean}", seed=1).engine.cache_keys,
     ]
     assert len({addresses.cache_entry(FOG) for addresses in found}) == 3
     assert len({addresses.cache_entry(CLEAN) for addresses in found}) == 1

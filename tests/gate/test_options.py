@@ -72,17 +72,18 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "gpu",
-            "--quba-device: unknown 'gpu'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cpu'?",
+            "--quba-device: unknown device 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
         ),
         (
             "quba_device",
             "cude",
-            "--quba-device: unknown 'cude'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cuda'?",
+            "--quba-device: unknown device 'cude'. Allowed: auto, cpu, cuda, cuda:N, mps. "
+            "Did you mean 'cuda'?",
         ),
         (
             "quba_precision",
             "fp8",
-            "--quba-precision: unknown 'fp8'. Allowed: auto, fp32, bf16, fp16.",
+            "--quba-precision: unknown precision 'fp8'. Allowed: auto, fp32, bf16, fp16.",
         ),
         (
             "quba_protocol",
@@ -99,8 +100,8 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "cuda:99999",
-            "--quba-device: unknown 'cuda:99999'. Allowed: auto, cpu, cuda, cuda:1, mps. "
-            "Did you mean 'cuda:1'?",
+            "--quba-device: unknown device 'cuda:99999'. Allowed: auto, cpu, cuda, cuda:N, mps. "
+            "Did you mean 'cuda:0'?",
         ),
         (
             "quba_limit",
@@ -125,7 +126,8 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "cuda:²",
-            "--quba-device: unknown 'cuda:²'. Allowed: auto, cpu, cuda, cuda:1, mps. Did you mean 'cuda:1'?",
+            "--quba-device: unknown device 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. "
+            "Did you mean 'cuda:0'?",
         ),
         ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),

@@ -151,7 +151,7 @@ def test_population_that_shares_nothing_with_the_weights():
     with pytest.raises(PopulationError) as raised:
         grade(SWIN, population=lacking, weights=only_accuracy)
     assert str(raised.value) == (
-        "population 'fleet': no dimension that weighs something is in it. It has values of "
+        "population 'fleet': it has none of the dimensions with a weight above 0. It has values of "
         "adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, class_balance, "
         "object_focus, shape_bias, parameters."
     )

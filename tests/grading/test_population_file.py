@@ -6,7 +6,7 @@ import pytest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError
-from quba_check.grading import fleet_population, population, population_schema, read_population
+from quba_check.grading import population, population_from_records, population_schema, read_population
 from quba_check.records.record import Record
 
 
@@ -57,7 +57,7 @@ def write(path, what):
 
 
 def test_round_trip(tmp_path):
-    made = fleet_population(records(lacks=["shape_bias"]), "fleet")
+    made = population_from_records(records(lacks=["shape_bias"]), "fleet")
     read = population(write(tmp_path / "fleet.json", made.to_json()))
     assert (read.name, read.protocol, read.suite) == ("fleet", "standard", "mine")
     assert read.source == "records of 12 models"
@@ -68,7 +68,7 @@ def test_round_trip(tmp_path):
 
 
 def test_names_that_models_share_get_their_fingerprint():
-    made = fleet_population(records(10) | {"x.json": record(3, fingerprint="other")}, "fleet")
+    made = population_from_records(records(10) | {"x.json": record(3, fingerprint="other")}, "fleet")
     assert [row.id for row in made.rows if row.id.startswith("m3")] == ["m3 (f3)", "m3 (other)"]
 
 
@@ -103,7 +103,7 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": "a", "values": {}}] * 2),
-            f"not a population: the model 'a' stands there 2 times. {MADE}",
+            f"not a population: the model 'a' is listed 2 times. {MADE}",
         ),
         (
             content(rows=[{"id": "a", "values": {"accuracy": float("nan")}}]),
@@ -170,21 +170,21 @@ def test_unreadable_files(tmp_path):
 )
 def test_records_that_make_no_population(given, message):
     with pytest.raises(PopulationError) as raised:
-        fleet_population(given, "fleet")
+        population_from_records(given, "fleet")
     assert str(raised.value) == message
 
 
 def test_records_whose_values_cannot_be():
     odd = record(40, fingerprint="odd")  # accuracy 2
     with pytest.raises(PopulationError) as raised:
-        fleet_population(records() | {"x.json": odd}, "fleet")
+        population_from_records(records() | {"x.json": odd}, "fleet")
     assert str(raised.value) == "population: accuracy of 'm40' cannot be 2: it is a number from 0 to 1."
 
 
 def test_records_without_spread():
     same = {f"r{k}.json": record(5, fingerprint=f"f{k}", name=f"m{k}") for k in range(12)}
     with pytest.raises(PopulationError) as raised:
-        fleet_population(same, "fleet")
+        population_from_records(same, "fleet")
     assert str(raised.value) == (
         "population: accuracy is the same for all models, so they cannot be compared by it."
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 from quba_check.errors import PopulationError, UserError
-from quba_check.grading import population, published_models, quba_score
+from quba_check.grading import Normalisation, normalisation, population, published_models, quba_score
 from quba_check.grading.score import full_weights
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
@@ -118,12 +119,12 @@ NAMES = (
         (
             {**MEAN, "accuracy": math.nan},
             {},
-            "values: accuracy is not a number to score, got nan. Allowed: a finite number.",
+            "values: accuracy cannot be scored, got nan. Allowed: a finite number.",
         ),
         (
             {**MEAN, "parameters": math.inf},
             {},
-            "values: parameters is not a number to score, got inf. Allowed: a finite number.",
+            "values: parameters cannot be scored, got inf. Allowed: a finite number.",
         ),
         (
             MEAN,
@@ -133,17 +134,17 @@ NAMES = (
         (
             MEAN,
             {"weights": {"accuracy": -1}},
-            f"weights: accuracy cannot weigh that, got -1. Allowed: {WEIGHTS}.",
+            f"weights: accuracy is not a valid weight, got -1. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
             {"weights": {"accuracy": math.nan}},
-            f"weights: accuracy cannot weigh that, got nan. Allowed: {WEIGHTS}.",
+            f"weights: accuracy is not a valid weight, got nan. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
             {"weights": dict.fromkeys(PUBLISHED_DIMENSIONS, 0)},
-            "weights: all nine are 0, so that nothing is left to score. Allowed: one above 0.",
+            "weights: all nine are 0. Allowed: at least one above 0.",
         ),
     ],
 )
@@ -160,3 +161,43 @@ def test_unknown_population_is_named():
         "population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a file "
         "that 'quba-check population' made. Did you mean 'published'?"
     )
+
+
+def test_drops_a_tenth_at_either_end():
+    assert normalisation([*range(1, 10), 1000]) == Normalisation(5.5, math.sqrt(5.25))
+
+
+@pytest.mark.parametrize(("m", "kept"), [(10, 8), (19, 17), (20, 16), (29, 25)])
+def test_number_dropped_is_rounded_down(m, kept):
+    lowest = (m - kept) // 2
+    middle = range(lowest, m - lowest)
+    assert normalisation(range(m)).sigma == pytest.approx(statistics.pstdev(middle))
+    assert len(middle) == kept
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.integers(-1000, 1000), min_size=10, max_size=60))
+def test_equals_the_slow_way(values):
+    cut = len(values) // 10
+    kept = sorted(values)[cut : len(values) - cut]
+    if len(set(kept)) == 1:
+        with pytest.raises(PopulationError):
+            normalisation(values)
+        return
+    found = normalisation(values)
+    assert found.mu == pytest.approx(statistics.fmean(kept), abs=1e-9)
+    assert found.sigma == pytest.approx(statistics.pstdev(kept), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (range(9), "too few models to compare with, got 9. Allowed: 10 or more."),
+        ([0, *[2.5] * 9, 7], "no spread to compare with: 9 of 11 models have 2.5"),
+        ([math.nan, *range(12)], "a value is not a finite number"),
+    ],
+)
+def test_refuses_what_cannot_be_compared_with(values, message):
+    with pytest.raises(PopulationError) as raised:
+        normalisation(values)
+    assert str(raised.value) == message

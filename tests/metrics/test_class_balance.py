@@ -1,10 +1,18 @@
-"""What few images do to class balance, on classes whose true spread is known."""
+"""Class balance: its definition, and the bias and error of few images."""
+
+import statistics
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from quba_check.metrics.balance import class_balance
-from quba_check.metrics.class_balance import _unbiased, accuracy_evenness, confidence_evenness
+from quba_check.metrics.class_balance import (
+    _variance_of_variance,
+    accuracy_evenness,
+    between_class_evenness,
+    confidence_evenness,
+)
 
 RNG = np.random.default_rng(0)
 CLASSES = 100
@@ -36,13 +44,71 @@ def test_errors_are_those_of_redrawn_images():
         assert np.mean([estimate.standard_error for estimate in found]) == pytest.approx(spread, rel=0.12)
 
 
-def test_values_are_the_definitions():
-    label, right, p = drawn(7)
-    balance = class_balance(label, right, p, classes=CLASSES)
-    accuracy = accuracy_evenness(label, right, classes=CLASSES, sample=0)
-    confidence = confidence_evenness(label, p, classes=CLASSES, sample=0)
-    assert accuracy.estimate.value == pytest.approx(balance.accuracy)
-    assert confidence.estimate.value == pytest.approx(balance.confidence)
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+row = st.tuples(st.booleans(), st.floats(0, 1, width=32))
+per_class = st.lists(st.lists(row, min_size=2, max_size=8), min_size=2, max_size=6)
+
+
+def columns(classes):
+    label = np.array([k for k, rows in enumerate(classes) for _ in rows])
+    correct = np.array([correct for rows in classes for correct, _ in rows])
+    probability = np.array([p for rows in classes for _, p in rows], dtype=np.float32)
+    return label, correct, probability
+
+
+def values(label, correct, probability, classes):
+    """Evenness of accuracy, of confidence, and of confidence between classes."""
+    return (
+        accuracy_evenness(label, correct, classes=classes, sample=0).estimate.value,
+        confidence_evenness(label, probability, classes=classes, sample=0).estimate.value,
+        between_class_evenness(label, probability, classes=classes),
+    )
+
+
+def test_by_hand():
+    """Accuracies 1 and 0.5 (sd 0.353553); spreads 0.1 and 0.2; means 0.8 and 0.5 (sd 0.212132)."""
+    probability = np.array([0.9, 0.7, 0.7, 0.3], dtype=np.float32)
+    balance = values(np.array([0, 1, 0, 1]), np.array([True, True, True, False]), probability, 2)
+    assert balance == pytest.approx((1 - 0.125**0.5, 0.85, 1 - 0.045**0.5))
+
+
+@given(per_class)
+@examples
+def test_equals_the_standard_library(classes):
+    means = [statistics.fmean(p for _, p in rows) for rows in classes]
+    accuracies = [statistics.fmean(correct for correct, _ in rows) for rows in classes]
+    spreads = [statistics.pstdev(p for _, p in rows) for rows in classes]
+    expected = (1 - statistics.stdev(accuracies), 1 - statistics.fmean(spreads), 1 - statistics.stdev(means))
+    assert values(*columns(classes), len(classes)) == pytest.approx(expected, abs=1e-9)
+
+
+@given(per_class, st.randoms(use_true_random=False))
+@examples
+def test_range_order_of_images_and_names_of_classes(classes, random):
+    label, correct, probability = columns(classes)
+    balance = values(label, correct, probability, len(classes))
+    assert all(0 <= part <= 1 for part in balance)
+    rows = random.sample(range(len(label)), len(label))
+    names = np.array(random.sample(range(len(classes)), len(classes)))
+    again = values(names[label[rows]], correct[rows], probability[rows], len(classes))
+    assert again == pytest.approx(balance)
+
+
+def test_equal_classes_are_in_balance():
+    balance = values(np.repeat(np.arange(5), 2), np.ones(10, bool), np.full(10, 0.25, np.float32), 5)
+    assert balance == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("label", "count"), [([0, 0], "1 of 1"), ([0, 0, 2, 2], "2 of 3"), ([0, 1, 1], "1 of 2")]
+)
+def test_classes_with_too_few_images_are_refused(label, count):
+    with pytest.raises(ValueError) as caught:
+        accuracy_evenness(np.array(label), np.ones(len(label), bool), classes=max(label) + 1, sample=0)
+    assert str(caught.value) == (
+        f"class balance: {count} classes have two images. "
+        "Allowed: at least two classes, each with at least two images."
+    )
 
 
 def test_two_images_a_class_by_hand():
@@ -79,5 +145,5 @@ def test_the_error_without_bias():
     counts = np.full(200, 5)
     drawn = rng.binomial(5, true, (3000, 200)) / 5
     variances = drawn.var(axis=1, ddof=1)
-    estimates = [_unbiased(counts, accuracy) for accuracy in drawn]
+    estimates = [_variance_of_variance(counts, accuracy) for accuracy in drawn]
     assert np.mean(estimates) == pytest.approx(variances.var(), rel=0.08)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import Classifier, described
+from quba_check.models.classifier import Classifier, error_summary
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 PREPARATION = Preprocessing((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
@@ -178,4 +178,4 @@ def test_guard_watches_the_module():
     [(ValueError("a\nb"), "ValueError: a"), (KeyError(), "KeyError"), (OSError(" "), "OSError")],
 )
 def test_described(error, text):
-    assert described(error) == text
+    assert error_summary(error) == text

@@ -7,6 +7,10 @@ import torch
 from torch import nn
 
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
+from quba_check.models.programs.exported import ExportedNetwork
+from quba_check.models.programs.onnx_graph import OnnxGraph
+from quba_check.models.programs.onnx_runtime import ImageInput, OnnxProgram
+from quba_check.models.zero_shot.classifier import ZeroShotClassifier
 
 
 def network(width=4, act=nn.ReLU):
@@ -79,6 +83,37 @@ def test_where_a_source_lies_does_not_count(tmp_path):
         (tmp_path / folder / "model.py").write_text("code")
     prints = {fingerprint(network(), "s", architecture="", sources=[tmp_path / f / "model.py"]) for f in "ab"}
     assert len(prints) == 1
+
+
+ONNX_INPUT = ImageInput("images", torch.float32, None, None)
+WRAPPERS = {
+    "quba_check.models.exported.ExportedNetwork": (
+        ExportedNetwork(nn.Identity(), 1, 4),
+        "f7259dca398606945d073004c6f64d7f",
+    ),
+    "quba_check.models.onnx_program.OnnxProgram": (
+        OnnxProgram(None, ONNX_INPUT, "scores", OnnxGraph(1, b"x"), "onnxruntime 1", "net.onnx"),
+        "7ac3fe7e6c6008be0fded176743a4989",
+    ),
+    "quba_check.models.zero_shot.ZeroShotClassifier": (
+        ZeroShotClassifier(
+            nn.Identity(),
+            torch.zeros(1, 1),
+            scale=torch.ones(()),
+            bias=torch.zeros(()),
+            runtime="o 3",
+            texts="d",
+        ),
+        "56313bef713a542c5f910581cf7ac0e6",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_wrappers_have_the_fingerprints_of_version_0_1(name):
+    wrapper, expected = WRAPPERS[name]
+    assert wrapper.fingerprint_name == name
+    assert fingerprint(wrapper, digest(wrapper), architecture="x") == expected
 
 
 class Noted(nn.Module):

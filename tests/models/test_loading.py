@@ -11,6 +11,7 @@ from torch import nn
 
 from quba_check.errors import ModelError, OptionError
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
@@ -30,7 +31,7 @@ def checkpoint(state, tmp_path, monkeypatch):
 
 
 def load(spec="net.pt", classes=TEN, image_size=None, **how):
-    return load_classifier(spec, classes=classes, image_size=image_size, device="cpu", **how)
+    return load_classifier(spec, LoadRequest(classes=classes, image_size=image_size, device="cpu", **how))
 
 
 def message(*args, **how):
@@ -191,7 +192,7 @@ def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
     with pytest.raises(OptionError, match=r"^--quba-device: unknown device 'tpu'\."):
-        load_classifier("net.pt", classes=TEN, image_size=None, device="tpu")
+        load_classifier("net.pt", LoadRequest(classes=TEN, device="tpu"))
     with pytest.raises(OptionError, match=r"^--quba-precision: unknown precision 'fp8'\."):
         load(precision="fp8")
 
@@ -212,7 +213,7 @@ ODD = {
 @pytest.mark.parametrize("form", ODD)
 def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.programs.callables._imported",
+        "quba_check.models.programs.callables._import_module",
         lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form])),
     )
     assert message("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
@@ -242,6 +243,7 @@ class Large(nn.Linear):
 )
 def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.programs.callables._imported", lambda *_: SimpleNamespace(net=lambda: kind(2, 2))
+        "quba_check.models.programs.callables._import_module",
+        lambda *_: SimpleNamespace(net=lambda: kind(2, 2)),
     )
     assert message("zoo:net") == f"zoo:net: {text}"

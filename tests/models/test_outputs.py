@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
-from quba_check.models.outputs import checked, output_kind, to_logits
+from quba_check.models.outputs import check_outputs, output_kind, to_logits
 
 NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
 
@@ -91,7 +91,7 @@ def test_logits_stay_and_become_float32():
 
 def test_checked_gives_float32_and_keeps_the_graph():
     raw = NORMAL.double().requires_grad_()
-    out = checked(raw, batch=64, head=Head(10), spec="m.pt")
+    out = check_outputs(raw, batch=64, head=Head(10), spec="m.pt")
     assert out.dtype == torch.float32
     assert out.requires_grad
 
@@ -165,5 +165,5 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
 )
 def test_messages(raw, message):
     with pytest.raises(ModelError) as caught:
-        checked(raw, batch=4, head=Head(10), spec="m.pt")
+        check_outputs(raw, batch=4, head=Head(10), spec="m.pt")
     assert str(caught.value) == message

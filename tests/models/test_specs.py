@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from quba_check.errors import ModelError, OptionError
-from quba_check.models.specs import check_spec, check_takes_architecture
+from quba_check.models.specs import check_takes_architecture, models_by_name, parse_spec
 
 ARCHIVES = {
     "zipped.pt": ["net/data.pkl", "net/byteorder"],
@@ -72,7 +72,7 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
     ],
 )
 def test_kinds_and_names(text, kind, name):
-    spec = check_spec(text)
+    spec = parse_spec(text)
     assert (spec.text, spec.kind, spec.name) == (text, kind, name)
 
 
@@ -106,7 +106,7 @@ def test_kinds_and_names(text, kind, name):
 )
 def test_messages(text, message, tmp_path):
     with pytest.raises(ModelError) as caught:
-        check_spec(text)
+        parse_spec(text)
     assert str(caught.value) == message.replace("{here}", str(tmp_path))
 
 
@@ -116,17 +116,17 @@ def test_a_damaged_archive_is_left_to_whoever_reads_it(tmp_path):
         archive.writestr("net/data.pkl", b"")
     path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\0\0"))
     assert zipfile.is_zipfile(path)
-    assert check_spec(str(path)).kind == "file"
+    assert parse_spec(str(path)).kind == "file"
 
 
 def test_home_folder_is_understood(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert check_spec("~/my_ckpt.pt").path == tmp_path / "my_ckpt.pt"
+    assert parse_spec("~/my_ckpt.pt").path == tmp_path / "my_ckpt.pt"
 
 
 def test_reading_a_spec_loads_no_torch():
     code = (
-        "import sys; from quba_check.models.specs import check_spec; check_spec('timm:resnet50'); "
+        "import sys; from quba_check.models.specs import parse_spec; parse_spec('timm:resnet50'); "
         "sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
     )
     path = [entry for entry in sys.path if entry]
@@ -136,7 +136,7 @@ def test_reading_a_spec_loads_no_torch():
 
 
 def test_an_architecture_is_for_checkpoint_files():
-    specs = [check_spec("demo"), check_spec("my_ckpt.pt")]
+    specs = [parse_spec("demo"), parse_spec("my_ckpt.pt")]
     check_takes_architecture("resnet50", specs)
     with pytest.raises(OptionError) as caught:
         check_takes_architecture("resnet50", specs[:1])
@@ -148,7 +148,7 @@ def test_an_architecture_is_for_checkpoint_files():
 
 def refused(text):
     with pytest.raises(ModelError) as caught:
-        check_spec(text)
+        parse_spec(text)
     return str(caught.value)
 
 
@@ -212,7 +212,7 @@ def test_a_folder_whose_name_cannot_be_shown(tmp_path, monkeypatch):
 
 def test_names_in_other_scripts(tmp_path):
     (tmp_path / "モデル　名.pt").write_bytes(b"x")
-    assert check_spec("モデル　名.pt").name == "モデル　名"
+    assert parse_spec("モデル　名.pt").name == "モデル　名"
 
 
 def test_a_very_long_text():
@@ -222,3 +222,50 @@ def test_a_very_long_text():
 def test_neighbours_whose_names_cannot_be_shown_are_not_proposed(tmp_path):
     (tmp_path / os.fsdecode(b"other_mine\xff.pt")).write_bytes(b"x")
     assert refused("other_mine.pt") == f"other_mine.pt: no such file in {tmp_path}."
+
+
+def test_models_of_one_name_are_numbered(tmp_path):
+    (tmp_path / "resnet50.pt").touch()
+    specs = ["timm:resnet50", str(tmp_path / "resnet50.pt"), "demo"]
+    assert {name: spec.text for name, spec in models_by_name(specs).items()} == {
+        "resnet50": specs[0],
+        "resnet50~2": specs[1],
+        "demo": specs[2],
+    }
+
+
+@pytest.mark.parametrize("order", ["aab", "aba", "baa"])
+def test_a_model_that_is_called_like_a_number_of_another(tmp_path, order):
+    specs = []
+    for number, letter in enumerate(order):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = folder / {"a": "a.pt", "b": "a~2.pt"}[letter]
+        path.touch()
+        specs.append(str(path))
+    models = models_by_name(specs)
+    assert [spec.text for spec in models.values()] == specs
+    assert next(iter(models)) == {"a": "a", "b": "a~2"}[order[0]]
+
+
+def test_names_that_differ_in_capitals_alone(tmp_path):
+    for folder, name in (("x", "Net.pt"), ("y", "net.pt")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    assert list(models_by_name([f"{tmp_path}/x/Net.pt", f"{tmp_path}/y/net.pt"])) == ["Net", "net~2"]
+
+
+def test_a_spec_that_is_given_twice():
+    with pytest.raises(OptionError) as raised:
+        models_by_name(["demo", "demo"])
+    assert str(raised.value) == "--model: 'demo' is given twice. Name each model once."
+
+
+def test_a_file_that_is_given_twice_in_two_spellings(tmp_path, monkeypatch):
+    (tmp_path / "net.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError) as raised:
+        models_by_name(["net.pt", "./net.pt"])
+    assert str(raised.value) == (
+        "--model: './net.pt' is given twice, first as 'net.pt'. Name each model once."
+    )

@@ -8,15 +8,13 @@ import torch
 from PIL import Image
 
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 
 def test_efficientnet_lite0_gets_18_of_20_photos(lite0_checkpoint, photo_suite):
     classifier = load_classifier(
         str(lite0_checkpoint),
-        classes=tuple(map(str, range(1000))),
-        image_size=None,
-        arch="tf_efficientnet_lite0",
-        device="cpu",
+        LoadRequest(classes=tuple(map(str, range(1000))), arch="tf_efficientnet_lite0", device="cpu"),
     )
     transform = classifier.preprocessing.transform(crop=True)
     with (photo_suite / "photos.csv").open(encoding="utf-8") as file:

@@ -14,6 +14,7 @@ from real.conftest import ARCHITECTURE
 from safetensors.torch import save_file
 
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 CLASSES = tuple(map(str, range(1000)))
 PREPARATION_OF_LITE0 = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
@@ -21,7 +22,7 @@ SHOWN = 3
 
 
 def load(spec, **how):
-    return load_classifier(str(spec), classes=CLASSES, image_size=None, device="cpu", **how)
+    return load_classifier(str(spec), LoadRequest(classes=CLASSES, device="cpu", **how))
 
 
 def inputs(classifier, photo_suite):

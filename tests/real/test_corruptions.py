@@ -11,7 +11,7 @@ from PIL import Image
 from support.permutation import p_value, rejected
 from support.reference_corruptions import theirs_at_random
 
-from quba_check.suites.corruptions import corrupted
+from quba_check.suites.corruptions import corrupt
 
 SIDE, SEEDS, SEVERITY, LEVEL = 96, 50, 3, 0.01
 # Those without a random stream are compared image by image, and frost's panes are not the published ones.
@@ -49,7 +49,7 @@ def samples(lite0_checkpoint: Path, photo_suite: Path) -> dict[str, tuple[np.nda
 
     found = {}
     for name in RANDOM:
-        ours = [corrupted(image, name, SEVERITY, np.random.default_rng(seed)) for seed in range(SEEDS)]
+        ours = [corrupt(image, name, SEVERITY, np.random.default_rng(seed)) for seed in range(SEEDS)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = [theirs_at_random(image, name, SEVERITY, seed) for seed in range(SEEDS)]
@@ -68,7 +68,7 @@ def test_the_comparison_tells_severities_apart(samples) -> None:
     image = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
     spread = {
         severity: [
-            corrupted(image, "shot_noise", severity, np.random.default_rng(seed)).astype(float).var()
+            corrupt(image, "shot_noise", severity, np.random.default_rng(seed)).astype(float).var()
             for seed in range(SEEDS)
         ]
         for severity in (2, 3)

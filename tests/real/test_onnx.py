@@ -10,6 +10,7 @@ from PIL import Image
 from support.onnx_files import export
 
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 CLASSES = tuple(map(str, range(1000)))
 
@@ -17,7 +18,7 @@ CLASSES = tuple(map(str, range(1000)))
 def test_lite0_answers_the_same_eight_photos_at_a_time(lite0_checkpoint, photo_suite, tmp_path):
     net = timm.create_model("tf_efficientnet_lite0", checkpoint_path=str(lite0_checkpoint)).eval()
     path = export(net, tmp_path / "lite0.onnx", batch=8, side=224, fixed=True)
-    classifier = load_classifier(str(path), classes=CLASSES, image_size=None, device="cpu")
+    classifier = load_classifier(str(path), LoadRequest(classes=CLASSES, device="cpu"))
     assert classifier.preprocessing.input_size == (3, 224, 224)
     # The exporter folded each BatchNorm into the convolution before it.
     assert 4_600_000 < classifier.parameters < 4_652_008

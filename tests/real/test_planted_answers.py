@@ -19,6 +19,7 @@ from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
@@ -229,7 +230,7 @@ def photos(photo_suite: Path) -> Suite:
 @pytest.fixture(scope="module")
 def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
     classifier = load_classifier(
-        str(lite0_checkpoint), classes=photos.classes, image_size=None, arch=ARCH, device="cpu"
+        str(lite0_checkpoint), LoadRequest(classes=photos.classes, arch=ARCH, device="cpu")
     )
     return replace(classifier, spec="lite0.pt")
 

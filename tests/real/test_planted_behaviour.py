@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from quba_check.doctor import determinism as steadiness
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
-from quba_check.models.device import Precision
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest, Precision
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
@@ -34,7 +34,7 @@ def photos(photo_suite: Path) -> Suite:
 @pytest.fixture(scope="module")
 def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
     return load_classifier(
-        str(lite0_checkpoint), classes=photos.classes, image_size=None, arch=ARCH, device="cpu"
+        str(lite0_checkpoint), LoadRequest(classes=photos.classes, arch=ARCH, device="cpu")
     )
 
 

@@ -15,6 +15,7 @@ from quba_check.demo import CLASSES
 from quba_check.doctor import image_files as stored_images
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 
 Change = Callable[[Path], None]
@@ -207,4 +208,4 @@ def test_what_cannot_be_decoded_is_kept_from_later_checks(photo_suite: Path, tmp
 
 def patient_on(root: Path) -> ModelUnderTest:
     suite = open_suite(root)
-    return ModelUnderTest(load_classifier("demo", classes=CLASSES, image_size=None, device="cpu"), suite)
+    return ModelUnderTest(load_classifier("demo", LoadRequest(classes=CLASSES, device="cpu")), suite)

@@ -69,5 +69,5 @@ def test_the_lists_for_imagenet_are_of_its_thousand_classes():
     assert read.texts[999][-1] == "a tattoo of the toilet paper."
     assert read.notes == (
         "zero-shot texts: open_clip's names for ImageNet in open_clip's 80 templates for ImageNet",
-        "classes of the same name cannot be told apart: missile, sunglasses",
+        "classes of the same name cannot be distinguished: missile, sunglasses",
     )

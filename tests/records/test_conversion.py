@@ -9,7 +9,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import DimensionError
-from quba_check.records.conversion import measured_of, outcome_of, row_of
+from quba_check.records.conversion import measurements_of, outcome_of, row_of
 from quba_check.records.measurement import NotMeasuredRow, StoppedRow, UnmeasurableRow
 
 SUITE = SuiteFacts("imagenet", 1000, (), (), {})
@@ -100,7 +100,7 @@ def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
         accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
     assert str(raised.value) == (
         "dimension 'accuracy': interval, got 0.4804 to 0.5196. Allowed: limits around the value, 0.9. "
-        "Mend its measure."
+        "Correct its measure function."
     )
 
 
@@ -111,4 +111,4 @@ def test_values_are_of_measured_dimensions():
         "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
         "shape_bias": NotMeasuredRow(not_measured=True),
     }
-    assert {name: found.value for name, found in measured_of(rows).items()} == {"accuracy": 0.5}
+    assert {name: found.value for name, found in measurements_of(rows).items()} == {"accuracy": 0.5}

@@ -244,7 +244,7 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
     with pytest.raises(UserError) as raised:
         write_images(None, tmp_path / "r.json")
     assert str(raised.value) == (
-        f"{tmp_path}/r.npz: is of another run and cannot be removed (Is a directory). "
+        f"{tmp_path}/r.npz: belongs to another run and cannot be removed (Is a directory). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
 
@@ -280,7 +280,7 @@ def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
     with pytest.raises(UserError) as raised:
         remove_records(path, [("a", "standard")])
     assert str(raised.value) == (
-        f"{path}: is of another run and cannot be removed (Operation not permitted). "
+        f"{path}: belongs to another run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.runs_compared import CLASSES, stored
 from support.tuned import record
 
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import UserError
-from quba_check.records.per_image import CleanAnswers, PerImage
+from quba_check.records.per_image import CleanAnswers, PerImage, decode, encode
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
 
 ONE_MB = 1_000_000
@@ -176,7 +178,7 @@ def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content.getvalue(), "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -185,7 +187,7 @@ def test_a_file_of_another_run() -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz", record())
     assert str(caught.value) == (
-        "a.npz: it belongs to another run than the record beside it. Allowed: the two files that one "
+        "a.npz: it belongs to another run than the record next to it. Allowed: the two files that one "
         "--quba-report wrote, or the record alone."
     )
 
@@ -195,7 +197,7 @@ def test_a_damaged_file(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -204,7 +206,7 @@ def test_a_cut_file() -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content[: len(content) // 2], "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -229,7 +231,7 @@ def test_a_file_that_claims_what_it_does_not_hold(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -277,7 +279,7 @@ def test_a_file_whose_numbers_make_no_sense(content: bytes) -> None:
     with pytest.raises(UserError) as caught:
         PerImage.from_bytes(content, "a.npz")
     assert str(caught.value) == (
-        "a.npz: not a file of answers by image. Allowed: one that --quba-report wrote beside a record."
+        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
     )
 
 
@@ -339,3 +341,26 @@ def test_where_answers_are_looked_for(tmp_path: Path) -> None:
     assert found() == ["stored"]
     path.with_suffix(".npz").write_bytes(PerImage({"beside": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["beside"]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from([-0.3, 0.0, 0.1, 0.7]), min_size=1, max_size=60))
+def test_few_values_come_back_as_they_were(values: list[float]) -> None:
+    kept = encode(np.array(values))
+    assert decode(kept.codes, kept.about).tolist() == values
+    assert kept.codes.nbytes == ((len(values) + 7) // 8 if len(set(values)) <= 2 else len(values))
+
+
+def test_many_values_keep_their_spread() -> None:
+    values = np.random.default_rng(0).standard_t(4, 20_000)
+    values -= values.mean()
+    kept = encode(values)
+    back = decode(kept.codes, kept.about)
+    assert kept.codes.nbytes == 20_000
+    assert abs(back.std() / values.std() - 1) < 0.005
+    assert abs(back.mean()) < 1e-12
+
+
+def test_sums_in_another_order_are_one_value() -> None:
+    values = np.array([0.1 + 0.2, 0.3, -0.6, 0.3])
+    assert len(encode(values).about["values"]) == 2

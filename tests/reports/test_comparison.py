@@ -28,7 +28,7 @@ ROWS = (
     row("class_balance", "between_class_confidence", 0.896, 0.986, better=None, finding="unknown"),
     row("parameters", None, 25.557032, 304.33, unit="millions", finding="worse", interval=None),
 )
-NOTE = "new.json: this run fails demands of its own: ood_robustness[min], object_focus[min], shape_bias[min]"
+NOTE = "new.json: this run fails its own demands: ood_robustness[min], object_focus[min], shape_bias[min]"
 
 
 def compared(*rows: ChangeRow, notes: tuple[str, ...] = (NOTE,)) -> Comparison:
@@ -46,7 +46,7 @@ def test_dimensions() -> None:
         "parameters (M)         25.557 304.330 +278.773 -                worse\n"
         "images that only one model gets right, with McNemar's p:\n"
         "  accuracy: 16 lost, 10 gained, p = 0.33\n"
-        "new.json: this run fails demands of its own: ood_robustness[min],\n"
+        "new.json: this run fails its own demands: ood_robustness[min],\n"
         "  object_focus[min], shape_bias[min]\n"
     )
 
@@ -63,7 +63,7 @@ def test_parts() -> None:
         "images that only one model gets right, with McNemar's p:\n"
         "  accuracy: 16 lost, 10 gained, p = 0.33\n"
         "*: unpaired, from the intervals of both values\n"
-        "new.json: this run fails demands of its own: ood_robustness[min],\n"
+        "new.json: this run fails its own demands: ood_robustness[min],\n"
         "  object_focus[min], shape_bias[min]\n"
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from quba_check.core.view import CORRUPTIONS
 from quba_check.records.record import Record
-from quba_check.reports.notes import notes, ordinal
+from quba_check.reports.notes import ordinal, record_notes
 from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"
@@ -133,7 +133,7 @@ VERDICTS = (
 )
 CROSS = (
     "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
-    "these values pixels (protocol standard); that part of the score compares unlike things"
+    "these values pixels (protocol standard); that part of the score is not comparable"
 )
 FULL = record(
     MEASUREMENTS,
@@ -162,7 +162,7 @@ parameters                  25.557 M  <= 30 M     PASS
 QUBA 0.412  grade B  78th percentile of published  protocol standard
   cross-protocol: adversarial_robustness: published attacks the normalised input
     (protocol released), these values pixels (protocol standard); that part of
-    the score compares unlike things
+    the score is not comparable
   grade >= C: PASS
 model: no preparation was found, the suite's is used
 clean: 49,000 images, 50,000 expected
@@ -183,7 +183,7 @@ Warned:
 For information:
   calibration_error 0.0123 is above 0.0100 (over by 0.0023)
 
-6 of 11 demands passed, 3 failed, 1 warned, 1 missed for information
+6 of 11 demands passed, 3 failed, 1 warned, 1 missed (info only)
 released: no; failed: corruption_robustness[min], class_balance[min],
   shape_bias[min]
 """
@@ -316,17 +316,17 @@ def test_protocol_and_its_name_stay_on_one_line():
     ("outputs", "said"),
     [
         ("logits", ()),
-        ("probabilities", ("outputs taken for probabilities p: class scores are log p",)),
+        ("probabilities", ("outputs treated as probabilities p: class scores are log p",)),
         (
             "sigmoids",
-            ("outputs taken for per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",),
+            ("outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",),
         ),
     ],
 )
 def test_outputs_that_are_no_logits_are_said_aloud(outputs, said):
     made = record({"accuracy": value(0.5)})
     shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
-    assert [line for line in notes(shown) if line.startswith("outputs")] == list(said)
+    assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(said)
 
 
 def test_several_threshold_files():
@@ -437,12 +437,15 @@ def test_what_few_images_do_to_a_value_is_said_where_it_is_more_than_noise():
         row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low") | {"debiased": debiased}
         return render(record({"calibration_error": row}), width=100, colour=False)
 
-    assert "calibration_error: 0.0242 is no more than a perfect model shows on so few images\n" in shown(0.0)
     assert (
-        "calibration_error: 0.0242 on these images, about 0.0150 on endless ones: few make it look worse\n"
+        "calibration_error: 0.0242 is within what a perfectly calibrated model shows at this sample size\n"
+        in shown(0.0)
+    )
+    assert (
+        "calibration_error: 0.0242, about 0.0150 without small-sample bias: it looks worse than it is\n"
     ) in shown(0.015)
-    assert "few make it look better\n" in shown(0.035)
-    assert "images" not in shown(0.022)
+    assert "bias: it looks better than it is\n" in shown(0.035)
+    assert "sample" not in shown(0.022)
 
 
 def test_what_few_images_do_to_a_part_is_said_of_the_part():
@@ -453,11 +456,17 @@ def test_what_few_images_do_to_a_part_is_said_of_the_part():
     }
     row = value(0.0242, "fraction", interval=[0.02, 0.0294], parts=parts) | {"debiased": 0.0}
     text = render(record({"calibration_error": row}), width=100, colour=False)
-    assert "calibration_error.ace: 0.0086 is no more than a perfect model shows on so few images\n" in text
+    assert (
+        "calibration_error.ace: 0.0086 is within what a perfectly calibrated model shows at this "
+        "sample size\n" in text
+    )
     assert "calibration_error: " not in text
     parts["ece"]["debiased"] = 0.0
     text = render(record({"calibration_error": row}), width=100, colour=False)
-    assert "calibration_error: 0.0242 is no more than a perfect model shows on so few images\n" in text
+    assert (
+        "calibration_error: 0.0242 is within what a perfectly calibrated model shows at this sample size\n"
+        in text
+    )
     assert "calibration_error.ace: " not in text
 
 
@@ -466,8 +475,8 @@ def test_verdicts_within_the_noise_are_marked_and_named():
     text = render(record({"accuracy": value(0.76, "fraction")}, [noisy]), width=80, colour=False)
     assert "accuracy   0.760  >= 0.75  PASS ~\n" in text
     assert (
-        "within noise (~): accuracy: as many images drawn anew could turn the verdict;\n"
-        "  'uncertain: point' lets the value decide and bounds no error rate\n"
+        "within noise (~): accuracy: another sample of this size could flip the verdict;\n"
+        "  'uncertain: point' judges by the value alone and bounds no error rate\n"
     ) in text
 
 

@@ -63,7 +63,7 @@ def test_gravest_is_the_first_of_equals():
         ),
         (
             [verdict("not run"), verdict("skipped"), verdict("unmeasurable"), verdict("fail", "info")],
-            "0 of 4 demands passed, 1 failed, 1 missed for information, 1 skipped, 1 not run",
+            "0 of 4 demands passed, 1 failed, 1 missed (info only), 1 skipped, 1 not run",
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_standard_errors_are_those_of_a_bootstrap():
         for column, sample in ((clean, "clean"), (f, "clean"), (g, "clean"), (h, "others"))
     )
     ratios = [part / whole for part in (few, some, others)]
-    estimate = geometric_mean_of(ratios) + mean_of([ratios[0], ratios[2]]) - (few * others).scaled(0.5)
+    estimate = geometric_mean_of(ratios) + mean_of([ratios[0], ratios[2]]) - (few * others).scale(0.5)
     assert estimate.value == pytest.approx(statistic(clean.mean(), f.mean(), g.mean(), h.mean()))
     drawn = []
     for _ in range(3000):

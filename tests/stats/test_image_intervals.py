@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from quba_check.core.confidence import SCORES
-from quba_check.stats.estimate import Estimate, Room
+from quba_check.stats.estimate import DeviationBounds, Estimate
 from quba_check.stats.image_intervals import (
     additive_limits,
     is_near_zero,
@@ -102,7 +102,7 @@ def test_limits_rise_with_the_score_and_meet_the_value_at_0(outcomes):
 def test_both_directions_mirror(outcomes):
     right, clean = np.array(outcomes).T
     difference = Estimate.mean(right, "clean") - Estimate.mean(clean, "clean")
-    assert additive_limits(difference, Z) == pytest.approx(-additive_limits(difference.scaled(-1), Z)[::-1])
+    assert additive_limits(difference, Z) == pytest.approx(-additive_limits(difference.scale(-1), Z)[::-1])
 
 
 def test_near_zero_is_the_error_of_few_hits():
@@ -112,7 +112,7 @@ def test_near_zero_is_the_error_of_few_hits():
 
 def test_the_room_of_a_ratio_is_what_an_image_can_do():
     clean, right = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
-    room = ratio(right, clean).rooms["clean"]
+    room = ratio(right, clean).bounds["clean"]
     assert (room.down, room.up) == pytest.approx((2 / 3 / 0.75, 1 / 0.75))
-    assert (room.down_seen, room.up_seen) == (3, 1)
-    assert room.scaled(-2) == Room(2 * room.up, 2 * room.down, 1, 3)
+    assert (room.down_images, room.up_images) == (3, 1)
+    assert room.scale(-2) == DeviationBounds(2 * room.up, 2 * room.down, 1, 3)

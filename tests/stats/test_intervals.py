@@ -19,15 +19,15 @@ def test_wilson_and_clopper_pearson_are_scipys(count, confidence):
     z = np.array([-1, 1]) * stats.norm.ppf((1 + confidence) / 2)
     test = stats.binomtest(hits, n)
     wilson, exact = (test.proportion_ci(confidence, method) for method in ("wilson", "exact"))
-    assert limits.wilson(hits, n, z) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
-    assert limits.clopper_pearson(hits, n, z) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert limits.wilson_limits(hits, n, z) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
+    assert limits.clopper_pearson_limits(hits, n, z) == pytest.approx((exact.low, exact.high), abs=1e-9)
 
 
 @given(counts)
 @examples
 def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
     z = np.linspace(-4, 4, 33)
-    for found in (limits.wilson(*count, z), limits.clopper_pearson(*count, z)):
+    for found in (limits.wilson_limits(*count, z), limits.clopper_pearson_limits(*count, z)):
         assert np.all(np.diff(found) >= -1e-12)
         assert found[0] >= 0
         assert found[-1] <= 1
@@ -37,12 +37,12 @@ def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
 def test_limits_around_a_number_by_hand():
     estimate = Estimate.mean(np.array([1.0, 2.0, 3.0]), "clean")  # 2 ± 1/√3
     error = 3**-0.5
-    assert limits.symmetric(estimate, Z95) == pytest.approx(2 + Z95 * error)
-    assert limits.on_log_scale(estimate, Z95) == pytest.approx(2 * np.exp(Z95 * error / 2))
+    assert limits.normal_limits(estimate, Z95) == pytest.approx(2 + Z95 * error)
+    assert limits.log_normal_limits(estimate, Z95) == pytest.approx(2 * np.exp(Z95 * error / 2))
 
 
 def test_an_exact_ratio_divides_the_error_between_its_shares():
-    low, high = limits.exact_ratio(0, 20, 15, 20, Z95)
+    low, high = limits.exact_ratio_limits(0, 20, 15, 20, Z95)
     assert low == 0
     above = stats.binomtest(0, 20).proportion_ci(1 - 0.05 * 0.95, "exact").high
     below = stats.binomtest(15, 20).proportion_ci(1 - 0.05 * 0.05, "exact").low
@@ -56,14 +56,14 @@ def test_an_exact_ratio_covers_however_few_the_hits(rate):
     covered = 0
     for _ in range(400):
         others = rng.binomial(n, clean)
-        low, high = limits.exact_ratio(rng.binomial(n, rate), n, others, n, Z95)
+        low, high = limits.exact_ratio_limits(rng.binomial(n, rate), n, others, n, Z95)
         covered += low <= rate / clean <= high
     assert covered >= 0.94 * 400
 
 
 def test_a_geometric_mean_of_limits():
     each = [np.array([0.1, 0.4]), np.array([0.4, 0.9])]
-    assert limits.geometric_mean(each) == pytest.approx([0.2, 0.6])
+    assert limits.geometric_mean_limits(each) == pytest.approx([0.2, 0.6])
 
 
 def test_half_the_tails():

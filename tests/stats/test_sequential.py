@@ -1,4 +1,4 @@
-"""Sets are left when it is known what the whole would give, and hardly ever wrongly."""
+"""Early stopping: decisions come early and are hardly ever wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quba_check.stats.sequential import Corners, Decision, StoppingRule, Terms, reach
+from quba_check.stats.sequential import Corners, Decision, StoppingRule, ratio_range
 
 SHARE: Corners = ((0.0, 1.0), (1.0, 1.0))
 RATIO: Corners = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
@@ -22,12 +22,12 @@ def first(values: Sequence[float]) -> float:
 
 
 def run(rule: StoppingRule, sets: Sets, rng: np.random.Generator, batch: int = BATCH) -> Decision:
-    """Show random batches until a decision, or the end."""
-    orders = [rng.permutation(len(over)) for over, _ in sets]
+    """Update a rule with random batches until it decides, or to the end."""
+    orders = [rng.permutation(len(numerators)) for numerators, _ in sets]
     for start in range(0, max(map(len, orders)), batch):
         parts = [order[start : start + batch] for order in orders]
-        terms = [Terms(over[part], under[part]) for (over, under), part in zip(sets, parts, strict=True)]
-        decision = rule.take(terms)
+        terms = [(top[part], bottom[part]) for (top, bottom), part in zip(sets, parts, strict=True)]
+        decision = rule.update(terms)
         if decision != "undecided":
             return decision
     return "undecided"
@@ -46,20 +46,20 @@ def divergence(p: float, q: float) -> float:
 
 
 @pytest.mark.parametrize("margin", [0.05, 0.10, -0.05, -0.10])
-def test_accuracy_stops_nearly_as_early_as_one_can(margin: float) -> None:
-    """At most 1.5 times the bound of a sequential ratio test that knows the accuracy, plus a batch."""
+def test_accuracy_stops_nearly_as_early_as_possible(margin: float) -> None:
+    """At most 1.5 times the bound of a sequential probability ratio test, plus a batch."""
     alpha, bound, rng = 0.025, 0.70, np.random.default_rng(0)
     seen, wrong = [], 0
     for _ in range(25):
         rule = StoppingRule([50_000], [SHARE], first, bound, alpha)
         wrong += run(rule, [share(50_000, bound + margin)], rng) != ("met" if margin > 0 else "missed")
-        seen.append(rule.fractions[0].seen)
+        seen.append(rule.ratios[0].n_seen)
     assert wrong == 0
     assert np.mean(seen) <= 1.5 * math.log(1 / alpha) / divergence(bound + margin, bound) + BATCH
 
 
-def test_wrong_decisions_are_as_rare_as_said_where_peeking_errs_often() -> None:
-    """One hit short of the bound; whoever looks at a test of fixed size after every batch is often wrong."""
+def test_wrong_decisions_are_at_most_alpha_unlike_with_peeking() -> None:
+    """One hit below the bound: a fixed-size test applied after every batch is often wrong."""
     n, bound, alpha, runs = 6000, 0.70, 0.05, 120
     values, rng = share(n, bound - 1 / n), np.random.default_rng(1)
     wrong = peeking = 0
@@ -78,7 +78,7 @@ def test_wrong_decisions_are_as_rare_as_said_where_peeking_errs_often() -> None:
 
 
 def ratio_set(n: int, clean: float, shifted: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Right under a shift mostly where right when clean."""
+    """(n,) correct when shifted and when clean, as nested sets of images."""
     return hits(n, shifted), hits(n, clean)
 
 
@@ -90,7 +90,7 @@ FUNCTIONS: dict[str, tuple[Sets, list[Corners], Callable[[Sequence[float]], floa
         first,
         0.4167,
     ),
-    "cues": (
+    "shape bias": (
         [(hits(8000, 0.3), hits(8000, 0.9))],
         [((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))],
         first,
@@ -99,55 +99,55 @@ FUNCTIONS: dict[str, tuple[Sets, list[Corners], Callable[[Sequence[float]], floa
     "object focus": (
         [(-hits(4050, 0.08), np.ones(4050)), share(8000, 0.8)],
         [((-1.0, 1.0), (1.0, 1.0)), SHARE],
-        lambda found: 1 + found[0] / found[1] if found[1] else -math.inf,
+        lambda ratios: 1 + ratios[0] / ratios[1] if ratios[1] else -math.inf,
         0.9,
     ),
     "a geometric mean": (
         [ratio_set(8000, 0.8, 0.6), ratio_set(8000, 0.8, 0.3)],
         [RATIO, RATIO],
-        lambda found: math.sqrt(found[0] * found[1]),
+        lambda ratios: math.sqrt(ratios[0] * ratios[1]),
         math.sqrt(0.75 * 0.375),
     ),
 }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_kind_of_value_is_decided_rightly(name: str) -> None:
+def test_every_kind_of_value_is_decided_correctly(name: str) -> None:
     sets, corners, value, true = FUNCTIONS[name]
     rng = np.random.default_rng(2)
-    totals = [len(over) for over, _ in sets]
-    for limit, decision in ((true - 0.12, "met"), (true + 0.12, "missed")):
-        rule = StoppingRule(totals, corners, value, limit, 0.025)
+    totals = [len(numerators) for numerators, _ in sets]
+    for threshold, decision in ((true - 0.12, "met"), (true + 0.12, "missed")):
+        rule = StoppingRule(totals, corners, value, threshold, 0.025)
         assert run(rule, sets, rng) == decision
-        assert rule.fractions[0].seen < totals[0]
+        assert rule.ratios[0].n_seen < totals[0]
     rule = StoppingRule(totals, corners, value, true + 1e-4, 0.025)
     assert run(rule, sets, rng) in ("undecided", "missed")
 
 
-def test_small_sets_are_waited_for_and_take_no_share_of_the_error() -> None:
+def test_small_sets_are_seen_whole_and_take_no_share_of_alpha() -> None:
     rule = StoppingRule([8000, 600], [SHARE, SHARE], min, 0.3, 0.05, whole_below=2000)
     sets = [share(8000, 0.9), share(600, 0.5)]
     assert run(rule, sets, np.random.default_rng(0)) == "met"
-    assert rule.fractions[0].seen == 3 * BATCH
-    assert rule.fractions[1].limits(0.05) == (0.5, 0.5)
+    assert rule.ratios[0].n_seen == 3 * BATCH
+    assert rule.ratios[1].limits(0.05) == (0.5, 0.5)
 
 
-def test_nothing_is_decided_while_the_denominator_may_be_nothing() -> None:
+def test_nothing_is_decided_while_the_denominator_may_be_zero() -> None:
     rule = StoppingRule([5000], [RATIO], first, 0.5, 0.05)
-    assert rule.take([Terms(np.ones(500), np.zeros(500))]) == "undecided"
-    assert rule.take([Terms(np.ones(1), np.ones(1))]) == "met"
+    assert rule.update([(np.ones(500), np.zeros(500))]) == "undecided"
+    assert rule.update([(np.ones(1), np.ones(1))]) == "met"
 
 
-def test_reach() -> None:
-    assert reach(SHARE) == (0.0, 1.0)
-    assert reach(RATIO) == (0.0, math.inf)
+def test_the_range_of_a_ratio() -> None:
+    assert ratio_range(SHARE) == (0.0, 1.0)
+    assert ratio_range(RATIO) == (0.0, math.inf)
 
 
-def test_nothing_is_decided_against_the_value_so_far() -> None:
-    """Misses refute the limit; the hits that come with them say otherwise, and are given time."""
+def test_no_decision_contradicts_the_value_so_far() -> None:
+    """Misses reject the threshold, but the value so far is above it."""
     rule = StoppingRule([5000], [SHARE], first, 0.5, 0.05)
     unlucky, lucky = np.zeros(32), np.ones(48)
     both = np.concatenate([unlucky, lucky])
-    assert rule.take([Terms(both, np.ones(len(both)))]) == "undecided"
-    assert rule.fractions[0].is_below(0.05)[0]
-    assert rule.take([Terms(unlucky, np.ones(len(unlucky)))]) == "missed"
+    assert rule.update([(both, np.ones(len(both)))]) == "undecided"
+    assert rule.ratios[0].is_below(0.05)[0]
+    assert rule.update([(unlucky, np.ones(len(unlucky)))]) == "missed"

@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, field_validator
 
 from quba_check.errors import SuiteError
-from quba_check.strict_yaml import Strict, read_yaml, validated
+from quba_check.strict_yaml import Strict, read_yaml, validate
 
 
 class Entry(Strict):
@@ -34,7 +34,7 @@ def load(tmp_path):
     def load(text):
         path = tmp_path / "book.yaml"
         path.write_text(text)
-        return validated(read_yaml(path, "book.yaml", SuiteError), Book)
+        return validate(read_yaml(path, "book.yaml", SuiteError), Book)
 
     return load
 
@@ -159,5 +159,5 @@ def test_of_several_forms_the_one_meant_is_answered(tmp_path, books):
     path = tmp_path / "shelf.yaml"
     path.write_text(f"books: {books}\n")
     with pytest.raises(SuiteError) as caught:
-        validated(read_yaml(path, "shelf.yaml", SuiteError), Shelf)
+        validate(read_yaml(path, "shelf.yaml", SuiteError), Shelf)
     assert str(caught.value) == f"shelf.yaml:1: {ALTERNATIVES[books]}"

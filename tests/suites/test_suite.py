@@ -188,8 +188,8 @@ def test_generated_corruptions_are_the_clean_images(root: Path) -> None:
     )
     suite = open_suite(root)
     assert suite.facts.generates_corruptions
-    assert suite.generates(FOG_3)
-    assert not suite.generates(CLEAN)
+    assert suite.is_generated(FOG_3)
+    assert not suite.is_generated(CLEAN)
     assert suite.examples(FOG_3) is suite.examples(CLEAN)
     assert suite.encoding is None
     assert suite.is_prepared(FOG_3)

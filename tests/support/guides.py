@@ -1,6 +1,6 @@
-"""Guides in docs/, followed to the letter: files are written, commands run, and what they print is compared.
+"""Pages of docs/, followed to the letter: files are written, commands run, and their output compared.
 
-A comment before a block says what it is: `<!-- file: NAME -->`, `<!-- run -->`, `<!-- run, exits with N -->`,
+A comment before a block gives its role: `<!-- file: NAME -->`, `<!-- run -->`, `<!-- run, exits with N -->`,
 `<!-- prints -->` (some lines of the command before it), `<!-- prints, for example -->`, `<!-- not run -->`.
 """
 
@@ -25,23 +25,23 @@ SKIPPED = "…"
 
 @dataclass(frozen=True)
 class Step:
-    """A block of a guide and its role."""
+    """A block of a page and its role."""
 
     role: str
     text: str
 
 
 def steps(name: str) -> list[Step]:
-    """The blocks of a guide, all of which have a role."""
+    """The blocks of a page, all of which have a role."""
     text = (DOCS / name).read_text(encoding="utf-8")
-    found = list(BLOCK.finditer(text))
-    without = [block["text"] for block in found if block["role"] is None]
-    assert not without, without
-    return [Step(block["role"], block["text"]) for block in found]
+    blocks = list(BLOCK.finditer(text))
+    without_role = [block["text"] for block in blocks if block["role"] is None]
+    assert not without_role, without_role
+    return [Step(block["role"], block["text"]) for block in blocks]
 
 
 def follow(guide: list[Step], folder: Path, store: Path) -> None:
-    """Do what a guide says, in an empty folder."""
+    """Carry out the steps of a page in an empty folder."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -52,9 +52,9 @@ def follow(guide: list[Step], folder: Path, store: Path) -> None:
     }
     printed = ""
     for step in guide:
-        role, _, words = step.role.partition(": ")
+        role, _, argument = step.role.partition(": ")
         if role == "file":
-            path = folder / words
+            path = folder / argument
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.text, encoding="utf-8")
         elif role.startswith("run"):
@@ -68,8 +68,8 @@ def follow(guide: list[Step], folder: Path, store: Path) -> None:
                 check=False,
             )
             printed = result.stdout
-            expected = int(role.rpartition(" ")[2]) if "exits with" in role else 0
-            assert result.returncode == expected, f"{step.text}\n{printed}"
+            exit_code = int(role.rpartition(" ")[2]) if "exits with" in role else 0
+            assert result.returncode == exit_code, f"{step.text}\n{printed}"
         elif role.startswith("prints"):
             check_printed(step.text, printed, for_example=role.endswith("for example"))
         else:
@@ -77,30 +77,32 @@ def follow(guide: list[Step], folder: Path, store: Path) -> None:
 
 
 def check_printed(expected: str, printed: str, *, for_example: bool = False) -> None:
-    """Hold what a guide shows against what was printed.
+    """Check the output shown on a page against what was printed.
 
-    Words must be the same, in order; numbers may differ as far as another processor's arithmetic takes them.
-    Of an example, numbers and what stands in quotes may be anything.
+    Words must be the same, in order; numbers may differ by what another processor's arithmetic changes.
+    In an example, numbers and quoted text may be anything.
     """
     lines = printed.splitlines()
-    at = 0
+    position = 0
     for block in expected.split(f"{SKIPPED}\n"):
-        wanted = block.splitlines()
-        places = range(at, len(lines) - len(wanted) + 1)
-        found = next(
+        block_lines = block.splitlines()
+        start = next(
             (
                 start
-                for start in places
-                if all(map(alike, wanted, lines[start:], [for_example] * len(wanted)))
+                for start in range(position, len(lines) - len(block_lines) + 1)
+                if all(
+                    is_same_line(one, other, for_example)
+                    for one, other in zip(block_lines, lines[start:], strict=False)
+                )
             ),
             None,
         )
-        assert found is not None, f"not printed:\n{block}\nbut:\n{printed}"
-        at = found + len(wanted)
+        assert start is not None, f"not printed:\n{block}\nbut:\n{printed}"
+        position = start + len(block_lines)
 
 
-def alike(one: str, other: str, for_example: bool = False) -> bool:
-    """Whether two lines say the same, as far as it can be told."""
+def is_same_line(one: str, other: str, for_example: bool = False) -> bool:
+    """True if two lines have the same words and nearly the same numbers."""
     if _words(one, for_example) != _words(other, for_example):
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=False)

@@ -9,14 +9,16 @@ import pytest
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers import Listed
+from quba_check.suites.readers import LabelledImage
 
 FRUIT = ("apple", "pear", "kiwi")
 """Classes of most tests."""
-Images = Callable[..., list[Listed]]
+Images = Callable[..., list[LabelledImage]]
 
 
-def listing(reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> list[Listed]:
+def listing(
+    reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object
+) -> list[LabelledImage]:
     """What a reader finds."""
     return reader(path, ClassList.plain(classes), **keys)
 
@@ -29,7 +31,7 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
-def short(root: Path, images: list[Listed]) -> list[tuple[str, int, int]]:
+def short(root: Path, images: list[LabelledImage]) -> list[tuple[str, int, int]]:
     """Path from the test's folder, label and texture."""
     return [(image.path.removeprefix(f"{root}/"), image.label, image.texture) for image in images]
 

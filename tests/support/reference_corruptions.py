@@ -22,7 +22,7 @@ from PIL import Image
 from support.legacy_stream import LegacyStream
 
 from quba_check.core.view import CORRUPTIONS
-from quba_check.suites.corruptions import corrupted, frost
+from quba_check.suites.corruptions import corrupt, weather
 
 INSTALL = "pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug"
 GOLDEN = Path(__file__).parents[1] / "suites" / "corruptions" / "golden.npz"
@@ -83,14 +83,14 @@ def ours(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArr
     if name == "impulse_noise":
         stream = np.random.default_rng(seed)
     with (
-        mock.patch.object(frost, "pane", return_value=scene(PANE)),
-        mock.patch.object(frost, "PANES", 6),
+        mock.patch.object(weather, "frost_texture", return_value=scene(PANE)),
+        mock.patch.object(weather, "N_TEXTURES", 6),
     ):
-        frost._glass.cache_clear()
+        weather._texture_for.cache_clear()
         try:
-            return corrupted(image, name, severity, stream)
+            return corrupt(image, name, severity, stream)
         finally:
-            frost._glass.cache_clear()
+            weather._texture_for.cache_clear()
 
 
 def scene(shape: tuple[int, int]) -> NDArray[np.uint8]:

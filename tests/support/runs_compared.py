@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from support.tuned import record
 
-from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.stats.estimate import Estimate
 

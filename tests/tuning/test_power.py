@@ -89,7 +89,7 @@ def test_says_what_a_gate_does_to_models_with_those_true_values(policy):
     def share_met(accuracy):
         met = 0
         for hits in rng.binomial(2000, accuracy, 400):
-            curve = ConfidenceCurve(tuple(limits.wilson(int(hits), 2000, np.array(SCORES)).tolist()))
+            curve = ConfidenceCurve(tuple(limits.wilson_limits(int(hits), 2000, np.array(SCORES)).tolist()))
             evidence = Measurement("accuracy", hits / 2000, "fraction", 2000, curve)
             met += judge(file.demands[0], evidence, file.policy).is_met
         return met / 400

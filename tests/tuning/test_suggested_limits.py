@@ -12,12 +12,12 @@ from quba_check.grading.published import published_population
 from quba_check.records.measurement import StoppedRow
 from quba_check.tuning.suggested_limits import (
     SuggestedLimit,
+    dimensions_without_effect,
     masked_dimensions,
-    met_by_all,
     percentile_limits,
     published_limits,
     suggest_limits,
-    unsupported,
+    unmeasured_dimensions,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -55,9 +55,9 @@ def test_a_value_of_some_images_supports_no_limit():
     }
     stopped_run = record(measurements=rows)
     assert "accuracy" not in suggest_limits({"a.json": stopped_run}, 1.645)
-    assert "accuracy" in unsupported({"a.json": stopped_run, "b.json": run})
-    assert "shape_bias" in unsupported({"b.json": run})
-    assert "accuracy" not in unsupported({"b.json": run})
+    assert "accuracy" in unmeasured_dimensions({"a.json": stopped_run, "b.json": run})
+    assert "shape_bias" in unmeasured_dimensions({"b.json": run})
+    assert "accuracy" not in unmeasured_dimensions({"b.json": run})
 
 
 def test_a_masked_value_supports_no_limit():
@@ -78,7 +78,7 @@ def test_a_limit_stays_above_0_where_the_noise_does():
     rows = {"shape_bias": quantity(1 / 256, 0.0, "fraction", better="high", parts={}) | share}
     floors = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
     assert floors["shape_bias"] == SuggestedLimit(0.0008, "0.0039 (0.0007..0.0218) in a.json")
-    assert met_by_all(floors) == ()
+    assert dimensions_without_effect(floors) == ()
 
 
 def test_a_limit_that_every_model_meets():
@@ -93,7 +93,7 @@ def test_a_limit_that_every_model_meets():
         "object_focus": -0.03,
         "shape_bias": 0.0,
     }
-    assert met_by_all(floors) == ("object_focus", "shape_bias")
+    assert dimensions_without_effect(floors) == ("object_focus", "shape_bias")
 
 
 def test_several_runs_give_the_worst_value():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.tuned import quantity, record, thresholds
 
-from quba_check.comparison.compare import StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
 from quba_check.records.measurement import StoppedRow
@@ -65,7 +65,7 @@ def test_a_value_that_is_no_number_cannot_be_graded():
     rows = {**record().measurements}
     rows["accuracy"] = rows["accuracy"].model_copy(update={"value": math.inf})
     (verdict,) = judged("quba: {min_score: 0}", record(measurements=rows)).verdicts
-    assert verdict.reason == ("values: accuracy is not a number to score, got inf. Allowed: a finite number.")
+    assert verdict.reason == ("values: accuracy cannot be scored, got inf. Allowed: a finite number.")
 
 
 def test_a_part_that_the_record_does_not_have():

@@ -7,7 +7,7 @@ from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import read_yaml
 from quba_check.tuning.suggested_limits import SuggestedLimit
-from quba_check.tuning.yaml_edit import difference, edited, written
+from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
 ACCURACY = {"accuracy": SuggestedLimit(0.88, "0.900 in a.json")}
 FLOORS = {**ACCURACY, "calibration_error": SuggestedLimit(0.038, "0.0312 in a.json")}
@@ -31,13 +31,13 @@ def edit(tmp_path: Path):
     def edit(text: str, floors=FLOORS, *, add: bool = False):
         path = tmp_path / "mine.yaml"
         path.write_bytes(text.encode())
-        return edited(read_yaml(path, "mine.yaml", ThresholdError), floors, add=add)
+        return edit_limits(read_yaml(path, "mine.yaml", ThresholdError), floors, add=add)
 
     return edit
 
 
 def test_a_new_file() -> None:
-    text = written(FLOORS, name="mine", protocol="standard")
+    text = new_threshold_file(FLOORS, name="mine", protocol="standard")
     assert text == (
         "schema: 1\n"
         "name: mine\n"
@@ -120,7 +120,8 @@ def test_all_else_stays_to_the_byte(edit) -> None:
 
 
 def test_what_was_written_here_is_written_anew(edit) -> None:
-    text = written(FLOORS, name="mine", protocol="standard").replace("\n  cal", "\n  # ours\n  cal")
+    text = new_threshold_file(FLOORS, name="mine", protocol="standard")
+    text = text.replace("\n  cal", "\n  # ours\n  cal")
     again = edit(
         text,
         {
@@ -158,7 +159,7 @@ def test_a_sign_in_text_is_no_comment_and_text_gets_none(edit) -> None:
 
 def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
     zero = {"shape_bias": SuggestedLimit(0.0, "0.004 in a.json")}
-    assert "  shape_bias: {min: 0} " in written(zero, name="mine", protocol="standard")
+    assert "  shape_bias: {min: 0} " in new_threshold_file(zero, name="mine", protocol="standard")
     assert edit("dimensions:\n  shape_bias: {min: 0.1}\n", zero).after == (
         "dimensions:\n  shape_bias: {min: 0}                        # tuned: 0.004 in a.json\n"
     )
@@ -203,7 +204,7 @@ def test_an_edited_file_is_a_threshold_file(edit, tmp_path: Path) -> None:
 
 
 def test_the_difference(edit) -> None:
-    assert difference(MINE, edit(MINE, ACCURACY).after, Path("x.yaml")) == (
+    assert unified_diff(MINE, edit(MINE, ACCURACY).after, Path("x.yaml")) == (
         "--- x.yaml\n"
         "+++ x.yaml (tuned)\n"
         "@@ -5,3 +5,3 @@\n"
@@ -212,4 +213,4 @@ def test_the_difference(edit) -> None:
         "+  accuracy: {min: 0.88, tier: warn}   # agreed in May\n"
         "   corruption_robustness:\n"
     )
-    assert difference(MINE, MINE, Path("x.yaml")) == ""
+    assert unified_diff(MINE, MINE, Path("x.yaml")) == ""

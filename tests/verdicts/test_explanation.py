@@ -98,7 +98,7 @@ def test_a_part_that_was_not_measured_is_no_pass():
 def test_what_is_no_number_is_no_pass(value):
     verdict = judge(CORRUPTION, corruption(value))
     assert verdict.outcome == "unmeasurable"
-    assert verdict.reason == f"its value is {value}, which is no number to judge"
+    assert verdict.reason == f"its value is {value}, which cannot be judged"
 
 
 def test_unmeasurable():
@@ -227,7 +227,7 @@ def test_a_masked_value():
     assert explanation(judge(CORRUPTION, evidence)) == (
         "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
         "  n = 1,000 images\n"
-        "  allow_masked: true accepts masked values; the limit then decides\n"
+        "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  a remark\n"
         "  demanded by thresholds/default.yaml:12"
     )

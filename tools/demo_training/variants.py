@@ -15,7 +15,8 @@ from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.models.classifier import Classifier
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.loading import load_classifier
-from quba_check.suites.opening import suite_at
+from quba_check.models.request import LoadRequest
+from quba_check.suites.opening import find_suite
 from tools.demo_training.recipes import VARIANTS
 
 
@@ -29,8 +30,8 @@ def variant_population(weights: Path) -> PopulationFile:
         A population with a row a variant, all nine dimensions in it.
     """
     with tempfile.TemporaryDirectory() as store:
-        suite = suite_at("demo", Path(store))
-        shipped = load_classifier("demo", classes=suite.classes, image_size=suite.image_size)
+        suite = find_suite("demo", Path(store))
+        shipped = load_classifier("demo", LoadRequest(classes=suite.classes, image_size=suite.image_size))
         rows = []
         for recipe in VARIANTS:
             network = network_of(load_file(weights / f"{recipe.name}.safetensors"))

@@ -1,4 +1,4 @@
-"""Who names the architecture of a checkpoint: the option, the file itself, or a `config.json` beside it."""
+"""Choice of a checkpoint's architecture: by option, by the file, or by a `config.json` next to it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import timm
 from timm.models import is_model
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.contents import Checkpoint
 from quba_check.models.checkpoints.hub_config import NAME, HubConfig, read_config
+from quba_check.models.checkpoints.reading import Checkpoint
 from quba_check.models.checkpoints.timm_architectures import (
     base_name,
     check_architecture,
@@ -20,10 +20,10 @@ from quba_check.models.checkpoints.timm_architectures import (
     pretrained_config,
 )
 from quba_check.models.checkpoints.training_metadata import (
-    Named,
-    architectures_named,
+    NamedArchitecture,
     config_from_checkpoint,
     model_arguments,
+    named_architectures,
 )
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
@@ -32,14 +32,14 @@ OPTION = "--quba-arch"
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """What a module is built as.
+    """An architecture and the settings that a module is built with.
 
     Attributes:
         architecture: timm name.
-        where: who names it.
-        config: what is said of the preparation besides what the architecture's own config says.
-        pretrained_cfg: a config in place of the architecture's own.
-        arguments: what it is built with.
+        where: origin of the name, for messages.
+        config: preprocessing that overrides the architecture's own.
+        pretrained_cfg: description of the weights that replaces the architecture's own.
+        arguments: arguments of the architecture.
         notes: remarks for the record.
     """
 
@@ -52,39 +52,40 @@ class BuildSpec:
 
 
 def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> BuildSpec:
-    """What the module of a checkpoint file is built as.
+    """Return the architecture and settings of a checkpoint file.
 
     Args:
-        checkpoint: what it holds.
-        path: the file; a `config.json` of timm's beside it counts where nothing else names an architecture.
+        checkpoint: its content.
+        path: the file; timm's `config.json` next to it is used if nothing else names an architecture.
         spec: the model's spec, for messages.
-        option: what `--quba-arch` says; it comes before all else.
+        option: the value of `--quba-arch`, which has precedence.
 
     Raises:
-        ModelError: nothing names an architecture that timm has.
+        ModelError: no known architecture is named.
     """
-    config = _config_beside(path, spec)
-    named = architectures_named(checkpoint.about)
-    known = next((one for one in named if is_model(one.architecture)), None)
+    config = _config_next_to(path, spec)
+    named = named_architectures(checkpoint.about)
+    known = next((name for name in named if is_model(name.architecture)), None)
     if option is not None:
         if config is not None and base_name(option) == base_name(config.architecture):
             return replace(build_spec_of_config(config, f"the folder of {spec}"), where=OPTION)
         if known is None or base_name(known.architecture) == base_name(option):
-            return _plan_by_name(option, OPTION, checkpoint, spec)
+            return _build_spec_of_name(option, OPTION, checkpoint, spec)
         note = f"{OPTION}={option} is used, though {known.where} in {spec} says {known.architecture}"
-        return _plan_by_name(option, OPTION, checkpoint, spec, note)
+        return _build_spec_of_name(option, OPTION, checkpoint, spec, note)
     if known is not None:
         where = f"{known.where} in {spec}"
         note = f"the architecture is {known.architecture}, as {where} says"
-        return _plan_by_name(known.architecture, where, checkpoint, spec, note)
+        return _build_spec_of_name(known.architecture, where, checkpoint, spec, note)
     if config is not None:
-        plan = build_spec_of_config(config, f"the folder of {spec}")
-        return replace(plan, notes=(f"the architecture is {plan.architecture}, as {plan.where} says",))
-    raise ModelError(f"{spec}: {_nameless(named)}{_hint(checkpoint, path, named)}")
+        build_spec = build_spec_of_config(config, f"the folder of {spec}")
+        note = f"the architecture is {build_spec.architecture}, as {build_spec.where} says"
+        return replace(build_spec, notes=(note,))
+    raise ModelError(f"{spec}: {_unknown_architecture(named)}{_hint(checkpoint, path, named)}")
 
 
 def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
-    """What timm's `config.json` says a module is built as."""
+    """Return the architecture and settings in timm's `config.json`."""
     check_architecture(config.architecture, where=f"{spec}: {NAME}")
     return BuildSpec(
         architecture=config.architecture,
@@ -95,27 +96,27 @@ def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
     )
 
 
-def _plan_by_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> BuildSpec:
-    own = pretrained_config(name)
+def _build_spec_of_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> BuildSpec:
     stated = config_from_checkpoint(checkpoint.about, spec=spec)
     arguments = model_arguments(checkpoint.about)
-    said = stated.config
-    if said is not None and own.get("fixed_input_size") and "input_size" in said.values:
-        arguments.setdefault("img_size", said.values["input_size"][1:])
-    return BuildSpec(name, where, said, None, arguments, (*notes, *stated.notes))
+    config = stated.config
+    has_fixed_size = pretrained_config(name).get("fixed_input_size")
+    if config is not None and has_fixed_size and "input_size" in config.values:
+        arguments.setdefault("img_size", config.values["input_size"][1:])
+    return BuildSpec(name, where, config, None, arguments, (*notes, *stated.notes))
 
 
-def _config_beside(path: Path, spec: str) -> HubConfig | None:
-    """The `config.json` of timm's beside a file; one of another make says nothing of it."""
-    beside = path.parent / NAME
+def _config_next_to(path: Path, spec: str) -> HubConfig | None:
+    """Return timm's `config.json` next to a file; None if missing or not timm's."""
+    file = path.parent / NAME
     try:
-        config = read_config(beside, spec=spec) if beside.is_file() else None
+        config = read_config(file, spec=spec) if file.is_file() else None
     except ModelError:
         return None
     return config if config is not None and is_model(config.architecture) else None
 
 
-def _nameless(named: tuple[Named, ...]) -> str:
+def _unknown_architecture(named: tuple[NamedArchitecture, ...]) -> str:
     if not named:
         return f"holds weights alone, so name their architecture: {OPTION}=NAME."
     first = named[0]
@@ -125,7 +126,7 @@ def _nameless(named: tuple[Named, ...]) -> str:
     )
 
 
-def _hint(checkpoint: Checkpoint, path: Path, named: tuple[Named, ...]) -> str:
-    near = [path.name.partition(".")[0], *(one.architecture for one in named)]
-    found = fitting_architecture(checkpoint.state, near=near)
-    return f" Its keys fit {OPTION}={found}." if found else ""
+def _hint(checkpoint: Checkpoint, path: Path, named: tuple[NamedArchitecture, ...]) -> str:
+    near = [path.name.partition(".")[0], *(name.architecture for name in named)]
+    fitting = fitting_architecture(checkpoint.state, near=near)
+    return f" Its keys fit {OPTION}={fitting}." if fitting else ""

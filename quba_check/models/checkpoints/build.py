@@ -1,4 +1,4 @@
-"""A checkpoint's weights put into their architecture."""
+"""Models of checkpoint files and folders: an architecture with the weights loaded into it."""
 
 from __future__ import annotations
 
@@ -15,102 +15,102 @@ from quba_check.models.checkpoints.architecture_choice import (
     build_spec_of_config,
     build_spec_of_file,
 )
-from quba_check.models.checkpoints.contents import Checkpoint
 from quba_check.models.checkpoints.hub_config import NAME, read_config
-from quba_check.models.checkpoints.key_prefixes import PrefixMatch, match_prefix
-from quba_check.models.checkpoints.reading import read_checkpoint
+from quba_check.models.checkpoints.reading import Checkpoint, read_checkpoint
+from quba_check.models.checkpoints.state_dict_match import PrefixMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
-    architecture,
+    build_architecture,
     check_architecture,
     classifier_layers,
-    converted,
+    convert_names,
     fitting_architecture,
 )
-from quba_check.models.network import LoadedModule, LoadRequest
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
-"""Names under which timm looks for the weights of a folder, in its order."""
+"""File names of a folder's weights, in timm's order."""
 
 
-def network_of_file(path: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
-    """The network of a checkpoint file.
+def load_file(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a checkpoint file.
 
     Args:
-        path: the file.
-        spec: the model's spec, for messages.
-        how: how it is loaded.
+        spec: the model, a file.
+        request: how it is loaded.
 
     Raises:
         ModelError: the file cannot be read, no architecture is named, or the weights do not fit it.
     """
-    if how.arch is not None:
-        check_architecture(how.arch, where=OPTION)
-    checkpoint = read_checkpoint(path, spec=spec, trust_pickle=how.trust_pickle)
-    plan = build_spec_of_file(checkpoint, path, spec=spec, option=how.arch)
-    return _network(checkpoint, plan, path, spec, how)
+    if request.arch is not None:
+        check_architecture(request.arch, where=OPTION)
+    checkpoint = read_checkpoint(spec.path, spec=spec.text, trust_pickle=request.trust_pickle)
+    build_spec = build_spec_of_file(checkpoint, spec.path, spec=spec.text, option=request.arch)
+    return _build(checkpoint, build_spec, spec.path, spec.text, request)
 
 
-def network_of_folder(folder: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
-    """The network of a folder with timm's `config.json` and the weights.
+def load_folder(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a folder with timm's `config.json` and the weights.
 
     Args:
-        folder: the folder.
-        spec: the model's spec, for messages.
-        how: how it is loaded.
+        spec: the model, a folder.
+        request: how it is loaded.
 
     Raises:
         ModelError: the config or the weights cannot be used, or do not fit each other or the suite.
     """
-    config = read_config(folder / NAME, spec=spec)
-    plan = build_spec_of_config(config, spec)
+    config = read_config(spec.path / NAME, spec=spec.text)
+    build_spec = build_spec_of_config(config, spec.text)
     if config.classes is not None:
-        check_head(config.classes, how.head, f"{spec}: the model")
-    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+        check_head(config.classes, request.expected_head, f"{spec.text}: the model")
+    weights = next((spec.path / name for name in WEIGHTS if (spec.path / name).is_file()), None)
     if weights is None:
-        raise ModelError(f"{spec}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
-    where = f"{spec.rstrip('/')}/{weights.name}"
-    checkpoint = read_checkpoint(weights, spec=where, trust_pickle=how.trust_pickle)
-    return _network(checkpoint, plan, weights, where, how)
+        raise ModelError(f"{spec.text}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
+    where = f"{spec.text.rstrip('/')}/{weights.name}"
+    checkpoint = read_checkpoint(weights, spec=where, trust_pickle=request.trust_pickle)
+    return _build(checkpoint, build_spec, weights, where, request)
 
 
 def check_head(theirs: int, head: Head, what: str) -> None:
     """Check that a model has the number of outputs expected by the suite.
 
     Raises:
-        HeadError: it does not.
+        HeadError: it has another number.
     """
     if theirs != head.size:
         message = f"{what} has {theirs} classes, {head.expected}. {head.advice(theirs)}".rstrip()
         raise HeadError(message, theirs=theirs, classes=head.size)
 
 
-def _network(
-    checkpoint: Checkpoint, plan: BuildSpec, path: Path, spec: str, how: LoadRequest
+def _build(
+    checkpoint: Checkpoint, build_spec: BuildSpec, path: Path, spec: str, request: LoadRequest
 ) -> LoadedModule:
-    module = architecture(
-        plan.architecture,
-        classes=how.classes,
-        where=plan.where,
-        pretrained_cfg=plan.pretrained_cfg,
-        arguments=plan.arguments,
+    module = build_architecture(
+        build_spec.architecture,
+        classes=request.expected_head.size,
+        where=build_spec.where,
+        pretrained_cfg=build_spec.pretrained_cfg,
+        arguments=build_spec.arguments,
     )
-    placement = match_prefix(checkpoint.state, module, classifier_layers(module))
-    renamed = None if placement.is_fitting else converted(placement.state, module)
-    notes = [*plan.notes, *_notes(checkpoint, placement)]
+    layers = classifier_layers(module)
+    match = match_prefix(checkpoint.state, module, layers)
+    notes = [*build_spec.notes, *_notes(checkpoint, match)]
+    renamed = None if match.is_fitting else convert_names(match.state, module)
     if renamed is not None:
-        again = match_prefix(renamed, module, classifier_layers(module))
-        if again.is_fitting:
-            placement = again
+        second_match = match_prefix(renamed, module, layers)
+        if second_match.is_fitting:
+            match = second_match
             notes.append(
-                f"names of the weights were converted to timm's, as timm does for {plan.architecture}"
+                f"names of the weights were converted to timm's, as timm does for {build_spec.architecture}"
             )
-    _check_fit(checkpoint, placement, module, plan, path, spec, how)
-    _check_dtypes(placement.state, module, plan.architecture, spec)
-    module.load_state_dict(dict(placement.state), strict=False)
+    _check_fit(checkpoint, match, layers, build_spec, path, spec, request.expected_head)
+    _check_dtypes(match.state, module, build_spec.architecture, spec)
+    module.load_state_dict(dict(match.state), strict=False)
     return LoadedModule(
         module,
-        plan.architecture,
-        configs=(plan.config,) if plan.config else (),
+        build_spec.architecture,
+        configs=(build_spec.config,) if build_spec.config else (),
         notes=tuple(notes),
     )
 
@@ -119,7 +119,7 @@ def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: 
     """Check that the dtypes of weights convert to the architecture's without loss.
 
     Raises:
-        ModelError: integers or complex numbers stand where floats belong.
+        ModelError: a tensor has integers or complex numbers where the architecture has floats.
     """
     for name, ours in module.state_dict().items():
         theirs = state.get(name, ours)
@@ -132,42 +132,43 @@ def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: 
 
 def _check_fit(
     checkpoint: Checkpoint,
-    placement: PrefixMatch,
-    module: nn.Module,
-    plan: BuildSpec,
+    match: PrefixMatch,
+    layers: tuple[str, ...],
+    build_spec: BuildSpec,
     path: Path,
     spec: str,
-    how: LoadRequest,
+    head: Head,
 ) -> None:
-    if placement.rivals:
-        prefixes = (placement.removed[0], *placement.rivals)
+    if match.rivals:
+        prefixes = (match.removed[0], *match.rivals)
         raise ModelError(
             f"{spec}: holds several models, under {listed(map(repr, prefixes))}. "
             "Save the one to judge in a file of its own."
         )
-    if placement.fit.is_perfect:
+    if match.diff.is_empty:
         return
-    head = placement.fit.head(classifier_layers(module))
-    if head is not None:
-        check_head(head, how.head, f"{spec}: the checkpoint's head")
-    near = [plan.architecture, path.name.partition(".")[0]]
+    theirs = match.diff.head(layers)
+    if theirs is not None:
+        check_head(theirs, head, f"{spec}: the checkpoint's head")
+    near = [build_spec.architecture, path.name.partition(".")[0]]
     other = fitting_architecture(checkpoint.state, near=near)
     hint = f" Did you mean {OPTION}={other}?" if other else ""
-    without = f" without {_quoted(placement.removed)}" if placement.removed else ""
+    without = f" without {_quoted(match.removed)}" if match.removed else ""
     raise ModelError(
-        f"{spec}: its keys{without} do not fit {plan.architecture}: {placement.fit.describe()}.{hint}"
+        f"{spec}: its keys{without} do not fit {build_spec.architecture}: {match.diff.describe()}.{hint}"
     )
 
 
-def _notes(checkpoint: Checkpoint, placement: PrefixMatch) -> list[str]:
+def _notes(checkpoint: Checkpoint, match: PrefixMatch) -> list[str]:
     notes = []
     if checkpoint.key:
         others = f", not from {_quoted(checkpoint.others)}" if checkpoint.others else ""
         notes.append(f"weights were taken from '{checkpoint.key}'{others}")
-    if placement.removed:
-        notes.append(f"{_quoted(placement.removed)} was taken off the weights' names")
-    if placement.left_out:
-        notes.append(f"left out, since they do not classify: {listed(placement.left_out, 3)}")
+    if match.removed:
+        verb = "were" if len(match.removed) > 1 else "was"
+        notes.append(f"{_quoted(match.removed)} {verb} removed from the weights' names")
+    if match.left_out:
+        notes.append(f"left out, since they do not classify: {listed(match.left_out, 3)}")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""`hf-hub:OWNER/NAME`: models that timm can load from the Hugging Face Hub."""
+"""`hf-hub:OWNER/NAME`: timm models on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,42 +16,49 @@ from huggingface_hub.errors import (
 )
 from torch import nn
 
-from quba_check.core.head import Head
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.architecture_choice import build_spec_of_config
 from quba_check.models.checkpoints.build import check_head
 from quba_check.models.checkpoints.hub_config import NAME, read_config
-from quba_check.models.classifier import described
-from quba_check.models.network import LoadedModule
+from quba_check.models.classifier import error_summary
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
+
+_OFFLINE = "Without a network give a folder with config.json and the weights."
+_PLAIN_WEIGHTS = {"hf_hub_filename": None, "custom_load": False}
+"""Replaces what a config says of its weights: older releases of timm unpickle a file that it names, which
+runs code. Weights under the usual names are read as tensors alone."""
 
 
-def network_of_hub(name: str, *, spec: str, head: Head) -> LoadedModule:
-    """A model of the Hugging Face Hub, from its cache or downloaded.
+def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a model of the Hugging Face Hub, from its cache or downloaded.
 
     Args:
-        name: `OWNER/NAME`, with `@REVISION` where it is not the newest one that is wanted.
-        spec: the model's spec, for messages.
-        head: the outputs that the suite expects.
+        spec: the model, named `OWNER/NAME`, or `OWNER/NAME@REVISION` for an older revision.
+        request: how it is loaded.
 
     Raises:
-        ModelError: there is no such model, it is not timm's, it cannot be got here, or has other classes.
+        ModelError: there is no such model, it is not timm's, it cannot be loaded here, or it has other
+            classes.
     """
-    config = read_config(_config_file(name, spec), spec=spec)
-    plan = build_spec_of_config(config, spec)
+    config = read_config(_config_file(spec.name, spec.text), spec=spec.text)
+    build_spec = build_spec_of_config(config, spec.text)
     if config.classes is not None:
-        check_head(config.classes, head, f"{spec}: the model")
+        check_head(config.classes, request.expected_head, f"{spec.text}: the model")
     try:
-        created = timm.create_model(f"hf-hub:{name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS)
-        module = cast(nn.Module, created)
+        module = timm.create_model(
+            f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS
+        )
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
-        raise ModelError(f"{spec}: its weights could not be loaded ({described(error)}). {_ELSE}") from error
-    return LoadedModule(module, plan.architecture, configs=(plan.config,) if plan.config else ())
-
-
-_ELSE = "Without a network give a folder with config.json and the weights."
-_PLAIN_WEIGHTS = {"hf_hub_filename": None, "custom_load": False}
-"""In place of what a config says of its weights: older releases of timm unpickle a file that it names, which
-runs code. Those under the usual names are read as weights alone."""
+        raise ModelError(
+            f"{spec.text}: its weights could not be loaded ({error_summary(error)}). {_OFFLINE}"
+        ) from error
+    return LoadedModule(
+        cast(nn.Module, module),
+        build_spec.architecture,
+        configs=(build_spec.config,) if build_spec.config else (),
+    )
 
 
 def _config_file(name: str, spec: str) -> Path:
@@ -62,7 +69,8 @@ def _config_file(name: str, spec: str) -> Path:
         raise ModelError(f"{spec}: is no name of a model on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
     except LocalEntryNotFoundError as error:
         raise ModelError(
-            f"{spec}: it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. {_ELSE}"
+            f"{spec}: it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "
+            f"{_OFFLINE}"
         ) from error
     except EntryNotFoundError as error:
         raise ModelError(f"{spec}: has no {NAME}, so it is no model of timm's.") from error
@@ -73,4 +81,4 @@ def _config_file(name: str, spec: str) -> Path:
             f"{spec}: there is no {repository} on the Hub, or you may not read it (hf auth login)."
         ) from error
     except Exception as error:
-        raise ModelError(f"{spec}: the Hub did not answer ({described(error)}). {_ELSE}") from error
+        raise ModelError(f"{spec}: the Hub did not answer ({error_summary(error)}). {_OFFLINE}") from error

@@ -1,4 +1,4 @@
-"""`config.json` as timm writes it for the Hugging Face Hub: architecture, classes, preparation."""
+"""`config.json` as timm writes it for the Hugging Face Hub: architecture, classes, preprocessing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from timm.models import PretrainedCfg
 
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import PreprocessingConfig, key_text, short_repr
-from quba_check.models.preprocessing.preprocessing import config_statement
+from quba_check.models.preprocessing.preprocessing import timm_config
 from quba_check.storage.user_files import read_json
 
 NAME = "config.json"
@@ -21,12 +21,12 @@ _KNOWN = {field.name for field in dataclasses.fields(PretrainedCfg)}
 
 @dataclass(frozen=True, slots=True)
 class HubConfig:
-    """A config of timm's.
+    """A `config.json` of timm.
 
     Attributes:
         architecture: timm name.
-        classes: number of classes, where it says.
-        model_args: what the architecture is built with.
+        classes: number of classes; None if not stated.
+        model_args: arguments of the architecture.
         pretrained_cfg: timm's description of the weights.
     """
 
@@ -36,8 +36,8 @@ class HubConfig:
     pretrained_cfg: Mapping[str, Any]
 
     def preprocessing(self, *, spec: str) -> PreprocessingConfig:
-        """How it says that images are prepared."""
-        return config_statement(self.pretrained_cfg, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
+        """Return the preprocessing that it states."""
+        return timm_config(self.pretrained_cfg, where=f"{spec}: {NAME}", source=f"{NAME} of {spec}")
 
 
 def read_config(path: Path, *, spec: str) -> HubConfig:
@@ -48,12 +48,12 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: it is no JSON, not timm's (but that of transformers, say), names no architecture, or a
-            number of classes that is none.
+        ModelError: it is not JSON, not timm's (but that of transformers, for example), names no architecture,
+            or has an invalid number of classes.
     """
     config = read_json(path, f"{spec}: {NAME}", ModelError)
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
-        raise ModelError(f"{spec}: {_what_else(config)}")
+        raise ModelError(f"{spec}: {_foreign_config(config)}")
     own = config.get("pretrained_cfg")
     pretrained_cfg = {**(own if isinstance(own, dict) else config)}
     for name in ("num_classes", "label_names", "label_descriptions"):
@@ -72,7 +72,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
     )
 
 
-def _what_else(config: object) -> str:
+def _foreign_config(config: object) -> str:
     if isinstance(config, dict) and ("architectures" in config or "model_type" in config):
         names = config.get("architectures")
         name = names[0] if names and isinstance(names, list) else config.get("model_type")

@@ -1,4 +1,4 @@
-"""timm's architectures: making one, naming the nearest, finding the one that a checkpoint fits."""
+"""timm's architectures: build one, suggest names, find the one that fits a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from timm.models import get_pretrained_cfg, is_model, is_model_pretrained
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.key_prefixes import match_prefix
-from quba_check.models.classifier import described
+from quba_check.models.checkpoints.state_dict_match import match_prefix
+from quba_check.models.classifier import error_summary
 from quba_check.models.preprocessing.config import key_text
 
 SEARCH_SECONDS = 8.0
-LONGEST = 100
-"""Largest number of characters compared with names."""
-_OF_WEIGHTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
-"""Arguments of timm's that say which weights it reads: here the weights are those of the file."""
+MAX_LENGTH = 100
+"""Largest number of characters that are compared with names."""
+_WEIGHT_ARGUMENTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+"""Arguments of timm that name weights. They are ignored, since the weights are those of the file."""
 _SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
 POPULAR = (
     *("resnet50", "resnet18", "resnet34", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"),
@@ -44,7 +44,7 @@ POPULAR = (
         "ghostnet_100",
     ),
 )
-"""Where the search for a fitting architecture goes after the names that are near to what was typed."""
+"""Architectures that are tried after those with similar names."""
 
 
 def check_architecture(name: str, *, where: str) -> None:
@@ -52,14 +52,15 @@ def check_architecture(name: str, *, where: str) -> None:
 
     Args:
         name: a timm name, with or without a pretrained tag (`resnet50`, `resnet50.a1_in1k`).
-        where: the beginning of the message.
+        where: beginning of messages.
 
     Raises:
-        ModelError: timm knows no such architecture, or not with this tag; the nearest names are given.
+        ModelError: timm knows no such architecture, or not with this tag; the message has the nearest names.
     """
     if not is_model(name):
+        shown = f"'{name}'" if name == key_text(name) else key_text(name)
         raise ModelError(
-            f"{where}: unknown architecture {_quoted(name)}. Allowed: the models of timm {timm.__version__}."
+            f"{where}: unknown architecture {shown}. Allowed: the models of timm {timm.__version__}."
             f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
@@ -69,20 +70,15 @@ def check_architecture(name: str, *, where: str) -> None:
         raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
 
 
-def is_architecture(name: str) -> bool:
-    """Whether timm knows an architecture, with or without a pretrained tag."""
-    return bool(is_model(name))
-
-
 def nearest_architectures(name: str, count: int = 3) -> list[str]:
-    """Up to `count` timm names that look like a word, best first."""
+    """Return up to `count` timm names similar to a word, the most similar first."""
     return difflib.get_close_matches(
-        name.partition(".")[0][:LONGEST].lower(), timm.list_models(), n=count, cutoff=0.6
+        name.partition(".")[0][:MAX_LENGTH].lower(), timm.list_models(), n=count, cutoff=0.6
     )
 
 
 def siblings(name: str) -> list[str]:
-    """The names in timm that differ from a name in nothing but numbers and size words.
+    """Return timm's names that differ from a name only in numbers and size words.
 
     >>> "swin_base_patch4_window12_384" in siblings("swin_tiny_patch4_window7_224")
     True
@@ -91,7 +87,7 @@ def siblings(name: str) -> list[str]:
     return [other for other in timm.list_models() if _SIZE.sub("#", other) == family]
 
 
-def architecture(
+def build_architecture(
     name: str,
     *,
     classes: int,
@@ -99,41 +95,41 @@ def architecture(
     pretrained_cfg: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """A timm architecture without pretrained weights, with a head for `classes` classes.
+    """Build a timm architecture without pretrained weights.
 
     Args:
         name: timm name.
         classes: number C of classes.
-        where: who names it, for the message.
-        pretrained_cfg: description of the weights in place of timm's own for this name.
-        arguments: what else it is built with, such as `img_size`; what would name weights is passed over.
+        where: origin of the name, for messages.
+        pretrained_cfg: description of the weights that replaces timm's own for this name.
+        arguments: further arguments, such as `img_size`. Those that name weights are ignored.
 
     Raises:
         ModelError: timm cannot build it here, for example for lack of a package.
     """
-    how: dict[str, Any] = {
-        name: value for name, value in (arguments or {}).items() if name not in _OF_WEIGHTS
+    options: dict[str, Any] = {
+        name: value for name, value in (arguments or {}).items() if name not in _WEIGHT_ARGUMENTS
     }
-    how["num_classes"] = classes
+    options["num_classes"] = classes
     if pretrained_cfg is not None:
-        how["pretrained_cfg"] = dict(pretrained_cfg)
+        options["pretrained_cfg"] = dict(pretrained_cfg)
     try:
-        return cast(nn.Module, timm.create_model(name, pretrained=False, **how))
+        return cast(nn.Module, timm.create_model(name, pretrained=False, **options))
     except Exception as error:
-        raise ModelError(f"{where}: timm cannot build '{name}' ({described(error)}).") from error
+        raise ModelError(f"{where}: timm cannot build '{name}' ({error_summary(error)}).") from error
 
 
 def pretrained_config(name: str) -> dict[str, Any]:
-    """The description that timm has of the weights of a name."""
+    """Return timm's description of an architecture's weights; empty if there is none."""
     config = get_pretrained_cfg(name, allow_unregistered=True)
     return config.to_dict() if config is not None else {}
 
 
-def pretrained(name: str, *, spec: str) -> nn.Module:
-    """A timm model with its pretrained weights, from the Hugging Face cache or downloaded.
+def pretrained_model(name: str, *, spec: str) -> nn.Module:
+    """Load a timm model with pretrained weights, from the Hugging Face cache or downloaded.
 
     Raises:
-        ModelError: timm does not know it, has no weights for it, or cannot get them here.
+        ModelError: timm does not know it, has no weights for it, or cannot load them here.
     """
     check_architecture(name, where=spec)
     if not is_model_pretrained(name):
@@ -145,36 +141,36 @@ def pretrained(name: str, *, spec: str) -> nn.Module:
         return cast(nn.Module, timm.create_model(name, pretrained=True))
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(
-            f"{spec}: its pretrained weights could not be loaded ({described(error)}). "
+            f"{spec}: its pretrained weights could not be loaded ({error_summary(error)}). "
             f"Without a network give a checkpoint file and --quba-arch={name.partition('.')[0]}."
         ) from error
 
 
-def converted(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor] | None:
-    """A state dict of an architecture's first release under timm's names, as timm itself converts it.
+def convert_names(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor] | None:
+    """Convert the names of an architecture's original release to timm's, as timm itself does.
 
     Args:
         state: tensors by name.
-        module: the architecture that they are meant for.
+        module: the architecture.
 
     Returns:
-        Tensors by timm's names; None where timm has no conversion, or one that would change tensors, such as
-        position embeddings resampled for another image size.
+        Tensors by timm's names; None if timm has no conversion, or one that would change tensors, for example
+        resample position embeddings for another image size.
     """
     convert = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
     try:
-        found = None if convert is None else convert(dict(state), module)
-    except Exception:  # noqa: BLE001  made for other state dicts than this one
+        renamed = None if convert is None else convert(dict(state), module)
+    except Exception:  # noqa: BLE001  written for other state dicts than this one
         return None
-    if not isinstance(found, Mapping) or found.keys() == state.keys():
+    if not isinstance(renamed, Mapping) or renamed.keys() == state.keys():
         return None
     sizes = {tensor.numel() for tensor in state.values()}
-    kept = all(isinstance(tensor, Tensor) and tensor.numel() in sizes for tensor in found.values())
-    return dict(found) if kept else None
+    is_unchanged = all(isinstance(tensor, Tensor) and tensor.numel() in sizes for tensor in renamed.values())
+    return dict(renamed) if is_unchanged else None
 
 
 def classifier_layers(module: nn.Module) -> tuple[str, ...]:
-    """Names of the last layers of a timm module, as its `pretrained_cfg` states them."""
+    """Return the names of a timm module's last layers, as stated in its `pretrained_cfg`."""
     config: Mapping[str, Any] = getattr(module, "pretrained_cfg", {})
     names = config.get("classifier") or ()
     return (names,) if isinstance(names, str) else tuple(names)
@@ -183,15 +179,14 @@ def classifier_layers(module: nn.Module) -> tuple[str, ...]:
 def fitting_architecture(
     state: Mapping[str, Tensor], *, near: Iterable[str], seconds: float = SEARCH_SECONDS
 ) -> str | None:
-    """The first timm architecture into which a state dict fits, whatever number of classes its head has.
+    """Return the first timm architecture that a state dict fits, whatever its number of classes.
 
-    Looked through are siblings of `near` and names near to it, then `POPULAR`; not all of timm's, which would
-    take minutes.
+    The search covers siblings of `near` and similar names, then `POPULAR`. All of timm would take minutes.
 
     Args:
         state: tensors by name.
-        near: words that may resemble the name, such as the architecture that was given, or the file name.
-        seconds: time after which the search gives up.
+        near: words similar to the name, such as the architecture as given, or the file name.
+        seconds: time limit of the search.
 
     Returns:
         A timm name, or None.
@@ -201,23 +196,16 @@ def fitting_architecture(
     for name in dict.fromkeys([*candidates, *POPULAR]):
         if time.monotonic() > deadline:
             return None
-        module = _outline(name)
-        if module is not None:
-            layers = classifier_layers(module)
-            found = match_prefix(state, module, layers).fit
-            if found.is_perfect or found.head(layers) is not None:
-                return name
+        module = _meta_module(name)
+        if module is not None and match_prefix(state, module, classifier_layers(module)).is_fitting:
+            return name
     return None
 
 
 def base_name(name: str) -> str:
-    """A timm name without its pretrained tag, by which timm itself calls the architecture."""
+    """Return timm's own name of an architecture, without the pretrained tag."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if name == key_text(name) else key_text(name)
 
 
 def _question(near: list[str]) -> str:
@@ -225,11 +213,11 @@ def _question(near: list[str]) -> str:
     return f" Did you mean {' or '.join(filter(None, [', '.join(quoted[:-1]), quoted[-1]]))}?" if near else ""
 
 
-def _outline(name: str) -> nn.Module | None:
-    """An architecture without memory for its tensors; None for those that cannot be made so."""
+def _meta_module(name: str) -> nn.Module | None:
+    """Return an architecture on the meta device, None if it cannot be built there."""
     try:
         with warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             return cast(nn.Module, timm.create_model(name))
-    except Exception:  # noqa: BLE001  a candidate that cannot be outlined is none
+    except Exception:  # noqa: BLE001  a candidate that cannot be built is skipped
         return None

@@ -1,4 +1,4 @@
-"""What a checkpoint says of how its model was trained: architecture and preparation."""
+"""Architecture and preprocessing in a checkpoint, as stored by training scripts."""
 
 from __future__ import annotations
 
@@ -19,44 +19,46 @@ from quba_check.models.preprocessing.config import (
 )
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
-"""Where training scripts keep what they were called with; timm and torchvision in the first."""
+"""Keys for the arguments of training scripts; timm and torchvision use the first."""
 NAMES = ("architecture", "arch", "model_name", "model", "backbone", "encoder_name")
-"""What they call the architecture, the most telling first."""
+"""Arguments that name the architecture, the most specific first."""
 _TIMM = ("input_size", "img_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """An architecture that a checkpoint names, and where in it."""
+class NamedArchitecture:
+    """The name of an architecture in a checkpoint, and its place there."""
 
     architecture: str
     where: str
 
 
-def architectures_named(about: Mapping[str, Any]) -> tuple[Named, ...]:
-    """The names of architectures that a checkpoint holds beside its weights, the most telling first.
+def named_architectures(about: Mapping[str, Any]) -> tuple[NamedArchitecture, ...]:
+    """Return the architectures named in a checkpoint, the most specific name first.
 
     Args:
-        about: what it holds, by key.
+        about: the content of the checkpoint apart from its weights, by key.
     """
-    texts = [(where, value) for where, value in _names(about) if isinstance(value, str) and value]
-    found = [Named(value, f"'{where}'") for where, value in texts if value == key_text(value)]
-    return tuple(found)
+    return tuple(
+        NamedArchitecture(name, f"'{where}'")
+        for where, name in _names(about)
+        if isinstance(name, str) and name and name == key_text(name)
+    )
 
 
 def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What timm's `train.py` was told to build the architecture with (`--model-kwargs`)."""
-    given = _arguments(about, "args").get("model_kwargs")
-    return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else {}
+    """Return the arguments of the architecture, from `--model-kwargs` of timm's `train.py`."""
+    arguments = _arguments(about, "args").get("model_kwargs")
+    return {str(key): value for key, value in arguments.items()} if isinstance(arguments, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFromCheckpoint:
-    """What a checkpoint says of the preparation.
+    """The preprocessing stated in a checkpoint.
 
     Attributes:
-        config: what can be used of it; None where it says nothing.
-        notes: what cannot be used, which is passed over.
+        config: its usable part; None if there is none.
+        notes: remarks on values that cannot be used.
     """
 
     config: PreprocessingConfig | None = None
@@ -64,32 +66,33 @@ class ConfigFromCheckpoint:
 
 
 def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFromCheckpoint:
-    """How a checkpoint says that images were prepared when its model was evaluated.
+    """Return the evaluation preprocessing stated in a checkpoint.
 
-    Read are the arguments of timm's `train.py` (what was left to the architecture is left to it here), those
-    of torchvision's reference scripts, and a `pretrained_cfg`.
+    The sources are a `pretrained_cfg`, else the arguments of torchvision's reference scripts or of timm's
+    `train.py`. Values that timm's script left to the architecture are left to it here too.
 
     Args:
-        about: what the checkpoint holds beside its weights.
-        spec: the model's spec.
+        about: the content of the checkpoint apart from its weights, by key.
+        spec: the model's spec, for messages.
     """
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
-        junk = {
+        unusable = {
             key: config[key] for key in KEYS if config.get(key) is not None and not _is_usable(key, config)
         }
-        rest = {key: value for key, value in config.items() if key not in junk}
-        said = resolve_data_config(pretrained_cfg={"url": "", **rest}) | junk  # timm takes no empty one
+        usable_rest = {key: value for key, value in config.items() if key not in unusable}
+        # timm rejects an empty config.
+        stated = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
         source = f"pretrained_cfg in {spec}"
     else:
         arguments = _arguments(about, "args")
-        said = _torchvisions(arguments) or _timms(arguments)
+        stated = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
-    usable = {name: value for name, value in said.items() if name in KEYS and _is_usable(name, said)}
+    usable = {name: value for name, value in stated.items() if name in KEYS and _is_usable(name, stated)}
     notes = tuple(
-        f"{name} of {source} cannot be used and is passed over, got {short_repr(value)}"
-        for name, value in said.items()
+        f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
+        for name, value in stated.items()
         if name not in usable
     )
     if not usable:
@@ -103,25 +106,25 @@ def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
     return KEYS[key][0](values[key])
 
 
-def _timms(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What timm's script was given, in the form of `KEYS` where it can be brought into it."""
-    said = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
+def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of timm's script in the form of `KEYS`, as far as they can be converted."""
+    config = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
     for name in ("mean", "std"):
-        if isinstance(said.get(name), (list, tuple)) and len(said[name]) == 1:
-            said[name] = tuple(said[name]) * 3
-    size = said.pop("img_size", None)
-    if size is not None and "input_size" not in said:
+        if isinstance(config.get(name), (list, tuple)) and len(config[name]) == 1:
+            config[name] = tuple(config[name]) * 3
+    size = config.pop("img_size", None)
+    if size is not None and "input_size" not in config:
         sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
-        said["input_size"] = (3, *sides)
-    return said
+        config["input_size"] = (3, *sides)
+    return config
 
 
-def _torchvisions(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     crop, resize = arguments.get("val_crop_size"), arguments.get("val_resize_size")
     if not isinstance(crop, int) or not isinstance(resize, int) or resize < crop or crop < 1:
         return {}
     share = crop / resize
-    if math.floor(crop / share) != resize:  # timm rounds the size of the resize down
+    if math.floor(crop / share) != resize:  # timm rounds the resized side down
         share = math.nextafter(share, 0)
     return {
         "input_size": (3, crop, crop),
@@ -144,7 +147,7 @@ def _names(about: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _arguments(about: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    given = about.get(where)
-    if isinstance(given, argparse.Namespace):
-        return vars(given)
-    return given if isinstance(given, Mapping) else {}
+    arguments = about.get(where)
+    if isinstance(arguments, argparse.Namespace):
+        return vars(arguments)
+    return arguments if isinstance(arguments, Mapping) else {}

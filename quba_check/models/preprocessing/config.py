@@ -1,4 +1,4 @@
-"""The words in which a preparation is stated, wherever it is stated. Loads no torch."""
+"""Keys and values of a preprocessing config. Imports no torch."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingConfig:
-    """What one source says of the preparation and the outputs of a model.
+    """The preprocessing and the outputs of a model, as stated by one source.
 
     Attributes:
-        values: some of the keys of `KEYS`, with values that can be used; sequences are tuples.
-        source: where this stands, as records and reports call it.
-        departs: whether it departs from what the model's own config says, which reports say aloud.
+        values: valid values for some of `KEYS`; sequences are tuples.
+        source: name of the source in records and reports.
+        departs: True if it overrides the model's own config, which reports mention.
     """
 
     values: Mapping[str, Any]
@@ -41,16 +41,16 @@ class PreprocessingConfig:
 def preprocessing_config(
     config: object, *, where: str, source: str, departs: bool = False
 ) -> PreprocessingConfig:
-    """What a mapping states, after its keys and values were checked.
+    """Return a config with checked keys and values.
 
     Args:
         config: a mapping with some of `KEYS`.
-        where: how a message begins.
-        source: what records and reports call it.
-        departs: whether it departs from the model's own config.
+        where: beginning of messages.
+        source: its name in records and reports.
+        departs: True if it overrides the model's own config.
 
     Raises:
-        ModelError: no mapping, an unknown key, or a value that cannot be used.
+        ModelError: it is no mapping, or has an unknown key or an invalid value.
     """
     if not isinstance(config, Mapping):
         raise ModelError(f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {_ALL}.")
@@ -74,7 +74,7 @@ def short_repr(value: object) -> str:
     """
     try:
         return reprlib.repr(value)
-    except Exception:  # noqa: BLE001  an integer of 5,000 digits, or a type of the file's own
+    except Exception:  # noqa: BLE001  an integer of 5,000 digits, or a type defined by the file
         return f"a value of type {type(value).__name__}"
 
 
@@ -112,5 +112,5 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
     "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
 }
-"""What may be stated: whether a value can be used, and the words for those that can."""
+"""For each key a check of its value, and the allowed values for messages."""
 _ALL = ", ".join(KEYS)

@@ -1,4 +1,4 @@
-"""The file of `--quba-preparation`: how images are prepared and what the outputs are, said by the user."""
+"""The file of `--quba-preprocessing`: preprocessing and kind of outputs, stated by the user."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from quba_check.models.preprocessing.config import (
     OutputKind,
     PreprocessingConfig,
 )
-from quba_check.strict_yaml import Strict, described, read_yaml, validated
+from quba_check.strict_yaml import Strict, describe, read_yaml, validate
 from quba_check.strict_yaml.schema import SchemaVersion
 
 Positive = Annotated[int, Field(gt=0)]
 Divisor = Annotated[float, Field(gt=0)]
 
 
-class PreparationFile(Strict):
-    """How images are prepared for a model, and what it returns; what is left out is as the model has it."""
+class PreprocessingFile(Strict):
+    """Preprocessing and kind of outputs of a model. Missing keys are taken from the model."""
 
     schema_version: SchemaVersion | None = Field(None, alias="schema", description="Version of this format.")
     input_size: tuple[Literal[3], Positive, Positive] | None = Field(
@@ -34,7 +34,7 @@ class PreparationFile(Strict):
         None, description="Means of red, green and blue that are subtracted, of values in [0, 1]."
     )
     std: tuple[Divisor, Divisor, Divisor] | None = Field(
-        None, description="What red, green and blue are divided by after that."
+        None, description="Divisors of red, green and blue after that."
     )
     crop_pct: float | None = Field(
         None, gt=0, description="Side of the crop as a share of the resized image's, for example 0.875."
@@ -43,7 +43,7 @@ class PreparationFile(Strict):
         None, description="center crops, squash does not keep the aspect ratio, border pads."
     )
     outputs: OutputKind | None = Field(
-        None, description="What the model returns; without it, this is told from its answers on real images."
+        None, description="Kind of the model's outputs; without it, it is detected on real images."
     )
 
     @field_validator(*KEYS, mode="before")
@@ -51,32 +51,32 @@ class PreparationFile(Strict):
     def _check(cls, value: Any, info: ValidationInfo) -> Any:
         is_usable, allowed = KEYS[info.field_name or ""]
         if not is_usable(value):
-            got = str(value) if isinstance(value, list) else described(value)
+            got = str(value) if isinstance(value, list) else describe(value)
             near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
             raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
         return tuple(value) if isinstance(value, list) else value
 
 
 def read_preprocessing(path: Path, shown: str) -> PreprocessingConfig:
-    """What a preparation file states.
+    """Read a preprocessing file.
 
     Args:
         path: the file.
-        shown: how messages, records and reports call it.
+        shown: its name in messages, records and reports.
 
     Raises:
-        ModelError: with file and line, for every mistake in it.
+        ModelError: the file is invalid; the message has file and line of every error.
     """
-    entry = validated(read_yaml(path, shown, ModelError), PreparationFile)
+    entry = validate(read_yaml(path, shown, ModelError), PreprocessingFile)
     values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
     return PreprocessingConfig(values, shown, departs=True)
 
 
 def preprocessing_schema() -> dict[str, Any]:
-    """JSON Schema of preparation files, for editors.
+    """Return the JSON Schema of preprocessing files, for editors.
 
     >>> sorted(preprocessing_schema()["properties"])[:3]
     ['crop_mode', 'crop_pct', 'input_size']
     """
-    schema = PreparationFile.model_json_schema(by_alias=True)
+    schema = PreprocessingFile.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

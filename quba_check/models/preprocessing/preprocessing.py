@@ -1,4 +1,4 @@
-"""How an image becomes a model's input: the model's own evaluation transform, up to normalisation."""
+"""Preprocessing of images: the model's own evaluation transform, up to normalisation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from quba_check.models.preprocessing.config import (
 )
 
 LARGEST_SIDE = 20_000
-"""Pixels to which an image may be resized before it is cropped."""
+"""Largest side in pixels of a resized image before the crop."""
 DEFAULT_SIZE = 224
 DEFAULT_CROP = 0.875
-"""timm's and torchvision's habit for ImageNet: the middle 224 of 256 pixels."""
+"""The default of timm and torchvision for ImageNet: the middle 224 of 256 pixels."""
 SUITE_DEFAULTS = "the suite's defaults"
 
 Triple = tuple[float, float, float]
@@ -32,16 +32,16 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How images are prepared, in the terms of timm's data config.
+    """Preprocessing of images, in the terms of timm's data config.
 
     Attributes:
         input_size: (3, height, width) in pixels.
         interpolation: filter of the resize.
-        mean: per-channel mean that the model subtracts, of values in [0, 1].
-        std: per-channel divisor after that.
+        mean: mean to subtract per channel, of values in [0, 1].
+        std: divisor per channel after that.
         crop_pct: side of the crop as a share of the resized image's.
         crop_mode: `center` keeps the aspect ratio and crops, `squash` does not keep it, `border` pads.
-        source: where this comes from, in words.
+        source: origin of these values, for reports.
     """
 
     input_size: tuple[int, int, int]
@@ -53,21 +53,21 @@ class Preprocessing:
     source: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values, for records and addresses."""
+        """Return the fields as plain values, for records and cache keys."""
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
     def transform(self, *, crop: bool) -> Callable[[Image.Image], Tensor]:
-        """The evaluation transform up to, and without, scaling to [0, 1] and normalisation.
+        """Return the evaluation transform, without scaling to [0, 1] and normalisation.
 
         Args:
-            crop: resize and crop as timm does for evaluation. False for images stored at their final size:
-                they are resized to exactly the input size if theirs differs, and not cropped.
+            crop: resize and crop as timm does for evaluation. False for images stored at their final size,
+                which are resized to the input size if theirs differs, and not cropped.
 
         Returns:
             A function from an RGB image to a uint8 tensor of shape (3, height, width). Divided by 255 and
-            normalised it is, bit for bit, what timm's transform gives.
+            normalised, the tensor equals the result of timm's transform bit for bit.
         """
         if crop:
             return cast(
@@ -88,11 +88,11 @@ class Preprocessing:
 
 
 def suite_defaults(image_size: int | None) -> Preprocessing:
-    """The preparation for a model that brings none.
+    """Return the preprocessing for a model that brings none.
 
     Args:
-        image_size: side in pixels that the suite's manifest states: its images are resized to it and not
-            cropped. None: 224, the middle of 256 pixels.
+        image_size: side in pixels stated in the suite's manifest; images are resized to it and not cropped.
+            None: 224, the middle of 256 pixels.
     """
     size = image_size or DEFAULT_SIZE
     return Preprocessing(
@@ -114,54 +114,54 @@ def preprocessing_of(
     architecture: str = "",
     configs: Sequence[PreprocessingConfig] = (),
 ) -> Preprocessing:
-    """How images are prepared for a module.
+    """Return the preprocessing of a module.
 
-    Its `quba_config` says so, else its `pretrained_cfg`; what a later statement says overrides that, key by
-    key. For the rest the suite's defaults hold.
+    The module's own config is its `quba_config`, else its `pretrained_cfg`. Later configs override earlier
+    ones key by key, and the suite's defaults fill the rest.
 
     Args:
         module: the module that classifies.
         spec: its spec, for messages and `source`.
-        image_size: what the suite's manifest states.
+        image_size: side in pixels stated in the suite's manifest.
         architecture: the timm name, if timm built the module.
-        configs: what else is stated, such as by a checkpoint or a preparation file; the last one wins.
+        configs: further configs, such as that of a checkpoint or a preprocessing file; the last one wins.
 
     Returns:
-        The preparation. `source` says which keys are from elsewhere than the rest.
+        The preprocessing. `source` names the keys that come from another source than the rest.
 
     Raises:
-        ModelError: a `quba_config` or `pretrained_cfg` with an unknown key or a value that cannot be used, or
-            images would be resized to more pixels than memory holds.
+        ModelError: a `quba_config` or `pretrained_cfg` has an unknown key or an invalid value, or images
+            would be resized to more pixels than memory holds.
     """
     values = asdict(suite_defaults(image_size))
     del values["source"]
-    origins = dict.fromkeys(values, SUITE_DEFAULTS)
-    own = _own_statement(module, spec, architecture)
-    for stated in (*([own] if own else []), *configs):
-        said = {key: value for key, value in stated.values.items() if key in values}
-        values |= said
-        origins |= dict.fromkeys(said, stated.source)
-    made = Preprocessing(**values, source=_source(origins, [own, *configs]))
-    side = min(made.input_size[1:]) / made.crop_pct, max(made.input_size[1:]) / made.crop_pct
-    if not 1 <= side[0] <= side[1] <= LARGEST_SIDE:
+    sources = dict.fromkeys(values, SUITE_DEFAULTS)
+    own = _own_config(module, spec, architecture)
+    for config in (*([own] if own else []), *configs):
+        stated = {key: value for key, value in config.values.items() if key in values}
+        values |= stated
+        sources |= dict.fromkeys(stated, config.source)
+    preprocessing = Preprocessing(**values, source=_source(sources, [own, *configs]))
+    sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
+    if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
         raise ModelError(
-            f"{spec}: images cannot be prepared as {made.source} states: input_size {made.input_size} with "
-            f"crop_pct {made.crop_pct:g} resizes them to {side[1]:.4g} pixels. "
-            f"Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
+            f"{spec}: images cannot be prepared as {preprocessing.source} states: input_size "
+            f"{preprocessing.input_size} with crop_pct {preprocessing.crop_pct:g} resizes them to "
+            f"{max(sides):.4g} pixels. Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
         )
-    return made
+    return preprocessing
 
 
-def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> PreprocessingConfig:
-    """Return the statement of a timm `pretrained_cfg`, with its defaults.
+def timm_config(config: Mapping[str, Any], *, where: str, source: str) -> PreprocessingConfig:
+    """Return the preprocessing of a timm `pretrained_cfg`, with timm's defaults.
 
     Args:
         config: the config. It is checked first, since timm replaces zeros by its defaults.
-        where: how a message begins.
+        where: beginning of messages.
         source: its name in records and reports.
 
     Raises:
-        ModelError: a value cannot be used.
+        ModelError: a value is invalid.
     """
     own = {key: config[key] for key in KEYS if config.get(key) is not None}
     preprocessing_config(own, where=where, source=source)
@@ -172,17 +172,19 @@ def config_statement(config: Mapping[str, Any], *, where: str, source: str) -> P
 def stated_outputs(
     module: nn.Module, *, spec: str, configs: Sequence[PreprocessingConfig] = ()
 ) -> OutputKind | None:
-    """What the outputs are, where a statement or else the module's `quba_config` says so.
+    """Return the kind of outputs stated by a config, None if there is none.
+
+    The last config wins; the module's `quba_config` comes first.
 
     Raises:
-        ModelError: the `quba_config` cannot be used.
+        ModelError: the `quba_config` is invalid.
     """
-    own = _own_statement(module, spec, "")
-    said = [stated.values.get("outputs") for stated in (*reversed(configs), *([own] if own else []))]
-    return next((kind for kind in said if kind is not None), None)
+    own = _own_config(module, spec, "")
+    kinds = (config.values.get("outputs") for config in (*reversed(configs), *([own] if own else [])))
+    return next((kind for kind in kinds if kind is not None), None)
 
 
-def _own_statement(module: nn.Module, spec: str, architecture: str) -> PreprocessingConfig | None:
+def _own_config(module: nn.Module, spec: str, architecture: str) -> PreprocessingConfig | None:
     config = getattr(module, "quba_config", None)
     if config is not None:
         return preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
@@ -192,15 +194,15 @@ def _own_statement(module: nn.Module, spec: str, architecture: str) -> Preproces
     source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
     if not isinstance(config, Mapping):
         raise ModelError(f"{spec}: pretrained_cfg: is not a dict, got {type(config).__name__}.")
-    return config_statement(config, where=f"{spec}: pretrained_cfg", source=source)
+    return timm_config(config, where=f"{spec}: pretrained_cfg", source=source)
 
 
-def _source(origins: Mapping[str, str], stated: Sequence[PreprocessingConfig | None]) -> str:
-    """Where a preparation comes from: the first source that is left, and in brackets the others."""
-    order = dict.fromkeys([*(one.source for one in stated if one), SUITE_DEFAULTS])
-    keys = {source: [key for key in origins if origins[key] == source] for source in order}
+def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig | None]) -> str:
+    """Return the first source in use, with the others and their keys in brackets."""
+    order = dict.fromkeys([*(config.source for config in configs if config), SUITE_DEFAULTS])
+    keys = {source: [key for key in sources if sources[key] == source] for source in order}
     if any(names and source != SUITE_DEFAULTS for source, names in keys.items()):
-        # Cropping the centre is what everybody means who does not say it.
+        # The default crop_mode is not worth a mention.
         keys[SUITE_DEFAULTS] = [key for key in keys[SUITE_DEFAULTS] if key != "crop_mode"]
     main, *others = [source for source, names in keys.items() if names]
     rest = "; ".join(f"{', '.join(keys[source])}: {source}" for source in others)

@@ -1,11 +1,9 @@
-"""`package.module:callable`: the user's own function that returns a module."""
+"""`package.module:callable`: a user's function that returns a module."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +11,50 @@ from torch import nn
 
 from quba_check.errors import ModelError, did_you_mean
 from quba_check.models.classifier import model_errors
+from quba_check.models.fingerprint import own_sources
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A module, and the callable that returned it."""
-
-    module: nn.Module
-    by: Callable[..., Any]
-
-
-def built(spec: str) -> Built:
+def load_callable(spec: ModelSpec) -> LoadedModule:
     """Import a callable, with the current folder importable as under `python -m`, and call it.
 
     Args:
         spec: `package.module:callable`; the callable takes no arguments.
 
     Returns:
-        The module that it returned.
+        The module that it returned, with the source files of both.
 
     Raises:
-        ModelError: module or callable are not there, raise, or return something else than a torch module.
+        ModelError: module or callable do not exist, raise, or return something else than a torch module.
     """
-    module_name, _, path = spec.partition(":")
-    found: Any = _imported(module_name, spec)
-    with model_errors(f"{spec}: looking it up raised"):
+    module_name, _, path = spec.text.partition(":")
+    value = _import_module(module_name, spec.text)
+    with model_errors(f"{spec.text}: looking it up raised"):
         for name in path.split("."):
-            if not hasattr(found, name):
-                owner = getattr(found, "__name__", module_name)
-                raise ModelError(f"{spec}: '{owner}' has no '{name}'.{did_you_mean(name, dir(found))}")
-            found = getattr(found, name)
-    if isinstance(found, nn.Module) or not callable(found):
+            if not hasattr(value, name):
+                owner = getattr(value, "__name__", module_name)
+                raise ModelError(f"{spec.text}: '{owner}' has no '{name}'.{did_you_mean(name, dir(value))}")
+            value = getattr(value, name)
+    if isinstance(value, nn.Module) or not callable(value):
         raise ModelError(
-            f"{spec}: is not a callable, got a value of type {type(found).__name__}. "
+            f"{spec.text}: is not a callable, got a value of type {type(value).__name__}. "
             "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
         )
-    with model_errors(f"{spec}: calling it raised"):
-        module = found()
+    with model_errors(f"{spec.text}: calling it raised"):
+        module = value()
     if not isinstance(module, nn.Module):
         raise ModelError(
-            f"{spec}: returned no model, got a value of type {type(module).__name__}. "
+            f"{spec.text}: returned no model, got a value of type {type(module).__name__}. "
             "Allowed: a torch.nn.Module."
         )
-    return Built(module, found)
+    return LoadedModule(module, sources=own_sources(module, value))
 
 
-def _imported(name: str, spec: str) -> Any:
+def _import_module(name: str, spec: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)  # kept: the user's code may import its neighbours later on
+        sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
     try:
         with model_errors(f"{spec}: importing '{name}' raised"):
             return importlib.import_module(name)

@@ -6,28 +6,35 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import described
-from quba_check.models.network import LoadedModule, LoadRequest, count_weights
+from quba_check.models.classifier import error_summary
+from quba_check.models.loaded_module import LoadedModule, count_weights
 from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
 TRAIN_FLAGS |= {"native_batch_norm": 5, "_native_batch_norm_legit": 5}
-"""Operators that act otherwise in train mode, with the position of the argument that says so."""
+"""Operators that behave differently in train mode, with the position of the argument that sets it."""
 STATISTICS = dict.fromkeys(("batch_norm", "native_batch_norm", "instance_norm"), (3, 4))
 STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_training")}
-"""Operators with running statistics, and the positions of these among their arguments."""
+"""Operators with running statistics, and the positions of the statistics among their arguments."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a program takes: how many images at a time, and of which size where that is fixed."""
+class ImageInput:
+    """The input of a program.
+
+    Attributes:
+        least: smallest number of images at a time.
+        most: largest number; None if there is no limit.
+        size: (channels, height, width) if fixed.
+    """
 
     least: int
     most: int | None
@@ -37,15 +44,17 @@ class Taken:
 class ExportedNetwork(nn.Module):
     """An exported program as a module.
 
-    Its modes are those it was exported in, so that `train` and `eval` merely set a mark. A program for a
-    fixed number of images, or a limited one, is given its images in such portions; the last one is filled up
-    with its own last image, whose answers are dropped.
+    The program keeps the mode in which it was exported; `train` and `eval` only set the flag. A program with
+    a limited number of images gets them in portions. A portion that is too small is filled up with copies of
+    its last image, and their answers are dropped.
 
     Args:
         program: the program as a module.
-        least: smallest number of images that it takes.
-        most: largest number.
+        least: smallest number of images at a time.
+        most: largest number; None if there is no limit.
     """
+
+    fingerprint_name: ClassVar[str] = "quba_check.models.exported.ExportedNetwork"
 
     def __init__(self, program: nn.Module, least: int, most: int | None) -> None:
         super().__init__()
@@ -55,7 +64,7 @@ class ExportedNetwork(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> ExportedNetwork:
-        """Mark all parts; nothing of the program depends on it."""
+        """Set the flag of all parts; the program does not depend on it."""
         for part in self.modules():
             part.training = mode
         return self
@@ -67,38 +76,37 @@ class ExportedNetwork(nn.Module):
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _answers(self, images: Tensor) -> Any:
-        absent = self.least - len(images)
-        if absent <= 0:
+        n_missing = self.least - len(images)
+        if n_missing <= 0:
             return self.program(images)
-        filled = torch.cat([images, images[-1:].expand(absent, *images.shape[1:])])
+        filled = torch.cat([images, images[-1:].expand(n_missing, *images.shape[1:])])
         return self.program(filled)[: len(images)]
 
 
-def network_of_exported(path: Path, *, spec: str, how: LoadRequest, device: torch.device) -> LoadedModule:
-    """The network of an exported program, on its device.
+def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
+    """Load an exported program onto its device.
 
-    torch's reader unpickles parts of the file, evaluates others as Python and loads compiled libraries. The
-    file is only read if it is trusted.
+    torch's reader unpickles parts of the file, evaluates others as Python and loads compiled libraries.
+    Therefore the file is read only if it is trusted.
 
     Args:
-        path: the file.
-        spec: the model's spec, for messages.
-        how: how it is loaded; without `trust_pickle` the file is refused and nothing of it is read.
-        device: where it will run; the program names devices in its own instructions.
+        spec: the model, a file.
+        request: how it is loaded; without `trust_pickle` the file is refused unread.
+        device: where it will run, since the program names devices in its own instructions.
 
     Raises:
         ModelError: the file is not trusted, is damaged, was exported in train mode, or takes something else
             than a batch of images.
     """
-    if not how.trust_pickle:
+    if not request.trust_pickle:
         raise ModelError(
-            f"{spec}: is an exported program, which can run code when it is read; nothing of it was run. "
-            "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
-            "whoever made the file: --quba-trust-pickle."
+            f"{spec.text}: is an exported program, which can run code when it is read; nothing of it was "
+            "run. Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you "
+            "trust whoever made the file: --quba-trust-pickle."
         )
     try:
         with _without_logs():
-            program = torch.export.load(path)
+            program = torch.export.load(spec.path)
         if device.type != "cpu":
             from torch.export.passes import move_to_device_pass
 
@@ -106,40 +114,40 @@ def network_of_exported(path: Path, *, spec: str, how: LoadRequest, device: torc
         module = program.module()
     except Exception as error:
         raise ModelError(
-            f"{spec}: cannot be read as an exported program ({described(error)}). "
+            f"{spec.text}: cannot be read as an exported program ({error_summary(error)}). "
             f"It is best exported with the torch that reads it, {torch.__version__}."
         ) from error
-    training = next((str(node.target) for node in program.graph.nodes if _trains(node)), None)
+    training = next((str(node.target) for node in program.graph.nodes if _is_in_train_mode(node)), None)
     if training is not None:
         raise ModelError(
-            f"{spec}: was exported in train mode ({training}), which cannot be changed. "
+            f"{spec.text}: was exported in train mode ({training}), which cannot be changed. "
             "Export it again after model.eval()."
         )
-    taken = _taken(program, spec)
+    images = _image_input(program, spec.text)
     notes = []
-    if taken.least == taken.most:
+    if images.least == images.most:
         notes.append(
-            f"{spec} was exported for {taken.most} images at a time and is given its images so; "
+            f"{spec.text} was exported for {images.most} images at a time and is given its images so; "
             "exported with a dynamic batch it would be faster"
         )
-    parameters, note = count_weights(module, _values(program), spec=spec)
+    parameters, weight_notes = count_weights(module, _values(program), spec=spec.text)
     if not parameters:
         raise ModelError(
-            f"{spec}: holds no weights that can be counted. "
+            f"{spec.text}: holds no weights that can be counted. "
             "Give the model as it was before, or package.module:callable."
         )
     return LoadedModule(
-        ExportedNetwork(module, taken.least, taken.most),
-        sources=(path,),
-        configs=(PreprocessingConfig({"input_size": taken.size}, spec),) if taken.size else (),
-        notes=(*notes, *note),
+        ExportedNetwork(module, images.least, images.most),
+        sources=(spec.path,),
+        configs=(PreprocessingConfig({"input_size": images.size}, spec.text),) if images.size else (),
+        notes=(*notes, *weight_notes),
         parameters=parameters,
     )
 
 
 @contextlib.contextmanager
 def _without_logs() -> Iterator[None]:
-    """Keep torch's reader from logging: one of its warnings has a broken format, at which pytest raises."""
+    """Silence torch's reader: one of its warnings has a broken format, on which pytest raises."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -157,24 +165,24 @@ def _values(program: Any) -> Iterator[object]:
     """Yield the buffers and constants used by a program, except running statistics."""
     signature = program.graph_signature
     names = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
-    held = {**program.constants, **program.state_dict}
+    tensors = {**program.constants, **program.state_dict}
     for node in program.graph.nodes:
-        places = [(_operator(user), user.args.index(node)) for user in node.users if node in user.args]
+        uses = [(_operator(user), user.args.index(node)) for user in node.users if node in user.args]
         if node.name in names and not (
-            places
-            and len(places) == len(node.users)
-            and all(position in STATISTICS.get(operator, ()) for operator, position in places)
+            uses
+            and len(uses) == len(node.users)
+            and all(position in STATISTICS.get(operator, ()) for operator, position in uses)
         ):
-            yield held.get(names[node.name])
+            yield tensors.get(names[node.name])
 
 
-def _trains(node: Any) -> bool:
-    """Whether an instruction acts as in training."""
+def _is_in_train_mode(node: Any) -> bool:
+    """True if an instruction behaves as in training."""
     position = TRAIN_FLAGS.get(_operator(node))
     return position is not None and len(node.args) > position and node.args[position] is True
 
 
-def _taken(program: Any, spec: str) -> Taken:
+def _image_input(program: Any, spec: str) -> ImageInput:
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     shape: Any = getattr(inputs[0].meta.get("val"), "shape", ()) if inputs else ()
     if len(inputs) != 1 or len(shape) != 4:
@@ -185,15 +193,15 @@ def _taken(program: Any, spec: str) -> Taken:
     least, most = _bounds(program, shape[0])
     _, channels, height, width = shape
     fixed = all(isinstance(side, int) for side in (channels, height, width))
-    return Taken(least, most, (channels, height, width) if fixed else None)
+    return ImageInput(least, most, (channels, height, width) if fixed else None)
 
 
 def _bounds(program: Any, batch: Any) -> tuple[int, int | None]:
-    """Smallest and largest number of images."""
+    """Return the smallest and largest number of images at a time."""
     if isinstance(batch, int):
         return batch, batch
     limits = program.range_constraints.get(batch.node.expr)
     if limits is None:
         return 1, None
-    # Where there is no limit, it is an infinite number of sympy's.
+    # sympy's infinity stands for no limit.
     return max(1, int(limits.lower)), int(limits.upper) if limits.upper.is_Integer else None

@@ -1,4 +1,4 @@
-"""What an ONNX file holds: its weights are counted and digested, none of it is run."""
+"""The content of an ONNX file: weights are counted and digested, nothing is run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ quantised layers."""
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
-    """What is known of an ONNX file without running it.
+    """Properties of an ONNX file that are known without running it.
 
     Attributes:
-        parameters: elements of the weights that are stored in the graph: floating-point and 8- to 2-bit
-            tensors of more than one element, as initialisers, constants or attributes, dense or sparse, in
-            subgraphs and functions too.
-            Exporters fold layers together: a BatchNorm that was folded into a convolution counts no more.
-        contents: digest (blake2b) of the file and of the files that hold weights for it.
+        parameters: elements of the weights stored in the graph: floating-point and 8- to 2-bit tensors of
+            more than one element, as initialisers, constants or attributes, dense or sparse, in subgraphs and
+            functions too. Layers that the exporter folded into others do not count.
+        contents: digest (blake2b) of the file and of the files with its external weights.
     """
 
     parameters: int
@@ -35,15 +34,15 @@ class OnnxGraph:
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
-    """Read an ONNX file, without the weights that it keeps in other files.
+    """Read an ONNX file without loading its external weights.
 
     Args:
         path: an existing file.
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: onnx is not installed, the file cannot be read or is no ONNX file, or one that holds
-            weights for it is missing or lies outside of its folder.
+        ModelError: onnx is not installed, the file cannot be read or is no ONNX file, or a file with external
+            weights is missing or lies outside of its folder.
     """
     try:
         import onnx
@@ -53,7 +52,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
-    except Exception as error:  # of the protobuf package, which is onnx's own affair
+    except Exception as error:  # errors of protobuf, a dependency of onnx
         raise ModelError(f"{spec}: is no ONNX file, or a damaged one.") from error
     if not model.graph.output:
         raise ModelError(f"{spec}: is no ONNX file, or a damaged one.")
@@ -61,7 +60,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     for function in model.functions:
         values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]
     tensors = [value for value in values if not isinstance(value, int)]
-    names = sorted(set(_locations(tensors)))
+    names = sorted(
+        {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    )
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ModelError(
@@ -73,7 +74,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         if not file.is_file():
             raise ModelError(
                 f"{spec}: the file that holds its weights is not there: looked for {file}. "
-                "Put it beside the ONNX file, where it was when that was made."
+                "Put it next to the ONNX file, as it was when the file was written."
             )
     weights = [value for value in values if isinstance(value, int)]
     weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
@@ -81,7 +82,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
 
 
 def _of_graph(graph: Any) -> Iterator[Any]:
-    """The tensors that are stored in a graph."""
+    """Yield the tensors stored in a graph."""
     yield from graph.initializer
     yield from (sparse.values for sparse in graph.sparse_initializer)
     yield from _of_nodes(graph.node)
@@ -108,15 +109,9 @@ def _of_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
             yield from _of_graph(graph)
 
 
-def _locations(tensors: Iterable[Any]) -> Iterator[str]:
-    """Names of the files that hold tensors outside of the model's own, relative to it."""
-    for tensor in tensors:
-        yield from (entry.value for entry in tensor.external_data if entry.key == "location")
-
-
 def _digest(files: Iterable[Path]) -> bytes:
-    whole = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for path in files:
         with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest())
-    return whole.digest()
+            digest.update(hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest())
+    return digest.digest()

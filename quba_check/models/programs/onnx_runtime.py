@@ -1,4 +1,4 @@
-"""ONNX models, run by onnxruntime behind the face of a torch module."""
+"""ONNX models as torch modules that run in onnxruntime."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed, needs
-from quba_check.models.programs.onnx_graph import OnnxGraph
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.programs.onnx_graph import OnnxGraph, read_graph
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
+
+NO_GRADIENT = "an ONNX model gives no gradients, which FGSM and PGD need"
+PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
 
 CUDA = "CUDAExecutionProvider"
 _DTYPES = {
@@ -31,9 +37,9 @@ class ImageInput:
 
     Attributes:
         name: its name in the graph.
-        dtype: what its numbers are.
-        batch: number of images that it is fixed to; None takes any.
-        size: (height, width) that it is fixed to; None takes any.
+        dtype: type of its numbers.
+        batch: number of images if fixed; None takes any.
+        size: (height, width) in pixels if fixed; None takes any.
     """
 
     name: str
@@ -45,19 +51,20 @@ class ImageInput:
 class OnnxProgram(nn.Module):
     """An ONNX graph as a module: float32 images (N, 3, H, W) to float32 outputs, without gradients.
 
-    A graph whose batch is fixed to B is given B images at a time; where fewer are left, black ones make them
-    up and their answers are dropped.
+    A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with black
+    images, and their answers are dropped.
 
     Args:
         session: the loaded graph.
         takes: its input.
-        answers: name of the output that is read.
-        graph: what the file holds; its digest is a buffer, so that whoever watches or compares modules by
-            their tensors sees the file's content.
-        runtime: which onnxruntime this is; another one may round differently.
+        answers: name of the output in use.
+        graph: the content of the file; its digest is a buffer, so that it enters the fingerprint and the
+            guard's checks like any tensor.
+        runtime: name and version of onnxruntime; another version may round differently.
         spec: the model's spec, for messages.
     """
 
+    fingerprint_name: ClassVar[str] = "quba_check.models.onnx_program.OnnxProgram"
     contents: Tensor
 
     def __init__(
@@ -88,55 +95,80 @@ class OnnxProgram(nn.Module):
         return torch.from_numpy(np.concatenate(parts)).to(images.device)
 
     def runs_on(self, device: torch.device) -> torch.device:
-        """Where onnxruntime runs the graph that was loaded for a device: there, or on the CPU."""
+        """Return the device that the graph runs on: the given one, or the CPU."""
         return device if CUDA in self._session.get_providers() else torch.device("cpu")
 
     def _run(self, pixels: np.ndarray[Any, Any]) -> Any:
-        lacking = (self.takes.batch or len(pixels)) - len(pixels)
-        whole = np.pad(pixels, ((0, lacking), (0, 0), (0, 0), (0, 0))) if lacking else pixels
+        n_missing = (self.takes.batch or len(pixels)) - len(pixels)
+        filled = np.pad(pixels, ((0, n_missing), (0, 0), (0, 0), (0, 0))) if n_missing else pixels
         try:
-            (answer,) = self._session.run([self.answers], {self.takes.name: whole})
+            (answer,) = self._session.run([self.answers], {self.takes.name: filled})
         except Exception as error:  # onnxruntime's errors share no base
-            words = _words(error)
-            if "Failed to allocate memory" in words:
-                raise torch.OutOfMemoryError(words) from error
-            shape = "×".join(map(str, whole.shape[1:]))
+            text = _on_one_line(error)
+            if "Failed to allocate memory" in text:
+                raise torch.OutOfMemoryError(text) from error
+            shape = "×".join(map(str, filled.shape[1:]))
             raise ModelError(
-                f"{self._spec}: onnxruntime fails on a batch of {len(whole)} images of {shape}: {words}"
+                f"{self._spec}: onnxruntime fails on a batch of {len(filled)} images of {shape}: {text}"
             ) from error
-        return answer[: len(pixels)] if lacking else answer
+        return answer[: len(pixels)] if n_missing else answer
 
 
-def program(
-    path: Path, graph: OnnxGraph, *, spec: str, classes: int, device: torch.device
-) -> tuple[OnnxProgram, tuple[str, ...]]:
-    """Load a graph into onnxruntime.
+def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
+    """Load an ONNX file into onnxruntime.
+
+    Of several outputs the one declared as (N, C) is used, else the first.
 
     Args:
-        path: the ONNX file.
-        graph: what it holds.
-        spec: the model's spec, for messages.
-        classes: number C of classes of the suite.
-        device: where it should run. Without a CUDA provider that works, onnxruntime runs it on the CPU.
-
-    Returns:
-        The module, and remarks for the record: which output is read where there are several (the one that is
-        declared as (N, C), else the first), and a batch that is fixed.
+        spec: the model, a file.
+        request: the suite's number of classes, and the requested device and precision.
+        device: where it should run. Without a working CUDA provider, `auto` falls back to the CPU.
 
     Raises:
-        ModelError: onnxruntime is not installed or cannot load the graph, or its input takes no batch of
-            images as (N, 3, H, W).
+        ModelError: the file cannot be used, its packages are not installed, its input takes no batch of
+            images as (N, 3, H, W), or the device requested by name cannot run it.
     """
+    graph = read_graph(spec.path, spec=spec.text)
+    module, program_notes = _program(spec, graph, request.expected_head.size, device)
+    notes = [PARAMETERS, *program_notes]
+    actual_device = module.runs_on(device)
+    if actual_device != device:
+        if request.device != "auto":
+            raise ModelError(
+                f"{spec.text}: {module.runtime} cannot run it on {request.device}. "
+                "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
+            )
+        notes.append(f"{spec.text} runs on the CPU: {module.runtime} has no CUDA provider that works here")
+    if request.precision not in ("auto", "fp32"):
+        notes.append(f"{spec.text} computes in the precision of its file, not in {request.precision}")
+    size = module.takes.size
+    return LoadedModule(
+        module,
+        configs=(PreprocessingConfig({"input_size": (3, *size)}, f"the input of {spec.text}"),)
+        if size
+        else (),
+        notes=tuple(notes),
+        parameters=graph.parameters,
+        device=actual_device,
+        precision="fp32",
+        no_gradient=NO_GRADIENT,
+    )
+
+
+def _program(
+    spec: ModelSpec, graph: OnnxGraph, classes: int, device: torch.device
+) -> tuple[OnnxProgram, list[str]]:
+    """Return the graph in onnxruntime, and notes on its outputs and its batch."""
     try:
         import onnxruntime
     except ImportError as error:
-        raise ModelError(f"{spec}: an ONNX model {needs('onnxruntime', extra='onnx')}") from error
+        raise ModelError(f"{spec.text}: an ONNX model {needs('onnxruntime', extra='onnx')}") from error
     runtime = f"onnxruntime {onnxruntime.__version__}"
     try:
-        session = _session(path, device)
+        session = _session(spec, device)
     except Exception as error:
-        raise ModelError(f"{spec}: {runtime} cannot load it: {_words(error)}") from error
-    takes = _image_input(session.get_inputs(), spec)
+        raise ModelError(f"{spec.text}: {runtime} cannot load it: {_on_one_line(error)}") from error
+    takes = _image_input(session.get_inputs(), spec.text)
     outputs = session.get_outputs()
     answers = next((out.name for out in outputs if _is_table(out.shape, classes)), outputs[0].name)
     notes = []
@@ -144,49 +176,52 @@ def program(
         notes.append(f"read is the output '{answers}' of {listed(out.name for out in outputs)}")
     if takes.batch is not None:
         notes.append(f"its batch size is fixed to {takes.batch}: images are shown to it so many at a time")
-    return OnnxProgram(session, takes, answers, graph, runtime, spec), tuple(notes)
+    return OnnxProgram(session, takes, answers, graph, runtime, spec.text), notes
 
 
-def _session(path: Path, device: torch.device) -> Any:
+def _session(spec: ModelSpec, device: torch.device) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to readers
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # leave the cores to the loader's threads
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors; they are raised as well
-    # Float32 as float32, and convolutions by rule instead of by stopwatch: the same twice.
+    # For deterministic results: float32 without TF32, and convolution algorithms chosen without timing them.
     exact = {"device_id": device.index or 0, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
     providers = [(CUDA, exact)] if device.type == "cuda" else []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about a provider that is not there: `runs_on` tells
-        return onnxruntime.InferenceSession(path, options, providers=[*providers, "CPUExecutionProvider"])
+        warnings.simplefilter("ignore")  # about a missing provider, which `runs_on` reports
+        return onnxruntime.InferenceSession(
+            spec.path, options, providers=[*providers, "CPUExecutionProvider"]
+        )
 
 
 def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
     allowed = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
     if len(inputs) != 1:
+        names = listed(entry.name for entry in inputs)
+        raise ModelError(f"{spec}: the graph takes {len(inputs)} inputs ({names}). {allowed}")
+    (images,) = inputs
+    if images.type not in _DTYPES:
         raise ModelError(
-            f"{spec}: the graph takes {len(inputs)} inputs ({listed(one.name for one in inputs)}). {allowed}"
+            f"{spec}: its input '{images.name}' takes no float numbers, got {images.type}. {allowed}"
         )
-    (only,) = inputs
-    if only.type not in _DTYPES:
-        raise ModelError(
-            f"{spec}: its input '{only.name}' takes no float numbers, got {only.type}. {allowed}"
-        )
-    # A graph that does not declare a shape at all has an empty one; what it takes shows when it runs.
-    shape = only.shape or [None] * 4
+    # A graph without a declared shape has an empty one; running it shows which images it takes.
+    shape = images.shape or [None] * 4
     fixed = [side if isinstance(side, int) else None for side in shape]
     if len(shape) == 4 and fixed[3] == 3 and fixed[1] != 3:
         raise ModelError(
-            f"{spec}: its input '{only.name}' has the channels last, got {_shape(shape)}. "
+            f"{spec}: its input '{images.name}' has the channels last, got {_shape(shape)}. "
             "Allowed: channels first, (images, 3, height, width). Export it so, or put a Transpose before it."
         )
     if len(shape) != 4 or fixed[1] not in (3, None):
-        raise ModelError(f"{spec}: its input '{only.name}' takes no images, got {_shape(shape)}. {allowed}")
+        raise ModelError(f"{spec}: its input '{images.name}' takes no images, got {_shape(shape)}. {allowed}")
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
-    return ImageInput(only.name, _DTYPES[only.type], batch, size)
+    return ImageInput(images.name, _DTYPES[images.type], batch, size)
 
 
 def _is_table(shape: Sequence[Any], classes: int) -> bool:
@@ -197,7 +232,7 @@ def _shape(shape: Sequence[Any]) -> str:
     return f"({', '.join(str(side) for side in shape)})"
 
 
-def _words(error: Exception) -> str:
-    """An error of onnxruntime on one line, without the codes that it begins with."""
+def _on_one_line(error: Exception) -> str:
+    """Return the message of an onnxruntime error on one line, without its leading codes."""
     text = _PREAMBLE.sub("", str(error).strip())
     return " ".join(text.split()) or type(error).__name__

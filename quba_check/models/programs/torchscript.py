@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,10 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import described
-from quba_check.models.network import LoadedModule, LoadRequest, count_weights
-from quba_check.models.programs.torchscript_scan import check_program
+from quba_check.models.classifier import error_summary
+from quba_check.models.loaded_module import LoadedModule, count_weights
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
 
 TRAIN_FLAGS = {
     "aten::batch_norm": 5,
@@ -21,54 +24,69 @@ TRAIN_FLAGS = {
     "aten::feature_dropout": 2,
     "aten::alpha_dropout": 2,
 }
-"""Operators that act otherwise in train mode, with the position of the input that says so."""
+"""Operators that behave differently in train mode, with the position of the input that sets it."""
 STATISTICS = {"aten::batch_norm": (3, 4), "aten::instance_norm": (3, 4)}
-"""Operators with running statistics, and the positions of these among their inputs."""
+"""Operators with running statistics, and the positions of the statistics among their inputs."""
+NAMESPACES = ("aten", "prim", "quantized", "torchvision")
+"""Their operators compute on tensors, except for `NEVER` and those with an argument that names a file."""
+NEVER = ("save", "from_file", "rpc_async", "rpc_remote", "rpc_sync", "PythonOp", "IgnoredPythonOp")
+_BETWEEN_LITERALS = re.compile(r"[\"'][\s\\\"']*[\"']")
+"""The end of a string literal and the beginning of the next, which torch joins."""
+_COMMENT = re.compile(r"[\"'][\s\\]*#")
+"""A comment after a literal, which could hide the next one; torch writes none."""
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|\r?\n)")
+_OTHER_NAMESPACE = re.compile(
+    rf"(?<![\w.])ops\b(?!\.(?:{'|'.join(NAMESPACES)})\.\w)(?:\.\w+)*|__torch__(?!\.\w)|__torch__\.torch\b(?!\.\w)",
+    re.ASCII,
+)
+"""An operator of another namespace, or a namespace assigned to a new name."""
+_PACKED = re.compile(rb"__torch__\.torch[.\n]classes\b")
 
 
-def network_of_torchscript(path: Path, *, spec: str, how: LoadRequest) -> LoadedModule:
-    """The network of a TorchScript program.
+def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a TorchScript program.
 
-    TorchScript is a language of its own: reading the file unpickles nothing and runs no Python, but its
-    operators can read and write files. Programs with such operators are refused. What was scripted is put
-    into eval mode. What was *traced* keeps the mode of the example, and a trace in train mode is refused.
-    Numbers that a program holds outside of its parameters, as a frozen one holds all, are counted too.
+    Reading the file unpickles nothing and runs no Python, but the operators of TorchScript can read and write
+    files. Programs with such operators are refused. A scripted program is put into eval mode. A traced one
+    keeps the mode of its example, and a trace in train mode is refused. Numbers outside of the parameters
+    are counted too; a frozen program has no others.
 
     Args:
-        path: the file.
-        spec: the model's spec, for messages.
-        how: how it is loaded; only those who trust pickles let a program reach files.
+        spec: the model, a file.
+        request: how it is loaded; `trust_pickle` accepts operators with access to files.
 
     Raises:
-        ModelError: the file is damaged, uses operators that reach files, holds a trace that was made in train
-            mode, or no weights.
+        ModelError: the file is damaged, uses operators with access to files, was traced in train mode, or
+            holds no weights.
     """
-    check_program(path, spec=spec, trusted=how.trust_pickle)
+    check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is deprecated, which whoever made the file knows
-            module = cast(nn.Module, torch.jit.load(path, map_location="cpu"))  # type: ignore[no-untyped-call]
+            warnings.simplefilter("ignore")  # that TorchScript is deprecated
+            module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
             module.eval()
             nodes = list(_nodes(cast(Any, module).inlined_graph))
-    except Exception as error:  # the reader's errors are C++ ones of any type
-        raise ModelError(f"{spec}: cannot be read as a TorchScript program ({described(error)}).") from error
-    training = next((node.kind() for node in nodes if _trains(node)), None)
+    except Exception as error:  # C++ errors of any type
+        raise ModelError(
+            f"{spec.text}: cannot be read as a TorchScript program ({error_summary(error)})."
+        ) from error
+    training = next((node.kind() for node in nodes if _is_in_train_mode(node)), None)
     if training is not None:
         raise ModelError(
-            f"{spec}: was traced in train mode ({training}), which eval mode cannot change. "
+            f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, note = count_weights(module, _values(module, nodes), spec=spec)
+    parameters, notes = count_weights(module, _values(module, nodes), spec=spec.text)
     if not parameters:
         raise ModelError(
-            f"{spec}: holds no weights that can be counted, as quantised programs do not. "
+            f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
             "Give the model as it was before, or package.module:callable."
         )
-    return LoadedModule(module, sources=(path,), notes=note, parameters=parameters)
+    return LoadedModule(module, sources=(spec.path,), notes=notes, parameters=parameters)
 
 
 def _nodes(block: Any) -> Iterator[Any]:
-    """The nodes of a graph or block, with those inside of branches, loops and forks."""
+    """Yield the nodes of a graph or block, including those in branches, loops and forks."""
     for node in block.nodes():
         yield node
         for inner in node.blocks():
@@ -78,8 +96,8 @@ def _nodes(block: Any) -> Iterator[Any]:
                 yield from _nodes(node.g(name))
 
 
-def _trains(node: Any) -> bool:
-    """Whether a node acts as in training whatever mode the program is in."""
+def _is_in_train_mode(node: Any) -> bool:
+    """True if a node behaves as in training in every mode of the program."""
     position = TRAIN_FLAGS.get(node.kind())
     return position is not None and list(node.inputs())[position].toIValue() is True
 
@@ -91,7 +109,7 @@ def _values(module: nn.Module, nodes: list[Any]) -> Iterator[object]:
     """
     for node in nodes:
         if node.kind() == "prim::ListConstruct":
-            numbers = [one.toIValue() for one in node.inputs()]
+            numbers = [number.toIValue() for number in node.inputs()]
             yield [number for number in numbers if isinstance(number, float)]
         elif node.kind() in ("prim::Constant", "prim::GetAttr"):
             uses = node.output().uses()
@@ -111,3 +129,74 @@ def _value(node: Any, module: nn.Module) -> object:
     for name in reversed(names):
         value = getattr(value, name, None)
     return value
+
+
+def check_program(path: Path, *, spec: str, trusted: bool) -> None:
+    """Search a TorchScript archive for refused operators.
+
+    The search happens before torch reads the file, since torch runs parts of a program while reading it
+    (default values of arguments, `__setstate__`). It is a plain search for words: a parser could interpret
+    the text differently from torch, whereas a search can only refuse too much.
+
+    Args:
+        path: the file.
+        spec: the model's spec, for messages.
+        trusted: accept every operator.
+
+    Raises:
+        ModelError: the file is damaged, holds packed weights, or uses an operator that reaches files or that
+            is unknown.
+    """
+    try:
+        # The reader that torch.jit.load uses; it ignores the case of names.
+        reader = torch._C.PyTorchFileReader(str(path))
+        names = [(name, name.lower()) for name in reader.get_all_records()]
+        code = [reader.get_record(name) for name, low in names if low[:5] == "code/" and low.endswith(".py")]
+        values = [reader.get_record(name) for name, low in names if low in ("data.pkl", "constants.pkl")]
+    except RuntimeError as error:
+        raise ModelError(f"{spec}: is no TorchScript program, or a damaged one.") from error
+    if any(low == "model.json" for _, low in names):
+        raise ModelError(
+            f"{spec}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
+        )
+    if any(_PACKED.search(content) for content in (*code, *values)):
+        raise ModelError(
+            f"{spec}: holds packed weights that cannot be counted, as quantised programs do. "
+            "Give the model as it was before, or package.module:callable."
+        )
+    operators = () if trusted else filter(None, (_refused_word(text.decode("latin-1")) for text in code))
+    operator = next(iter(operators), None)
+    if operator is not None:
+        raise ModelError(
+            f"{spec}: its program could reach files, got '{operator}'; nothing of it was run. "
+            f"Allowed: operators of {', '.join(NAMESPACES)} that only compute. Save the model without it, "
+            "or, if you trust whoever made the file: --quba-trust-pickle."
+        )
+
+
+def _refused_word(text: str) -> str | None:
+    """Return the first refused word in a program's text."""
+    plain = _ESCAPE.sub(_decode, _BETWEEN_LITERALS.sub("", text))
+    for written in (text, plain):
+        for refused in (_reaching_files(), _OTHER_NAMESPACE, _COMMENT):
+            if match := refused.search(written):
+                return match[0]
+    return None
+
+
+def _decode(escape: re.Match[str]) -> str:
+    if escape[1]:
+        return chr(int(escape[1], 16))
+    return chr(int(escape[2], 8)) if escape[2] else ""
+
+
+@functools.cache
+def _reaching_files() -> re.Pattern[str]:
+    """Return a pattern for `NEVER` and torch's operators with a file name as argument."""
+    naming_files = {
+        schema.name.partition("::")[2]
+        for schema in torch._C._jit_get_all_schemas()
+        if schema.name.partition("::")[0] in NAMESPACES
+        and any("file" in argument.name and "str" in str(argument.type) for argument in schema.arguments)
+    }
+    return re.compile(rf"\b(?:{'|'.join(sorted({*NEVER, *naming_files}))})\b", re.ASCII)

@@ -1,4 +1,4 @@
-"""The texts that a zero-shot model reads for each class."""
+"""Texts from which a zero-shot model learns the classes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ClassPrompts:
-    """What a zero-shot model reads, and where that comes from.
+    """The texts of all classes, and their origin.
 
     Attributes:
-        texts: for each class in order the same number of texts.
+        texts: for each class, in order, the same number of texts.
         notes: remarks for the record.
     """
 
@@ -30,15 +30,15 @@ class ClassPrompts:
 
 
 def class_prompts(classes: Sequence[str], prompts: Prompts) -> ClassPrompts:
-    """The texts for some classes.
+    """Return the texts of the suite's classes.
 
-    A class goes by the name that the suite gives it, else, if it is an ImageNet synset, by the one that
-    open_clip gives it, else by its own with blanks for `_`. Where the suite has no templates, those that CLIP
-    was published with are taken if all classes are ImageNet's, else one plain template.
+    The name of a class is the one in the suite, else open_clip's name for its ImageNet synset, else the class
+    itself with blanks for `_`. If the suite has no templates, ImageNet's classes get the templates published
+    with CLIP, and other classes one plain template.
 
     Args:
         classes: the suite's classes.
-        prompts: what the suite says of them in words.
+        prompts: the suite's names and templates.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021,
     section 3.1.4, by the lists that open_clip ships.
@@ -64,9 +64,9 @@ def class_prompts(classes: Sequence[str], prompts: Prompts) -> ClassPrompts:
     named = listed(f"{source} ({count})" if len(sources) > 1 else source for source, count in sources.items())
     notes = [f"zero-shot texts: {named} in {origin}"]
     if shared := [name for name, times in Counter(names).items() if times > 1]:
-        notes.append(f"classes of the same name cannot be told apart: {listed(shared, _SHOWN)}")
-    given = Prompts(templates)
-    return ClassPrompts(tuple(given.texts(name) for name in names), tuple(notes))
+        notes.append(f"classes of the same name cannot be distinguished: {listed(shared, _SHOWN)}")
+    texts = Prompts(templates).texts
+    return ClassPrompts(tuple(texts(name) for name in names), tuple(notes))
 
 
 def _counted(templates: Sequence[str]) -> str:

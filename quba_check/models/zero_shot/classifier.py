@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 DERIVED = ("text_weights",)
-"""Buffers whose last bits may depend on the machine that computed them from what `texts` is a digest of."""
+"""Buffers whose last bits may depend on the machine; the digest `texts` identifies their content."""
 _CROP_MODES = {"shortest": "center", "squash": "squash", "longest": "border"}
 PADDING = "images that are not square are padded with the mean colour, where open_clip pads with black"
 
 
 class ZeroShotClassifier(nn.Module):
-    """Scores of images for classes that are known by texts alone.
+    """Scores of images for classes that are defined by texts.
 
-    Its parameters are those of the image tower, projection included; all else is buffers. Outputs are
-    logits: scale · cos(image, text) + bias. That holds for SigLIP too, whose sigmoids are taken of these very
-    numbers: reading sigmoids s as log s − log(1 − s) would only give them back.
+    Its parameters are those of the image tower, including the projection; everything else is buffers. Outputs
+    are logits: scale · cos(image, text) + bias. That holds for SigLIP too, which applies a sigmoid to them.
 
     Args:
         image_tower: images to embeddings (N, D), or to a tuple that begins with them.
         text_weights: (C, D), rows of length 1.
         scale: factor of the cosines, already exponentiated.
-        bias: what is added; 0 for models that have none.
-        runtime: which open_clip this is.
-        texts: digest of the text tower and of what it read.
+        bias: added to the scaled cosines; 0 for models without one.
+        runtime: name and version of open_clip.
+        texts: digest of the text tower and its input.
     """
 
+    fingerprint_name: ClassVar[str] = "quba_check.models.zero_shot.ZeroShotClassifier"
     text_weights: Tensor
     scale: Tensor
     bias: Tensor
@@ -54,20 +54,20 @@ class ZeroShotClassifier(nn.Module):
         self.register_buffer("bias", bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C) logits of normalised images."""
+        """Return the logits (N, C) of normalised images."""
         embedded = self.image_tower(images)
         embedded = embedded[0] if isinstance(embedded, tuple) else embedded
-        # In float32 under every precision: after a factor of 100 the rounding of bf16 moves answers.
+        # Always in float32: a factor of 100 would turn the rounding of bf16 into other answers.
         with torch.autocast(images.device.type, enabled=False):
             cosines = F.normalize(embedded.float(), dim=-1) @ self.text_weights.T
             return self.scale * cosines + self.bias
 
 
 def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What open_clip's preprocessing config says, in the terms of a preparation, and remarks on it.
+    """Convert open_clip's preprocessing config to the keys of quba-check, with notes on differences.
 
     Args:
-        config: `size`, `mean`, `std`, `interpolation`, `resize_mode`, as open_clip states them.
+        config: `size`, `mean`, `std`, `interpolation`, `resize_mode`, as in open_clip.
 
     >>> values, _ = config_of_open_clip({"size": 224, "mean": 0.5, "std": 0.5, "resize_mode": "squash"})
     >>> values["input_size"], values["crop_mode"], values["interpolation"]
@@ -75,7 +75,7 @@ def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tupl
     """
     height, width = _pair(config["size"])
     resize_mode = config.get("resize_mode") or "shortest"
-    # open_clip knows two filters; for images that are not to be square it always takes bicubic.
+    # open_clip has two filters; for inputs that are not square it always uses bicubic.
     is_bilinear = config.get("interpolation") == "bilinear" and (height == width or resize_mode != "shortest")
     values = {
         "input_size": (3, height, width),

@@ -1,4 +1,4 @@
-"""From `open_clip:…` to a network."""
+"""Loading of zero-shot models through open_clip."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError, did_you_mean, listed, needs
-from quba_check.models.classifier import described
+from quba_check.models.classifier import error_summary
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.network import LoadedModule, LoadRequest
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, config_of_open_clip
 from quba_check.models.zero_shot.spec import CONFIG, ZeroShotSpec, zero_shot_spec
-from quba_check.models.zero_shot.text_weights import kept_text_weights, text_weights
+from quba_check.models.zero_shot.text_weights import cached_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
 
 
-def zero_shot_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -> LoadedModule:
-    """The network of an open_clip model: image tower, and text weights for the suite's classes.
+def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
+    """Load an open_clip model: its image tower, and text weights for the suite's classes.
 
     Args:
-        spec: names the model.
-        how: the suite's classes and prompts, and where text weights are kept.
-        device: where the texts are read.
+        spec: the model.
+        request: the suite's classes and prompts, and the folder of stored text weights.
+        device: where the text weights are computed.
 
     Raises:
         ModelError: open_clip is not installed, does not know the model, or cannot load its weights or its
@@ -42,32 +43,34 @@ def zero_shot_network(spec: ModelSpec, how: LoadRequest, device: torch.device) -
     open_clip = _open_clip(spec)
     from quba_check.models.zero_shot.class_prompts import class_prompts
 
-    named = zero_shot_spec(spec.text)
-    model, notes = _model(open_clip, named, spec, trust_pickle=how.trust_pickle)
+    zero_shot = zero_shot_spec(spec.text)
+    model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
     model.eval()
-    read = class_prompts(how.names, how.prompts)
-    tokens = _tokens(open_clip, named, spec, read.texts)
+    prompts = class_prompts(request.classes, request.prompts)
+    tokens = _tokens(open_clip, zero_shot, spec, prompts.texts)
     runtime = f"open_clip {open_clip.__version__}"
     texts = _texts_digest(model, tokens, runtime)
 
-    def make(some: Tensor) -> Tensor:
+    def compute(tokens: Tensor) -> Tensor:
         pin_arithmetic(device)
-        return text_weights(model.to(device), some, device=device)
+        return text_weights(model.to(device), tokens, device=device)
 
-    weights = kept_text_weights(how.cache and how.cache / "texts" / texts, tokens, make, how.tell)
+    folder = request.cache and request.cache / "texts" / texts
+    weights = cached_text_weights(folder, tokens, compute, request.progress)
+    bias = getattr(model, "logit_bias", None)
     module = ZeroShotClassifier(
         model.visual,
         weights,
         scale=model.logit_scale.detach().float().exp().reshape(()),
-        bias=_bias(model),
+        bias=torch.zeros(()) if bias is None else bias.detach().float().reshape(()),
         runtime=runtime,
         texts=texts,
     )
-    stated, remarks = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
+    config, config_notes = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
     return LoadedModule(
         module.cpu(),
-        configs=(PreprocessingConfig(stated, f"open_clip's {spec.name}"),),
-        notes=(PARAMETERS, *read.notes, *notes, *remarks),
+        configs=(PreprocessingConfig(config, f"open_clip's {spec.name}"),),
+        notes=(PARAMETERS, *prompts.notes, *notes, *config_notes),
         derived=DERIVED,
     )
 
@@ -84,26 +87,28 @@ def _open_clip(spec: ModelSpec) -> Any:
 
 
 def _model(
-    open_clip: Any, named: ZeroShotSpec, spec: ModelSpec, *, trust_pickle: bool
+    open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec, *, trust_pickle: bool
 ) -> tuple[Any, tuple[str, ...]]:
-    """The whole model with its weights, and a remark where its activation is the weights', not its own."""
+    """Return the model with its weights, and a note if the weights change its activation."""
     activation: dict[str, bool] = {}
     notes: tuple[str, ...] = ()
-    if named.weights is not None:
-        _check_named(open_clip, named, spec)
-        own = bool(open_clip.get_model_config(named.model).get("quick_gelu", False))
-        tagged = open_clip.get_pretrained_cfg(named.model, named.weights) if named.file is None else {}
+    if zero_shot.weights is not None:
+        _check_names(open_clip, zero_shot, spec)
+        own = bool(open_clip.get_model_config(zero_shot.model).get("quick_gelu", False))
+        tagged = (
+            open_clip.get_pretrained_cfg(zero_shot.model, zero_shot.weights) if zero_shot.file is None else {}
+        )
         if tagged and bool(tagged.get("quick_gelu", False)) != own:
             activation = {"quick_gelu": not own}
             which = "exact GELU" if own else "QuickGELU"
             notes = (f"{spec.name} computes with {which}, as its weights were trained",)
     try:
         with _quiet():
-            if named.weights is None and not trust_pickle:
-                _check_config(open_clip.get_model_config(named.model), spec)
+            if zero_shot.weights is None and not trust_pickle:
+                _check_config(open_clip.get_model_config(zero_shot.model), spec)
             model = open_clip.create_model(
-                named.model,
-                pretrained=str(named.file or named.weights) if named.weights else None,
+                zero_shot.model,
+                pretrained=str(zero_shot.file or zero_shot.weights) if zero_shot.weights else None,
                 require_pretrained=True,
                 pretrained_text=False,
                 weights_only=not trust_pickle,
@@ -118,7 +123,7 @@ def _model(
         ) from error
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(
-            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{_remedy(named)}"
+            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{_remedy(zero_shot)}"
         ) from error
     return model, notes
 
@@ -127,7 +132,7 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
     """Check that a config asks for neither remote code nor another Hub model.
 
     Raises:
-        ModelError: it does.
+        ModelError: it asks for one of them.
     """
     vision = config.get("vision_cfg") if isinstance(config, dict) else None
     trunk = vision.get("timm_model_name") if isinstance(vision, dict) else None
@@ -140,29 +145,29 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
         )
 
 
-def _check_named(open_clip: Any, named: ZeroShotSpec, spec: ModelSpec) -> None:
-    known = open_clip.list_models()
-    if named.model not in known:
+def _check_names(open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec) -> None:
+    models = open_clip.list_models()
+    if zero_shot.model not in models:
         raise ModelError(
-            f"{spec.text}: unknown model '{named.model}'. Allowed: the models of open_clip "
-            f"{open_clip.__version__}.{did_you_mean(named.model, known)}"
+            f"{spec.text}: unknown model '{zero_shot.model}'. Allowed: the models of open_clip "
+            f"{open_clip.__version__}.{did_you_mean(zero_shot.model, models)}"
         )
-    tags = open_clip.list_pretrained_tags_by_model(named.model)
-    if named.file is None and not open_clip.is_pretrained_cfg(named.model, named.weights):
+    tags = open_clip.list_pretrained_tags_by_model(zero_shot.model)
+    if zero_shot.file is None and not open_clip.is_pretrained_cfg(zero_shot.model, zero_shot.weights):
         allowed = f"{listed(tags)}, or a weights file" if tags else "a weights file"
         raise ModelError(
-            f"{spec.text}: {named.model} has no weights '{named.weights}'. Allowed: {allowed}."
-            f"{did_you_mean(str(named.weights), tags)}"
+            f"{spec.text}: {zero_shot.model} has no weights '{zero_shot.weights}'. Allowed: {allowed}."
+            f"{did_you_mean(str(zero_shot.weights), tags)}"
         )
 
 
 def _tokens(
-    open_clip: Any, named: ZeroShotSpec, spec: ModelSpec, texts: tuple[tuple[str, ...], ...]
+    open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec, texts: tuple[tuple[str, ...], ...]
 ) -> Tensor:
-    """(C, T, L) int64."""
+    """Return the tokens of the texts, (C, T, L) int64."""
     try:
         with _quiet():
-            tokenizer = open_clip.get_tokenizer(named.model)
+            tokenizer = open_clip.get_tokenizer(zero_shot.model)
             tokens: Tensor = tokenizer([text for of_class in texts for text in of_class])
     except ModuleNotFoundError as error:
         raise ModelError(
@@ -175,38 +180,33 @@ def _tokens(
 
 
 def _texts_digest(model: nn.Module, tokens: Tensor, runtime: str) -> str:
-    """Digest of all that the text weights come from."""
+    """Return a digest of everything that determines the text weights."""
     tower = {name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")}
     return state_digest(tower | {f"tokens of {runtime}": tokens})
 
 
-def _bias(model: Any) -> Tensor:
-    bias = getattr(model, "logit_bias", None)
-    return torch.zeros(()) if bias is None else bias.detach().float().reshape(())
-
-
 def _reason(error: Exception) -> str:
-    """An error on one line: torch lists what does not fit over many."""
-    words = " ".join(described(error).split())
-    if isinstance(error, RuntimeError) and "loading state_dict" in words:
+    """Return an error on one line; torch lists mismatches of a state dict on many."""
+    text = " ".join(error_summary(error).split())
+    if isinstance(error, RuntimeError) and "loading state_dict" in text:
         return " ".join(str(error).split())[:300]
-    return words
+    return text
 
 
-def _remedy(named: ZeroShotSpec) -> str:
-    if named.weights is None or named.file is not None:
+def _remedy(zero_shot: ZeroShotSpec) -> str:
+    if zero_shot.weights is None or zero_shot.file is not None:
         return ""
-    return f" Without a network give a weights file: open_clip:{named.model}/FILE."
+    return f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep open_clip's own remarks from the user; what matters of them is said by errors and notes."""
-    disabled = logging.root.manager.disable
+    """Hide open_clip's own messages; errors and notes cover what matters of them."""
+    before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(disabled)
+        logging.disable(before)

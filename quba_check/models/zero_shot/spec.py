@@ -1,4 +1,4 @@
-"""`open_clip:…`: which zero-shot model is meant. Reading it needs no torch."""
+"""Specs of zero-shot models, `open_clip:…`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = "local-dir:"
 CONFIG = "open_clip_config.json"
 _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
-"""Of the weights that open_clip looks for in a folder."""
+"""Suffixes of the weights that open_clip looks for in a folder."""
 NEIGHBOURS = 1000
 """Largest number of files searched for suggestions."""
 _ALLOWED = ", ".join(
@@ -26,12 +26,12 @@ _ALLOWED = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class ZeroShotSpec:
-    """What stands after `open_clip:`, in the terms of open_clip.
+    """The text after `open_clip:`, in the terms of open_clip.
 
     Attributes:
-        model: name of an architecture, or `hf-hub:` or `local-dir:` and where it is.
-        weights: a tag of that architecture's weights or a file; None where `model` brings its own.
-        name: how reports call it.
+        model: name of an architecture, or `hf-hub:` or `local-dir:` with its place.
+        weights: a tag of that architecture's weights, or a file; None if `model` brings its own.
+        name: its name in reports.
     """
 
     model: str
@@ -40,16 +40,16 @@ class ZeroShotSpec:
 
     @property
     def file(self) -> Path | None:
-        """The file with the weights, if one is named."""
+        """The file with the weights, None if none is named."""
         path = Path(self.weights).expanduser() if self.weights else None
         return path if path is not None and path.is_file() else None
 
 
 def zero_shot_spec(text: str) -> ZeroShotSpec:
-    """Read a spec that begins with `open_clip:`.
+    """Parse a spec that begins with `open_clip:`.
 
     Raises:
-        ModelError: it names no weights, or a file or folder that is not there or holds no model.
+        ModelError: it names no weights, or a file or folder that is missing or holds no model.
 
     >>> zero_shot_spec("open_clip:ViT-B-32/openai").name
     'ViT-B-32-openai'
@@ -75,7 +75,7 @@ def expand_path(path: str, *, spec: str) -> Path:
     """Return a path with `~` expanded, if the file system can look it up.
 
     Args:
-        path: as given; it may lead to nothing.
+        path: as given; it need not exist.
         spec: the model's spec, for messages.
 
     Raises:
@@ -104,7 +104,7 @@ def _check_folder(text: str, folder: Path) -> None:
     odd = next(
         (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None
     )
-    if odd is not None:  # reading it could wait forever
+    if odd is not None:  # reading it could block forever
         raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
     if not any(path.suffix in _FOLDER_SUFFIXES for path in files):
         raise ModelError(f"{text}: the folder holds no weights. Allowed: {', '.join(_FOLDER_SUFFIXES)}.")

@@ -1,10 +1,10 @@
 """The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
 
-Images whose shorter side is over `SMALL` pixels get ImageNet-C's strengths and come out as from the package
-`imagecorruptions`, to the last bit or nearly so, but for frost: its panes are drawn (see `ice`). Smaller
-images get strengths after CIFAR-10-C: a blur that is mild at 224 pixels leaves nothing of 48. The small
-strengths of snow, frost, glass_blur, motion_blur and elastic_transform are our own, because the published
-ones do not all change an image more from one severity to the next.
+Images with a shorter side of more than `SMALL` pixels get ImageNet-C's strengths and equal those of the
+package `imagecorruptions` to the last bit or nearly so, except frost, whose textures are generated (see
+`frost_texture`). Smaller images get strengths after CIFAR-10-C, since a blur that is mild at 224 pixels
+leaves nothing of 48. The small strengths of snow, frost, glass_blur, motion_blur and elastic_transform are
+our own: some of the published ones do not change an image more from one severity to the next.
 
 The stored ImageNet-C is another set: ImageMagick made its motion_blur and snow, and it was saved as JPEG.
 """
@@ -17,16 +17,16 @@ import numpy as np
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.errors import UserError, did_you_mean
-from quba_check.suites.corruptions import blur, digital, elastic, frost, glass, noise, weather
+from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
-__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupted", "encoded"]
+__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupt", "reencode"]
 
 VERSION = 3
-"""Raised when an output changes, so that predictions on the former images are not taken for these."""
+"""Incremented when an output changes, so that predictions on the old images are not used for the new ones."""
 
 ENCODINGS = {"jpeg85": 85}
-"""JPEG quality by the name of an encoding. ImageNet-C was saved by Pillow at this quality, colours halved."""
+"""JPEG quality by encoding. ImageNet-C was saved by Pillow at this quality with halved chroma resolution."""
 
 Corruption = Callable[[Image8, Strength, np.random.Generator], Image8]
 
@@ -35,37 +35,37 @@ _BY_NAME: dict[str, Corruption] = {
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,
     "defocus_blur": blur.defocus_blur,
-    "glass_blur": glass.glass_blur,
+    "glass_blur": blur.glass_blur,
     "motion_blur": blur.motion_blur,
     "zoom_blur": blur.zoom_blur,
     "snow": weather.snow,
-    "frost": frost.frost,
+    "frost": weather.frost,
     "fog": weather.fog,
     "brightness": weather.brightness,
     "contrast": digital.contrast,
-    "elastic_transform": elastic.elastic_transform,
+    "elastic_transform": digital.elastic_transform,
     "pixelate": digital.pixelate,
     "jpeg_compression": digital.jpeg_compression,
 }
 
 
-def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator) -> Image8:
-    """The image under a corruption.
+def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -> Image8:
+    """Apply a corruption to an image.
 
-    The result depends on the arguments and the state of `rng` alone; no global state is read or changed, so
-    that any number of threads may call this.
+    The result depends only on the arguments and the state of `rng`. Thread-safe: no global state is read or
+    changed.
 
     Args:
         image: (H, W, 3) uint8, RGB.
         name: one of the fifteen ImageNet-C folder names.
         severity: 1 (mild) to 5.
-        rng: where noise, angles and fields are drawn from.
+        rng: source of noise, angles and fields.
 
     Returns:
         (H, W, 3) uint8, a new array.
 
     Raises:
-        UserError: an unknown name or severity, or an array that is no RGB image.
+        UserError: the name or severity is unknown, or the array is not an RGB image.
 
     >>> grey = np.full((48, 48, 3), 100, dtype=np.uint8)
     >>> int(corrupted(grey, "brightness", 2, np.random.default_rng(0))[0, 0, 0])
@@ -87,11 +87,14 @@ def corrupted(image: Image8, name: str, severity: int, rng: np.random.Generator)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)
 
 
-def encoded(image: Image8, encoding: str) -> Image8:
-    """A corrupted image after a round trip through a file, as the images of the stored ImageNet-C made one.
+def reencode(image: Image8, encoding: str) -> Image8:
+    """Pass a corrupted image through a file format, as the stored ImageNet-C did.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        encoding: a name out of `ENCODINGS`.
+        encoding: a name in `ENCODINGS`.
+
+    Returns:
+        (H, W, 3) uint8, a new array.
     """
-    return digital.through_jpeg(image, ENCODINGS[encoding])
+    return digital.jpeg_round_trip(image, ENCODINGS[encoding])

@@ -1,49 +1,26 @@
-"""Blur: defocus, motion, zoom."""
+"""Blur: defocus, glass, motion, zoom."""
 
 from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.filters import trail
-from quba_check.suites.corruptions.strength import Image8, Strength, stored, unit, unit32
-from quba_check.suites.corruptions.zoom import crop, zoomed
+from quba_check.suites.corruptions.filters import gaussian_filter, motion_filter
+from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 
 def defocus_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
     """A lens out of focus: a disc-shaped kernel, its rim softened."""
-    radius, soft = strength.of(
+    radius, soft = strength.parameters(
         ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
         ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
     )
-    return stored(np.asarray(cv2.filter2D(unit(image), -1, _disc(radius, soft)), dtype=np.float64))
-
-
-def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
-    """A camera that moves while the shutter is open, in a direction within 45 degrees of the horizontal."""
-    radius, sigma = strength.of(
-        ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)),
-        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
-    )
-    blurred = trail(image.astype(np.float64), radius, sigma, rng.uniform(-45, 45))
-    return np.clip(blurred, 0, 255).astype(np.uint8)
-
-
-def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
-    """A camera that moves fast towards its object: the mean of the image and of zooms of it."""
-    stop, step = strength.of(
-        ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
-        ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
-    )
-    factors = np.arange(1, stop, step)
-    values = unit32(image)
-    height, width = image.shape[:2]
-    total = np.zeros_like(values)
-    for factor in factors:
-        middle = values[crop(height, factor), crop(width, factor)]
-        total += zoomed(middle, float(factor))[:height, :width]
-    return stored((values + total) / np.float32(len(factors) + 1))
+    return to_uint8(np.asarray(cv2.filter2D(to_float64(image), -1, _disc(radius, soft)), dtype=np.float64))
 
 
 def _disc(radius: float, soft: float) -> NDArray[np.float32]:
@@ -53,3 +30,162 @@ def _disc(radius: float, soft: float) -> NDArray[np.float32]:
     inside /= inside.sum()
     size = 3 if radius <= 8 else 5
     return np.asarray(cv2.GaussianBlur(inside, (size, size), soft), dtype=np.float32)
+
+
+def glass_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """The scene behind frosted glass: a slight blur, pixels moved around, the blur again."""
+    sigma, reach, rounds = strength.parameters(
+        ((0.05, 1, 1), (0.25, 1, 2), (0.25, 2, 1), (0.4, 2, 2), (0.4, 3, 2)),
+        ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+    )
+    height, width = image.shape[:2]
+    rows, columns = max(height - 2 * reach, 0), max(width - 2 * reach, 0)
+    offsets = rng.integers(-reach, reach, size=(rounds, rows, columns, 2), dtype=np.int8)
+    return shuffle_pixels(image, sigma, reach, offsets)
+
+
+def shuffle_pixels(image: Image8, sigma: float, reach: int, offsets: NDArray[np.integer]) -> Image8:
+    """Blur an image, move its pixels over short distances, and blur it again.
+
+    Args:
+        image: (H, W, 3) uint8.
+        sigma: standard deviation of both blurs, in pixels.
+        reach: largest move, in pixels.
+        offsets: (rounds, H - 2 · reach, W - 2 · reach, 2), right and down, from the last pixel to the first.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+
+    def blur(pixels: Image8) -> Image8:
+        blurred = gaussian_filter(to_float64(pixels), (sigma, sigma), "nearest", truncate=4.0)
+        return to_uint8(blurred)
+
+    height, width = image.shape[:2]
+    source = np.arange(height * width)
+    for moves in offsets:
+        source = source[pixel_sources(height, width, reach, moves)]
+    return blur(blur(image).reshape(-1, 3)[source].reshape(image.shape))
+
+
+def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer]) -> NDArray[np.intp]:
+    """The source pixel of every pixel after one round of moves.
+
+    The published software visits pixels from the last to the first and gives each the current colour of its
+    neighbour. (A swap was intended, but both sides are views of one array.) A neighbour visited before has
+    the colour of its own neighbour by then, so that colours travel along chains of pixels. All chains are
+    followed at once, each step twice as far as the one before.
+
+    Args:
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        reach: pixels nearer than this to the first rows and columns, or nearer than `reach - 1` to the last,
+            stay as they are.
+        moves: (rows, columns, 2) of the other pixels, from the last to the first; right and down.
+
+    Returns:
+        (H · W,): for each pixel, row by row, the position of the pixel whose former colour it gets.
+    """
+    pixels = np.arange(height * width).reshape(height, width)
+    inner = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)
+    neighbour = pixels.copy()
+    neighbour[inner] += moves[::-1, ::-1, 1].astype(np.intp) * width + moves[::-1, ::-1, 0]
+    has_moved = np.zeros((height, width), dtype=bool)
+    has_moved[inner] = True
+    own, shown = pixels.reshape(-1), neighbour.reshape(-1)
+    source = np.where((shown > own) & has_moved.reshape(-1)[shown], shown, own)
+    while True:
+        further = source[source]
+        if np.array_equal(further, source):
+            return np.asarray(shown[source], dtype=np.intp)
+        source = further
+
+
+def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """A camera that moves while the shutter is open, within 45 degrees of the horizontal."""
+    radius, sigma = strength.parameters(
+        ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)),
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+    )
+    blurred = motion_filter(image.astype(np.float64), radius, sigma, rng.uniform(-45, 45))
+    return np.clip(blurred, 0, 255).astype(np.uint8)
+
+
+def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
+    """A camera that moves fast towards its object: the mean of the image and its zooms."""
+    stop, step = strength.parameters(
+        ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
+        ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
+    )
+    factors = np.arange(1, stop, step)
+    values = to_float32(image)
+    height, width = image.shape[:2]
+    total = np.zeros_like(values)
+    for factor in factors:
+        middle = values[middle_slice(height, factor), middle_slice(width, factor)]
+        total += enlarge(middle, float(factor))[:height, :width]
+    return to_uint8((values + total) / np.float32(len(factors) + 1))
+
+
+def middle_slice(size: int, factor: float) -> slice:
+    """The middle part of a line of pixels that fills the whole line after a zoom."""
+    shown = math.ceil(size / factor)
+    first = (size - shown) // 2
+    return slice(first, first + shown)
+
+
+def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]:
+    """Enlarge an array along its first two axes by linear interpolation between its corners.
+
+    A last line that rounding puts outside the array is 0, as in scipy.ndimage's `zoom` of order 1.
+
+    Args:
+        middle: (h, w) or (h, w, 3).
+        factor: at least 1.
+
+    Returns:
+        (round(h · factor), round(w · factor), …) of the same precision.
+
+    >>> enlarge(np.array([[0.0, 1.0], [2.0, 3.0]]), 1.5)
+    array([[0. , 0.5, 1. ],
+           [1. , 1.5, 2. ],
+           [2. , 2.5, 3. ]])
+    """
+    for axis in (0, 1):
+        middle = _interpolate(middle, _line(middle.shape[axis], factor), axis)
+    return middle
+
+
+class _Line(NamedTuple):
+    """Sources of an enlarged line: two neighbours for each pixel and the weight of the second."""
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    weight: NDArray[np.float64]
+    outside: NDArray[np.intp]
+
+
+def _interpolate(image: NDArray[np.floating], line: _Line, axis: int) -> NDArray[np.floating]:
+    first, second = image.take(line.first, axis=axis), image.take(line.second, axis=axis)
+    # Two-dimensional, so that weights are applied to contiguous rows and not in steps of three channels.
+    rows = second.reshape(len(second), -1)
+    weight = line.weight.astype(image.dtype)
+    # The difference first: a flat region stays exactly what it is.
+    second -= first
+    rows *= weight[:, None] if axis == 0 else weight.repeat(rows.shape[1] // len(weight))
+    second += first
+    second[(slice(None),) * axis + (line.outside,)] = 0
+    return second
+
+
+@lru_cache(maxsize=512)
+def _line(size: int, factor: float) -> _Line:
+    length = round(size * factor)
+    position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
+    first = np.minimum(position.astype(np.intp), size - 1)
+    return _Line(
+        first=first,
+        second=np.minimum(first + 1, size - 1),
+        weight=np.asarray(position - first, dtype=np.float64),
+        outside=np.flatnonzero(position > size - 1),
+    )

@@ -1,7 +1,7 @@
-"""Linear filters in double precision, each sum in the order that the published sets' software took.
+"""Linear filters in double precision that add in the order of the published sets' software.
 
-Saving cuts values down to whole steps, and where a region is flat, a filter's weighted mean is a whole step
-but for rounding: only the same order of additions leaves the same step.
+Saving truncates values to whole steps. In a flat region a filter's weighted mean is a whole step up to
+rounding, so that only the same order of additions gives the same step.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from quba_check.suites.corruptions.strength import Image
 
 Border = Literal["nearest", "reflect"]
 _BAND = 32
-"""Rows that are worked on at once: few enough to stay in the cache."""
+"""Rows filtered at once: few enough to stay in the processor's cache."""
 
 _BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 
 
-def gaussian(image: Image, sigmas: tuple[float, float], border: Border, truncate: float) -> Image:
-    """The image under a Gaussian filter, rows and columns one after the other.
+def gaussian_filter(image: Image, sigmas: tuple[float, float], border: Border, truncate: float) -> Image:
+    """Apply a Gaussian filter down the columns, then along the rows.
 
     Args:
         image: (H, W) or (H, W, 3).
         sigmas: standard deviation in pixels down the columns and along the rows.
-        border: what is beyond the image: its edge repeated, or the image mirrored with its edge.
+        border: outside the image: its edge repeated, or the image mirrored with its edge.
         truncate: the kernel reaches this many standard deviations, rounded.
 
     Returns:
@@ -36,16 +36,16 @@ def gaussian(image: Image, sigmas: tuple[float, float], border: Border, truncate
     """
     down, right = (_half_kernel(sigma, truncate) for sigma in sigmas)
     reach, height = len(down) - 1, image.shape[0]
-    padded = _padded(image, (reach, reach, 0, 0), border)
+    padded = _pad(image, (reach, reach, 0, 0), border)
     result = np.empty(image.shape)
     for first in range(0, height, _BAND):
         last = min(first + _BAND, height)
         rows = padded[first : last + 2 * reach]
-        band = _weighted([rows[k : k + last - first] for k in range(2 * reach + 1)], down)
+        band = _weighted_sum([rows[k : k + last - first] for k in range(2 * reach + 1)], down)
         reach_right, width = len(right) - 1, image.shape[1]
-        columns = _padded(band, (0, 0, reach_right, reach_right), border)
+        columns = _pad(band, (0, 0, reach_right, reach_right), border)
         shifted = [columns[:, k : k + width] for k in range(2 * reach_right + 1)]
-        result[first:last] = _weighted(shifted, right)
+        result[first:last] = _weighted_sum(shifted, right)
     return result
 
 
@@ -56,11 +56,11 @@ def _half_kernel(sigma: float, truncate: float) -> NDArray[np.float64]:
     return np.asarray(weights[reach:] / weights.sum(), dtype=np.float64)
 
 
-def _padded(image: Image, pads: tuple[int, int, int, int], border: Border) -> Image:
+def _pad(image: Image, pads: tuple[int, int, int, int], border: Border) -> Image:
     return np.asarray(cv2.copyMakeBorder(image, *pads, _BORDERS[border]), dtype=np.float64)
 
 
-def _weighted(shifted: list[Image], weights: NDArray[np.float64]) -> Image:
+def _weighted_sum(shifted: list[Image], weights: NDArray[np.float64]) -> Image:
     """Sum of an array's shifts with symmetric weights: the centre, then pairs from the outermost inwards."""
     middle = len(weights) - 1
     total = np.asarray(shifted[middle] * weights[0], dtype=np.float64)
@@ -72,27 +72,27 @@ def _weighted(shifted: list[Image], weights: NDArray[np.float64]) -> Image:
     return total
 
 
-def trail(image: Image, radius: int, sigma: float, degrees: float) -> Image:
-    """The image under the blur of a straight motion: Gaussian weights that fade along a line of whole pixels.
+def motion_filter(image: Image, radius: int, sigma: float, degrees: float) -> Image:
+    """Apply the blur of a straight motion: Gaussian weights along a line of whole pixels.
 
     Args:
         image: (H, W) or (H, W, 3).
-        radius: the trail is 2 · radius + 1 steps long, shorter where it would leave a small image.
+        radius: the line is 2 · radius + 1 steps long, shorter if it would leave a small image.
         sigma: of the Gaussian, in steps.
-        degrees: where the camera moves, from the positive x axis, clockwise on the screen.
+        degrees: direction of the camera, from the positive x axis, clockwise on the screen.
 
     Returns:
-        An array of the same shape; beyond its borders the image is its edge repeated.
+        An array of the same shape; outside the image its edge is repeated.
     """
     height, width = image.shape[:2]
     length = 2 * radius + 1
     weights = np.exp(-(np.arange(length) ** 2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
     weights /= np.sum(weights)
     steps = _steps(length, degrees)
-    leaves = np.flatnonzero((np.abs(steps) >= (height, width)).any(axis=1))
-    steps = steps[: leaves[0]] if len(leaves) else steps
+    outside = np.flatnonzero((np.abs(steps) >= (height, width)).any(axis=1))
+    steps = steps[: outside[0]] if len(outside) else steps
     reach = int(np.abs(steps).max())
-    padded = _padded(image, (reach, reach, reach, reach), "nearest")
+    padded = _pad(image, (reach, reach, reach, reach), "nearest")
     total = np.zeros(image.shape)
     for first in range(0, height, _BAND):
         band = total[first : first + _BAND]
@@ -105,7 +105,7 @@ def trail(image: Image, radius: int, sigma: float, degrees: float) -> Image:
 
 
 def _steps(length: int, degrees: float) -> NDArray[np.int64]:
-    """(length, 2): how far the image is moved down and to the right at each step."""
+    """(length, 2): shift of the image down and to the right at each step, in pixels."""
     y, x = length * np.sin(np.deg2rad(degrees)), length * np.cos(np.deg2rad(degrees))
     along = np.arange(length)[:, None] * np.array([y, x]) / math.hypot(y, x)
     return np.asarray(-np.ceil(along - 0.5), dtype=np.int64)

@@ -1,8 +1,8 @@
-"""Frozen panes, drawn: ice crystals with the light of the published frost photographs, not those pictures.
+"""Generated frost textures with the colours and contrasts of the published photographs.
 
-ImageNet-C lays crops of five photographs over its images. They came without a word on who took them, so that
-the licence of the software around them may not be theirs to give; they are not carried here. What is taken
-from them are figures: the distribution of each colour, and how much contrast they have at each scale.
+ImageNet-C lays crops of five photographs over its images. Their authors are not stated, so that the licence
+of the software around them may not cover them, and they are not shipped here. Only statistics are taken from
+them: the distribution of each colour and the contrast at each scale.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """Figures of a published frost texture.
+class _TextureStatistics:
+    """Statistics of a published frost texture.
 
     Attributes:
         red: its quantiles at 0.5, 5, 25, 50, 75, 95 and 99.5 %, of 255.
-        green: the same.
-        blue: the same.
+        green: likewise.
+        blue: likewise.
         contrast: standard deviations of its lightness, of 255, between Gaussian blurs of 0, 1, 2, 4, 8, 16
-            and 32 pixels, and of what the last leaves.
-        crystals: how many are drawn.
+            and 32 pixels, and of the last blur.
+        crystals: number of crystals to draw.
         length: of a crystal, in pixels.
     """
 
@@ -46,7 +46,7 @@ class _Look:
     length: float
 
 
-_TEAL = _Look(
+_TEAL = _TextureStatistics(
     red=(28, 40, 57, 74, 95, 127, 157),
     green=(114, 123, 137, 148, 160, 178, 194),
     blue=(132, 141, 155, 166, 176, 191, 207),
@@ -54,7 +54,7 @@ _TEAL = _Look(
     crystals=360,
     length=60,
 )
-_WHITE = _Look(
+_WHITE = _TextureStatistics(
     red=(127, 162, 189, 204, 216, 230, 244),
     green=(129, 165, 193, 209, 221, 235, 248),
     blue=(135, 172, 202, 218, 231, 244, 251),
@@ -62,7 +62,7 @@ _WHITE = _Look(
     crystals=480,
     length=70,
 )
-_GREY = _Look(
+_GREY = _TextureStatistics(
     red=(59, 91, 120, 138, 155, 183, 231),
     green=(73, 105, 135, 153, 170, 199, 246),
     blue=(82, 115, 147, 165, 183, 214, 255),
@@ -70,7 +70,7 @@ _GREY = _Look(
     crystals=700,
     length=40,
 )
-_DARK = _Look(
+_DARK = _TextureStatistics(
     red=(30, 48, 79, 107, 140, 195, 243),
     green=(41, 60, 91, 119, 151, 203, 246),
     blue=(53, 72, 104, 131, 161, 211, 250),
@@ -79,38 +79,38 @@ _DARK = _Look(
     length=60,
 )
 # The second and the third published texture are the same picture.
-_LOOKS = (_TEAL, _WHITE, _WHITE, _GREY, _DARK)
+_TEXTURES = (_TEAL, _WHITE, _WHITE, _GREY, _DARK)
 
-PANES = len(_LOOKS)
+N_TEXTURES = len(_TEXTURES)
 
 
-@lru_cache(maxsize=PANES)
-def pane(number: int) -> Image8:
-    """A frozen pane, drawn once a process; the same everywhere.
+@lru_cache(maxsize=N_TEXTURES)
+def frost_texture(number: int) -> Image8:
+    """A frost texture, drawn once a process; the same on every machine.
 
     Args:
-        number: which, from 0 to `PANES` - 1.
+        number: of the texture, 0 to `N_TEXTURES` - 1.
 
     Returns:
         (400, 600, 3) uint8, RGB.
     """
-    look, rng = _LOOKS[number], np.random.default_rng([0x1CE, number])
-    light = _contrasted(_crystals(look, rng), look.contrast)
-    found = np.quantile(light, _RANKS)
+    statistics, rng = _TEXTURES[number], np.random.default_rng([0x1CE, number])
+    light = _set_contrast(_crystals(statistics, rng), statistics.contrast)
+    levels = np.quantile(light, _RANKS)
     channels = []
-    for quantiles in (look.red, look.green, look.blue):
-        wanted = (2 * quantiles[0] - quantiles[1], *quantiles, 2 * quantiles[-1] - quantiles[-2])
-        channels.append(np.interp(light, found, wanted))
+    for quantiles in (statistics.red, statistics.green, statistics.blue):
+        target = (2 * quantiles[0] - quantiles[1], *quantiles, 2 * quantiles[-1] - quantiles[-2])
+        channels.append(np.interp(light, levels, target))
     return np.clip(np.rint(np.stack(channels, axis=2)), 0, 255).astype(np.uint8)
 
 
-def _crystals(look: _Look, rng: np.random.Generator) -> Grey:
+def _crystals(statistics: _TextureStatistics, rng: np.random.Generator) -> Grey:
     """Fern-like crystals in an uneven haze; grey values without a unit."""
     height, width = _SHAPE
     sharp = np.zeros(_SHAPE, dtype=np.uint8)
-    for _ in range(look.crystals):
-        # Sixteenths of a pixel, OpenCV's fixed point, so that thin twigs are drawn where they are.
-        twigs = np.rint(_fern(look.length, rng.random(2) * [width, height], rng) * 16).astype(np.int32)
+    for _ in range(statistics.crystals):
+        # In sixteenths of a pixel, OpenCV's fixed-point unit, so that thin twigs keep their places.
+        twigs = np.rint(_fern(statistics.length, rng.random(2) * [width, height], rng) * 16).astype(np.int32)
         shade = int(rng.integers(60, 256))
         cv2.polylines(sharp, list(twigs), False, shade, 1 + int(rng.random() < 0.3), cv2.LINE_AA, shift=4)
     haze = plasma(_SHAPE, 1.5, rng).astype(np.float32)
@@ -132,12 +132,12 @@ def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) ->
     return np.concatenate(segments)
 
 
-def _contrasted(grey: Grey, contrast: tuple[float, ...]) -> Grey:
-    """The picture with the wanted contrast at each scale, around 0."""
+def _set_contrast(grey: Grey, contrast: tuple[float, ...]) -> Grey:
+    """Set the contrast at each scale; the mean becomes 0."""
     result, sharper = np.zeros_like(grey), grey
-    for scale, wanted in zip((*_SCALES, None), contrast, strict=True):
+    for scale, target in zip((*_SCALES, None), contrast, strict=True):
         blurred = grey.mean() if scale is None else cv2.GaussianBlur(grey, (0, 0), scale)
         band = sharper - blurred
-        result += band * np.float32(wanted / band.std())
+        result += band * np.float32(target / band.std())
         sharper = np.asarray(blurred, dtype=np.float32)
     return result

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from quba_check.suites.corruptions.strength import Image8, Strength, stored, unit
+from quba_check.suites.corruptions.strength import Image8, Strength, to_float64, to_uint8
 
 
 def gaussian_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """Normal noise on every value, as in low light."""
-    scale = strength.of((0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38))
-    return stored(unit(image) + rng.normal(size=image.shape, scale=scale))
+    scale = strength.parameters((0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38))
+    return to_uint8(to_float64(image) + rng.normal(size=image.shape, scale=scale))
 
 
 def shot_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
-    """Poisson noise: light arrives in photons, of which there are few."""
-    photons = strength.of((500, 250, 100, 75, 50), (60, 25, 12, 5, 3))
-    return stored(rng.poisson(unit(image) * photons) / float(photons))
+    """Poisson noise: few photons arrive."""
+    photons = strength.parameters((500, 250, 100, 75, 50), (60, 25, 12, 5, 3))
+    return to_uint8(rng.poisson(to_float64(image) * photons) / float(photons))
 
 
 def impulse_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """Salt and pepper in single values, as from bit errors."""
-    share = strength.of((0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27))
-    hit = rng.random(image.shape) <= share
-    salt = rng.random(image.shape) <= 0.5
-    # Saved values are cut down to whole steps, and k / 255 · 255 falls short of k for some k.
+    share = strength.parameters((0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27))
+    is_hit = rng.random(image.shape) <= share
+    is_salt = rng.random(image.shape) <= 0.5
+    # Saved values are truncated, and k / 255 · 255 falls short of k for some k.
     noisy = _SAVED[image]
-    noisy[hit] = salt[hit] * np.uint8(255)
+    noisy[is_hit] = is_salt[is_hit] * np.uint8(255)
     return noisy
 
 
-_SAVED = stored(unit(np.arange(256, dtype=np.uint8)))
+_SAVED = to_uint8(to_float64(np.arange(256, dtype=np.uint8)))

@@ -1,4 +1,4 @@
-"""Plasma: a fractal height map, from which fog is made."""
+"""Plasma: a fractal height map, used for fog and frost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _LARGEST_STEP = 100.0
 def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Plane:
     """A fractal height map by the diamond-square algorithm on a torus.
 
-    As in the published software, an offset is the product of its range's half and a draw from the range, so
-    that the range shrinks by the square of `decay` from one scale to the next.
+    As in the published software, an offset is half the range times a random number from the range, so that
+    the range shrinks by the square of `decay` from one scale to the next.
 
     Args:
         shape: (H, W) to cut from the map, whose side is the next power of two.
@@ -27,15 +27,15 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
     field = np.zeros((1, 1))
     step = _LARGEST_STEP
     while field.shape[0] < side:
-        field = _refined(field, step, rng)
+        field = _refine(field, step, rng)
         step /= decay
     field -= field.min()
     field /= field.max() or 1.0
     return field[: shape[0], : shape[1]]
 
 
-def _refined(field: Plane, step: float, rng: np.random.Generator) -> Plane:
-    """The field at twice the resolution: centres of squares first, then the middles of their sides."""
+def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
+    """Double the resolution of a field: centres of squares first, then the middles of their sides."""
     count = field.shape[0]
 
     def offset() -> Plane:

@@ -1,4 +1,4 @@
-"""How strong a corruption is, and the arrays that all of them pass around."""
+"""Strength of a corruption, and the array types that all corruptions share."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class Strength:
     severity: int
     side: int
 
-    def of(self, small: tuple[T, T, T, T, T], large: tuple[T, T, T, T, T]) -> T:
-        """The parameter for this severity out of those for small and for large images."""
+    def parameters(self, small: tuple[T, T, T, T, T], large: tuple[T, T, T, T, T]) -> T:
+        """Select the parameters of this severity from those for small and for large images."""
         return (small if self.side <= SMALL else large)[self.severity - 1]
 
 
-def unit(image: Image8) -> Image:
+def to_float64(image: Image8) -> Image:
     """The image as float64 in [0, 1]."""
     return image / 255.0
 
 
-def unit32(image: Image8) -> NDArray[np.float32]:
+def to_float32(image: Image8) -> NDArray[np.float32]:
     """The image as float32 in [0, 1]."""
     return np.asarray(image.astype(np.float32) / np.float32(255), dtype=np.float32)
 
 
-def stored(image: NDArray[np.floating]) -> Image8:
-    """The image as uint8: clipped to [0, 1] and cut down to whole steps, as the published sets were saved."""
+def to_uint8(image: NDArray[np.floating]) -> Image8:
+    """The image as uint8: clipped to [0, 1] and truncated, as the published sets were saved."""
     return np.asarray(np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Weather: snow, fog, brightness."""
+"""Weather: snow, frost, fog, brightness."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.filters import trail
+from quba_check.suites.corruptions.blur import enlarge, middle_slice
+from quba_check.suites.corruptions.filters import motion_filter
+from quba_check.suites.corruptions.frost_texture import N_TEXTURES, frost_texture
 from quba_check.suites.corruptions.plasma import plasma
-from quba_check.suites.corruptions.strength import Image, Image8, Plane, Strength, stored, unit, unit32
-from quba_check.suites.corruptions.zoom import crop, zoomed
+from quba_check.suites.corruptions.strength import (
+    SMALL,
+    Image,
+    Image8,
+    Plane,
+    Strength,
+    to_float32,
+    to_float64,
+    to_uint8,
+)
+
+_MARGIN = 1.1
+_SMALL_SCALE = 0.3 / SMALL
+"""CIFAR-10-C and Tiny ImageNet-C shrink their textures to 0.2 and 0.3 for images of 32 and 64 pixels."""
 
 
 def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """A whitened scene and flakes that fall across it, some near and some far."""
-    mean, spread, zoom, threshold, radius, sigma, kept = strength.of(
+    mean, spread, zoom, threshold, radius, sigma, colour = strength.parameters(
         (
             (0.1, 0.2, 1.0, 0.6, 8, 3, 0.95),
             (0.1, 0.2, 1.0, 0.5, 10, 4, 0.9),
@@ -33,66 +47,99 @@ def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
         ),
     )
     height, width = image.shape[:2]
-    rows, columns = crop(height, zoom), crop(width, zoom)
-    # Only the middle of the layer is looked at, so only that is drawn.
+    rows, columns = middle_slice(height, zoom), middle_slice(width, zoom)
+    # Only the middle of the layer is visible after the zoom.
     drops = rng.normal(mean, spread, size=(rows.stop - rows.start, columns.stop - columns.start))
-    flakes = zoomed(drops, zoom)
+    flakes = enlarge(drops, zoom)
     flakes[flakes < threshold] = 0
-    layer = trail(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45))
-    return snowed(image, np.round(layer[:height, :width] * 255).astype(np.uint8), kept)
+    layer = motion_filter(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45))
+    return add_snow(image, np.round(layer[:height, :width] * 255).astype(np.uint8), colour)
 
 
-def snowed(image: Image8, layer: NDArray[np.uint8], kept: float) -> Image8:
-    """A scene in snow light behind a layer of flakes and the same layer turned by half a turn.
+def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
+    """Whiten a scene, and add a layer of flakes and the same layer rotated by 180 degrees.
 
     Args:
         image: (H, W, 3) uint8.
         layer: (H, W) uint8.
-        kept: share of the scene that is not whitened.
+        colour: share of the original scene, in [0, 1]; the rest is whitened.
     """
-    values = unit32(image)
+
+    def to_rgb(plane: Plane) -> Image:
+        return np.asarray(cv2.merge([plane, plane, plane]))
+
+    values = to_float32(image)
     grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) * np.float32(1.5) + np.float32(0.5)
-    white = np.maximum(values, _in_colour(grey))
-    whitened = np.float32(kept) * values + np.float32(1 - kept) * white
-    light = _in_colour(layer / 255.0)
-    return stored(whitened + light + light[::-1, ::-1])
+    white = np.maximum(values, to_rgb(grey))
+    whitened = np.float32(colour) * values + np.float32(1 - colour) * white
+    flakes = to_rgb(layer / 255.0)
+    return to_uint8(whitened + flakes + flakes[::-1, ::-1])
 
 
-def _in_colour(plane: Plane) -> Image:
-    return np.asarray(cv2.merge([plane, plane, plane]))
+def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """The scene through a part of a frozen pane."""
+    scene_weight, ice_weight = strength.parameters(
+        ((1, 0.2), (1, 0.3), (0.9, 0.45), (0.85, 0.55), (0.8, 0.65)),
+        ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
+    )
+    height, width = image.shape[:2]
+    texture = _texture_for(int(rng.integers(N_TEXTURES)), height, width)
+    top, left = (int(rng.integers(texture.shape[axis] - image.shape[axis])) for axis in (0, 1))
+    return add_frost(image, texture[top : top + height, left : left + width], scene_weight, ice_weight)
+
+
+def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float) -> Image8:
+    """The weighted sum of a scene and the ice in front of it; both (H, W, 3) uint8."""
+    total = scene_weight * image.astype(np.float64) + ice_weight * ice.astype(np.float64)
+    return np.clip(total, 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=2 * N_TEXTURES)
+def _texture_for(number: int, height: int, width: int) -> Image8:
+    return resize_texture(frost_texture(number), height, width)
+
+
+def resize_texture(texture: Image8, height: int, width: int) -> Image8:
+    """Scale a texture to match an image's size and to cover the image with a margin, as published."""
+    side = min(height, width)
+    natural = side * _SMALL_SCALE if side <= SMALL else 1.0
+    factor = max(natural, height / texture.shape[0], width / texture.shape[1]) * _MARGIN
+    size = int(np.ceil(texture.shape[1] * factor)), int(np.ceil(texture.shape[0] * factor))
+    interpolation = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(texture, size, interpolation=interpolation), dtype=np.uint8)
 
 
 def fog(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """Plasma clouds over the scene, which keeps its brightest value."""
-    density, decay = strength.of(
+    density, decay = strength.parameters(
         ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)),
         ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
     )
-    values = unit(image)
+    values = to_float64(image)
     brightest = values.max()
     values += density * plasma(image.shape[:2], decay, rng)[..., None]
     values *= brightest
     values /= brightest + density
-    return stored(values)
+    return to_uint8(values)
 
 
 def brightness(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
-    """The value of HSV raised, hue and saturation kept."""
-    more = strength.of((0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5))
+    """The value of HSV raised, hue and saturation unchanged."""
+    increase = strength.parameters((0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5))
     largest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
-    place = (largest.astype(np.uint16) << 8)[..., None] | image
-    return _raised(more).take(place)
+    position = (largest.astype(np.uint16) << 8)[..., None] | image
+    return _brightness_table(increase).take(position)
 
 
 @lru_cache(maxsize=16)
-def _raised(more: float) -> NDArray[np.uint8]:
-    """For a pixel's largest value and any of its values, at 256 · largest + value, what becomes of it.
+def _brightness_table(increase: float) -> NDArray[np.uint8]:
+    """New values by position 256 · (largest value of the pixel) + (value of a channel).
 
     Hue and saturation are ratios: all values grow by the factor of their maximum; black turns grey.
     """
-    value = unit(np.arange(256, dtype=np.uint8))
+    value = to_float64(np.arange(256, dtype=np.uint8))
     largest = value[:, None]
-    raised = np.clip(largest + more, 0, 1)
+    raised = np.clip(largest + increase, 0, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         saturation = np.where(largest > 0, (largest - value) / largest, 0)
-    return stored(raised * (1 - saturation)).reshape(-1)
+    return to_uint8(raised * (1 - saturation)).reshape(-1)

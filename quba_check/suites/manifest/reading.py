@@ -1,10 +1,10 @@
-"""The manifest of a suite, `quba-data.yaml`: which labelled image sets there are and how they are read."""
+"""Reading of `quba-data.yaml`, the manifest of a suite: its labelled image sets and their readers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.core.head import Head
@@ -18,14 +18,17 @@ from quba_check.core.view import (
     MIXED_SAME_SET,
 )
 from quba_check.errors import SuiteError, listed
-from quba_check.strict_yaml import Document, Location, read_yaml, validated
+from quba_check.strict_yaml import Document, read_yaml, validate
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.manifest.classes import defined_classes
-from quba_check.suites.manifest.declared_set import DeclaredSet, Source
-from quba_check.suites.manifest.label_spaces import check_reference, defined_spaces, own_classes
-from quba_check.suites.manifest.prompts import defined_prompts
+from quba_check.suites.manifest.definitions import (
+    check_reference,
+    define_classes,
+    define_prompts,
+    define_spaces,
+    error_at,
+)
 from quba_check.suites.manifest.schema import ManifestEntry, SetEntries
-from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry
+from quba_check.suites.manifest.set_schema import AnySet, CorruptionsEntry
 from quba_check.suites.restriction import restriction
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
@@ -35,17 +38,17 @@ _PART_ENDINGS = ("_accuracy", "_matched")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest without mistakes.
+    """A valid manifest.
 
     Attributes:
-        shown: how messages call the file.
+        shown: name of the file in messages.
         name: the suite's name.
-        classes: the suite's classes; None for ImageNet's, which are looked up when they are needed.
-        image_size: side of the default preparation in pixels; None leaves it to the model.
-        sets: by name.
-        shifts: names of the shifts among them, in the file's order.
+        classes: the suite's classes; None for ImageNet's, which are loaded when needed.
+        image_size: side of the default preprocessing in pixels; None leaves it to the model.
+        sets: by name: clean and corruptions, the shifts in the file's order, then the others.
+        shifts: names of the shifts among them.
         spaces: label spaces that the file defines.
-        prompts: words for zero-shot models.
+        prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
@@ -54,38 +57,44 @@ class Manifest:
     name: str
     classes: ClassList | None
     image_size: int | None
-    sets: Mapping[str, DeclaredSet]
+    sets: Mapping[str, AnySet]
     shifts: tuple[str, ...]
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
     head: Head | None = None
     assumed: str = ""
 
+    @property
+    def corruptions(self) -> CorruptionsEntry | None:
+        """The set of corruptions; None if it is not declared."""
+        entry = self.sets.get(CORRUPTIONS_SET)
+        return entry if isinstance(entry, CorruptionsEntry) else None
+
 
 def read_manifest(path: Path, shown: str) -> Manifest:
-    """Read and check a manifest; no image and no folder of images is looked at.
+    """Read and check a manifest; images and their folders are not read.
 
     Args:
         path: the file.
-        shown: how messages call it.
+        shown: its name in messages.
 
     Raises:
-        SuiteError: with file and line, for every mistake in it.
+        SuiteError: the manifest has a mistake; the message has file and line.
     """
     document = read_yaml(path, shown, SuiteError)
-    entry = validated(document, ManifestEntry)
-    classes = defined_classes(document, entry)
-    prompts = _prompts(document, entry, classes)
+    entry = validate(document, ManifestEntry)
+    classes = define_classes(document, entry)
+    prompts = define_prompts(document, entry, classes)
     head, classes = restriction(document, entry, classes)
     _check_shift_names(document, entry.sets)
     _check_clean(document, entry.sets)
     _check_corruptions(document, entry.sets)
-    spaces = defined_spaces(document, entry, classes)
-    sets = {declared.name: declared for declared in _declared(entry.sets)}
-    for declared in sets.values():
+    spaces = define_spaces(document, entry, classes)
+    sets = _declared_sets(entry.sets)
+    for name, declared in sets.items():
         if declared.space is not None:
-            place = ("sets", "shifts") if declared.name in entry.sets.shifts else ("sets",)
-            check_reference(document, (*place, declared.name, "space"), declared.space, entry, spaces)
+            path_of_set = ("sets", "shifts", name) if name in entry.sets.shifts else ("sets", name)
+            check_reference(document, (*path_of_set, "space"), declared.space, entry, spaces)
     return Manifest(
         shown=shown,
         name=entry.name,
@@ -99,12 +108,10 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     )
 
 
-def _prompts(document: Document, entry: ManifestEntry, classes: ClassList | None) -> Prompts:
-    """What stands under `prompts`; a class without a name there goes by its readable name."""
-    prompts = defined_prompts(document, entry.prompts, lambda: own_classes(classes))
-    pairs = () if classes is None else zip(classes.names, classes.titles, strict=True)
-    readable = {name: title for name, title in pairs if title != name}
-    return replace(prompts, names=readable | dict(prompts.names))
+def _declared_sets(sets: SetEntries) -> dict[str, AnySet]:
+    entries = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions, **sets.shifts}
+    entries |= {name: getattr(sets, name) for name in (MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)}
+    return {name: entry for name, entry in entries.items() if entry is not None}
 
 
 def is_shift_name(name: str) -> bool:
@@ -114,77 +121,46 @@ def is_shift_name(name: str) -> bool:
 
 
 def _check_shift_names(document: Document, sets: SetEntries) -> None:
-    """A shift's name is a part of ood_robustness, beside `<name>_accuracy` and `<name>_matched`."""
+    # A shift's name is a part of ood_robustness, next to `<name>_accuracy` and `<name>_matched`.
     for name in sets.shifts:
-        allowed = None
+        if is_shift_name(name):
+            continue
         if name in (*_SINGLE_SETS, CORRUPTIONS_SET):
             allowed = "names that no other set has"
         elif not _SHIFT_NAME.fullmatch(name):
             allowed = "lower-case letters, digits and _, with a letter first"
-        elif name.endswith(_PART_ENDINGS):
+        else:
             allowed = f"names that do not end in {' or '.join(_PART_ENDINGS)}"
-        if allowed:
-            where = document.at_key(("sets", "shifts", name))
-            raise SuiteError(f"{where}: sets.shifts: got the name '{name}'. Allowed: {allowed}.")
+        where = document.at_key(("sets", "shifts", name))
+        raise SuiteError(f"{where}: sets.shifts: got the name '{name}'. Allowed: {allowed}.")
 
 
 def _check_clean(document: Document, sets: SetEntries) -> None:
     if sets.clean is not None and sets.clean.space is not None:
         text = (
-            "sets.clean.space: clean images are labelled in the model's own classes, got "
-            f"'{sets.clean.space}'. Remove the key."
+            f"clean images are labelled in the model's own classes, got '{sets.clean.space}'. Remove the key."
         )
-        raise _wrong(document, ("sets", CLEAN_SET, "space"), text)
+        raise error_at(document, ("sets", CLEAN_SET, "space"), text)
 
 
 def _check_corruptions(document: Document, sets: SetEntries) -> None:
-    if sets.corruptions is None:
+    entry = sets.corruptions
+    if entry is None:
         return
     where = ("sets", CORRUPTIONS_SET)
-    given = set(sets.corruptions.model_dump(exclude_none=True, exclude_unset=True))
-    if "generate" not in given:
-        if not {"reader", "path"} <= given:
-            got = listed(sorted(given)) or "nothing"
-            text = f"sets.corruptions: got {got}. Allowed: reader and path, or generate: from clean."
-            raise _wrong(document, where, text)
-        if sets.corruptions.partial and sets.corruptions.reader != "folder":
-            text = (
-                f"sets.corruptions.partial: belongs to reader: folder, got reader: {sets.corruptions.reader}."
-            )
-            raise _wrong(document, (*where, "partial"), text)
-        if "encode" in given:
-            text = "sets.corruptions.encode: stored images are not encoded again, got it beside reader."
-            raise _wrong(document, (*where, "encode"), text)
-        return
-    if others := sorted(given - {"generate", "encode", "sample"}):
-        text = f"sets.corruptions: beside generate only encode and sample may stand, got {listed(others)}."
-        raise _wrong(document, (*where, others[0]), text)
-    if sets.clean is None:
-        text = "sets.corruptions.generate: there is no set 'clean' to make them from."
-        raise _wrong(document, (*where, "generate"), text)
-
-
-def _wrong(document: Document, location: Location, text: str) -> SuiteError:
-    return SuiteError(f"{document.at(location)}: {text}")
-
-
-def _declared(sets: SetEntries) -> Iterator[DeclaredSet]:
-    """The sets that are there: clean and corruptions, the shifts, then the others."""
-    entries = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions, **sets.shifts}
-    entries |= {name: getattr(sets, name) for name in (MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)}
-    for name, entry in entries.items():
-        if entry is not None:
-            yield _declared_set(name, entry)
-
-
-def _declared_set(name: str, entry: SetEntry | CueConflictEntry | CorruptionsEntry) -> DeclaredSet:
-    return DeclaredSet(
-        name=name,
-        reader=entry.reader,
-        source=Source(entry.place, entry.options, entry.beside),
-        expected=entry.expected,
-        prepared=entry.prepared,
-        space=entry.space,
-        sample=entry.sample if isinstance(entry, CorruptionsEntry) else "all",
-        encode=entry.encode if isinstance(entry, CorruptionsEntry) else None,
-    )
+    keys = set(entry.model_dump(exclude_none=True, exclude_unset=True))
+    if "generate" in keys:
+        if others := sorted(keys - {"generate", "encode", "sample"}):
+            text = f"only encode and sample go with generate, got {listed(others)}."
+            raise error_at(document, (*where, others[0]), text)
+        if sets.clean is None:
+            raise error_at(document, (*where, "generate"), "there is no set 'clean' to make them from.")
+    elif not {"reader", "path"} <= keys:
+        got = listed(sorted(keys)) or "nothing"
+        raise error_at(document, where, f"got {got}. Allowed: reader and path, or generate: from clean.")
+    elif entry.partial and entry.reader != "folder":
+        text = f"belongs to reader: folder, got reader: {entry.reader}."
+        raise error_at(document, (*where, "partial"), text)
+    elif "encode" in keys:
+        text = "stored images are not encoded again, got it together with reader."
+        raise error_at(document, (*where, "encode"), text)

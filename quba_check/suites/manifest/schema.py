@@ -1,4 +1,4 @@
-"""The form of `quba-data.yaml`: keys and types, as pydantic models from which the JSON Schema is made."""
+"""Keys and types of `quba-data.yaml` as pydantic models, the source of its JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from quba_check.core.label_space import Rule
-from quba_check.strict_yaml import Strict, described
+from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry
@@ -16,7 +16,7 @@ CLASS_FILE_SUFFIX = ".txt"
 
 
 class SetEntries(Strict):
-    """The sets of a suite. Each may be left out; what needs it is then unmeasurable."""
+    """The sets of a suite. Each may be left out; dimensions that need it are then unmeasurable."""
 
     clean: SetEntry | None = None
     corruptions: CorruptionsEntry | None = None
@@ -27,7 +27,7 @@ class SetEntries(Strict):
 
 
 class SpaceEntry(BaseModel):
-    """A label space: for each of its classes, the model's classes that belong to it."""
+    """A label space: the model's classes that belong to each of its classes."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, list[str]]
@@ -36,16 +36,16 @@ class SpaceEntry(BaseModel):
 
     @property
     def members(self) -> dict[str, list[str]]:
-        """For each class of the space, names of the model's classes that belong to it."""
+        """Names of the model's classes by class of the space."""
         return self.__pydantic_extra__
 
 
 class PromptsEntry(Strict):
-    """Words for zero-shot models.
+    """Prompts for zero-shot models.
 
     Attributes:
-        templates: texts with `{}` where the name of a class goes.
-        names: what classes are called in them.
+        templates: texts with `{}` in place of the name of a class.
+        names: names of classes in them.
     """
 
     templates: list[str] | None = None
@@ -53,7 +53,7 @@ class PromptsEntry(Strict):
 
 
 def _kind(value: object) -> str:
-    """Which alternative is meant, so that a mistake in it is told as that and at its own line."""
+    """Select the alternative by type, so that an error in it has its own line and message."""
     return "(text)" if isinstance(value, str) else "(list)" if isinstance(value, list) else "(keys)"
 
 
@@ -71,11 +71,11 @@ Space = Annotated[
 
 
 class ManifestEntry(Strict):
-    """A whole manifest, as it stands in the file.
+    """A whole manifest, as written in the file.
 
     Attributes:
-        restrict: the models answer in more classes than `classes`, and only these count: of ImageNet's 1,000,
-            or of those in a text file.
+        restrict: the models have more classes than `classes`, and only these count. `true`: ImageNet's 1,000;
+            or a text file with all classes.
     """
 
     schema_version: SchemaVersion = Field(alias="schema")
@@ -93,7 +93,7 @@ class ManifestEntry(Strict):
         if isinstance(value, list | dict) or value == IMAGENET or str(value).endswith(CLASS_FILE_SUFFIX):
             return value
         raise ValueError(
-            f"got {described(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
+            f"got {describe(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
             f"names as their values, or a {CLASS_FILE_SUFFIX} file."
         )
 
@@ -103,7 +103,7 @@ class ManifestEntry(Strict):
         if isinstance(value, bool) or (isinstance(value, str) and value.endswith(CLASS_FILE_SUFFIX)):
             return value
         raise ValueError(
-            f"got {described(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
+            f"got {describe(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
             f"{CLASS_FILE_SUFFIX} file with all classes of the models."
         )
 

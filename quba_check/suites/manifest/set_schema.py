@@ -1,26 +1,42 @@
-"""The form of a set in `quba-data.yaml`: one pydantic model a reader, told apart by the key `reader`."""
+"""Sets in `quba-data.yaml`: one pydantic model for each reader, selected by the key `reader`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from quba_check.core.view import SEVERITIES, View
 from quba_check.errors import listed
 from quba_check.strict_yaml import Strict
-from quba_check.suites.manifest.declared_set import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Input of a reader.
+
+    Attributes:
+        path: folder or file, relative to the data folder.
+        options: further arguments of the reader.
+        files: further files of the reader by argument name, relative to the data folder.
+    """
+
+    path: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Entry(Strict):
-    """What every set may say.
+    """Keys of every set.
 
     Attributes:
-        reader: how it is laid out.
+        reader: layout of the set.
         path: its folder or file, relative to the data folder.
-        expected: number of images it is published with.
-        prepared: stored at its final size: resized if need be, not cropped again.
-        space: label space of its labels; without it the model's own classes are meant.
+        expected: number of published images.
+        prepared: stored at the final size: resized if necessary, not cropped again.
+        space: label space of its labels; by default the model's own classes.
     """
 
     reader: str
@@ -30,19 +46,13 @@ class _Entry(Strict):
     space: str | None = None
 
     @property
-    def place(self) -> str:
-        """The folder or file that it is read from, relative to the data folder."""
-        return self.path or ""
+    def source(self) -> Source:
+        """Input of the reader."""
+        return Source(self.path or "")
 
-    @property
-    def options(self) -> Mapping[str, object]:
-        """What its reader is told besides."""
-        return {}
-
-    @property
-    def beside(self) -> Mapping[str, str]:
-        """Further files that its reader needs, relative to the data folder, by what it calls them."""
-        return {}
+    def source_of(self, _view: View) -> Source:
+        """Return the reader's input for a view of the set."""
+        return self.source
 
 
 class FolderEntry(_Entry):
@@ -58,13 +68,13 @@ class FolderEntry(_Entry):
     partial: bool = False
 
     @property
-    def options(self) -> Mapping[str, object]:
-        """Whether classes may be missing."""
-        return {"partial": self.partial}
+    def source(self) -> Source:
+        """Input of the reader."""
+        return Source(self.path, {"partial": self.partial})
 
 
 class CsvEntry(_Entry):
-    """Images that a CSV file lists in its columns `path` and `label`; `path` is that file."""
+    """Images listed in a CSV file with the columns `path` and `label`; `path` is that file."""
 
     reader: Literal["csv"]
     path: str
@@ -85,11 +95,11 @@ class CueConflictEntry(_Entry):
 
 
 class ParquetEntry(_Entry):
-    """Images that a Parquet file lists in its columns `path` and `label`, or holds in a column of images.
+    """Images listed in a Parquet file's columns `path` and `label`, or stored in a column of images.
 
     Attributes:
         path: the file; a folder or a pattern such as `test-*.parquet` for several.
-        image: the column of images; by default `path`, and where there is none, `image`.
+        image: the column of images; by default `path`, or `image` if there is no such column.
         label: the column of labels.
     """
 
@@ -99,13 +109,13 @@ class ParquetEntry(_Entry):
     label: str = "label"
 
     @property
-    def options(self) -> Mapping[str, object]:
-        """The columns."""
-        return {"image": self.image, "label": self.label}
+    def source(self) -> Source:
+        """Input of the reader."""
+        return Source(self.path, {"image": self.image, "label": self.label})
 
 
 class WebDatasetEntry(_Entry):
-    """Images and labels in tar files: `0001.jpg` beside `0001.cls`, or `0001.json` with a `label`.
+    """Images and labels in tar files: `0001.jpg` with `0001.cls`, or `0001.json` with a `label`.
 
     Attributes:
         path: a shard, a folder of them, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
@@ -116,11 +126,11 @@ class WebDatasetEntry(_Entry):
 
 
 class HfEntry(_Entry):
-    """A Hugging Face dataset that `save_to_disk` wrote.
+    """A Hugging Face dataset written by `save_to_disk`.
 
     Attributes:
         path: the folder.
-        split: which one, where it holds several.
+        split: the split, if the folder holds several.
         image: the column of images.
         label: the column of labels.
     """
@@ -132,13 +142,13 @@ class HfEntry(_Entry):
     label: str = "label"
 
     @property
-    def options(self) -> Mapping[str, object]:
-        """Split and columns."""
-        return {"split": self.split, "image": self.image, "label": self.label}
+    def source(self) -> Source:
+        """Input of the reader."""
+        return Source(self.path, {"split": self.split, "image": self.image, "label": self.label})
 
 
 class ArraysEntry(_Entry):
-    """Arrays of images and labels: both in an `.npz` file, or each in a file of its own, `.npy` or idx.
+    """Arrays of images and labels: both in an `.npz` file, or in two files, `.npy` or idx.
 
     Attributes:
         path: the `.npz` file.
@@ -158,21 +168,11 @@ class ArraysEntry(_Entry):
         return self
 
     @property
-    def place(self) -> str:
-        """The file of images."""
-        return self.path or self.images or ""
-
-    @property
-    def options(self) -> Mapping[str, object]:
-        """Names of the arrays in one file."""
+    def source(self) -> Source:
+        """Input of the reader."""
         if self.path is None:
-            return {}
-        return {"images": self.images or "images", "labels": self.labels or "labels"}
-
-    @property
-    def beside(self) -> Mapping[str, str]:
-        """The file of labels."""
-        return {} if self.path is not None else {"labels": self.labels or ""}
+            return Source(self.images or "", files={"labels": self.labels or ""})
+        return Source(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
 
 
 SetEntry = Annotated[
@@ -185,7 +185,7 @@ SetEntry = Annotated[
 class CorruptionsEntry(Strict):
     """Corrupted sets: read from `<corruption>/<severity>/<class>/`, or generated from the clean set.
 
-    With the reader `webdataset` shards are in `<corruption>/<severity>/`; with `arrays`, `<corruption>.npy`
+    With the reader `webdataset`, shards are in `<corruption>/<severity>/`. With `arrays`, `<corruption>.npy`
     holds all severities one after the other and `labels.npy` the labels, as CIFAR-10-C is published.
 
     Attributes:
@@ -195,7 +195,7 @@ class CorruptionsEntry(Strict):
         expected: number of images per corruption and severity.
     """
 
-    sample: Sample = "all"
+    sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None
     encode: Literal["jpeg85"] | None = None
     reader: Literal["folder", "webdataset", "arrays"] | None = None
@@ -205,21 +205,20 @@ class CorruptionsEntry(Strict):
     partial: bool = False
 
     @property
-    def place(self) -> str:
-        """The folder of corruptions, relative to the data folder; empty where they are generated."""
-        return self.path or ""
-
-    @property
     def space(self) -> None:
         """Corrupted images are labelled in the model's own classes."""
         return None
 
-    @property
-    def beside(self) -> Mapping[str, str]:
-        """Nothing."""
-        return {}
+    def source_of(self, view: View) -> Source:
+        """Return the reader's input for one corruption at one severity, or for all of them."""
+        options = {"partial": self.partial} if self.reader == "folder" else {}
+        if view.corruption is None or view.severity is None:
+            return Source(self.path or "", options)
+        path = f"{self.path}/{view.corruption}"
+        if self.reader != "arrays":
+            return Source(f"{path}/{view.severity}", options)
+        part = (view.severity - 1, len(SEVERITIES))
+        return Source(f"{path}.npy", {"part": part}, {"labels": f"{self.path}/labels.npy"})
 
-    @property
-    def options(self) -> Mapping[str, object]:
-        """Whether classes may be missing."""
-        return {"partial": self.partial} if self.reader == "folder" else {}
+
+AnySet = _Entry | CorruptionsEntry

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.suites.decoding import decoded
+from quba_check.suites.decoding import decode_image
 from quba_check.suites.object_focus.mixing import Mask, bounding_box
 from quba_check.suites.object_focus.objects import (
     LeftOut,
@@ -22,7 +22,7 @@ from quba_check.suites.object_focus.objects import (
     names_of,
     pixels_of,
 )
-from quba_check.suites.readers.files import IMAGE_SUFFIXES
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 
@@ -99,7 +99,7 @@ def read_mask(path: Path) -> Mask:
     Raises:
         SuiteError: it cannot be decoded.
     """
-    return decoded(lambda: Image.open(path), _object_in, str(path), "the mask")
+    return decode_image(lambda: Image.open(path), _object_in, str(path), "the mask")
 
 
 def _object_in(image: Image.Image) -> Mask:

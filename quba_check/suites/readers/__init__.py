@@ -1,4 +1,4 @@
-"""Readers, one module each: from how a place is laid out to the images in it with their classes."""
+"""Readers, one module each: they list the labelled images of a folder or file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from quba_check.suites.readers.csv_list import csv_images
 from quba_check.suites.readers.cue_conflict import cue_conflict_images
 from quba_check.suites.readers.folder import folder_images
 from quba_check.suites.readers.hf import hf_images, hf_member
-from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member
-from quba_check.suites.readers.paths import any_at
+from quba_check.suites.readers.paths import has_files
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
-__all__ = ["READERS", "ClassList", "Listed", "Reader"]
+__all__ = ["READERS", "ClassList", "LabelledImage", "Reader"]
 
 
 def _is_there(path: Path) -> bool:
@@ -31,17 +31,17 @@ def _is_there(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A way to lay out labelled images.
+    """A layout of labelled images.
 
     Attributes:
-        images: from a place, a class list and the reader's own keys of the manifest to the images there, in
-            an order that depends on the data alone. Decodes no image.
-        member: opens an image of a container, by the container's path and `Listed.member`; may be called by
-            several threads at a time. None for readers that list files.
-        is_there: whether there is something to read at a place.
+        images: lists the images of a path, given the class list and the reader's own keys of the manifest, in
+            an order that depends only on the data. Decodes no image.
+        member: opens an image of a container, given the container's path and `LabelledImage.member`. Called
+            from several threads. None for readers that list files.
+        is_there: returns True if there is something to read at a path.
     """
 
-    images: Callable[..., list[Listed]]
+    images: Callable[..., list[LabelledImage]]
     member: Callable[[Path, str], Image.Image] | None = None
     is_there: Callable[[Path], bool] = _is_there
 
@@ -51,9 +51,9 @@ READERS: dict[str, Reader] = {
     "csv": Reader(csv_images),
     "cue-conflict": Reader(cue_conflict_images),
     "model-vs-human": Reader(model_vs_human_images),
-    "parquet": Reader(parquet_images, parquet_member, any_at),
-    "webdataset": Reader(webdataset_images, webdataset_member, any_at),
+    "parquet": Reader(parquet_images, parquet_member, has_files),
+    "webdataset": Reader(webdataset_images, webdataset_member, has_files),
     "hf": Reader(hf_images, hf_member),
     "arrays": Reader(array_images, array_member),
 }
-"""By the name that manifests use."""
+"""By the name in manifests."""

@@ -1,9 +1,17 @@
-"""Arrays in files: numpy's `.npy` and `.npz`, and idx."""
+"""Arrays in files: numpy's `.npy` and `.npz`, and idx, the format of MNIST.
+
+Source of idx: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section on file formats. The
+header is two zero bytes, a byte for the type, a byte for the number of dimensions, and each dimension in four
+bytes; all numbers are big-endian.
+"""
 
 from __future__ import annotations
 
+import gzip
+import math
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.storage.packed_arrays import array_header, unpacked_array
+from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
-from quba_check.suites.readers.file_cache import Kept
-from quba_check.suites.readers.idx import GZIP, ZEROS, idx_array
+from quba_check.suites.readers.file_cache import FileCache
 
-_NPY, _NPZ = b"\x93NUMPY", b"PK\x03\x04"
-_KEPT = 8
-_ZIP_HEADER = 30
 Array = NDArray[Any]
+_NPY, _NPZ, _GZIP, _IDX = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b", b"\x00\x00"
+_CACHED = 8
+_ZIP_HEADER = 30
+_CHUNK = 2**24
+MOST_DIMENSIONS = 8
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def _array(path: Path, name: str = "") -> Array:
-    """The array of a file; of an `.npz`, the one of that name. Mapped into memory where nothing is packed.
+def _read_array(path: Path, name: str = "") -> Array:
+    """Read the array of a file, or the named one of an `.npz`; memory-mapped if it is not compressed.
 
     Raises:
-        SuiteError: there is none, or the file cannot be read.
+        SuiteError: there is no such array, or the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -43,13 +53,13 @@ def _array(path: Path, name: str = "") -> Array:
         raise SuiteError(
             f"{path}: cannot be read as an array. It is damaged, or holds Python objects."
         ) from None
-    if start.startswith((GZIP, ZEROS)):
+    if start.startswith((_GZIP, _IDX)):
         return idx_array(path)
     raise SuiteError(f"{path}: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's.")
 
 
-array_in = Kept(_array, _KEPT)
-"""The array of a file (of an `.npz`, the one of the given name); the last few are kept."""
+read_array = FileCache(_read_array, _CACHED)
+"""Cached `_read_array`."""
 
 
 def _npz_array(path: Path, name: str) -> Array:
@@ -65,13 +75,57 @@ def _npz_array(path: Path, name: str) -> Array:
             return unpacked_array(packed, entry)
         with packed.open(entry) as file:
             shape, is_fortran, dtype = array_header(file)
-            start = _content_start(path, entry) + file.tell()
+            header_size = file.tell()
+    # np.load reads arrays of an .npz into memory: one copy in each process that loads images.
+    with path.open("rb") as file:
+        file.seek(entry.header_offset + _ZIP_HEADER - 4)
+        name_size, extra_size = struct.unpack("<HH", file.read(4))
+    start = entry.header_offset + _ZIP_HEADER + name_size + extra_size + header_size
     return np.memmap(path, dtype, "r", start, shape, "F" if is_fortran else "C")
 
 
-def _content_start(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the content of a zip file's entry begins: behind its local header, name and extra field."""
+def idx_array(path: Path) -> NDArray[np.generic]:
+    """Read the array of an idx file; memory-mapped if it is not gzipped.
+
+    Raises:
+        SuiteError: the file is not an idx file, or its length is not the one that its header states.
+    """
     with path.open("rb") as file:
-        file.seek(entry.header_offset + _ZIP_HEADER - 4)
-        name, extra = struct.unpack("<HH", file.read(4))
-    return entry.header_offset + _ZIP_HEADER + int(name) + int(extra)
+        is_packed = file.read(2) == _GZIP
+    content = _gunzip(path) if is_packed else np.memmap(path, np.uint8, "r")
+    if len(content) < 4 or bytes(content[:2]) != _IDX:
+        raise SuiteError(
+            f"{path}: not an idx file, got the beginning {bytes(content[:4]).hex(' ')}. Expected: 00 00."
+        )
+    kind, dimensions = int(content[2]), int(content[3])
+    if kind not in _IDX_TYPES:
+        allowed = listed(f"{number:#04x}" for number in _IDX_TYPES)
+        raise SuiteError(f"{path}: an idx file of unknown type, got {kind:#04x}. Allowed: {allowed}.")
+    if dimensions > MOST_DIMENSIONS:
+        raise SuiteError(
+            f"{path}: an idx file of {dimensions} dimensions. Allowed: at most {MOST_DIMENSIONS}."
+        )
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise SuiteError(f"{path}: an idx file that ends in its header, got {len(content)} of {start} bytes.")
+    shape = struct.unpack(f">{dimensions}I", bytes(content[4:start]))
+    dtype = np.dtype(_IDX_TYPES[kind])
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        size = " x ".join(map(str, shape))
+        raise SuiteError(f"{path}: an idx file of {size} numbers has {expected} bytes, got {len(content)}.")
+    return content[start:].view(dtype).reshape(shape)
+
+
+def _gunzip(path: Path) -> NDArray[np.uint8]:
+    packed, content = path.stat().st_size, bytearray()
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(_CHUNK):
+                content += chunk
+                check_unpacked(len(content), packed)
+    except (OSError, EOFError, zlib.error):
+        raise SuiteError(f"{path}: cannot be unpacked by gzip. The file is damaged or cut.") from None
+    except ValueError as bomb:
+        raise SuiteError(f"{path}: {bomb}. Unpack the file, and name its content instead.") from None
+    return np.frombuffer(content, np.uint8)

@@ -1,40 +1,39 @@
-"""The reader `csv`: images that a CSV file lists."""
+"""The reader `csv`: images listed in a CSV file."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.csv_table import CsvRow, csv_rows
-from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.listing import ListedRow, files_of
+from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
 
 _COLUMNS = ("path", "label")
 
 
-def csv_images(path: Path, classes: ClassList) -> list[Listed]:
-    """Images that a CSV file lists in its columns `path` (relative to the file) and `label`.
+def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+    """List the images of a CSV file with the columns `path` and `label`, in its order.
 
-    A label is a class name, or a class number where no class has that name. Further columns are passed over;
-    rows keep their order.
+    Paths are relative to the file. A label is a class name, or a class number if no class has that name.
+    Other columns are skipped.
 
     Args:
         path: the CSV file.
         classes: the class list.
 
     Raises:
-        SuiteError: with its line: a column is missing, a label is no class, an image is not there or is
-            listed twice.
+        SuiteError: a column is missing, a label is unknown, or an image is missing or listed twice.
     """
-    images = files_of((_row(path, row, classes) for row in csv_rows(path, _COLUMNS)), path.parent)
+
+    def listed_row(row: CsvRow) -> ListedRow:
+        where = f"{path}:{row.line}"
+        label = classes.position(row.cells["label"], where)
+        return ListedRow(where, f"line {row.line}", row.cells["path"], label)
+
+    with closing(csv_rows(path, _COLUMNS)) as rows:
+        images = list_files(map(listed_row, rows), path.parent)
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
-
-
-def _row(path: Path, row: CsvRow, classes: ClassList) -> ListedRow:
-    where = f"{path}:{row.line}"
-    return ListedRow(
-        where, f"line {row.line}", row.cells["path"], classes.position(row.cells["label"], where)
-    )

@@ -1,4 +1,4 @@
-"""What is kept of a file as long as the file stays the same."""
+"""Results computed from files, cached until the file changes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Generic, TypeVar
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import reason
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-class Kept(Generic[Made]):
-    """A function of a file and a few words, whose last answers are kept; a changed file is looked at anew.
+class FileCache(Generic[Result]):
+    """A cached function of a file and some words; a changed file is read again.
 
-    Each process has its own. Threads that ask at the same time wait for one answer.
+    Each process has its own cache. Threads that call at the same time wait for one result.
 
     Args:
-        make: the function.
-        limit: answers that are kept.
+        compute: the function.
+        limit: number of cached results.
     """
 
-    def __init__(self, make: Callable[..., Made], limit: int) -> None:
+    def __init__(self, compute: Callable[..., Result], limit: int) -> None:
         self._lock = threading.Lock()
-        self._made = lru_cache(maxsize=limit)(lambda path, _stamp, words: make(path, *words))
+        self._results = lru_cache(maxsize=limit)(lambda path, _stamp, words: compute(path, *words))
 
-    def __call__(self, path: Path, *words: str) -> Made:
-        """The answer for a file.
+    def __call__(self, path: Path, *words: str) -> Result:
+        """Return the result for a file.
 
         Raises:
-            SuiteError: it cannot be looked at; or what the function raises.
+            SuiteError: the path leads to no readable file. Errors of the function come through.
         """
         try:
             status = path.stat()
@@ -42,4 +42,4 @@ class Kept(Generic[Made]):
         if not stat.S_ISREG(status.st_mode):
             raise SuiteError(f"{path}: is not a file.")
         with self._lock:
-            return self._made(path, (status.st_size, status.st_mtime_ns, status.st_ino), words)
+            return self._results(path, (status.st_size, status.st_mtime_ns, status.st_ino), words)

@@ -8,28 +8,30 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
 from quba_check.suites.class_list import SHOWN, ClassList
-from quba_check.suites.readers.files import IMAGE_SUFFIXES, folder_names, image_names
-from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.listing import LabelledImage
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names, image_names
 
 
-def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> list[Listed]:
-    """Images in one folder per class: `<class>/<image>`.
+def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> list[LabelledImage]:
+    """List images in one folder per class: `<class>/<image>`.
 
-    A folder is matched to a class by its name; a leading number, and underscores for blanks, are looked past
-    where the name as it stands is no class (`02_wheeled vehicle`). Deeper folders are not looked into.
+    A folder is matched to a class by its name, else by its name without a leading number and with blanks for
+    underscores (`02_wheeled vehicle`). Deeper folders are skipped.
 
     Args:
         path: the folder of class folders.
         classes: the class list.
-        partial: classes may have no folder.
+        partial: True if classes may lack a folder.
 
     Raises:
-        SuiteError: a folder is no class, is missing or holds no image, an image lies beside the folders, or
-            there are no folders.
+        SuiteError: a folder is not a class, is missing or holds no image, an image lies outside the folders,
+            or there are no folders.
     """
-    if stray := image_names(path):
-        raise SuiteError(f"{path / stray[0]}: an image outside the class folders. Expected: <class>/<image>.")
-    images: list[Listed] = []
+    if outside := image_names(path):
+        raise SuiteError(
+            f"{path / outside[0]}: an image outside the class folders. Expected: <class>/<image>."
+        )
+    images: list[LabelledImage] = []
     for name in folder_names(path):
         folder = path / name
         label = _folder_label(name, classes.numbers)
@@ -41,7 +43,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
                 f"{folder}: no image in this class folder. Images end in {', '.join(IMAGE_SUFFIXES)}."
             )
         prefix = folder.as_posix()
-        images += [Listed(f"{prefix}/{file}", label) for file in files]
+        images += [LabelledImage(f"{prefix}/{file}", label) for file in files]
     if not images:
         raise SuiteError(f"{path}: no class folders. Expected: one for each of {classes.shown}.")
     if not partial:
@@ -54,7 +56,7 @@ def _folder_label(name: str, numbers: Mapping[str, int]) -> int | None:
     return next((numbers[form] for form in (name, bare, bare.replace("_", " ")) if form in numbers), None)
 
 
-def _check_complete(path: Path, images: Sequence[Listed], classes: Sequence[str]) -> None:
+def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequence[str]) -> None:
     present = {image.label for image in images}
     absent = [name for number, name in enumerate(classes) if number not in present]
     if absent:

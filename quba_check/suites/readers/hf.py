@@ -1,4 +1,4 @@
-"""The reader `hf`: a Hugging Face dataset that `save_to_disk` wrote."""
+"""The reader `hf`: a Hugging Face dataset written by `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from PIL import Image
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.file_cache import Kept
-from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.table_rows import labelled_rows, stored_image
+from quba_check.suites.readers.file_cache import FileCache
+from quba_check.suites.readers.listing import LabelledImage
+from quba_check.suites.readers.table_rows import label_positions, open_cell
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 IMAGE, LABEL = "image", "label"
-_TABLES_KEPT = 64
+_TABLES_CACHED = 64
 
 
 def hf_images(
     path: Path, classes: ClassList, *, split: str | None = None, image: str = IMAGE, label: str = LABEL
-) -> list[Listed]:
-    """Images of a dataset of the `datasets` library, as its `save_to_disk` wrote it.
+) -> list[LabelledImage]:
+    """List the images of a dataset written by `save_to_disk` of the library `datasets`.
 
-    The class names of a ClassLabel column are matched to the class list by name, so that their order may
-    differ. Of other columns, whole numbers are positions in the class list and text is class names.
+    Labels of a ClassLabel column are matched to the class list by name, so that their order may differ. In
+    other columns, whole numbers are positions in the class list and text is a class name.
 
     Args:
         path: the folder.
         classes: the class list.
-        split: which one, where the folder holds several.
-        image: the column of images.
-        label: the column of labels.
+        split: the split, if the folder holds several.
+        image: column of images.
+        label: column of labels.
 
     Raises:
-        SuiteError: `datasets` is not installed, the folder holds no dataset, a split or column is not there,
-            or a label is no class.
+        SuiteError: `datasets` is not installed, the folder holds no dataset, a split or column is missing, or
+            a label is unknown.
     """
     dataset = _split(path, split)
     _check_columns(path, dataset, image, label)
-    images: list[Listed] = []
+    images: list[LabelledImage] = []
     for file in dict.fromkeys(entry["filename"] for entry in dataset.cache_files):
         part = _table(Path(file), image, label)
         names = getattr(part.features[label], "names", None)
-        positions = labelled_rows(file, part[label][:], names, classes)
+        positions = label_positions(file, part[label][:], names, classes)
         images += [
-            Listed(Path(file).as_posix(), k, member=f"{image}/{row}") for row, k in enumerate(positions)
+            LabelledImage(Path(file).as_posix(), k, member=f"{image}/{row}")
+            for row, k in enumerate(positions)
         ]
     return images
 
@@ -57,11 +58,11 @@ def hf_images(
 def hf_member(path: Path, member: str) -> Image.Image:
     """Open the image `COLUMN/ROW` of a file of rows."""
     column, _, row = member.rpartition("/")
-    return stored_image(_table(path, column)[int(row)][column])
+    return open_cell(_table(path, column)[int(row)][column])
 
 
-def _opened(path: Path, *columns: str) -> Dataset:
-    """Some columns of a file of rows, mapped into memory; images stay as they are stored."""
+def _open_table(path: Path, *columns: str) -> Dataset:
+    """Memory-map some columns of a file of rows, without decoding images."""
     datasets = _library(path)
     try:
         table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
@@ -70,7 +71,7 @@ def _opened(path: Path, *columns: str) -> Dataset:
         raise SuiteError(f"{path}: not a file of rows that save_to_disk wrote, or damaged.") from None
 
 
-_table = Kept(_opened, _TABLES_KEPT)
+_table = FileCache(_open_table, _TABLES_CACHED)
 
 
 def _library(path: Path) -> Any:
@@ -88,18 +89,18 @@ def _split(path: Path, name: str | None) -> Dataset:
     datasets = _library(path)
     _check_files(path)
     try:
-        found = datasets.load_from_disk(str(path))
+        dataset = datasets.load_from_disk(str(path))
     except Exception:  # noqa: BLE001  whatever datasets and pyarrow raise for damaged files
         raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
-    if not isinstance(found, datasets.DatasetDict):
+    if not isinstance(dataset, datasets.DatasetDict):
         if name is not None:
             raise SuiteError(f"{path}: has no splits, got split: {name}. Remove the key.")
-        return found
-    if name not in found:
+        return dataset
+    if name not in dataset:
         what = "split is missing" if name is None else f"there is no split '{name}'"
-        near = did_you_mean(name or "", found)
-        raise SuiteError(f"{path}: {what}.{near} Allowed: {listed(found)}.")
-    return found[name]
+        near = did_you_mean(name or "", dataset)
+        raise SuiteError(f"{path}: {what}.{near} Allowed: {listed(dataset)}.")
+    return dataset[name]
 
 
 def _check_files(path: Path) -> None:

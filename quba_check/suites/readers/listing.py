@@ -1,4 +1,4 @@
-"""Files that a list names."""
+"""Labelled images as readers list them, and files listed in a table."""
 
 from __future__ import annotations
 
@@ -7,20 +7,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import file_kind
-from quba_check.suites.readers.listed import Listed
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image of a set, as its reader lists it.
+
+    Attributes:
+        path: its file, or the container that holds it, with forward slashes.
+        label: position of its class in the class list.
+        texture: class of its second cue; `NO_CLASS` if it has none.
+        member: name of the image in the container; None if the file is the image.
+    """
+
+    path: str
+    label: int
+    texture: int = NO_CLASS
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """A row of a list of images.
+    """A row in a list of images.
 
     Attributes:
-        where: how a message about it begins.
-        place: its line or row, in words.
+        where: beginning of a message about it.
+        place: its line or row, for messages.
         path: of the image, relative to the folder of the list.
-        label: its class.
+        label: position of its class.
     """
 
     where: str
@@ -29,31 +46,29 @@ class ListedRow:
     label: int
 
 
-def files_of(rows: Iterable[ListedRow], folder: Path, places: dict[Path, str] | None = None) -> list[Listed]:
-    """The images that rows name, in their order.
+def list_files(
+    rows: Iterable[ListedRow], folder: Path, places: dict[Path, str] | None = None
+) -> list[LabelledImage]:
+    """Return the images of a list in order.
 
     Args:
         rows: of the list.
-        folder: in which the list is.
-        places: where images were listed that may not be listed again; those of `rows` are added.
+        folder: folder of the list.
+        places: by image the place in an earlier list; the images of `rows` are added.
 
     Raises:
-        SuiteError: an image is not there or is listed twice, in whatever spelling of its path.
+        SuiteError: an image is missing, or is listed twice, also under another spelling of its path.
     """
     places = {} if places is None else places
     images = []
     for row in rows:
         file = folder / row.path
-        same = _plain(file)
-        if same in places:
-            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {places[same]}.")
+        # Links are kept: several may lead to one image.
+        plain = Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file
+        if plain in places:
+            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {places[plain]}.")
         if file_kind(file, f"{row.where}: {file}", SuiteError) != "file":
             raise SuiteError(f"{row.where}: there is no file {file}.")
-        places[same] = row.place
-        images.append(Listed(file.as_posix(), row.label))
+        places[plain] = row.place
+        images.append(LabelledImage(file.as_posix(), row.label))
     return images
-
-
-def _plain(file: Path) -> Path:
-    """Return a path without `..`; links are kept, since several may lead to one image."""
-    return Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file

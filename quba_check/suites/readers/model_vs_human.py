@@ -1,4 +1,4 @@
-"""The reader `model-vs-human`: images whose names tell their category."""
+"""The reader `model-vs-human`: images with the category in their file names."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.files import image_names
-from quba_check.suites.readers.listed import Listed
+from quba_check.suites.readers.listing import LabelledImage
+from quba_check.suites.readers.paths import image_names
 
 
-def model_vs_human_images(path: Path, classes: ClassList) -> list[Listed]:
-    """Images named `*_*_*_*_<category>_*.png` in one folder, as model-vs-human publishes them.
+def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+    """List images named `*_*_*_*_<category>_*.png` in one folder, as published by model-vs-human.
 
     Args:
         path: the folder.
         classes: the class list.
 
     Raises:
-        SuiteError: a name is not of that form or names no class, or there are no images.
+        SuiteError: a name has another form or an unknown class, or there are no images.
     """
     images = []
     for file in image_names(path):
         fields = file.split("_", maxsplit=5)
         if len(fields) < 6:
-            raise SuiteError(f"{path / file}: the name tells no class. Expected: *_*_*_*_<category>_*.png.")
+            raise SuiteError(
+                f"{path / file}: the name does not state a class. Expected: *_*_*_*_<category>_*.png."
+            )
         if fields[4] not in classes.numbers:
             raise SuiteError(f"{path / file}: {classes.unknown('class', fields[4])}")
-        images.append(Listed((path / file).as_posix(), classes.numbers[fields[4]]))
+        images.append(LabelledImage((path / file).as_posix(), classes.numbers[fields[4]]))
     if not images:
         raise SuiteError(f"{path}: no images. Expected: files named *_*_*_*_<category>_*.png.")
     return images

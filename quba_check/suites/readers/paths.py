@@ -1,70 +1,125 @@
-"""Paths that mean several files: a folder, braces, stars."""
+"""Names of images and folders in a folder, and paths with patterns that stand for several files."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quba_check.errors import SuiteError
-from quba_check.storage.user_files import Kind, file_kind
-from quba_check.suites.readers.files import file_names
+from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 MOST_TEXTS = 100_000
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
-def files_at(path: Path, suffix: str) -> list[Path]:
-    """The files that a path means.
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the images in a folder, sorted."""
+    return file_names(folder, lambda name: name.lower().endswith(IMAGE_SUFFIXES))
 
-    A file means itself, a folder the files in it that end in the suffix, by name. `{000..009}` and `{a,b}`
-    stand for each of their alternatives, all of which must be there; `*`, `?` and `[…]` in the last part of
-    the path for what they match. A file that several of them mean counts once.
+
+def file_names(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the names of files in a folder that satisfy a condition, sorted."""
+    return sorted(
+        entry.name for entry in _entries(folder) if is_wanted(entry.name) and _is_file(folder, entry)
+    )
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder, sorted."""
+    return sorted(entry.name for entry in _entries(folder) if _is_folder(folder, entry))
+
+
+def _is_folder(folder: Path, entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise SuiteError(f"{folder / entry.name}: cannot be read ({reason(error)}).") from None
+
+
+def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
+    """Return True for a file, False for a folder.
+
+    Anything else is an error: skipped silently, it would be one image less.
+    """
+    try:
+        if entry.is_file():
+            return True
+        if entry.is_dir():
+            return False
+    except OSError as error:
+        raise SuiteError(f"{folder / entry.name}: cannot be read ({reason(error)}).") from None
+    what = "a link to nothing" if entry.is_symlink() else "a pipe or a device"
+    raise SuiteError(f"{folder / entry.name}: is {what}, not a file. Remove it.")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder, which know their kind without a call for each file."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{folder}: cannot be read as a folder ({reason(error)}).") from None
+    for entry in visible:
+        if not is_utf8(entry.name):
+            raise SuiteError(f"{folder / entry.name}: the name is not UTF-8 text. Rename it.")
+    return visible
+
+
+def files_at(path: Path, suffix: str) -> list[Path]:
+    """Return the files of a path.
+
+    A folder stands for all files in it with the suffix. `{000..009}` and `{a,b}` stand for each of their
+    alternatives, which must all exist; `*`, `?` and `[…]` in the last part of the path for the matching
+    files. A file that matches several times counts once.
 
     Args:
         path: absolute.
-        suffix: how the files of a folder end, with a dot.
+        suffix: of the files in a folder, with a dot.
 
     Raises:
-        SuiteError: one is not there, or there are none.
+        SuiteError: a file is missing, or there are none.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for one in _alternatives(path):
         files = _files(one, suffix)
         if not files:
-            raise SuiteError(f"{path}: {_why_none(one, suffix)}.")
-        found |= {os.path.normpath(file): file for file in files}
-    return list(found.values())
+            raise SuiteError(f"{path}: {_reason(one, suffix)}.")
+        paths |= {os.path.normpath(file): file for file in files}
+    return list(paths.values())
 
 
-def any_at(path: Path) -> bool:
-    """Whether there is anything at one of the places that a path means."""
+def has_files(path: Path) -> bool:
+    """Return True if a path, or one of its alternatives, leads to a file or folder."""
     return any(
         _kind(one) is not None or (_is_wild(one) and _kind(one.parent) == "folder" and bool(_files(one, "")))
         for one in _alternatives(path)
     )
 
 
-def expanded(text: str) -> list[str]:
-    """The texts that braces stand for, in order.
+def expand_braces(text: str) -> list[str]:
+    """Return the texts that a text with braces stands for, in order.
 
     Raises:
-        SuiteError: they are more than `MOST_TEXTS`.
+        SuiteError: there are more than `MOST_TEXTS`.
 
-    >>> expanded("a-{08..10}.tar"), expanded("{x,y}/{0..1}")
+    >>> expand_braces("a-{08..10}.tar"), expand_braces("{x,y}/{0..1}")
     (['a-08.tar', 'a-09.tar', 'a-10.tar'], ['x/0', 'x/1', 'y/0', 'y/1'])
     """
-    begins, texts = 0, [""]
+    start, texts = 0, [""]
     for braces in _BRACES.finditer(text):
         choices = _choices(braces[1])
         if len(choices) * len(texts) > MOST_TEXTS:
             raise SuiteError(f"{text}: the braces stand for too many files. Allowed: {MOST_TEXTS:,}.")
-        plain, begins = text[begins : braces.start()], braces.end()
+        plain, start = text[start : braces.start()], braces.end()
         texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
-    return [one + text[begins:] for one in texts]
+    return [one + text[start:] for one in texts]
 
 
 def _choices(inside: str) -> list[str]:
@@ -72,14 +127,14 @@ def _choices(inside: str) -> list[str]:
     if not ends:
         return inside.split(",")
     first, last = int(ends[1]), int(ends[2])
-    # One more than there may be is enough to be refused.
+    # One more than allowed is enough for the error.
     return [str(number).zfill(len(ends[1])) for number in range(first, min(last, first + MOST_TEXTS) + 1)]
 
 
 def _alternatives(path: Path) -> list[Path]:
-    # The name may be too long for a file, as long as it has braces.
-    is_there = os.path.exists(path)  # noqa: PTH110
-    return [path] if is_there else [Path(text) for text in expanded(str(path))]
+    # Unlike Path.exists, os.path.exists accepts names that are too long for a file before expansion.
+    exists = os.path.exists(path)  # noqa: PTH110
+    return [path] if exists else [Path(text) for text in expand_braces(str(path))]
 
 
 def _kind(path: Path) -> Kind | None:
@@ -98,7 +153,7 @@ def _files(path: Path, suffix: str) -> list[Path]:
     return [] if kind is None else [path]
 
 
-def _why_none(path: Path, suffix: str) -> str:
+def _reason(path: Path, suffix: str) -> str:
     if path.is_dir():
         return f"no file in this folder ends in {suffix}"
     return f"no file is called {path.name}" if _is_wild(path) else f"there is no file {path.name}"

@@ -1,4 +1,4 @@
-"""Rows of a table that hold labels, and images as they were stored."""
+"""Labels and images in the rows of a table."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from typing import Any
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.strict_yaml import described
+from quba_check.strict_yaml import describe
 from quba_check.suites.class_list import ClassList
 
 
-def labelled_rows(
+def label_positions(
     where: str, labels: Iterable[object], names: Sequence[str] | None, classes: ClassList
 ) -> list[int]:
-    """The classes that a column of labels means.
+    """Return the positions of the classes in a column of labels.
 
     Args:
         where: the file, for messages.
         labels: the column.
-        names: class names that its numbers stand for; None where they are positions in the class list.
+        names: class names by number; None if numbers are positions in the class list.
         classes: the class list.
 
     Raises:
-        SuiteError: a label is no class.
+        SuiteError: a label is unknown.
     """
-    known = None if names is None else classes.positions_of(names)
+    by_number = None if names is None else classes.positions_of(names)
 
     def position(row: int, label: object) -> int:
         place = f"{where}[{row}]"
         if isinstance(label, bool) or not isinstance(label, str | int):
-            raise SuiteError(f"{place}: label: got {described(label)}. Allowed: a class name or number.")
-        if names is None or known is None or isinstance(label, str):
+            raise SuiteError(f"{place}: label: got {describe(label)}. Allowed: a class name or number.")
+        if names is None or by_number is None or isinstance(label, str):
             return classes.position(label, place)
-        found = known[label] if 0 <= label < len(known) else None
-        if found is None:
+        number = by_number[label] if 0 <= label < len(by_number) else None
+        if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
             raise SuiteError(f"{place}: {classes.unknown('class', name)}")
-        return found
+        return number
 
     return [position(row, label) for row, label in enumerate(labels)]
 
 
-def stored_image(cell: Mapping[str, Any] | bytes | None) -> Image.Image:
-    """Open the image of a cell: bytes, or a mapping with them, as Hugging Face stores images.
+def open_cell(cell: Mapping[str, Any] | bytes | None) -> Image.Image:
+    """Open the image of a cell: bytes, or a mapping with bytes, as in Hugging Face datasets.
 
     Raises:
-        ValueError: the cell holds none.
+        ValueError: the cell holds no bytes.
     """
     content = cell.get("bytes") if isinstance(cell, Mapping) else cell
     if not content:

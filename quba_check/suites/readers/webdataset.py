@@ -13,49 +13,48 @@ from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import is_utf8
-from quba_check.strict_yaml import described
+from quba_check.strict_yaml import describe
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.file_cache import Kept
-from quba_check.suites.readers.files import IMAGE_SUFFIXES
-from quba_check.suites.readers.listed import Listed
-from quba_check.suites.readers.paths import files_at
+from quba_check.suites.readers.file_cache import FileCache
+from quba_check.suites.readers.listing import LabelledImage
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES, files_at
 
-_CLASS, _JSON = ".cls", ".json"
-_INDICES_KEPT = 256
+_IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
+_INDICES_CACHED = 256
 LARGEST_LABEL = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Where the content of a member lies in the tar file."""
+    """Position of a member's content in the tar file, in bytes."""
 
     offset: int
     size: int
 
-    def of(self, file: BinaryIO) -> bytes:
+    def read(self, file: BinaryIO) -> bytes:
         file.seek(self.offset)
         return file.read(self.size)
 
 
-def webdataset_images(path: Path, classes: ClassList) -> list[Listed]:
-    """Images of WebDataset shards.
+def webdataset_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+    """List the images of WebDataset shards.
 
-    Files with one name up to the first dot are a sample, as `0001.jpg` and `0001.cls`. The label is the
-    content of the `.cls` file (a class name, or a class number where no class has that name), else `label` in
-    the `.json` file (a name, or a number). Other files are passed over. Shards are in the order of the path,
-    samples in that of the shard; tar files may not be compressed, so that images can be read in any order.
+    Files with the same name up to the first dot are a sample, such as `0001.jpg` and `0001.cls`. The label is
+    the content of the `.cls` file (a class name, or a class number if no class has that name), else `label`
+    in the `.json` file (a name or a number). Other files are skipped. Shards keep the order of the path,
+    samples the order in the shard. Tar files may not be compressed, so that images can be read in any order.
 
     Args:
-        path: a shard, a folder of them, or several, as in `val-{000..049}.tar` or `val-*.tar`.
+        path: a shard, a folder of shards, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
         classes: the class list.
 
     Raises:
-        SuiteError: a shard is no tar file, a sample lacks its image or label or has two, a label is no class,
-            or there are no samples.
+        SuiteError: a shard is not a tar file, a sample lacks its image or label or has two, a label is
+            unknown, or there are no samples.
     """
-    images = [image for shard in files_at(path, ".tar") for image in _of_shard(shard, classes)]
+    images = [image for shard in files_at(path, ".tar") for image in _images_of_shard(shard, classes)]
     if not images:
-        raise SuiteError(f"{path}: no samples. Expected: images beside labels, as 0001.jpg beside 0001.cls.")
+        raise SuiteError(f"{path}: no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.")
     return images
 
 
@@ -65,11 +64,11 @@ def webdataset_member(path: Path, member: str) -> Image.Image:
     if span is None:
         raise SuiteError(f"{path}: there is no {member} in it.")
     with path.open("rb") as file:
-        return Image.open(io.BytesIO(span.of(file)))
+        return Image.open(io.BytesIO(span.read(file)))
 
 
-def _indexed(path: Path) -> dict[str, _Span]:
-    """The files of a tar file; reads headers alone."""
+def _read_index(path: Path) -> dict[str, _Span]:
+    """Return the files in a tar file by name; only headers are read."""
     try:
         with tarfile.open(path, "r:") as tar:
             spans = {entry.name: _Span(entry.offset_data, entry.size) for entry in tar if entry.isreg()}
@@ -77,10 +76,6 @@ def _indexed(path: Path) -> dict[str, _Span]:
         raise SuiteError(
             f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
         ) from None
-    return _checked(path, spans)
-
-
-def _checked(path: Path, spans: dict[str, _Span]) -> dict[str, _Span]:
     size = path.stat().st_size
     for name, span in spans.items():
         if not is_utf8(name):
@@ -90,10 +85,10 @@ def _checked(path: Path, spans: dict[str, _Span]) -> dict[str, _Span]:
     return spans
 
 
-_index = Kept(_indexed, _INDICES_KEPT)
+_index = FileCache(_read_index, _INDICES_CACHED)
 
 
-def _of_shard(shard: Path, classes: ClassList) -> list[Listed]:
+def _images_of_shard(shard: Path, classes: ClassList) -> list[LabelledImage]:
     index = _index(shard)
     samples: dict[str, dict[str, str]] = {}
     for name in index:
@@ -101,25 +96,20 @@ def _of_shard(shard: Path, classes: ClassList) -> list[Listed]:
         stem, dot, kind = member.name.partition(".")
         suffix = dot + kind.lower()
         if stem and suffix in (*IMAGE_SUFFIXES, _CLASS, _JSON):
-            kept = _CLASS if suffix == _CLASS else _JSON if suffix == _JSON else "image"
+            role = suffix if suffix in (_CLASS, _JSON) else _IMAGE
             parts = samples.setdefault(str(member.parent / stem), {})
-            if kept in parts:
-                raise SuiteError(f"{shard}[{name}]: the sample has {parts[kept]} already.")
-            parts[kept] = name
+            if role in parts:
+                raise SuiteError(f"{shard}[{name}]: the sample already has {parts[role]}.")
+            parts[role] = name
+    images = []
     with shard.open("rb") as file:
-        return [
-            Listed(shard.as_posix(), _label(shard, file, index, parts, classes), member=parts["image"])
-            for parts in samples.values()
-            if _is_sample(shard, parts)
-        ]
-
-
-def _is_sample(shard: Path, parts: dict[str, str]) -> bool:
-    if "image" in parts:
-        return True
-    if _CLASS in parts:
-        raise SuiteError(f"{shard}[{parts[_CLASS]}]: a label without an image.")
-    return False
+        for parts in samples.values():
+            if _IMAGE in parts:
+                label = _label(shard, file, index, parts, classes)
+                images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE]))
+            elif _CLASS in parts:
+                raise SuiteError(f"{shard}[{parts[_CLASS]}]: a label without an image.")
+    return images
 
 
 def _label(
@@ -128,18 +118,20 @@ def _label(
     name = parts.get(_CLASS) or parts.get(_JSON)
     if name is None:
         raise SuiteError(
-            f"{shard}[{parts['image']}]: an image without a label. Expected: a .cls or .json beside it."
+            f"{shard}[{parts[_IMAGE]}]: an image without a label. Expected: a .cls or .json next to it."
         )
     where = f"{shard}[{name}]"
     if index[name].size > LARGEST_LABEL:
-        raise SuiteError(f"{where}: tells no label: it has {index[name].size:,} bytes.")
-    content = index[name].of(file)
+        raise SuiteError(
+            f"{where}: not a label, got {index[name].size:,} bytes. Allowed: at most {LARGEST_LABEL:,}."
+        )
+    content = index[name].read(file)
     try:
         label = content.decode() if _CLASS in parts else json.loads(content)["label"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SuiteError(
-            f'{where}: tells no label. Expected: text in a .cls, or {{"label": …}} in a .json.'
+            f'{where}: not a label. Expected: text in a .cls, or {{"label": …}} in a .json.'
         ) from None
     if isinstance(label, bool) or not isinstance(label, str | int):
-        raise SuiteError(f"{where}: label: got {described(label)}. Allowed: a class name or number.")
+        raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
     return classes.position(label, where)

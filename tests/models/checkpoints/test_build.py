@@ -19,6 +19,7 @@ from quba_check.core.head import Head
 from quba_check.errors import HeadError, ModelError
 from quba_check.models.checkpoints.build import check_head
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
@@ -37,7 +38,7 @@ def model():
 
 
 def load(spec, **how):
-    return load_classifier(spec, classes=TEN, image_size=None, device="cpu", **how)
+    return load_classifier(spec, LoadRequest(classes=TEN, device="cpu", **how))
 
 
 def message(spec, **how):
@@ -58,11 +59,11 @@ def same(classifier, model):
 @pytest.mark.parametrize(
     ("wrap", "note"),
     [
-        (nn.DataParallel, "'module.' was taken off the weights' names"),
-        (compiled, "'_orig_mod.' was taken off the weights' names"),
+        (nn.DataParallel, "'module.' was removed from the weights' names"),
+        (compiled, "'_orig_mod.' was removed from the weights' names"),
         (
             lambda model: nn.DataParallel(compiled(model)),
-            "'module.' and '_orig_mod.' was taken off the weights' names",
+            "'module.' and '_orig_mod.' were removed from the weights' names",
         ),
     ],
 )
@@ -127,7 +128,7 @@ def test_a_checkpoint_of_torchvisions_reference_scripts():
     assert classifier.notes[:3] == (
         "the architecture is resnet18, as 'args.model' in net.pth says",
         "weights were taken from 'model_ema', not from 'model'",
-        "'module.' was taken off the weights' names",
+        "'module.' was removed from the weights' names",
     )
     assert (classifier.preprocessing.crop_pct, classifier.preprocessing.interpolation) == (0.875, "bilinear")
 
@@ -149,7 +150,7 @@ def test_a_checkpoint_of_lightning(model):
     assert classifier.notes == (
         f"the architecture is {ARCH}, as 'hyper_parameters.model_name' in last.ckpt says",
         "weights were taken from 'state_dict'",
-        "'net.' was taken off the weights' names",
+        "'net.' was removed from the weights' names",
         "left out, since they do not classify: criterion.weight",
     )
 
@@ -253,7 +254,7 @@ def test_messages_of_folders(hub, model):
 
 def message_of_classes(spec):
     with pytest.raises(ModelError) as caught:
-        load_classifier(spec, classes=("a", "b", "c"), image_size=None, device="cpu")
+        load_classifier(spec, LoadRequest(classes=("a", "b", "c"), device="cpu"))
     return str(caught.value)
 
 

@@ -16,6 +16,7 @@ from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 COMMIT = "0" * 40
@@ -47,7 +48,7 @@ def owned(cache):
 
 
 def load(spec, classes=TEN):
-    return load_classifier(spec, classes=classes, image_size=None, device="cpu")
+    return load_classifier(spec, LoadRequest(classes=classes, device="cpu"))
 
 
 def message(spec, **how):

@@ -8,7 +8,7 @@ from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.hub_config import read_config
-from quba_check.models.preprocessing.preprocessing import config_statement
+from quba_check.models.preprocessing.preprocessing import timm_config
 
 
 def read(tmp_path, text):
@@ -94,7 +94,7 @@ def test_values_that_cannot_be_used(tmp_path, value, message):
 
 def test_a_number_too_large_for_a_float():
     with pytest.raises(ModelError) as caught:
-        config_statement({"crop_pct": 10**400}, where="net", source="net")
+        timm_config({"crop_pct": 10**400}, where="net", source="net")
     assert str(caught.value) == (
         "net: crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
         "Allowed: a number above 0."

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from quba_check.models.checkpoints.key_prefixes import match_prefix
+from quba_check.models.checkpoints.state_dict_match import match_prefix
 
 
 def network(classes=5):
@@ -36,7 +36,7 @@ def place(state):
 )
 def test_what_training_wraps_around_a_model_is_taken_off(prefix, removed):
     found = place(named(prefix))
-    assert found.fit.is_perfect
+    assert found.diff.is_empty
     assert set(found.state) == set(network().state_dict())
     assert (found.removed, found.left_out, found.rivals) == (removed, (), ())
 
@@ -44,7 +44,7 @@ def test_what_training_wraps_around_a_model_is_taken_off(prefix, removed):
 def test_compiled_parts_inside_of_a_model():
     state = network().state_dict()
     found = place({name.replace("3.", "3._orig_mod."): tensor for name, tensor in state.items()})
-    assert found.fit.is_perfect
+    assert found.diff.is_empty
     assert found.removed == ("_orig_mod.",)
 
 
@@ -53,14 +53,14 @@ def test_compiled_parts_inside_of_a_model():
 def test_any_prefix_is_found(parts):
     prefix = "".join(f"{part}." for part in parts)
     found = place(named(prefix))
-    assert found.fit.is_perfect
+    assert found.diff.is_empty
     assert "".join(found.removed) == prefix
 
 
 def test_a_head_of_another_number_of_classes_is_no_hindrance():
     found = place(named("model.", network(classes=9).state_dict()))
     assert found.removed == ("model.",)
-    assert found.fit.head(("3",)) == 9
+    assert found.diff.head(("3",)) == 9
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_a_head_of_another_number_of_classes_is_no_hindrance():
 )
 def test_what_does_not_classify_is_left_out(name):
     found = place({**named("model."), name: torch.ones(1)})
-    assert found.fit.is_perfect
+    assert found.diff.is_empty
     assert found.left_out == (name,)
 
 
 @pytest.mark.parametrize("name", ["head.weight", "semantic.weight", "model2.x"])
 def test_what_may_have_a_part_in_the_answer_is_not(name):
     found = place({**named("model."), name: torch.ones(1)})
-    assert found.fit.unexpected == (name,)
+    assert found.diff.unexpected == (name,)
     assert found.left_out == ()
 
 
@@ -90,9 +90,9 @@ def test_the_nearest_is_shown_where_none_fits():
     del state["module.0.bias"]
     found = place(state)
     assert found.removed == ("module.",)
-    assert found.fit.describe() == "1 missing (0.bias)"
+    assert found.diff.describe() == "1 missing (0.bias)"
 
 
 def test_names_that_would_become_one_stay_apart():
     state = {**named(""), "_orig_mod.0.bias": torch.ones(4)}
-    assert place(state).fit.unexpected == ("_orig_mod.0.bias",)
+    assert place(state).diff.unexpected == ("_orig_mod.0.bias",)

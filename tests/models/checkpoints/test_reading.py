@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.pickles import pickled_names
-from quba_check.models.checkpoints.reading import read_checkpoint
+from quba_check.models.checkpoints.reading import checkpoint_of, pickled_names, read_checkpoint
 
 STATE = OrderedDict(weight=torch.arange(6.0).view(2, 3), bias=torch.zeros(2))
 SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
@@ -256,3 +255,40 @@ def test_names_in_a_pickle(tmp_path):
     assert pickled_names(path) == ()
     path.write_bytes(legacy(STATE))
     assert "torch._utils._rebuild_tensor_v2" in pickled_names(path)
+
+
+WEIGHTS = {"w": torch.ones(2)}
+EMA = {"w": torch.zeros(2)}
+
+
+def checkpoint(loaded):
+    return checkpoint_of(loaded, "net.pt")
+
+
+def test_a_plain_state_dict_is_all_there_is():
+    found = checkpoint(WEIGHTS)
+    assert (found.state, found.key, found.others, found.about) == (WEIGHTS, "", (), {})
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net", "weights"])
+def test_weights_among_other_things(key):
+    optimizer = {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
+    found = checkpoint({"epoch": 3, key: WEIGHTS, "optimizer": optimizer})
+    assert (found.state, found.key, found.others) == (WEIGHTS, key, ())
+    assert found.about == {"epoch": 3, "optimizer": optimizer}
+
+
+@pytest.mark.parametrize("key", ["state_dict_ema", "model_ema"])
+def test_averaged_weights_come_before_those_of_the_last_step(key):
+    found = checkpoint({"state_dict": WEIGHTS, key: EMA})
+    assert (found.state, found.key, found.others) == (EMA, key, ("state_dict",))
+
+
+def test_weights_one_level_down():
+    found = checkpoint({"model": {"state_dict": WEIGHTS, "name": "x"}, "epoch": 1})
+    assert (found.state, found.key, found.about) == (WEIGHTS, "model.state_dict", {"epoch": 1})
+
+
+def test_the_counter_of_averaged_models_is_no_weight():
+    averaged = {"n_averaged": torch.tensor(7), "module.w": torch.zeros(2)}
+    assert set(checkpoint({"model": WEIGHTS, "model_ema": averaged}).state) == {"module.w"}

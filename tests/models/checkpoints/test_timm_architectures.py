@@ -8,13 +8,13 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.timm_architectures import (
     POPULAR,
-    architecture,
     base_name,
+    build_architecture,
     check_architecture,
     classifier_layers,
     fitting_architecture,
     nearest_architectures,
-    pretrained,
+    pretrained_model,
 )
 
 TIMM = timm.__version__
@@ -54,7 +54,7 @@ def test_unknown_tag():
 
 
 def test_architecture_with_a_head_of_the_suites_classes():
-    module = architecture("resnet18", classes=7)
+    module = build_architecture("resnet18", classes=7)
     assert module.num_classes == 7
     assert classifier_layers(module) == ("fc",)
     assert classifier_layers(nn.Linear(1, 1)) == ()
@@ -65,7 +65,7 @@ def test_architecture_that_cannot_be_built(monkeypatch):
         raise ImportError("needs another package")
 
     monkeypatch.setattr(timm, "create_model", broken)
-    assert message(architecture, "resnet18", classes=7) == (
+    assert message(build_architecture, "resnet18", classes=7) == (
         "--quba-arch: timm cannot build 'resnet18' (ImportError: needs another package)."
     )
 
@@ -94,7 +94,7 @@ def test_pretrained_without_a_network(monkeypatch):
         raise OSError("cannot reach the hub\nlong story")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    assert message(pretrained, "resnet18.a1_in1k", spec="timm:resnet18.a1_in1k") == (
+    assert message(pretrained_model, "resnet18.a1_in1k", spec="timm:resnet18.a1_in1k") == (
         "timm:resnet18.a1_in1k: its pretrained weights could not be loaded (OSError: cannot reach the hub). "
         "Without a network give a checkpoint file and --quba-arch=resnet18."
     )
@@ -105,20 +105,20 @@ def test_pretrained_asks_for_weights(monkeypatch):
     monkeypatch.setattr(
         timm, "create_model", lambda *args, **how: asked.append((args, how)) or nn.Linear(1, 1)
     )
-    pretrained("resnet18", spec="timm:resnet18")
+    pretrained_model("resnet18", spec="timm:resnet18")
     assert asked == [(("resnet18",), {"pretrained": True})]
 
 
 def test_pretrained_without_weights():
     name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
-    assert message(pretrained, name, spec=f"timm:{name}") == (
+    assert message(pretrained_model, name, spec=f"timm:{name}") == (
         f"timm:{name}: timm has no pretrained weights for '{name}'. "
         f"Give a checkpoint file and --quba-arch={name}."
     )
 
 
 def test_pretrained_unknown():
-    assert message(pretrained, "qqqqqqqqqq", spec="timm:qqqqqqqqqq") == (
+    assert message(pretrained_model, "qqqqqqqqqq", spec="timm:qqqqqqqqqq") == (
         f"timm:qqqqqqqqqq: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {TIMM}."
     )
 

@@ -8,9 +8,9 @@ import torch
 
 from quba_check.models.checkpoints.training_metadata import (
     ConfigFromCheckpoint,
-    architectures_named,
     config_from_checkpoint,
     model_arguments,
+    named_architectures,
 )
 
 
@@ -29,7 +29,7 @@ def stated(about):
     ],
 )
 def test_architectures(about, found):
-    assert [(one.architecture, one.where) for one in architectures_named(about)] == found
+    assert [(one.architecture, one.where) for one in named_architectures(about)] == found
 
 
 def test_timms_arguments_state_what_they_were_given():
@@ -52,13 +52,13 @@ def test_timms_arguments_state_what_they_were_given():
     [
         (
             {"img_size": "large"},
-            "input_size of args in net.pt cannot be used and is passed over, got (3, 'large', 'large')",
+            "input_size of args in net.pt cannot be used and is ignored, got (3, 'large', 'large')",
         ),
         (
             {"interpolation": "random"},
-            "interpolation of args in net.pt cannot be used and is passed over, got 'random'",
+            "interpolation of args in net.pt cannot be used and is ignored, got 'random'",
         ),
-        ({"mean": [0.5, 0.5]}, "mean of args in net.pt cannot be used and is passed over, got [0.5, 0.5]"),
+        ({"mean": [0.5, 0.5]}, "mean of args in net.pt cannot be used and is ignored, got [0.5, 0.5]"),
     ],
 )
 def test_what_cannot_be_used_is_passed_over_and_said(args, note):
@@ -72,7 +72,7 @@ def test_a_pretrained_cfg_for_other_images():
     found = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
     assert "input_size" not in found.config.values
     assert found.notes == (
-        "input_size of pretrained_cfg in net.pt cannot be used and is passed over, got (1, 28, 28)",
+        "input_size of pretrained_cfg in net.pt cannot be used and is ignored, got (1, 28, 28)",
     )
 
 
@@ -102,4 +102,4 @@ def test_model_arguments():
 
 @pytest.mark.parametrize("value", [torch.ones(2), 5, "a\nb", "x" * 1_000])
 def test_what_is_no_name_of_an_architecture(value):
-    assert architectures_named({"arch": value}) == ()
+    assert named_architectures({"arch": value}) == ()

@@ -8,6 +8,7 @@ from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.config import KEYS
 from quba_check.models.preprocessing.file import preprocessing_schema, read_preprocessing
+from quba_check.models.request import LoadRequest
 
 FULL = """\
 schema: 1
@@ -49,10 +50,9 @@ def read(tmp_path, text):
 def load(preprocessing, image_size=8):
     return load_classifier(
         "prep_zoo:net",
-        classes=tuple("abcdefghij"),
-        image_size=image_size,
-        device="cpu",
-        preprocessing=preprocessing,
+        LoadRequest(
+            classes=tuple("abcdefghij"), image_size=image_size, device="cpu", preprocessing=preprocessing
+        ),
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.programs.callables import built
+from quba_check.models.programs.callables import load_callable
+from quba_check.models.specs import ModelSpec
 
 SOURCE = """
 from torch import nn
@@ -71,10 +72,10 @@ def _in_a_folder_with_code(tmp_path, monkeypatch):
     ],
 )
 def test_callables_of_the_current_folder(spec, kind):
-    result = built(spec)
-    assert isinstance(result.module, nn.Module)
-    assert type(result.module).__name__ == kind
-    assert callable(result.by)
+    loaded = load_callable(ModelSpec(spec, "callable", spec))
+    assert isinstance(loaded.module, nn.Module)
+    assert type(loaded.module).__name__ == kind
+    assert [path.stem for path in loaded.sources] == [spec.partition(":")[0].rpartition(".")[2]]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,6 @@ def test_callables_of_the_current_folder(spec, kind):
 )
 def test_messages(spec, message, tmp_path):
     with pytest.raises(ModelError) as caught:
-        built(spec)
+        load_callable(ModelSpec(spec, "callable", spec))
     here = message.replace("{here}", str(tmp_path))
     assert str(caught.value) == f"{spec}: {here}"

@@ -11,6 +11,7 @@ from torch.export import Dim
 
 from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -41,7 +42,7 @@ def program(tmp_path_factory):
 
 def load(path, **how):
     how = {"trust_pickle": True} | how
-    return load_classifier(str(path), classes=TEN, image_size=32, device="cpu", **how)
+    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=32, device="cpu", **how))
 
 
 def message(path, **how):

@@ -14,7 +14,7 @@ from support.onnx_files import colours, export, mean_of_colours
 from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
 from quba_check.models.programs.onnx_graph import read_graph
-from quba_check.models.programs.onnx_runtime import program
+from quba_check.models.request import LoadRequest
 
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
@@ -22,7 +22,9 @@ ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width
 
 
 def load(spec: object, classes=THREE, image_size=8, **how):
-    return load_classifier(str(spec), classes=classes, image_size=image_size, **{"device": "cpu"} | how)
+    return load_classifier(
+        str(spec), LoadRequest(classes=classes, image_size=image_size, **{"device": "cpu"} | how)
+    )
 
 
 def refusal(*arguments, **how) -> str:
@@ -118,7 +120,7 @@ def test_weights_may_lie_in_a_file_beside(tmp_path):
     (tmp_path / "x.data").unlink()
     assert refusal(path) == (
         f"{path}: the file that holds its weights is not there: looked for {tmp_path / 'x.data'}. "
-        "Put it beside the ONNX file, where it was when that was made."
+        "Put it next to the ONNX file, as it was when the file was written."
     )
 
 
@@ -355,8 +357,7 @@ class FullGpu:
 
 def test_lack_of_memory_is_told_as_torch_tells_it(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
-    graph = read_graph(path, spec="x.onnx")
-    made, _ = program(path, graph, spec="x.onnx", classes=3, device=torch.device("cpu"))
-    made._session = FullGpu()
+    module = load(path).module
+    module._session = FullGpu()
     with pytest.raises(torch.OutOfMemoryError, match=r"^Failed to allocate memory for 4 bytes$"):
-        made(images(1))
+        module(images(1))

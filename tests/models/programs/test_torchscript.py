@@ -9,6 +9,7 @@ import torch
 
 from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -42,7 +43,7 @@ def frozen(model):
 
 
 def load(path, **how):
-    return load_classifier(str(path), classes=TEN, image_size=64, device="cpu", **how)
+    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=64, device="cpu", **how))
 
 
 def quiet(call, *args):

@@ -17,7 +17,8 @@ from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
-from quba_check.models.specs import check_spec
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import parse_spec
 
 THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
@@ -26,7 +27,9 @@ VERSION = open_clip.__version__
 
 
 def load(spec, classes=THREE, image_size=16, **how):
-    return load_classifier(str(spec), classes=classes, image_size=image_size, device="cpu", **how)
+    return load_classifier(
+        str(spec), LoadRequest(classes=classes, image_size=image_size, device="cpu", **how)
+    )
 
 
 def refusal(spec, **how) -> str:
@@ -112,7 +115,7 @@ def test_the_texts_are_said(folder):
         "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates"
     )
     same = load(f"open_clip:local-dir:{folder}", prompts=Prompts(names={"cloud": "apple"})).notes
-    assert same[2] == "classes of the same name cannot be told apart: apple"
+    assert same[2] == "classes of the same name cannot be distinguished: apple"
 
 
 def test_gradients_reach_the_images(folder):
@@ -149,7 +152,7 @@ def test_texts_are_read_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("quba_check.models.zero_shot.text_weights.CLASSES_A_PART", 2)
     spec = f"open_clip:local-dir:{folder}"
     said = []
-    first = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    first = load(spec, cache=tmp_path, prompts=PROMPTS, progress=said.append)
     assert said == ["class texts, 0 of 6 read", "class texts, 4 of 6 read"]
     _, kept = sorted((tmp_path / "texts").glob("*/*.safetensors"))
     written = kept.read_bytes()
@@ -164,7 +167,7 @@ def test_texts_are_read_once(folder, tmp_path, monkeypatch):
     assert (again.fingerprint, again.checksum) == (first.fingerprint, first.checksum)
 
     kept.write_bytes(written[:-3])
-    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, tell=said.append)
+    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, progress=said.append)
     assert torch.equal(repaired.module.text_weights, first.module.text_weights)
     assert said[2:] == ["class texts, 4 of 6 read"]
     assert kept.read_bytes() == written
@@ -312,7 +315,7 @@ def test_a_folder_without_weights(folder, tmp_path):
 )
 def test_specs_that_do_not_say_enough(spec):
     with pytest.raises(ModelError) as raised:
-        check_spec(spec)
+        parse_spec(spec)
     assert str(raised.value) == (
         f"{spec}: does not say model and weights. Allowed: open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, "
         "open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER."
@@ -322,16 +325,16 @@ def test_specs_that_do_not_say_enough(spec):
 def test_files_and_folders_that_are_not_there(tmp_path):
     (tmp_path / "best.pt").write_bytes(b"")
     with pytest.raises(ModelError) as raised:
-        check_spec(f"open_clip:ViT-B-32/{tmp_path}/bets.pt")
+        parse_spec(f"open_clip:ViT-B-32/{tmp_path}/bets.pt")
     assert str(raised.value) == (
         f"open_clip:ViT-B-32/{tmp_path}/bets.pt: there is no weights file {tmp_path}/bets.pt. "
         "Did you mean 'best.pt'?"
     )
     with pytest.raises(ModelError) as raised:
-        check_spec(f"open_clip:local-dir:{tmp_path}/none")
+        parse_spec(f"open_clip:local-dir:{tmp_path}/none")
     assert str(raised.value) == f"open_clip:local-dir:{tmp_path}/none: there is no folder {tmp_path}/none."
     with pytest.raises(ModelError) as raised:
-        check_spec(f"open_clip:local-dir:{tmp_path}")
+        parse_spec(f"open_clip:local-dir:{tmp_path}")
     assert str(raised.value) == (
         f"open_clip:local-dir:{tmp_path}: the folder holds no open_clip_config.json, "
         "which says what model it is."

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from quba_check.suites.corruptions import blur, corrupted
+from quba_check.suites.corruptions import blur, corrupt
+from quba_check.suites.corruptions.blur import enlarge, middle_slice, pixel_sources, shuffle_pixels
 
 
 @pytest.mark.parametrize(
@@ -20,11 +23,72 @@ def test_zoom_blur_keeps_the_middle_and_smears_the_rim() -> None:
     image = np.zeros((101, 101, 3), dtype=np.uint8)
     image[49:52, 49:52] = 240
     image[4:7, 49:52] = 240
-    smeared = corrupted(image, "zoom_blur", 5, np.random.default_rng(0))
+    smeared = corrupt(image, "zoom_blur", 5, np.random.default_rng(0))
     assert smeared[50, 50, 0] > 230
     assert smeared[:20, 50, 0].max() < 100
 
 
 def test_motion_blur_leaves_a_flat_image_but_for_rounding() -> None:
     flat = np.full((80, 90, 3), 77, dtype=np.uint8)
-    assert np.abs(corrupted(flat, "motion_blur", 4, np.random.default_rng(0)).astype(int) - 77).max() <= 1
+    assert np.abs(corrupt(flat, "motion_blur", 4, np.random.default_rng(0)).astype(int) - 77).max() <= 1
+
+
+def one_by_one(height: int, width: int, reach: int, moves: np.ndarray) -> np.ndarray:
+    """The published loop: from last to first, each pixel takes the colour that its neighbour has by then."""
+    shown = np.arange(height * width).reshape(height, width)
+    rows, columns = moves.shape[:2]
+    for i in range(rows):
+        for k in range(columns):
+            y, x = height - reach - i, width - reach - k
+            right, down = moves[i, k]
+            shown[y, x] = shown[y + down, x + right]
+    return shown.reshape(-1)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.integers(9, 30), st.integers(9, 30), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_chains_of_pixels_are_followed_to_their_end(height: int, width: int, reach: int, seed: int) -> None:
+    size = (height - 2 * reach, width - 2 * reach, 2)
+    moves = np.random.default_rng(seed).integers(-reach, reach, size=size, dtype=np.int8)
+    assert np.array_equal(pixel_sources(height, width, reach, moves), one_by_one(height, width, reach, moves))
+
+
+def test_a_long_chain() -> None:
+    still = np.zeros((16, 16, 2), dtype=np.int8)
+    assert np.array_equal(pixel_sources(20, 20, 2, still), np.arange(400))
+    # Each pixel shows its right neighbour, which has been given the colour of the last of its row.
+    shown = pixel_sources(20, 20, 2, still + np.array([1, 0], dtype=np.int8)).reshape(20, 20)
+    assert np.array_equal(shown[3:19, 3:], np.broadcast_to(np.arange(3, 19)[:, None] * 20 + 19, (16, 17)))
+
+
+def test_an_image_too_small_to_be_shattered_is_only_blurred() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 5, 3), dtype=np.uint8)
+    moves = np.zeros((1, 0, 3, 2), dtype=np.int8)
+    assert shuffle_pixels(image, 0.4, 1, moves).shape == image.shape
+
+
+def test_the_middle_is_shown() -> None:
+    assert middle_slice(224, 1.0) == slice(0, 224)
+    assert middle_slice(224, 2.0) == slice(56, 168)
+    assert middle_slice(7, 2.0) == slice(1, 5)
+
+
+def test_a_ramp_is_stretched_between_its_ends() -> None:
+    ramp = np.broadcast_to(np.arange(40.0), (30, 40))
+    wide = enlarge(np.ascontiguousarray(ramp), 1.25)
+    assert wide.shape == (38, 50)
+    assert wide[17] == pytest.approx(np.linspace(0, 39, 50))
+
+
+def test_a_zoom_of_one_changes_nothing() -> None:
+    image = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
+    assert np.array_equal(enlarge(image, 1.0), image)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.integers(1, 80), st.integers(1, 80), st.floats(1.0, 5.0))
+def test_it_is_the_zoom_of_scipy(height: int, width: int, factor: float) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    image = np.random.default_rng(0).random((height, width))
+    expected = ndimage.zoom(image, (factor, factor), order=1)
+    assert enlarge(image, factor) == pytest.approx(expected, abs=1e-12)

@@ -13,7 +13,7 @@ from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.demo import CLASSES
 from quba_check.demo.renditions import rendition
 from quba_check.errors import UserError
-from quba_check.suites.corruptions import ENCODINGS, corrupted, encoded
+from quba_check.suites.corruptions import ENCODINGS, corrupt, reencode
 from quba_check.suites.corruptions.strength import SMALL, Strength
 
 PHOTOS = [rendition(5, k, name, name, name).image for k, name in enumerate(CLASSES)]
@@ -26,7 +26,7 @@ def large(image: np.ndarray) -> np.ndarray:
 
 
 def change(image: np.ndarray, name: str, severity: int, key: int) -> float:
-    shown = corrupted(image, name, severity, np.random.default_rng([key, severity]))
+    shown = corrupt(image, name, severity, np.random.default_rng([key, severity]))
     return float(np.abs(shown.astype(float) - image).mean())
 
 
@@ -34,10 +34,10 @@ def change(image: np.ndarray, name: str, severity: int, key: int) -> float:
 def test_every_variant_is_an_image_of_the_same_size_and_repeats(name: str, severity: int) -> None:
     image = np.ascontiguousarray(PHOTOS[3][:, :40])
     before = image.copy()
-    first = corrupted(image, name, severity, np.random.default_rng(7))
+    first = corrupt(image, name, severity, np.random.default_rng(7))
     assert first.dtype == np.uint8
     assert first.shape == image.shape == (48, 40, 3)
-    assert np.array_equal(first, corrupted(image, name, severity, np.random.default_rng(7)))
+    assert np.array_equal(first, corrupt(image, name, severity, np.random.default_rng(7)))
     assert np.array_equal(image, before)
     assert not np.array_equal(first, image)
 
@@ -59,7 +59,7 @@ def test_the_highest_severity_changes_a_large_image_more_than_the_lowest(name: s
 def test_any_size_will_do(shape: tuple[int, int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     for name in CORRUPTIONS:
-        assert corrupted(image, name, 5, np.random.default_rng(0)).shape == shape
+        assert corrupt(image, name, 5, np.random.default_rng(0)).shape == shape
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
@@ -69,18 +69,18 @@ def test_any_size_will_do(shape: tuple[int, int, int]) -> None:
     st.sampled_from(SEVERITIES),
 )
 def test_no_image_breaks_it(image: np.ndarray, name: str, severity: int) -> None:
-    assert corrupted(image, name, severity, np.random.default_rng(0)).shape == image.shape
+    assert corrupt(image, name, severity, np.random.default_rng(0)).shape == image.shape
 
 
 def test_memory_layout_does_not_matter() -> None:
     turned = np.asfortranarray(PHOTOS[0])
     for name in CORRUPTIONS:
-        straight = corrupted(PHOTOS[0], name, 3, np.random.default_rng(1))
-        assert np.array_equal(straight, corrupted(turned, name, 3, np.random.default_rng(1)))
+        straight = corrupt(PHOTOS[0], name, 3, np.random.default_rng(1))
+        assert np.array_equal(straight, corrupt(turned, name, 3, np.random.default_rng(1)))
 
 
 def test_threads_do_not_disturb_each_other_nor_global_state() -> None:
-    expected = {v: corrupted(PHOTOS[1], *v, np.random.default_rng(2)) for v in VARIANTS}
+    expected = {v: corrupt(PHOTOS[1], *v, np.random.default_rng(2)) for v in VARIANTS}
     legacy, threads = np.random.get_state()[1].copy(), cv2.getNumThreads()  # noqa: NPY002 - must stay untouched
     wrong: list[tuple[str, int]] = []
 
@@ -88,7 +88,7 @@ def test_threads_do_not_disturb_each_other_nor_global_state() -> None:
         wrong.extend(
             v
             for v in VARIANTS
-            if not np.array_equal(expected[v], corrupted(PHOTOS[1], *v, np.random.default_rng(2)))
+            if not np.array_equal(expected[v], corrupt(PHOTOS[1], *v, np.random.default_rng(2)))
         )
 
     workers = [threading.Thread(target=work) for _ in range(4)]
@@ -103,17 +103,17 @@ def test_threads_do_not_disturb_each_other_nor_global_state() -> None:
 
 def test_an_encoding_is_a_round_trip_through_a_file(tmp_path: Path) -> None:
     assert set(ENCODINGS) == {"jpeg85"}
-    image = corrupted(large(PHOTOS[4]), "shot_noise", 2, np.random.default_rng(0))
+    image = corrupt(large(PHOTOS[4]), "shot_noise", 2, np.random.default_rng(0))
     # How the stored ImageNet-C was saved.
     Image.fromarray(image).save(tmp_path / "stored.jpg", quality=85, optimize=True)
-    assert np.array_equal(encoded(image, "jpeg85"), np.array(Image.open(tmp_path / "stored.jpg")))
-    assert not np.array_equal(encoded(image, "jpeg85"), image)
+    assert np.array_equal(reencode(image, "jpeg85"), np.array(Image.open(tmp_path / "stored.jpg")))
+    assert not np.array_equal(reencode(image, "jpeg85"), image)
 
 
 def test_the_side_decides_between_the_two_tables() -> None:
     small, great = (1, 2, 3, 4, 5), (6, 7, 8, 9, 10)
-    assert Strength(2, SMALL).of(small, great) == 2
-    assert Strength(2, SMALL + 1).of(small, great) == 7
+    assert Strength(2, SMALL).parameters(small, great) == 2
+    assert Strength(2, SMALL + 1).parameters(small, great) == 7
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_the_side_decides_between_the_two_tables() -> None:
 )
 def test_what_cannot_be_corrupted_is_said(image: np.ndarray, name: str, severity: int, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        corrupted(image, name, severity, np.random.default_rng(0))
+        corrupt(image, name, severity, np.random.default_rng(0))
     assert str(caught.value) == message

@@ -15,7 +15,7 @@ from support.reference_corruptions import (
 )
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import frost
+from quba_check.suites.corruptions import weather
 
 # Share of values that may differ, by one grey level.
 ALLOWED = dict.fromkeys(CORRUPTIONS, 0.0) | {
@@ -61,7 +61,7 @@ def test_the_published_photographs_give_the_published_frost() -> None:
     names = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg", "frost6.jpg")
     folder = functions.importlib.resources.files("imagecorruptions") / "frost"
     photo = functions.cv2.imread(str(folder / names[stream.randint(6)]))[..., ::-1]
-    glass = frost.fitted(photo, 224, 240)
+    glass = weather.resize_texture(photo, 224, 240)
     top, left = stream.randint(0, glass.shape[0] - 224), stream.randint(0, glass.shape[1] - 240)
     shown = glass[top : top + 224, left : left + 240]
-    assert np.array_equal(frost.frosted(image, shown, 0.7, 0.7), expected)
+    assert np.array_equal(weather.add_frost(image, shown, 0.7, 0.7), expected)

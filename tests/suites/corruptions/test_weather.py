@@ -1,26 +1,30 @@
 import colorsys
+from unittest import mock
 
 import numpy as np
+import pytest
 
-from quba_check.suites.corruptions import corrupted
-from quba_check.suites.corruptions.weather import snowed
+from quba_check.suites.corruptions import corrupt, frost_texture, weather
 
 NOISE = np.random.default_rng(5).integers(20, 200, (48, 40, 3), dtype=np.uint8)
+# Means of the red, green and blue of the five textures, measured on the published ones.
+PUBLISHED_MEANS = [(78, 149, 166), (201, 205, 214), (201, 205, 214), (138, 153, 165), (112, 123, 135)]
+PUBLISHED_SPREADS = [(27, 17, 15), (21, 22, 23), (21, 22, 23), (29, 29, 30), (44, 43, 42)]
 
 
 def test_fog_keeps_the_brightest_value() -> None:
-    foggy = corrupted(NOISE, "fog", 5, np.random.default_rng(0))
+    foggy = corrupt(NOISE, "fog", 5, np.random.default_rng(0))
     assert foggy.max() <= NOISE.max()
     assert foggy.std() < NOISE.std()
 
 
 def test_fog_leaves_the_dark_dark() -> None:
     black = np.zeros((48, 48, 3), dtype=np.uint8)
-    assert corrupted(black, "fog", 3, np.random.default_rng(0)).max() == 0
+    assert corrupt(black, "fog", 3, np.random.default_rng(0)).max() == 0
 
 
 def test_brightness_raises_the_value_of_hsv() -> None:
-    bright = corrupted(NOISE, "brightness", 3, np.random.default_rng(0))
+    bright = corrupt(NOISE, "brightness", 3, np.random.default_rng(0))
     for before, after in zip(NOISE[:4].reshape(-1, 3), bright[:4].reshape(-1, 3), strict=True):
         hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
         expected = np.array(colorsys.hsv_to_rgb(hue, saturation, min(1.0, value + 0.15))) * 255
@@ -29,15 +33,55 @@ def test_brightness_raises_the_value_of_hsv() -> None:
 
 def test_black_turns_grey() -> None:
     black = np.zeros((8, 8, 3), dtype=np.uint8)
-    assert np.unique(corrupted(black, "brightness", 2, np.random.default_rng(0))).tolist() == [25]
+    assert np.unique(corrupt(black, "brightness", 2, np.random.default_rng(0))).tolist() == [25]
 
 
 def test_snow_falls_twice_and_whitens_the_scene() -> None:
     dark = np.full((8, 10, 3), 40, dtype=np.uint8)
     layer = np.zeros((8, 10), dtype=np.uint8)
     layer[1, 2] = 100
-    snowy = snowed(dark, layer, 0.8)
+    snowy = weather.add_snow(dark, layer, 0.8)
     # 0.8 · 40 + 0.2 · (1.5 · 40 + 127.5) = 69.5
     assert snowy[0, 0].tolist() == [69, 69, 69]
     assert snowy[1, 2].tolist() == [169, 169, 169]
     assert snowy[-2, -3].tolist() == [169, 169, 169]
+
+
+@pytest.mark.parametrize("number", range(frost_texture.N_TEXTURES))
+def test_a_pane_has_the_light_of_a_published_one(number: int) -> None:
+    pane = frost_texture.frost_texture(number)
+    assert pane.shape == (400, 600, 3)
+    assert pane.mean(axis=(0, 1)) == pytest.approx(PUBLISHED_MEANS[number], abs=2)
+    assert pane.std(axis=(0, 1)) == pytest.approx(PUBLISHED_SPREADS[number], abs=2)
+
+
+def test_the_panes_are_drawn_and_fitted_once() -> None:
+    image = np.full((72, 80, 3), 90, dtype=np.uint8)
+    weather._texture_for.cache_clear()
+    with mock.patch.object(weather, "frost_texture", wraps=frost_texture.frost_texture) as texture:
+        for seed in range(40):
+            corrupt(image, "frost", 1 + seed % 5, np.random.default_rng(seed))
+    assert sorted(call.args[0] for call in texture.call_args_list) == list(range(frost_texture.N_TEXTURES))
+    frost_texture.frost_texture.cache_clear()
+    with mock.patch.object(frost_texture, "_crystals", wraps=frost_texture._crystals) as crystals:
+        for _ in range(3):
+            for number in range(frost_texture.N_TEXTURES):
+                frost_texture.frost_texture(number)
+    assert crystals.call_count == frost_texture.N_TEXTURES
+
+
+def test_scene_and_ice_are_weighed() -> None:
+    scene, glass = np.full((2, 2, 3), 100, np.uint8), np.full((2, 2, 3), 201, np.uint8)
+    assert np.unique(weather.add_frost(scene, glass, 0.7, 0.7)).tolist() == [210]
+    assert np.unique(weather.add_frost(scene, glass, 1, 0.9)).tolist() == [255]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"),
+    [(224, 224, (440, 660)), (440, 224, (484, 726)), (224, 1200, (880, 1320)), (32, 32, (67, 100))],
+)
+def test_a_texture_covers_an_image_with_a_margin(height: int, width: int, size: tuple[int, int]) -> None:
+    fitted = weather.resize_texture(np.zeros((400, 600, 3), np.uint8), height, width)
+    assert fitted.shape[:2] == pytest.approx(size, abs=1)
+    assert fitted.shape[0] > height
+    assert fitted.shape[1] > width

@@ -20,7 +20,7 @@ def read(folder: Path, classes: str) -> Manifest:
     return read_manifest(path, "quba-data.yaml")
 
 
-def said(folder: Path, classes: str) -> str:
+def message(folder: Path, classes: str) -> str:
     with pytest.raises(SuiteError) as raised:
         read(folder, classes)
     return str(raised.value)
@@ -46,7 +46,7 @@ def test_classes_may_stand_in_a_file_beside_the_manifest(tmp_path: Path) -> None
 
 
 def test_a_class_file_that_is_not_there(tmp_path: Path) -> None:
-    assert said(tmp_path, "fish.txt") == (
+    assert message(tmp_path, "fish.txt") == (
         f"quba-data.yaml:3: classes: {tmp_path}/fish.txt: there is no such file."
     )
 
@@ -54,13 +54,13 @@ def test_a_class_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"eel\n", ": got 1 names. Allowed: two or more."),
+        (b"eel\n", ": got 1 name. Allowed: two or more."),
         (b"eel\ncod\n\neel\tagain\n", ":4: 'eel' is listed twice, first in line 1."),
     ],
 )
 def test_mistakes_in_a_class_file(tmp_path: Path, content: bytes, text: str) -> None:
     (tmp_path / "fish.txt").write_bytes(content)
-    assert said(tmp_path, "fish.txt") == f"{tmp_path}/fish.txt{text}"
+    assert message(tmp_path, "fish.txt") == f"{tmp_path}/fish.txt{text}"
 
 
 def test_the_names_of_another_list_are_matched_by_name() -> None:
@@ -82,6 +82,6 @@ def test_names_of_imagenet_on_hugging_face_are_its_synsets() -> None:
 
 def test_a_class_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "fish.txt").write_bytes(b"eel\ncod\xff\n")
-    assert said(tmp_path, "fish.txt") == (
+    assert message(tmp_path, "fish.txt") == (
         f"quba-data.yaml:3: classes: {tmp_path}/fish.txt:2: the file is not UTF-8 text, got the byte 0xff."
     )

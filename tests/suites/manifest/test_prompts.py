@@ -61,7 +61,7 @@ MISTAKES = {
     "prompts:\n  names:\n    apple: ' '": "7: prompts.names.apple: got an empty name. Allowed: text.",
     "prompts:\n  names:\n    apple: 3": "7: prompts.names.apple: got 3. Allowed: text.",
     "prompts:\n  names:\n    apple: fruit\n    kiwi: fruit": (
-        "8: prompts.names.kiwi: 'fruit' is the name of 'apple' already."
+        "8: prompts.names.kiwi: 'fruit' is already the name of 'apple'."
     ),
 }
 

@@ -8,11 +8,12 @@ from textwrap import dedent
 import pytest
 
 from quba_check.core.label_space import LabelSpace
+from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.suites import suite_schema
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.manifest.declared_set import DeclaredSet, Source
 from quba_check.suites.manifest.reading import Manifest, read_manifest
+from quba_check.suites.manifest.set_schema import CorruptionsEntry, CsvEntry, FolderEntry, Source
 from quba_check.suites.readers import READERS
 
 HEAD = """\
@@ -63,14 +64,15 @@ def test_a_full_manifest(tmp_path: Path) -> None:
         "mixed_rand",
         "cue_conflict",
     ]
-    whole, some = {"partial": False}, {"partial": True}
-    assert manifest.sets["clean"] == DeclaredSet("clean", "folder", Source("val", whole), 30, prepared=False)
-    assert manifest.sets["corruptions"] == DeclaredSet(
-        "corruptions", "folder", Source("c", some), None, prepared=True
-    )
-    assert manifest.sets["sketch"] == DeclaredSet(
-        "sketch", "csv", Source("sketch.csv"), None, prepared=False, space="coarse"
-    )
+    clean = FolderEntry(reader="folder", path="val", expected=30, prepared=False, partial=False, space=None)
+    assert manifest.sets["clean"] == clean
+    assert clean.source == Source("val", {"partial": False})
+    corruptions = CorruptionsEntry(reader="folder", path="c", expected=None, prepared=True, partial=True)
+    assert manifest.sets["corruptions"] == manifest.corruptions == corruptions
+    assert corruptions.source_of(View("corruptions")) == Source("c", {"partial": True})
+    sketch = CsvEntry(reader="csv", path="sketch.csv", expected=None, prepared=False, space="coarse")
+    assert manifest.sets["sketch"] == sketch
+    assert sketch.source == Source("sketch.csv")
     assert manifest.spaces == {
         "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
         "best": LabelSpace("best", ("long", "round"), ((1,), (0,)), "argmax"),
@@ -86,10 +88,12 @@ def test_corruptions_may_be_generated(tmp_path: Path) -> None:
         tmp_path,
         HEAD + "sets:\n  clean: {reader: folder, path: val}\n  corruptions: {generate: from clean}\n",
     )
-    assert manifest.sets["corruptions"] == DeclaredSet("corruptions", None, Source(""), None, prepared=False)
+    corruptions = manifest.sets["corruptions"]
+    assert (corruptions.reader, corruptions.expected, corruptions.prepared) == (None, None, False)
+    assert corruptions.source_of(View("corruptions")) == Source("")
 
 
-def test_what_readers_are_told_besides(tmp_path: Path) -> None:
+def test_options_of_readers(tmp_path: Path) -> None:
     sets = read(
         tmp_path,
         HEAD
@@ -238,7 +242,7 @@ MISTAKES = {
     ),
     "class in two": (
         SETS + "spaces:\n  coarse:\n    round: [apple, kiwi]\n    long: [pear, apple]\n",
-        "8: spaces.coarse.long: 'apple' belongs to 'round' already.",
+        "8: spaces.coarse.long: 'apple' already belongs to 'round'.",
     ),
     "class without members": (
         SETS + "spaces:\n  coarse:\n    round: []\n    long: [pear, apple]\n",
@@ -250,7 +254,7 @@ MISTAKES = {
     ),
     "space of one class": (
         SETS + "spaces:\n  coarse: {round: [apple, kiwi]}\n",
-        "6: spaces.coarse: got 1 classes. Allowed: two or more.",
+        "6: spaces.coarse: got 1 class. Allowed: two or more.",
     ),
     "unknown rule": (
         SETS + "spaces:\n  coarse: {by: median, round: [apple], long: [pear]}\n",
@@ -274,7 +278,7 @@ MISTAKES = {
     ),
     "both images and generated": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
-        "6: sets.corruptions: beside generate only encode and sample may stand, got path.",
+        "6: sets.corruptions.path: only encode and sample go with generate, got path.",
     ),
     "a sample of another set": (
         "sets:\n  clean: {reader: folder, path: val, sample: one}\n",
@@ -294,7 +298,7 @@ MISTAKES = {
     ),
     "stored and encoded": (
         "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
-        "6: sets.corruptions.encode: stored images are not encoded again, got it beside reader.",
+        "6: sets.corruptions.encode: stored images are not encoded again, got it together with reader.",
     ),
     "unknown encoding": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg58}\n",
@@ -337,9 +341,9 @@ CLASS_MISTAKES = {
     "imagenets": f"3: classes: got text 'imagenets'. {ALLOWED_CLASSES}",
     "10": f"3: classes: got 10. {ALLOWED_CLASSES}",
     "{a: ant, b: 1}": "3: classes.b: got 1. Allowed: text.",
-    "{a: ant}": "3: classes: got 1 names. Allowed: two or more.",
+    "{a: ant}": "3: classes: got 1 name. Allowed: two or more.",
     "[a, 1]": "3: classes[1]: got 1. Allowed: text.",
-    "[a]": "3: classes: got 1 names. Allowed: two or more.",
+    "[a]": "3: classes: got 1 name. Allowed: two or more.",
     "\n  - a\n  - b\n  - a": "6: classes: 'a' is listed twice, first in line 4.",
 }
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from support.reading import listing, message
 
-from quba_check.suites.readers.array_files import array_in
+from quba_check.suites.readers.array_files import read_array
 from quba_check.suites.readers.arrays import array_images
 
 IMAGES = np.zeros((2, 4, 3, 3), np.uint8)
 ALLOWED_IMAGES = "Allowed: uint8 of images x height x width, or of images x height x width x 3."
-ALLOWED_LABELS = "Allowed: a whole number or a class name an image."
+ALLOWED_LABELS = "Allowed: a whole number or a class name for each image."
 
 
 def npz(root: Path, images: object = IMAGES, labels: object = (0, 1), **others: object) -> Path:
@@ -75,7 +75,7 @@ def test_one_part_of_several(tmp_path: Path) -> None:
         "SET[labels][5]: unknown class number 5. Allowed: 0 to 2 (apple, pear, kiwi)."
     )
     assert message(array_images, path, part=(0, 5)) == (
-        "SET[images]: got 6 images. Allowed: a multiple of 5, as many of each severity."
+        "SET[images]: got 6 images. Allowed: a multiple of 5, the same number of each severity."
     )
 
 
@@ -95,22 +95,22 @@ def test_arrays_that_are_not_packed_are_mapped(tmp_path: Path) -> None:
     )
     np.savez_compressed(tmp_path / "packed.npz", a=np.arange(6))
     np.save(tmp_path / "x.npy", np.arange(6))
-    assert isinstance(array_in(tmp_path / "x.npz", "a"), np.memmap)
-    assert array_in(tmp_path / "x.npz", "a").tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert array_in(tmp_path / "x.npz", "b").tolist() == [[1, 2], [3, 4]]
+    assert isinstance(read_array(tmp_path / "x.npz", "a"), np.memmap)
+    assert read_array(tmp_path / "x.npz", "a").tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert read_array(tmp_path / "x.npz", "b").tolist() == [[1, 2], [3, 4]]
     assert (
-        array_in(tmp_path / "packed.npz", "a").tolist()
-        == array_in(tmp_path / "x.npy").tolist()
+        read_array(tmp_path / "packed.npz", "a").tolist()
+        == read_array(tmp_path / "x.npy").tolist()
         == [0, 1, 2, 3, 4, 5]
     )
 
 
 def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(3))
-    first = array_in(tmp_path / "x.npy")
-    assert array_in(tmp_path / "x.npy") is first
+    first = read_array(tmp_path / "x.npy")
+    assert read_array(tmp_path / "x.npy") is first
     np.save(tmp_path / "x.npy", np.arange(4))
-    assert len(array_in(tmp_path / "x.npy")) == 4
+    assert len(read_array(tmp_path / "x.npy")) == 4
 
 
 def pair(root: Path, content: bytes) -> Path:

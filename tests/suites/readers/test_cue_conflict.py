@@ -26,7 +26,10 @@ def test_cue_conflict_names_in_one_folder_or_by_shape(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (["apple1.png"], "SET/apple1.png: the name tells no cues. Expected: <shape><i>-<texture><j>.png."),
+        (
+            ["apple1.png"],
+            "SET/apple1.png: the name does not state two cues. Expected: <shape><i>-<texture><j>.png.",
+        ),
         (
             ["aple1-pear2.png"],
             "SET/aple1-pear2.png: unknown class 'aple'. Did you mean 'apple'? Allowed: apple, pear, kiwi.",
@@ -37,7 +40,7 @@ def test_cue_conflict_names_in_one_folder_or_by_shape(tmp_path: Path) -> None:
         ),
         (
             ["kiwi/pear1-kiwi2.png"],
-            "SET/kiwi/pear1-kiwi2.png: the shape is 'pear', got it in the folder 'kiwi'.",
+            "SET/kiwi/pear1-kiwi2.png: the shape is 'pear', got the folder 'kiwi'.",
         ),
         (["notes.txt"], "SET: no images. Expected: files named <shape><i>-<texture><j>.png."),
     ],
@@ -56,7 +59,10 @@ def test_wrong_cue_conflict_names(tmp_path: Path, names: list[str], text: str) -
 def test_cues_are_read_back_whatever_the_classes_are_called(
     tmp_path_factory: pytest.TempPathFactory, classes: list[str], data: st.DataObject
 ) -> None:
-    shape, texture = data.draw(st.integers(0, len(classes) - 1)), data.draw(st.integers(0, len(classes) - 1))
+    shape, texture = (
+        data.draw(st.integers(0, len(classes) - 1)),
+        data.draw(st.integers(0, len(classes) - 1)),
+    )
     root = tmp_path_factory.mktemp("cues")
     tree(root, f"{classes[shape]}{data.draw(st.integers(0, 99))}-{classes[texture]}7.png")
     (image,) = listing(cue_conflict_images, root, classes)

@@ -1,4 +1,4 @@
-"""What is kept of a file: made once for all threads, and anew when the file changes."""
+"""The cache of files: one computation for all threads, and another when the file changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.file_cache import Kept
+from quba_check.suites.readers.file_cache import FileCache
 
 
 def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
@@ -21,18 +21,18 @@ def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
         time.sleep(0.02)
         return path.read_bytes()
 
-    kept = Kept(make, 2)
+    cached = FileCache(make, 2)
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: kept(tmp_path / "x", "a"), range(16))) == {b"abc"}
+        assert set(pool.map(lambda _: cached(tmp_path / "x", "a"), range(16))) == {b"abc"}
     assert made == ["a"]
-    kept(tmp_path / "x", "b")
+    cached(tmp_path / "x", "b")
     assert made == ["a", "b"]
     (tmp_path / "x").write_bytes(b"abcd")
-    assert kept(tmp_path / "x", "a") == b"abcd"
+    assert cached(tmp_path / "x", "a") == b"abcd"
     assert made == ["a", "b", "a"]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as raised:
-        Kept(Path.read_bytes, 1)(tmp_path / "x")
+        FileCache(Path.read_bytes, 1)(tmp_path / "x")
     assert str(raised.value) == f"{tmp_path}/x: cannot be read (No such file or directory)."

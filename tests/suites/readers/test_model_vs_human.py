@@ -26,7 +26,10 @@ def test_model_vs_human_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (["pear_1.png"], "SET/pear_1.png: the name tells no class. Expected: *_*_*_*_<category>_*.png."),
+        (
+            ["pear_1.png"],
+            "SET/pear_1.png: the name does not state a class. Expected: *_*_*_*_<category>_*.png.",
+        ),
         (
             ["1_ske_dnn_0_peer_0.png"],
             "SET/1_ske_dnn_0_peer_0.png: unknown class 'peer'. Did you mean 'pear'? "

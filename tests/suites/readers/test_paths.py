@@ -9,7 +9,7 @@ import pytest
 from support.reading import tree
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.paths import any_at, expanded, files_at
+from quba_check.suites.readers.paths import expand_braces, files_at, has_files
 
 
 def names(path: Path) -> list[str]:
@@ -17,9 +17,9 @@ def names(path: Path) -> list[str]:
 
 
 def test_braces() -> None:
-    assert expanded("x.tar") == ["x.tar"]
-    assert expanded("{a,b}-{9..10}") == ["a-9", "a-10", "b-9", "b-10"]
-    assert expanded("x-{000..002}.tar") == ["x-000.tar", "x-001.tar", "x-002.tar"]
+    assert expand_braces("x.tar") == ["x.tar"]
+    assert expand_braces("{a,b}-{9..10}") == ["a-9", "a-10", "b-9", "b-10"]
+    assert expand_braces("x-{000..002}.tar") == ["x-000.tar", "x-001.tar", "x-002.tar"]
 
 
 def test_a_file_a_folder_and_what_braces_and_stars_match(tmp_path: Path) -> None:
@@ -48,7 +48,9 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         with pytest.raises(SuiteError) as raised:
             files_at(tmp_path / path, ".tar")
         assert str(raised.value) == f"{tmp_path / path}: {text}."
-    there = {path: any_at(tmp_path / path) for path in ("c-{0..2}.tar", "c-*", "x-*", "x-{0..2}.tar", "no/*")}
+    there = {
+        path: has_files(tmp_path / path) for path in ("c-{0..2}.tar", "c-*", "x-*", "x-{0..2}.tar", "no/*")
+    }
     assert there == {"c-{0..2}.tar": True, "c-*": True, "x-*": False, "x-{0..2}.tar": False, "no/*": False}
 
 
@@ -60,7 +62,7 @@ def test_a_file_that_several_patterns_mean_counts_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["x-{0..99999999999}.tar", "{a,b}" * 40, "{1..400}{1..400}"])
 def test_braces_that_stand_for_too_much(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(SuiteError) as raised:
-        any_at(tmp_path / pattern)
+        has_files(tmp_path / pattern)
     assert str(raised.value) == (
         f"{tmp_path / pattern}: the braces stand for too many files. Allowed: 100,000."
     )

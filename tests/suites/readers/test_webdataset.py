@@ -56,13 +56,13 @@ ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'
 @pytest.mark.parametrize(
     ("files", "text"),
     [
-        ({"1.jpg": b""}, "SET[1.jpg]: an image without a label. Expected: a .cls or .json beside it."),
+        ({"1.jpg": b""}, "SET[1.jpg]: an image without a label. Expected: a .cls or .json next to it."),
         ({"1.cls": b"0"}, "SET[1.cls]: a label without an image."),
-        ({"1.jpg": b"", "1.png": b"", "1.cls": b"0"}, "SET[1.png]: the sample has 1.jpg already."),
-        ({"1.jpg": b"", "1.cls": b"\xff"}, f"SET[1.cls]: tells no label. {ALLOWED_TEXT}"),
-        ({"1.jpg": b"", "1.json": b"{"}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
-        ({"1.jpg": b"", "1.json": b'{"lable": 1}'}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
-        ({"1.jpg": b"", "1.json": b"[1]"}, f"SET[1.json]: tells no label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.png": b"", "1.cls": b"0"}, "SET[1.png]: the sample already has 1.jpg."),
+        ({"1.jpg": b"", "1.cls": b"\xff"}, f"SET[1.cls]: not a label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b"{"}, f"SET[1.json]: not a label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b'{"lable": 1}'}, f"SET[1.json]: not a label. {ALLOWED_TEXT}"),
+        ({"1.jpg": b"", "1.json": b"[1]"}, f"SET[1.json]: not a label. {ALLOWED_TEXT}"),
         (
             {"1.jpg": b"", "1.json": b'{"label": 0.5}'},
             "SET[1.json]: label: got 0.5. Allowed: a class name or number.",
@@ -75,7 +75,10 @@ ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'
             {"1.jpg": b"", "1.json": b'{"label": 3}'},
             "SET[1.json]: unknown class number 3. Allowed: 0 to 2 (apple, pear, kiwi).",
         ),
-        ({"notes.txt": b""}, "SET: no samples. Expected: images beside labels, as 0001.jpg beside 0001.cls."),
+        (
+            {"notes.txt": b""},
+            "SET: no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.",
+        ),
     ],
 )
 def test_wrong_samples(tmp_path: Path, files: Mapping[str, bytes], text: str) -> None:
@@ -118,10 +121,13 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
 def test_a_label_that_is_nested_too_deeply(tmp_path: Path) -> None:
     path = shard(tmp_path / "x.tar", {"1.jpg": b"", "1.json": b"[" * 100_000})
     assert message(webdataset_images, path) == (
-        'SET[1.json]: tells no label. Expected: text in a .cls, or {"label": …} in a .json.'
+        'SET[1.json]: not a label. Expected: text in a .cls, or {"label": …} in a .json.'
     )
 
 
 def test_a_label_that_is_no_label(tmp_path: Path) -> None:
     path = shard(tmp_path / "x.tar", {"1.jpg": b"", "1.cls": b"x" * (2**20 + 1)})
-    assert message(webdataset_images, path) == "SET[1.cls]: tells no label: it has 1,048,577 bytes."
+    assert (
+        message(webdataset_images, path)
+        == "SET[1.cls]: not a label, got 1,048,577 bytes. Allowed: at most 1,048,576."
+    )

@@ -1,0 +1,116 @@
+"""What has to be said beside a grade: where a model and the population are less alike than they look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from quba_check.core.measurement import MASKED, NO_EVIDENCE, Measurement
+from quba_check.core.protocols import ProtocolName
+from quba_check.grading.population import Population
+
+CROSS_PROTOCOL = ("adversarial_robustness",)
+"""The dimensions that are another quantity under the other protocol.
+
+`released` moves the normalised input and `standard` pixels, so that the attacks differ in kind. The
+dimensions on sets stored at their final size differ by a crop, and parameters by rounding: too little to be
+marked.
+"""
+STORED_CORRUPTIONS = ("published", "screened")
+"""The populations whose corruption_robustness is from the stored ImageNet-C."""
+_ATTACKED = {"standard": "pixels", "released": "the normalised input"}
+ALLOWED_SUITES = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+"""Advice on a population of another suite; it follows the sentence of `suite_difference`."""
+LEAST_SHIFT = 0.05
+"""Score by which few images may move it without a note."""
+
+
+def crossed_dimensions(
+    weights: Mapping[str, float], reference: Population, protocol: ProtocolName
+) -> tuple[str, ...]:
+    """The weighing dimensions that the two protocols measure differently, where population and values do."""
+    if reference.protocol == protocol:
+        return ()
+    return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
+
+
+def suite_difference(reference: Population, suite: str | None, classes: int | None) -> str:
+    """Return the difference between the suites of population and values; empty if none.
+
+    Suites are the same if their names are, and their numbers of classes where both are known.
+    """
+    if suite is None:
+        return ""
+    if not reference.suite:
+        return f"{reference.name} names no suite, this run was on {suite}"
+    if reference.suite != suite:
+        return f"{reference.name} was measured on {reference.suite}, this run on {suite}"
+    if None in (classes, reference.classes) or classes == reference.classes:
+        return ""
+    return (
+        f"{reference.name} was measured on {suite} with {reference.classes:,} classes, "
+        f"this run on a suite of that name with {classes:,}"
+    )
+
+
+def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
+    """Return the reason for a missing grade with masked values; empty if none are masked.
+
+    Args:
+        masked: signs of masking of the values that do not count, by dimension name.
+        missing: these dimensions, and those without a value.
+    """
+    if not masked:
+        return ""
+    others = [name for name in missing if name not in masked]
+    reasons = [f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})" for name, signs in masked.items()]
+    return "; ".join([*([f"missing {', '.join(others)}"] if others else []), *reasons])
+
+
+def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
+    """Report masked values, and whether they count."""
+    for name, signs in masked.items():
+        counts = "is left out" if name in left_out else "counts as measured (allow_masked)"
+        yield f"{MASKED}{name} {counts}: {'; '.join(signs)}"
+
+
+def comparison_notes(
+    missing: Collection[str], crossed: Collection[str], reference: Population, protocol: ProtocolName
+) -> Iterator[str]:
+    """Yield notes on missing dimensions and on a protocol other than the population's."""
+    if missing:
+        yield f"partial: without {', '.join(missing)}"
+    if crossed:
+        yield (
+            f"cross-protocol: {', '.join(crossed)}: {reference.name} attacks {_ATTACKED[reference.protocol]} "
+            f"(protocol {reference.protocol}), these values {_ATTACKED[protocol]} (protocol {protocol}); "
+            "that part of the score is not comparable"
+        )
+
+
+def corruption_notes(weights: Mapping[str, float], reference: Population, generated: bool) -> Iterator[str]:
+    """Whether generated corruptions are compared with stored ones."""
+    if generated and reference.name in STORED_CORRUPTIONS and weights["corruption_robustness"]:
+        yield (
+            "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
+        )
+
+
+def few_images_notes(
+    slopes: Mapping[str, float], measured: Mapping[str, Measurement], reference: Population
+) -> Iterator[str]:
+    """Whether fewer images than the population was measured on move the score."""
+    n = measured["accuracy"].n if "accuracy" in measured else None
+    if n is None or reference.images is None or n >= reference.images:
+        return
+    moved = {
+        name: slope * (measured[name].value - debiased)
+        for name, slope in slopes.items()
+        if name in measured and (debiased := measured[name].debiased) is not None
+    }
+    if abs(whole := math.fsum(moved.values())) >= LEAST_SHIFT:
+        yield (
+            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} compared "
+            f"with infinitely many: not comparable with {reference.name}, which was measured on "
+            f"{reference.images:,}"
+        )

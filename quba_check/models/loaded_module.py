@@ -1,0 +1,86 @@
+"""The result of a loader: a module on the CPU, and what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.request import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModule:
+    """A module as loaded: on the CPU, not yet in eval mode.
+
+    Attributes:
+        module: the module that classifies.
+        architecture: its timm name, or empty.
+        sources: the user's files that define the module, apart from its tensors.
+        configs: preprocessing and outputs stated outside of the module; the last one wins.
+        notes: remarks for the record.
+        parameters: number of parameters if it is not that of the module's own.
+        device: where it runs, if not on the requested device.
+        precision: precision of its passes, if not the requested one.
+        no_gradient: reason why no gradient passes through it; empty if one may.
+        derived: names of tensors that are computed from the others. They are left out of the fingerprint,
+            since their last bits depend on the machine.
+    """
+
+    module: nn.Module
+    architecture: str = ""
+    sources: tuple[Path, ...] = ()
+    configs: tuple[PreprocessingConfig, ...] = ()
+    notes: tuple[str, ...] = ()
+    parameters: int | None = None
+    device: torch.device | None = None
+    precision: Precision | None = None
+    no_gradient: str = ""
+    derived: tuple[str, ...] = ()
+
+
+def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
+    """Return the number of a program's weights, and a note on those outside its parameters.
+
+    Args:
+        module: the program; its parameters are counted once each.
+        values: further values used by the program, such as constants and buffers: tensors, numbers, and lists
+            and dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
+        spec: the model's spec, for the note.
+    """
+    own = {_memory(parameter): parameter.numel() for parameter in module.parameters()}
+    others: dict[object, int] = {}
+    for value in values:
+        if isinstance(value, (list, tuple)) and all(isinstance(number, float) for number in value):
+            others[tuple(value)] = len(value) if len(value) > 1 else 0
+        for tensor in _tensors(value):
+            if _memory(tensor) not in own and tensor.numel() > 1 and _is_weight(tensor):
+                others[_memory(tensor)] = tensor.numel()
+    extra = sum(others.values())
+    total = sum(own.values()) + extra
+    if not own:
+        return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
+    note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
+    return total, (note,) if extra else ()
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(part)
+
+
+def _is_weight(tensor: Tensor) -> bool:
+    kinds = (torch.int8, torch.uint8)
+    return tensor.dtype in kinds or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+
+
+def _memory(tensor: Tensor) -> object:
+    """Return a key that is equal for tensors with the same memory, shape and dtype."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.dtype

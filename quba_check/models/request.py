@@ -1,0 +1,86 @@
+"""Settings for loading a model. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from quba_check.core.head import Head
+from quba_check.core.prompts import Prompts
+from quba_check.errors import OptionError, did_you_mean
+from quba_check.models.preprocessing.config import PreprocessingConfig
+
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
+DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """How a model is loaded.
+
+    Attributes:
+        classes: the suite's class names.
+        head: the outputs that the model must have; None for one per class. Ignored by zero-shot models,
+            which answer in the suite's classes.
+        image_size: side in pixels of the suite's images, for models without preprocessing of their own.
+        prompts: the suite's class names and templates for zero-shot models.
+        arch: timm architecture of a checkpoint file; overrides the one stated in the file.
+        preprocessing: preprocessing and kind of outputs; overrides what the model states.
+        device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
+        precision: one of `PRECISIONS`. `auto` is fp32.
+        trust_pickle: accept files that run code while they are read.
+        worker: number of this process among parallel ones; worker k takes GPU k mod n.
+        cache: folder for the text weights of zero-shot models; None stores nothing.
+        progress: called with a message before each slow step.
+    """
+
+    classes: tuple[str, ...]
+    head: Head | None = None
+    image_size: int | None = None
+    prompts: Prompts = field(default_factory=Prompts)
+    arch: str | None = None
+    preprocessing: PreprocessingConfig | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    trust_pickle: bool = False
+    worker: int | None = None
+    cache: Path | None = None
+    progress: Callable[[str], None] | None = None
+
+    @property
+    def expected_head(self) -> Head:
+        """The outputs that the model must have."""
+        return self.head or Head(len(self.classes))
+
+
+def check_device(text: str) -> str:
+    """Return the name of a device unchanged. The device itself need not exist.
+
+    Raises:
+        OptionError: it is not one of `DEVICES`.
+    """
+    names = [name.replace("N", "0") for name in DEVICES]
+    if text not in names and not re.fullmatch("cuda:[0-9]{1,3}", text):
+        raise OptionError(
+            f"--quba-device: unknown device '{text}'. Allowed: {', '.join(DEVICES)}."
+            f"{did_you_mean(text, names)}"
+        )
+    return text
+
+
+def check_precision(text: str) -> Literal["auto"] | Precision:
+    """Return the name of a precision unchanged.
+
+    Raises:
+        OptionError: it is not one of `PRECISIONS`.
+    """
+    if text not in PRECISIONS:
+        raise OptionError(
+            f"--quba-precision: unknown precision '{text}'. Allowed: {', '.join(PRECISIONS)}."
+            f"{did_you_mean(text, PRECISIONS)}"
+        )
+    return text

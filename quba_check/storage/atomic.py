@@ -1,0 +1,31 @@
+"""Atomic replacement of files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: Path, payload: bytes, check: Callable[[Path], object] | None = None) -> None:
+    """Write a file in one step: readers see the old content or the new, never a part.
+
+    The content is written to a hidden file in the same folder, which then takes the name. It has the
+    permissions of any new file.
+
+    Args:
+        path: the file, in a folder that exists.
+        payload: the content.
+        check: called with the hidden file before it takes the name. If it raises, nothing changes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(payload)
+        if check is not None:
+            check(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

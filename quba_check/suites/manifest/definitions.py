@@ -1,0 +1,219 @@
+"""Classes, label spaces and prompts that a manifest defines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from quba_check.core.label_space import LabelSpace
+from quba_check.core.prompts import PLACE, Prompts
+from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.user_files import read_text
+from quba_check.strict_yaml import Document, Location, describe, dotted_path
+from quba_check.suites.class_list import SHOWN, ClassList
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
+from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
+
+OWN_SPACE = "own"
+
+
+def error_at(document: Document, location: Location, text: str) -> SuiteError:
+    """Return an error about a value of a manifest, with its line and path."""
+    return SuiteError(f"{document.at(location)}: {dotted_path(location)}: {text}")
+
+
+def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None:
+    """Return the classes under `classes` in order; None for ImageNet's, which are loaded when needed.
+
+    Text is the name of a file next to the manifest: a class a line, and after a tab its readable name.
+
+    Raises:
+        SuiteError: there are fewer than two, one is listed twice, or the file cannot be read.
+    """
+    if entry.classes == IMAGENET:
+        return None
+    if isinstance(entry.classes, str):
+        return read_classes(document, entry.classes, "classes")
+    _check_count(f"{document.at(('classes',))}: classes", len(entry.classes))
+    if isinstance(entry.classes, dict):
+        return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
+    lines = (document.line(("classes", number)) for number in range(len(entry.classes)))
+    _check_repeated(zip(entry.classes, lines, strict=True), document.shown, "classes: ")
+    return ClassList.plain(entry.classes)
+
+
+def read_classes(document: Document, name: str, key: str) -> ClassList:
+    """Read the classes in a text file next to the manifest.
+
+    Args:
+        document: the manifest.
+        name: the file.
+        key: the manifest's key for the file.
+
+    Raises:
+        SuiteError: there are fewer than two, one is listed twice, or the file cannot be read.
+    """
+    path = document.path.parent / name
+    text = read_text(path, f"{document.at((key,))}: {key}: {path}", SuiteError)
+    names, titles, lines = [], [], []
+    for line, row in enumerate(text.splitlines(), 1):
+        if row.strip():
+            class_name, _, title = row.partition("\t")
+            names.append(class_name.strip())
+            titles.append(title.strip() or class_name.strip())
+            lines.append(line)
+    _check_repeated(zip(names, lines, strict=True), str(path), "")
+    _check_count(str(path), len(names))
+    return ClassList(tuple(names), tuple(titles))
+
+
+def _check_count(where: str, count: int, singular: str = "name", plural: str = "names") -> None:
+    if count < 2:
+        noun = singular if count == 1 else plural
+        raise SuiteError(f"{where}: got {count} {noun}. Allowed: two or more.")
+
+
+def _check_repeated(names: Iterable[tuple[str, int]], shown: str, path: str) -> None:
+    first: dict[str, int] = {}
+    for name, line in names:
+        if name in first:
+            raise SuiteError(f"{shown}:{line}: {path}'{name}' is listed twice, first in line {first[name]}.")
+        first[name] = line
+
+
+def define_spaces(
+    document: Document, entry: ManifestEntry, classes: ClassList | None
+) -> dict[str, LabelSpace]:
+    """Return the label spaces under `spaces`, by name.
+
+    Args:
+        document: the manifest.
+        entry: its content.
+        classes: the model's classes; None for ImageNet's.
+
+    Raises:
+        SuiteError: a name is taken or unknown, a class is unknown or belongs to two, a class has no members.
+    """
+    spaces = {}
+    for name, definition in entry.spaces.items():
+        location = ("spaces", name)
+        if name == OWN_SPACE or name in BUILT_IN_SPACES:
+            raise SuiteError(
+                f"{document.at_key(location)}: spaces: the name '{name}' is taken. Give the label space "
+                "another name."
+            )
+        if isinstance(definition, str):
+            check_reference(document, location, definition, entry, {})
+            spaces[name] = replace(built_in_space(definition), name=name)
+        else:
+            spaces[name] = _space(document, location, definition, own_classes(classes))
+    return spaces
+
+
+def own_classes(classes: ClassList | None) -> Sequence[str]:
+    """Return the names of the model's classes, ImageNet's if there is no list."""
+    return imagenet_classes() if classes is None else classes.names
+
+
+def check_reference(
+    document: Document,
+    location: Location,
+    name: str,
+    entry: ManifestEntry,
+    defined: Mapping[str, LabelSpace],
+) -> None:
+    """Check that a label space is defined, or built in for these classes.
+
+    Raises:
+        SuiteError: it is neither.
+    """
+    is_imagenet = entry.classes == IMAGENET
+    if name in defined or (is_imagenet and name in BUILT_IN_SPACES):
+        return
+    if name in BUILT_IN_SPACES:
+        text = f"'{name}' reads ImageNet's classes. Allowed: only with classes: {IMAGENET}."
+        raise error_at(document, location, text)
+    names = (*defined, *(BUILT_IN_SPACES if is_imagenet else ()))
+    allowed = f"Allowed: {listed(names)}." if names else "Define it under spaces."
+    text = f"unknown label space '{name}'.{did_you_mean(name, names)} {allowed}"
+    raise error_at(document, location, text)
+
+
+def _space(
+    document: Document, location: tuple[str, str], definition: SpaceEntry, classes: Sequence[str]
+) -> LabelSpace:
+    numbers = {name: number for number, name in enumerate(classes)}
+    owner: dict[str, str] = {}
+    for label, members in definition.members.items():
+        path = (*location, label)
+        if not members:
+            raise error_at(document, path, "got no classes. Allowed: one or more.")
+        for position, member in enumerate(members):
+            where = f"{document.at((*path, position))}: {dotted_path(path)}"
+            if member not in numbers:
+                near = did_you_mean(member, classes)
+                raise SuiteError(
+                    f"{where}: unknown class '{member}'.{near} Allowed: {listed(classes, SHOWN)}."
+                )
+            if member in owner:
+                raise SuiteError(f"{where}: '{member}' already belongs to '{owner[member]}'.")
+            owner[member] = label
+    where = f"{document.at(location)}: {dotted_path(location)}"
+    _check_count(where, len(definition.members), "class", "classes")
+    return LabelSpace(
+        name=location[1],
+        classes=tuple(definition.members),
+        members=tuple(tuple(numbers[name] for name in members) for members in definition.members.values()),
+        by=definition.by,
+    )
+
+
+def define_prompts(document: Document, entry: ManifestEntry, classes: ClassList | None) -> Prompts:
+    """Return the prompts under `prompts`; classes without a name there get their readable name.
+
+    Args:
+        document: the manifest.
+        entry: its content.
+        classes: the model's classes; None for ImageNet's.
+
+    Raises:
+        SuiteError: a template has no place for the name, a class is unknown, a name is empty or repeated.
+    """
+    pairs = () if classes is None else zip(classes.names, classes.titles, strict=True)
+    readable = {name: title for name, title in pairs if title != name}
+    if entry.prompts is None:
+        return Prompts(names=readable)
+    _check_templates(document, entry.prompts.templates)
+    if entry.prompts.names:
+        _check_names(document, entry.prompts.names, own_classes(classes))
+    return Prompts(tuple(entry.prompts.templates or ()), readable | entry.prompts.names)
+
+
+def _check_templates(document: Document, templates: list[str] | None) -> None:
+    location: Location = ("prompts", "templates")
+    if templates == []:
+        raise error_at(document, location, "got an empty list. Allowed: one template or more.")
+    for number, template in enumerate(templates or ()):
+        if PLACE not in template:
+            raise error_at(
+                document,
+                (*location, number),
+                f"has no place for the name of the class, got {describe(template)}. "
+                "Allowed: text with {} in it, such as 'a photo of a {}.'.",
+            )
+
+
+def _check_names(document: Document, names: dict[str, str], classes: Sequence[str]) -> None:
+    allowed, owner = set(classes), dict[str, str]()
+    for key, name in names.items():
+        location: Location = ("prompts", "names", key)
+        if key not in allowed:
+            raise SuiteError(
+                f"{document.at_key(location)}: prompts.names: unknown class '{key}'."
+                f"{did_you_mean(key, classes)} Allowed: {listed(classes, SHOWN)}."
+            )
+        if not name.strip():
+            raise error_at(document, location, "got an empty name. Allowed: text.")
+        if name in owner:
+            raise error_at(document, location, f"'{name}' is already the name of '{owner[name]}'.")
+        owner[name] = key

@@ -1,0 +1,134 @@
+"""What is said beside a grade, to the letter."""
+
+from dataclasses import replace
+
+import pytest
+
+from quba_check.core.measurement import Measurement
+from quba_check.grading import grade, published_models, quba_score
+from quba_check.grading.published import published_population
+
+SWIN = next(model.values for model in published_models() if model.id == "Swin-B")
+FLEET = replace(published_population(), name="fleet", protocol="standard", suite="")
+
+
+def test_cross_protocol_is_said():
+    graded = grade(SWIN, protocol="standard")
+    assert graded.cross_protocol == ("adversarial_robustness",)
+    assert graded.notes == (
+        "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
+        "these values pixels (protocol standard); that part of the score is not comparable",
+    )
+    assert grade(SWIN, protocol="released", population=FLEET).notes == (
+        "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values "
+        "the normalised input (protocol released); that part of the score is not comparable",
+    )
+    assert grade(SWIN, protocol="standard", population=FLEET).notes == ()
+
+
+def test_cross_protocol_is_not_said_of_what_weighs_nothing():
+    assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
+
+
+ALLOWED = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+
+
+@pytest.mark.parametrize(
+    ("population", "suite", "classes", "difference"),
+    [
+        ("published", "my fruit", 3, "published was measured on imagenet, this run on my fruit"),
+        ("screened", "my fruit", None, "screened was measured on imagenet, this run on my fruit"),
+        ("demo", "imagenet", 1000, "demo was measured on demo, this run on imagenet"),
+        (
+            "published",
+            "imagenet",
+            10,
+            "published was measured on imagenet with 1,000 classes, this run on a suite of that name with 10",
+        ),
+        (FLEET, "my fruit", 3, "fleet names no suite, this run was on my fruit"),
+    ],
+)
+def test_values_of_another_suite_have_a_score_and_no_letter(population, suite, classes, difference):
+    asked = {"protocol": "released", "population": population, "suite": suite, "classes": classes}
+    graded = grade(SWIN, **asked)
+    assert (graded.percentile, graded.letter, graded.curve, graded.complete) == (None, None, None, False)
+    assert graded.score == quba_score(SWIN, population=population)
+    assert graded.other_suite == difference
+    assert graded.not_graded == f"{difference}. {ALLOWED}"
+    allowed = grade(SWIN, **asked, allow_other_suite=True)
+    assert (allowed.score, allowed.other_suite, allowed.not_graded) == (graded.score, difference, "")
+    assert allowed.letter == grade(SWIN, protocol="released", population=population).letter
+
+
+@pytest.mark.parametrize(("suite", "classes"), [("imagenet", 1000), ("imagenet", None), (None, None)])
+def test_the_same_suite_needs_no_caveat(suite, classes):
+    graded = grade(SWIN, protocol="released", suite=suite, classes=classes)
+    assert (graded.letter, graded.other_suite, graded.not_graded, graded.notes) == ("C", "", "", ())
+
+
+def masked(**values):
+    """All nine, the attacked one masked."""
+    found = {name: Measurement(name, value, "x", 500) for name, value in (SWIN | values).items()}
+    signs = ("2.0 % of images have no input gradient", "PGD is weaker than FGSM (acc 0.9 > 0.1)")
+    return found | {"adversarial_robustness": replace(found["adversarial_robustness"], masked=signs)}
+
+
+SIGNS = "2.0 % of images have no input gradient; PGD is weaker than FGSM (acc 0.9 > 0.1)"
+
+
+def test_a_masked_value_gives_no_grade():
+    graded = grade(SWIN, protocol="released", measured=masked())
+    assert (graded.score, graded.letter, graded.missing) == (None, None, ("adversarial_robustness",))
+    assert graded.not_graded == f"no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
+    values = {name: value for name, value in SWIN.items() if name != "shape_bias"}
+    assert grade(values, protocol="released", measured=masked()).not_graded == (
+        f"missing shape_bias; no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
+    )
+
+
+def test_a_masked_value_takes_no_part_in_a_partial_grade():
+    lacking = {name: value for name, value in SWIN.items() if name != "adversarial_robustness"}
+    allowed = ["adversarial_robustness"]
+    without = grade(lacking, protocol="released", allow_missing=allowed)
+    graded = grade(SWIN, protocol="released", measured=masked(), allow_missing=allowed)
+    assert (graded.score, graded.letter) == (without.score, without.letter)
+    assert graded.notes == (
+        "partial: without adversarial_robustness",
+        f"masked: adversarial_robustness is left out: {SIGNS}",
+    )
+
+
+def test_a_masked_value_counts_if_allowed_and_the_grade_says_so():
+    graded = grade(SWIN, protocol="released", measured=masked(), allow_masked=True)
+    assert graded.score == quba_score(SWIN)
+    assert graded.notes == (f"masked: adversarial_robustness counts as measured (allow_masked): {SIGNS}",)
+
+
+def test_a_masked_value_without_weight_changes_nothing():
+    graded = grade(SWIN, protocol="released", measured=masked(), weights={"adversarial_robustness": 0})
+    assert (graded.letter is None, graded.notes) == (False, ())
+
+
+def test_generated_corruptions_are_said_beside_populations_of_stored_ones():
+    note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
+    for stored in ("published", "screened"):
+        graded = grade(SWIN, population=stored, protocol="released", generated_corruptions=True)
+        assert graded.notes == (note,)
+    assert grade(SWIN, population="demo", generated_corruptions=True).notes == ()
+    weights = {"corruption_robustness": 0}
+    assert grade(SWIN, protocol="released", weights=weights, generated_corruptions=True).notes == ()
+
+
+def on_500_images(debiased):
+    """All nine, and what class_balance would be on endless images."""
+    found = {name: Measurement(name, value, "x", 500) for name, value in SWIN.items()}
+    found["class_balance"] = replace(found["class_balance"], debiased=debiased)
+    return found
+
+
+def test_few_images_are_said_where_they_move_the_score():
+    assert grade(SWIN, protocol="released", measured=on_500_images(0.83)).notes == (
+        "few images: class_balance on 500 images move the score by -0.20 compared with infinitely many: "
+        "not comparable with published, which was measured on 50,000",
+    )
+    assert grade(SWIN, protocol="released", measured=on_500_images(0.802)).notes == ()

@@ -1,0 +1,44 @@
+"""Atomic replacement of files."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from quba_check.storage.atomic import write_atomically
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_bytes(b"a longer text")
+    write_atomically(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_it_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    usual, file = tmp_path / "usual", tmp_path / "file"
+    usual.write_bytes(b"")
+    write_atomically(file, b"")
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+
+
+def test_a_failed_check_leaves_the_old_content(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+    file.write_bytes(b"old")
+
+    def check(written: Path) -> None:
+        assert written.read_bytes() == b"new"
+        raise ValueError("not a manifest")
+
+    with pytest.raises(ValueError, match="not a manifest"):
+        write_atomically(file, b"new", check)
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "absent" / "file", b"")

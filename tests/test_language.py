@@ -1,0 +1,450 @@
+"""The words of styles/QubaCheck/Words.yml appear in no document, docstring, comment or message."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+WORDS = ROOT / "styles" / "QubaCheck" / "Words.yml"
+PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+MODULES = sorted((ROOT / "quba_check").rglob("*.py"))
+FILES = sorted(
+    [
+        *(ROOT / page for page in PAGES),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "changelog.d").glob("*.md"),
+        *(ROOT / "thresholds").glob("*.yaml"),
+        *(ROOT / "quba_check").rglob("*.yaml"),
+        *MODULES,
+    ]
+)
+QUESTION_WORDS = ("What", "Whether", "Where", "Why", "How", "Which")
+MAX_QUESTION_SHARE = 0.05
+MAX_WORDS = 15
+ALLOWED: dict[str, int] = {
+    "README.md": 20,
+    "docs/corruptions.md": 2,
+    "docs/design.md": 4,
+    "docs/own-dimension.md": 3,
+    "docs/property-tests.md": 2,
+    "docs/ten-classes.md": 2,
+    "docs/verdicts.md": 9,
+    "quba_check/cli/doctor.py": 1,
+    "quba_check/cli/main.py": 1,
+    "quba_check/cli/object_focus.py": 1,
+    "quba_check/cli/suite_table.py": 2,
+    "quba_check/cli/threshold_files.py": 3,
+    "quba_check/comparison/__init__.py": 1,
+    "quba_check/comparison/baseline.py": 2,
+    "quba_check/comparison/compare.py": 5,
+    "quba_check/comparison/compatibility.py": 7,
+    "quba_check/comparison/stored_run.py": 4,
+    "quba_check/core/dimension.py": 1,
+    "quba_check/core/drop.py": 1,
+    "quba_check/core/grade.py": 2,
+    "quba_check/core/head.py": 1,
+    "quba_check/core/measurement.py": 3,
+    "quba_check/core/view.py": 1,
+    "quba_check/demands/profiles.py": 2,
+    "quba_check/demands/reading.py": 1,
+    "quba_check/demands/schema.py": 3,
+    "quba_check/demands/validation.py": 2,
+    "quba_check/demo/suite.py": 1,
+    "quba_check/demo/surfaces.py": 1,
+    "quba_check/dimensions/_ratios.py": 1,
+    "quba_check/dimensions/_registry.py": 3,
+    "quba_check/dimensions/_streaming.py": 1,
+    "quba_check/dimensions/_validation.py": 7,
+    "quba_check/doctor/__init__.py": 2,
+    "quba_check/doctor/accuracy.py": 6,
+    "quba_check/doctor/advice.py": 4,
+    "quba_check/doctor/cached_examination.py": 4,
+    "quba_check/doctor/class_order.py": 5,
+    "quba_check/doctor/determinism.py": 2,
+    "quba_check/doctor/examination.py": 10,
+    "quba_check/doctor/finding.py": 1,
+    "quba_check/doctor/findings_cache.py": 4,
+    "quba_check/doctor/geometries.py": 1,
+    "quba_check/doctor/image_files.py": 3,
+    "quba_check/doctor/layer_diagnosis.py": 2,
+    "quba_check/doctor/missing_sets.py": 4,
+    "quba_check/doctor/model_failures.py": 1,
+    "quba_check/doctor/output_kinds.py": 1,
+    "quba_check/doctor/preprocessing.py": 4,
+    "quba_check/doctor/preprocessing_candidates.py": 1,
+    "quba_check/doctor/sampling.py": 1,
+    "quba_check/doctor/shuffled_labels.py": 3,
+    "quba_check/doctor/significance.py": 4,
+    "quba_check/doctor/subject.py": 5,
+    "quba_check/doctor/successive_halving.py": 10,
+    "quba_check/doctor/telling.py": 2,
+    "quba_check/engine/engine.py": 4,
+    "quba_check/engine/loader.py": 3,
+    "quba_check/engine/shard_predictor.py": 1,
+    "quba_check/engine/table_reader.py": 1,
+    "quba_check/errors.py": 3,
+    "quba_check/evaluation.py": 4,
+    "quba_check/gate/collector.py": 3,
+    "quba_check/gate/early_stopping.py": 1,
+    "quba_check/gate/judge.py": 4,
+    "quba_check/gate/options.py": 1,
+    "quba_check/gate/preflight.py": 2,
+    "quba_check/gate/result.py": 2,
+    "quba_check/gate/session.py": 3,
+    "quba_check/grading/__init__.py": 1,
+    "quba_check/grading/caveats.py": 2,
+    "quba_check/grading/grade.py": 2,
+    "quba_check/grading/ranking.py": 3,
+    "quba_check/grading/score.py": 1,
+    "quba_check/metrics/balance.py": 2,
+    "quba_check/metrics/calibration.py": 1,
+    "quba_check/metrics/calibration_noise.py": 2,
+    "quba_check/metrics/ranking.py": 1,
+    "quba_check/models/checkpoints/architecture_choice.py": 7,
+    "quba_check/models/checkpoints/contents.py": 2,
+    "quba_check/models/checkpoints/hub_config.py": 1,
+    "quba_check/models/checkpoints/reading.py": 4,
+    "quba_check/models/checkpoints/timm_architectures.py": 1,
+    "quba_check/models/checkpoints/training_metadata.py": 8,
+    "quba_check/models/classifier.py": 4,
+    "quba_check/models/fingerprint.py": 1,
+    "quba_check/models/loading.py": 4,
+    "quba_check/models/network.py": 4,
+    "quba_check/models/outputs.py": 2,
+    "quba_check/models/preprocessing/config.py": 2,
+    "quba_check/models/preprocessing/file.py": 2,
+    "quba_check/models/preprocessing/preprocessing.py": 5,
+    "quba_check/models/programs/exported.py": 1,
+    "quba_check/models/programs/onnx.py": 1,
+    "quba_check/models/programs/onnx_graph.py": 1,
+    "quba_check/models/programs/onnx_runtime.py": 3,
+    "quba_check/models/programs/torchscript.py": 1,
+    "quba_check/models/zero_shot/class_prompts.py": 2,
+    "quba_check/models/zero_shot/classifier.py": 2,
+    "quba_check/models/zero_shot/loading.py": 3,
+    "quba_check/models/zero_shot/text_weights.py": 1,
+    "quba_check/number_format.py": 2,
+    "quba_check/pytest_plugin/controller.py": 1,
+    "quba_check/pytest_plugin/items.py": 1,
+    "quba_check/pytest_plugin/plugin.py": 7,
+    "quba_check/pytest_plugin/preflight.py": 1,
+    "quba_check/pytest_plugin/progress.py": 1,
+    "quba_check/records/compact.py": 1,
+    "quba_check/records/comparison.py": 2,
+    "quba_check/records/conversion.py": 2,
+    "quba_check/records/files.py": 4,
+    "quba_check/records/per_image.py": 8,
+    "quba_check/records/record.py": 5,
+    "quba_check/records/verdict.py": 4,
+    "quba_check/reports/__init__.py": 1,
+    "quba_check/reports/notes.py": 3,
+    "quba_check/reports/table.py": 1,
+    "quba_check/reports/terminal.py": 2,
+    "quba_check/reports/verdict_labels.py": 1,
+    "quba_check/stats/betting.py": 2,
+    "quba_check/stats/sequential.py": 5,
+    "quba_check/storage/file_digests.py": 1,
+    "quba_check/storage/store.py": 3,
+    "quba_check/strict_yaml/reading.py": 1,
+    "quba_check/strict_yaml/schema.py": 2,
+    "quba_check/suites/class_list.py": 2,
+    "quba_check/suites/corruptions/weather.py": 1,
+    "quba_check/suites/csv_table.py": 1,
+    "quba_check/suites/example.py": 2,
+    "quba_check/suites/imagenet.yaml": 1,
+    "quba_check/suites/manifest/classes.py": 1,
+    "quba_check/suites/manifest/declared_set.py": 2,
+    "quba_check/suites/manifest/prompts.py": 1,
+    "quba_check/suites/manifest/reading.py": 6,
+    "quba_check/suites/manifest/schema.py": 1,
+    "quba_check/suites/manifest/set_schema.py": 4,
+    "quba_check/suites/object_focus/boxes.py": 2,
+    "quba_check/suites/object_focus/making.py": 4,
+    "quba_check/suites/object_focus/mixing.py": 1,
+    "quba_check/suites/object_focus/output.py": 2,
+    "quba_check/suites/object_focus/search.py": 2,
+    "quba_check/suites/opening.py": 4,
+    "quba_check/suites/readers/csv_list.py": 1,
+    "quba_check/suites/readers/cue_conflict.py": 1,
+    "quba_check/suites/readers/file_cache.py": 3,
+    "quba_check/suites/readers/files.py": 2,
+    "quba_check/suites/readers/folder.py": 1,
+    "quba_check/suites/readers/parquet.py": 1,
+    "quba_check/suites/readers/webdataset.py": 4,
+    "quba_check/suites/sampled_corruptions.py": 1,
+    "quba_check/suites/sampling.py": 4,
+    "quba_check/suites/suite.py": 6,
+    "quba_check/testing/images.py": 1,
+    "quba_check/testing/rates.py": 2,
+    "quba_check/testing/strategies.py": 1,
+    "quba_check/tuning/__init__.py": 1,
+    "quba_check/tuning/protocols.py": 1,
+    "quba_check/tuning/record_facts.py": 2,
+    "quba_check/tuning/suggested_limits.py": 1,
+    "quba_check/tuning/yaml_edit.py": 3,
+    "quba_check/verdicts/__init__.py": 1,
+    "quba_check/verdicts/decision.py": 1,
+    "quba_check/verdicts/derived.py": 3,
+    "quba_check/verdicts/verdict.py": 4,
+    "thresholds/default.yaml": 2,
+    "thresholds/safety-critical.yaml": 3,
+    "thresholds/server.yaml": 1,
+}
+"""Avoided words that are left today, by file; the numbers only shrink."""
+ALLOWED_MODULE_QUESTIONS = 77
+ALLOWED_QUESTIONS = 215
+ALLOWED_LONG = 343
+FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1`*$", re.MULTILINE | re.DOTALL)
+INLINE_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
+LINK_TARGET = re.compile(r"\]\([^)]*\)|<[^>\s]+>|https?://\S+")
+EXAMPLE = re.compile(r"^ *>>> .*?(?=^\s*$|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Prose(NamedTuple):
+    """A text for readers, and the line of its file that it starts in."""
+
+    line: int
+    text: str
+
+
+def read_words() -> dict[re.Pattern[str], str]:
+    """The rule's patterns, in which a space also matches a line break, and their replacements."""
+    swap: dict[str, str] = YAML(typ="safe").load(WORDS)["swap"]
+    patterns = [rf"\b(?:{word})\b".replace(" ", r"\s+") for word in swap]
+    return {
+        re.compile(pattern, re.IGNORECASE): swap[word] for pattern, word in zip(patterns, swap, strict=True)
+    }
+
+
+AVOIDED = read_words()
+
+
+def without_code(text: str) -> str:
+    """The text with code, examples and link targets blanked out; line breaks stay."""
+    for pattern in (FENCE, EXAMPLE, INLINE_CODE, LINK_TARGET):
+        text = pattern.sub(lambda code: re.sub(r"\S", " ", code.group()), text)
+    return text
+
+
+def comments(source: str) -> Iterator[Prose]:
+    """The comments of a module; those on consecutive lines are one text."""
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    block: list[str] = []
+    first = 0
+    for token in tokens:
+        if token.type != tokenize.COMMENT:
+            continue
+        if block and token.start[0] != first + len(block):
+            yield Prose(first, "\n".join(block))
+            block = []
+        first = first if block else token.start[0]
+        block.append(token.string.lstrip("#"))
+    yield Prose(first, "\n".join(block))
+
+
+def strings(node: ast.AST) -> Iterator[Prose]:
+    """The string literals below a node, docstrings and the fixed text of f-strings among them."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+        yield Prose(node.lineno, "".join(parts))
+        children = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+    else:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield Prose(node.lineno, node.value)
+        children = list(ast.iter_child_nodes(node))
+    for child in children:
+        yield from strings(child)
+
+
+def prose_of(path: Path) -> Iterator[Prose]:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield Prose(1, text)
+        return
+    yield from comments(text)
+    # A string without a space is a key, a name or an option.
+    yield from (prose for prose in strings(ast.parse(text)) if " " in prose.text)
+
+
+def hits(prose: Prose) -> Iterator[tuple[int, str]]:
+    """The line of each avoided word, and a message that names its replacement."""
+    text = without_code(prose.text)
+    for pattern, replacement in AVOIDED.items():
+        for match in pattern.finditer(text):
+            word = " ".join(match.group().split())
+            yield prose.line + text.count("\n", 0, match.start()), f"{word} → {replacement}"
+
+
+def hits_of(path: Path) -> list[str]:
+    """The avoided words of a file as `path:line: word → replacement`."""
+    name = path.relative_to(ROOT).as_posix()
+    rows = sorted(hit for prose in prose_of(path) for hit in hits(prose))
+    return [f"{name}:{line}: {message}" for line, message in rows]
+
+
+class Docstring(NamedTuple):
+    """A docstring's place, the kind of its owner (`Module`, `ClassDef`, …) and its first line."""
+
+    place: str
+    owner: str
+    first_line: str
+
+
+def docstrings(source: str, name: str) -> Iterator[Docstring]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                place = f"{name}:{getattr(node, 'lineno', 1)}"
+                yield Docstring(place, type(node).__name__, text.splitlines()[0])
+
+
+def begins_with_question_word(docstring: Docstring) -> bool:
+    return docstring.first_line.split(maxsplit=1)[0] in QUESTION_WORDS
+
+
+def is_too_long(docstring: Docstring) -> bool:
+    return len(docstring.first_line.split()) > MAX_WORDS
+
+
+DOCSTRINGS = [
+    docstring
+    for path in MODULES
+    for docstring in docstrings(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
+]
+
+
+def check_allowance(offenders: Sequence[str], allowed: int, name: str) -> None:
+    """Fail unless exactly the allowed number of offenders is left, so that an allowance only shrinks."""
+    if len(offenders) > allowed:
+        pytest.fail("\n".join([f"{len(offenders)} offenders, allowed: {allowed}", *offenders]), pytrace=False)
+    if len(offenders) < allowed:
+        pytest.fail(f"lower {name} from {allowed} to {len(offenders)}", pytrace=False)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_words_to_avoid(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    check_allowance(hits_of(path), ALLOWED.get(name, 0), f"ALLOWED[{name!r}]")
+
+
+def test_allowed_files_exist() -> None:
+    assert {ROOT / name for name in ALLOWED} <= set(FILES)
+
+
+def test_few_module_docstrings_begin_with_a_question_word() -> None:
+    modules = [docstring for docstring in DOCSTRINGS if docstring.owner == "Module"]
+    offenders = [f"{each.place}: {each.first_line}" for each in modules if begins_with_question_word(each)]
+    if len(offenders) < MAX_QUESTION_SHARE * len(modules):
+        offenders = []
+    check_allowance(offenders, ALLOWED_MODULE_QUESTIONS, "ALLOWED_MODULE_QUESTIONS")
+
+
+def test_other_docstrings_begin_with_no_question_word() -> None:
+    offenders = [
+        f"{each.place}: {each.first_line}"
+        for each in DOCSTRINGS
+        if each.owner != "Module" and begins_with_question_word(each)
+    ]
+    check_allowance(offenders, ALLOWED_QUESTIONS, "ALLOWED_QUESTIONS")
+
+
+def test_first_lines_are_short() -> None:
+    offenders = [f"{each.place}: {each.first_line}" for each in DOCSTRINGS if is_too_long(each)]
+    check_allowance(offenders, ALLOWED_LONG, "ALLOWED_LONG")
+
+
+# The checker itself.
+
+
+@pytest.mark.parametrize(
+    ("sentence", "hit"),
+    [
+        ("The file beside the record.", "beside → next to, in addition to"),
+        ("Beside it.", "Beside → next to, in addition to"),
+        ("Values are held\n  to a bound.", "held to → checked against"),
+        ("Both are told apart.", "told apart → distinguished"),
+        ("An error is told in one line.", "told → reported"),
+        ("It lets us down.", "lets us down → fails"),
+        ("As many images of a set as before.", "As many images of a set as → the same number of"),
+        ("Each model in turn.", "in turn → one after another"),
+        ("Common errors; then other mistakes.", "mistakes → errors"),
+        ("The preparation of images.", "preparation → preprocessing"),
+        ("A dimension of a user's own.", "of a user's own → custom, user-defined"),
+    ],
+)
+def test_a_word_to_avoid_is_reported(sentence: str, hit: str) -> None:
+    assert [message for _, message in hits(Prose(1, sentence))] == [hit]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "They are held together by a foretold besides.",
+        "Twice as many images as before.",
+        "This in turn is cached. It is turned, which in turn costs time.",
+        "A user's mistake, and the usual mistakes.",
+        "The option `--quba-preparation` and --quba-preparation name the preparation file.",
+        "It goes on the GPU.",
+        "Two passes over the data.",
+        "Code: `beside` and ``told anew``, [a link](docs/beside.md), <https://example.org/beside>.",
+        "```python\nbeside = told\n```",
+        "   ```yaml\n   beside: told\n   ```",
+        ">>> beside\n'told'\n\nAfter the example.",
+    ],
+)
+def test_other_uses_and_code_are_not_reported(sentence: str) -> None:
+    assert not list(hits(Prose(1, sentence)))
+
+
+def test_lines_of_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("# Title\n\n```console\n$ beside\n```\n\nOne line.\nSkipped anew.\n", encoding="utf-8")
+    assert [hit for prose in prose_of(path) for hit in hits(prose)] == [(8, "anew → again")]
+
+
+def test_lines_of_a_module(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    lines = [
+        '"""A module.',
+        "",
+        "It stands beside another.",
+        '"""',
+        'beside = {"beside": "told"}  # these are names and keys',
+        "# A comment that ends in held",
+        "# to, on two lines.",
+        """text = f"{beside['anew at all']} is told {beside} times\"""",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert sorted(hit for prose in prose_of(path) for hit in hits(prose)) == [
+        (3, "beside → next to, in addition to"),
+        (6, "held to → checked against"),
+        (8, "anew → again"),
+        (8, "told → reported"),
+    ]
+
+
+def test_docstrings_are_judged_by_their_first_line() -> None:
+    long = " ".join(["word"] * (MAX_WORDS + 1))
+    source = f'"""Whether it is."""\ndef f():\n    """{long}\n\n    What else.\n    """\n'
+    module, function = docstrings(source, "m.py")
+    assert (begins_with_question_word(module), is_too_long(module)) == (True, False)
+    assert (begins_with_question_word(function), is_too_long(function)) == (False, True)
+    assert (module.place, function.place) == ("m.py:1", "m.py:2")
+
+
+def test_an_allowance_only_shrinks() -> None:
+    check_allowance(["a"], 1, "ALLOWED")
+    with pytest.raises(pytest.fail.Exception, match="2 offenders, allowed: 1\na\nb"):
+        check_allowance(["a", "b"], 1, "ALLOWED")
+    with pytest.raises(pytest.fail.Exception, match="lower ALLOWED from 2 to 1"):
+        check_allowance(["a"], 2, "ALLOWED")
