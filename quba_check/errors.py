@@ -131,7 +131,7 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed word most similar to a given one, ignoring case; None if none is similar.
+    """Return the most similar allowed word, ignoring case; None if none is similar.
 
     >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
     'ResNet50'

@@ -136,9 +136,7 @@ class Evaluation:
                 classes=len(self.suite.classes),
             )
         self.facts = Facts(
-            self.suite.facts,
-            ModelFacts(self.classifier.parameters, self.classifier.trainable),
-            self.protocol,
+            self.suite.facts, ModelFacts(self.classifier.parameters, self.classifier.trainable), self.protocol
         )
         self.engine = Engine(
             self.classifier,
@@ -170,7 +168,7 @@ class Evaluation:
         self._planned = tuple(dict.fromkeys(views))
 
     def check(self) -> None:
-        """List all images and predict the first ones, to find mistakes before the long work starts.
+        """List all images and predict the first ones, before the long work starts.
 
         The first shard of the plan is predicted and stored, so that no work is done twice.
 

@@ -57,7 +57,7 @@ class ResultCollector:
             self.images[key] = self.images.get(key, PerImage()).merged(new)
 
     def images_of(self, record: Record) -> bytes | None:
-        """Return the content of the per-image file of a record, None if no image was predicted."""
+        """Return the content of a record's per-image file, None without images."""
         images = self.images.get((record.model.name, record.protocol), PerImage())
         return images.to_bytes(record) if images.deviations else None
 
@@ -160,7 +160,7 @@ class ResultCollector:
         protocol: ProtocolName,
         suite: SuiteFacts,
     ) -> Iterator[GradeRow]:
-        """Yield the grade by each file: the judged one, which has an interval, else one of the values."""
+        """Yield the grade by each file: the judged one with its interval, else that of the values."""
         judged = {
             planned.thresholds.shown: result.grade
             for planned in demands
@@ -184,7 +184,7 @@ class ResultCollector:
 
 
 def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on a baseline that no demand needs, or that fails its own demands."""
+    """Yield a note on a baseline without use, or with failed demands of its own."""
     baseline = gate.baseline
     if baseline is None:
         return

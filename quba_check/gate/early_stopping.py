@@ -97,7 +97,7 @@ class EarlyJudge:
     def _stopping_rule(
         self, demand: Demand, statistic: SequentialStatistic, alpha: float
     ) -> StoppingRule | None:
-        """Return the stopping rule for the sizes of a demand's sets, None if they do not allow one."""
+        """Return the stopping rule for the sizes of a demand's sets, None if unsuitable."""
         suite, views = self._evaluation.suite, registry[demand.dimension].views(self._suite)
         if any(suite.missing(view) for view in views):
             return None

@@ -34,7 +34,7 @@ class Judge:
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        """Return the result of a demand, by some of the images if the run may stop early."""
+        """Return the result of a demand; with early stopping, by some of the images."""
         evaluation = self._gate.evaluation(planned.model, planned.protocol)
         if self._gate.options.early_stop:
             selected = self._gate.selected(planned.model, planned.protocol)
@@ -57,7 +57,7 @@ class Judge:
         return {name: self._outcome(planned, name) for name in self._gate.dimensions_of(planned)}
 
     def _outcome(self, planned: PlannedDemand, name: str) -> Outcome:
-        """Measure a dimension; a failing image, store or guard leaves a reason instead of a value."""
+        """Measure a dimension; an error of an image, the store or a guard becomes its reason."""
         key = planned.model, planned.protocol, name
         if key not in self._failed:
             try:
@@ -95,7 +95,7 @@ class Judge:
         )
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
-        """Yield the p-values of the other blocking demands of the file; each is measured on request."""
+        """Measure the other blocking demands of the file on request; yield their p-values."""
         for other in self._gate.blocking(planned.model, planned.thresholds.path):
             if other.demand != planned.demand:
                 p = p_value(other.demand, self._evidence(other, self._outcomes(other)))

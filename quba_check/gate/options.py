@@ -160,18 +160,8 @@ OPTIONS = (
         _path,
         alias="--quba-preparation",
     ),
-    Option(
-        "--quba-protocol",
-        "NAME",
-        "standard or released, for threshold files that state none",
-        _protocol,
-    ),
-    Option(
-        "--quba-device",
-        "NAME",
-        f"{', '.join(DEVICES)} (auto: the best available)",
-        _device,
-    ),
+    Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
+    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
     Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
     Option("--quba-batch-size", "N", "images of a forward pass, or auto", _whole_number(1, auto=True)),
     Option(
@@ -200,10 +190,7 @@ OPTIONS = (
         _whole_number(1),
     ),
     Option(
-        "--quba-store",
-        "DIR",
-        "folder of stored predictions (else $QUBA_STORE, else the user's cache)",
-        _path,
+        "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
     Option("--quba-report", "FILE.json", "write the record of the run here too", _report),

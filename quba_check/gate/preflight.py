@@ -23,11 +23,7 @@ COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or 
 
 
 def examinations(
-    gate: GateSession,
-    demands: Iterable[PlannedDemand],
-    *,
-    short: bool,
-    order: Sequence[str] | None = None,
+    gate: GateSession, demands: Iterable[PlannedDemand], *, short: bool, order: Sequence[str] | None = None
 ) -> Iterator[tuple[str, Examination]]:
     """Yield the name and the examination of each model with demands.
 

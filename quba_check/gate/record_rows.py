@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def model_row(evaluation: Evaluation, name: str) -> ModelRow:
-    """Return a record's row about the model, under the name of the model in the session."""
+    """Return a record's row about the model, under its name in the session."""
     classifier = evaluation.classifier
     return ModelRow(
         spec=classifier.spec,
@@ -31,7 +31,7 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
 
 
 def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping[str, SetRow]) -> SuiteRow:
-    """Return a record's row about the suite, with the content hashes and sizes of its used sets."""
+    """Return a record's row about the suite, with contents and sizes of its used sets."""
     suite = evaluation.suite
     return SuiteRow(
         name=suite.name,
@@ -73,7 +73,7 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
 
 
 def per_image(evaluation: Evaluation, measurement: Measurement) -> PerImage:
-    """Return the values by image of a measurement, with the answers on the clean set if it uses that."""
+    """Return a measurement's values by image, and the answers on the clean set if used."""
     views = {view.images for view in registry[measurement.dimension].views(evaluation.facts.suite)}
     return PerImage.of(measurement, evaluation.clean_answers if CLEAN.images in views else None)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DemandResult(BaseModel):
-    """The result of one judged demand; it travels as JSON from a worker to the controller.
+    """The result of one judged demand, sent as JSON from a worker to the controller.
 
     Attributes:
         model: name of the model.

@@ -57,13 +57,7 @@ class GateSession:
         UserError: options that exclude each other.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        root: Path,
-        *,
-        worker: int | None = None,
-    ) -> None:
+    def __init__(self, options: Options, root: Path, *, worker: int | None = None) -> None:
         self.options = options
         self.root = root
         self.models = models_by_name(options.models)
@@ -196,7 +190,7 @@ class GateSession:
                 self.evaluation(model, protocol).check()
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
-        """Return the evaluation of a model under a protocol; the model is loaded once for both."""
+        """Return the evaluation of a model under a protocol; both share the model."""
         if "torch" not in sys.modules:
             self.announce("loading torch")
         from quba_check.engine.shard_predictor import BatchSettings

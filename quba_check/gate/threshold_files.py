@@ -63,7 +63,7 @@ def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
 
 
 def shown_path(path: Path, root: Path) -> str:
-    """Return the name of a file in ids and messages, which a command line accepts as well."""
+    """Return the name of a file in ids and messages; a command line accepts it."""
     if path.is_relative_to(root) and not is_shipped(path, root):
         return path.relative_to(root).as_posix()
     return display_name(path)

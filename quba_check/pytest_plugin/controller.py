@@ -170,9 +170,9 @@ class Controller:
         return int(failed) if failed_otherwise else code
 
     def _destinations(self) -> Iterator[tuple[Path, int]]:
-        """Yield the files to write, each with the number of its record: in the store, then the user's.
+        """Yield the files to write, each with the number of its record.
 
-        The names depend on the files written so far.
+        Those in the store come first. Their names depend on the files written so far.
         """
         for number, record in enumerate(self.records):
             # The process id keeps apart runs that end in the same second.
@@ -244,7 +244,7 @@ class InnerSummary:
 
 
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
-    """Yield the path of the record and, after the demo, the command for one's own model."""
+    """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         yield f"record: {shown}"

@@ -95,7 +95,7 @@ class DemandItem(pytest.Item):
             pytest.fail(result.verdict.message, pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return the demand's place and text; with `-v` pytest replaces the dots of a name by `::`."""
+        """Return the demand's place and text; pytest would change dots in a name to `::`."""
         demand = self.planned.demand
         words = [
             *(word for word in (demand.dimension, demand.part) if word),

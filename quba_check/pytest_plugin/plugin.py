@@ -185,9 +185,7 @@ def _new_gate(config: pytest.Config) -> GateSession:
 
     worker = _worker(config)
     return GateSession(
-        options_of(config),
-        config.rootpath,
-        worker=None if worker is None else int(worker.removeprefix("gw")),
+        options_of(config), config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
     )
 
 

@@ -151,9 +151,9 @@ def read_states(folder: Path) -> list[ProcessState]:
 
 
 def progress_text(states: list[ProcessState], width: int) -> str:
-    """Return view, images, images a second and time left as one line; empty before the first view.
+    """Return view, images, images a second and time left as one line.
 
-    Of several processes it names the view that has been running longest.
+    It is empty before the first view. Of several processes it names the view that has been running longest.
 
     >>> progress_text([ProcessState("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
