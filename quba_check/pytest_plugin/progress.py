@@ -1,32 +1,18 @@
-"""Progress of a run: a line on a terminal, plain lines in a log.
-
-Every process writes its state to a file; the controller reads the files and prints the progress.
-
-On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
-its row for itself, with and without xdist. Elsewhere a plain line is printed for every finished set, and at
-least every 30 seconds while images are predicted.
-"""
+"""Progress of the processes of a run: every process writes its state to a file, the controller reads all."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 REFRESH_SECONDS = 0.5
-LOG_SECONDS = 30.0
-"""Longest silence of a log while images are predicted, unless a single pass takes longer."""
 _STALE_SECONDS = 10 * REFRESH_SECONDS
-_DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +144,15 @@ def progress_text(states: list[ProcessState], width: int) -> str:
     >>> progress_text([ProcessState("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
     """
-    state = _slowest(states)
+    state = slowest_state(states)
     if state is None:
         return ""
-    text = Text(" · ".join([_work(state), *(_counts(states) if state.is_view else ())]))
+    text = Text(" · ".join([work_text(state), *(image_counts(states) if state.is_view else ())]))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 
 
-def _slowest(states: list[ProcessState]) -> ProcessState | None:
+def slowest_state(states: list[ProcessState]) -> ProcessState | None:
     """Return the recent state with the oldest view, or other work without a view.
 
     A process without work stops writing, so its last view soon disappears.
@@ -179,17 +165,18 @@ def _slowest(states: list[ProcessState]) -> ProcessState | None:
     return max(recent, key=lambda state: state.at, default=None)
 
 
-def _work(state: ProcessState) -> str:
+def work_text(state: ProcessState) -> str:
+    """Return the work of a process."""
     return f"measuring {state.view}" if state.is_view else state.view
 
 
-def _counts(states: list[ProcessState]) -> list[str]:
+def image_counts(states: list[ProcessState]) -> list[str]:
     """Return images so far, and speed and time left."""
     images = sum(state.images for state in states)
-    return [f"{images:,} images", *_speed(states)] if images else _speed(states)
+    return [f"{images:,} images", *speed_and_time_left(states)] if images else speed_and_time_left(states)
 
 
-def _speed(states: list[ProcessState]) -> list[str]:
+def speed_and_time_left(states: list[ProcessState]) -> list[str]:
     """Return images a second and time left, each if known."""
     working = [state for state in states if state.seconds > 0]
     rate = sum(state.images / state.seconds for state in working)
@@ -207,137 +194,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-class TerminalLine:
-    """Draws the progress of all processes on a terminal, from a thread.
-
-    Args:
-        folder: of the processes' states.
-        descriptor: a terminal; duplicated, since pytest captures the usual one.
-    """
-
-    def __init__(self, folder: Path, descriptor: int) -> None:
-        self._folder = folder
-        self._terminal = io.TextIOWrapper(
-            os.fdopen(os.dup(descriptor), "wb"), encoding="utf-8", errors="replace"
-        )
-        self._is_drawn = self._is_hidden = False
-        self._lock = threading.RLock()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._draw_until_end, name="quba-progress", daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Erase the line while other code writes to the terminal."""
-        with self._lock:
-            self._erase()
-            yield
-            self._is_hidden = False
-
-    def hide(self) -> None:
-        """Erase the line until the end of the next `pause`."""
-        with self._lock:
-            self._erase()
-            self._is_hidden = True
-
-    def close(self) -> None:
-        """Erase the line and stop."""
-        self._end.set()
-        self._thread.join()
-        with self._lock:
-            self._erase()
-            self._terminal.close()
-
-    def _draw_until_end(self) -> None:
-        while not self._end.wait(REFRESH_SECONDS):
-            # The last column stays empty: a terminal may wrap a full line.
-            text = progress_text(read_states(self._folder), Console().width - 1)
-            with self._lock:
-                if text and not self._is_hidden and not self._end.is_set():
-                    self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
-                    self._is_drawn = True
-
-    def _erase(self) -> None:
-        if self._is_drawn:
-            self._write(f"{_SAVE}{_STEP_DOWN}{_ERASE}{_RESTORE}")
-            self._is_drawn = False
-
-    def _write(self, text: str) -> None:
-        self._terminal.write(text)
-        self._terminal.flush()
-
-
-class LogLines:
-    """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
-
-    Args:
-        folder: of the processes' states.
-        write: prints a line.
-        clock: seconds of a monotonic clock.
-    """
-
-    def __init__(
-        self, folder: Path, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._folder = folder
-        self._write = write
-        self._clock = clock
-        self._last_print = clock()
-        self._last_state = 0.0
-        self._finished: set[tuple[str, int]] = set()
-        self._lock = threading.RLock()
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Print what is new, then print nothing while other code writes."""
-        with self._lock:
-            self.update()
-            yield
-
-    def announce(self, words: str) -> None:
-        """Print a step that precedes predictions."""
-        with self._lock:
-            self._print(words)
-
-    def watch(self) -> None:
-        """Print the states of other processes from a thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._update_until_end, name="quba-progress", daemon=True)
-            self._thread.start()
-
-    def update(self) -> None:
-        """Print newly finished sets, or the running view after a long silence."""
-        with self._lock:
-            states = read_states(self._folder)
-            lines = []
-            for name, images in dict.fromkeys(item for state in states for item in state.finished):
-                if (name, images) not in self._finished:
-                    self._finished.add((name, images))
-                    lines.append(", ".join([f"{name}: {images:,} images", *_speed(states)]))
-            state = _slowest(states)
-            newest = max((other.at for other in states), default=0.0)
-            is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
-            if not lines and is_silent and state is not None and state.is_view:
-                lines = [", ".join([_work(state), *_counts(states)])]
-            for text in lines:
-                self._last_state = newest
-                self._print(text)
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._end.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.update()
-
-    def _update_until_end(self) -> None:
-        while not self._end.wait(REFRESH_SECONDS):
-            self.update()
-
-    def _print(self, text: str) -> None:
-        self._last_print = self._clock()
-        self._write(f"quba-check: {text}")

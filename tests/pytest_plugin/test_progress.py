@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.pytest_plugin.progress import (
-    LOG_SECONDS,
-    LogLines,
-    ProcessState,
-    ProgressWriter,
-    TerminalLine,
-    progress_text,
-    read_states,
-)
+from quba_check.pytest_plugin.progress import ProcessState, ProgressWriter, progress_text, read_states
+from quba_check.pytest_plugin.progress_line import LOG_SECONDS, LogLines, TerminalLine
 
 
 def test_a_process_writes_what_it_did(tmp_path: Path) -> None:
