@@ -1,4 +1,4 @@
-"""Judging: outcomes, and what the result of each demand carries."""
+"""Judging: outcomes, and the content of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a demand: what it says of its verdict, and its way from a worker."""
+"""The result of a demand: warnings, and its JSON text."""
 
 from __future__ import annotations
 

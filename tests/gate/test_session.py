@@ -1,4 +1,4 @@
-"""A gate session: what it refuses, reads, selects and plans."""
+"""A gate session: excluded options, files, selected demands and planned views."""
 
 from __future__ import annotations
 

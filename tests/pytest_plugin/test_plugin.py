@@ -37,12 +37,12 @@ def test_auto_starts_a_worker_for_each_gpu(
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    threads: list[int] = []
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     share_cores()
-    assert asked == [2]
+    assert threads == [2]
 
 
 def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> None:

@@ -1,4 +1,4 @@
-"""The progress line: what it says, and that it leaves nothing behind."""
+"""Progress: the states of processes, the terminal line and log lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quba_check.pytest_plugin.progress import ProcessState, ProgressWriter, prog
 from quba_check.pytest_plugin.progress_line import LOG_SECONDS, LogLines, TerminalLine
 
 
-def test_a_process_writes_what_it_did(tmp_path: Path) -> None:
+def test_a_process_writes_its_state(tmp_path: Path) -> None:
     writer = ProgressWriter(tmp_path / "run", "gw0")
     writer.add("clean", 32, 32, 0.5, lambda: 500)
     (state,) = read_states(tmp_path / "run")
@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert read_states(Path("x" * 300)) == []
 
 
-def test_half_written_and_foreign_files_are_passed_over(tmp_path: Path) -> None:
+def test_half_written_and_foreign_files_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"view": "cl')
     (tmp_path / "b.json").write_text('{"other": 1}')
     assert read_states(tmp_path) == []
@@ -122,7 +122,7 @@ def test_the_line_fits_its_width() -> None:
     assert text.endswith("…")
 
 
-def test_nothing_is_said_before_the_first_view_and_no_speed_before_the_first_image() -> None:
+def test_the_line_is_empty_before_the_first_view_and_no_speed_before_the_first_image() -> None:
     assert progress_text([], 80) == ""
     assert progress_text([ProcessState("clean", 0, 0, 900, 0.0, at=1.0)], 80) == "measuring clean"
 
@@ -197,7 +197,7 @@ def test_a_log_has_a_line_for_every_finished_set_and_one_after_a_long_silence(tm
     ]
 
 
-def test_a_log_prints_what_other_processes_write(tmp_path: Path) -> None:
+def test_a_log_prints_the_states_of_other_processes(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     log = LogLines(tmp_path, lambda text: os.write(writing, text.encode()) and None)
     log.watch()
