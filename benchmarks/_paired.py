@@ -1,4 +1,4 @@
-"""Two functions timed in turn, so that a drifting machine hits both alike."""
+"""Alternate timing of two functions, so that a drifting machine affects both."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def compare(
 
 
 def _seconds(function: Callable[[], object], clock: Callable[[], float]) -> float:
-    began = clock()
+    start = clock()
     function()
-    return clock() - began
+    return clock() - start

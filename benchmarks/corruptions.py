@@ -1,4 +1,4 @@
-"""All 75 corruptions of one image: ours against imagecorruptions, in CPU time; and whether they are alike.
+"""All 75 corruptions of one image against imagecorruptions: CPU time and distribution.
 
 pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug
 python benchmarks/corruptions.py                      the ratio to imagecorruptions-imaug
@@ -49,11 +49,11 @@ MOVED = {
     r"np\.float_": "np.float64",
     r"multichannel=True": "channel_axis=-1",
 }
-"""What imagecorruptions 1.1.2 says that numpy, scipy, scikit-image and setuptools have moved since."""
+"""Names used by imagecorruptions 1.1.2 that numpy, scipy, scikit-image and setuptools moved since."""
 
 
 def original(folder: Path) -> ModuleType:
-    """The module of imagecorruptions 1.1.2, read with the names of today."""
+    """Load the module of imagecorruptions 1.1.2 with the current names of its imports."""
     path = folder / "imagecorruptions" / "corruptions.py"
     text = path.read_text(encoding="utf-8")
     for former, now in MOVED.items():

@@ -1,7 +1,7 @@
-"""How often the intervals cover: simulated models with known truth, judged by the product's own dimensions.
+"""Coverage of the dimensions' intervals on simulated models with known true values.
 
-Each model is drawn many times. The truth of `value` is the expectation of the statistic on as many images;
-that of `debiased` is the value on very many images.
+Each model is sampled many times. The true `value` is the expectation of the statistic on the same number of
+images; the true `debiased` is the value on very many images.
 """
 
 from __future__ import annotations
@@ -27,66 +27,68 @@ NAMES = (
 PARTS = (("calibration_error", "ece"), ("calibration_error", "ace"), ("class_balance", "accuracy"))
 DEBIASED = ("calibration_error", "class_balance")
 CONFIDENCE = 0.95
-ENDLESS = 100_000
-"""Images of a draw that stands for the truth of what is debiased; four of them are averaged."""
+MANY_IMAGES = 100_000
+"""Images of the samples for the true `debiased`; four of them are averaged."""
 LEAST_ECE = 0.02
 LEAST_SPREAD = 0.05
-"""Of the class accuracies. With less of either, few images cannot tell an error from none."""
+"""Of the class accuracies. With less of either, few images cannot show that there is an error."""
 
 
 def quantities(model: Model, n: int, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> dict:
-    """Every watched quantity of one draw."""
+    """Return all quantities of one sample."""
     tables = model.draw(n, rng)
-    found = {name: registry[name].measure(tables, model.facts) for name in names}
-    parts = {f"{name}.{part}": found[name].parts[part] for name, part in PARTS if name in found}
-    return found | parts
+    measured = {name: registry[name].measure(tables, model.facts) for name in names}
+    parts = {f"{name}.{part}": measured[name].parts[part] for name, part in PARTS if name in measured}
+    return measured | parts
 
 
 def coverage(models: list[Model], n: int, runs: int, rng: np.random.Generator) -> dict[str, list[bool]]:
-    """For each quantity, whether the interval of each run held the truth."""
+    """Return for each quantity if the interval of each run contains the true value."""
     covered: dict[str, list[bool]] = defaultdict(list)
     for model in models:
-        drawn = [quantities(model, n, rng) for _ in range(2 * runs)]
-        for name in drawn[0]:
-            truth = float(np.mean([run[name].value for run in drawn]))
-            for run in drawn[:runs]:
+        samples = [quantities(model, n, rng) for _ in range(2 * runs)]
+        for name in samples[0]:
+            truth = float(np.mean([run[name].value for run in samples]))
+            for run in samples[:runs]:
                 curve = run[name].curve
                 low, high = curve.interval(CONFIDENCE) if curve else (0.0, 0.0)
                 covered[name].append(low <= truth <= high)
     return covered
 
 
-def endless(model: Model, rng: np.random.Generator) -> dict[str, float]:
-    """The truth of what is debiased."""
-    draws = [quantities(model, ENDLESS, rng, DEBIASED) for _ in range(4)]
+def true_debiased(model: Model, rng: np.random.Generator) -> dict[str, float]:
+    """Return the true values of debiased quantities."""
+    draws = [quantities(model, MANY_IMAGES, rng, DEBIASED) for _ in range(4)]
     return {name: float(np.mean([draw[name].debiased for draw in draws])) for name in draws[0]}
 
 
-def marked(count: int, classes: int, rng: np.random.Generator) -> list[tuple[Model, dict[str, float]]]:
-    """Models whose errors are large enough to be told from none, with the truth of each."""
-    found: list[tuple[Model, dict[str, float]]] = []
-    while len(found) < count:
+def models_with_error(
+    count: int, classes: int, rng: np.random.Generator
+) -> list[tuple[Model, dict[str, float]]]:
+    """Return models with detectable errors, each with its true values."""
+    models: list[tuple[Model, dict[str, float]]] = []
+    while len(models) < count:
         model = typical(rng, classes=classes)
-        truth = endless(model, rng)
+        truth = true_debiased(model, rng)
         spread = 1 - truth["class_balance.accuracy"]
         if truth["calibration_error.ece"] >= LEAST_ECE and spread >= LEAST_SPREAD:
-            found.append((model, truth))
-    return found
+            models.append((model, truth))
+    return models
 
 
 def biases(
     models: list[tuple[Model, dict[str, float]]], n: int, runs: int, rng: np.random.Generator
 ) -> dict[str, list[float]]:
-    """For each debiased quantity and model: mean over runs less the truth; how often the limit held."""
-    found: dict[str, list[float]] = defaultdict(list)
+    """Return the bias of each debiased quantity and the coverage of its limit, for each model."""
+    results: dict[str, list[float]] = defaultdict(list)
     for model, truth in models:
-        drawn = [quantities(model, n, rng, DEBIASED) for _ in range(runs)]
+        samples = [quantities(model, n, rng, DEBIASED) for _ in range(runs)]
         for name, true in truth.items():
-            found[name].append(float(np.mean([run[name].debiased for run in drawn])) - true)
-            limits = [run[name].debiased_limit for run in drawn]
+            results[name].append(float(np.mean([run[name].debiased for run in samples])) - true)
+            limits = [run[name].debiased_limit for run in samples]
             if None not in limits:
-                found[f"{name} upper limit holds"].append(float(np.mean(np.array(limits) >= true)))
-    return found
+                results[f"{name} upper limit holds"].append(float(np.mean(np.array(limits) >= true)))
+    return results
 
 
 def main() -> None:
@@ -95,14 +97,12 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=50)
     given = options.parse_args()
     rng = np.random.default_rng(0)
-    print(
-        f"{given.models} models, each drawn {given.runs} times; share of 95 % intervals that hold the truth"
-    )
+    print(f"{given.models} models, each sampled {given.runs} times; coverage of 95 % intervals")
     cases = (
         ("smooth: 1,000 images, 30 hits or more", 1000, 10, 0.3),
         ("many classes: 2,000 images of 100", 2000, 100, 0.3),
         ("few images: 200", 200, 10, 0.3),
-        ("near zero: 1,000 images, some 10 hits", 1000, 10, 0.012),
+        ("near zero: 1,000 images, about 10 hits", 1000, 10, 0.012),
     )
     for title, n, classes, weak in cases:
         models = [typical(rng, classes=classes, weak=weak) for _ in range(given.models)]
@@ -114,11 +114,9 @@ def main() -> None:
     print(
         f"\ndebiased values on 1,000 images, {count} models of ECE >= {LEAST_ECE}, spread >= {LEAST_SPREAD}:"
     )
-    print(
-        "  bias, mean over models and the worst; share of one-sided 95 % limits that hold, mean and the worst"
-    )
+    print("  bias, mean over models and the worst; coverage of one-sided 95 % limits, mean and the worst")
     for classes in (10, 100):
-        models = marked(count, classes, rng)
+        models = models_with_error(count, classes, rng)
         for name, off in biases(models, 1000, 2 * given.runs, rng).items():
             if name.endswith("holds"):
                 print(f"  {classes:>3} classes  {name:<46} {np.mean(off):7.1%} {min(off):7.1%}")

@@ -1,6 +1,6 @@
 """Values with limits on 50,000 images and 1,000 classes, against a bootstrap loop of 1,000 replicates.
 
-The loop redraws the images and computes every value anew; a few replicates are timed and multiplied.
+The loop resamples the images and computes all values again. A few replicates are timed and extrapolated.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ NAMES = (
 Tables = Mapping[View, Predictions]
 
 
-def seconds(of: Callable[[], object]) -> float:
-    began = time.process_time()
-    of()
-    return time.process_time() - began
+def seconds(function: Callable[[], object]) -> float:
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
-def redrawn(tables: Tables, rng: np.random.Generator) -> dict[View, Predictions]:
-    """As many images drawn with replacement; all that is made of the clean images follows them."""
-    drawn = {}
+def resample(tables: Tables, rng: np.random.Generator) -> dict[View, Predictions]:
+    """Return images sampled with replacement; shifted clean images follow the clean ones."""
+    resampled = {}
     rows = rng.integers(0, IMAGES, IMAGES)
     for view, table in tables.items():
-        shares = view.set in ("clean", "corruptions")
-        at = rows if shares else rng.integers(0, IMAGES, IMAGES)
+        is_clean = view.set in ("clean", "corruptions")
+        at = rows if is_clean else rng.integers(0, IMAGES, IMAGES)
         keeps = table.probabilities is not None
-        drawn[view] = Predictions(
+        resampled[view] = Predictions(
             table.index,
             table.label[at],
             table.predicted[at],
             table.confidence[at],
             table.true_probability[at],
-            table.probabilities if keeps else None,  # ACE is timed apart
+            table.probabilities if keeps else None,  # ACE is timed separately
             {name: column[at] for name, column in table.extra.items()},
         )
-    return drawn
+    return resampled
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
     print(f"{'all of these':<24} {whole:6.2f} s  (asked: 3)")
 
     def loop() -> None:
-        again = redrawn(tables, rng)
+        again = resample(tables, rng)
         for name in NAMES:
             registry[name].measure(again, model.facts)
         expected_calibration_error(again[CLEAN].confidence, again[CLEAN].correct, bins=BINS)

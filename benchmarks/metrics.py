@@ -1,4 +1,4 @@
-"""Our metrics against torchmetrics and against plain loops, on 20,000 images and 200 classes."""
+"""Our metrics against torchmetrics and plain loops, on 20,000 images and 200 classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGES, CLASSES, BINS = 20_000, 200, 15
 
 
 def looped_ace(p: np.ndarray, label: np.ndarray) -> float:
-    """The definition, class by class and bin by bin."""
+    """Return ACE by its definition, class by class and bin by bin."""
     errors = []
     for k in range(p.shape[1]):
         rows = np.flatnonzero(p[:, k] > 0)
@@ -32,7 +32,7 @@ def looped_ace(p: np.ndarray, label: np.ndarray) -> float:
 
 
 def looped_balance(label: np.ndarray, right: np.ndarray, true: np.ndarray) -> tuple[float, float]:
-    """Both components, image by image and class by class."""
+    """Return both components, image by image and class by class."""
     rights: list[list[float]] = [[] for _ in range(CLASSES)]
     trues: list[list[float]] = [[] for _ in range(CLASSES)]
     for k, is_right, probability in zip(label, right, true, strict=True):

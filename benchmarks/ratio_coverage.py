@@ -1,9 +1,9 @@
-"""How often the intervals of ratios on the same images hold the truth, where few answers flip.
+"""Coverage of the intervals of ratios on the same images with few discordant answers.
 
-Each cell of the grid draws models that are right on a share of the clean images, and flips a share of their
+Each cell of the grid samples models that are right on a share of the clean images, and flips a share of their
 answers. `lost` flips answers from right to wrong. `both` flips the same share each way, at most every wrong
-answer. A cell shows the share of 95 % intervals that hold the truth, and their mean width over the width that
-the true standard deviation would give (with no flips: the mean width itself).
+answer. A cell shows the coverage of 95 % intervals, and their mean width relative to that from the true
+standard deviation (with no flips: the mean width itself).
 
 python benchmarks/ratio_coverage.py                   1,000 draws a cell
 python benchmarks/ratio_coverage.py --draws 200       faster, less certain
@@ -40,9 +40,9 @@ RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
 IMAGES = (200, 1_000, 10_000)
 CONDITIONS, OF_WEAK, CLASSES = 75, 15, 10
 WEAK = 0.7
-"""Share of the right answers that the weaker model of a drop keeps under the shift."""
+"""Share of its correct answers that the weaker model of a drop retains under the shift."""
 LEAST, LEVEL = 0.935, 0.01
-Right = NDArray[np.bool_]
+Correct = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -69,35 +69,35 @@ class Cell:
         """The accuracy after flips, relative to that before."""
         return 1 + (self.gained - self.lost) / self.accuracy
 
-    def flipped(self, right: Right, rng: np.random.Generator) -> Right:
-        """Answers after independent flips."""
-        chance = np.where(right, self.lost / self.accuracy, self.gained / (1 - self.accuracy))
-        flipped: Right = right ^ (rng.random(right.shape, np.float32) < chance)
+    def flip(self, correct: Correct, rng: np.random.Generator) -> Correct:
+        """Return answers after independent flips."""
+        chance = np.where(correct, self.lost / self.accuracy, self.gained / (1 - self.accuracy))
+        flipped: Correct = correct ^ (rng.random(correct.shape, np.float32) < chance)
         return flipped
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A quantity of one draw; its limits are None if they are not known."""
+class Sampled:
+    """A quantity of one sample; its curve is None if unknown."""
 
     truth: float
     value: float
     curve: ConfidenceCurve | None
 
 
-def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Drawn]:
-    """Every quantity of one draw."""
+def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Sampled]:
+    """Return all quantities of one sample."""
     clean = rng.random(cell.images) < cell.accuracy
-    fgsm, pgd, other = (cell.flipped(clean, rng) for _ in range(3))
-    attacked = measured("adversarial_robustness", {CLEAN: clean, FGSM: fgsm, PGD: pgd})
-    unshifted = measured("adversarial_robustness", {CLEAN: clean, FGSM: clean, PGD: clean})
+    fgsm, pgd, other = (cell.flip(clean, rng) for _ in range(3))
+    attacked = measure("adversarial_robustness", {CLEAN: clean, FGSM: fgsm, PGD: pgd})
+    unshifted = measure("adversarial_robustness", {CLEAN: clean, FGSM: clean, PGD: clean})
     mixed = {View("mixed_same"): clean, View("mixed_rand"): other}
     reference = rng.random(cell.images) < cell.accuracy
-    focus = measured("object_focus", {CLEAN: reference, **mixed})
-    each = cell.flipped(np.tile(clean, (CONDITIONS, 1)), rng)
+    focus = measure("object_focus", {CLEAN: reference, **mixed})
+    each = cell.flip(np.tile(clean, (CONDITIONS, 1)), rng)
     weak_cell = replace(cell, accuracy=WEAK * cell.accuracy)
     weak = clean & (rng.random((OF_WEAK, cell.images), np.float32) < WEAK)
-    weaker = weak_cell.flipped(weak, rng)
+    weaker = weak_cell.flip(weak, rng)
     lost = WEAK * (1 - weak_cell.ratio)
     return {
         "ratio": of(attacked, cell.ratio, "fgsm"),
@@ -113,77 +113,78 @@ def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Drawn]:
     }
 
 
-def measured(dimension: str, right: Mapping[View, Right]) -> Measurement:
-    """A dimension of answers."""
+def measure(dimension: str, correct: Mapping[View, Correct]) -> Measurement:
+    """Return a dimension of answers."""
     facts = Facts(SuiteFacts("simulated", CLASSES, (), (), {}), ModelFacts(1, 1))
-    return registry[dimension].measure({view: table(found) for view, found in right.items()}, facts)
+    return registry[dimension].measure({view: table(answers) for view, answers in correct.items()}, facts)
 
 
-def table(right: Right) -> Predictions:
-    """Answers that are right or wrong; no image has a zero gradient."""
-    found = answers(np.arange(len(right)) % CLASSES, right, CLASSES, np.random.default_rng(0))
-    found.extra.update(always_right=right, zero_gradient=np.zeros(len(right), bool))
-    return found
+def table(correct: Correct) -> Predictions:
+    """Return predictions that are correct or not; no image has a zero gradient."""
+    n = len(correct)
+    predictions = answers(np.arange(n) % CLASSES, correct, CLASSES, np.random.default_rng(0))
+    predictions.extra.update(always_right=correct, zero_gradient=np.zeros(n, bool))
+    return predictions
 
 
-def corruptions(right: Right, clean: Right) -> Measurement:
-    """The mean over conditions; those of one corruption are averaged first, as their ratios would be."""
-    each = right.reshape(-1, min(len(SEVERITIES), len(right)), len(clean)).mean(axis=1)
+def corruptions(correct: Correct, clean: Correct) -> Measurement:
+    """Return the mean over conditions; severities of a corruption are averaged first."""
+    each = correct.reshape(-1, min(len(SEVERITIES), len(correct)), len(clean)).mean(axis=1)
     return Measurement.of("corruption_robustness", mean_ratio([Ratio(row, clean, CLEAN) for row in each]))
 
 
-def of(measurement: Measurement, truth: float, part: str | None = None) -> Drawn:
-    """A dimension or part."""
-    found = measurement.parts[part] if part else measurement
-    return Drawn(truth, found.value, found.curve)
+def of(measurement: Measurement, truth: float, part: str | None = None) -> Sampled:
+    """Return a dimension or part with its true value."""
+    quantity = measurement.parts[part] if part else measurement
+    return Sampled(truth, quantity.value, quantity.curve)
 
 
 def drop(
     before: Measurement, after: Measurement, truth: float, part: str | None = None, *, relative: bool = False
-) -> Drawn:
-    """The change of a dimension or part from one model to another on the same images."""
+) -> Sampled:
+    """Return the drop of a dimension or part between two models on the same images."""
     sides = run_value(before, part), run_value(after, part)
     first, second = (side for side in sides if side is not None)
     change = (ratio if relative else difference)(first, second)
-    return Drawn(relative - truth, change.value, change.curve)
+    return Sampled(relative - truth, change.value, change.curve)
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often intervals held the truth in a cell, and how wide they were."""
+    """Coverage and width of the intervals in a cell."""
 
-    held: int
+    covered: int
     draws: int
     width: float
     oracle: float
 
     def __str__(self) -> str:
         if self.oracle == 0:
-            return f"{self.held / self.draws:6.1%} ({self.width:.4f})"
-        return f"{self.held / self.draws:6.1%} {self.width / self.oracle:8.2f}"
+            return f"{self.covered / self.draws:6.1%} ({self.width:.4f})"
+        return f"{self.covered / self.draws:6.1%} {self.width / self.oracle:8.2f}"
 
     def falls_short(self, cells: int) -> bool:
         """True if the intervals cover significantly less than `LEAST`, in one of so many cells."""
-        return bool(binom.cdf(self.held, self.draws, LEAST) < LEVEL / cells)
+        return bool(binom.cdf(self.covered, self.draws, LEAST) < LEVEL / cells)
 
 
 def coverage(cell: Cell, draws: int, rng: np.random.Generator) -> dict[str, Coverage]:
-    """The coverage of each quantity in a cell."""
-    found: dict[str, list[Drawn]] = defaultdict(list)
+    """Return the coverage of each quantity in a cell."""
+    found: dict[str, list[Sampled]] = defaultdict(list)
     for _ in range(draws):
         for name, one in quantities(cell, rng).items():
             found[name].append(one)
     return {name: summary(runs) for name, runs in found.items()}
 
 
-def summary(runs: Sequence[Drawn]) -> Coverage:
-    """Draws of one quantity. A value without limits holds nothing."""
+def summary(runs: Sequence[Sampled]) -> Coverage:
+    """Return the coverage of one quantity. A value without limits counts as not covered."""
     ends = [run.curve.interval(CONFIDENCE) for run in runs if run.curve is not None]
     truth, rounding = runs[0].truth, 1e-9
-    held = sum(low - rounding <= truth <= high + rounding for low, high in ends)
+    covered = sum(low - rounding <= truth <= high + rounding for low, high in ends)
     width = float(np.mean([high - low for low, high in ends]))
     oracle = 2 * 1.96 * float(np.std([run.value for run in runs]))
-    return Coverage(held, len(runs), width, oracle if oracle > rounding else 0.0)
+    return Coverage(covered, len(runs), width, oracle if oracle > rounding else 0.0)
 
 
 def cells() -> Iterator[Cell]:
@@ -212,8 +213,8 @@ def main() -> int:
     print(f"\nlowest coverage of {len(grid)} cells")
     for name in dict.fromkeys(name for name, _ in found):
         mine = {cell: one for (other, cell), one in found.items() if other == name}
-        worst = min(mine, key=lambda cell: mine[cell].held)
-        print(f"  {name:<32}{mine[worst].held / given.draws:6.1%}  {worst}")
+        worst = min(mine, key=lambda cell: mine[cell].covered)
+        print(f"  {name:<32}{mine[worst].covered / given.draws:6.1%}  {worst}")
     short = [f"{name}, {cell}" for (name, cell), one in found.items() if one.falls_short(len(found))]
     print(f"\nsignificantly below {LEAST:.1%}: {len(short)} of {len(found)}", *short, sep="\n  ")
     return 1 if short else 0

@@ -1,4 +1,4 @@
-"""CPU of a cold run of the demo, and of judging its record again by four files, Python's start left out."""
+"""CPU time of a first run of the demo, and of judging its record again by four files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from quba_check.cli.main import main as quba_check
 FILES = ("default.yaml", "mobile.yaml", "server.yaml", "safety-critical.yaml")
 
 
-def seconds(of: Callable[[], object]) -> float:
-    """CPU of this process, all threads, with what is printed thrown away."""
-    began = time.process_time()
+def seconds(function: Callable[[], object]) -> float:
+    """Return the CPU time of this process, all threads; discard the output."""
+    start = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
-        of()
-    return time.process_time() - began
+        function()
+    return time.process_time() - start
 
 
 def main() -> None:

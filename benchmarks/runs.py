@@ -12,7 +12,7 @@ from quba_check import Evaluation
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 
 
-def evaluated(store: Path, names: tuple[str, ...] = PUBLISHED_DIMENSIONS) -> None:
+def evaluate(store: Path, names: tuple[str, ...] = PUBLISHED_DIMENSIONS) -> None:
     """Measure dimensions with the predictions of a store."""
     evaluation = Evaluation("demo", "demo", store=store)
     evaluation.plan(names)
@@ -27,30 +27,30 @@ def main() -> None:
         number = iter(range(1000))
 
         def fresh() -> Path:
-            """An empty store that already has the demo's images, so that only measuring is timed."""
+            """Return a store with the demo's images but no predictions."""
             store = Path(folder) / str(next(number))
             store.mkdir()
             (store / "demo").symlink_to(warm / "demo")
             return store
 
-        evaluated(warm)
+        evaluate(warm)
         compare(
             "nine dimensions: second run, first run",
-            lambda: evaluated(warm),
-            lambda: evaluated(fresh()),
+            lambda: evaluate(warm),
+            lambda: evaluate(fresh()),
             repetitions=3,
         )
 
         def one_by_one() -> None:
             for name in ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
                          "class_balance", "object_focus"):  # fmt: skip
-                evaluated(fresh(), (name,))
+                evaluate(fresh(), (name,))
 
         together = ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
                     "class_balance", "object_focus")  # fmt: skip
         compare(
             "six dimensions on the clean set: together, each on its own",
-            lambda: evaluated(fresh(), together),
+            lambda: evaluate(fresh(), together),
             one_by_one,
             repetitions=3,
         )

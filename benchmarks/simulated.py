@@ -1,7 +1,7 @@
-"""Models whose true qualities are known: answers drawn from a latent-ability model.
+"""Simulated models with known true values: answers from a latent-ability model.
 
-An image has a difficulty, shared by all that is made of it; a model is right where its ability on a set, less
-the difficulty, beats a private chance. Stated probabilities have another temperature than the true ones.
+An image keeps its difficulty when shifted. A model is right if its ability on the set exceeds the difficulty
+plus private noise. Stated probabilities have another temperature than the true ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 
 SHIFTS = ("sketch", "night")
 NOISE = 0.7
-"""Standard deviation of the private chance, beside a difficulty of 1."""
+"""Standard deviation of the private noise; that of the difficulty is 1."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Model:
     """A simulated model.
 
     Attributes:
-        accuracy: true accuracies by view; the others follow.
+        accuracy: true accuracies by view.
         classes: number of classes.
         spread: standard deviation of the ability over classes.
-        temperature: the true temperature; 1 is calibrated, above 1 it is too sure.
+        temperature: true temperature; 1 is calibrated, above 1 is overconfident.
         by_shape: probability of a decision by shape on a cue-conflict image, and by texture.
     """
 
@@ -46,12 +46,12 @@ class Model:
         return Facts(suite, ModelFacts(1, 1))
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[View, Predictions]:
-        """Answers to n clean images, what is made of them, and n images of every other set."""
-        clean = _Images.drawn(n, self.classes, rng)
+        """Return predictions for n clean images, their shifted views, and n images of each other set."""
+        clean = _Images.sample(n, self.classes, rng)
         tables = {}
         for view, accuracy in self.accuracy.items():
-            made = view.set == "clean" or view.set == "corruptions"
-            images = clean if made else _Images.drawn(n, self.classes, rng)
+            is_clean = view.set in ("clean", "corruptions")
+            images = clean if is_clean else _Images.sample(n, self.classes, rng)
             ability = special.ndtri(accuracy) * math.sqrt(1 + NOISE**2)
             right = ability - images.difficulty + NOISE * rng.standard_normal(n) > 0
             tables[view] = answers(images.label, right, self.classes, rng)
@@ -62,7 +62,7 @@ class Model:
         return tables
 
     def _with_probabilities(self, label: np.ndarray, rng: np.random.Generator) -> Predictions:
-        """Clean answers with probabilities of which the true ones are a known function."""
+        """Return clean predictions whose true probabilities are a known function of the stated ones."""
         n = len(label)
         ability = self._abilities[label]
         logits = rng.standard_normal((n, self.classes))
@@ -70,13 +70,13 @@ class Model:
         sure = np.maximum(rng.normal(ability, 1.5, n), 0.1)
         logits[np.arange(n), order[:, 0]] = logits.max(axis=1) + sure
         true = special.softmax(logits / self.temperature, axis=1)
-        said = special.softmax(logits, axis=1).astype(np.float32)
+        stated = special.softmax(logits, axis=1).astype(np.float32)
         chosen = (np.cumsum(true, axis=1) < rng.random((n, 1))).sum(axis=1).clip(0, self.classes - 1)
-        # The label is drawn from the true probabilities; classes are renamed so that it is the given one.
+        # The label is sampled from the true probabilities; two classes are swapped to make it the given one.
         rows = np.arange(n)
-        said[rows, chosen], said[rows, label] = said[rows, label].copy(), said[rows, chosen].copy()
-        top1 = said.argmax(axis=1)
-        return Predictions(rows, label, top1, said.max(axis=1), said[rows, label], said)
+        stated[rows, chosen], stated[rows, label] = stated[rows, label].copy(), stated[rows, chosen].copy()
+        predicted = stated.argmax(axis=1)
+        return Predictions(rows, label, predicted, stated.max(axis=1), stated[rows, label], stated)
 
     @property
     def _abilities(self) -> np.ndarray:
@@ -98,20 +98,20 @@ class _Images:
     difficulty: np.ndarray
 
     @classmethod
-    def drawn(cls, n: int, classes: int, rng: np.random.Generator) -> _Images:
-        """As many images of each class as of any other."""
+    def sample(cls, n: int, classes: int, rng: np.random.Generator) -> _Images:
+        """Return images with equally many of each class."""
         return cls(np.arange(n) % classes, rng.standard_normal(n))
 
 
 def answers(label: np.ndarray, right: np.ndarray, classes: int, rng: np.random.Generator) -> Predictions:
-    """Answers that are the label if right, else another class."""
+    """Return predictions: the label if right, else another class."""
     other = (label + 1 + rng.integers(0, classes - 1, len(label))) % classes
     half = np.full(len(label), 0.5, np.float32)
     return Predictions(np.arange(len(label)), label, np.where(right, label, other), half, half, extra={})
 
 
 def typical(rng: np.random.Generator, *, classes: int, weak: float = 0.3) -> Model:
-    """A model of random qualities; `weak` is about its lowest accuracy on a set."""
+    """Return a random model; `weak` is about its lowest accuracy on a set."""
     clean = rng.uniform(0.6, 0.9)
     accuracy = {CLEAN: clean, FGSM: rng.uniform(weak, 0.5), PGD: weak * rng.uniform(0.8, 1.0)}
     for corruption in CORRUPTIONS:

@@ -1,4 +1,4 @@
-"""How early sets are left, how often wrongly, and what one corruption an image tells of all 75."""
+"""Early stopping: images needed, wrong decisions, and the error of sampled corruptions."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def accuracy(values: Sequence[float]) -> float:
 
 
 def streams(hits: int, images: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Answers to all images of a set, in random orders."""
+    """Yield the answers to all images of a set, in random orders."""
     rng = np.random.default_rng(seed)
-    right = (np.arange(images) < hits).astype(float)
+    correct = (np.arange(images) < hits).astype(float)
     for _ in range(STREAMS):
-        yield rng.permutation(right)
+        yield rng.permutation(correct)
 
 
-def stopped(stream: NDArray[np.float64], batch: int = BATCH) -> tuple[int, str]:
-    """Images seen and what was decided."""
+def stop(stream: NDArray[np.float64], batch: int = BATCH) -> tuple[int, str]:
+    """Return the number of images seen and the decision."""
     rule = StoppingRule([len(stream)], [SHARE], accuracy, BOUND, ALPHA)
     decision = "undecided"
     for start in range(0, len(stream), batch):
@@ -40,8 +40,8 @@ def stopped(stream: NDArray[np.float64], batch: int = BATCH) -> tuple[int, str]:
     return rule.ratios[0].n_seen, decision
 
 
-def peeks_wrongly(stream: NDArray[np.float64], batch: int) -> bool:
-    """Whether a one-sided test of fixed size, looked at after every batch, ever calls the bound met."""
+def errs_by_peeking(stream: NDArray[np.float64], batch: int) -> bool:
+    """Return True if a fixed-size one-sided test after each batch ever decides `met`."""
     sizes = np.arange(batch, len(stream), batch)
     shares = np.cumsum(stream)[sizes - 1] / sizes
     errors = np.sqrt(BOUND * (1 - BOUND) * (1 - sizes / len(stream)) / sizes)
@@ -53,33 +53,33 @@ def divergence(p: float, q: float) -> float:
     return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
 
 
-def when_sets_are_left() -> None:
+def images_needed() -> None:
     print(
         f"accuracy against {BOUND}, {IMAGES:,} images, batches of {BATCH}, alpha {ALPHA}, {STREAMS} streams"
     )
     print("  accuracy   mean stop   ratio-test bound   1.5 x bound + batch   wrong")
     for margin in (0.02, 0.05, 0.10, -0.02, -0.05, -0.10):
         p = BOUND + margin
-        found = [stopped(stream) for stream in streams(round(p * IMAGES), IMAGES, seed=1)]
+        found = [stop(stream) for stream in streams(round(p * IMAGES), IMAGES, seed=1)]
         wrong = sum(decision == ("missed" if margin > 0 else "met") for _, decision in found)
         bound = math.log(1 / ALPHA) / divergence(p, BOUND)
         mean = np.mean([seen for seen, _ in found])
         print(f"  {p:8.2f} {mean:11,.0f} {bound:18,.0f} {1.5 * bound + BATCH:21,.0f} {wrong:7}")
 
 
-def how_often_wrongly() -> None:
+def wrong_decisions() -> None:
     images, batch = 10_000, 50
     wrong = peeking = 0
     for stream in streams(round(BOUND * images) - 1, images, seed=2):
-        wrong += stopped(stream, batch)[1] == "met"
-        peeking += peeks_wrongly(stream, batch)
+        wrong += stop(stream, batch)[1] == "met"
+        peeking += errs_by_peeking(stream, batch)
     most = int(binom.ppf(0.99, STREAMS, ALPHA))
-    print(f"one hit short of the bound, {images:,} images, a look after every {batch}")
+    print(f"one hit short of the bound, {images:,} images, an evaluation after every {batch}")
     print(f"  called met: {wrong} of {STREAMS} (at most {most} at alpha {ALPHA}, binomial, 1 %)")
-    print(f"  by a test of fixed size at every look: {peeking} of {STREAMS} ({peeking / STREAMS:.0%})")
+    print(f"  by a test of fixed size at every evaluation: {peeking} of {STREAMS} ({peeking / STREAMS:.0%})")
 
 
-def what_one_corruption_tells() -> None:
+def error_of_sampled_corruptions() -> None:
     print("accuracy under one of 75 corruptions an image, off from all 75 (points, rms of 200 draws)")
     for images in (1_000, 10_000, 50_000):
         rng = np.random.default_rng(0)
@@ -95,9 +95,9 @@ def what_one_corruption_tells() -> None:
 
 
 def main() -> None:
-    when_sets_are_left()
-    how_often_wrongly()
-    what_one_corruption_tells()
+    images_needed()
+    wrong_decisions()
+    error_of_sampled_corruptions()
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class Evaluation:
             progress=progress,
             finished=finished,
         )
-        self.engine.tables.repaired += self.suite.notes
+        self.engine.tables.repair_notes += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
         self._obstacles: dict[str, Unmeasurable | None] = {}
         self._planned: tuple[View, ...] = ()
@@ -176,7 +176,7 @@ class Evaluation:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.determine_outputs(self._planned, show=True)
+        self.engine.determine_outputs(self._planned, always=True)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.

@@ -1,4 +1,4 @@
-"""How numbers are written for people."""
+"""Numbers as text for reports and messages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable
 
 WIDEST = 0.9
-"""Width above which an interval of a fraction or a ratio is of no use."""
+"""Width above which an interval of a fraction or ratio says nothing."""
 
 
 def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
-    """A value with as many decimals as its unit and size ask for.
+    """Return a value as text, with decimals by unit and size.
 
     Args:
         value: a finite number.
-        unit: `images` are whole, `millions` carry an M, all others are plain.
+        unit: `images` have no decimals, `millions` end in M, all other units are not shown.
         digits: decimals; by default 3, or 4 for magnitudes under 0.1 other than 0.
 
     >>> format_value(0.41234, "fraction"), format_value(25.557032, "millions")
@@ -38,14 +38,14 @@ def interval_text(
     write: Callable[[float, str], str] = format_value,
     between: str = "..",
 ) -> str:
-    """Return an interval as text, or a remark on too few images.
+    """Return an interval as text, or `too few images` if it says nothing.
 
     Args:
         ends: the limits.
         unit: the value's unit.
-        n: images behind the value; None if that is not known.
-        write: how one limit is written.
-        between: stands between the limits.
+        n: number of images; None if unknown.
+        write: formats one limit.
+        between: separates the limits.
 
     >>> interval_text((0.41, 0.52), "fraction", 500), interval_text((0.02, 0.98), "fraction", 3)
     ('0.410..0.520', 'too few images (3)')
@@ -65,7 +65,7 @@ def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
 
 
 def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
-    """Two different numbers with enough decimals to look different.
+    """Return two different numbers as text, with enough decimals to look different.
 
     >>> format_distinct(0.4999996, 0.5, "fraction")
     ('0.4999996', '0.5000000')
@@ -81,7 +81,7 @@ def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
 
 
 def format_gap(value: float, limit: float, unit: str) -> str:
-    """Return the distance of two different numbers, with enough decimals not to read 0.
+    """Return the distance of two different numbers as text that does not read 0.
 
     >>> format_gap(0.412, 0.5, "fraction"), format_gap(0.4999996, 0.5, "fraction")
     ('0.088', '0.0000004')
@@ -96,7 +96,7 @@ def format_gap(value: float, limit: float, unit: str) -> str:
 
 
 def ordinal(value: float) -> str:
-    """A percentile in words, rounded down, so that it never reads as one that was not reached.
+    """Return a percentile as an ordinal number, rounded down.
 
     >>> ordinal(21.5), ordinal(89.99), ordinal(12), ordinal(100), ordinal(3.2)
     ('21st', '89th', '12th', '100th', '3rd')
@@ -107,7 +107,7 @@ def ordinal(value: float) -> str:
 
 
 def ceil_to_two_digits(count: int) -> int:
-    """A count with two digits that tell, for what is only known that well.
+    """Round a count up to two significant digits.
 
     >>> ceil_to_two_digits(10_823), ceil_to_two_digits(7)
     (11000, 7)

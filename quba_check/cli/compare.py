@@ -28,7 +28,7 @@ def compare(
     flipped.
     """
     from quba_check.comparison.compare import compare as compare_runs
-    from quba_check.comparison.flips import flips_csv
+    from quba_check.comparison.misclassified import flips_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
     from quba_check.reports.comparison import comparison_text

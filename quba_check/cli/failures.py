@@ -14,7 +14,7 @@ from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, st
 from quba_check.errors import OptionError, one_line
 
 if TYPE_CHECKING:
-    from quba_check.comparison.failures import Failure
+    from quba_check.comparison.misclassified import Failure
     from quba_check.comparison.stored_run import StoredRun
 
 LIMIT = 20
@@ -37,8 +37,8 @@ LONGEST_CLASS = 14
 @store_option
 def failures(record: Path, output: Path | None, limit: int | None, store: Path | None) -> None:
     """List the clean images that a stored run got wrong, those with the highest loss first."""
-    from quba_check.comparison.failures import failures as failures_of
-    from quba_check.comparison.failures import failures_csv
+    from quba_check.comparison.misclassified import failures as failures_of
+    from quba_check.comparison.misclassified import failures_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run
     from quba_check.records.files import read_record, write_text
     from quba_check.reports.tables import fit_encoding

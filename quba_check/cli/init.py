@@ -24,8 +24,8 @@ THRESHOLDS = Path("thresholds", "default.yaml")
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
-"""Side of the images in pixels for models that state none, if the images do not have one."""
-_SAMPLED = 64
+"""Side in pixels of the input of models that state none, if the images have no common size."""
+_OPENED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
 
@@ -56,7 +56,7 @@ def init(folder: Path, force: bool) -> None:
             f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
             "another folder."
         )
-    suite, text = _described(root, layout)
+    suite, text = _draft_suite(root, layout)
     write_text(text, manifest)
     write_text(_thresholds_text(suite), thresholds)
     sets = listed(name for name in suite.facts.spaces)
@@ -70,11 +70,11 @@ def init(folder: Path, force: bool) -> None:
     )
 
 
-def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
-    """Return the suite of a layout and its manifest as text, without unreadable folders.
+def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
+    """Return the suite of a layout and its manifest, without unreadable folders.
 
     Raises:
-        UserError: the clean images are not laid out as they should be, or the folder cannot be written.
+        UserError: the clean images cannot be read, or the folder cannot be written.
     """
     from quba_check.core.view import CLEAN_SET
     from quba_check.records.files import write_text
@@ -88,8 +88,8 @@ def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
             write_text(_manifest_text(root, layout, None), draft)
             try:
                 suite = Suite(root, read_manifest(draft, str(draft)))
-            except SuiteError as mistake:
-                reason = str(mistake).removeprefix(f"{draft}:").partition(": ")[2]
+            except SuiteError as error:
+                reason = str(error).removeprefix(f"{draft}:").partition(": ")[2]
                 raise SuiteError(
                     f"{_WHERE}: the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason} "
                     "Rename the folders, or write the file by hand."
@@ -97,10 +97,10 @@ def _described(root: Path, layout: Layout) -> tuple[Suite, str]:
             broken = next(_broken_sets(suite), None)
             if broken is None:
                 return suite, _manifest_text(root, layout, suite)
-            name, error = broken
+            name, problem = broken
             if name == CLEAN_SET:
-                raise error
-            layout.left_out[_remove(layout, name)] = str(error).removeprefix(f"{root}/").rstrip(".")
+                raise problem
+            layout.left_out[_remove(layout, name)] = str(problem).removeprefix(f"{root}/").rstrip(".")
     finally:
         draft.unlink(missing_ok=True)
 
@@ -114,7 +114,7 @@ def _broken_sets(suite: Suite) -> Iterator[tuple[str, SuiteError]]:
 
 
 def _remove(layout: Layout, name: str) -> str:
-    """Take a set out of a layout; return its path."""
+    """Remove a set from a layout; return its path."""
     for sets in (layout.shifts, layout.mixed):
         if name in sets:
             return sets.pop(name)
@@ -208,9 +208,9 @@ def _size_line(suite: Suite) -> str:
     from quba_check.core.view import CLEAN
 
     examples = suite.examples(CLEAN)
-    sampled = examples[:: max(1, len(examples) // _SAMPLED)]
+    sample = examples[:: max(1, len(examples) // _OPENED)]
     sizes = set()
-    for example in sampled:
+    for example in sample:
         try:
             with suite.open_image(example) as image:
                 sizes.add(image.size)
@@ -218,8 +218,8 @@ def _size_line(suite: Suite) -> str:
             continue
     (width, height), *others = sorted(sizes) or [(0, 1)]
     is_common = width == height and not others
-    size, remark = (width, "that of the images") if is_common else (_SIDE, "the images have no common one")
-    return f"image_size: {size}  # for models that state no input size; {remark}"
+    size, note = (width, "that of the images") if is_common else (_SIDE, "the images have no common one")
+    return f"image_size: {size}  # for models that state no input size; {note}"
 
 
 def _thresholds_text(suite: Suite) -> str:
@@ -244,7 +244,7 @@ def _thresholds_text(suite: Suite) -> str:
     }
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
     absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
-    remarks = [f"# Left out, as the suite has no images for it: {listed(absent)}."] if absent else []
+    notes = [f"# Left out, as the suite has no images for it: {listed(absent)}."] if absent else []
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
@@ -255,7 +255,7 @@ def _thresholds_text(suite: Suite) -> str:
             "dimensions:",
             *lines,
             "  # parameters: {max: 30}  # in millions",
-            *remarks,
+            *notes,
             "",
         ]
     )

@@ -49,7 +49,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
     ctx.exit()
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -1,13 +1,28 @@
-"""`quba-check suite`: what a data folder has, and sets to add to it."""
+"""`quba-check suite`: describe a data folder, or make sets for it."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.object_focus import make_object_focus
-from quba_check.cli.parser import INPUT, Group
+from quba_check.cli.parser import INPUT, Group, WholeNumber
+from quba_check.errors import FewObjectsError, OptionError
+
+if TYPE_CHECKING:
+    from quba_check.suites import Suite
+    from quba_check.suites.manifest.editing import Entries
+    from quba_check.suites.object_focus import MadeSets
+    from quba_check.suites.object_focus.objects import Objects
+
+TOO_FEW = 1
+"""Exit code if objects were found in too few images."""
+_MAKE = "make-object-focus"
+_WHERE = f"quba-check suite {_MAKE}"
 
 
 @click.group("suite", cls=Group, short_help="describe a data folder, or add sets")
@@ -18,7 +33,7 @@ def suite() -> None:
 @suite.command("describe", short_help="print the sets of a data folder")
 @click.argument("folder", type=INPUT, metavar="DIR")
 def describe(folder: Path) -> None:
-    """Print the sets of a data folder: images and classes of each, and its place or source."""
+    """Print the sets of a data folder with images, classes, and path or source."""
     from rich.console import Console
 
     from quba_check.cli.suite_table import sets_text
@@ -29,4 +44,118 @@ def describe(folder: Path) -> None:
     console.print(sets_text(open_suite(folder), console.width, rule=rule))
 
 
-suite.add_command(make_object_focus)
+@suite.command(_MAKE, short_help="make mixed_same and mixed_rand from clean images and masks or boxes")
+@click.argument("folder", type=INPUT, metavar="DIR")
+@click.option("--masks", type=INPUT, metavar="DIR", help="masks, named as the images; the object is bright")
+@click.option(
+    "--boxes",
+    type=INPUT,
+    metavar="FILE.csv",
+    help="columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=INPUT,
+    metavar="DIR",
+    help="folder to write (default: object_focus in the data folder)",
+)
+@click.option(
+    "--seed", type=WholeNumber(0), default=0, metavar="N", help="seed of the backgrounds (default: 0)"
+)
+@click.option(
+    "--per-class",
+    type=WholeNumber(2),
+    metavar="N",
+    help="at most N images of a class, 2 or more (default: all)",
+)
+@click.option(
+    "--allow-few",
+    is_flag=True,
+    help="make the sets even if objects are found in fewer than half of the images",
+)
+@click.option("--write", is_flag=True, help="add the sets to quba-data.yaml instead of printing how")
+def make_object_focus(
+    folder: Path,
+    masks: Path | None,
+    boxes: Path | None,
+    output: Path | None,
+    seed: int,
+    per_class: int | None,
+    allow_few: bool,
+    write: bool,
+) -> int:
+    """Make the sets that object_focus is measured on, from the clean images of DIR.
+
+    Objects are pasted onto backgrounds of other images: of their own class (mixed_same) and of a random class
+    (mixed_rand). Exit code 1: objects were found in too few images.
+    """
+    if (masks is None) == (boxes is None):
+        given = "neither" if masks is None else "both"
+        raise OptionError(
+            f"{_WHERE}: needs masks or boxes, got {given}. Allowed: --masks DIR, or --boxes FILE.csv."
+        )
+    from quba_check.suites import open_suite
+    from quba_check.suites.manifest.editing import add_sets, manifest_line
+    from quba_check.suites.object_focus import BoxFile, MaskFolder
+    from quba_check.suites.opening import MANIFEST_NAME
+
+    data = open_suite(folder)
+    manifest = data.root / MANIFEST_NAME
+    if write and not manifest.exists():
+        raise OptionError(
+            f"{_WHERE}: --write: there is no {manifest} to write into. Write one, or leave --write out."
+        )
+    out = (output or data.root / "object_focus").absolute()
+    objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)
+    try:
+        made = _make_sets(data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few)
+    except FewObjectsError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return TOO_FEW
+    sys.stdout.write(f"{out}: {made.images:,} images in each set, of {len(made.classes):,} classes\n")
+    if made.left_out:
+        sys.stdout.write(f"left out of {made.clean:,} clean images: {made.left_out}\n")
+    entries = _entries(data, out, made)
+    if write:
+        add_sets(manifest, entries)
+        sys.stdout.write(f"{manifest} declares them\n")
+        return 0
+    lines = "".join(f"  {manifest_line(name, entry)}\n" for name, entry in entries.items())
+    where = "Add to the sets in" if manifest.exists() else "Declare them among the sets of a new"
+    sys.stdout.write(f"{where} {manifest}:\n{lines}")
+    return 0
+
+
+def _make_sets(
+    data: Suite, objects: Objects, out: Path, *, seed: int, per_class: int | None, allow_few: bool
+) -> MadeSets:
+    """Make both sets, with progress bars on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from quba_check.suites.object_focus import make_object_focus
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+
+        def start_step(step: str, images: int) -> Callable[[int], None]:
+            return partial(bars.advance, bars.add_task(step, total=images))
+
+        return make_object_focus(
+            data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few, progress=start_step
+        )
+
+
+def _entries(data: Suite, out: Path, made: MadeSets) -> Entries:
+    """Return the manifest entries of made sets."""
+    from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
+
+    folder = out.relative_to(data.root) if out.is_relative_to(data.root) else out
+    # The pictures have the stored size of the clean images.
+    prepared = {"prepared": True} if data.is_prepared(CLEAN) else {}
+    incomplete = {"partial": True} if len(made.classes) < len(data.classes) else {}
+    common = {"expected": made.images, **prepared, **incomplete}
+    return {
+        name: {"reader": "folder", "path": f"{folder.as_posix()}/{name}", **common}
+        for name in (MIXED_SAME_SET, MIXED_RAND_SET)
+    }

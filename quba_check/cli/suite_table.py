@@ -1,4 +1,4 @@
-"""What `quba-check suite describe` says of a data folder: one row a set."""
+"""Table of `quba-check suite describe`: one row for each set of a data folder."""
 
 from __future__ import annotations
 
@@ -111,26 +111,26 @@ def _shortened(text: str, width: int) -> str:
     """
     if cell_len(text) <= width:
         return text
-    kept = width - len(_CUT)
-    head, tail = text[: kept // 2], text[len(text) - (kept - kept // 2) :]
+    room = width - len(_CUT)
+    head, tail = text[: room // 2], text[len(text) - (room - room // 2) :]
     return f"{head}{_CUT}{tail}"
 
 
 def described_sets(suite: Suite) -> list[tuple[str, ...]]:
-    """The rows: what the manifest declares, then what dimensions look at and it has no entry for.
+    """Return the rows: declared sets, then undeclared sets of the nine dimensions.
 
-    `classes` says how many classes of the set's label space have images; `per class` how many the class with
-    the fewest and that with the most of them have (in a corruption and severity where the set has those).
+    `classes` is the number of classes of the set's label space with images; `per class` is the smallest and
+    largest number of images of a class with images (per corruption and severity for corruptions).
     """
-    present = {view: _images_of_classes(suite, view) for view in _read_views(suite)}
+    present = {view: _images_per_class(suite, view) for view in suite.views() if not suite.is_generated(view)}
     counts = suite.counts()
     rows: list[tuple[str, ...]] = []
     for name, space in suite.facts.spaces.items():
-        # Corruptions that are made of clean images have as many of each class.
+        # Generated corruptions have the classes of the clean images.
         source = CLEAN_SET if suite.is_generated(View(name)) else name
-        found = [images for view, images in present.items() if view.set == source]
+        per_class = [images for view, images in present.items() if view.set == source]
         shown = space or "own"
-        if name not in counts or not found:
+        if name not in counts or not per_class:
             rows.append((name, "missing", _NOTHING, shown, _NOTHING, _NOTHING, _where(suite, name)))
             continue
         expected = counts[name].expected
@@ -140,8 +140,8 @@ def described_sets(suite: Suite) -> list[tuple[str, ...]]:
                 f"{counts[name].images:,}",
                 _NOTHING if expected is None else f"{expected:,}",
                 shown,
-                f"{np.count_nonzero(sum(found)):,} of {len(found[0]):,}",
-                _range(np.concatenate(found)),
+                f"{np.count_nonzero(sum(per_class)):,} of {len(per_class[0]):,}",
+                _range(np.concatenate(per_class)),
                 _where(suite, name),
             )
         )
@@ -149,39 +149,34 @@ def described_sets(suite: Suite) -> list[tuple[str, ...]]:
     return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared(suite)]
 
 
-def _read_views(suite: Suite) -> list[View]:
-    return [view for view in suite.views() if not suite.is_generated(view)]
-
-
-def _images_of_classes(suite: Suite, view: View) -> NDArray[np.intp]:
-    """How many images each class of the set's label space has."""
+def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
     labels = [example.label for example in suite.examples(view)]
     return np.bincount(labels, minlength=len(suite.space_of(view.set).classes))
 
 
 def _range(images: NDArray[np.intp]) -> str:
-    """Fewest and most images of the classes that have any."""
-    some = images[images > 0]
-    fewest, most = int(some.min()), int(some.max())
+    """Return the smallest and largest number of images of a class with images."""
+    positive = images[images > 0]
+    fewest, most = int(positive.min()), int(positive.max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 
 
 def _undeclared(suite: Suite) -> list[str]:
-    """Sets that the nine dimensions look at and that the manifest has no entry for."""
+    """Return the sets that the nine dimensions need and the manifest does not declare."""
     sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
     absent = [name for name in sets if name not in suite.facts.spaces]
     return absent if suite.facts.shifts else [*absent, "shifts"]
 
 
 def _where(suite: Suite, name: str) -> str:
-    """Where a set is read from, and what is missing there."""
+    """Return the path of a set and the reason if it is missing or incomplete."""
     whole = View(name)
     if reason := suite.missing(whole):
         return reason.replace(f"{suite.root}/", "")
     if suite.is_generated(whole):
         return "made from clean"
-    found = suite.place(whole)
-    place = str(found.relative_to(suite.root) if found.is_relative_to(suite.root) else found)
+    path = suite.place(whole)
+    place = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
     if name != CORRUPTIONS_SET:
         return place
     conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]

@@ -1,1 +1,1 @@
-"""Two runs beside each other: what changed from one model to another, paired image by image."""
+"""Comparisons of two stored runs, paired image by image."""

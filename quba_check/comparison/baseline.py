@@ -1,4 +1,4 @@
-"""How much worse a value is than a stored one."""
+"""Losses of a run against a stored baseline."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def drop(
     better: Better,
     relative: bool,
 ) -> Drop | Unmeasurable:
-    """How much worse a dimension or part is than the baseline's.
+    """Return the loss of a dimension or part against the baseline.
 
     Args:
         baseline: the stored run.
         dimension: name of the dimension.
         part: name of the part; None for the dimension itself.
-        after: its value now; None where there is none.
-        unit: the unit of both.
-        better: the good direction.
-        relative: as a share of the baseline's value, which must be above 0.
+        after: the value of this run; None if it has none.
+        unit: the unit of both values.
+        better: the better direction.
+        relative: return a share of the baseline's value, which must be above 0.
     """
     name = dimension if part is None else f"{dimension}.{part}"
     before = baseline.value_of(dimension, part)
     if before is None:
-        some = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
-        reason = f"{baseline.file} has no value of {name}{some}. Allowed: a record of a run that measured it"
+        cause = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
+        reason = f"{baseline.file} has no value of {name}{cause}. Allowed: a record of a run that measured it"
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
@@ -68,13 +68,13 @@ def drop(
 
 
 def run_value(measured: Measurement, part: str | None) -> RunValue | None:
-    """A measured dimension or part, to be held beside a stored one; None where there is no such part."""
-    found = measured if part is None else measured.parts.get(part)
-    if found is None:
+    """Return the value of a measured dimension or part; None if it has no such part."""
+    quantity = measured if part is None else measured.parts.get(part)
+    if quantity is None:
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
-    limits = None if found.curve is None else found.curve.limits
-    return RunValue(found.value, found.n, limits, PerImage.of(measured).deviations.get(name, {}))
+    limits = None if quantity.curve is None else quantity.curve.limits
+    return RunValue(quantity.value, quantity.n, limits, PerImage.of(measured).deviations.get(name, {}))
 
 
 def incompatibility(
@@ -86,12 +86,12 @@ def incompatibility(
     limit: int | None,
     seed: int,
 ) -> Unmeasurable | None:
-    """Why a stored run is no baseline of a run; None where it is one. See `differences`."""
-    others = differences(baseline.record, protocol, suite, limit=limit, seed=seed)
-    if not others:
+    """Return the reason why a stored run is no baseline, else None; see `differences`."""
+    reasons = differences(baseline.record, protocol, suite, limit=limit, seed=seed)
+    if not reasons:
         return None
     return Unmeasurable(
         dimension,
-        f"{baseline.file} cannot be its baseline: it differs in {listed(others)}. "
+        f"{baseline.file} cannot be its baseline: it differs in {listed(reasons)}. "
         "Allowed: a record of the same protocol, images and classes",
     )

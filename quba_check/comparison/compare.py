@@ -1,4 +1,4 @@
-"""Two records beside each other, dimension by dimension and part by part."""
+"""Comparison of two stored runs by dimension and part."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from quba_check.records.measurement import MeasurementRow, QuantityRow
 
 
 def compare(before: StoredRun, after: StoredRun) -> Comparison:
-    """What changed from one run to the other.
+    """Compare two runs.
 
     Raises:
-        UserError: they are of different protocols, suites or class lists, or have no value in common.
+        UserError: they differ in protocol, suite or class list, or have no value in common.
     """
     check_comparable(before.record, after.record, before.file, after.file)
     changes = tuple(_changes(before, after))
@@ -49,7 +49,7 @@ def _changes(before: StoredRun, after: StoredRun) -> Iterator[ChangeRow]:
 
 def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, after: RunValue) -> ChangeRow:
     change = difference(before, after)
-    found = change.discordance
+    discordance = change.discordance
     return ChangeRow(
         dimension=name,
         part=part,
@@ -62,9 +62,9 @@ def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, a
         finding=_finding(change, quantity),
         paired=change.paired,
         n=after.n,
-        p=None if found is None else found.p,
-        lost=None if found is None else found.lost,
-        gained=None if found is None else found.gained,
+        p=None if discordance is None else discordance.p,
+        lost=None if discordance is None else discordance.lost,
+        gained=None if discordance is None else discordance.gained,
     )
 
 
@@ -74,7 +74,7 @@ def _finding(change: Change, quantity: QuantityRow) -> Finding:
     if change.curve is None:
         if quantity.n is not None:
             return "unknown"
-        low = high = change.value  # nothing is drawn: the numbers are what they are
+        low = high = change.value  # not a sample: the values are exact
     else:
         low, high = change.curve.interval(CONFIDENCE)
     if low == high == 0:

@@ -1,4 +1,4 @@
-"""Whether two runs may be held beside each other, and if not, what they differ in."""
+"""Compatibility of two runs: protocol, suite, class list and images."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from quba_check.errors import UserError, listed
 from quba_check.records.record import Record, SuiteRow
 
 NAMED = 3
-"""Views that a message names."""
+"""Largest number of views in a message."""
 CLASSES = "class list"
 
 
 def check_comparable(before: Record, after: Record, first: str, second: str) -> None:
-    """Refuse two records whose difference would say nothing of the models.
+    """Refuse two records that cannot be compared.
 
     Args:
-        before: the one record.
-        after: the other.
-        first: how messages call the one.
-        second: how they call the other.
+        before: the first record.
+        after: the second record.
+        first: name of the first record in messages.
+        second: name of the second record in messages.
 
     Raises:
         UserError: they differ in protocol, suite, class list or images.
     """
-    found = differences(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
-    if found:
+    reasons = differences(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
+    if reasons:
         raise UserError(
-            f"{first} and {second} cannot be compared: they differ in {listed(found)}. "
+            f"{first} and {second} cannot be compared: they differ in {listed(reasons)}. "
             "Allowed: two runs of one protocol on the same images and classes."
         )
 
@@ -34,36 +34,35 @@ def check_comparable(before: Record, after: Record, first: str, second: str) -> 
 def differences(
     before: Record, protocol: ProtocolName, suite: SuiteRow, *, limit: int | None, seed: int
 ) -> list[str]:
-    """What a record differs in from a run, in words; empty where the two may be compared.
+    """Return the differences between a record and a run in words; empty if comparable.
 
-    Only views that both looked at are held against each other. Where they are of other images, an option that
-    drew others is named too.
+    Only views of both runs are compared. If their images differ because of an option, the option is named.
 
     Args:
         before: the record.
-        protocol: of the run.
-        suite: of the run.
-        limit: images of a set that the run looked at at most; None: all.
-        seed: the run's.
+        protocol: the protocol of the run.
+        suite: the suite of the run.
+        limit: largest number of images that the run used of a set; None for all.
+        seed: the seed of the run.
     """
-    found = []
+    reasons = []
     ours = before.suite
     if before.protocol != protocol:
-        found.append(f"protocol ({before.protocol} and {protocol})")
+        reasons.append(f"protocol ({before.protocol} and {protocol})")
     if ours.name != suite.name:
-        found.append(f"suite ({ours.name} and {suite.name})")
+        reasons.append(f"suite ({ours.name} and {suite.name})")
     if ours.classes is not None and suite.classes is not None and ours.classes != suite.classes:
-        found.append(CLASSES)
+        reasons.append(CLASSES)
     if ours.sample != suite.sample:
-        found.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
-    others = _other_images(ours, suite)
-    if others:
-        found.append(f"images of {listed(others, NAMED)}{_drawn(before, limit, seed)}")
-    return found
+        reasons.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
+    views = _different_views(ours, suite)
+    if views:
+        reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, limit, seed)}")
+    return reasons
 
 
-def _drawn(before: Record, limit: int | None, seed: int) -> str:
-    """Why two runs on one suite looked at other images, where their options tell."""
+def _sampling(before: Record, limit: int | None, seed: int) -> str:
+    """Return the options that made two runs use different images, as text."""
     if before.limit != limit:
         ours, theirs = ("no limit" if number is None else f"{number:,}" for number in (before.limit, limit))
         return f" (--quba-limit: {ours} and {theirs})"
@@ -72,8 +71,9 @@ def _drawn(before: Record, limit: int | None, seed: int) -> str:
     return ""
 
 
-def _other_images(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
-    if not ours.contents and not theirs.contents:  # nothing was looked at, or nothing is told of it
+def _different_views(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
+    if (
+        not ours.contents and not theirs.contents
+    ):  # nothing was measured, or an early version did not store it
         return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
-    both = [view for view in ours.contents if view in theirs.contents]
-    return [view for view in both if ours.contents[view] != theirs.contents[view]]
+    return [view for view, content in ours.contents.items() if theirs.contents.get(view, content) != content]

@@ -1,4 +1,4 @@
-"""The change of one number from one model to another, with its confidence limits."""
+"""The change of a value between two models, with its confidence limits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _EXACT = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunValue:
-    """A number of one model.
+    """A value of one model.
 
     Attributes:
-        value: the number.
-        n: images behind it.
-        limits: its limits at `SCORES`; None where nothing is drawn or they are not known.
-        deviations: by set of images what each image adds to it; empty where that is not known.
+        value: the value.
+        n: number of images behind it.
+        limits: its limits at `SCORES`; None if it is not a sample or they are unknown.
+        deviations: (n,) contribution of each image to the value, by set of images; empty if unknown.
     """
 
     value: float
@@ -37,27 +37,27 @@ class RunValue:
 
     @property
     def estimate(self) -> Estimate:
-        """The number with what each image adds to it."""
+        """The value with the contribution of each image."""
         return Estimate(self.value, dict(self.deviations.items()))
 
     @property
     def correct(self) -> NDArray[np.bool_] | None:
-        """Whether each image counts, where the number is a share of images; else None."""
+        """(n,) True for images that count, if the value is a share of images; else None."""
         if len(self.deviations) != 1:
             return None
-        (found,) = self.deviations.values()
-        numbers = found + self.value
-        hits: NDArray[np.bool_] = numbers > 0.5
-        return hits if np.abs(numbers - hits).max() < _EXACT else None
+        (deviations,) = self.deviations.values()
+        contributions = deviations + self.value
+        is_correct: NDArray[np.bool_] = contributions > 0.5
+        return is_correct if np.abs(contributions - is_correct).max() < _EXACT else None
 
 
 @dataclass(frozen=True, slots=True)
 class Discordance:
-    """Images on which two models differ.
+    """Numbers of images that only one of two models classifies correctly.
 
     Attributes:
-        lost: only the first is right.
-        gained: only the second is.
+        lost: only the first model is correct.
+        gained: only the second model is correct.
     """
 
     lost: int
@@ -71,13 +71,13 @@ class Discordance:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a number changed.
+    """The change of a value.
 
     Attributes:
         value: after − before, or after / before.
-        curve: confidence limits of that; None where they are not known.
-        paired: they are made of both models' answers to the same images.
-        discordance: on which images the models differ, for shares of the same images.
+        curve: confidence limits of the change; None if unknown.
+        paired: the limits are made of both models' predictions on the same images.
+        discordance: images that only one model classifies correctly, for shares of the same images.
     """
 
     value: float
@@ -87,30 +87,30 @@ class Change:
 
 
 def difference(before: RunValue, after: RunValue) -> Change:
-    """How a number changed: after − before.
+    """Return the change after − before.
 
-    Numbers of the same images have limits that count the images on which the models differ; numbers of other
-    images, or of images that are not known one by one, have limits that follow from those of each.
+    Limits are paired for values of the same images with known deviations; else they are made of both values'
+    limits.
     """
-    value, found = after.value - before.value, discordance(before, after)
-    room = (-1.0, 1.0) if found is not None else _widest(before.limits, after.limits)
+    value, flips = after.value - before.value, discordance(before, after)
+    room = (-1.0, 1.0) if flips is not None else _widest(before.limits, after.limits)
     if is_paired(before, after):
         ranges = _ranges(before, after)
         if all(ranges.values()):
             change = _with_bounds(after.estimate - before.estimate, ranges)
-            return Change(value, bounded_curve(additive_limits(change, Z), *room), True, found)
+            return Change(value, bounded_curve(additive_limits(change, Z), *room), True, flips)
     if before.limits is None or after.limits is None:
-        return Change(value, None, found is not None, found)
+        return Change(value, None, flips is not None, flips)
     one, other = np.array(before.limits), np.array(after.limits)
     curve = bounded_curve(unpaired_difference_limits(before.value, one, after.value, other), *room)
-    return Change(value, curve, found is not None, found)
+    return Change(value, curve, flips is not None, flips)
 
 
 def ratio(before: RunValue, after: RunValue) -> Change:
-    """How a number changed: after / before, for a `before` above 0; see `difference`.
+    """Return the change after / before, for a `before` above 0; see `difference`.
 
-    Near 0, where the logarithm of a number is far from normal, limits follow from those of each, which are
-    exact there, and are wider.
+    Near 0 the logarithm of a value is far from normal. Limits are then made of both values' exact limits and
+    are wider.
     """
     value = after.value / before.value
     if is_paired(before, after) and not (is_near_zero(before.estimate) or is_near_zero(after.estimate)):
@@ -124,7 +124,10 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         return Change(value, None)
     if after.value <= 0:
         return Change(
-            0.0, bounded_curve(_of_nothing(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits)))
+            0.0,
+            bounded_curve(
+                _ratio_limits_at_zero(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))
+            ),
         )
     one, other = np.array(before.limits), np.array(after.limits)
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
@@ -135,17 +138,16 @@ def _ranges(
 ) -> dict[str, float]:
     """Return the largest change that one image can cause, for each set of images.
 
-    It is the larger range of both numbers' deviations. A range of 0 means that it is not known: no image
-    deviates in either number.
+    It is the larger range of both values' deviations. A range of 0 means unknown: no image deviates.
     """
     return {
-        sample: max(scale * float(np.ptp(found)), other_scale * float(np.ptp(after.deviations[sample])))
-        for sample, found in before.deviations.items()
+        sample: max(scale * float(np.ptp(deviations)), other_scale * float(np.ptp(after.deviations[sample])))
+        for sample, deviations in before.deviations.items()
     }
 
 
 def _with_bounds(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
-    counts = {sample: len(found) for sample, found in estimate.deviations.items()}
+    counts = {sample: len(deviations) for sample, deviations in estimate.deviations.items()}
     bounds: dict[Sample, DeviationBounds] = {
         sample: DeviationBounds(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
     }
@@ -153,20 +155,20 @@ def _with_bounds(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
 
 
 def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
-    """Return the widest difference of the limits of both numbers."""
+    """Return the smallest and largest difference of the limits of both values."""
     if before is None or after is None:
         return -math.inf, math.inf
     return after[0] - before[-1], after[-1] - before[0]
 
 
-def _of_nothing(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
-    """Limits of after / before for an `after` of 0: each of the two spends half of the error (Bonferroni)."""
+def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
+    """Return limits of after / before for an `after` of 0, by Bonferroni."""
     halved = limits.bonferroni_scores(np.maximum(Z, 0), 0.5)
     return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
 
 
 def discordance(before: RunValue, after: RunValue) -> Discordance | None:
-    """On which images two shares differ; None where they are no shares of the same images."""
+    """Return the discordance of two shares; None if they are no shares of the same images."""
     if not is_paired(before, after):
         return None
     first, second = before.correct, after.correct
@@ -176,7 +178,7 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
 
 
 def is_paired(before: RunValue, after: RunValue) -> bool:
-    """Whether both numbers are known image by image, on the same images."""
+    """True if both values have deviations on the same images."""
     first, second = before.deviations, after.deviations
     return (
         bool(first)

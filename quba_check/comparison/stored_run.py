@@ -1,4 +1,4 @@
-"""Where the answers of a stored run are: beside its record, or beside its copy in the store."""
+"""A stored run: its record and per-image file, from next to the record or from the store."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from quba_check.storage.user_files import file_kind, read_bytes
 
 SUFFIX = ".npz"
 LARGEST = 2**30
-"""Bytes of a file of answers; those on ImageNet's sets take a few million."""
+"""Largest size of a per-image file in bytes; files for ImageNet take a few million."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredRun:
-    """A record and what it is called, with what was found image by image where that is there.
+    """A record with its name and, if available, its per-image results.
 
     Attributes:
-        file: how messages call the record.
+        file: name of the record in messages.
         record: the record.
-        images: what was found image by image; None where it is not there.
+        images: the per-image results; None if they are not stored.
     """
 
     file: str
@@ -37,33 +37,33 @@ class StoredRun:
     images: PerImage | None = None
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
-        """A number of the run; None where it has none."""
+        """Return the value of a dimension or part; None if the run has none."""
         row = self.record.measurements.get(dimension)
         if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
             return None
-        found: QuantityRow | None = row if part is None else row.parts.get(part)
-        if found is None:
+        quantity: QuantityRow | None = row if part is None else row.parts.get(part)
+        if quantity is None:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
-        return RunValue(found.value, found.n, found.limits, deviations)
+        return RunValue(quantity.value, quantity.n, quantity.limits, deviations)
 
     def measurements(self) -> dict[str, Measurement]:
-        """The dimensions that have a value over all images, with what each image adds where that is there."""
+        """Return the dimensions with a value over all images, with deviations if stored."""
         per_image: Mapping[str, Any] = {} if self.images is None else self.images.deviations
         return {
-            name: replace(found, deviations=per_image.get(name, {}))
-            for name, found in measurements_of(self.record.measurements).items()
+            name: replace(measurement, deviations=per_image.get(name, {}))
+            for name, measurement in measurements_of(self.record.measurements).items()
         }
 
     def clean_answers(self, where: str = "") -> CleanAnswers:
-        """Return the answers on the clean set.
+        """Return the predictions on the clean set.
 
         Args:
-            where: how a message begins, before the name of the record.
+            where: beginning of messages, before the name of the record.
 
         Raises:
-            UserError: the run did not show the model clean images, or its answers are not stored.
+            UserError: the run did not measure the clean set, or its predictions are not stored.
         """
         if self.images is not None and self.images.clean is not None:
             return self.images.clean
@@ -80,18 +80,17 @@ class StoredRun:
             )
         raise UserError(
             f"{record}: its predictions on clean images are neither next to it nor in the store. "
-            "Allowed: a record with its "
-            "predictions next to it, of a run that measured the clean set."
+            "Allowed: a record with its predictions next to it, of a run that measured the clean set."
         )
 
     def stopped_early(self, dimension: str) -> bool:
-        """Whether a dimension was measured on some of its images only."""
+        """True if a dimension was measured on some of its images only."""
         row = self.record.measurements.get(dimension)
         return isinstance(row, MeasurementRow) and row.stopped is not None
 
     @property
     def failed_demands(self) -> list[str]:
-        """Names of the blocking demands that the run itself did not meet."""
+        """Names of the blocking demands that the run did not meet."""
         return [
             f"{row.target}[{row.bound}]"
             for row in self.record.verdicts
@@ -100,36 +99,36 @@ class StoredRun:
 
 
 def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun:
-    """A record with its answers image by image, where they are found.
+    """Return a record with its per-image results, if found.
 
     Args:
         path: the record's file.
-        shown: how messages call it.
-        record: what it holds.
-        store: the folder of predictions, where a copy of every record goes.
+        shown: its name in messages.
+        record: its content.
+        store: the folder of predictions, which has a copy of every record.
 
     Raises:
-        UserError: the file beside the record is damaged or of another run.
+        UserError: the file next to the record is damaged or of another run.
     """
-    beside = path.with_suffix(SUFFIX)
+    images = path.with_suffix(SUFFIX)
     name = str(Path(shown).with_suffix(SUFFIX))
-    if file_kind(beside, name, UserError) is not None:
-        return StoredRun(shown, record, _read(beside, name, record))
+    if file_kind(images, name, UserError) is not None:
+        return StoredRun(shown, record, _read(images, name, record))
     for copy in _copies(store / "runs", f"{record.stem}-"):
         try:
             return StoredRun(shown, record, _read(copy, str(copy), record))
-        except UserError:  # of another run of that second
+        except UserError:  # of another run in the same second
             continue
     return StoredRun(shown, record)
 
 
-def _copies(folder: Path, beginning: str) -> list[Path]:
-    """Return the files of answers with a given beginning of their names."""
+def _copies(folder: Path, prefix: str) -> list[Path]:
+    """Return the per-image files with a given prefix."""
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:
         return []
-    return [folder / name for name in names if name.startswith(beginning) and name.endswith(SUFFIX)]
+    return [folder / name for name in names if name.startswith(prefix) and name.endswith(SUFFIX)]
 
 
 def _read(path: Path, shown: str, record: Record) -> PerImage:

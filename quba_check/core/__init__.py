@@ -1,1 +1,1 @@
-"""What is measured: frozen values that every other folder speaks in. No torch, no I/O."""
+"""Frozen values shared by all other folders. No torch, no I/O."""

@@ -1,4 +1,4 @@
-"""How sure a number is: its confidence limits at every level, as one curve."""
+"""Confidence limits of a number at all levels, as one curve."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SCORES = tuple(step / 4 for step in range(-16, 17))
-"""Normal scores at which a curve is kept, from −4 to 4."""
+"""Normal scores at which a curve is stored, from −4 to 4."""
 CONFIDENCE = 0.95
 """Level of the intervals that records and reports show."""
 _NORMAL = NormalDist()
@@ -22,10 +22,10 @@ class ConfidenceCurve:
     """One-sided confidence limits of a number, from the lowest to the highest.
 
     Attributes:
-        limits: the limit at each of `SCORES`; not decreasing. The one at −1.96 lies below the number in
+        limits: the limit at each of `SCORES`; not decreasing. The one at −1.96 lies below the true value in
             97.5 % of samples, the one at 1.96 above it.
 
-    Limits in between are interpolated on the normal scale.
+    Limits between two scores are interpolated linearly.
     """
 
     limits: tuple[float, ...]
@@ -35,15 +35,15 @@ class ConfidenceCurve:
             raise ValueError(f"confidence curve: {len(self.limits)} limits. Allowed: {len(SCORES)}.")
 
     def at(self, score: float) -> float:
-        """The limit at a normal score; beyond ±4 that at ±4."""
-        place = (min(max(score, SCORES[0]), SCORES[-1]) - SCORES[0]) * 4
-        first = min(math.floor(place), len(SCORES) - 2)
+        """Return the limit at a normal score; beyond ±4 that at ±4."""
+        position = (min(max(score, SCORES[0]), SCORES[-1]) - SCORES[0]) * 4
+        first = min(math.floor(position), len(SCORES) - 2)
         low, high = self.limits[first], self.limits[first + 1]
-        share = place - first
+        share = position - first
         return low if share == 0 else high if share == 1 else low + (high - low) * share
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """The two-sided interval.
+        """Return the two-sided interval.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
         >>> [round(limit, 4) for limit in curve.interval(0.95)]
@@ -53,27 +53,29 @@ class ConfidenceCurve:
         return self.at(-score), self.at(score)
 
     def p_value_above(self, bound: float) -> float:
-        """The p-value of “the number is below the bound”: near 0 where it lies well above, near 1 well below.
+        """Return the p-value of "the number is below the bound".
 
-        Limits that are equal to the bound speak for the number being there or above.
+        It is near 0 if the number is well above the bound. Limits equal to the bound count as above it.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
         >>> round(curve.p_value_above(0.68), 4), curve.p_value_above(0.7)
         (0.0228, 0.5)
         """
-        return self._share_below(bound, bisect_left(self.limits, bound))
+        return self._probability_below(bound, bisect_left(self.limits, bound))
 
     def p_value_below(self, bound: float) -> float:
-        """The p-value of “the number is above the bound”; limits equal to it speak for there or below.
+        """Return the p-value of "the number is above the bound".
+
+        It is near 0 if the number is well below the bound. Limits equal to the bound count as below it.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
         >>> round(curve.p_value_below(0.72), 4), curve.p_value_below(0.7)
         (0.0228, 0.5)
         """
-        return 1 - self._share_below(bound, bisect_right(self.limits, bound))
+        return 1 - self._probability_below(bound, bisect_right(self.limits, bound))
 
-    def _share_below(self, bound: float, after: int) -> float:
-        """Probability of scores whose limits are before the bound; `after` is the first that is not."""
+    def _probability_below(self, bound: float, after: int) -> float:
+        """Return the probability of scores before `after`, the first limit at the bound."""
         if after == 0:
             return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
         if after == len(SCORES):
@@ -86,14 +88,15 @@ class ConfidenceCurve:
 def bounded_curve(
     limits: NDArray[np.float64], low: ArrayLike = -math.inf, high: ArrayLike = math.inf
 ) -> ConfidenceCurve | None:
-    """Return confidence limits as a curve within the possible range of the number.
-
-    None if a sample of one image leaves the limits open.
+    """Return limits as a curve, clipped to the possible range of the number.
 
     Args:
-        limits: limits at `SCORES`.
-        low: the smallest possible value, or one for each score.
+        limits: (33,) limits at `SCORES`, in the unit of the number.
+        low: the smallest possible value, or (33,) one for each score.
         high: the largest possible value, likewise.
+
+    Returns:
+        The curve; None if a limit is not finite, as with a single image.
     """
     if not np.isfinite(limits).all():
         return None

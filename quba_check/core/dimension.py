@@ -1,4 +1,4 @@
-"""A dimension: one quality, declared in one file."""
+"""A dimension: one quality of a model, declared in one file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLISHED_DIMENSIONS = (
     "shape_bias",
     "parameters",
 )
-"""The nine dimensions of the paper, in its order; the QUBA score is over these."""
+"""The nine dimensions of the paper, in its order. The QUBA score is computed from them."""
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
 WEIGHTS = "0, or a number from 0.000001 to 1,000,000"
 
@@ -48,10 +48,9 @@ class Part:
 
     Attributes:
         name: as in `corruption_robustness.NAME`.
-        unit: its unit.
-        better: which direction is better; None for a part that is reported only, on which nothing can be
-            demanded.
-        title: what it is, in a few words.
+        unit: unit of its value.
+        better: the better direction; None for a part that is only reported and has no thresholds.
+        title: a description in a few words.
     """
 
     name: str
@@ -62,22 +61,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One quality: which views it needs and how its value comes from their predictions.
+    """One quality of a model: the views it needs and its value from their predictions.
 
     Attributes:
         name: the name in threshold files, node ids, records and reports.
-        title: what it says, in a sentence for people.
+        title: a description in one sentence.
         unit: unit of the value.
-        better: which direction is better.
+        better: the better direction.
         weight: default weight in the QUBA score; 0 for dimensions outside it.
-        source: where the definition comes from.
+        source: paper or other source of the definition.
         views: the views needed on a suite.
-        parts: the parts there are on a suite.
-        measure: value from the predictions of exactly those views; raises `UnmeasurableError`.
-        streamed: the value, or the part of that name, as a function of what images add one by one; None where
-            a run needs all of them.
-        check_suite: raises `UnmeasurableError` if the labels of a suite's sets do not allow a value, whatever
-            the model answers.
+        parts: the parts available on a suite.
+        measure: computes the value from the predictions of exactly these views; raises `UnmeasurableError`.
+        streamed: the value, or the part of that name, as a statistic that can be computed image by image, for
+            early stopping; None if it needs all images.
+        check_suite: raises `UnmeasurableError` if the labels of a suite's sets allow no value for any model.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How much worse a value is than a baseline's."""
+"""The drop of a value from that of a baseline."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from quba_check.core.confidence import ConfidenceCurve
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A dimension or part beside that of a baseline.
+    """The drop of a dimension or part from that of a baseline.
 
     Attributes:
-        value: how much worse it is; below 0 where it is better. Relative drops are shares of the baseline's.
-        unit: that of the value.
-        n: images behind it.
-        curve: confidence limits of the drop; None where they are not known.
+        value: the drop; below 0 for an improvement. Relative drops are fractions of the baseline's value.
+        unit: unit of the drop.
+        n: number of images.
+        curve: confidence limits of the drop; None if unknown.
         before: the baseline's value.
-        after: the value now.
-        baseline: how messages call the baseline.
-        paired: limits are made of both models' answers to the same images.
-        masked: see `Measurement`, of the value now.
+        after: the current value.
+        baseline: name of the baseline in messages.
+        paired: True if the limits use both models' answers to the same images.
+        masked: see `Measurement`, for the current value.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""What a dimension may know of suite and model besides predictions."""
+"""Facts about suite and model that dimensions may use in addition to predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quba_check.core.protocols import STANDARD, Protocol
 def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return class names up to the first comma, for messages.
 
-    A name stays whole if another class has the same beginning.
+    A name stays whole if another class starts with the same words.
 
     >>> short_class_names(["tench, Tinca tinca", "shirt, red", "shirt, blue"])
     ('tench', 'shirt, red', 'shirt, blue')
@@ -27,17 +27,17 @@ def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFacts:
-    """What the manifest says, before any image is read.
+    """Facts from the manifest, known before any image is read.
 
     Attributes:
         name: the suite's name.
         class_count: number of classes of the model's own label space.
-        shifts: names of the shifted sets, in manifest order; ood_robustness is over these.
-        corruptions: names of the corruptions, in the field's usual order.
-        spaces: for each declared set, the label space it declares; None is the model's own.
-        generates_corruptions: corruptions are made from the clean set instead of read from files.
-        samples_corruptions: each image is shown under one corruption at one severity, not under all.
-        class_names: readable names of those classes; empty where they have none but their numbers.
+        shifts: names of the shifted sets of ood_robustness, in manifest order.
+        corruptions: names of the corruptions, in the order of ImageNet-C.
+        spaces: label space of each declared set; None is the model's own.
+        generates_corruptions: True if corruptions are computed from the clean set instead of read from files.
+        samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
+        class_names: readable names of the classes; empty if they only have numbers.
     """
 
     name: str
@@ -52,11 +52,11 @@ class SuiteFacts:
 
 @dataclass(frozen=True, slots=True)
 class SetLabels:
-    """The labels of a set's images, known before any of them is read.
+    """The labels of a set's images, known before any image is read.
 
     Attributes:
-        label: (n,) class of each image in the label space of its set; below 0 for those without one.
-        texture: (n,) class of the second cue, likewise; empty for sets that have none.
+        label: (n,) class of each image in the label space of its set; below 0 if it has none.
+        texture: (n,) class of the second cue, likewise; empty for sets without cue conflict.
     """
 
     label: NDArray[np.int64]
@@ -65,11 +65,11 @@ class SetLabels:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of the model without showing it an image.
+    """Facts about a model that need no image.
 
     Attributes:
-        parameters: number of parameters of the module that classifies.
-        trainable: how many of them require a gradient.
+        parameters: number of parameters of the classifying module.
+        trainable: number of those that require a gradient.
     """
 
     parameters: int

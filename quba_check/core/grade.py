@@ -1,4 +1,4 @@
-"""A grade: the QUBA score of nine values and where it stands in a reference population."""
+"""A grade: the QUBA score of nine values and its percentile in a reference population."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ class Grade:
     """QUBA score, percentile in a reference population, letter.
 
     Attributes:
-        score: the QUBA score; None where it cannot be computed. A score has no letter if the population is of
+        score: the QUBA score; None if it cannot be computed. A score has no letter if the population is of
             another suite.
-        percentile: share of the population's scores that are lower, in percent [0, 100].
+        percentile: share of the population's scores that are lower, in percent, 0 to 100.
         letter: A, B, C, D or F.
         population: name of the reference population.
-        protocol_of_population: the protocol that its values come from.
-        models: how many scores the percentile is among.
-        curve: confidence limits of the score, from what each image adds to the dimensions.
+        protocol_of_population: protocol of the population's values.
+        models: number of models in the population.
+        curve: confidence limits of the score, from the sampling errors of the dimensions.
         interval: two-sided 95 % interval of the score.
-        letters: the letters that it spans, best first.
-        least: score that each letter but F must be above.
-        complete: all nine dimensions went into the score.
-        missing: those that did not; with some missing and not allowed, score, percentile, letter are None.
-        cross_protocol: dimensions that the two protocols measure differently, where the population's protocol
-            is not that of the values.
-        notes: remarks that every report shows beside the grade.
-        not_graded: why there is no letter; empty if there is one, or where `missing` is the only reason.
-        other_suite: how the population's suite differs from that of the values; empty if it does not.
+        letters: the letters within this interval, best first.
+        least: score that each letter except F must exceed.
+        complete: True if all nine dimensions are part of the score.
+        missing: dimensions that are not. Unless they may be missing, score, percentile and letter are None.
+        cross_protocol: dimensions that the population's protocol defines differently from that of the values.
+        notes: notes that reports show next to the grade.
+        not_graded: reason for a missing letter; empty if there is a letter, or if `missing` is the reason.
+        other_suite: difference of the population's suite from that of the values; empty if there is none.
     """
 
     score: float | None
@@ -65,5 +64,5 @@ class Grade:
             if self.interval is None
             else f", {'..'.join(format_value(end, 'score') for end in self.interval)}"
         )
-        place = f"{ordinal(self.percentile)} percentile of {self.population}"
-        return f"Grade({self.letter}, score {format_value(self.score, 'score')}{ends}, {place})"
+        rank = f"{ordinal(self.percentile)} percentile of {self.population}"
+        return f"Grade({self.letter}, score {format_value(self.score, 'score')}{ends}, {rank})"

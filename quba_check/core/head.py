@@ -13,10 +13,10 @@ class Head:
 
     Attributes:
         classes: number of classes of the suite.
-        columns: for each of these classes the position of its output among those of the model; None if the
-            outputs are the suite's classes, in order.
-        of: number of outputs if `columns` selects some of them.
-        is_in_imagenet: the suite's classes are some of ImageNet's 1,000.
+        columns: index of the output of each of these classes; None if the outputs are the suite's classes,
+            in order.
+        of: number of outputs, if `columns` selects some of them.
+        is_in_imagenet: True if the suite's classes are some of ImageNet's 1,000.
 
     >>> Head(3).size, Head(2, columns=(7, 4), of=10).size
     (3, 10)
@@ -34,7 +34,7 @@ class Head:
 
     @property
     def note(self) -> str | None:
-        """Remark for the record if answers are restricted; None otherwise."""
+        """Note for the record if answers are restricted; None otherwise."""
         if self.columns is None:
             return None
         return f"answers are restricted to {self.classes:,} of the model's {self.size:,} classes"

@@ -1,4 +1,4 @@
-"""Label spaces: how a model's own classes are read as coarser ones."""
+"""Label spaces: groups of the model's own classes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Rule = Literal["mean", "argmax", "map"]
 
 @dataclass(frozen=True, slots=True)
 class LabelSpace:
-    """Classes of a space and the model's classes that belong to each.
+    """The classes of a space, each with the model's classes that belong to it.
 
     Attributes:
-        name: how views and manifests call it.
+        name: name in views and manifests.
         classes: the K class names, in order.
         members: for each of the K classes, the indices of the model's classes that belong to it.
-        by: `mean`: the class with the highest mean probability over its members;
-            `argmax`: the best of all members, the others ignored;
-            `map`: the model's own top-1, then mapped; a choice outside all members counts as wrong.
+        by: rule of the predicted class. `mean`: the class with the highest mean probability over its members;
+            `argmax`: the class of the most probable member, other classes being ignored;
+            `map`: the class of the model's own prediction; a prediction outside all members is wrong.
     """
 
     name: str
@@ -28,9 +28,9 @@ class LabelSpace:
 
     @classmethod
     def own(cls, classes: tuple[str, ...]) -> LabelSpace:
-        """The model's own classes, each its only member."""
+        """Return the space of the model's own classes, each its only member."""
         return cls("own", classes, tuple((k,) for k in range(len(classes))), "argmax")
 
     def class_of(self) -> dict[int, int]:
-        """For each model class that belongs to a class of the space: which one."""
+        """Return the class of the space for each of the model's classes in it."""
         return {member: k for k, members in enumerate(self.members) for member in members}

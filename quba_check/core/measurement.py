@@ -1,9 +1,9 @@
-"""A measurement: value, unit, n, interval and named parts; or the reason why there is none."""
+"""Measurements: value, unit, n, interval and named parts, or a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +12,28 @@ from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.number_format import format_value
 
 Deviations = Mapping[Hashable, NDArray[np.float64]]
-"""For each set of images (n,) numbers of mean 0: what each image adds to a value (`metrics.estimate`)."""
-
+"""For each set of images (n,) deviations of mean 0 in the unit of the value (`stats.estimate`)."""
 
 MASKED = "masked: "
-"""Prefix of the notes that give the reasons of `Measurement.masked`."""
+"""Prefix of the notes with the reasons in `Measurement.masked`."""
 NO_EVIDENCE = "no evidence of robustness"
-"""Verdict on a masked value, in every message."""
-
-
-def _none() -> Deviations:
-    return {}
+"""Meaning of a masked value, in every message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One number with what is needed to read it.
+    """A number with its unit, sample size and confidence limits.
 
     Attributes:
         value: the number, finite, at full precision.
-        unit: `fraction`, `ratio`, `millions`, `images`, …
-        n: images behind the value (rows of the shifted views where there are such, denominators left out);
-            None where no image is involved.
-        curve: confidence limits at every level, for the expectation of the same statistic when n images
-            are redrawn; None where there are none.
-        debiased: estimate of the value on endless images, where n of them bias the statistic.
-        debiased_limit: one-sided 95 % limit of that on the bad side, where it is known.
-        deviations: what each image adds to the value, for errors of what is made of several values; not kept
+        unit: `fraction`, `ratio`, `millions`, `images`, or a custom dimension's own unit.
+        n: number of images (rows of the shifted views if there are any; denominators do not count); None if
+            the value does not depend on images.
+        curve: confidence limits at all levels, for the expectation of the statistic over samples of n images;
+            None if unknown.
+        debiased: the value expected on infinitely many images; None if the statistic is unbiased.
+        debiased_limit: one-sided 95 % limit of `debiased` on the bad side; None if unknown.
+        deviations: deviation of each image, for the sampling error of functions of several values; not stored
             in records.
     """
 
@@ -48,11 +43,11 @@ class Quantity:
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
     debiased_limit: float | None = None
-    deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
+    deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The two-sided 95 % interval; None if it is not known."""
+        """The two-sided 95 % interval; None if unknown."""
         return None if self.curve is None else self.curve.interval(CONFIDENCE)
 
     def __repr__(self) -> str:
@@ -61,15 +56,14 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a dimension is for a model on a suite.
+    """The value of a dimension for a model on a suite.
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`; likewise unit, n, curve, debiased, its limit and deviations.
-        parts: named parts, in the order in which reports show them.
-        notes: short remarks that every report shows beside the value, for example `masked: …`.
-        masked: signs that gradients misled the attacks, so that the value is no evidence of robustness; empty
-            if there are none.
+        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit and deviations.
+        parts: named parts, in the order of reports.
+        notes: short notes that reports show next to the value, for example `masked: …`.
+        masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
     """
 
     dimension: str
@@ -81,12 +75,12 @@ class Measurement:
     debiased_limit: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    deviations: Deviations = field(default_factory=_none, repr=False, compare=False)
+    deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The two-sided 95 % interval; None if it is not known."""
+        """The two-sided 95 % interval; None if unknown."""
         return None if self.curve is None else self.curve.interval(CONFIDENCE)
 
     def __repr__(self) -> str:
@@ -102,24 +96,13 @@ class Measurement:
         notes: tuple[str, ...] = (),
         masked: tuple[str, ...] = (),
     ) -> Measurement:
-        """A measurement whose value is a quantity."""
-        return cls(
-            dimension,
-            whole.value,
-            whole.unit,
-            whole.n,
-            whole.curve,
-            whole.debiased,
-            whole.debiased_limit,
-            parts=parts or {},
-            notes=notes,
-            deviations=whole.deviations,
-            masked=masked,
-        )
+        """Return a measurement with the value of a quantity."""
+        quantity = {item.name: getattr(whole, item.name) for item in fields(whole)}
+        return cls(dimension, **quantity, parts=parts or {}, notes=notes, masked=masked)
 
 
 def _summary(number: Quantity | Measurement) -> str:
-    """Value, unit, number of images and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
+    """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
     unit = "" if number.unit == "millions" else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
     ends = [format_value(end, number.unit) for end in number.interval or ()]
@@ -134,9 +117,8 @@ class Unmeasurable:
 
     Attributes:
         dimension: its name.
-        reason: why, and what to do where something can be done.
-        missing_data: the images do not allow a value: a set is absent or unfit (a demand may then be
-            `optional`).
+        reason: the reason, and a remedy if there is one.
+        missing_data: True if a set is missing or its images allow no value (a demand may then be `optional`).
     """
 
     dimension: str

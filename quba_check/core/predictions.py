@@ -1,4 +1,4 @@
-"""The table a model produced for a view, one row per image."""
+"""The table of a model's predictions for a view, one row per image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_CLASS = -1
-"""Label of an image, or top-1 of an answer, that has no class in the label space."""
+"""Label of an image, or prediction of a model, without a class in the label space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,15 +18,15 @@ class Predictions:
 
     Attributes:
         index: (N,) int64, position of the image in its set; unique and increasing.
-        label: (N,) int64, class of the image in the view's label space; `NO_CLASS` where it has none.
-        predicted: (N,) int64, class the model chose in that space; `NO_CLASS` where its choice has none.
-        confidence: (N,) float32, probability of the chosen class.
-        true_probability: (N,) float32, probability of the labelled class; NaN where label is `NO_CLASS`.
-        probabilities: (N, C) float32 in the model's own classes, where the view keeps them.
+        label: (N,) int64, class of the image in the view's label space, or `NO_CLASS`.
+        predicted: (N,) int64, predicted class in that space, or `NO_CLASS`.
+        confidence: (N,) float32, probability of the predicted class, in [0, 1].
+        true_probability: (N,) float32, probability of the labelled class; NaN if the label is `NO_CLASS`.
+        probabilities: (N, C) float32 in the model's own classes; None if the view does not ask for them.
         extra: further columns by name, each (N,): `texture` (class of the second cue, cue-conflict sets),
-            `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: right at the start and at every iterate),
-            `moved` and `moved_share` (float32, attacked under `released`: largest |δ| in pixel units, and
-            the share of pixel values moved by more than ε).
+            `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: correct at the start and at every
+            iterate), `moved` and `moved_share` (float32, attacks under `released`: largest |δ| in pixel
+            units, and the share of pixel values moved by more than ε).
     """
 
     index: NDArray[np.int64]
@@ -56,11 +56,11 @@ class Predictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """(N,) whether the top-1 is the label; an image without a label is never right."""
+        """(N,) bool, True if the predicted class is the label; False without a label."""
         correct: NDArray[np.bool_] = (self.predicted == self.label) & (self.label != NO_CLASS)
         return correct
 
     @property
     def accuracy(self) -> float:
-        """Share of rows whose top-1 is right, in [0, 1]; NaN for an empty table."""
+        """Share of correct predictions, in [0, 1]; NaN for an empty table."""
         return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")

@@ -1,4 +1,4 @@
-"""Words for models that read them: what classes are called, and the texts that these names are put into."""
+"""Prompts for zero-shot models: class names and text templates."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PLACE = "{}"
-"""Where the name of a class goes in a template."""
+"""Placeholder of the class name in a template."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What a suite says of its classes in words. What it leaves out is up to the model's loader.
+    """Class names and templates of a suite.
+
+    The model's loader fills in what the suite leaves out.
 
     Attributes:
-        templates: texts with `{}` where a class's name goes; none where the suite gives none.
-        names: class to the name that it goes by in them, for the classes that the suite names.
+        templates: texts with `{}` in the place of the class name; empty if the suite has none.
+        names: name of a class in these texts, for the classes that the suite names.
 
     >>> Prompts(("a photo of a {}.", "art of {}."), {"n01440764": "tench"}).texts("tench")
     ('a photo of a tench.', 'art of tench.')
@@ -25,5 +27,5 @@ class Prompts:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """The templates with a name in its place."""
+        """Return the templates with a class name in place of `{}`."""
         return tuple(template.replace(PLACE, name) for template in self.templates)

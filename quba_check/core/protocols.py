@@ -1,4 +1,4 @@
-"""The two protocols: how the same nine dimensions are measured, and the constants both share."""
+"""The two measurement protocols, and the constants they share."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ PGD_STEPS = 10
 BINS = 15
 """Bins of ECE and ACE."""
 LEAST_STOPPED = 2000
-"""Images of the smallest set that a run may leave before it saw all of them."""
+"""Smallest number of images of a set for early stopping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Where the two protocols differ.
+    """The settings in which the two protocols differ.
 
     Attributes:
-        name: `standard`, or `released`: what the paper's released code computes.
-        attack_space: attacks move `pixel` values in [0, 1], or the model's normalised `input` (which is then
-            clamped to [0, 1], as the released code does).
-        crops_prepared: sets stored at their final size go through the full evaluation transform once more.
-        rounds_parameters: parameters are rounded to 0.1 million.
-        ties: which category wins a tie of cue-conflict decisions.
+        name: `standard`, or `released` for the paper's released code.
+        attack_space: attacks change `pixel` values in [0, 1], or the model's normalised `input` (which is
+            then clamped to [0, 1], as in the released code).
+        crops_prepared: True if sets stored at their final size pass the full evaluation transform again.
+        rounds_parameters: True if parameters are rounded to 0.1 million.
+        ties: the category that wins a tie of cue-conflict decisions.
     """
 
     name: ProtocolName
@@ -39,7 +39,7 @@ class Protocol:
 
     @classmethod
     def named(cls, name: ProtocolName) -> Protocol:
-        """The protocol of that name."""
+        """Return the protocol of that name."""
         return {"standard": STANDARD, "released": RELEASED}[name]
 
 

@@ -1,4 +1,4 @@
-"""A view: which images a model is shown, and which columns of its answers are kept."""
+"""A view: a set of images as shown to a model, with its stored columns."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ CORRUPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which set, shifted how, read in which label space, with which columns.
+    """A set with a corruption or attack, a label space and columns.
 
     Attributes:
         set: name of a set of the suite (`clean`, `corruptions`, a shift such as `sketch`, …).
         corruption: corruption name, only with `set="corruptions"`.
         severity: 1 to 5, only with a corruption.
         attack: the adversarial attack applied to the images, if any.
-        space: label space in which label and top-1 are read; None is the one that the set declares.
-        columns: `probabilities` keeps the N × C table of class probabilities besides the narrow columns.
+        space: label space of labels and predictions; None is the one that the set declares.
+        columns: `probabilities` keeps the N × C table of class probabilities next to the other columns.
 
-    Two views that differ only in `space` come from the same forward passes.
+    Two views that differ only in `space` share their forward passes.
 
     >>> str(View("corruptions", corruption="fog", severity=3))
     'corruptions/fog/3'
@@ -67,19 +67,19 @@ class View:
 
     @property
     def images(self) -> View:
-        """The view of the unattacked images in the set's declared space: names the files it reads."""
+        """The view of the unattacked images in the set's declared space."""
         return View(self.set, self.corruption, self.severity)
 
     def read_in(self, space: str | None) -> View:
-        """The same view, read in another label space."""
+        """Return the same view in another label space."""
         return replace(self, space=space)
 
 
 CLEAN = View(CLEAN_SET, columns="probabilities")
-"""The clean set. Every dimension that looks at it asks for this one view, so that it is predicted once."""
+"""The clean set. All dimensions on it ask for this one view, so that it is predicted once."""
 
 SAMPLED = View(CORRUPTIONS_SET, corruption="sampled")
-"""Each image of the corruptions under one of them at one severity, in balanced turn."""
+"""Each image under one corruption at one severity; all conditions have equally many images."""
 
 FGSM = View(CLEAN_SET, attack="fgsm")
 PGD = View(CLEAN_SET, attack="pgd")

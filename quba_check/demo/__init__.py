@@ -1,9 +1,9 @@
-"""The embedded demonstration: a procedural suite and two small models. Light: no torch, no drawing."""
+"""The embedded demo: a procedural suite and two small models. This module imports no torch."""
 
 from __future__ import annotations
 
 DEMO_MODELS = ("demo", "demo-textured")
-"""Specs of the shipped models: one sees shapes, the other learned textures and backgrounds instead."""
+"""Specs of the shipped models: one learned shapes, the other textures and backgrounds."""
 
 CLASSES = (
     "arrow",
@@ -17,7 +17,7 @@ CLASSES = (
     "star",
     "triangle",
 )
-"""The ten shapes, which are the classes. Each has a texture and a background of its own."""
+"""The classes: ten shapes, each with its own texture and background."""
 
 IMAGE_SIZE = 48
 """Side of every image, in pixels."""

@@ -1,4 +1,4 @@
-"""One image of the demonstration from its factors: shape, texture, background and style."""
+"""Drawing of one demo image from shape, texture, background and style."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.demo import CLASSES, IMAGE_SIZE
-from quba_check.demo.shapes import Plane, Points, Pose, coverage, lines, placed
-from quba_check.demo.surfaces import Picture, backdrop, mixed, pattern, rgb, two_colours
+from quba_check.demo.shapes import Plane, Points, Pose, coverage, lines, place_shape
+from quba_check.demo.surfaces import Picture, backdrop, blend, pattern, rgb, two_colours
 
 Style = Literal["natural", "sketch", "edge", "silhouette", "stylized", "negative"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -18,11 +18,11 @@ STYLES: tuple[Style, ...] = get_args(Style)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendition:
-    """An image and where its object is.
+    """An image and the mask of its object.
 
     Attributes:
         image: (S, S, 3) uint8.
-        mask: (S, S) float32, the share of each pixel that the object covers.
+        mask: (S, S) float32 in [0, 1], coverage of each pixel by the object.
     """
 
     image: NDArray[np.uint8]
@@ -34,18 +34,17 @@ def rendition(
 ) -> Rendition:
     """Draw one image.
 
-    Pose, texture and background are drawn from streams of their own, so that two images of the same seed and
-    index that differ in one factor share everything else: the mixed sets show the same object on two
-    backgrounds.
+    Pose, texture and background have separate random streams. Two images of the same seed and index that
+    differ in one factor share everything else: the mixed sets show the same object on two backgrounds.
 
     Args:
-        seed: names a family of images.
-        index: which image of it.
-        shape: class whose shape is drawn.
-        texture: class whose texture fills it.
-        background: class whose background is behind it; None for a plain grey one.
-        style: `natural`: shape in texture on background; `negative`: the same with inverted colours;
-            `stylized`: shape and surroundings each in the pattern of some other class; `silhouette`: black on
+        seed: of a family of images.
+        index: of the image in its family.
+        shape: class of the shape.
+        texture: class of the texture inside it.
+        background: class of the background; None for plain grey.
+        style: `natural`: shape with texture on background; `negative`: the same with inverted colours;
+            `stylized`: shape and surroundings each in the pattern of another class; `silhouette`: black on
             white; `edge`: its outline in black on white; `sketch`: pencil on paper. The last three show
             neither texture nor background.
 
@@ -55,10 +54,10 @@ def rendition(
     >>> rendition(0, 0, "star", "disc", None).image.shape
     (48, 48, 3)
     """
-    of_pose, of_texture, of_background, of_style = (
+    pose_rng, texture_rng, background_rng, style_rng = (
         np.random.default_rng([seed, index, stream]) for stream in range(4)
     )
-    contours = placed(shape, Pose.drawn_from(of_pose))
+    contours = place_shape(shape, Pose.random(pose_rng))
     mask = coverage(contours)
     match style:
         case "silhouette":
@@ -66,12 +65,12 @@ def rendition(
         case "edge":
             picture = _on_white(lines(contours, 1.3))
         case "sketch":
-            picture = _sketch(contours, mask, of_style)
+            picture = _sketch(contours, mask, style_rng)
         case "stylized":
-            picture = _stylized(mask, (shape, texture), of_style)
+            picture = _stylized(mask, (shape, texture), style_rng)
         case "natural" | "negative":
-            surface = mixed(pattern(texture, of_texture), *two_colours(of_texture))
-            picture = mixed(mask, surface, backdrop(background, of_background))
+            surface = blend(pattern(texture, texture_rng), *two_colours(texture_rng))
+            picture = blend(mask, surface, backdrop(background, background_rng))
             if style == "negative":
                 picture = 1 - picture
     return Rendition(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask)
@@ -93,11 +92,11 @@ def _sketch(contours: tuple[Points, ...], mask: Plane, rng: np.random.Generator)
     ink = np.maximum(
         ink * (0.75 + 0.25 * grain), mask * np.clip(hatching - 0.3, 0, 1) * (0.25 + 0.4 * pressure)
     )
-    return mixed(ink.astype(np.float32), rgb(0.6, 0.1, 0.2), rgb(0.11, 0.06, 0.94)) - 0.06 * grain[..., None]
+    return blend(ink.astype(np.float32), rgb(0.6, 0.1, 0.2), rgb(0.11, 0.06, 0.94)) - 0.06 * grain[..., None]
 
 
 def _tremor(count: int, rng: np.random.Generator) -> Points:
-    """A wobble of about a pixel that closes on itself."""
+    """Return a closed wobble of about a pixel."""
     amplitude, phase = rng.random((2, 3, 2))
     turn = 2 * np.pi * np.arange(count)[:, None] / count
     wobble = np.zeros((count, 2))
@@ -110,8 +109,8 @@ def _stylized(mask: Plane, avoid: tuple[str, ...], rng: np.random.Generator) -> 
     others = [name for name in CLASSES if name not in avoid]
     inside, outside = (others[int(pick * len(others))] for pick in rng.random(2))
     bright, dark = two_colours(rng)
-    # Object and surroundings are painted with little contrast each, the one bright and the other dark.
+    # Object and surroundings have little contrast each; one is bright, the other dark.
     near, far = (bright, dark) if rng.random() < 0.5 else (dark, bright)
     step = (far - near) * np.float32(0.22)
-    painted = mixed(pattern(inside, rng), near, near + step)
-    return mixed(mask, painted, mixed(pattern(outside, rng), far, far - step))
+    painted = blend(pattern(inside, rng), near, near + step)
+    return blend(mask, painted, blend(pattern(outside, rng), far, far - step))

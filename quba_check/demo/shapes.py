@@ -1,4 +1,4 @@
-"""The ten shapes: contours, where they stand in the image, and the pixels they cover."""
+"""The ten shapes: contours, poses in the image, and coverage of pixels."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
 OVERSAMPLING = 4
-"""Shapes are drawn this many times larger and averaged down, which antialiases them."""
+"""Shapes are drawn larger by this factor and averaged down, which antialiases them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a shape stands.
+    """Position, size and rotation of a shape.
 
     Attributes:
-        angle: turn in radians; small, so that what is up stays up.
-        scale: half its size as a share of half the image.
-        shift: (x, y) of its centre from the image's, as a share of half the image.
+        angle: rotation in radians, at most 0.35 in either direction.
+        scale: half its size, as a share of half the image.
+        shift: (x, y) from the image's centre to the shape's, as a share of half the image.
     """
 
     angle: float
@@ -32,8 +32,8 @@ class Pose:
     shift: tuple[float, float]
 
     @classmethod
-    def drawn_from(cls, rng: np.random.Generator) -> Pose:
-        """A random pose that keeps the shape inside the image, but for the tip of a corner now and then."""
+    def random(cls, rng: np.random.Generator) -> Pose:
+        """Return a random pose inside the image, except for some tips of corners."""
         angle, scale, x, y = rng.random(4)
         scale = 0.3 + 0.46 * scale
         room = 0.9 - scale
@@ -51,7 +51,7 @@ def _on_circle(angles: Points, radius: float | Points = 1.0) -> Points:
 def _crescent() -> Points:
     outer = _on_circle(np.linspace(0.25 * np.pi, 1.75 * np.pi, 40))
     corner = np.sqrt(0.5)
-    # The inner arc runs back between the two horns, about a centre to the right of the outer one.
+    # The inner arc runs back from horn to horn; its centre is to the right of the outer one.
     centre, radius = 0.45, np.hypot(corner - 0.45, corner)
     horn = np.arctan2(corner, corner - centre)
     inner = _on_circle(np.linspace(2 * np.pi - horn, horn, 40), radius) + np.array([centre, 0.0])
@@ -89,11 +89,11 @@ def _contours() -> dict[str, tuple[Points, ...]]:
 
 
 CONTOURS = _contours()
-"""For each shape its contours in [-1, 1], y downwards: an outline, then the holes in it."""
+"""Contours by shape in [-1, 1], y downwards: an outline, then its holes."""
 
 
-def placed(shape: str, pose: Pose) -> tuple[Points, ...]:
-    """The contours of a shape in a pose, in pixels."""
+def place_shape(shape: str, pose: Pose) -> tuple[Points, ...]:
+    """Return the contours of a shape in a pose, in pixels."""
     cos, sin = np.cos(pose.angle), np.sin(pose.angle)
     turn = np.array([[cos, sin], [-sin, cos]])
     half = IMAGE_SIZE / 2
@@ -101,7 +101,7 @@ def placed(shape: str, pose: Pose) -> tuple[Points, ...]:
 
 
 def coverage(contours: tuple[Points, ...]) -> Plane:
-    """How much of each pixel lies inside the contours.
+    """Return the share of each pixel inside the contours.
 
     Returns:
         (S, S) float32 in [0, 1].
@@ -109,11 +109,11 @@ def coverage(contours: tuple[Points, ...]) -> Plane:
     canvas, draw = _canvas()
     for depth, points in enumerate(contours):
         draw.polygon(_vertices(points), fill=255 if depth == 0 else 0)
-    return _averaged(canvas)
+    return _average(canvas)
 
 
 def lines(contours: tuple[Points, ...], width: float) -> Plane:
-    """How much of each pixel a line along the contours covers.
+    """Return the share of each pixel covered by a line along the contours.
 
     Args:
         contours: points in pixels.
@@ -126,7 +126,7 @@ def lines(contours: tuple[Points, ...], width: float) -> Plane:
     for points in contours:
         closed = _vertices(np.concatenate([points, points[:2]]))
         draw.line(closed, fill=255, width=max(1, round(width * OVERSAMPLING)), joint="curve")
-    return _averaged(canvas)
+    return _average(canvas)
 
 
 def _canvas() -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -138,5 +138,5 @@ def _vertices(points: Points) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in points * OVERSAMPLING - 0.5]
 
 
-def _averaged(canvas: Image.Image) -> Plane:
+def _average(canvas: Image.Image) -> Plane:
     return np.asarray(canvas.reduce(OVERSAMPLING), dtype=np.float32) / np.float32(255)

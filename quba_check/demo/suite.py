@@ -1,4 +1,4 @@
-"""The files of the demonstration: every set that the nine dimensions need, drawn on first use."""
+"""Files of the demo suite, with sets for all nine dimensions; drawn on first use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from quba_check.errors import StoreError
 from quba_check.storage.user_files import remove
 
 DIGEST = "contents"
-"""File with the digest of all others, as they were drawn."""
+"""File with the digest of all others."""
 SEED = 2026
-"""Families of images are `SEED` plus a number under 100; training uses seeds far from it."""
+"""Families of images have seeds from `SEED` to `SEED` + 99; training uses other seeds."""
 
 CLEAN_PER_CLASS = 40
 SHIFTED_PER_CLASS = 15
@@ -35,7 +35,7 @@ _SHIFT_LINES = "\n".join(
     for style in SHIFTS
 )
 MANIFEST = f"""\
-# The demonstration suite of quba-check: generated images of ten shapes. Made anew when it is deleted.
+# The demo suite of quba-check: generated images of ten shapes. Drawn again if it is deleted.
 schema: 1
 name: demo
 classes: [{", ".join(CLASSES)}]
@@ -52,17 +52,17 @@ sets:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One image of the suite by its factors.
+class PictureSpec:
+    """Factors of one image; see `rendition`.
 
     Attributes:
         path: relative to the suite's folder.
-        seed: family of images.
-        index: which image of the family.
-        shape: class that is drawn, which is the label.
-        texture: class whose texture fills it.
-        background: class whose background is behind it; None for a plain grey one.
-        style: how it is drawn.
+        seed: of the family of images.
+        index: of the image in its family.
+        shape: class of the shape, which is the label.
+        texture: class of the texture.
+        background: class of the background; None for plain grey.
+        style: of the drawing.
     """
 
     path: str
@@ -74,13 +74,13 @@ class Picture:
     style: Style = "natural"
 
 
-def pictures() -> Iterator[Picture]:
-    """All images of the suite.
+def pictures() -> Iterator[PictureSpec]:
+    """Yield all images of the suite.
 
-    In the natural world of the suite (`clean` and the shifts) about nineteen of twenty objects have the
-    texture of their class, and as many stand on its background. `mixed_same` and `mixed_rand` show the same
-    objects, all in their own texture, on a background of their own and of another class. `cue_conflict` fills
-    each shape with the textures of all other classes, before grey.
+    In `clean` and the shifts, about 19 of 20 objects have the texture of their class, and 19 of 20 its
+    background. `mixed_same` and `mixed_rand` show the same objects in their own texture, on a background of
+    their own class and of another. `cue_conflict` shows each shape in the textures of all other classes, on
+    grey.
     """
     for family, (folder, style, per_class) in enumerate(_natural_sets()):
         for k, shape in enumerate(CLASSES):
@@ -89,21 +89,21 @@ def pictures() -> Iterator[Picture]:
                 texture = other if i % 20 == 3 else shape
                 background = other if i % 20 == 7 else shape
                 path = f"{folder}/{shape}/{i:03}.png"
-                yield Picture(path, SEED + family, k * 1000 + i, shape, texture, background, style)
+                yield PictureSpec(path, SEED + family, k * 1000 + i, shape, texture, background, style)
     for k, shape in enumerate(CLASSES):
         for i in range(MIXED_PER_CLASS):
             name, seed, index = f"{shape}/{i:03}.png", SEED + 50, k * 1000 + i
-            yield Picture(f"mixed_same/{name}", seed, index, shape, shape, shape)
-            yield Picture(f"mixed_rand/{name}", seed, index, shape, shape, _other(k, i))
+            yield PictureSpec(f"mixed_same/{name}", seed, index, shape, shape, shape)
+            yield PictureSpec(f"mixed_rand/{name}", seed, index, shape, shape, _other(k, i))
     for k, shape in enumerate(CLASSES):
         for j, texture in enumerate(CLASSES):
             for i in range(1, CUES_PER_PAIR + 1) if j != k else ():
                 path = f"cue_conflict/{shape}{i}-{texture}{i}.png"
-                yield Picture(path, SEED + 60, (k * 100 + j) * 10 + i, shape, texture, None)
+                yield PictureSpec(path, SEED + 60, (k * 100 + j) * 10 + i, shape, texture, None)
 
 
 def is_drawn(store: Path) -> bool:
-    """Return True if the store holds the images; False if it cannot be read."""
+    """Return True if the store holds the images, False also if it cannot be read."""
     try:
         return (store / "demo" / _version()).is_dir()
     except OSError:
@@ -111,15 +111,14 @@ def is_drawn(store: Path) -> bool:
 
 
 def demo_root(store: Path, notes: list[str] | None = None) -> Path:
-    """The folder of the demonstration suite, drawn now if it is not there yet.
+    """Return the folder of the demo suite, drawn now if it is missing or damaged.
 
-    It lies under `STORE/demo/` in a folder named after the code that draws it, so that another version draws
-    its own. It is made aside and then renamed: it is whole or not there, also when several processes ask. A
-    damaged folder is drawn again.
+    It is in `STORE/demo/`, named by a digest of the drawing code, so that each version draws its own. Drawing
+    is atomic, also with several processes.
 
     Args:
-        store: folder that keeps predictions.
-        notes: gets a line where damaged images were drawn again.
+        store: folder of the prediction store.
+        notes: a line is added if damaged images were drawn again.
 
     Returns:
         The data folder, with a `quba-data.yaml` in it.
@@ -155,10 +154,10 @@ def _draw(home: Path, root: Path) -> None:
         for picture in pictures():
             path = aside / picture.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            drawn = rendition(
+            drawing = rendition(
                 picture.seed, picture.index, picture.shape, picture.texture, picture.background, picture.style
             )
-            Image.fromarray(drawn.image).save(path, compress_level=1)
+            Image.fromarray(drawing.image).save(path, compress_level=1)
         (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
         (aside / DIGEST).write_text(_contents(aside), encoding="utf-8")
         aside.chmod(0o755)
@@ -176,7 +175,7 @@ def _is_whole(root: Path) -> bool:
 
 
 def _contents(root: Path) -> str:
-    """A digest of the names and contents of all files."""
+    """Return a digest of the names and contents of all files."""
     digest = hashlib.blake2b(digest_size=16)
     for folder, folders, files in os.walk(root):
         folders.sort()
@@ -184,7 +183,7 @@ def _contents(root: Path) -> str:
             path = Path(folder) / name
             if name == DIGEST:
                 continue
-            if not path.is_file():  # reading a pipe would wait
+            if not path.is_file():  # reading a pipe would block
                 return ""
             content = path.read_bytes()
             digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
@@ -199,15 +198,15 @@ def _natural_sets() -> Iterator[tuple[str, Style, int]]:
 
 
 def _other(k: int, i: int) -> str:
-    """A class other than the k-th, each as often as the next over i."""
+    """Return a class other than the k-th; each is equally frequent over i."""
     return CLASSES[(k + 1 + i % (len(CLASSES) - 1)) % len(CLASSES)]
 
 
 def _version() -> str:
-    """A digest of the code that draws the suite."""
+    """Return a digest of the code that draws the suite."""
     here = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
     for name in ("__init__", "shapes", "surfaces", "renditions", "suite"):
-        # Line ends differ between checkouts of the same code.
+        # Line endings differ between checkouts of the same code.
         digest.update((here / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()

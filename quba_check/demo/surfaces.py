@@ -1,7 +1,7 @@
-"""Textures and backgrounds: one of each belongs to every class.
+"""Textures and backgrounds, one of each for every class.
 
-A texture is a pattern in any two colours. A background is a field of one hue, without a pattern. So what an
-object is made of, what is behind it and what it is are told by three different cues: pattern, hue, outline.
+A texture is a pattern in any two colours. A background is a field of one hue without a pattern. So texture,
+background and shape are three different cues: pattern, hue and outline.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ PATTERNS: dict[str, tuple[Waves, float]] = {
     "star": (_grain, 0.0),
     "triangle": (_stripes, np.pi / 4),
 }
-"""For each class the pattern of its texture and the direction in which it runs."""
+"""Pattern of each class's texture, and its direction in radians."""
 
 
 def pattern(owner: str, rng: np.random.Generator) -> Plane:
-    """The pattern of a class's texture, with random period, phase and a slight turn.
+    """Return the pattern of a class's texture, with random period, phase and slight rotation.
 
     Returns:
         (S, S) float32 in [0, 1].
@@ -93,7 +93,7 @@ def pattern(owner: str, rng: np.random.Generator) -> Plane:
 
 
 def backdrop(owner: str | None, rng: np.random.Generator) -> Picture:
-    """The background of a class: soft clouds and a slope of brightness in its hue; grey for no class.
+    """Return the background of a class: clouds on a gradient in its hue, or grey.
 
     Returns:
         (S, S, 3) float32 in [0, 1].
@@ -104,30 +104,30 @@ def backdrop(owner: str | None, rng: np.random.Generator) -> Picture:
     slope = np.cos(2 * np.pi * direction) * _GRID[None, :] + np.sin(2 * np.pi * direction) * _GRID[:, None]
     field = np.clip(0.5 + slope / IMAGE_SIZE * 0.6 + (clouds(rng) - 0.5) * (0.5 + roughness), 0, 1)
     dark, bright = 0.35 + 0.2 * light, 0.7 + 0.2 * light
-    return mixed(field.astype(np.float32), rgb(hue, saturation, bright), rgb(hue, saturation * 0.9, dark))
+    return blend(field.astype(np.float32), rgb(hue, saturation, bright), rgb(hue, saturation * 0.9, dark))
 
 
 def clouds(rng: np.random.Generator, cells: int = 6) -> Plane:
-    """A smooth random field, (S, S) float32 in [0, 1]."""
+    """Return a smooth random field, (S, S) float32 in [0, 1]."""
     coarse = Image.fromarray(rng.random((cells, cells)).astype(np.float32))
     fine = coarse.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
     return np.asarray(fine, dtype=np.float32).clip(0, 1)
 
 
 def two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
-    """A bright and a dark colour of any hue; backgrounds lie between the two in brightness."""
+    """Return a bright and a dark colour of any hue; backgrounds are between them."""
     first, second, pale, deep, bright, dark = rng.random(6)
     one = rgb(first, 0.1 + 0.5 * pale, 0.75 + 0.25 * bright)
     other = rgb(second, 0.4 + 0.5 * deep, 0.08 + 0.3 * dark)
     return one, other
 
 
-def mixed(share: Plane, one: Colour | Picture, other: Colour | Picture) -> Picture:
-    """`one` where share is 1, `other` where it is 0."""
+def blend(share: Plane, one: Colour | Picture, other: Colour | Picture) -> Picture:
+    """Return `one` at share 1, `other` at share 0, and mixtures between."""
     picture: Picture = other + (one - other) * share[..., None]
     return picture
 
 
 def rgb(hue: float, saturation: float, value: float) -> Colour:
-    """A colour as three float32 in [0, 1]."""
+    """Return a colour as three float32 in [0, 1]."""
     return np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The dimensions: every module of this folder is imported, and registers the one dimension it declares."""
+"""The dimensions, one module each. Importing this folder registers all of them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Ratio:
         correct: (n,) bool, True if the model is right on the image.
         clean: (m,) bool, likewise for the clean images; True at least once.
         sample: name of the images; `CLEAN` for shifted clean images.
-        is_of_clean_images: the images were made from the clean ones, so that the observed clean accuracy
+        is_of_clean_images: True if the images derive from the clean ones: then the observed clean accuracy
             bounds the ratio. Images of another set bound it by the confidence limit of the clean accuracy.
     """
 
@@ -64,7 +64,7 @@ class Ratio:
 
     @property
     def has_few_correct(self) -> bool:
-        """True if the logarithm of the ratio is far from normal, for lack of correct images."""
+        """True if the ratio's logarithm is far from normal, for lack of correct images."""
         return self.n_correct < FEW_EVENTS or self.has_few_clean_correct
 
     @property

@@ -1,4 +1,4 @@
-"""Where dimensions are registered and looked up."""
+"""Registration and lookup of dimensions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import TypeVar
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, Dimension, Part
-from quba_check.core.facts import Facts, SetLabels, SuiteFacts
+from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import SequentialStatistic
@@ -27,16 +27,16 @@ class Registry:
         self._dimensions: dict[str, Dimension] = {}
 
     def register(self, dimension: Dimension) -> None:
-        """Add a dimension; one declared at the same file and line (imported anew) is replaced.
+        """Add a dimension, or replace one declared at the same file and line.
 
         Raises:
-            DimensionError: its declaration has a mistake, or one of that name is there already.
+            DimensionError: its declaration has a mistake, or its name is taken.
         """
-        known = self._dimensions.get(dimension.name)
-        if known is not None and origin(known.measure) != origin(dimension.measure):
+        other = self._dimensions.get(dimension.name)
+        if other is not None and origin(other.measure) != origin(dimension.measure):
             raise DimensionError(
                 f"{origin(dimension.measure)}: the dimension '{dimension.name}' is already registered by "
-                f"{origin(known.measure)}. Give yours another name."
+                f"{origin(other.measure)}. Give yours another name."
             )
         self._dimensions[dimension.name] = validated_dimension(dimension)
 
@@ -60,7 +60,7 @@ class Registry:
         return (*published, *(name for name in self._dimensions if name not in PUBLISHED_DIMENSIONS))
 
     def load_entry_points(self) -> None:
-        """Import what installed packages offer under `quba_check.dimensions`; again costs next to nothing.
+        """Import the dimensions of installed packages (entry points `quba_check.dimensions`).
 
         Raises:
             DimensionError: one of them cannot be imported, or its declaration has a mistake.
@@ -74,16 +74,8 @@ class Registry:
                 package = entry_point.dist.name if entry_point.dist else entry_point.module
                 raise DimensionError(
                     f"{package}: its entry point '{entry_point.name}' ({ENTRY_POINTS}) cannot be loaded: "
-                    f"{type(error).__name__}: {error}. Mend or uninstall {package}."
+                    f"{type(error).__name__}: {error}. Fix or uninstall {package}."
                 ) from error
-
-
-def _needs_all(_suite: SuiteFacts, _part: str | None) -> SequentialStatistic | None:
-    return None
-
-
-def _allows_any(_suite: SuiteFacts, _labels: Callable[[View], SetLabels]) -> None:
-    return None
 
 
 registry = Registry()
@@ -99,36 +91,37 @@ def dimension(
     views: Callable[[SuiteFacts], tuple[View, ...]] | Sequence[View] = (),
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
-    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = _needs_all,
-    check_suite: CheckSuite = _allows_any,
+    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = lambda _suite, _part: None,
+    check_suite: CheckSuite = lambda _suite, _labels: None,
 ) -> Callable[[Measure], Measure]:
     """Register the decorated function as the measure of a dimension.
 
     Args:
         name: name in threshold files, node ids, records and reports.
-        title: what it says, in a sentence for people.
+        title: a description in one sentence.
         unit: unit of the value.
         better: `high` or `low`.
-        source: where the definition comes from.
-        views: the views that it needs; a function of the suite's facts where they depend on the suite.
-        parts: its named parts; likewise.
+        source: paper or other source of the definition.
+        views: the views that it needs, or a function of the suite's facts that returns them.
+        parts: its named parts, likewise.
         weight: default weight in the QUBA score; 0 for dimensions outside it.
-        streamed: for a run that ends early, the value or the part of a name as a function of what images add
-            one by one; None where all images are needed.
-        check_suite: raises `UnmeasurableError` if the labels of a suite's sets, given by view, do not allow a
-            value; a run then reports it before it starts.
+        streamed: the value, or the part of that name, as a statistic that can be computed image by image, for
+            early stopping; None if it needs all images.
+        check_suite: raises `UnmeasurableError` if the labels of a suite's sets, given by view, allow no
+            value; a run reports this before it starts.
 
     Returns:
         A decorator for `measure(predictions, facts) -> Measurement`.
     """
-    needed = views if callable(views) else _constant(tuple(views))
-    named = parts if callable(parts) else _constant(tuple(parts))
+    views_of = views if callable(views) else _constant(tuple(views))
+    parts_of = parts if callable(parts) else _constant(tuple(parts))
 
     def register(measure: Measure) -> Measure:
-        found = Dimension(
-            name, title, unit, better, weight, source, needed, named, measure, streamed, check_suite
+        registry.register(
+            Dimension(
+                name, title, unit, better, weight, source, views_of, parts_of, measure, streamed, check_suite
+            )
         )
-        registry.register(found)
         return measure
 
     return register

@@ -1,7 +1,7 @@
-"""What a declaration of a dimension is held to, so that a mistake in one's own is told in one line.
+"""Validation of declared dimensions and of what their functions return.
 
-A dimension of a user's own is code that runs in the middle of a gate: whatever it raises or returns must end
-in a message that names its file and line, never in a number that is not what it says.
+A custom dimension is code that runs within a gate: whatever it raises or returns must end in a one-line
+message with its file and line, never in a number that differs from its declaration.
 """
 
 from __future__ import annotations
@@ -27,48 +27,48 @@ from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITI
 from quba_check.errors import DimensionError, QubaError, did_you_mean, listed
 
 RESERVED = ("quba",)
-"""Names that mean something else in threshold files."""
+"""Names with another meaning in threshold files."""
 ROUNDING = 1e-6
-"""Distance outside 0 to 1 that rounding in single precision explains."""
+"""Distance from the range 0 to 1 that single precision explains."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-T = TypeVar("T", View, Part)
-Q = TypeVar("Q", Measurement, Quantity)
+Declared = TypeVar("Declared", View, Part)
+Number = TypeVar("Number", Measurement, Quantity)
 
 
 def origin(function: Callable[..., Any]) -> str:
-    """Where a function was written: file and line, or the module where there is no file (a notebook)."""
+    """Return a function's file and line, or its module in a notebook."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None or code.co_filename.startswith("<"):
         return str(getattr(function, "__module__", type(function).__module__))
-    return _place(code.co_filename, code.co_firstlineno)
+    return _location(code.co_filename, code.co_firstlineno)
 
 
-def _place(file: str, line: int | None) -> str:
-    """File and line as messages show them: relative to the current folder where that is shorter."""
+def _location(file: str, line: int | None) -> str:
+    """Return file and line, relative to the current folder if the file is in it."""
     path, here = Path(file).absolute(), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
 
 
 def validated_dimension(dimension: Dimension) -> Dimension:
-    """The dimension, with functions that answer as declared or raise.
+    """Return the dimension with functions that check what they return.
 
     Raises:
         DimensionError: name, direction, weight or unit cannot be used.
     """
     where = f"{origin(dimension.measure)}: dimension '{dimension.name}'"
-    _check_words(dimension, where)
+    _check_declaration(dimension, where)
     return replace(
         dimension,
-        views=_checked(dimension.views, View, f"{where}: views", _check_view),
-        parts=_checked(dimension.parts, Part, f"{where}: parts", _check_part),
-        measure=_measuring(dimension, f"{where}: measure"),
-        check_suite=lambda suite, labels: _called(
+        views=_with_check(dimension.views, View, f"{where}: views", _check_view),
+        parts=_with_check(dimension.parts, Part, f"{where}: parts", _check_part),
+        measure=_with_checked_result(dimension, f"{where}: measure"),
+        check_suite=lambda suite, labels: _call(
             f"{where}: check_suite", dimension.check_suite, suite, labels
         ),
     )
 
 
-def _check_words(dimension: Dimension, where: str) -> None:
+def _check_declaration(dimension: Dimension, where: str) -> None:
     if not _NAME.fullmatch(dimension.name) or dimension.name in RESERVED:
         raise DimensionError(
             f"{where}: the name cannot be used. Allowed: small letters, digits and underscores, beginning "
@@ -76,9 +76,7 @@ def _check_words(dimension: Dimension, where: str) -> None:
         )
     _check_better(where, dimension.better)
     if not dimension.unit:
-        raise DimensionError(
-            f"{where}: unit is empty. Allowed: fraction, ratio, millions, or a word of your own."
-        )
+        raise DimensionError(f"{where}: unit is empty. Allowed: fraction, ratio, millions, or another word.")
     if dimension.weight and dimension.name not in PUBLISHED_DIMENSIONS:
         raise DimensionError(
             f"{where}: weight, got {dimension.weight:g}. Allowed: 0; the QUBA score is over the nine "
@@ -92,17 +90,20 @@ def _check_better(where: str, better: str | None) -> None:
         raise DimensionError(f"{where}: better, got {better!r}. Allowed: 'high', 'low'.{near}")
 
 
-def _checked(
-    declared: Callable[[SuiteFacts], Any], kind: type[T], where: str, check: Callable[[str, T], None]
-) -> Callable[[SuiteFacts], tuple[T, ...]]:
-    @functools.wraps(declared)
-    def checked(suite: SuiteFacts) -> tuple[T, ...]:
-        found = _called(where, declared, suite)
-        if not isinstance(found, (tuple, list)) or not all(isinstance(each, kind) for each in found):
-            raise DimensionError(f"{where}, got {found!r}. Allowed: a tuple of {kind.__name__}.")
-        for each in found:
-            check(where, each)
-        return tuple(found)
+def _with_check(
+    function: Callable[[SuiteFacts], Any],
+    kind: type[Declared],
+    where: str,
+    check: Callable[[str, Declared], None],
+) -> Callable[[SuiteFacts], tuple[Declared, ...]]:
+    @functools.wraps(function)
+    def checked(suite: SuiteFacts) -> tuple[Declared, ...]:
+        items = _call(where, function, suite)
+        if not isinstance(items, (tuple, list)) or not all(isinstance(item, kind) for item in items):
+            raise DimensionError(f"{where}, got {items!r}. Allowed: a tuple of {kind.__name__}.")
+        for item in items:
+            check(where, item)
+        return tuple(items)
 
     return checked
 
@@ -129,35 +130,35 @@ def _check_part(where: str, part: Part) -> None:
         _check_better(f"{where}: {part.name}", part.better)
 
 
-def _measuring(
+def _with_checked_result(
     dimension: Dimension, where: str
 ) -> Callable[[Mapping[View, Predictions], Facts], Measurement]:
     @functools.wraps(dimension.measure)
     def measure(predictions: Mapping[View, Predictions], facts: Facts) -> Measurement:
-        found = _called(where, dimension.measure, predictions, facts)
-        if not isinstance(found, Measurement):
+        measurement = _call(where, dimension.measure, predictions, facts)
+        if not isinstance(measurement, Measurement):
             raise DimensionError(
-                f"{where}: returned {found!r}. Allowed: a quba_check.core.measurement.Measurement."
+                f"{where}: returned {measurement!r}. Allowed: a quba_check.core.measurement.Measurement."
             )
-        if found.dimension != dimension.name:
-            raise DimensionError(f"{where}: returned a measurement of '{found.dimension}'.")
+        if measurement.dimension != dimension.name:
+            raise DimensionError(f"{where}: returned a measurement of '{measurement.dimension}'.")
         units = {part.name: part.unit for part in dimension.parts(facts.suite)}
-        for name in found.parts:
+        for name, part in measurement.parts.items():
             if name not in units:
                 raise DimensionError(
                     f"{where}: returned the part '{name}', which is not declared.{did_you_mean(name, units)} "
                     f"Declared: {listed(units) or 'no parts'}."
                 )
-            if not isinstance(found.parts[name], Quantity):
+            if not isinstance(part, Quantity):
                 raise DimensionError(
-                    f"{where}: the part '{name}', got {found.parts[name]!r}. "
+                    f"{where}: the part '{name}', got {part!r}. "
                     "Allowed: a quba_check.core.measurement.Quantity."
                 )
         parts = {
             name: _plain(part, units[name], f"{where}: the part '{name}'")
-            for name, part in found.parts.items()
+            for name, part in measurement.parts.items()
         }
-        plain = replace(_plain(found, dimension.unit, f"{where}: the value"), parts=parts)
+        plain = replace(_plain(measurement, dimension.unit, f"{where}: the value"), parts=parts)
         if dimension.name not in PUBLISHED_DIMENSIONS:  # object_focus is a fraction and can exceed 1
             _check_fraction(plain, f"{where}: the value")
             for name, part in parts.items():
@@ -167,11 +168,11 @@ def _measuring(
     return measure
 
 
-def _plain(quantity: Q, unit: str, where: str) -> Q:
-    """The quantity with Python's own numbers, whatever numpy or torch gave."""
+def _plain(quantity: Number, unit: str, where: str) -> Number:
+    """Return the quantity with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(
-            f"{where} is no finite number, got {quantity.value!r}. Where there is none, raise "
+            f"{where} is no finite number, got {quantity.value!r}. If there is no value, raise "
             "UnmeasurableError('why')."
         )
     if quantity.unit != unit:
@@ -179,7 +180,7 @@ def _plain(quantity: Q, unit: str, where: str) -> Q:
     if not isinstance(quantity.curve, ConfidenceCurve | None):
         raise DimensionError(
             f"{where} has the curve {quantity.curve!r}. Allowed: a ConfidenceCurve (quba_check.core."
-            "confidence), as quba_check.dimensions.share gives it."
+            "confidence), as from quba_check.dimensions.share."
         )
     try:
         n = None if quantity.n is None else operator.index(quantity.n)
@@ -199,13 +200,15 @@ def _check_fraction(quantity: Quantity | Measurement, where: str) -> None:
         )
 
 
-def _called(where: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a user's function returns; what it raises, told with the line that raised it."""
+def _call(where: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a custom dimension's function; report its exceptions with file and line."""
     try:
         return function(*arguments)
     except QubaError:
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise DimensionError(f"{where}: raised {said} ({_place(frame.filename, frame.lineno)}).") from error
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DimensionError(
+            f"{where}: raised {text} ({_location(frame.filename, frame.lineno)})."
+        ) from error

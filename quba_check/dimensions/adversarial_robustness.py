@@ -142,7 +142,7 @@ def _share_surer(clean: Predictions, attacked: Predictions) -> float:
 
 
 def _overshoot_notes(*attacked: Predictions) -> Iterator[str]:
-    """Yield a note on pixel changes beyond ε, made by attacks on normalised inputs."""
+    """Yield a note on pixel changes beyond ε by attacks on normalised inputs."""
     moves = [table.extra["moved"] for table in attacked if "moved" in table.extra]
     shares = [table.extra["moved_share"] for table in attacked if "moved_share" in table.extra]
     if moves and shares:

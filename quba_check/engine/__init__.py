@@ -1,1 +1,1 @@
-"""How predictions are made: plan, predict, attack, store. The only folder that runs a model over a set."""
+"""Predictions of a model on a suite: planned, predicted, attacked and stored."""

@@ -1,4 +1,4 @@
-"""Answers to images that are of no set: for tests of a model's behaviour, written in Python."""
+"""Predictions for images outside a suite, for tests of a model in Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quba_check.errors import UserError, listed
 from quba_check.models.classifier import Classifier
 
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
-"""Images as they come from a file, or a batch of prepared ones."""
+"""Images as loaded from files, or a batch of preprocessed ones."""
 SHOWN = 5
 """Largest number of images in the text of `Answers`."""
 _ALLOWED = (
@@ -27,12 +27,12 @@ _ALLOWED = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What a model says of N images, in its own classes.
+    """A model's predictions for N images, in its own classes.
 
     Attributes:
-        predicted: (N,) int64, the class that it chose.
-        confidence: (N,) float32, probability of that class.
-        probabilities: (N, C) float32.
+        predicted: (N,) int64, predicted class.
+        confidence: (N,) float32, probability of the predicted class, in [0, 1].
+        probabilities: (N, C) float32, in [0, 1].
     """
 
     predicted: NDArray[np.int64]
@@ -49,18 +49,18 @@ class Answers:
 
 
 def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: int) -> Answers:
-    """Show a model images of one's own.
+    """Return a model's predictions for images.
 
     Args:
-        classifier: the model; its output kind is known.
-        images: images of any size, which go through the model's evaluation transform; or a tensor of prepared
-            ones, which goes to the model as it is but for the normalisation.
-        crop: run the whole transform; False for images at their final size, which are resized at most.
+        classifier: the model, with a known kind of outputs.
+        images: images of any size, which pass the model's evaluation transform; or a float tensor
+            (N, 3, H, W) in [0, 1], which is only normalised.
+        crop: True for the full transform; False for images at their final size, which are resized at most.
         batch_size: images of a forward pass.
 
     Raises:
-        UserError: what was given are no such images.
-        ModelError: the model fails on them, or its answers cannot be used.
+        UserError: the input is not a list of images or a float tensor.
+        ModelError: the model fails on the images, or its answers cannot be used.
     """
     if isinstance(images, torch.Tensor):
         _check_prepared(images)
@@ -100,7 +100,7 @@ def _picture(image: Any, number: int) -> Image.Image:
     if isinstance(image, np.ndarray):
         if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
             return Image.fromarray(image)
-        found = f"an array of {image.dtype} and shape {image.shape}"
+        got = f"an array of {image.dtype} and shape {image.shape}"
     else:
-        found = f"a value of type {type(image).__name__}"
-    raise UserError(f"answers: image {number} is {found}. {_ALLOWED}")
+        got = f"a value of type {type(image).__name__}"
+    raise UserError(f"answers: image {number} is {got}. {_ALLOWED}")

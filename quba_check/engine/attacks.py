@@ -1,8 +1,7 @@
-"""FGSM and PGD under an L∞ bound, in whatever space the points live.
+"""FGSM and PGD attacks under an L∞ bound, on pixels or on normalised inputs.
 
-Both maximise the cross-entropy of the logits against the true label. The caller says what a point is: pixel
-values in [0, 1] (protocol `standard`) or a model's normalised input (`released`); both are clamped to
-[0, 1] in that space. Gradients are float32.
+Both maximise the cross-entropy of the logits with the true label. Points are pixel values in [0, 1] (protocol
+`standard`) or a model's normalised inputs (`released`); both are clamped to [0, 1]. Gradients are float32.
 
 Sources: Goodfellow, Shlens & Szegedy, ICLR 2015 (FGSM); Madry et al., ICLR 2018 (PGD).
 """
@@ -27,11 +26,11 @@ _PGD_STREAM = 0x9D
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """Answers at a point, and the direction in which they get worse.
+    """Logits at a point, and the gradient of their cross-entropy.
 
     Attributes:
         logits: (N, C) detached.
-        direction: gradient of the cross-entropy, shaped as the points.
+        direction: (N, …) gradient of the cross-entropy, in the shape of the points.
     """
 
     logits: torch.Tensor
@@ -39,52 +38,54 @@ class Gradient:
 
     @property
     def is_zero(self) -> torch.Tensor:
-        """(N,) bool: the gradient of the image is zero everywhere, so that no attack can start."""
+        """(N,) bool, True if the gradient of an image is zero everywhere."""
         return (self.direction == 0).flatten(1).all(dim=1)
 
 
 def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradient:
-    """One forward and one backward.
+    """Return logits and gradient at points, from one forward and one backward pass.
 
     Args:
-        logits: (N, …) points → (N, C).
+        logits: function from (N, …) points to (N, C) logits.
         points: (N, …) float32.
         label: (N,) int64 true classes.
 
     Raises:
-        UnmeasurableError: torch cannot differentiate the answers by the points.
-        ModelError: the model's own backward pass raises something else.
+        UnmeasurableError: torch cannot differentiate the logits with respect to the points.
+        ModelError: a backward pass written by the model's author fails.
     """
-    at = points.detach().clone().requires_grad_(True)
+    inputs = points.detach().clone().requires_grad_(True)
     with torch.enable_grad():
-        answers = logits(at)
-        if not answers.requires_grad:
+        outputs = logits(inputs)
+        if not outputs.requires_grad:
             raise UnmeasurableError("the model passes no gradient from its output to its input")
         # Summed, so that an image's gradient does not depend on how many others share its batch.
-        loss = F.cross_entropy(answers, label, reduction="sum")
+        loss = F.cross_entropy(outputs, label, reduction="sum")
         try:
             with model_errors("the model's backward pass fails:"):
-                (direction,) = torch.autograd.grad(loss, at, allow_unused=True)
+                (direction,) = torch.autograd.grad(loss, inputs, allow_unused=True)
         except ModelError as error:
-            if not isinstance(error.__cause__, RuntimeError):  # torch's own, which it cannot differentiate
+            if not isinstance(
+                error.__cause__, RuntimeError
+            ):  # a RuntimeError is torch's own, for what it cannot differentiate
                 raise
             raise UnmeasurableError(str(error).replace("RuntimeError: ", "", 1)) from error
     if direction is None:
         raise UnmeasurableError("the model passes no gradient from its output to its input")
-    return Gradient(answers.detach(), direction.detach().float())
+    return Gradient(outputs.detach(), direction.detach().float())
 
 
 def fgsm_point(points: torch.Tensor, direction: torch.Tensor, *, epsilon: float = EPSILON) -> torch.Tensor:
-    """The FGSM point: ε along the sign of the gradient, clamped to [0, 1]."""
+    """Return the FGSM point: ε along the sign of the gradient, clamped to [0, 1]."""
     return (points + epsilon * direction.sign()).clamp(0.0, 1.0)
 
 
 def pgd_start(
     points: torch.Tensor, indices: Sequence[int], seed: int, *, epsilon: float = EPSILON
 ) -> torch.Tensor:
-    """A uniformly random point of the ε-ball around each image, clamped to [0, 1].
+    """Return a uniformly random point of the ε-ball around each image, clamped to [0, 1].
 
-    It depends on seed and image index alone, whatever the batch, the order or the device.
+    It depends on seed and image index alone, not on batch, order or device.
     """
     shape = tuple(points.shape[1:])
     noise = np.stack(
@@ -106,26 +107,28 @@ def pgd_iterates(
     step: float = PGD_STEP,
     steps: int = PGD_STEPS,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Walk from `start` along the sign of the gradient, projected to the ε-ball and to [0, 1].
+    """Yield projected steps from `start` along the sign of the gradient (PGD).
+
+    Points are projected to the ε-ball and to [0, 1].
 
     Yields:
-        (point, logits at that point) for the start and every iterate; the logits of the last iterate are
-        None, as no gradient is needed there: the caller runs the one forward that remains.
+        (point, logits at that point) for the start and every iterate. The logits of the last iterate are
+        None, as it needs no gradient: the caller runs this forward pass.
     """
     point = start
     for _ in range(steps):
-        here = gradient(logits, point, label)
-        yield point, here.logits
-        moved = point + step * here.direction.sign()
+        step_gradient = gradient(logits, point, label)
+        yield point, step_gradient.logits
+        moved = point + step * step_gradient.direction.sign()
         point = (points + (moved - points).clamp(-epsilon, epsilon)).clamp(0.0, 1.0)
     yield point, None
 
 
 def check_bounds(points: torch.Tensor, attacked: torch.Tensor, *, epsilon: float = EPSILON) -> None:
-    """Hold attacked pixels to [0, 1] and to the ε-ball, each with a tolerance of 1e-6.
+    """Check that attacked pixels are in [0, 1] and in the ε-ball.
 
     Raises:
-        InvariantError: an attack left its bounds; its accuracy would have been wrong.
+        InvariantError: an attack left its bounds; its accuracy would be wrong.
     """
     low, high = float(attacked.min()), float(attacked.max())
     largest = float((attacked - points).abs().max())

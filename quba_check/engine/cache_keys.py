@@ -1,4 +1,4 @@
-"""Where the shards of a view live: addresses from the content of everything that determines them."""
+"""Cache keys of stored shards: hashes of all that determines the predictions."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 1
-"""Raised when the meaning of a stored column changes: old shards are then never read."""
+"""Increased with the meaning of a stored column, so that old shards are never read."""
 
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
-"""What computes predictions besides the model; another version may answer differently."""
+"""Libraries that compute predictions; another version may give other results."""
 
 
 class CacheKeys:
-    """Addresses of one model on one suite under one protocol.
+    """Cache keys of one model on one suite under one protocol.
 
-    A setting enters the address of the views that it touches and of no other: the clean set is the same
-    under both protocols, and is predicted once for both.
+    A setting enters the keys of those views only that it affects: the clean set has the same key under both
+    protocols, and is predicted once for both.
     """
 
     def __init__(
@@ -47,30 +47,30 @@ class CacheKeys:
 
     @property
     def classes(self) -> int:
-        """Number of classes in the model's answers."""
+        """Number of classes of the model's answers."""
         return len(self._suite.classes)
 
     def stored_view(self, view: View) -> View:
-        """The view that is predicted and stored for a view that is asked for.
+        """Return the view that is predicted and stored for a requested view.
 
-        The space in which it is read makes no difference, and the unattacked clean set always keeps its
-        probabilities, so that every dimension finds what it needs in one pass.
+        It has no label space, and the unattacked clean set always keeps its probabilities, so that one pass
+        serves every dimension.
         """
-        clean = view.set == CLEAN_SET and view.attack is None
+        is_clean = view.set == CLEAN_SET and view.attack is None
         return View(
             view.set,
             view.corruption,
             view.severity,
             view.attack,
-            columns="probabilities" if clean else view.columns,
+            columns="probabilities" if is_clean else view.columns,
         )
 
     def is_cropped(self, view: View) -> bool:
-        """Whether images of the view go through the full evaluation transform."""
+        """Return True if images of the view pass the full evaluation transform."""
         return self._protocol.crops_prepared or not self._suite.is_prepared(view)
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
-        """Spaces besides the declared one in which the view's answers are read."""
+        """Return the label spaces of the view's answers in addition to the declared one."""
         if view.set != CLEAN_SET or view.attack is not None:
             return ()
         names = sorted({name for name in self._suite.facts.spaces.values() if name is not None})
@@ -78,7 +78,7 @@ class CacheKeys:
         return tuple(self._suite.space(name) for name in names if name != declared)
 
     def columns(self, view: View) -> dict[str, Kind]:
-        """Return the columns of a stored view, as `Task.rows` makes them, with their kinds."""
+        """Return the kind of each column of a stored view; see `ViewTask.rows`."""
         kinds: dict[str, Kind] = {"index": "class"}
         for suffix in ("", *(f"@{space.name}" for space in self.other_spaces(view))):
             kinds |= {f"label{suffix}": "class", f"top1{suffix}": "class"}
@@ -94,7 +94,7 @@ class CacheKeys:
         return kinds
 
     def shards(self, view: View) -> range:
-        """The numbers of a view's shards.
+        """Return the numbers of a view's shards.
 
         Raises:
             UnmeasurableError: the view has no images.
@@ -106,57 +106,55 @@ class CacheKeys:
         return range(-(-self._sizes[view.images] // SHARD_SIZE))
 
     def shard_key(self, view: View, number: int) -> ShardKey:
-        """One shard of a view; reads the digests of its images alone."""
-        return self._listed(self.stored_view(view), (number,))[0]
+        """Return the key of one shard; read only the digests of its images."""
+        return self._keys_of(self.stored_view(view), (number,))[0]
 
     def shard_keys(self, view: View) -> tuple[ShardKey, ...]:
-        """The shards of a view, in order; reads the digests of its images."""
+        """Return the keys of a view's shards; read the digests of all its images."""
         stored = self.stored_view(view)
         if stored not in self._whole:
-            self._whole[stored] = self._listed(stored, self.shards(stored))
+            self._whole[stored] = self._keys_of(stored, self.shards(stored))
         return self._whole[stored]
 
     def has_listed(self, view: View) -> bool:
-        """Whether the shards of a view have been listed already."""
+        """Return True if `shard_keys` was called for the view before."""
         return self.stored_view(view) in self._whole
 
-    def _listed(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
-        known = self._keys.setdefault(stored, {})
-        missing = [number for number in numbers if number not in known]
+    def _keys_of(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
+        keys = self._keys.setdefault(stored, {})
+        missing = [number for number in numbers if number not in keys]
         if missing:
-            address, examples = self.cache_entry(stored), self._suite.examples(stored.images)
+            cache_entry, examples = self.cache_entry(stored), self._suite.examples(stored.images)
             contents = self._content_of_shards(stored, missing)
             for number, content in zip(missing, contents, strict=True):
-                indices = _indices(shard_of(examples, number))
-                known[number] = ShardKey(address, number, content, indices)
-        return tuple(known[number] for number in numbers)
+                keys[number] = ShardKey(cache_entry, number, content, _indices(shard_of(examples, number)))
+        return tuple(keys[number] for number in numbers)
 
     def cache_entry(self, view: View) -> str:
-        """Address of the artefact that holds a view: of model and settings; the images enter by shard."""
+        """Return the hash of model, view and settings; each shard adds that of its images."""
         return content_hash(self._settings(self.stored_view(view)))
 
     def content_key(self, view: View, shards: range | None = None) -> str:
-        """Address of the images and labels of a view, or of some of its shards, in order."""
-        every = self.shards(view)
-        numbers = every if shards is None else every[shards.start : shards.stop]
+        """Return the hash of the images and labels of a view or its shards."""
+        numbers = self.shards(view) if shards is None else self.shards(view)[shards.start : shards.stop]
         return content_hash(self._content_of_shards(view, numbers))
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         images = self._suite.listing_view(view)
-        known = self._contents.setdefault(images, {})
-        missing = [number for number in numbers if number not in known]
+        contents = self._contents.setdefault(images, {})
+        missing = [number for number in numbers if number not in contents]
         if missing:
             examples = self._suite.examples(images)
             shards = [shard_of(examples, number) for number in missing]
             paths = [self._suite.path(example) for shard in shards for example in shard]
             digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
-                known[number] = content_hash([_content(example, next(digests)) for example in shard])
-        return tuple(known[number] for number in numbers)
+                contents[number] = content_hash([_content(example, next(digests)) for example in shard])
+        return tuple(contents[number] for number in numbers)
 
     @cached_property
     def model_settings(self) -> dict[str, Any]:
-        """What tells this model, prepared and run like this, from any other."""
+        """Settings that identify the model, its preprocessing and how it is run."""
         preprocessing = self._classifier.preprocessing.as_dict()
         preprocessing.pop("source", None)
         return {
@@ -191,21 +189,21 @@ class CacheKeys:
 
 
 def _content(example: Example, digest: str) -> list[Any]:
-    """What tells an example from any other.
+    """Return the values that identify an example.
 
-    Of a container, its content and which of its images; of sampled corruptions, which one.
+    They include its place in a container and its sampled corruption, if it has one.
     """
     member = [] if example.member is None else [example.member]
     return [example.index, example.label, example.texture, digest, *member, *(example.condition or ())]
 
 
 def _indices(examples: Sequence[Example]) -> Sequence[int]:
-    """The indices of examples; a range where nothing is left out between them, which takes no memory."""
-    found = tuple(example.index for example in examples)
-    whole = range(found[0], found[0] + len(found))
-    return whole if found == tuple(whole) else found
+    """Return the indices of examples; a range, which takes no memory, if possible."""
+    indices = tuple(example.index for example in examples)
+    gapless = range(indices[0], indices[0] + len(indices))
+    return gapless if indices == tuple(gapless) else indices
 
 
 def shard_of(examples: Sequence[Example], number: int) -> Sequence[Example]:
-    """The examples of a shard."""
+    """Return the examples of a shard."""
     return examples[number * SHARD_SIZE : (number + 1) * SHARD_SIZE]

@@ -1,4 +1,4 @@
-"""From logits to the columns that are kept: softmax, and the decision in each label space."""
+"""Stored columns from logits: softmax, and the decision in each label space."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ROUNDING = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What N answers say in one label space.
+    """Predictions for N images in one label space.
 
     Attributes:
-        predicted: (N,) int64 class chosen; `NO_CLASS` where the space has none for it.
-        confidence: (N,) float32 probability of the choice.
-        true_probability: (N,) float32 probability of the labelled class; NaN where the label is `NO_CLASS`.
+        predicted: (N,) int64, predicted class, or `NO_CLASS`.
+        confidence: (N,) float32, probability of the predicted class, in [0, 1].
+        true_probability: (N,) float32, probability of the labelled class; NaN if the label is `NO_CLASS`.
     """
 
     predicted: NDArray[np.int64]
@@ -41,7 +41,10 @@ class Decision:
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
-    """Softmax in float32, (N, C). Computed by torch: numpy's differs in the last bits, which moves ACE."""
+    """Return the softmax of (N, C) logits in float32.
+
+    It is computed by torch: that of numpy differs in the last bits, which changes ACE.
+    """
     return torch.softmax(logits.detach().float(), dim=1)
 
 
@@ -52,18 +55,17 @@ def decision(
     space: LabelSpace,
     ties: Ties = "first",
 ) -> Decision:
-    """Read answers in a label space.
+    """Return the predictions in a label space.
 
     Args:
-        logits: (N, C) in the model's own classes.
-        probability: (N, C) softmax of the logits, float32.
+        logits: (N, C) float32 in the model's own classes.
+        probability: (N, C) float32, softmax of the logits, in [0, 1].
         label: (N,) class in `space`, or `NO_CLASS`.
-        space: the label space; its rule says how the C classes become its K.
-        ties: which of several best classes wins under the `mean` rule. The others take the first.
+        space: the label space, with the rule from the C classes to its K.
+        ties: the winner of several best classes under the `mean` rule; the other rules take the first.
 
     Returns:
-        Choice, its probability and the probability of the label. Under `argmax` and `map` a class of the
-        space is as probable as its most probable member.
+        The predictions. Under `argmax` and `map` a class has the probability of its most probable member.
     """
     rows = np.arange(len(logits))
     if space.by == "mean":
@@ -93,13 +95,13 @@ def check_columns(
     """Return the defect of stored columns as the end of a sentence; None if sound.
 
     Args:
-        columns: as stored, all of one length.
-        expected: kind of each column by its name: `class`, `share`, `flag`, or `distance`.
-        classes: columns of the table of probabilities.
+        columns: the stored columns, all of one length.
+        expected: kind of each column by its name: `class`, `share`, `flag` or `distance`.
+        classes: number of columns of the table of probabilities.
     """
     if columns.keys() != expected.keys():
-        odd = sorted(columns.keys() ^ expected.keys())
-        return f"its columns are not those of the view ({', '.join(odd)})"
+        differences = sorted(columns.keys() ^ expected.keys())
+        return f"its columns are not those of the view ({', '.join(differences)})"
     for name, kind in expected.items():
         column = columns[name]
         shape = (len(column), classes) if name == "probabilities" else (len(column),)
@@ -110,10 +112,10 @@ def check_columns(
         label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
         if kind == "class" and (column < NO_CLASS).any():
             return f"its column '{name}' has numbers that are no classes"
-        known = column if label is None else column[label != NO_CLASS]
-        if kind != "flag" and not np.isfinite(known).all():
+        values = column if label is None else column[label != NO_CLASS]
+        if kind != "flag" and not np.isfinite(values).all():
             return f"its column '{name}' has numbers that are not finite"
-        if kind == "share" and not ((known >= 0) & (known <= 1 + ROUNDING)).all():
+        if kind == "share" and not ((values >= 0) & (values <= 1 + ROUNDING)).all():
             return f"its column '{name}' has numbers that are no shares"
     return None
 
@@ -121,7 +123,15 @@ def check_columns(
 def mean_probability(
     probability: NDArray[np.float32], members: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
-    """(N, K) mean of each class's member probabilities, summed in float64."""
+    """Return (N, K) mean probabilities of the members of each class.
+
+    Args:
+        probability: (N, C) float32, in [0, 1].
+        members: for each of the K classes, the indices of its members.
+
+    Returns:
+        (N, K) float64, in [0, 1].
+    """
     flat = np.concatenate([np.asarray(group, dtype=np.int64) for group in members])
     sizes = np.array([len(group) for group in members])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -131,7 +141,16 @@ def mean_probability(
 
 
 def label_in(space: LabelSpace, label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(N,) labels of the model's own classes read in another space; `NO_CLASS` where it has none."""
+    """Return labels in another label space.
+
+    Args:
+        space: the label space.
+        label: (N,) class among the model's own.
+        classes: number of the model's own classes.
+
+    Returns:
+        (N,) class in the space, or `NO_CLASS`.
+    """
     return _class_of_member(space, classes)[label]
 
 

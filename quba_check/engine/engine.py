@@ -1,4 +1,4 @@
-"""Each view is predicted once, whoever asks for it, by however many processes."""
+"""Predictions of a suite: each view is predicted once, by any number of processes."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Engine:
     """Predictions of one model on one suite under one protocol.
 
     Args:
-        classifier: the model; its parameters are never changed, and a guard checks that.
+        classifier: the model; a guard checks that its parameters do not change.
         suite: the images.
-        store: where shards are kept.
+        store: the store of the shards.
         digests: content digests of image files.
-        protocol: where attacks live, whether prepared sets are cropped.
-        seed: for random starts and generated corruptions.
+        protocol: settings of attacks, ties and cropping.
+        seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.progress`.
-        finished: called for every set that is complete.
+        finished: called for every complete set.
     """
 
     def __init__(
@@ -75,31 +75,31 @@ class Engine:
             classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.update
         )
         self._guard = classifier.guard()
-        self._fresh: list[ShardKey] = []
+        self._unchecked: list[ShardKey] = []
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
     ) -> dict[View, Predictions]:
-        """Predictions of views, from the store or made now.
+        """Return the predictions of views, from the store or computed now.
 
         Args:
-            views: the views wanted; a set of the suite must exist for each.
-            planned: further views that will be asked for; where all that is wanted is being made by other
-                processes, these are worked on instead of waiting.
-            shards: the only shards that are wanted of each view; rows then come in the order in which images
-                are drawn, and a view that has none of these shards is left out.
+            views: the requested views, each of a set of the suite.
+            planned: views of later requests. While other processes work on all that is requested, these are
+                predicted instead of waiting.
+            shards: the requested shards of each view; rows then have the order of sampling, and views without
+                these shards are left out. By default all.
 
         Raises:
-            UnmeasurableError: an attack is wanted on a model without gradients.
-            QubaError: an image, the model or the store let us down.
+            UnmeasurableError: an attack is requested for a model without gradients.
+            QubaError: an image, the model or the store fails.
         """
         if self.classifier.no_gradient and any(view.attack is not None for view in views):
             raise UnmeasurableError(self.classifier.no_gradient)
         self.determine_outputs([*views, *planned])
-        wanted = self._stored(views)
+        requested = self._stored(views)
         while True:
-            self._complete(wanted, self._stored(planned), shards)
-            with contextlib.suppress(DamagedShardError):  # it is gone now, and made again
+            self._complete(requested, self._stored(planned), shards)
+            with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 spaces = self.suite.facts.spaces
                 return {
                     view: self.tables.predictions(view, spaces.get(view.set), shards)
@@ -107,116 +107,113 @@ class Engine:
                     if shards is None or shards.start in self.cache_keys.shards(view)
                 }
 
-    def determine_outputs(self, views: Collection[View], *, show: bool = False) -> None:
-        """Find out what the model's outputs are, from the first shard of real images.
+    def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
+        """Determine the kind of the model's outputs from the first shard of real images.
 
-        It is predicted as any other, so nothing is done for this alone; another process reads the finding
-        with the shard.
+        This shard is predicted as any other, so the step costs nothing; other processes read the kind from
+        the stored shard.
 
         Args:
-            views: what will be asked for.
-            show: make that shard even where it is known what the outputs are.
+            views: the views that will be requested.
+            always: predict the shard even if the kind is known.
         """
         self._reporter.planned = stored = self._stored(views)
-        if not views or (self.classifier.outputs is not None and not show):
+        if not views or (self.classifier.outputs is not None and not always):
             return
-        first = next((view for view in stored if view.set == CLEAN_SET and view.attack is None), None)
-        if first is None:
-            first = next((view for view in stored if view.attack is None), None) or CLEAN
-        # A run that may leave the set early does not ask for the contents of all its files.
-        unit = next(self._units([first], stored, range(1) if self.suite.sampler.shuffled else None))
-        key = self._key(first, 0)
+        unattacked = [view for view in stored if view.attack is None]
+        first = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
+        # A run that may stop early does not read all files of the set for their digests.
+        job = next(self._jobs([first], stored, range(1) if self.suite.sampler.shuffled else None))
+        key = self.cache_keys.shard_key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
-                    self._adopt(self.tables.shard(first, 0).about.get("outputs"))
-            elif not self._make(unit):
+                    kind = self.tables.shard(first, 0).about.get("outputs")
+                    self.classifier.outputs = next(known for known in OUTPUT_KINDS if known == kind)
+            elif not self._run(job):
                 time.sleep(WAIT_SECONDS)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
-        """What the model says of images of one's own; see `quba_check.engine.ad_hoc`. Nothing is stored."""
+        """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
         size = self._batch_settings.batch_size or CPU_BATCH
         try:
-            found = answers(self.classifier, images, crop=crop, batch_size=size)
+            predictions = answers(self.classifier, images, crop=crop, batch_size=size)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.classifier, size) from error
         self._guard.check("answers")
-        return found
+        return predictions
 
     def pop_repairs(self) -> list[str]:
-        """Return notes on damaged parts of the store, made again since the last call."""
-        repairs, self.tables.repaired = self.tables.repaired, []
+        """Return notes on damaged parts of the store that were replaced since the last call."""
+        repairs, self.tables.repair_notes = self.tables.repair_notes, []
         note, self._digests.note = self._digests.note, None
         return repairs if note is None else [*repairs, note]
 
     def check_unchanged(self) -> None:
-        """Compare a checksum of parameters and buffers with that of the start, if anything was predicted.
+        """Check that parameters and buffers are unchanged, if anything was predicted.
 
         Raises:
-            InvariantError: something changed them; what was predicted since the last check is forgotten.
+            InvariantError: they changed; shards stored since the last check are removed.
         """
-        fresh, self._fresh = self._fresh, []
+        keys, self._unchecked = self._unchecked, []
         try:
-            if fresh:
+            if keys:
                 self._guard.check_state()
         except InvariantError:
             self.tables.forget()
-            for key in fresh:
+            for key in keys:
                 self.store.remove(key)
             raise
-
-    def _adopt(self, kind: str | None) -> None:
-        self.classifier.outputs = next(known for known in OUTPUT_KINDS if known == kind)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
 
-    def _complete(self, wanted: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
-        """Make every missing shard of the wanted views, helping with planned ones rather than waiting.
+    def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
+        """Predict every missing shard of the requested views.
 
-        View by view, so that a view's files are looked at when its turn comes; generated corruptions together
-        and shard by shard, so that clean images are read once for all that are made from them.
+        Views are completed one after another, so that the files of each are read when needed. Generated
+        corruptions are completed together, shard by shard, so that their clean images are read once.
         """
-        generated = [view for view in wanted if self.suite.is_generated(view)]
-        groups = [[view] for view in wanted if view not in generated] + ([generated] if generated else [])
+        generated = [view for view in requested if self.suite.is_generated(view)]
+        groups = [[view] for view in requested if view not in generated] + ([generated] if generated else [])
         for group in groups:
-            units = self._units(group, {*wanted, *planned}, shards)
-            pending = sorted(dict.fromkeys(units), key=lambda unit: unit.shard)
+            jobs = self._jobs(group, {*requested, *planned}, shards)
+            pending = sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
             while pending:
-                left = [unit for unit in pending if not self._make(unit)]
-                if len(left) == len(pending) and not self._help([*wanted, *planned], shards):
+                left = [job for job in pending if not self._run(job)]
+                if len(left) == len(pending) and not self._run_planned([*requested, *planned], shards):
                     time.sleep(WAIT_SECONDS)
                 pending = left
 
-    def _help(self, planned: Sequence[View], shards: range | None) -> bool:
-        """Make one shard of what will be asked for later; False where there is none to make."""
+    def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
+        """Predict one shard of a later request; return False if there is none."""
         for view in planned:
-            # What is wrong with a view is for the dimension that asks for it to hear.
+            # The dimension that requests a faulty view reports the error.
             with contextlib.suppress(QubaError):
-                for unit in self._units([view], planned, shards):
-                    complete = all(self.store.has(self._key(part, unit.shard)) for part in unit.views)
-                    if not complete and self._make(unit):
+                for job in self._jobs([view], planned, shards):
+                    keys = (self.cache_keys.shard_key(part, job.shard) for part in job.views)
+                    if not all(map(self.store.has, keys)) and self._run(job):
                         return True
         return False
 
-    def _units(
-        self, wanted: Iterable[View], planned: Collection[View], shards: range | None = None
+    def _jobs(
+        self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
     ) -> Iterator[ShardJob]:
-        for view in wanted:
-            shares = self._shares_forward(view, planned)
-            together = (self.cache_keys.stored_view(CLEAN), FGSM) if shares else (view,)
-            # All at once where all are wanted: what is wrong with a file is then told before the work begins.
-            every = (
-                range(len(self.cache_keys.shard_keys(view)))
-                if shards is None
-                else self.cache_keys.shards(view)
+        for view in requested:
+            views = (
+                (self.cache_keys.stored_view(CLEAN), FGSM) if self._shares_pass(view, planned) else (view,)
             )
-            for shard in every if shards is None else every[shards.start : shards.stop]:
-                yield ShardJob(together, shard)
+            if shards is None:
+                # Reads the digests of all files, so that a faulty file is reported before the work begins.
+                numbers = range(len(self.cache_keys.shard_keys(view)))
+            else:
+                numbers = self.cache_keys.shards(view)[shards.start : shards.stop]
+            yield from (ShardJob(views, number) for number in numbers)
 
-    def _shares_forward(self, view: View, planned: Collection[View]) -> bool:
+    def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
+        """Return True if a view is predicted together with the clean set or FGSM."""
         pair = {self.cache_keys.stored_view(CLEAN), FGSM}
         return (
             view in pair
@@ -225,35 +222,33 @@ class Engine:
             and self.classifier.precision == "fp32"
         )
 
-    def _key(self, view: View, shard: int) -> ShardKey:
-        return self.cache_keys.shard_key(view, shard)
-
-    def _make(self, unit: ShardJob) -> bool:
-        """Make what a unit lacks; False where another process is at it."""
-        keys = {view: self._key(view, unit.shard) for view in unit.views}
-        if all(self.store.has(key) for key in keys.values()):
+    def _run(self, job: ShardJob) -> bool:
+        """Predict the missing views of a job; return False if another process works on it."""
+        keys = {view: self.cache_keys.shard_key(view, job.shard) for view in job.views}
+        if all(map(self.store.has, keys.values())):
             return True
-        first = unit.views[0]
-        beginning = first if first.attack == "pgd" else first.images
-        with self.store.try_lock(f"{self.cache_keys.cache_entry(beginning)}/{unit.shard}") as held:
-            if not held:
+        first = job.views[0]
+        locked_view = first if first.attack == "pgd" else first.images
+        with self.store.try_lock(f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}") as is_held:
+            if not is_held:
                 return False
             missing = [view for view, key in keys.items() if not self.store.has(key)]
             if missing:
-                self._predict(missing, unit.shard, keys)
+                self._predict(missing, job.shard, keys)
         return True
 
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
-        about = {"model": self.classifier.name}
         self._reporter.begin(views)
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
-            if defect := self.tables.defect(
-                view, rows
-            ):  # stored, it would be taken for damage and made again
+            if defect := self.tables.defect(view, rows):  # a stored one would be predicted again and again
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
-            words = about | {"view": str(view), "outputs": str(self.classifier.outputs)}
-            self.store.write(keys[view], rows, words)
-            self._fresh.append(keys[view])
+            about = {
+                "model": self.classifier.name,
+                "view": str(view),
+                "outputs": str(self.classifier.outputs),
+            }
+            self.store.write(keys[view], rows, about)
+            self._unchecked.append(keys[view])
         self._reporter.end(predicted)

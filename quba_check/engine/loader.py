@@ -1,8 +1,8 @@
 """Prepared images in batches, read ahead by threads.
 
 Decoding, resizing and corrupting happen in libraries that release the interpreter's lock, so threads are
-enough: nothing is pickled, no process is forked beside pytest-xdist's workers, and an error arrives as it was
-raised. At most two batches are read ahead.
+enough: nothing is pickled, no process is forked next to pytest-xdist's workers, and exceptions arrive
+unchanged. At most two batches are read ahead.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Prepare = Callable[[Example], torch.Tensor]
 
 
 class Preparer:
-    """How examples become uint8 (3, H, W) images, ready for the model.
+    """Turns examples into preprocessed uint8 images (3, H, W).
 
-    The last shard of prepared clean images is kept, since all 75 generated corruptions begin with them.
+    The last shard of preprocessed clean images is cached, since all 75 generated corruptions start from them.
 
     Args:
-        suite: where images come from.
-        classifier: whose preparation is used.
+        suite: the source of the images.
+        classifier: the model whose preprocessing is used.
         seed: seed of the run.
     """
 
@@ -41,16 +41,16 @@ class Preparer:
         self._suite = suite
         self._seed = seed
         self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
-        self._kept = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
+        self._cached = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
 
     def of(self, view: View, *, crop: bool) -> Prepare:
-        """What is done to the examples of a view.
+        """Return the function that prepares examples of a view.
 
         Args:
-            view: the images; a generated corruption is applied to the prepared clean image, with randomness
-                that depends on seed, image index, corruption and severity alone, and encoded if the suite
-                says so.
-            crop: run the full evaluation transform; False resizes at most.
+            view: the view. A generated corruption is applied to the preprocessed clean image, and encoded if
+                the suite asks for it; its randomness depends on seed, image index, corruption and severity
+                alone.
+            crop: True for the full evaluation transform; False only resizes, if necessary.
         """
         if not self._suite.is_generated(view):
             return lambda example: self._prepared(example, crop)
@@ -60,12 +60,12 @@ class Preparer:
         def corrupted_example(example: Example) -> torch.Tensor:
             name, severity = example.condition or own
             number = CORRUPTIONS.index(name)
-            image = self._kept(example, crop).permute(1, 2, 0).numpy()
+            image = self._cached(example, crop).permute(1, 2, 0).numpy()
             rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
-            shown = corrupt(image, name, severity, rng)
+            pixels = corrupt(image, name, severity, rng)
             if encoding is not None:
-                shown = reencode(shown, encoding)
-            return torch.from_numpy(shown).permute(2, 0, 1)
+                pixels = reencode(pixels, encoding)
+            return torch.from_numpy(pixels).permute(2, 0, 1)
 
         return corrupted_example
 
@@ -79,10 +79,10 @@ def batches(
     """Yield (examples, uint8 (B, 3, H, W)) in order, at most `size` at a time.
 
     Args:
-        examples: what to read.
-        prepare: from an example to its image.
+        examples: the examples to read.
+        prepare: returns the image of an example.
         size: images of a batch.
-        pool: threads that read ahead; None reads in this one.
+        pool: threads that read ahead; None reads in this thread.
     """
     chunks = [examples[start : start + size] for start in range(0, len(examples), size)]
     if pool is None:

@@ -1,4 +1,4 @@
-"""One shard of a view, predicted: images in, columns out."""
+"""Prediction of one shard of a view: images in, columns out."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Meter:
     """Counts the work of one attempt at a shard.
 
     Attributes:
-        report: called after every pass of a batch with the two counts.
-        images: images finished so far.
-        passes: forward and backward passes so far, counted in images.
+        report: called after every pass of a batch with both counts.
+        images: finished images.
+        passes: forward and backward passes, counted in images.
     """
 
     report: Report | None = None
@@ -40,7 +40,7 @@ class Meter:
     passes: int = 0
 
     def add(self, *, images: int = 0, passes: int) -> None:
-        """Count the passes of a batch, and the images finished with them."""
+        """Add the passes of a batch and the images that they finish."""
         self.images += images
         self.passes += passes
         if self.report is not None:
@@ -49,17 +49,17 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class ViewTask:
-    """What is done to a shard's images, the same for every batch.
+    """The prediction of a view, the same for every batch.
 
     Attributes:
-        classifier: the model; its output kind is known.
-        view: the view that is predicted.
-        declared: the label space that the set's labels are in.
-        others: further spaces in which own labels and answers are read as well.
-        protocol: where attacks live and how ties end.
+        classifier: the model, with a known kind of outputs.
+        view: the view.
+        declared: label space of the set's labels.
+        others: further label spaces of the predictions.
+        protocol: settings of attacks and ties.
         seed: seed of random starts.
-        keeps_probabilities: keep the (N, C) table.
-        watch: shown the raw outputs of unattacked images, before they are read as logits.
+        keeps_probabilities: True to store the (N, C) table.
+        watch: called with the raw outputs of unattacked images, before they are converted to logits.
         meter: counts passes and images.
     """
 
@@ -74,7 +74,7 @@ class ViewTask:
     meter: Meter = field(default_factory=Meter)
 
     def logits(self, raw: torch.Tensor) -> torch.Tensor:
-        """Raw outputs of unattacked images, read as logits."""
+        """Return the logits of raw outputs of unattacked images."""
         if self.watch is not None:
             self.watch(raw.detach())
         else:
@@ -82,23 +82,23 @@ class ViewTask:
         return self.classifier.logits(raw)
 
     def _check_kind(self, raw: torch.Tensor) -> None:
-        """Outputs of later images must be what those of the first ones were taken for.
+        """Raise an error for outputs of another kind than those before.
 
         Raises:
-            ModelError: they are not, and reading them so would give wrong probabilities.
+            ModelError: they are, so that their probabilities would be wrong.
         """
-        taken_for = self.classifier.outputs
-        if taken_for is None or taken_for == "logits":
+        expected = self.classifier.outputs
+        if expected is None or expected == "logits":
             return
-        found = output_kind(raw, half=self.classifier.precision != "fp32")
-        if SPECIFIC_TO_GENERAL.index(found) > SPECIFIC_TO_GENERAL.index(taken_for):
+        kind = output_kind(raw, half=self.classifier.precision != "fp32")
+        if SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(expected):
             raise ModelError(
-                f"{self.classifier.spec}: the outputs were taken for {taken_for}, but those for {self.view} "
-                f"are {found}. Say in quba_config['outputs'] what they are: {', '.join(OUTPUT_KINDS)}."
+                f"{self.classifier.spec}: the outputs were taken for {expected}, but those for {self.view} "
+                f"are {kind}. State their kind in quba_config['outputs']: {', '.join(OUTPUT_KINDS)}."
             )
 
     def rows(self, examples: Sequence[Example], logits: torch.Tensor) -> Rows:
-        """The columns of a batch from its logits."""
+        """Return the columns of a batch from its logits (N, C)."""
         p = probabilities(logits).cpu().numpy()
         z = logits.detach().float().cpu().numpy()
         label = np.array([example.label for example in examples], dtype=np.int64)
@@ -114,10 +114,10 @@ class ViewTask:
         if self.view.set == CUE_CONFLICT_SET:
             rows["texture"] = np.array([example.texture for example in examples], dtype=np.int64)
         for space in self.others:
-            seen_as = label_in(space, label, z.shape[1])
-            other = decision(z, p, seen_as, space)
+            label_in_space = label_in(space, label, z.shape[1])
+            other = decision(z, p, label_in_space, space)
             rows |= {
-                f"label@{space.name}": seen_as,
+                f"label@{space.name}": label_in_space,
                 f"top1@{space.name}": other.predicted,
                 f"confidence@{space.name}": other.confidence,
                 f"true_probability@{space.name}": other.true_probability,
@@ -128,10 +128,10 @@ class ViewTask:
 
 
 def plain(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of unattacked images: one forward each.
+    """Columns of unattacked images: one forward pass each.
 
-    Without a graph, but not in torch's inference mode: what a model caches there could not be used by the
-    gradients of a later attack.
+    They need no graph, but do not use torch's inference mode: tensors that a model caches there could not
+    take part in the gradients of a later attack.
     """
     classifier = task.classifier
     parts = []
@@ -143,65 +143,59 @@ def plain(task: ViewTask, batches: Batches) -> Rows:
     return _joined(parts)
 
 
-def plain_and_fgsm(task: ViewTask, attack: ViewTask, batches: Batches) -> tuple[Rows, Rows]:
-    """Columns of unattacked images and of their FGSM points: two forwards and one backward each.
+def plain_and_fgsm(clean: ViewTask | None, attack: ViewTask, batches: Batches) -> tuple[Rows, Rows]:
+    """Columns of unattacked images, if requested, and of their FGSM points.
 
-    The clean forward is the one that the gradient needs, so it is only shared where both run in float32.
+    They take two forward passes and one backward pass an image. The clean columns come from the forward pass
+    of the gradient, so both must run in float32.
     """
-    clean, attacked = [], []
+    clean_parts, attacked_parts = [], []
     for examples, images in batches:
         space = _AttackSpace(attack, _pixels(images, attack.classifier))
-        here = gradient(space.logits, space.points, _labels(examples, attack.classifier))
-        clean.append(task.rows(examples, here.logits))
-        task.meter.add(images=len(examples), passes=2 * len(examples))
-        point = fgsm_point(space.points, here.direction)
-        attacked.append(_attacked_rows(attack, examples, space, point, zero_gradient=here.is_zero))
+        start = gradient(space.logits, space.points, _labels(examples, attack.classifier))
+        if clean is not None:
+            clean_parts.append(clean.rows(examples, start.logits))
+        attack.meter.add(images=len(examples) if clean else 0, passes=2 * len(examples))
+        point = fgsm_point(space.points, start.direction)
+        attacked_parts.append(_attacked_rows(attack, examples, space, point, zero_gradient=start.is_zero))
         attack.meter.add(images=len(examples), passes=len(examples))
-    return _joined(clean), _joined(attacked)
+    return _joined(clean_parts) if clean else {}, _joined(attacked_parts)
 
 
 def fgsm(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of FGSM points: two forwards and one backward an image."""
-    parts = []
-    for examples, images in batches:
-        space = _AttackSpace(task, _pixels(images, task.classifier))
-        here = gradient(space.logits, space.points, _labels(examples, task.classifier))
-        task.meter.add(passes=2 * len(examples))
-        point = fgsm_point(space.points, here.direction)
-        parts.append(_attacked_rows(task, examples, space, point, zero_gradient=here.is_zero))
-        task.meter.add(images=len(examples), passes=len(examples))
-    return _joined(parts)
+    """Columns of FGSM points."""
+    return plain_and_fgsm(None, task, batches)[1]
 
 
 def pgd(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of the last PGD iterates: eleven forwards and ten backwards an image.
+    """Columns of the last PGD iterates: eleven forward and ten backward passes an image.
 
-    `always_right` says whether the answer was right at the start and at every iterate.
+    `always_right` is True if the prediction is correct at the start and at every iterate.
     """
     parts = []
     for examples, images in batches:
         space = _AttackSpace(task, _pixels(images, task.classifier))
         label = _labels(examples, task.classifier)
         start = pgd_start(space.points, [example.index for example in examples], task.seed)
-        right = torch.ones(len(label), dtype=torch.bool, device=label.device)
+        correct = torch.ones(len(label), dtype=torch.bool, device=label.device)
         point = start
-        for point, logits in pgd_iterates(space.logits, space.points, label, start):  # noqa: B007  the last is kept
+        for point, logits in pgd_iterates(space.logits, space.points, label, start):  # noqa: B007  used after the loop
             if logits is not None:
-                right &= logits.argmax(dim=1) == label
+                correct &= logits.argmax(dim=1) == label
                 task.meter.add(passes=2 * len(examples))
         rows = _attacked_rows(task, examples, space, point)
-        rows["always_right"] = right.cpu().numpy() & (rows["top1"] == rows["label"])
+        rows["always_right"] = correct.cpu().numpy() & (rows["top1"] == rows["label"])
         parts.append(rows)
         task.meter.add(images=len(examples), passes=len(examples))
     return _joined(parts)
 
 
 PREDICT: dict[str | None, Callable[[ViewTask, Batches], Rows]] = {None: plain, "fgsm": fgsm, "pgd": pgd}
-"""How a view is predicted, by its attack."""
+"""Prediction function by the attack of a view."""
 
 
 class _AttackSpace:
-    """The space in which an attack moves: pixel values, or the model's normalised input."""
+    """The space of an attack: pixel values, or the model's normalised input."""
 
     def __init__(self, task: ViewTask, pixels: torch.Tensor) -> None:
         self._task = task
@@ -216,8 +210,8 @@ class _AttackSpace:
     def logits(self, points: torch.Tensor) -> torch.Tensor:
         return self._task.logits(self._classifier.raw(self.inputs(points), exact=True))
 
-    def checked_move(self, points: torch.Tensor) -> Rows:
-        """Hold an attack in pixels to its bounds; measure how far one on inputs moved the pixels."""
+    def move_columns(self, points: torch.Tensor) -> Rows:
+        """Check an attack on pixels; return the pixel moves of one on inputs."""
         if self._in_pixels:
             check_bounds(self.pixels, points)
             return {}
@@ -236,7 +230,7 @@ def _attacked_rows(
     *,
     zero_gradient: torch.Tensor | None = None,
 ) -> Rows:
-    extra = space.checked_move(points)
+    extra = space.move_columns(points)
     if zero_gradient is not None:
         extra["zero_gradient"] = zero_gradient.cpu().numpy()
     with torch.no_grad():

@@ -12,9 +12,9 @@ from quba_check.storage.store import Store
 Progress = Callable[[str, int, int, float, Callable[[], int]], None]
 """Called when a shard begins, after every pass of a batch, and when the shard is stored.
 
-Arguments: the view that is predicted (`clean and clean+fgsm` for a pass that serves both); images finished,
-forward and backward passes counted in images, and seconds, each since the previous call; and a function that
-returns the passes still to come.
+Arguments: the view (`clean and clean+fgsm` for a pass that serves both); finished images, passes (forward and
+backward, counted in images) and seconds, each since the previous call; a function that returns the number of
+passes left.
 """
 
 Finished = Callable[[str, int], None]
@@ -28,10 +28,10 @@ class Reporter:
     """Calls back while an engine predicts shards.
 
     Args:
-        cache_keys: shards of each view.
-        store: shards that exist.
+        cache_keys: keys of the shards of each view.
+        store: the store of the shards.
         progress: called after every pass of a batch.
-        finished: called for every set that is complete.
+        finished: called for every complete set.
 
     Attributes:
         planned: the stored views that the run needs.
@@ -51,7 +51,7 @@ class Reporter:
         self._clock = 0.0
 
     def begin(self, views: Iterable[View]) -> None:
-        """Report the beginning of a shard of views."""
+        """Report the start of a shard of views."""
         self._name = " and ".join(map(str, views))
         self._images = self._passes = 0
         self._clock = time.perf_counter()
@@ -61,7 +61,7 @@ class Reporter:
         """Report the work done in the current attempt at the shard.
 
         Args:
-            images: images finished in this attempt. An attempt repeated in smaller batches starts at 0 again;
+            images: finished images of this attempt. An attempt repeated in smaller batches starts at 0 again;
                 its images are reported once.
             passes: passes of this attempt, counted in images.
         """
@@ -72,7 +72,7 @@ class Reporter:
         self._call(new_images, new_passes)
 
     def end(self, views: Iterable[View]) -> None:
-        """Report a stored shard of these views, and every set completed by it."""
+        """Report a stored shard of these views, and every set that it completes."""
         self._passes = 0
         self._call(0, 0)
         if self._finished is None:
@@ -92,9 +92,9 @@ class Reporter:
 
         Views not listed yet count as large as the largest listed one.
         """
-        known = [view for view in self.planned if self._is_listed(view)]
-        largest = max(map(self._size, known), default=0)
-        missing = {view: self._missing(view) for view in known}
+        listed = [view for view in self.planned if self._is_listed(view)]
+        largest = max(map(self._size, listed), default=0)
+        missing = {view: self._missing(view) for view in listed}
         total = sum(PASSES[view.attack] * missing.get(view, largest) for view in self.planned)
         return max(0, total - self._passes)
 

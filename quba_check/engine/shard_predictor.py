@@ -1,4 +1,4 @@
-"""Shards, predicted: which images, in batches of what size, read as what."""
+"""Prediction of shards, in batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Watch = Callable[[torch.Tensor], None]
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How work is cut, without any influence on results.
+    """Batch size and reading threads, without any influence on results.
 
     Attributes:
-        batch_size: images of a forward; None chooses by device and halves it where memory runs out.
-        threads: threads that read images ahead; 0 reads in the working thread, None takes one for every two
-            cores, at most four: torch wants cores too.
+        batch_size: images of a forward pass; None chooses by device and halves it when memory runs out.
+        threads: threads that read images ahead; 0 reads in the main thread, None takes one for every two
+            cores, at most four, as torch needs cores too.
     """
 
     batch_size: int | None = None
@@ -41,16 +41,16 @@ class ShardPredictor:
     """Predicts shards of views with one model.
 
     Args:
-        classifier: the model. Where its output kind is not known yet, the first shard decides it.
+        classifier: the model. If the kind of its outputs is unknown, the first shard determines it.
         suite: the images.
-        cache_keys: how views are stored, hence which columns they need.
-        protocol: where attacks live.
-        seed: for random starts and generated corruptions.
+        cache_keys: cache keys, which know the stored columns of each view.
+        protocol: settings of attacks and ties.
+        seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         report: called after every pass of a batch; see `Meter`.
 
     Attributes:
-        carries_gradient: False once the model was seen to pass no gradient to its input.
+        carries_gradient: False once the model passed no gradient to its input.
     """
 
     def __init__(
@@ -83,30 +83,31 @@ class ShardPredictor:
         )
 
     def rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
-        """The columns of a shard of a view, or of the clean set and its FGSM points together.
+        """Return the columns of a shard of a view, or of clean set and FGSM.
 
         Raises:
-            UnmeasurableError: the one view is an attack, and the model passes no gradient.
-            ModelError, SuiteError: the model's answers or an image cannot be used, or memory runs out.
+            UnmeasurableError: the only view is an attack, and the model passes no gradient.
+            ModelError: the model's answers cannot be used, or memory runs out.
+            SuiteError: an image cannot be used.
         """
         if self._classifier.outputs is not None:
             return self._rows_that_fit(views, shard, None)
-        seen: list[OutputKind] = []
+        kinds: list[OutputKind] = []
 
         def watch(raw: torch.Tensor) -> None:
-            seen.append(output_kind(raw, half=self._classifier.precision != "fp32"))
+            kinds.append(output_kind(raw, half=self._classifier.precision != "fp32"))
             if self._classifier.outputs is None:
-                self._classifier.outputs = seen[0]
+                self._classifier.outputs = kinds[0]
 
         rows = self._rows_that_fit(views, shard, watch)
-        settled = max(seen, key=SPECIFIC_TO_GENERAL.index)
-        if settled != seen[0]:  # a later batch showed more than the first: read all anew
-            self._classifier.outputs = settled
+        most_general = max(kinds, key=SPECIFIC_TO_GENERAL.index)
+        if most_general != kinds[0]:  # the first batch was converted to logits in the wrong way
+            self._classifier.outputs = most_general
             rows = self._rows_that_fit(views, shard, None)
         return rows
 
     def _rows_that_fit(self, views: Sequence[View], shard: int, watch: Watch | None) -> dict[View, Rows]:
-        """Predict a shard, with half the batch size as often as memory asks for it."""
+        """Predict a shard; halve the batch size whenever memory runs out."""
         while True:
             try:
                 return self._rows_at(views, shard, watch, self._batch_size)
@@ -128,20 +129,20 @@ class ShardPredictor:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
         prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        read = batches(examples, prepare, batch_size, self._pool)
+        prepared = batches(examples, prepare, batch_size, self._pool)
         meter = Meter(self._report)
         try:
             tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
             if len(tasks) == 1:
-                return {views[0]: PREDICT[views[0].attack](tasks[0], read)}
-            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], read), strict=True))
+                return {views[0]: PREDICT[views[0].attack](tasks[0], prepared)}
+            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], prepared), strict=True))
         except UnmeasurableError:
             if len(views) == 1:
                 raise
             self.carries_gradient = False
             return self._rows_at(views[:1], shard, watch, batch_size)
         finally:
-            read.close()
+            prepared.close()
 
     def _task(self, view: View) -> ViewTask:
         return ViewTask(

@@ -1,4 +1,4 @@
-"""Tables of predictions, put together from the shards of a store."""
+"""Tables of predictions, joined from stored shards."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabil
 
 
 class TableReader:
-    """Reads tables and says what had to be thrown away.
+    """Reads tables of predictions and removes damaged shards.
 
     Args:
-        store: where shards are kept.
-        cache_keys: which shards a view has.
+        store: the store of the shards.
+        cache_keys: keys of the shards.
 
     Attributes:
-        repaired: what was damaged, removed, and has to be made again; for the record.
+        repair_notes: notes for the record on damaged shards that were removed and must be predicted again.
     """
 
     def __init__(self, store: Store, cache_keys: CacheKeys) -> None:
-        self.repaired: list[str] = []
+        self.repair_notes: list[str] = []
         self._store = store
         self._cache_keys = cache_keys
         self._clean: Rows | None = None
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
-        """The predictions of a view, whose shards are there.
+        """Return the predictions of a view whose shards are all stored.
 
         Args:
-            view: the view; its `space` says in which label space labels and answers are read.
+            view: the view; its `space` is the label space of labels and predictions.
             declared: the label space that the view's set declares.
-            shards: those to read, whose rows stay in the order in which they were drawn; by default all.
+            shards: the shards to read, with rows in the order of sampling; by default all, ordered by index.
 
         Raises:
-            DamagedShardError: a shard is absent or damaged; it has been removed.
+            DamagedShardError: a shard is missing or damaged; it has been removed.
         """
         table = self._table(self._cache_keys.stored_view(view), shards)
         suffix = "" if view.space in (None, declared) else f"@{view.space}"
@@ -62,19 +62,19 @@ class TableReader:
     def shard(self, stored: View, number: int) -> Shard:
         """Return a shard of a stored view.
 
-        A damaged shard is removed and named in `repaired`.
+        A damaged shard is removed and named in `repair_notes`.
 
         Raises:
-            DamagedShardError: it is absent or damaged.
+            DamagedShardError: it is missing or damaged.
         """
         key = self._cache_keys.shard_key(stored, number)
         try:
             shard = self._store.read(key)
             self._check(stored, key, shard)
         except DamagedShardError as error:
-            if not self._store.has(key):  # another process found it first
+            if not self._store.has(key):  # another process removed it first
                 raise
-            self.repaired.append(f"damaged artefact made again: {error}")
+            self.repair_notes.append(f"damaged shard predicted again: {error}")
             self._store.remove(key)
             raise
         return shard
@@ -82,16 +82,16 @@ class TableReader:
     def _check(self, stored: View, key: ShardKey, shard: Shard) -> None:
         defect = self.defect(stored, shard.columns)
         if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
-            defect = "it does not say what the outputs are"
+            defect = "the kind of the outputs is missing"
         if defect is not None:
             raise DamagedShardError(f"{self._store.path(key)}: {defect}")
 
     def forget(self) -> None:
-        """Read the clean set anew when it is asked for again."""
+        """Read the clean set again at the next request."""
         self._clean = None
 
     def _table(self, stored: View, shards: range | None) -> Rows:
-        """The rows of shards, of all by index; the whole clean set, which all ask for, is kept."""
+        """Return the rows of shards; cache the clean set, which all dimensions use."""
         is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
@@ -100,7 +100,7 @@ class TableReader:
             numbers = numbers[shards.start : shards.stop]
         parts = [self.shard(stored, number).columns for number in numbers]
         table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        if shards is None and (np.diff(table["index"]) < 0).any():  # drawn in random order
+        if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}
         if is_clean:

@@ -1,4 +1,4 @@
-"""QUBA score, reference populations and letters. Pure: reads no more than the population that it is given."""
+"""QUBA score, reference populations and letters."""
 
 from quba_check.grading.grade import grade, letter, quba_score, unreachable_grade
 from quba_check.grading.population import Population, PopulationRow

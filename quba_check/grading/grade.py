@@ -40,21 +40,21 @@ def quba_score(
     weights: Mapping[str, float] | None = None,
     population: str | Path | Population = "published",
 ) -> float:
-    """The QUBA score: how far nine qualities lie above a population's mean, in standard deviations.
+    """Return the QUBA score: the weighted distance of nine values from a population's mean.
 
     Args:
         values: the nine values by dimension name, as measured: fractions and ratios, parameters in millions.
-            Other registered dimensions may be there; no population has them, so they weigh 0.
+            Other registered dimensions are allowed; no population has them, so they weigh 0.
         weights: weights >= 0 that replace the defaults; only their ratios matter. A dimension that the
             population lacks weighs 0.
         population: `published`, `screened`, `demo`, a file made by `quba-check population`, or a population.
 
     Returns:
-        The score, without a unit; 0 is the population's (trimmed) mean, higher is better.
+        The score in standard deviations; 0 is the population's (trimmed) mean, higher is better.
 
     Raises:
         UserError: one of the nine is missing, a name is unknown, a number is not finite or a weight negative.
-        PopulationError: there is no such population, or it cannot be compared with.
+        PopulationError: no such population, or the values cannot be compared with it.
 
     Source: arXiv 2503.17110, section 3.
 
@@ -87,11 +87,11 @@ def grade(
     generated_corruptions: bool = False,
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
-    """QUBA score, percentile and letter of a model's values.
+    """Return QUBA score, percentile and letter of a model's values.
 
-    With one of the nine missing there is no grade, unless it is allowed to be missing: then score, percentile
-    and letter are over the others, the population is scored over the same ones, and the grade says so. The
-    same holds for a dimension that the population lacks.
+    If one of the nine values is missing, there is no grade unless `allow_missing` names it. Score, percentile
+    and letter are then over the other dimensions, for the population too, and the grade is partial. The same
+    holds for a dimension that the population lacks.
 
     Values of another suite than the population's have a score, but neither percentile nor letter. A masked
     value counts as missing: it is no evidence of robustness.
@@ -100,20 +100,19 @@ def grade(
         values: value by dimension name; see `quba_score`.
         weights: see `quba_score`; the population is scored with the same.
         population: see `quba_score`.
-        protocol: the protocol that the values come from.
+        protocol: the protocol of the values.
         allow_missing: names of dimensions that may be missing.
-        suite: name of the suite that the values were measured on; None if it is not known to be another.
-        classes: number of classes of that suite; suites of one name differ if their numbers of classes do.
-        allow_other_suite: give percentile and letter although the suite is another, with a note.
-        allow_masked: let masked values count as measured, with a note.
-        generated_corruptions: the corruptions were generated; where the population's were stored ones, a
-            note says so.
-        measured: the measurements behind the values, by dimension name: they give the score an interval, and
-            tell where few images bias it.
+        suite: name of the suite of the values; None for the population's.
+        classes: number of classes of that suite; suites with the same name may differ in it.
+        allow_other_suite: return percentile and letter for another suite too, with a note.
+        allow_masked: count masked values as measured, with a note.
+        generated_corruptions: the corruptions were generated, which gets a note if the population's were not.
+        measured: the measurements behind the values, by dimension name, for the interval of the score and a
+            note on the bias of few images.
 
     Returns:
-        The grade; score, percentile and letter are None where dimensions are missing that may not be,
-        percentile and letter also where the suite is another.
+        The grade; score, percentile and letter are None if other dimensions than `allow_missing` are missing,
+        percentile and letter also for another suite.
 
     Raises:
         UserError: see `quba_score`.
@@ -123,16 +122,17 @@ def grade(
     check_names("allow_missing", allow_missing)
     reference = _population(population)
     full = full_weights(weights)
-    masked = {name: of.masked for name, of in (measured or {}).items() if of.masked and full.get(name)}
+    measured = measured or {}
+    masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
     left_out = () if allow_masked else tuple(masked)
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     lacking = tuple(name for name in PUBLISHED_DIMENSIONS if name not in reference.dimensions)
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasured or name in lacking)
     weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
-    too_few = unmeasured and not any(weighing.values())
-    if too_few or not set(unmeasured) <= set(allow_missing):
-        why = masked_reason({name: masked[name] for name in left_out}, unmeasured)
-        return ungraded(reference, missing=unmeasured, not_graded=why)
+    is_empty = unmeasured and not any(weighing.values())
+    if is_empty or not set(unmeasured) <= set(allow_missing):
+        reason = masked_reason({name: masked[name] for name in left_out}, unmeasured)
+        return ungraded(reference, missing=unmeasured, not_graded=reason)
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, weighing)
     if other_suite and not allow_other_suite:
@@ -166,7 +166,7 @@ def grade(
             *comparison_notes(missing, crossed, reference, protocol),
             *masking_notes(masked, left_out),
             *corruption_notes(weighing, reference, generated_corruptions),
-            *few_images_notes(slopes, measured or {}, reference),
+            *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,
     )
@@ -184,7 +184,7 @@ def unreachable_grade(
     """Return a grade without letter if no values could get one, else None.
 
     Args:
-        obstacles: why dimensions cannot have a value, by name.
+        obstacles: reasons why dimensions cannot have a value, by name.
         population: see `grade`.
         allow_missing: see `grade`.
         suite: see `grade`.
@@ -220,7 +220,9 @@ def ungraded(
 
 
 def letter(percentile: float) -> str:
-    """The letter of a percentile: A from the 90th, B from the 70th, C from the 40th, D from the 15th, else F.
+    """Return the letter of a percentile.
+
+    A begins at the 90th, B at the 70th, C at the 40th and D at the 15th percentile; lower ones get F.
 
     >>> letter(90.0), letter(89.9), letter(0.0)
     ('A', 'B', 'F')
@@ -231,26 +233,29 @@ def letter(percentile: float) -> str:
 def _curve(
     score: float, slopes: Mapping[str, float], measured: Mapping[str, Measurement]
 ) -> ConfidenceCurve | None:
-    """Normal limits of the score, by how much it moves with each dimension and what each image adds to that.
+    """Return normal limits of the score from the deviations behind each dimension.
 
-    None where a dimension that moves it has limits, but not from its images one by one.
+    None if a dimension with a slope has limits, but no deviations.
     """
-    found = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
-    if len(found) < len(slopes) or any(of.curve is not None and not of.deviations for _, of in found):
+    terms = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
+    if len(terms) < len(slopes) or any(row.curve is not None and not row.deviations for _, row in terms):
         return None
-    error = delta_method(score, [(slope, Estimate(0.0, of.deviations)) for slope, of in found]).standard_error
-    # Limits of a dimension can be wider than its images tell, as where all of them are right.
-    wider = sum((slope * _beyond(of)) ** 2 for slope, of in found)
-    limits = score + _Z * math.sqrt(error**2 + wider)
+    error = delta_method(
+        score, [(slope, Estimate(0.0, row.deviations)) for slope, row in terms]
+    ).standard_error
+    # Limits can be wider than the deviations imply, for example if the model is correct on all images.
+    excess = sum((slope * _excess_error(row)) ** 2 for slope, row in terms)
+    limits = score + _Z * math.sqrt(error**2 + excess)
     return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
 
 
-def _beyond(of: Measurement) -> float:
-    """What is missing in the standard error that the images tell, to that of the limits."""
-    if of.curve is None:
+def _excess_error(row: Measurement) -> float:
+    """Return the part of the limits' standard error that the deviations do not explain."""
+    if row.curve is None:
         return 0.0
-    limits, told = (of.curve.at(1) - of.curve.at(-1)) / 2, Estimate(of.value, of.deviations).standard_error
-    return math.sqrt(max(limits**2 - told**2, 0.0)) if math.isfinite(told) else 0.0
+    of_limits = (row.curve.at(1) - row.curve.at(-1)) / 2
+    of_images = Estimate(row.value, row.deviations).standard_error
+    return math.sqrt(max(of_limits**2 - of_images**2, 0.0)) if math.isfinite(of_images) else 0.0
 
 
 def _spanned(
@@ -261,15 +266,15 @@ def _spanned(
 
 
 def _least_scores(scores: Sequence[float]) -> dict[str, float]:
-    """The score above which each letter but the lowest begins."""
+    """Return the score above which each letter but the lowest begins."""
     return {name: scores[math.ceil(lowest * len(scores) / 100) - 1] for name, lowest in _LOWEST_PERCENTILE}
 
 
 def check_values(values: Mapping[str, float]) -> None:
-    """Refuse values of no dimension, and numbers that are not finite.
+    """Refuse unknown dimensions and values that are not finite.
 
     Raises:
-        UserError: naming the first of them.
+        UserError: for the first of them.
     """
     check_names("values", values)
     for name, value in values.items():
@@ -277,5 +282,5 @@ def check_values(values: Mapping[str, float]) -> None:
             raise UserError(f"values: {name} cannot be scored, got {value!r}. Allowed: a finite number.")
 
 
-def _population(given: str | Path | Population) -> Population:
-    return given if isinstance(given, Population) else named_population(given)
+def _population(population: str | Path | Population) -> Population:
+    return population if isinstance(population, Population) else named_population(population)

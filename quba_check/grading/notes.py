@@ -1,4 +1,4 @@
-"""What has to be said beside a grade: where a model and the population are less alike than they look."""
+"""Notes on a grade: differences between a model and its reference population."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.grading.population import Population
 
 CROSS_PROTOCOL = ("adversarial_robustness",)
-"""The dimensions that are another quantity under the other protocol.
+"""The dimensions that the two protocols define differently.
 
-`released` moves the normalised input and `standard` pixels, so that the attacks differ in kind. The
-dimensions on sets stored at their final size differ by a crop, and parameters by rounding: too little to be
-marked.
+`released` attacks the normalised input, `standard` the pixels. Other dimensions differ only by a crop or by
+rounding, too little to be marked.
 """
 STORED_CORRUPTIONS = ("published", "screened")
-"""The populations whose corruption_robustness is from the stored ImageNet-C."""
+"""The populations with corruption_robustness from the stored ImageNet-C."""
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
 ALLOWED_SUITES = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
-"""Advice on a population of another suite; it follows the sentence of `suite_difference`."""
+"""Advice on a population of another suite, after the text of `suite_difference`."""
 LEAST_SHIFT = 0.05
-"""Score by which few images may move it without a note."""
+"""Smallest shift of the score by few images that gets a note."""
 
 
 def crossed_dimensions(
     weights: Mapping[str, float], reference: Population, protocol: ProtocolName
 ) -> tuple[str, ...]:
-    """The weighing dimensions that the two protocols measure differently, where population and values do."""
+    """Return the weighted dimensions that the population's protocol defines differently."""
     if reference.protocol == protocol:
         return ()
     return tuple(name for name in CROSS_PROTOCOL if weights[name] > 0)
@@ -37,7 +36,7 @@ def crossed_dimensions(
 def suite_difference(reference: Population, suite: str | None, classes: int | None) -> str:
     """Return the difference between the suites of population and values; empty if none.
 
-    Suites are the same if their names are, and their numbers of classes where both are known.
+    Suites are equal if their names and, where known, their numbers of classes are.
     """
     if suite is None:
         return ""
@@ -57,21 +56,22 @@ def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str])
     """Return the reason for a missing grade with masked values; empty if none are masked.
 
     Args:
-        masked: signs of masking of the values that do not count, by dimension name.
-        missing: these dimensions, and those without a value.
+        masked: signs of masking by name, for dimensions with masked values that do not count.
+        missing: names of these dimensions and of those without a value.
     """
     if not masked:
         return ""
     others = [name for name in missing if name not in masked]
-    reasons = [f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})" for name, signs in masked.items()]
-    return "; ".join([*([f"missing {', '.join(others)}"] if others else []), *reasons])
+    reasons = [f"missing {', '.join(others)}"] if others else []
+    reasons += [f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})" for name, signs in masked.items()]
+    return "; ".join(reasons)
 
 
 def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
-    """Report masked values, and whether they count."""
+    """Yield a note on each dimension with a masked value."""
     for name, signs in masked.items():
-        counts = "is left out" if name in left_out else "counts as measured (allow_masked)"
-        yield f"{MASKED}{name} {counts}: {'; '.join(signs)}"
+        effect = "is left out" if name in left_out else "counts as measured (allow_masked)"
+        yield f"{MASKED}{name} {effect}: {'; '.join(signs)}"
 
 
 def comparison_notes(
@@ -89,7 +89,7 @@ def comparison_notes(
 
 
 def corruption_notes(weights: Mapping[str, float], reference: Population, generated: bool) -> Iterator[str]:
-    """Whether generated corruptions are compared with stored ones."""
+    """Yield a note if generated corruptions are compared with stored ones."""
     if generated and reference.name in STORED_CORRUPTIONS and weights["corruption_robustness"]:
         yield (
             "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
@@ -99,18 +99,18 @@ def corruption_notes(weights: Mapping[str, float], reference: Population, genera
 def few_images_notes(
     slopes: Mapping[str, float], measured: Mapping[str, Measurement], reference: Population
 ) -> Iterator[str]:
-    """Whether fewer images than the population was measured on move the score."""
+    """Yield a note if a smaller sample than the population's shifts the score."""
     n = measured["accuracy"].n if "accuracy" in measured else None
     if n is None or reference.images is None or n >= reference.images:
         return
-    moved = {
+    shifts = {
         name: slope * (measured[name].value - debiased)
         for name, slope in slopes.items()
         if name in measured and (debiased := measured[name].debiased) is not None
     }
-    if abs(whole := math.fsum(moved.values())) >= LEAST_SHIFT:
+    if abs(shift := math.fsum(shifts.values())) >= LEAST_SHIFT:
         yield (
-            f"few images: {', '.join(moved)} on {n:,} images move the score by {whole:+.2f} compared "
+            f"few images: {', '.join(shifts)} on {n:,} images move the score by {shift:+.2f} compared "
             f"with infinitely many: not comparable with {reference.name}, which was measured on "
             f"{reference.images:,}"
         )

@@ -1,4 +1,4 @@
-"""A reference population: the models that a grade is relative to."""
+"""A reference population: the models behind a grade."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class PopulationRow:
 
     Attributes:
         id: its name, unique in the population.
-        values: value by dimension name, in the dimension's unit; a dimension without a usable value is
-            absent.
+        values: value by dimension name, in the dimension's unit; without dimensions that lack a usable value.
     """
 
     id: str
@@ -36,17 +35,17 @@ class PopulationRow:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Models with their values, and what follows from them.
+    """Models with their values, normalisations and scores.
 
     Attributes:
-        name: what reports call it.
-        protocol: the protocol that the values come from.
-        suite: name of the suite that they were measured on.
+        name: its name in reports.
+        protocol: the protocol of the values.
+        suite: name of the suite of the values.
         rows: the models.
-        source: where the values are from.
-        images: clean images that they were measured on; None if that is not known.
-        constants: normalisations that are given instead of computed from the rows, by dimension name.
-        classes: number of the suite's classes; None if that is not known.
+        source: origin of the values.
+        images: number of clean images behind the values; None if unknown.
+        constants: given normalisations by dimension name, in place of those computed from the rows.
+        classes: number of the suite's classes; None if unknown.
     """
 
     name: str
@@ -60,47 +59,46 @@ class Population:
 
     @cached_property
     def dimensions(self) -> tuple[str, ...]:
-        """The dimensions that at least one model has a value of; all others weigh 0."""
+        """The dimensions with a value of at least one model; all others weigh 0."""
         return tuple(name for name in PUBLISHED_DIMENSIONS if any(name in row.values for row in self.rows))
 
     @cached_property
     def mu(self) -> dict[str, float]:
         """Trimmed mean of each dimension that can be compared, in its unit."""
-        return {name: found.mu for name, found in self._comparable.items()}
+        return {name: normalisation.mu for name, normalisation in self._comparable.items()}
 
     @cached_property
     def sigma(self) -> dict[str, float]:
         """Trimmed standard deviation of each dimension that can be compared, in its unit."""
-        return {name: found.sigma for name, found in self._comparable.items()}
+        return {name: normalisation.sigma for name, normalisation in self._comparable.items()}
 
     @property
     def problems(self) -> dict[str, str]:
-        """Why a dimension that some models have a value of cannot be compared, by dimension name."""
+        """The reasons why dimensions cannot be compared, by dimension name."""
         return {name: str(why) for name, why in self._normalised.items() if isinstance(why, PopulationError)}
 
     def weights(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """The given weights, 0 for dimensions that the population lacks."""
+        """Return the given weights, with 0 for dimensions that the population lacks."""
         return {name: weight if name in self.dimensions else 0.0 for name, weight in weights.items()}
 
     def score(self, values: Mapping[str, float], weights: Mapping[str, float]) -> float:
-        """QUBA score of some values.
+        """Return the QUBA score of some values.
 
         Args:
-            values: value by dimension name; at least those that weigh something here.
-            weights: weight by dimension name; the dimensions that the population lacks weigh 0.
+            values: value by dimension name, for each dimension with a weight above 0.
+            weights: weight >= 0 by dimension name; dimensions that the population lacks weigh 0.
 
         Raises:
-            PopulationError: a dimension that weighs something cannot be compared, or nothing weighs anything.
+            PopulationError: a weighted dimension cannot be compared, or no dimension has a weight above 0.
         """
         return weighted_score(values, self._comparable, self._weighing(weights))
 
     def slopes(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """How much the score moves with each dimension that weighs something, per unit of its value."""
-        weighing = self._weighing(weights)
-        return score_slopes(self._comparable, weighing)
+        """Return the change of the score per unit of each weighted dimension's value."""
+        return score_slopes(self._comparable, self._weighing(weights))
 
     def scores(self, weights: Mapping[str, float] | None = None) -> tuple[float, ...]:
-        """Scores of the models that have a value of every dimension that weighs something, in rising order.
+        """Return the scores of the models with values of all weighted dimensions, ascending.
 
         Raises:
             PopulationError: see `score`; or fewer than ten such models.
@@ -115,20 +113,20 @@ class Population:
         return tuple(sorted(weighted_score(row.values, self._comparable, weighing) for row in complete))
 
     def percentile(self, score: float, weights: Mapping[str, float] | None = None) -> float:
-        """Share of the population's scores that are lower, in percent [0, 100].
+        """Return the share of lower scores in the population, in percent [0, 100].
 
         Args:
-            score: the score to place.
-            weights: the weights that it was made with; the population is scored with the same.
+            score: the score.
+            weights: the weights of the score, also used for the population.
         """
         scores = self.scores(weights)
         return 100 * bisect_left(scores, score) / len(scores)
 
     @cached_property
     def _normalised(self) -> dict[str, Normalisation | PopulationError]:
-        return {name: self.constants.get(name) or self._computed(name) for name in self.dimensions}
+        return {name: self.constants.get(name) or self._normalisation(name) for name in self.dimensions}
 
-    def _computed(self, name: str) -> Normalisation | PopulationError:
+    def _normalisation(self, name: str) -> Normalisation | PopulationError:
         try:
             return normalisation([row.values[name] for row in self.rows if name in row.values])
         except PopulationError as why:
@@ -136,7 +134,9 @@ class Population:
 
     @cached_property
     def _comparable(self) -> dict[str, Normalisation]:
-        return {name: found for name, found in self._normalised.items() if isinstance(found, Normalisation)}
+        return {
+            name: result for name, result in self._normalised.items() if isinstance(result, Normalisation)
+        }
 
     def _weighing(self, weights: Mapping[str, float]) -> dict[str, float]:
         weighing = {name: weight for name, weight in self.weights(weights).items() if weight > 0}

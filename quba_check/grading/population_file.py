@@ -1,4 +1,4 @@
-"""Populations on disk: the JSON that `quba-check population` writes and threshold files name."""
+"""Population files: JSON made by `quba-check population` from records."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from quba_check.storage.user_files import read_json
 from quba_check.strict_yaml.schema import SchemaVersion
 
 LARGEST = 1e9
-SAME_IN_A_FLEET = "parameters"
-"""The dimension with one value for all models of one architecture."""
+CONSTANT_DIMENSION = "parameters"
+"""The dimension that is equal for all models of one architecture."""
 
 
 def possible_values(dimension: str) -> tuple[float, float]:
@@ -44,7 +44,7 @@ class FileRow(BaseModel):
 
     Attributes:
         id: its name, unique in the file.
-        values: value by name of one of the nine dimensions, parameters in millions; what it lacks is absent.
+        values: value by name of one of the nine dimensions, parameters in millions.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,7 +53,7 @@ class FileRow(BaseModel):
     values: dict[str, Number]
 
     @model_validator(mode="after")
-    def _knows_its_dimensions(self) -> FileRow:
+    def _check_values(self) -> FileRow:
         for name, value in self.values.items():
             if name not in PUBLISHED_DIMENSIONS:
                 near = did_you_mean(name, PUBLISHED_DIMENSIONS)
@@ -68,13 +68,13 @@ class FileRow(BaseModel):
 class PopulationFile(BaseModel):
     """A population, as JSON.
 
-    Later versions of schema 1 may add keys; a reader ignores keys that it does not know.
+    Later versions of schema 1 may add keys; a reader ignores unknown keys.
 
     Attributes:
-        name: what reports call it.
-        protocol: the protocol that all its values come from.
-        suite: name of the suite that all its models were measured on.
-        source: where the values are from, for people.
+        name: its name in reports.
+        protocol: the protocol of all values.
+        suite: name of the suite of all values.
+        source: origin of the values, as text.
         rows: its models.
     """
 
@@ -88,41 +88,41 @@ class PopulationFile(BaseModel):
     rows: tuple[FileRow, ...]
 
     @model_validator(mode="after")
-    def _names_each_once(self) -> PopulationFile:
+    def _check_unique(self) -> PopulationFile:
         name, times = Counter(row.id for row in self.rows).most_common(1)[0] if self.rows else ("", 0)
         if times > 1:
             raise ValueError(f"the model '{name}' is listed {times} times")
         return self
 
     def to_json(self) -> str:
-        """The population as indented JSON text, numbers at full precision."""
+        """Return the population as indented JSON text, numbers at full precision."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
     @model_validator(mode="after")
-    def _spreads(self) -> PopulationFile:
+    def _check_spread(self) -> PopulationFile:
         for name in PUBLISHED_DIMENSIONS:
             values = [row.values[name] for row in self.rows if name in row.values]
-            if name != SAME_IN_A_FLEET and len(values) >= LEAST_MODELS and not has_spread(values):
+            if name != CONSTANT_DIMENSION and len(values) >= LEAST_MODELS and not has_spread(values):
                 raise ValueError(f"{name} is the same for all models, so they cannot be compared by it")
         return self
 
     @property
     def population(self) -> Population:
-        """What grades are computed with."""
+        """The population for grades."""
         rows = tuple(PopulationRow(row.id, row.values) for row in self.rows)
         return Population(self.name, self.protocol, self.suite, rows, self.source)
 
 
 def population_schema() -> dict[str, Any]:
-    """JSON Schema of a population file, for editors."""
+    """Return the JSON Schema of population files, for editors."""
     return PopulationFile.model_json_schema(by_alias=True)
 
 
 def read_population(path: Path) -> Population:
-    """The population of a file.
+    """Read the population of a file.
 
     Raises:
-        PopulationError: the file cannot be read, or is no population.
+        PopulationError: the file cannot be read or is not a population.
     """
     content = read_json(path, str(path), PopulationError)
     try:
@@ -133,22 +133,22 @@ def read_population(path: Path) -> Population:
         ) from why
 
 
-def first_error(found: ValidationError) -> str:
+def first_error(problem: ValidationError) -> str:
     """Return the first error in a population, with its place, as a sentence."""
-    first = found.errors()[0]
+    first = problem.errors()[0]
     where = ".".join(str(step) for step in first["loc"])
-    problem = first["msg"].removeprefix("Value error, ")
-    return f"{where}{': ' if where else ''}{problem}{'' if problem.endswith('?') else '.'}"
+    text = first["msg"].removeprefix("Value error, ")
+    return f"{where}{': ' if where else ''}{text}{'' if text.endswith('?') else '.'}"
 
 
 def population_from_records(records: Mapping[str, Record], name: str) -> PopulationFile:
-    """The population that some records make up.
+    """Return a population of the models of some records.
 
-    A record that lacks some of the nine dimensions is kept without them; a masked value counts as lacking.
+    A record may lack some of the nine dimensions. Masked values are left out.
 
     Args:
-        records: ten records or more by what messages call them (their file).
-        name: what the population is called.
+        records: at least ten records by name in messages (their file).
+        name: name of the population.
 
     Raises:
         PopulationError: too few records, different protocols or suites, or a model twice.
@@ -160,22 +160,23 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
         )
     first_name, first = next(iter(records.items()))
     seen: dict[str, str] = {}
-    for shown, record in records.items():
-        for what, here, there in (
+    for file, record in records.items():
+        for quantity, value, first_value in (
             ("protocol", record.protocol, first.protocol),
             ("suite", record.suite.name, first.suite.name),
         ):
-            if here != there:
+            if value != first_value:
                 raise PopulationError(
-                    f"{shown}: a population has one {what}, got '{here}' where {first_name} has '{there}'."
+                    f"{file}: a population has one {quantity}, "
+                    f"got '{value}' where {first_name} has '{first_value}'."
                 )
         fingerprint = record.model.fingerprint
         if fingerprint in seen:
             raise PopulationError(
-                f"{shown}: the model '{record.model.name}' is in {seen[fingerprint]} already "
+                f"{file}: the model '{record.model.name}' is in {seen[fingerprint]} already "
                 f"(fingerprint {fingerprint})."
             )
-        seen[fingerprint] = shown
+        seen[fingerprint] = file
     try:
         rows = tuple(
             FileRow(id=unique, values=_published_values(record))
@@ -195,13 +196,13 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
 
 def _published_values(record: Record) -> dict[str, float]:
     measured = measurements_of(record.measurements)
-    # A masked value would raise the mean that honest models are compared with.
-    values = {name: found.value for name, found in measured.items() if not found.masked}
+    # Masked values would raise the mean for honest models.
+    values = {name: measurement.value for name, measurement in measured.items() if not measurement.masked}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
 
 
 def _unique_names(records: list[Record]) -> list[str]:
-    """Model names, with the fingerprint behind those that several models share."""
+    """Return the model names, with the fingerprint after names of several models."""
     names = [record.model.name for record in records]
     return [
         name if names.count(name) == 1 else f"{name} ({record.model.fingerprint})"

@@ -1,12 +1,12 @@
-"""The 326 published models, and the two populations made of them.
+"""The 326 published models, and two populations of them.
 
 The values (published.csv) are those of the project page of Hesse, Bağcı, Schiele, Schaub-Meyer, Roth: Beyond
 Accuracy: What Matters in Designing Well-Behaved Image Classification Models? (TMLR 2026, arXiv 2503.17110;
 Apache-2.0), with parameters in millions. They were computed by the released code, on the ImageNet family.
 
-The column `suspect` is no part of the publication. It is inferred from the released code and from the
-pattern of the outcomes, so it is indicative, not proven: `double-softmax` models had their probabilities
-softmaxed once more, `train-mode` models (networks with BatchNorm) were left in train mode by the attacks.
+The column `suspect` is not part of the publication. It is inferred from the released code and from patterns
+in the results, so it is indicative, not proven: the probabilities of `double-softmax` models passed through
+a second softmax, and the attacks left `train-mode` models (networks with BatchNorm) in train mode.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUITE = "imagenet"
 IMAGES = 50_000
 CLASSES = 1000
 ZERO_SHOT_FAMILY = "vision-language"
-SPOILT: Mapping[Suspect, frozenset[str]] = {
+SUSPECT_DIMENSIONS: Mapping[Suspect, frozenset[str]] = {
     "double-softmax": frozenset({"adversarial_robustness", "calibration_error", "class_balance"}),
     "train-mode": frozenset(
         {
@@ -41,7 +41,7 @@ SPOILT: Mapping[Suspect, frozenset[str]] = {
         }
     ),
 }
-"""The dimensions whose published value a suspicion puts in doubt."""
+"""The dimensions with a suspect published value, by cause."""
 
 RELEASED_CONSTANTS: Mapping[str, Normalisation] = {
     "accuracy": Normalisation(0.7990557251908397, 0.034685710545946026),
@@ -54,7 +54,7 @@ RELEASED_CONSTANTS: Mapping[str, Normalisation] = {
     "shape_bias": Normalisation(0.30548520497464765, 0.08354531823072534),
     "parameters": Normalisation(55.28778625954198, 42.8890536095964),
 }
-"""Means and deviations of the released code; the trimmed rule gives them to 5e-6 from the rounded table."""
+"""Means and deviations of the released code; `normalisation` of the rounded table differs by up to 5e-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class PublishedModel:
         pretraining: imagenet-1k, imagenet-21k, or large.
         training: supervised, self-supervised, semi-supervised, adversarial, or a1-a2-a3 (recipes).
         timm: name in timm, where known.
-        suspect: what puts some of its values in doubt; empty for most.
+        suspect: causes of suspect values; empty for most models.
         values: the nine published values, in the dimensions' units.
     """
 
@@ -81,24 +81,23 @@ class PublishedModel:
 
     @property
     def doubtful(self) -> frozenset[str]:
-        """Names of the dimensions whose value is in doubt.
+        """Names of the dimensions with a suspect value.
 
-        A double-softmax model that classifies by comparing with texts was also published with the parameters
-        of its text encoder.
+        The published parameters of zero-shot double-softmax models include their text encoder.
         """
-        doubtful = frozenset[str]().union(*(SPOILT[suspicion] for suspicion in self.suspect))
-        counts_text = "double-softmax" in self.suspect and self.family == ZERO_SHOT_FAMILY
-        return doubtful | {"parameters"} if counts_text else doubtful
+        doubtful = frozenset[str]().union(*(SUSPECT_DIMENSIONS[cause] for cause in self.suspect))
+        includes_text = "double-softmax" in self.suspect and self.family == ZERO_SHOT_FAMILY
+        return doubtful | {"parameters"} if includes_text else doubtful
 
     @property
     def screened(self) -> dict[str, float]:
-        """The values that are not in doubt."""
+        """The values that are not suspect."""
         return {name: value for name, value in self.values.items() if name not in self.doubtful}
 
 
 @cache
 def published_models() -> tuple[PublishedModel, ...]:
-    """The 326 published models, in the order of the table.
+    """Return the 326 published models, in the order of the table.
 
     >>> models = published_models()
     >>> len(models), sum(not model.suspect for model in models)
@@ -121,14 +120,14 @@ def published_models() -> tuple[PublishedModel, ...]:
 
 @cache
 def published_population() -> Population:
-    """All published models with all their values, normalised by the released constants."""
+    """Return all published models with all values, normalised by the released constants."""
     rows = tuple(PopulationRow(model.id, model.values) for model in published_models())
     return Population("published", "released", SUITE, rows, SOURCE, RELEASED_CONSTANTS, IMAGES, CLASSES)
 
 
 @cache
 def screened_population() -> Population:
-    """The published models without the values in doubt; 219 of them keep all nine."""
+    """Return the published models without suspect values; 219 of them keep all nine."""
     rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
     source = f"{SOURCE}, without suspect values"
     return Population("screened", "released", SUITE, rows, source, images=IMAGES, classes=CLASSES)

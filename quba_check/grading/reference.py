@@ -23,17 +23,17 @@ BUILT_IN: Mapping[str, Callable[[], Population]] = {
     "screened": screened_population,
     "demo": _demo_population,
 }
-"""`published`: the 326 published models; `screened`: the same without values in doubt; `demo`: the demo's."""
+"""`published`: the 326 published models; `screened`: the same without suspect values; `demo`: the demo's."""
 
 
 def population(name_or_path: str | Path) -> Population:
-    """The population of that name, else of that file.
+    """Return a reference population by name or file.
 
     Args:
         name_or_path: `published`, `screened`, `demo`, or a JSON file made by `quba-check population`.
 
     Raises:
-        PopulationError: there is none, or the file is no population.
+        PopulationError: no such population, or the file is not a population.
 
     >>> round(population("published").mu["accuracy"], 4)
     0.7991

@@ -1,4 +1,4 @@
-"""The QUBA score as arithmetic: a weighted mean of normalised values."""
+"""The QUBA score: a weighted mean of normalised values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, UserError, did_you_mean, listed
 
 LEAST_SPREAD = 1e-9
-"""Values closer than this count as equal: they differ by rounding only."""
+"""Largest difference of values that counts as rounding."""
 LEAST_MODELS = 10
-"""Models that a population needs to have in each dimension that it grades."""
+"""Smallest number of models in each graded dimension of a population."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What a dimension is compared with: a value counts as `(value - mu) / sigma`.
+    """Mean and spread of a dimension: a value is normalised to `(value - mu) / sigma`.
 
     Attributes:
         mu: trimmed mean, in the dimension's unit.
@@ -32,22 +32,22 @@ class Normalisation:
 
 
 def has_spread(values: Sequence[float]) -> bool:
-    """Return False if all values are equal, without the lowest and highest tenth."""
+    """False if all values are equal, without the lowest and highest tenth."""
     cut = len(values) // 10
     kept = sorted(values)[cut : len(values) - cut]
     return kept[-1] - kept[0] > LEAST_SPREAD
 
 
 def normalisation(values: Sequence[float]) -> Normalisation:
-    """Mean and population standard deviation without the lowest and the highest tenth.
+    """Return mean and standard deviation without the lowest and the highest tenth.
 
-    Of m values, the floor(m / 10) lowest and as many highest are left out.
+    Of m values, the floor(m / 10) lowest and the floor(m / 10) highest are left out.
 
     Args:
         values: (m,) finite values of one dimension, one a model, in any order; m >= 10.
 
     Returns:
-        Mean and standard deviation (ddof 0) of what is left, in the unit of the values.
+        Mean and standard deviation (ddof 0) of the remaining values, in their unit.
 
     Raises:
         PopulationError: fewer than ten values, a value that is not finite, or no spread.
@@ -70,36 +70,36 @@ def normalisation(values: Sequence[float]) -> Normalisation:
 
 
 def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]:
-    """The weight of each of the nine dimensions.
+    """Return the weight of each of the nine dimensions.
 
     Args:
         weights: weights (`is_weight`) by dimension name that replace the defaults; only their ratios matter.
 
     Returns:
-        Nine weights: those given, else the defaults that the dimensions declare.
+        Nine weights: the given ones, else the defaults of the dimensions.
 
     Raises:
-        UserError: a name is no dimension, a weight is out of range, or all are 0.
+        UserError: an unknown dimension, an invalid weight, or all weights are 0.
 
     >>> full_weights({"accuracy": 2})["accuracy"], full_weights()["shape_bias"]
     (2.0, 0.5)
     """
-    given = dict(weights or {})
-    check_names("weights", given)
-    for name, weight in given.items():
+    overrides = dict(weights or {})
+    check_names("weights", overrides)
+    for name, weight in overrides.items():
         if not is_weight(weight):
             raise UserError(f"weights: {name} is not a valid weight, got {weight!r}. Allowed: {WEIGHTS}.")
-    full = {name: float(given.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
+    full = {name: float(overrides.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
     if not any(full.values()):
         raise UserError("weights: all nine are 0. Allowed: at least one above 0.")
     return full
 
 
 def check_names(where: str, names: Iterable[str]) -> None:
-    """Refuse names that are no dimension.
+    """Refuse names of unknown dimensions.
 
     Raises:
-        UserError: naming the first that is unknown.
+        UserError: for the first unknown name.
     """
     for name in names:
         if name not in registry:
@@ -114,12 +114,12 @@ def weighted_score(
     normalisations: Mapping[str, Normalisation],
     weights: Mapping[str, float],
 ) -> float:
-    """Weighted mean of the normalised values, signed so that higher is better.
+    """Return the weighted mean of the normalised values, signed so that higher is better.
 
     Args:
-        values: value by dimension name, in the dimension's unit; at least those that weigh something.
-        normalisations: by dimension name, likewise.
-        weights: weight >= 0 by dimension name, one of them above 0; those with 0 are not looked at.
+        values: value by dimension name, in the dimension's unit, for each weight above 0.
+        normalisations: normalisation by dimension name, for each weight above 0.
+        weights: weight >= 0 by dimension name, at least one above 0.
 
     Returns:
         sum(w s (x - mu) / sigma) / sum(w), without a unit; s is -1 where lower is better.
@@ -132,24 +132,24 @@ def weighted_score(
     1.5
     """
     weighing = [name for name, weight in weights.items() if weight > 0]
-    terms = (weights[name] * _standing(name, values[name], normalisations[name]) for name in weighing)
+    terms = (weights[name] * _normalised(name, values[name], normalisations[name]) for name in weighing)
     return math.fsum(terms) / math.fsum(weights[name] for name in weighing)
 
 
 def score_slopes(
     normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """How much `weighted_score` moves with each value, per unit of the value; by dimension that weighs."""
-    whole = math.fsum(weight for weight in weights.values() if weight > 0)
+    """Return the change of `weighted_score` per unit of each value with a weight above 0."""
+    total = math.fsum(weights.values())
     return {
-        name: _sign(name) * weight / (normalisations[name].sigma * whole)
+        name: _sign(name) * weight / (normalisations[name].sigma * total)
         for name, weight in weights.items()
         if weight > 0
     }
 
 
-def _standing(name: str, value: float, among: Normalisation) -> float:
-    return _sign(name) * (value - among.mu) / among.sigma
+def _normalised(name: str, value: float, scale: Normalisation) -> float:
+    return _sign(name) * (value - scale.mu) / scale.sigma
 
 
 def _sign(name: str) -> int:

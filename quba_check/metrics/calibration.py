@@ -1,8 +1,8 @@
-"""How far probabilities are from frequencies: expected (ECE) and adaptive (ACE) calibration error.
+"""Expected (ECE) and adaptive (ACE) calibration error, with sampling errors.
 
-Both add up absolute gaps, one a bin, between hits and probability. The gap of a well-calibrated bin is not 0
-but noise, and its absolute value adds to the error: a perfect model shows one that shrinks with 1/√n. So each
-error comes with what every image adds to it, and with an estimate of what is left without the noise.
+Both sum, over bins, the absolute gap between frequency and probability. The gap of a well-calibrated bin is
+noise rather than 0, and its absolute value adds to the error: that of a perfect model shrinks with 1/√n only.
+So each error comes with its sampling error and with an estimate without the noise.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from quba_check.stats.estimate import Estimate, Sample
 from quba_check.stats.intervals import log_normal_limits
 
 CLASS_BLOCK = 64
-"""Classes looked at at a time by ACE: bounds its memory to 64 columns of the table."""
+"""Classes per block of ACE: bounds its memory to 64 columns of the table."""
 REDRAWS = 20
-"""Sets of labels drawn from the probabilities for the floor; its relative error is then a percent or so."""
+"""Sets of labels drawn from the probabilities for the floor, which is then known to about one percent."""
 SEED = 0
 _NOISE_SHARE = 0.9
 _NOISE_DECAY = 2.0
@@ -30,13 +30,13 @@ _MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationError:
-    """A calibration error with what surrounds it.
+    """A calibration error with its sampling error and its bias.
 
     Attributes:
-        estimate: the error, in [0, 1], with what each image adds to it; lower is better.
-        debiased: estimate of the error on endless images, at most the error.
-        noise: sum over bins of the standard deviation that the gap of a perfectly calibrated model with these
-            probabilities has on as many images.
+        estimate: the error, in [0, 1]; lower is better.
+        debiased: the error expected on infinitely many images; at most the error.
+        noise: sum over bins of the standard deviation of the gap of a perfectly calibrated model with these
+            probabilities.
     """
 
     estimate: Estimate
@@ -49,9 +49,10 @@ class CalibrationError:
         return self.estimate.value
 
     def debiased_upper(self, z: float) -> float:
-        """Upper limit of the error on endless images, at a normal score (1.645 for 95 %).
+        """Return an upper limit of the error on infinitely many images, at a normal score.
 
-        The upper limit of the error, less what noise must have added to it at least.
+        It is the upper limit of the error, less the smallest contribution of the noise. The score of a 95 %
+        limit is 1.645.
         """
         if not self.value:
             return 0.0
@@ -59,23 +60,23 @@ class CalibrationError:
 
 
 def expected_calibration_error(
-    confidence: NDArray[np.float32], right: NDArray[np.bool_], *, bins: int, sample: Sample = None
+    confidence: NDArray[np.float32], correct: NDArray[np.bool_], *, bins: int, sample: Sample = None
 ) -> CalibrationError:
-    """Mean gap between the confidence of the chosen class and how often it is right.
+    """Mean gap between the confidence of the predicted class and its accuracy (ECE).
 
     Confidences are sorted into the bins [j/bins, (j+1)/bins); a confidence of exactly 1 has a bin of its own.
     The edges are the float32 values nearest to j/bins, so that a float32 confidence of 0.2 opens bin 3 of 15.
     An empty bin adds nothing.
 
     Args:
-        confidence: (N,) float32, probability of the chosen class, in [0, 1].
-        right: (N,) whether the chosen class is the label.
+        confidence: (N,) float32, probability of the predicted class, in [0, 1].
+        correct: (N,) bool, True if the predicted class is the label.
         bins: number of equally wide bins.
-        sample: names the images.
+        sample: name of these images.
 
     Returns:
-        Σ over bins of (share of images in the bin) · |share right − mean confidence|. Sums are in float64.
-        `debiased` takes the noise off bin by bin.
+        Σ over bins of (share of images) · |accuracy − mean confidence|, in [0, 1]; lower is better.
+        Sums are in float64. `debiased` removes the noise bin by bin.
 
     Raises:
         ValueError: there are no rows, or the two columns differ in length.
@@ -87,43 +88,45 @@ def expected_calibration_error(
     >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).value, 6)
     0.55
     """
-    rows = _row_count(confidence, right)
+    rows = _row_count(confidence, correct)
     edges = (np.arange(1, bins + 1) / bins).astype(np.float32)
     bin_of_row = np.digitize(confidence, edges)
     p = confidence.astype(np.float64)
-    gap = right - p
+    gap = correct - p
     totals = np.bincount(bin_of_row, weights=gap)
-    added = _slopes(totals, np.bincount(bin_of_row, weights=gap * gap), rows)[bin_of_row] * gap
-    error = Estimate(float(np.abs(totals).sum() / rows), {sample: added - added.mean()})
-    noise = np.sqrt(np.bincount(bin_of_row, weights=p * (1 - p))) / rows  # of labels drawn from p
+    slopes = _slopes(totals, np.bincount(bin_of_row, weights=gap * gap), rows)
+    influence = slopes[bin_of_row] * gap
+    error = Estimate(float(np.abs(totals).sum() / rows), {sample: influence - influence.mean()})
+    noise = np.sqrt(np.bincount(bin_of_row, weights=p * (1 - p))) / rows  # with labels drawn from p
     return CalibrationError(error, total_without_noise(totals / rows, noise), float(noise.sum()))
 
 
 def adaptive_calibration_error(
     probabilities: NDArray[np.float32], label: NDArray[np.int64], *, bins: int, sample: Sample = None
 ) -> CalibrationError:
-    """Mean gap between probability and frequency over all classes, in bins that hold equally many images.
+    """Mean gap between probability and frequency over all classes, in equally full bins (ACE).
 
     For a class k, only the n images with p_k > 0 count. With their p_k sorted, edge j = 1 … bins − 1 is the
-    value at position min(round(j·n/bins), n − 1), rounding halves to even; a value equal to an edge belongs
+    value at position min(round(j·n/bins), n − 1), rounding halves to even. A value equal to an edge belongs
     to the bin above it, so ties share a bin and some bins may be empty. The error of the class is
-    Σ over bins of |Σ (y − p)| / n with y = 1 where the label is k. A class that no image gives any
-    probability has error 0 and still counts in the mean. What an image adds is for bins that stay where they
-    are: that their edges move with the images changes little.
+    Σ over bins of |Σ (y − p)| / n with y = 1 for images with the label k. A class with no probability on any
+    image has error 0 and still counts in the mean. The sampling error takes the bins as fixed, which changes
+    little.
 
     Costs one sort of N values a class and a few passes over them (about five seconds for N = 50,000,
-    C = 1,000 on one core), and the memory of 64 columns besides the table.
+    C = 1,000 on one core), and the memory of 64 columns in addition to the table.
 
     Args:
         probabilities: (N, C) float32, in [0, 1].
-        label: (N,) class of each image; a label outside 0 … C − 1 is none of the classes.
+        label: (N,) class of each image; a label outside 0 to C − 1 is none of the classes.
         bins: number of bins a class.
-        sample: names the images.
+        sample: name of these images.
 
     Returns:
-        The mean over classes. Sums are in float64. `debiased` is √(error² − floor²), where the floor is what
-        labels drawn from the probabilities show (root mean square): the form of Kumar, Liang and Ma, NeurIPS
-        2019, with the consistency resampling of Bröcker and Smith, Weather and Forecasting 2007.
+        The mean over classes, in [0, 1]; lower is better. Sums are in float64. `debiased` is
+        √(error² − floor²); the floor is the root mean square error of labels drawn from the probabilities
+        (the form of Kumar, Liang and Ma, NeurIPS 2019, with the consistency resampling of Bröcker and Smith,
+        Weather and Forecasting 2007).
 
     Raises:
         ValueError: there are no rows or no classes, or table and labels differ in length.
@@ -141,34 +144,36 @@ def adaptive_calibration_error(
         raise ValueError(
             "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1."
         )
-    by_class = [_RowsByLabel(labels) for labels in _drawn_labels(probabilities, np.random.default_rng(SEED))]
-    errors, redrawn, added = np.zeros(classes), np.zeros(REDRAWS), np.zeros(rows)
+    redraws = [_RowsByLabel(labels) for labels in _draw_labels(probabilities, np.random.default_rng(SEED))]
+    errors, redraw_errors, influence = np.zeros(classes), np.zeros(REDRAWS), np.zeros(rows)
     for first in range(0, classes, CLASS_BLOCK):
         columns = np.ascontiguousarray(probabilities[:, first : first + CLASS_BLOCK].T)
         for k, column in enumerate(columns, start=first):
-            shown = column > 0
-            n = int(np.count_nonzero(shown))
+            is_positive = column > 0
+            n = int(np.count_nonzero(is_positive))
             if n == 0:
                 continue
-            bin_of_row = np.where(shown, _adaptive_bins(column, bins, n), bins)  # those without it: apart
-            gap = np.where(shown, (label == k) - column.astype(np.float64), 0.0)
+            bin_of_row = np.where(
+                is_positive, _adaptive_bins(column, bins, n), bins
+            )  # the others: a bin of their own
+            gap = np.where(is_positive, (label == k) - column.astype(np.float64), 0.0)
             totals = np.bincount(bin_of_row, weights=gap, minlength=bins + 1)
             squares = np.bincount(bin_of_row, weights=gap * gap, minlength=bins + 1)
             errors[k] = np.abs(totals).sum() / n
-            added += _slopes(totals, squares, rows)[bin_of_row] * gap * (rows / n)
+            influence += _slopes(totals, squares, rows)[bin_of_row] * gap * (rows / n)
             expected = np.bincount(bin_of_row, weights=column, minlength=bins + 1)
-            for draw, drawn in enumerate(by_class):
-                hits = np.bincount(bin_of_row[drawn.of(k)], minlength=bins + 1)
-                redrawn[draw] += np.abs(hits - expected)[:bins].sum() / n
-    added /= classes
-    error = Estimate(float(errors.mean()), {sample: added - added.mean()})
-    floor = redrawn / classes  # of bins with hardly a hit, whose noise is not normal: drawn
+            for draw, labels in enumerate(redraws):
+                hits = np.bincount(bin_of_row[labels.of(k)], minlength=bins + 1)
+                redraw_errors[draw] += np.abs(hits - expected)[:bins].sum() / n
+    influence /= classes
+    error = Estimate(float(errors.mean()), {sample: influence - influence.mean()})
+    floor = redraw_errors / classes  # by simulation, as the noise of bins with hardly a hit is not normal
     debiased = math.sqrt(max(0.0, error.value**2 - float(np.mean(floor**2))))
     return CalibrationError(error, debiased, float(floor.mean()) / _MEAN_ABSOLUTE_NORMAL)
 
 
 class _RowsByLabel:
-    """The rows of each label, found by one sort."""
+    """The rows of each label, from one sort."""
 
     def __init__(self, labels: NDArray[np.int64]) -> None:
         self._rows = np.argsort(labels, kind="stable")
@@ -186,35 +191,35 @@ def _adaptive_bins(column: NDArray[np.float32], bins: int, n: int) -> NDArray[np
 
 
 def _slopes(totals: NDArray[Any], squares: NDArray[Any], rows: int) -> NDArray[np.float64]:
-    """How much the absolute gap of each bin moves with the gap.
+    """Derivative of the absolute gap of each bin by the gap.
 
     Far from 0 that is its sign. Near 0 the absolute value of a noisy gap varies less than the gap: the
     factor is chosen so that its square is at least the variance of |Z + δ| for a standard normal Z, on
-    average over what shows itself as Z + δ (at most 28 % too wide at δ = 0, within 2 % from δ = 1.5 on).
+    average over observed values of Z + δ (at most 28 % too wide at δ = 0, within 2 % from δ = 1.5 on).
     """
     variance = np.maximum(squares - totals * totals / rows, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        standing = np.where(variance > 0, totals * totals / variance, np.inf)
+        squared_ratio = np.where(variance > 0, totals * totals / variance, np.inf)
     slopes: NDArray[np.float64] = np.sign(totals) * np.sqrt(
-        1 - _NOISE_SHARE * np.exp(-_NOISE_DECAY * standing)
+        1 - _NOISE_SHARE * np.exp(-_NOISE_DECAY * squared_ratio)
     )
     return slopes
 
 
-def _drawn_labels(probabilities: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(REDRAWS, N) labels drawn from the rows of a table."""
+def _draw_labels(probabilities: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return (REDRAWS, N) labels drawn from the rows of a table."""
     rows, classes = probabilities.shape
-    drawn = np.empty((REDRAWS, rows), dtype=np.int64)
+    labels = np.empty((REDRAWS, rows), dtype=np.int64)
     for first in range(0, rows, 1024):
         cumulated = np.cumsum(probabilities[first : first + 1024], axis=1, dtype=np.float64)
         cumulated /= np.maximum(cumulated[:, -1:], np.finfo(np.float64).tiny)
-        count = len(cumulated)
+        row = np.arange(len(cumulated))
         # One search for all rows: row i covers the numbers from i to i + 1.
-        flat = (cumulated + np.arange(count)[:, None]).ravel()
-        thrown = rng.random((REDRAWS, count)) + np.arange(count)
-        found = np.searchsorted(flat, thrown.ravel(), side="right").reshape(REDRAWS, count)
-        drawn[:, first : first + count] = np.minimum(found - np.arange(count) * classes, classes - 1)
-    return drawn
+        points = rng.random((REDRAWS, len(row))) + row
+        places = np.searchsorted((cumulated + row[:, None]).ravel(), points.ravel(), side="right")
+        columns = places.reshape(REDRAWS, -1) - row * classes
+        labels[:, first : first + len(row)] = np.minimum(columns, classes - 1)
+    return labels
 
 
 def _row_count(first: NDArray[np.generic], second: NDArray[np.generic]) -> int:

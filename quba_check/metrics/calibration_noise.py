@@ -1,8 +1,8 @@
-"""Taking noise off a sum of absolute gaps: each gap is a true one plus normal noise.
+"""Removal of normal noise from a sum of absolute gaps.
 
-The absolute value of a noisy gap is larger on average than that of the true one, most of all where there is
-none. No function of the noisy gap makes up for this without error (the absolute value has a kink), so there
-are two answers: an estimate that is nearly right, and one that is never too small.
+The absolute value of a noisy gap is larger on average than that of the true one, most of all for a true gap
+of 0. No function of the noisy gap is an unbiased estimate (the absolute value has a kink), so there are two:
+one with little bias, and one that is never too small.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scipy import optimize, special
 Gaps = NDArray[np.float64]
 
 HIGHEST_FREQUENCY = 1.75
-"""Up to where noise is undone: a higher one has less bias and more variance."""
-PLAIN = 5.0
-"""Gaps of as many standard deviations stand as they are."""
+"""Noise is removed up to this frequency: a higher one has less bias and more variance."""
+LARGE_GAP = 5.0
+"""Standard deviations from which on a gap is left as it is."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _FREQUENCIES = HIGHEST_FREQUENCY * (1 + _NODES) / 2
 
@@ -27,34 +27,40 @@ def total_without_noise(gaps: Gaps, noise: Gaps) -> float:
     """Estimate of Σ |true gap|, at least 0 and at most `most_without_noise`.
 
     |t| = (2/π) ∫ (1 − cos ωt) / ω² dω over all ω > 0, and normal noise multiplies the mean of cos ωt by
-    exp(−ω²/2). This is undone for all ω below `HIGHEST_FREQUENCY`; for those above, cos ωt is taken as 0.
+    exp(−ω²/2). This is inverted for all ω below `HIGHEST_FREQUENCY`; for those above, cos ωt is taken as 0.
     The mean of the estimate is within 0.13 standard deviations of a gap that exceeds half of one, and 0.37
-    too high where there is no gap at all.
+    too high for a gap of 0.
 
     Args:
         gaps: (K,) noisy gaps.
-        noise: (K,) their standard deviations.
+        noise: (K,) their standard deviations, at least 0, in the same unit.
 
-    Source: no estimate is unbiased, and how near one can come: Cai and Low, Annals of Statistics 2011.
+    Returns:
+        The sum, in the unit of the gaps.
+
+    Source: Cai and Low, Annals of Statistics 2011 (no estimate is unbiased; the smallest possible bias).
 
     >>> total_without_noise(np.array([0.3, -0.2]), np.zeros(2))
     0.5
     """
-    standing = np.divide(np.abs(gaps), noise, out=np.full(len(gaps), np.inf), where=noise > 0)
-    doubtful = standing < PLAIN
-    total = float(np.abs(gaps[~doubtful]).sum() + noise[doubtful] @ _undone(standing[doubtful]))
+    ratio = np.divide(np.abs(gaps), noise, out=np.full(len(gaps), np.inf), where=noise > 0)
+    is_small = ratio < LARGE_GAP
+    total = float(np.abs(gaps[~is_small]).sum() + noise[is_small] @ _without_noise(ratio[is_small]))
     return min(max(total, 0.0), most_without_noise(float(np.abs(gaps).sum()), float(noise.sum())))
 
 
 def most_without_noise(total: float, noise: float) -> float:
-    """The largest Σ |true gap| for which Σ |noisy gap| has this mean.
+    """Largest Σ |true gap| for which Σ |noisy gap| has this mean.
 
-    The mean absolute value of a noisy gap is a convex function of the true one, so that the sum is smallest
-    where all gaps are in the same proportion to their noise (Jensen).
+    The mean absolute value of a noisy gap is a convex function of the true one. So the mean of the sum is
+    smallest if all gaps are in the same proportion to their noise (Jensen's inequality).
 
     Args:
         total: Σ |noisy gap|, or a limit of its mean.
-        noise: sum of the standard deviations.
+        noise: sum of the standard deviations of the gaps, in the same unit.
+
+    Returns:
+        The sum, from 0 to `total`.
 
     >>> round(most_without_noise(1.0, 1.0), 4), most_without_noise(0.5, 1.0), most_without_noise(0.5, 0.0)
     (0.7272, 0.0, 0.5)
@@ -67,9 +73,9 @@ def most_without_noise(total: float, noise: float) -> float:
     return noise * float(optimize.brentq(lambda t: _mean_absolute(t) - ratio, 0.0, ratio + 1))
 
 
-def _undone(standing: Gaps) -> Gaps:
-    """What stands for |t| where |t + Z| was seen, for a standard normal Z."""
-    waves = np.exp(_FREQUENCIES**2 / 2) * np.cos(standing[:, None] * _FREQUENCIES)
+def _without_noise(ratio: Gaps) -> Gaps:
+    """Estimate of |t| from an observed |t + Z|, for a standard normal Z."""
+    waves = np.exp(_FREQUENCIES**2 / 2) * np.cos(ratio[:, None] * _FREQUENCIES)
     below = ((1 - waves) / _FREQUENCIES**2) @ _WEIGHTS * HIGHEST_FREQUENCY / 2
     return (2 / math.pi) * (below + 1 / HIGHEST_FREQUENCY)
 

@@ -1,4 +1,4 @@
-"""Means that the dimensions are made of."""
+"""Means of non-negative numbers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """The n-th root of the product of n values.
+    """Geometric mean: the n-th root of the product of n values.
 
-    A single 0 makes it 0, a valid value: a quality that is wholly missing is not made up for by another.
+    It is 0 if one value is 0: no other quality compensates for one that is missing altogether.
 
     Args:
         values: at least one, all ≥ 0.

@@ -1,1 +1,1 @@
-"""From a model spec to a classifier that owns its normalisation and knows what its outputs are."""
+"""Models: from a model spec to a classifier with its preprocessing."""

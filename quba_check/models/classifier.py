@@ -1,4 +1,4 @@
-"""A classifier: a module in eval mode with its preprocessing and the kind of its outputs."""
+"""A classifier: a module in eval mode with its preprocessing and kind of outputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Classifier:
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
         no_gradient: reason why no gradient passes through it; empty if one may.
-        notes: remarks for the record, such as defaults in use.
+        notes: notes for the record, such as defaults in use.
         head: outputs of `module` expected by the suite, some of which may be no classes of it; by default one
             for each of its classes.
     """
@@ -77,7 +77,11 @@ class Classifier:
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Convert pixels, float32 in [0, 1], (N, 3, H, W), to inputs of the model; differentiable."""
+        """Convert pixels to inputs of the model; differentiable.
+
+        Args:
+            pixels: float32 in [0, 1], (N, 3, H, W).
+        """
         return (pixels - self._mean) / self._std
 
     def denormalise(self, inputs: Tensor) -> Tensor:
@@ -179,7 +183,7 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
 def error_summary(error: BaseException) -> str:
     r"""Return type and first line of an error in the user's code, for a message.
 
-    >>> described(ValueError("no such layer\nsecond line"))
+    >>> error_summary(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
     """
     try:

@@ -1,4 +1,4 @@
-"""Fingerprints of models: equal for equal weights in an equal network, wherever the files are stored."""
+"""Fingerprints of models: equal for equal weights in an equal network."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ def _source(item: object) -> Path | None:
 
 
 def _settings(part: nn.Module) -> str:
-    """Return the plain attributes of a module, such as a temperature, which its printed form may lack."""
+    """Return the plain attributes of a module, such as a temperature.
+
+    The printed form of the module may lack them.
+    """
     plain = {name: value for name, value in vars(part).items() if _is_plain(value) and name[0] != "_"}
     return repr(sorted((name, value) for name, value in plain.items() if name != "training"))
 

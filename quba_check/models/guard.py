@@ -18,7 +18,7 @@ class Version(NamedTuple):
 
 
 class Guard:
-    """A check that the parameters and buffers of a module do not change and no part is in train mode.
+    """A check that a module does not change and is not in train mode.
 
     torch counts the in-place changes of a tensor, also under `inference_mode`, but not those of BatchNorm's
     running statistics or through `.data`. Therefore train mode, which updates the statistics, is refused, and

@@ -1,4 +1,4 @@
-"""The result of a loader: a module on the CPU, and what is known about it."""
+"""The result of a loader: a module on the CPU and its properties."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LoadedModule:
         architecture: its timm name, or empty.
         sources: the user's files that define the module, apart from its tensors.
         configs: preprocessing and outputs stated outside of the module; the last one wins.
-        notes: remarks for the record.
+        notes: notes for the record.
         parameters: number of parameters if it is not that of the module's own.
         device: where it runs, if not on the requested device.
         precision: precision of its passes, if not the requested one.
@@ -77,8 +77,8 @@ def _tensors(value: object) -> Iterator[Tensor]:
 
 
 def _is_weight(tensor: Tensor) -> bool:
-    kinds = (torch.int8, torch.uint8)
-    return tensor.dtype in kinds or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+    is_small_integer = tensor.dtype in (torch.int8, torch.uint8)
+    return is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
 
 
 def _memory(tensor: Tensor) -> object:

@@ -1,4 +1,4 @@
-"""Loading of classifiers: from a model spec to a module in eval mode on its device."""
+"""Loading of classifiers from model specs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *_convert_to_float32(module),
         *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
         *_outputs_notes(request.preprocessing),
-        *filter(None, [head.note]),
+        *([head.note] if head.note else []),
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
@@ -131,10 +131,13 @@ def _load_module(  # noqa: C901  a branch for each kind
         case "demo":
             from quba_check.demo.network import demo_module
 
-            module = demo_module(spec.text)
-            return LoadedModule(module, sources=own_sources(module))
+            demo = demo_module(spec.text)
+            return LoadedModule(demo, sources=own_sources(demo))
         case "timm":
-            return _load_timm(spec, request)
+            module = pretrained_model(spec.name, spec=spec.text)
+            head = request.expected_head
+            check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
+            return LoadedModule(module, spec.name)
         case "callable":
             return load_callable(spec)
         case "file":
@@ -151,13 +154,6 @@ def _load_module(  # noqa: C901  a branch for each kind
             return load_onnx(spec, request, device)
         case "open_clip":
             return load_zero_shot(spec, request, device)
-
-
-def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    module = pretrained_model(spec.name, spec=spec.text)
-    head = request.expected_head
-    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, spec.name)
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

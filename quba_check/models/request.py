@@ -20,7 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """How a model is loaded.
+    """The settings for loading a model.
 
     Attributes:
         classes: the suite's class names.

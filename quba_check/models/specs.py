@@ -199,7 +199,7 @@ def _check_file(text: str, path: Path) -> None:
 
 
 def _kind_of_file(path: Path, suffix: str) -> Kind:
-    """Return the kind of a model file, by its suffix and the members of its archive."""
+    """Return the kind of a model file, by its suffix and archive members."""
     if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
         return "onnx" if suffix == ONNX_SUFFIX else "exported"
     try:

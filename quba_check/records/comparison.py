@@ -1,4 +1,4 @@
-"""Two runs beside each other, as rows that every report of a comparison is rendered from."""
+"""A comparison of two runs, as rows for every report."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class _Row(BaseModel):
 
 
 class ChangeRow(_Row):
-    """What became of a dimension or part.
+    """The change of a dimension or part.
 
     Attributes:
         part: name of the part; None for the dimension itself.
-        better: direction that is better; None for what is only reported.
+        better: the better direction; None for values that are only reported.
         change: after − before.
-        interval: two-sided interval of the change at 95 %; None where it is not known.
-        finding: what the interval shows.
-        paired: the interval is made of both models' answers to the same images.
-        p: exact McNemar p-value of “right equally often”, for shares of the same images.
-        lost: images on which only the first is right, where they are shares of the same images.
-        gained: images on which only the second is.
+        interval: two-sided 95 % interval of the change; None if unknown.
+        finding: the conclusion from the interval.
+        paired: the interval is made of both models' predictions on the same images.
+        p: exact McNemar p-value of equal accuracy, for shares of the same images.
+        lost: number of images that only the first model classifies correctly, for shares of the same images.
+        gained: number of images that only the second model classifies correctly, likewise.
     """
 
     dimension: str
@@ -57,11 +57,11 @@ class SideRow(_Row):
 
 
 class Comparison(_Row):
-    """Two runs of one protocol on one suite, the second held beside the first.
+    """Two runs of the same protocol and suite, the second compared with the first.
 
     Attributes:
         changes: dimensions in the order of reports, each followed by its parts.
-        notes: what a reader has to know.
+        notes: notes for the reader.
     """
 
     before: SideRow

@@ -1,4 +1,4 @@
-"""From outcomes to a record's rows, and back."""
+"""Conversion of outcomes to rows of a record, and back."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from quba_check.records.measurement import (
 def row_of(
     outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None = None
 ) -> AnyMeasurementRow:
-    """What a record keeps of a measurement of a dimension on a suite, or on some of its images.
+    """Return the row of an outcome, measured on all images or until an early decision.
 
     Raises:
-        DimensionError: a number is none that a record can keep, as a dimension of a user's own can have it.
+        DimensionError: a value cannot be stored (NaN or infinite), for example from a custom dimension.
     """
     try:
         return _row_of(outcome, dimension, suite, stopped)
@@ -47,49 +47,47 @@ def _row_of(
     if isinstance(outcome, Unmeasurable):
         return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
     return MeasurementRow(
-        **_quantity(outcome, dimension.better),
-        parts={
-            name: QuantityRow(**_quantity(part, better.get(name))) for name, part in outcome.parts.items()
-        },
+        **_columns(outcome, dimension.better),
+        parts={name: QuantityRow(**_columns(part, better.get(name))) for name, part in outcome.parts.items()},
         notes=outcome.notes,
         stopped=stopped,
         masked=outcome.masked,
     )
 
 
-def _quantity(found: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
-    curve = found.curve
+def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
+    curve = quantity.curve
     return {
-        "value": found.value,
-        "unit": found.unit,
-        "n": found.n,
+        "value": quantity.value,
+        "unit": quantity.unit,
+        "n": quantity.n,
         "interval": None if curve is None else curve.interval(CONFIDENCE),
         "limits": None if curve is None else curve.limits,
-        "debiased": found.debiased,
-        "debiased_limit": found.debiased_limit,
+        "debiased": quantity.debiased,
+        "debiased_limit": quantity.debiased_limit,
         "better": better,
     }
 
 
 def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
-    """What a record's row was made of, as far as the record keeps it; the inverse of `row_of`."""
+    """Return the outcome of a row, as far as records store it; the inverse of `row_of`."""
     if isinstance(row, UnmeasurableRow):
         return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
     if isinstance(row, NotMeasuredRow):
         return Unmeasurable(dimension, "the run did not measure it")
     if row.stopped is not None:
         return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
-    whole = _measured(row)
-    parts = {name: _measured(part) for name, part in row.parts.items()}
+    whole = _quantity_of(row)
+    parts = {name: _quantity_of(part) for name, part in row.parts.items()}
     return Measurement.of(dimension, whole, parts=parts, notes=row.notes, masked=row.masked)
 
 
-def _measured(row: QuantityRow) -> Quantity:
+def _quantity_of(row: QuantityRow) -> Quantity:
     curve = None if row.limits is None else ConfidenceCurve(row.limits)
     return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
-    """The measurements of the dimensions that have a value over all images."""
+    """Return the measurements with a value over all images, by dimension name."""
     outcomes = {name: outcome_of(name, row) for name, row in measurements.items()}
-    return {name: found for name, found in outcomes.items() if isinstance(found, Measurement)}
+    return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)}

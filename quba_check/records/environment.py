@@ -1,9 +1,10 @@
-"""Where and when something is measured."""
+"""The environment of a run: versions, device, time and commit."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -22,7 +23,7 @@ _PACKAGES = (
 
 
 def environment(device: str, precision: str, seed: int) -> EnvironmentRow:
-    """What a record says of this process, at this moment, in the current folder."""
+    """Return the environment of this process, now and in the current folder."""
     return EnvironmentRow(
         versions={"python": platform.python_version(), **_versions()},
         device=device,
@@ -34,17 +35,15 @@ def environment(device: str, precision: str, seed: int) -> EnvironmentRow:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def _git_commit() -> str | None:
-    """The commit of the working folder, with a `+` where it has changes; None outside a repository."""
+    """Return the commit of the current folder, with `+` for changes; None outside a repository."""
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607

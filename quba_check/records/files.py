@@ -14,61 +14,62 @@ from pydantic import ValidationError
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
 from quba_check.records.validation_errors import first_allowed, first_error
+from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import file_kind, read_json
 
 SCHEMA = 1
 SUFFIX = ".json"
 LONGEST = 100
-"""Characters of a model's name in the name of a file: file systems allow 255 bytes in all."""
+"""Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES = ".npz"
-"""What stands in place of `.json` in the name of the file beside a record (`comparison.images`)."""
+"""Suffix of the per-image file next to a record."""
 
 
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
-    """Where each of several records goes: to `path` if it is the only one, else to PATH-NAME-PROTOCOL.
+    """Return a path for each record: `path` for a single one, else PATH-NAME-PROTOCOL.
 
     Characters of a model's name that are awkward in file names become `-`, and long names are cut. Models
-    that would share a file (case is ignored) also get the start of their fingerprint, and a number if that
-    is the same, too.
+    that would share a file (ignoring case) also get the start of their fingerprint, and a number if that is
+    the same too.
 
     >>> record_paths(Path("out/report.json"), [])
     ()
     """
     if len(records) == 1:
         return (path,)
-    names = [f"{_plain(record.model.name)[:LONGEST]}-{record.protocol}" for record in records]
-    times = Counter(map(str.casefold, names))
+    names = [f"{_file_name(record.model.name)[:LONGEST]}-{record.protocol}" for record in records]
+    counts = Counter(map(str.casefold, names))
     unique: dict[str, str] = {}
     for name, record in zip(names, records, strict=True):
-        marked = f"{name}-{_plain(record.model.fingerprint)[:8]}"
-        numbered = (f"{marked}-{number}" for number in range(2, len(records) + 2))
-        candidates = [*([name] if times[name.casefold()] == 1 else []), marked, *numbered]
-        chosen = next(one for one in candidates if one.casefold() not in unique)
-        unique[chosen.casefold()] = chosen
+        with_fingerprint = f"{name}-{_file_name(record.model.fingerprint)[:8]}"
+        numbered = (f"{with_fingerprint}-{number}" for number in range(2, len(records) + 2))
+        candidates = [*([name] if counts[name.casefold()] == 1 else []), with_fingerprint, *numbered]
+        free = next(candidate for candidate in candidates if candidate.casefold() not in unique)
+        unique[free.casefold()] = free
     return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
 
 
 def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
-    """Remove records of an earlier run, at all paths of `record_paths` for this run.
+    """Remove earlier records at all paths of `record_paths` for this run.
 
     A killed run then leaves no record at all.
 
     Args:
-        path: as for `record_paths`.
-        runs: model name and protocol of each record to come.
+        path: see `record_paths`.
+        runs: model name and protocol of each future record.
 
     Raises:
         UserError: one of them cannot be removed.
     """
-    others: list[Path] = []
+    earlier = [path]
     if len(runs) > 1:
-        names = "|".join(re.escape(f"{_plain(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
+        names = "|".join(re.escape(f"{_file_name(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
         stem, suffix = re.escape(path.stem), re.escape(path.suffix)
-        ours = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
-        others = [old for old in path.parent.glob(f"*{path.suffix}") if ours.fullmatch(old.name)]
-    for old in [path, *others]:
-        if file_kind(old, str(old), UserError) == "file":
-            _remove(Path(os.path.realpath(old)))  # the file that the record replaces, not a link to it
+        pattern = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
+        earlier += [file for file in path.parent.glob(f"*{path.suffix}") if pattern.fullmatch(file.name)]
+    for file in earlier:
+        if file_kind(file, str(file), UserError) == "file":
+            _remove(Path(os.path.realpath(file)))  # the file that the record replaces, not a link to it
 
 
 def write_record(record: Record, path: Path) -> None:
@@ -77,7 +78,7 @@ def write_record(record: Record, path: Path) -> None:
 
 
 def write_images(content: bytes | None, record: Path) -> None:
-    """Write what a run found image by image beside its record; remove what another run left there.
+    """Write the per-image file next to a record, or remove that of an earlier run.
 
     Raises:
         UserError: the file cannot be written.
@@ -92,7 +93,7 @@ def write_images(content: bytes | None, record: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file of another run, if it exists."""
+    """Remove a file of an earlier run, if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as why:
@@ -103,9 +104,7 @@ def _remove(path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a file so that a reader finds the old one or the whole new one, never a part.
-
-    The folder is made where there is none.
+    """Write a text file atomically; create its folder if missing.
 
     Raises:
         UserError: the file cannot be written.
@@ -117,7 +116,7 @@ def _write(content: bytes, path: Path) -> None:
     target = _target(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(content, target)
+        write_atomically(target, content)
     except OSError as why:
         raise UserError(
             f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
@@ -125,14 +124,14 @@ def _write(content: bytes, path: Path) -> None:
 
 
 def read_record(path: Path, shown: str | None = None) -> Record:
-    """Read a record that this or an earlier version wrote.
+    """Read a record of this or an earlier version.
 
     Args:
         path: the file.
-        shown: how messages call it; its path where that is None.
+        shown: its name in messages; None for its path.
 
     Raises:
-        UserError: the file cannot be read or is no record.
+        UserError: the file cannot be read or is not a record.
     """
     where = shown or str(path)
     try:
@@ -145,24 +144,24 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as why:
-        instead = first_allowed(why)
+        allowed = first_allowed(why)
         raise UserError(
             f"{where}: not a record: {first_error(why, content)}. "
-            + (f"Allowed: {instead}." if instead else _allowed(path))
+            + (f"Allowed: {allowed}." if allowed else _allowed(path))
         ) from why
 
 
 def _allowed(path: Path) -> str:
-    """The end of a message about a file that is no record: what is one, and the nearest beside it."""
+    """Return the end of a message about a file that is not a record, with the nearest name."""
     others: list[str] = []
     with suppress(OSError):
-        beside = path.parent.glob(f"*{SUFFIX}")
-        others = sorted(file.stem for file in beside if file.is_file() and file != path)
+        files = path.parent.glob(f"*{SUFFIX}")
+        others = sorted(file.stem for file in files if file.is_file() and file != path)
     near = nearest(path.stem, others)
     return "Allowed: a file that --quba-report wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
 
 
-def _plain(name: str) -> str:
+def _file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
 
 
@@ -175,15 +174,6 @@ def _target(path: Path) -> Path:
     kind = file_kind(path, str(path), UserError)
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
     if kind not in ("file", None) or is_open_file:
-        what = "a folder" if kind == "folder" else "a pipe or a device"
-        raise UserError(f"{path}: is {what}. Allowed: a file, which is replaced, or a new one.")
+        found = "a folder" if kind == "folder" else "a pipe or a device"
+        raise UserError(f"{path}: is {found}. Allowed: a file, which is replaced, or a new one.")
     return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def _replace(content: bytes, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a record says of a dimension: its value with all that tells how to read it, or why there is none."""
+"""Rows of a record: measurements of dimensions, or the reasons for their absence."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from quba_check.core.dimension import Better
 from quba_check.core.measurement import MASKED
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
-"""A finite number; text is none."""
+"""A finite number. Strings are rejected."""
 Count = Annotated[int, Strict(), Field(ge=0)]
-ROUNDING = 1e-9
-"""How far outside its limits a value may lie, in units of its size or of 1."""
+TOLERANCE = 1e-9
+"""Tolerance for a value outside its limits, relative to the larger of its size and 1."""
 
 
 class JsonRow(BaseModel):
@@ -36,13 +36,13 @@ class JsonRow(BaseModel):
 
 
 class StoppedRow(JsonRow):
-    """A demand that was decided before all images were seen (`--quba-early-stop`).
+    """An early decision on a demand (`--quba-early-stop`).
 
     Attributes:
-        images: seen, of the largest set, in a random order that the seed tells.
-        of: images of that set.
-        passes: whether the value over all of them would meet the demand.
-        alpha: probability that this is wrong.
+        images: number of evaluated images of the largest set, in a random order given by the seed.
+        of: number of images in that set.
+        passes: the value over all images would meet the demand.
+        alpha: probability of a wrong decision, in (0, 1).
     """
 
     images: Count
@@ -59,14 +59,13 @@ class StoppedRow(JsonRow):
 
 
 class QuantityRow(JsonRow):
-    """A value with unit and n, how sure it is, and the direction that is better (None: reported only).
+    """A value with unit, n, confidence limits and better direction (None: reported only).
 
     Attributes:
         interval: two-sided interval at `CONFIDENCE`.
-        limits: one-sided limits at the scores of `protocol.confidence.SCORES`, from which intervals at other
-            levels are read.
-        debiased: estimate of the value on endless images, where n of them bias the statistic.
-        debiased_limit: its one-sided 95 % limit on the bad side, where it is known.
+        limits: one-sided limits at `core.confidence.SCORES`, for intervals at other levels.
+        debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
+        debiased_limit: its one-sided 95 % limit on the bad side, if known.
     """
 
     value: Number
@@ -80,37 +79,37 @@ class QuantityRow(JsonRow):
 
     @field_validator("interval", "limits")
     @classmethod
-    def _around_the_value(
+    def _check_limits(
         cls, limits: tuple[float, ...] | None, info: ValidationInfo
     ) -> tuple[float, ...] | None:
         if limits is None:
             return None
         if info.field_name == "limits" and len(limits) != len(SCORES):
-            raise _mistake(f"{len(limits)} numbers", f"{len(SCORES)} numbers, or null")
+            raise _invalid(f"{len(limits)} numbers", f"{len(SCORES)} numbers, or null")
         for before, after in pairwise(limits):
             if after < before:
-                raise _mistake(f"{before:g} before {after:g}", "numbers that do not descend")
+                raise _invalid(f"{before:g} before {after:g}", "numbers that do not descend")
         value = info.data.get("value")
         if value is not None and _is_outside(value, limits):
-            raise _mistake(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
+            raise _invalid(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
         return limits
 
 
 def _is_outside(value: float, limits: Sequence[float]) -> bool:
-    room = ROUNDING * max(1.0, abs(value))
-    return not limits[0] - room <= value <= limits[-1] + room
+    tolerance = TOLERANCE * max(1.0, abs(value))
+    return not limits[0] - tolerance <= value <= limits[-1] + tolerance
 
 
-def _mistake(got: str, allowed: str) -> PydanticCustomError:
-    return PydanticCustomError("mistake", "got {got}. Allowed: {allowed}", {"got": got, "allowed": allowed})
+def _invalid(got: str, allowed: str) -> PydanticCustomError:
+    return PydanticCustomError("invalid", "got {got}. Allowed: {allowed}", {"got": got, "allowed": allowed})
 
 
 class MeasurementRow(QuantityRow):
     """A measured dimension.
 
     Attributes:
-        stopped: why the value is of some images only; it is then no value to grade.
-        masked: signs that gradients misled the attacks; the value is then no evidence of robustness.
+        stopped: the early decision, if only some images were evaluated; the value is then not graded.
+        masked: signs of masked gradients; the value is then no evidence of robustness.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -120,8 +119,8 @@ class MeasurementRow(QuantityRow):
 
     @model_validator(mode="before")
     @classmethod
-    def _masked_in_older_records(cls, row: Any) -> Any:
-        """Fill in `masked` for older records with masking in notes alone."""
+    def _fill_masked(cls, row: Any) -> Any:
+        """Fill in `masked` for older records, which mention masking only in notes."""
         if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
             return row
         notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
@@ -129,14 +128,19 @@ class MeasurementRow(QuantityRow):
 
 
 class UnmeasurableRow(JsonRow):
-    """A dimension without a value, and why; whether a set that it needs is absent."""
+    """A dimension without a value, with the reason.
+
+    Attributes:
+        unmeasurable: the reason.
+        missing_data: a set that the dimension needs is missing.
+    """
 
     unmeasurable: str
     missing_data: bool = False
 
 
 class NotMeasuredRow(JsonRow):
-    """A dimension that no selected demand asked for."""
+    """A dimension that no selected demand needs."""
 
     not_measured: Literal[True]
 

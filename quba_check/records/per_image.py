@@ -1,4 +1,4 @@
-"""What a run found image by image, in a file beside its record: small enough to be committed."""
+"""Per-image results of a run, in a small file next to its record."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ FORMAT = 1
 _ABOUT, _NAMES, _LABEL, _TOP1, _INDEX = "about", "names", "label", "top1", "index"
 _CONFIDENCE, _LOG_OF_LOSS = "wrong_confidence", "wrong_log_of_loss"
 _EXACT = 2_000
-"""Wrong images up to which their probabilities are stored as they are; more are stored in 128 steps."""
+"""Largest number of wrong images with exact probabilities; those of more are stored in 128 steps."""
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
-"""The smallest probability above 0, which stands for 0 where a logarithm is taken."""
+"""The smallest probability above 0, used for 0 in logarithms."""
 OfSamples = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CleanAnswers:
-    """The model's answers on the clean set, image by image.
+    """The model's predictions on the clean set.
 
     Attributes:
         names: the images' files, relative to the suite's folder.
         label: (n,) class of each image.
-        predicted: (n,) class that the model chose.
+        predicted: (n,) predicted class of each image.
         classes: names of the classes.
         index: (n,) position of each image in the set; None in files of earlier versions.
-        confidence: (w,) probability of the chosen class, for the w wrong images in their order; None in files
-            of earlier versions.
+        confidence: (w,) probability of the predicted class of the w wrong images, in their order; None in
+            files of earlier versions.
         loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
     """
 
@@ -53,7 +53,7 @@ class CleanAnswers:
 
     @classmethod
     def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
-        """Return the answers in a table of predictions, given the names of its images."""
+        """Return the predictions of a table, given the names of its images."""
         wrong = table.predicted != table.label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
@@ -61,17 +61,17 @@ class CleanAnswers:
 
     @property
     def wrong(self) -> NDArray[np.intp]:
-        """(w,) rows of the misclassified images."""
+        """Rows (w,) of the misclassified images."""
         return np.flatnonzero(self.predicted != self.label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerImage:
-    """What each image adds to each value, and the answers on the clean set.
+    """The contribution of each image to each value, and the predictions on the clean set.
 
     Attributes:
-        deviations: by dimension or part (`corruption_robustness.fog`), then by the set of images.
-        clean: answers on the clean set; None where no dimension looked at it.
+        deviations: (n,) contributions by dimension or part (`corruption_robustness.fog`), then by set.
+        clean: predictions on the clean set; None if no dimension used it.
     """
 
     deviations: Mapping[str, OfSamples] = field(default_factory=dict)
@@ -79,37 +79,36 @@ class PerImage:
 
     @classmethod
     def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:
-        """That of one dimension and its parts."""
-        found = {measurement.dimension: measurement.deviations}
-        found |= {
-            f"{measurement.dimension}.{name}": part.deviations for name, part in measurement.parts.items()
-        }
-        named = {
+        """Return the results of one dimension and its parts."""
+        deviations = {measurement.dimension: measurement.deviations}
+        for name, part in measurement.parts.items():
+            deviations[f"{measurement.dimension}.{name}"] = part.deviations
+        by_name = {
             target: {str(sample): array for sample, array in samples.items() if len(array)}
-            for target, samples in found.items()
+            for target, samples in deviations.items()
         }
-        return cls({target: samples for target, samples in named.items() if samples}, clean)
+        return cls({target: samples for target, samples in by_name.items() if samples}, clean)
 
     def merged(self, other: PerImage) -> PerImage:
-        """Both of one run in one."""
+        """Merge with further results of the same run."""
         return replace(
             self, deviations={**self.deviations, **other.deviations}, clean=self.clean or other.clean
         )
 
     def to_bytes(self, record: Record | None = None) -> bytes:
-        """An npz file's content.
+        """Return the content of an npz file.
 
         Args:
-            record: the record that it stands beside; read again, it is held to that.
+            record: the record next to it, stored for a check when the file is read again.
         """
         arrays: dict[str, NDArray[Any]] = {}
-        kept: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for target, samples in self.deviations.items():
             for sample, array in samples.items():
-                small = encode(array)
-                arrays[f"deviations/{len(kept)}"] = small.codes
-                kept.append({"target": target, "sample": sample, **small.about})
-        about: dict[str, Any] = {"format": FORMAT, "deviations": kept}
+                encoded = encode(array)
+                arrays[f"deviations/{len(entries)}"] = encoded.codes
+                entries.append({"target": target, "sample": sample, **encoded.about})
+        about: dict[str, Any] = {"format": FORMAT, "deviations": entries}
         if record is not None:
             about["of"] = identity(record)
         if self.clean is not None:
@@ -117,20 +116,20 @@ class PerImage:
             clean_arrays, about["wrong"] = _answer_arrays(self.clean)
             arrays |= clean_arrays
         arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
-        # The smaller form takes seconds for 50,000 images; what only travels between processes does without.
+        # LZMA is smaller, but takes seconds for 50,000 images: too slow between processes.
         return _zipped(arrays, zipfile.ZIP_DEFLATED if record is None else zipfile.ZIP_LZMA)
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str, record: Record | None = None) -> PerImage:
-        """Read an npz file's content.
+        """Read the content of an npz file.
 
         Args:
             content: the bytes.
-            where: how messages call the file.
-            record: the record that it stands beside.
+            where: name of the file in messages.
+            record: the record next to it.
 
         Raises:
-            UserError: it is no such file, of a later format, or belongs to another record.
+            UserError: the file is not valid, has a later format, or belongs to another record.
         """
         try:
             arrays = _arrays(content)
@@ -147,7 +146,7 @@ class PerImage:
 
 
 def identity(record: Record) -> list[str]:
-    """What a record and the file beside it have in common."""
+    """Return the values that a record and its per-image file share."""
     return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
 
 
@@ -170,29 +169,30 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
-    found: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for number, kept in enumerate(about["deviations"]):
-        array = decode(arrays[f"deviations/{number}"], kept)
-        if not isinstance(kept["target"], str) or not isinstance(kept["sample"], str):
+    deviations: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for number, entry in enumerate(about["deviations"]):
+        array = decode(arrays[f"deviations/{number}"], entry)
+        if not isinstance(entry["target"], str) or not isinstance(entry["sample"], str):
             raise TypeError("names that are not strings")
-        found.setdefault(kept["target"], {})[kept["sample"]] = array
-    return dict(found)
+        deviations.setdefault(entry["target"], {})[entry["sample"]] = array
+    return dict(deviations)
 
 
 def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:
     if _NAMES not in arrays:
         return None
     label = arrays[_LABEL].astype(np.int64)
-    top1 = label + arrays[_TOP1].astype(np.int64)
+    predicted = label + arrays[_TOP1].astype(np.int64)
     text = bytes(arrays[_NAMES]).decode(errors="surrogateescape")
     names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
     classes = [str(name) for name in about["classes"]]
     index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
-    answers = CleanAnswers(names, label, top1, classes, index)
-    columns = [column for column in (label, top1, index) if column is not None]
+    answers = CleanAnswers(names, label, predicted, classes, index)
+    columns = [column for column in (label, predicted, index) if column is not None]
     if any(column.shape != (len(names),) for column in columns):
         raise ValueError("columns of different lengths")
-    if len(names) and not 0 <= min(label.min(), top1.min()) <= max(label.max(), top1.max()) < len(classes):
+    used = np.concatenate([label, predicted])
+    if len(names) and not 0 <= used.min() <= used.max() < len(classes):
         raise ValueError("a class that has no name")
     wrong = about.get("wrong")
     if not wrong:
@@ -204,12 +204,12 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
 
 
 def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Return the arrays of the answers and the decoding parameters of the wrong images' numbers."""
+    """Return the arrays of the predictions, and decoding parameters for the wrong images."""
     smaller = np.int16 if len(clean.classes) <= np.iinfo(np.int16).max else np.int32
     arrays: dict[str, NDArray[Any]] = {
         # A file name may hold a line break, but no NUL.
         _NAMES: _bytes("\n".join(name.replace("\n", "\0") for name in clean.names)),
-        # Most answers are the label, and labels and positions stand in order: they take few bytes.
+        # Differences take few bytes: most predictions are the label, and positions are in order.
         _LABEL: clean.label.astype(smaller),
         _TOP1: (clean.predicted - clean.label).astype(smaller),
     }
@@ -222,13 +222,13 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
                 arrays[name], about[name] = values.astype(np.float32), {}
             else:
                 mean = float(values.mean())
-                small = encode(values - mean)
-                arrays[name], about[name] = small.codes, {"mean": mean, **small.about}
+                encoded = encode(values - mean)
+                arrays[name], about[name] = encoded.codes, {"mean": mean, **encoded.about}
     return arrays, about
 
 
 def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
-    """Return (n,) numbers of the wrong images, decoded."""
+    """Return the decoded (n,) numbers of the wrong images."""
     values = decode(stored, about) + about["mean"] if about else stored.astype(np.float64)
     if values.shape != (n,):
         raise ValueError("another number of wrong images")
@@ -236,7 +236,10 @@ def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDAr
 
 
 def _zipped(arrays: Mapping[str, NDArray[Any]], compression: int) -> bytes:
-    """As `numpy.savez_compressed`, but LZMA needs a fifth less here; numpy reads both."""
+    """Zip arrays as `numpy.savez_compressed` does, with a choice of compression.
+
+    LZMA needs a fifth less here, and numpy reads it too.
+    """
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as file:
         for name, array in arrays.items():
@@ -252,26 +255,26 @@ def _bytes(text: str) -> NDArray[np.uint8]:
 
 _LEVELS, _STEPS = 256, 128
 _DIGITS = 11
-"""Digits, of the largest deviation, by which two are told apart: less is the order of a sum."""
+"""Digits of the largest deviation that distinguish two; smaller differences come from the order of sums."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Compact:
+class EncodedArray:
     """An array in few bytes.
 
     Attributes:
-        codes: uint8; a code an image, or a bit an image where there are two values at most.
-        about: what decodes them: `n` and `values`, or `n`, `low` and `step`.
+        codes: uint8; a byte an image, or a bit an image for at most two values.
+        about: parameters of decoding: `n` and `values`, or `n`, `low` and `step`.
     """
 
     codes: NDArray[np.uint8]
     about: dict[str, Any]
 
 
-def encode(deviations: NDArray[np.float64]) -> Compact:
-    """An array in few bytes: exactly where it has at most 256 different values, else in 128 steps.
+def encode(deviations: NDArray[np.float64]) -> EncodedArray:
+    """Encode an array in few bytes: exactly up to 256 different values, else in 128 steps.
 
-    Steps add a little to a standard error: 0.3 % where the range is 30 standard deviations.
+    Steps increase a standard error by 0.3 % for a range of 30 standard deviations.
 
     Args:
         deviations: (n,), n at least 1.
@@ -285,21 +288,21 @@ def encode(deviations: NDArray[np.float64]) -> Compact:
         first[places] = deviations
         about["values"] = first.tolist()
         codes = places.astype(np.uint8)
-        return Compact(np.packbits(codes) if len(values) <= 2 else codes, about)
+        return EncodedArray(np.packbits(codes) if len(values) <= 2 else codes, about)
     low, high = float(deviations.min()), float(deviations.max())
     step = (high - low) / (_STEPS - 1)
     codes = np.round((deviations - low) / step).astype(np.uint8)
-    return Compact(codes, about | {"low": low, "step": step})
+    return EncodedArray(codes, about | {"low": low, "step": step})
 
 
 def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
-    """The array again, (n,) float64.
+    """Return the array (n,) in float64.
 
     Raises:
-        ValueError: the codes are not those of n numbers.
+        ValueError: the codes do not fit n numbers.
 
-    >>> kept = encode(np.array([0.25, 0.25, -0.75, 0.25]))
-    >>> kept.codes.tolist(), decode(kept.codes, kept.about).tolist()
+    >>> encoded = encode(np.array([0.25, 0.25, -0.75, 0.25]))
+    >>> encoded.codes.tolist(), decode(encoded.codes, encoded.about).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
     n = about["n"]
@@ -308,18 +311,14 @@ def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float6
         raise ValueError(f"codes of {codes.dtype} for {n} numbers")
     if codes.shape != (-(-n // 8) if is_packed else n,):
         raise ValueError(f"codes of shape {codes.shape} for {n} numbers")
-    if "values" not in about:
-        found = about["low"] + about["step"] * codes.astype(np.float64)
-        centred: NDArray[np.float64] = found - found.mean()
-        return _checked(centred, n)
-    values = np.array(about["values"], np.float64)
     if is_packed:
         codes = np.unpackbits(codes, count=n)
-    plain: NDArray[np.float64] = values[codes]
-    return _checked(plain, n)
-
-
-def _checked(deviations: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    deviations: NDArray[np.float64]
+    if "values" in about:
+        deviations = np.array(about["values"], np.float64)[codes]
+    else:
+        deviations = about["low"] + about["step"] * codes.astype(np.float64)
+        deviations = deviations - deviations.mean()
     if deviations.shape != (n,) or not np.isfinite(deviations).all():
         raise ValueError(f"{deviations.shape} numbers for {n} images, or one that is not finite")
     return deviations

@@ -1,6 +1,6 @@
-"""The record: what one run leaves behind, as JSON. Every report is rendered from it and from nothing else.
+"""The record of a run, as JSON; every report is rendered from it alone.
 
-Later versions of schema 1 may add keys; a reader ignores keys that it does not know.
+Later versions of schema 1 may add keys; a reader ignores unknown keys.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from quba_check.strict_yaml.schema import SchemaVersion
 
 
 class ModelRow(JsonRow):
-    """The model that was measured.
+    """The measured model.
 
     Attributes:
-        classes: number of classes it answers with.
-        outputs: what its outputs were taken for: `logits`, `probabilities` or `sigmoids`; None if unknown.
-        preparation: how images were prepared, as timm's data config, with `source` saying where it is from.
+        classes: number of classes of its outputs.
+        outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
+        preparation: preprocessing of images as timm's data config, with its origin in `source`.
     """
 
     spec: str
@@ -37,11 +37,11 @@ class SetRow(JsonRow):
     """A set of the suite.
 
     Attributes:
-        images: looked at.
-        expected: as published; None where the manifest does not say.
-        found: how many there are, if that is more.
-        generated: for corruptions made from the clean images: `generated@224`, the side in pixels that they
-            were made at, with `+jpeg85` where they were encoded; None for images that are stored.
+        images: number of images in use.
+        expected: published number of images; None if the manifest does not state it.
+        found: number of images in the set, if that is more.
+        generated: for corruptions generated from the clean images: `generated@224` with their side in pixels,
+            and `+jpeg85` if they were encoded; None for stored images.
     """
 
     images: int
@@ -51,12 +51,12 @@ class SetRow(JsonRow):
 
 
 class SuiteRow(JsonRow):
-    """The suite it was measured on.
+    """The suite of a run.
 
     Attributes:
-        sample: `one` marks a gate run: each image was shown under one corruption, not under all.
-        contents: address of the images and labels of each view that was looked at; `fingerprint` is theirs.
-        classes: address of the class list.
+        sample: `one` if each image was measured under one corruption, `all` if under all of them.
+        contents: content hash of the images and labels of each measured view; `fingerprint` is theirs.
+        classes: content hash of the class list.
     """
 
     name: str
@@ -69,12 +69,12 @@ class SuiteRow(JsonRow):
 
     @property
     def generates_corruptions(self) -> bool:
-        """Whether corruptions were made from the clean images."""
+        """True if corruptions were generated from the clean images."""
         return any(row.generated is not None for row in self.sets.values())
 
 
 class EnvironmentRow(JsonRow):
-    """Where and when."""
+    """Versions, hardware, time and commit of a run."""
 
     versions: dict[str, str]
     device: str
@@ -85,13 +85,13 @@ class EnvironmentRow(JsonRow):
 
 
 class Record(JsonRow):
-    """All that one (model, protocol) left behind.
+    """The results of one model under one protocol.
 
     Attributes:
-        limit: images of a set that were looked at at most; None: all. Which ones, the seed says.
-        unselected: demands of the same threshold files that the command line left out.
+        limit: largest number of images of a set, selected by the seed; None for all.
+        unselected: number of demands of the same threshold files that the command line left out.
         interrupted: the run was stopped before every selected demand was judged.
-        notes: remarks on the run as a whole (defaults used, store repaired, …).
+        notes: notes on the run as a whole (defaults used, store repaired, …).
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -110,15 +110,15 @@ class Record(JsonRow):
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def overall_verdict(self) -> OverallVerdict:
-        """The verdict of the whole run, derived from its demands, never read from the file."""
+        """The verdict of the run, derived from its demands and never read from the file."""
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
     @property
     def stem(self) -> str:
-        """How the names of its copies in a store begin: an ISO time that can stand there, model, protocol."""
+        """Prefix of the file names of its copies in a store: time, model, protocol."""
         time = self.environment.time.replace(":", "").replace("-", "").removesuffix("+0000")
         return f"{time}-{self.model.fingerprint[:8]}-{self.protocol}"
 
     def to_json(self) -> str:
-        """The record as indented JSON text, numbers at full precision."""
+        """Return the record as indented JSON text, numbers at full precision."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""What a record says of demands and of the grade."""
+"""Rows of a record: verdicts on demands, and grades."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped",
 Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
 DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
-"""Bounds on how much worse than a baseline something is."""
+"""Bounds on the loss against a baseline."""
 SIGNS: Mapping[Bound, str] = {
     "min": ">=",
     "max": "<=",
     "max_drop": "drop <=",
     "max_relative_drop": "relative drop <=",
 }
-"""What stands before the limit of each, in every report."""
+"""Sign of each bound in reports."""
 OverallVerdict = Literal["pass", "partial", "fail", "uncertain", "incomplete", "not judged", "interrupted"]
 """The verdict of a whole run; only `pass` releases the model.
 
-`fail`: a blocking demand is not met. `uncertain`: one is not shown to be met, and its file asks for that.
-`incomplete`: a blocking demand has no verdict. `not judged`: no demand has one. `partial`: all selected
+`fail`: a blocking demand is not met. `uncertain`: one is not shown to be met, as its file requires.
+`incomplete`: a blocking demand has no verdict. `not judged`: no demand has a verdict. `partial`: all selected
 demands allow the release, but others of the same files were not selected. `interrupted`: by the user.
 """
 EXIT_CODES: Mapping[OverallVerdict, int] = {
@@ -43,18 +43,18 @@ EXIT_CODES: Mapping[OverallVerdict, int] = {
 
 
 class VerdictRow(JsonRow):
-    """One demand, held against its measurement.
+    """The verdict on one demand.
 
     Attributes:
         id: node id of the demand's item.
         dimension: dimension name, or `quba` for demands on score and grade.
         part: part name; for `quba`: `score` or `grade`.
-        limit: the bound, as it stands in the file (a letter for `quba.grade`).
-        message: what `verdicts.explanation` returns; empty for a passed demand.
+        limit: the threshold as in the file (a letter for `quba.grade`).
+        message: the text of `verdicts.explanation`; empty for a passed demand.
         within_noise: the bound lies inside the interval of the value.
-        policy: what the file says of that: `point`, `fail` or `allow` (`demands.policy`).
+        policy: the file's rule for that: `point`, `fail` or `allow` (`demands.policy`).
         confidence: level of the interval.
-        stopped: how the demand was decided before all images were seen; None where they were.
+        stopped: the early decision; None if all images were evaluated.
     """
 
     id: str
@@ -74,7 +74,7 @@ class VerdictRow(JsonRow):
 
     @property
     def target(self) -> str:
-        """What was bounded: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
+        """The bounded quantity: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
         return f"{self.dimension}.{self.part}" if self.part else self.dimension
 
     @property
@@ -89,7 +89,7 @@ class VerdictRow(JsonRow):
 
     @property
     def is_met(self) -> bool:
-        """Whether it passed, had nothing to look at and may, or is uncertain and may be."""
+        """True if it passed, was skipped, or is uncertain and its file allows that."""
         return self.outcome in ("pass", "skipped") or (self.outcome == "uncertain" and self.policy == "allow")
 
     @property
@@ -102,18 +102,18 @@ class GradeRow(JsonRow):
     """The grade by the settings of one threshold file.
 
     Attributes:
-        score: QUBA score; None where not graded.
-        interval: two-sided interval of the score at `CONFIDENCE`; None where it is not known.
+        score: QUBA score; None if not graded.
+        interval: two-sided interval of the score at `CONFIDENCE`; None if unknown.
         letters: the letters that the interval spans, best first.
         percentile: share of the population's scores that are lower, in [0, 100].
         letter: A to F.
-        models: how many scores the percentile is among.
-        complete: all nine dimensions went into it.
-        missing: dimensions that did not.
-        cross_protocol: dimensions whose population values come from the other protocol and differ by it.
-        notes: remarks shown beside the grade.
-        not_graded: why there is no letter, where `missing` is not the only reason.
-        other_suite: how the population's suite differs from that of the values; empty if it does not.
+        models: number of scores in the population.
+        complete: all nine dimensions are included.
+        missing: dimensions that are not included.
+        cross_protocol: dimensions that the population measured differently, under the other protocol.
+        notes: notes shown with the grade.
+        not_graded: reason for a missing letter, if `missing` is not the only one.
+        other_suite: difference between the suites of population and values; empty if there is none.
     """
 
     file: str
@@ -134,12 +134,12 @@ class GradeRow(JsonRow):
 
 
 def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unselected: int) -> OverallVerdict:
-    """Return the verdict of a whole run; the most informative one where several apply.
+    """Return the verdict of a whole run, the most informative one if several apply.
 
     Args:
-        verdicts: of the selected demands.
+        verdicts: the verdicts on the selected demands.
         interrupted: the user stopped the run.
-        unselected: how many demands of the same threshold files were not selected.
+        unselected: number of demands of the same threshold files that were not selected.
     """
     rows = list(verdicts)
     blocking = {row.outcome for row in rows if row.blocks}

@@ -1,4 +1,4 @@
-"""A comparison of two runs: as a table, as JSON, as Markdown."""
+"""A comparison of two runs as a table, JSON or Markdown."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
 WIDTH = 80
-"""Columns of the table for a terminal; longer names and numbers stick out."""
+"""Width of the table for a terminal in columns; longer names and numbers exceed it."""
 _UNPAIRED = "*"
 _LONGEST = 10
 """Largest length of a value with extra decimals; longer ones get the usual decimals."""
 
 
 def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
-    """The comparison for a terminal of 80 columns.
+    """Return the comparison for a terminal of 80 columns.
 
-    Below the table it counts the images that only one model gets right.
+    Notes below the table count the images that only one model classifies correctly.
 
     Args:
-        comparison: what to tell.
-        parts: show the parts of dimensions too.
+        comparison: the comparison.
+        parts: also show the parts of dimensions.
     """
-    rows = list(_shown(comparison, parts=parts))
+    rows = list(_changes(comparison, parts=parts))
     notes = [*_notes(rows), *comparison.notes]
     return Group(
         *(Text(line, style="bold") for line in wrap_line(_title(comparison), WIDTH)),
@@ -62,7 +62,7 @@ def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
 
 
 def _short_cells(row: ChangeRow) -> tuple[str, ...]:
-    """Name with unit, before, after, change, interval and finding."""
+    """Return name with unit, before, after, change, interval and finding."""
     name, before, after, change, interval, finding, *_ = _cells(row)
     if max(len(before), len(after)) > _LONGEST:
         before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
@@ -74,7 +74,7 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
     shares = [row for row in rows if row.lost is not None and row.p is not None]
     if shares:
-        yield "images that only one model gets right, with McNemar's p:"
+        yield "images that only one model classifies correctly, with McNemar's p:"
     for row in shares:
         name = row.dimension if row.part is None else f"{row.dimension}.{row.part}"
         yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
@@ -83,25 +83,25 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """The whole comparison as indented JSON in ASCII, numbers at full precision."""
+    """Return the comparison as indented JSON in ASCII, numbers at full precision."""
     return json.dumps(comparison.model_dump(mode="json"), indent=2) + "\n"
 
 
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
-    """The comparison as a Markdown table, for a comment on a change."""
+    """Return the comparison as a Markdown table."""
     lines = [
         f"### {_escaped(_title(comparison))}",
         "",
         f"| {' | '.join(_HEADINGS)} |",
         f"|{' --- |' * len(_HEADINGS)}",
-        *(f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in _shown(comparison, parts=parts)),
+        *(f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in _changes(comparison, parts=parts)),
     ]
     notes = [f"- {_escaped(note)}" for note in comparison.notes]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
 def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
-    """The comparison in one of `FORMATS`."""
+    """Return the comparison in one of `FORMATS`."""
     if kind == "json":
         return comparison_json(comparison)
     if kind == "markdown":
@@ -114,7 +114,7 @@ def _title(comparison: Comparison) -> str:
     return f"{before.model} → {after.model} on {comparison.suite}, protocol {comparison.protocol}"
 
 
-def _shown(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
+def _changes(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
     return (row for row in comparison.changes if parts or row.part is None)
 
 

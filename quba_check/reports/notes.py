@@ -1,4 +1,4 @@
-"""What every report says besides values and verdicts."""
+"""Notes of a record: caveats of the run, its values and its grade."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from quba_check.records.verdict import GradeRow
 
 
 def record_notes(record: Record) -> tuple[str, ...]:
-    """Remarks on the run and its values, one sentence or so each.
+    """Return the notes on the run and its values.
 
-    An unmeasurable dimension is left out where a verdict's message gives its reason already.
+    An unmeasurable dimension is left out if a verdict's message gives the reason.
     """
-    said = []
+    lines = []
     if record.interrupted:
-        said.append("interrupted: not every demand was judged")
-    said.extend(record.notes)
+        lines.append("interrupted: not every demand was judged")
+    lines.extend(record.notes)
     if record.model.outputs == "probabilities":
-        said.append("outputs treated as probabilities p: class scores are log p")
+        lines.append("outputs treated as probabilities p: class scores are log p")
     if record.model.outputs == "sigmoids":
-        said.append(
+        lines.append(
             "outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
         )
     for name, images in record.suite.sets.items():
-        found = images.images if images.found is None else images.found
-        if images.expected is not None and found != images.expected:
-            said.append(f"{name}: {found:,} images, {images.expected:,} expected")
+        count = images.images if images.found is None else images.found
+        if images.expected is not None and count != images.expected:
+            lines.append(f"{name}: {count:,} images, {images.expected:,} expected")
         if images.generated is not None:
-            said.append(
+            lines.append(
                 f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
                 "(whose motion_blur and snow come from ImageMagick)"
             )
-    said.extend(_limited(record))
-    said.extend(_noise(record))
-    said.extend(
+    lines.extend(_limited(record))
+    lines.extend(_noise(record))
+    lines.extend(
         f"{verdict.target}: {verdict.stopped}" for verdict in record.verdicts if verdict.stopped is not None
     )
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            said.extend(f"{name}: {note}" for note in row.notes)
-            said.extend(_bias(name, row))
-        elif isinstance(row, UnmeasurableRow) and not _told_already(record, row):
-            said.append(f"{name}: unmeasurable: {row.unmeasurable}")
-    return tuple(said)
+            lines.extend(f"{name}: {note}" for note in row.notes)
+            lines.extend(_bias(name, row))
+        elif isinstance(row, UnmeasurableRow) and not any(
+            row.unmeasurable in verdict.message for verdict in record.verdicts
+        ):
+            lines.append(f"{name}: unmeasurable: {row.unmeasurable}")
+    return tuple(lines)
 
 
 def grade_line(grade: GradeRow, record: Record) -> str:
@@ -54,10 +56,10 @@ def grade_line(grade: GradeRow, record: Record) -> str:
     where = f"protocol {record.protocol}"
     if grade.score is None or grade.percentile is None:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
-        why = grade.not_graded or missing
+        reason = grade.not_graded or missing
         if grade.score is not None:
-            return f"QUBA score {grade.score:.3f}, not graded: {why}  {where}"
-        return f"QUBA not graded: {why}  population {grade.population}  {where}"
+            return f"QUBA score {grade.score:.3f}, not graded: {reason}  {where}"
+        return f"QUBA not graded: {reason}  population {grade.population}  {where}"
     suite = f"  other suite: {grade.other_suite}" if grade.other_suite else ""
     models = f" ({grade.models} models)" if grade.models is not None else ""
     spans = f" ({' to '.join([grade.letters[0], grade.letters[-1]])})" if len(grade.letters) > 1 else ""
@@ -69,15 +71,17 @@ def grade_line(grade: GradeRow, record: Record) -> str:
 
 
 def _limited(record: Record) -> Iterator[str]:
-    """Which sets a limit left images out of."""
+    """Yield a note on the sets with left-out images."""
     sets = record.suite.sets.items()
-    cut = [f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None]
-    if cut:
-        yield f"limited: {', '.join(cut)}"
+    reduced = [
+        f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None
+    ]
+    if reduced:
+        yield f"limited: {', '.join(reduced)}"
 
 
 def _noise(record: Record) -> Iterator[str]:
-    """What was decided by the value alone although its interval holds the bound."""
+    """Yield a note on verdicts by the value alone with the bound inside its interval."""
     noisy = [verdict for verdict in record.verdicts if verdict.within_noise and verdict.policy == "point"]
     if noisy:
         names = listed(dict.fromkeys(verdict.target for verdict in noisy), 5)
@@ -88,22 +92,18 @@ def _noise(record: Record) -> Iterator[str]:
 
 
 def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
-    """What few images do to a value, where that is more than its noise."""
+    """Yield notes on the bias of few images, if larger than the noise."""
     if row.debiased is None or row.interval is None:
         return
     low, high = row.interval
     if row.debiased == 0 < low:
-        known = {f"{name}.{part}": found for part, found in row.parts.items() if found.debiased is not None}
-        lost = {target: found for target, found in known.items() if found.debiased == 0}
-        # A mean is 0 with one of its parts; that says nothing of the others.
-        for target, found in (lost if len(lost) < len(known) else {name: row}).items():
-            shown = format_value(found.value, found.unit)
-            yield f"{target}: {shown} is within what a perfectly calibrated model shows at this sample size"
+        parts = {f"{name}.{part}": item for part, item in row.parts.items() if item.debiased is not None}
+        zero = {target: part for target, part in parts.items() if part.debiased == 0}
+        # A geometric mean is 0 with one of its parts, whatever the others are.
+        for target, quantity in (zero if len(zero) < len(parts) else {name: row}).items():
+            value = format_value(quantity.value, quantity.unit)
+            yield f"{target}: {value} is within what a perfectly calibrated model shows at this sample size"
     elif not low <= row.debiased <= high:
-        shown, debiased = format_distinct(row.value, row.debiased, row.unit)
+        value, debiased = format_distinct(row.value, row.debiased, row.unit)
         looks = "worse" if (row.value < row.debiased) == (row.better == "high") else "better"
-        yield f"{name}: {shown}, about {debiased} without small-sample bias: it looks {looks} than it is"
-
-
-def _told_already(record: Record, row: UnmeasurableRow) -> bool:
-    return any(row.unmeasurable in verdict.message for verdict in record.verdicts)
+        yield f"{name}: {value}, about {debiased} without small-sample bias: it looks {looks} than it is"

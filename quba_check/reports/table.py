@@ -1,9 +1,8 @@
-"""The table of a record: a row a dimension."""
+"""The table of a record, with one row per dimension."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.box import Box
 from rich.cells import cell_len
@@ -22,31 +21,33 @@ from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.verdict_labels import STYLES, UNMET, label, limit_text, most_severe
 
 NOISE = "~"
-"""Stands after a verdict that another draw of as many images could turn."""
+"""Mark of verdicts that another sample of the same size could flip."""
 DEMAND, WORST_PART = "demand", "worst part"
 HEADINGS = ("dimension", "value", "interval", DEMAND, "verdict", WORST_PART)
 Cell = AnyMeasurementRow | QuantityRow | None
-"""What a row of the table tells of: a dimension, a part, or a part that is not there."""
+"""The content of a row: a dimension, a part, or a missing part."""
 
 
 def dimension_table(record: Record, *, rule: str, width: int) -> Table:
-    """Value, demand, verdict and worst part by dimension; a row for each part that missed its demand.
+    """Return a table of dimensions, with a further row for each part that missed its demand.
 
-    Of several demands on a dimension the one with the gravest verdict is shown, the first of equals. The
-    interval has a column where any dimension has one.
+    Of several demands on a dimension it shows the one with the most severe verdict, the first of equals. The
+    column of intervals is left out if no dimension has one.
 
     Args:
-        record: what to tell.
-        rule: the character of the rule below the head.
-        width: columns to fill at most. Demands and worst parts are wrapped between words; without room the
-            worst parts are left out, and a table that is still too wide sticks out.
+        record: the record.
+        rule: the character of the rule below the headings.
+        width: maximal width in columns. Demands and worst parts are wrapped between words; without room the
+            worst parts are left out, and a table that is still too wide exceeds the width.
     """
-    intervals = any(isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values())
-    gap = 0 if intervals else 1
+    has_intervals = any(
+        isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values()
+    )
+    gap = 0 if has_intervals else 1
     table = Table(box=_headed(rule), padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
     columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
-    if not intervals:
+    if not has_intervals:
         del columns["interval"]
     widths = _column_widths(columns, width + gap + 1, gap + 1)
     table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
@@ -78,42 +79,39 @@ def _longest(texts: Iterable[str]) -> int:
 
 
 def _headed(rule: str) -> Box:
-    """A box that is a rule below the head and nothing else."""
-    nothing = "    \n"
-    return Box(f"{nothing}{nothing}{rule * 4}\n" + nothing * 5, ascii=rule.isascii())
+    """Return a box with only a rule below the headings."""
+    blank = "    \n"
+    return Box(f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii())
 
 
 def _rows(record: Record) -> Iterator[list[Text]]:
-    """Cells of each row: name, value, interval, demand, verdict, worst part."""
+    """Yield the cells of each row: name, value, interval, demand, verdict, worst part."""
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
-        shown = most_severe([verdict for verdict in verdicts if verdict.part is None])
-        worst = worst_part(record, name)
-        telling = f"{worst.name} {format_value(worst.quantity.value, worst.quantity.unit)}" if worst else ""
-        yield [Text(name), *_judged(row, shown, verdicts), Text(telling)]
+        own = most_severe([verdict for verdict in verdicts if verdict.part is None])
+        yield [Text(name), *_cells(row, own, verdicts), Text(_worst_part(row))]
         for verdict in verdicts:
             if verdict.part is not None and label(verdict) in UNMET:
-                yield [Text(f"  {verdict.part}"), *_judged(_part(row, verdict.part), verdict, []), Text()]
+                part = row.parts.get(verdict.part) if isinstance(row, MeasurementRow) else row
+                yield [Text(f"  {verdict.part}"), *_cells(part, verdict, []), Text()]
 
 
-def _part(row: AnyMeasurementRow, name: str) -> Cell:
-    return row.parts.get(name) if isinstance(row, MeasurementRow) else row
-
-
-def _judged(row: Cell, shown: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
-    """Cells for value, interval, demand and verdict; without a demand of its own, its parts' count."""
-    decisive = shown or most_severe(others)
-    if shown is not None and shown.bound == "max_relative_drop" and isinstance(shown.limit, float):
-        demand = f"{SIGNS['max_drop']} {100 * shown.limit:.12g}%"  # takes less room than 'relative'
-    elif shown is not None:
-        demand = f"{SIGNS[shown.bound]} {limit_text(shown.limit, millions=_is_millions(row))}"
-    else:
+def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
+    """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
+    decisive = own or most_severe(others)
+    if own is None:
         demand = f"{len(others)} on parts" if others else "-"
-    called = label(decisive) if decisive else "-"
-    verdict = Text(called, style=STYLES[called]) if called != "-" else Text(called, style="dim")
-    if decisive is not None and decisive.within_noise and decisive.policy == "point":
-        verdict.append(f" {NOISE}", style="yellow")
-    return [_value(row, shown), _interval(row), Text(demand), verdict]
+    elif own.bound == "max_relative_drop" and isinstance(own.limit, float):
+        demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
+    else:
+        is_millions = isinstance(row, QuantityRow) and row.unit == "millions"
+        demand = f"{SIGNS[own.bound]} {limit_text(own.limit, millions=is_millions)}"
+    verdict = Text("-", style="dim")
+    if decisive is not None:
+        verdict = Text(label(decisive), style=STYLES[label(decisive)])
+        if decisive.within_noise and decisive.policy == "point":
+            verdict.append(f" {NOISE}", style="yellow")
+    return [_value(row, own), _interval(row), Text(demand), verdict]
 
 
 def _value(row: Cell, verdict: VerdictRow | None) -> Text:
@@ -130,34 +128,14 @@ def _interval(row: Cell) -> Text:
     return Text(interval_text(row.interval, row.unit, row.n))
 
 
-def _is_millions(row: Cell) -> bool:
-    return isinstance(row, QuantityRow) and row.unit == "millions"
+def _worst_part(row: AnyMeasurementRow) -> str:
+    """Return name and value of the part furthest on the bad side of its dimension's value.
 
-
-@dataclass(frozen=True, slots=True)
-class NamedPart:
-    """A part with its name."""
-
-    name: str
-    quantity: QuantityRow
-
-
-def worst_part(record: Record, dimension: str) -> NamedPart | None:
-    """The part that is furthest on the bad side of its dimension's value.
-
-    Only parts of the same unit and direction as the value are compared with it.
-
-    Returns:
-        The part, or None where the dimension has no value, no such part, or none worse than its value.
+    Only parts with the unit and direction of the dimension count. The text is empty if no part is worse.
     """
-    row = record.measurements[dimension]
     if not isinstance(row, MeasurementRow) or row.better is None:
-        return None
+        return ""
     sign = 1 if row.better == "high" else -1
-    parts = [
-        NamedPart(name, part)
-        for name, part in row.parts.items()
-        if part.better == row.better and part.unit == row.unit
-    ]
-    worst = min(parts, key=lambda part: sign * part.quantity.value, default=None)
-    return worst if worst is not None and sign * worst.quantity.value < sign * row.value else None
+    parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))
+    name, part = min(parts, key=lambda item: sign * item[1].value, default=("", row))
+    return f"{name} {format_value(part.value, part.unit)}" if sign * part.value < sign * row.value else ""

@@ -1,4 +1,4 @@
-"""A record for the terminal: one table, the grade, and a paragraph for each demand that was not met."""
+"""A record for the terminal: a table, the grade, and a paragraph for each unmet demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
+from quba_check.records.verdict import SIGNS, GradeRow
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
@@ -26,7 +26,7 @@ from quba_check.reports.verdict_labels import (
 )
 
 LEAST_WIDTH = 72
-"""Columns below which the terminal's own wrapping reads better than a squeezed table."""
+"""Smallest width of the report; a narrower terminal wraps it."""
 _HEADINGS: dict[Label, str] = {
     "FAIL": "Failed",
     "UNCERTAIN": "Uncertain",
@@ -39,14 +39,13 @@ _HEADINGS: dict[Label, str] = {
 
 
 def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> str:  # noqa: A002
-    """The record as text.
+    """Return a record as text.
 
     Args:
-        record: what to tell; nothing else is looked at.
-        width: columns to fill at most, from 72 on; no name or number is cut, so that a name that is longer
-            by itself sticks out.
-        colour: add ANSI colours; without, the text says as much.
-        ascii: use no character outside ASCII, for logs of other encodings.
+        record: the record.
+        width: maximal width in columns, at least 72. Longer names and numbers exceed it; none is cut.
+        colour: add ANSI colours.
+        ascii: use only ASCII characters, for logs of other encodings.
 
     Returns:
         Lines ending in newlines, without trailing spaces.
@@ -74,11 +73,11 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
     yield _wrapped(_header(record), width, style="bold")
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
-    said = [_wrapped(line, width) for line in _grade_lines(record)]
-    said += [_wrapped(remark, width, style="yellow") for remark in record_notes(record)]
-    yield from [Text(), *said] if said else []
-    for called in _HEADINGS:
-        yield from _group(record, called, width)
+    notes = [_wrapped(line, width) for line in _grade_lines(record)]
+    notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
+    yield from [Text(), *notes] if notes else []
+    for heading_label in _HEADINGS:
+        yield from _group(record, heading_label, width)
     yield Text()
     worst = most_severe(record.verdicts)
     style = STYLES[label(worst)] if worst else ""
@@ -95,13 +94,13 @@ def _header(record: Record) -> str:
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
-    alike: dict[GradeRow, list[str]] = {}
+    same: dict[GradeRow, list[str]] = {}
     for grade in record.grades:
-        if grade.score is not None or _is_asked_for(grade, record):
-            alike.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
-    for grade, files in alike.items():
-        by = f"  ({', '.join(files)})" if len(alike) > 1 else ""
-        yield grade_line(grade, record) + by
+        if grade.score is not None or _is_reported(grade, record):
+            same.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+    for grade, files in same.items():
+        origin = f"  ({', '.join(files)})" if len(same) > 1 else ""
+        yield grade_line(grade, record) + origin
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
             if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
@@ -109,43 +108,39 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {demand}: {label(verdict)}"
 
 
-def _is_asked_for(grade: GradeRow, record: Record) -> bool:
-    """Whether a grade that there is not must be told: not after a run that left dimensions out on purpose."""
-    left_out = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
-    return not left_out or any(
+def _is_reported(grade: GradeRow, record: Record) -> bool:
+    """True if a missing grade is reported: not if the run left its dimensions out on purpose."""
+    is_incomplete = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
+    return not is_incomplete or any(
         verdict.is_on_grade and verdict.id.partition("::")[0] == grade.file for verdict in record.verdicts
     )
 
 
 def _is_left_out(row: AnyMeasurementRow | None) -> bool:
-    """Whether a dimension was not measured on purpose, or not on all images."""
+    """True if a dimension was not measured on purpose, or only on some images."""
     return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
 
 
-def _group(record: Record, called: Label, width: int) -> Iterator[Text]:
-    told = [verdict for verdict in record.verdicts if label(verdict) == called]
-    if told:
+def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
+    messages = [verdict.message or verdict.id for verdict in record.verdicts if label(verdict) == group]
+    if messages:
         yield Text()
-        yield Text(f"{_HEADINGS[called]}:", style=STYLES[called])
-    for message in _told_together(told) if called == "NOT RUN" else _messages(told):
+        yield Text(f"{_HEADINGS[group]}:", style=STYLES[group])
+    for message in _by_reason(messages) if group == "NOT RUN" else messages:
         for line in message.splitlines():
             yield _wrapped(f"  {line}", width)
 
 
-def _messages(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
-    return (verdict.message or verdict.id for verdict in verdicts)
-
-
-def _told_together(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
-    """Messages of demands that were not judged, those of one reason on one line."""
+def _by_reason(messages: Iterable[str]) -> Iterator[str]:
+    """Yield messages of demands that were not judged, with one line per reason."""
     names: dict[str, list[str]] = {}
-    for message in _messages(verdicts):
+    for message in messages:
         name, _, reason = message.partition(" was not judged: ")
         names.setdefault(reason, []).append(name)
-    return (f"{', '.join(found)}{': ' if reason else ''}{reason}" for reason, found in names.items())
+    return (f"{', '.join(demands)}{': ' if reason else ''}{reason}" for reason, demands in names.items())
 
 
 def _wrapped(line: str, width: int, *, style: str = "") -> Text:
-    """A line in as many as it takes, the further ones two columns further in; words are not broken."""
-    lines = wrap_line(line.replace("protocol ", "protocol\u00a0"), width)  # a name stays with what it names
+    """Wrap a line between words; a protocol stays on one line with its name."""
+    lines = wrap_line(line.replace("protocol ", "protocol\u00a0"), width)
     return Text("\n".join(lines).replace("\u00a0", " "), style=style)

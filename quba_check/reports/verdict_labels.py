@@ -1,20 +1,20 @@
-"""How verdicts are counted and called in every report."""
+"""Labels, colours, counts and summaries of verdicts in reports."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from quba_check.errors import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 
 Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
-LABELS: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS")
-"""What reports call verdicts, the gravest first."""
+LABELS: tuple[Label, ...] = get_args(Label)
+"""Labels of verdicts in reports, the most severe first."""
 UNMET: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
-"""Those of demands that were not met."""
+"""Labels of demands that were not met."""
 _BY_TIER: dict[str, Label] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
 _BY_OUTCOME: dict[str, Label] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
 _PHRASES: tuple[tuple[Label, str], ...] = (
@@ -37,9 +37,9 @@ NAMES_SHOWN = 5
 
 
 def label(verdict: VerdictRow) -> Label:
-    """What reports call a verdict: a demand that was not met goes by its tier.
+    """Return the label of a verdict; demands that were not met have the label of their tier.
 
-    An uncertain one is `ALLOWED` where its file lets it pass; else `UNCERTAIN` where it blocks.
+    Uncertain ones are `ALLOWED` if their file lets them pass, else `UNCERTAIN` if they block.
     """
     if verdict.outcome == "uncertain" and (verdict.is_met or verdict.tier == "block"):
         return "ALLOWED" if verdict.is_met else "UNCERTAIN"
@@ -47,7 +47,7 @@ def label(verdict: VerdictRow) -> Label:
 
 
 def most_severe(verdicts: Iterable[VerdictRow]) -> VerdictRow | None:
-    """The verdict that matters most, the first of equals; None of none."""
+    """Return the most severe verdict, the first of equals; None if there are none."""
     return min(verdicts, key=lambda verdict: LABELS.index(label(verdict)), default=None)
 
 
@@ -61,7 +61,7 @@ def summary_line(record: Record) -> str:
     counts = Counter(label(verdict) for verdict in record.verdicts)
     total = len(record.verdicts)
     demands = "demand" if total == 1 else "demands"
-    others = [f"{counts[of]} {phrase}" for of, phrase in _PHRASES if counts[of]]
+    others = [f"{counts[name]} {phrase}" for name, phrase in _PHRASES if counts[name]]
     if record.unselected:
         others.append(f"{record.unselected} not selected")
     return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
@@ -87,7 +87,7 @@ def release_line(record: Record) -> str:
 
 
 def limit_text(limit: float | str, *, millions: bool = False) -> str:
-    """A limit as it stands in the file.
+    """Return a threshold as written in its file.
 
     >>> limit_text(0.45), limit_text(30.0, millions=True), limit_text("B")
     ('0.45', '30 M', 'B')

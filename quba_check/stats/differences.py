@@ -54,7 +54,9 @@ def unpaired_difference_limits(
 
 
 def unpaired_ratio_limits(first: float, first_limits: Limits, second: float, second_limits: Limits) -> Limits:
-    """Limits of second / first of two independent numbers above 0, from those of their logarithms.
+    """Limits of second / first of two independent numbers above 0.
+
+    They are those of the difference of the logarithms.
 
     Args:
         first: the first number.

@@ -84,7 +84,10 @@ def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
 
 
 def is_near_zero(estimate: Estimate) -> bool:
-    """True if a number is as near 0, in standard errors, as a share with `FEW_EVENTS` hits."""
+    """True if a number is as near 0 as a share with `FEW_EVENTS` hits.
+
+    Nearness is counted in standard errors.
+    """
     return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
 
 

@@ -99,10 +99,10 @@ def normal_limits(estimate: Estimate, z: Scores) -> Limits:
 
 
 def exact_ratio_limits(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
-    """Conservative limits of the ratio of two shares, valid for few hits and for shared images.
+    """Conservative limits of a ratio of two shares, valid for few hits.
 
-    The limit of the numerator is divided by the opposite limit of the denominator. The two share the error
-    probability (Bonferroni).
+    They are also valid for shares of the same images. The limit of the numerator is divided by the opposite
+    limit of the denominator, and both share the error probability (Bonferroni).
 
     Args:
         hits: successes of the numerator, 0 to n.

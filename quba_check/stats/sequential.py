@@ -1,9 +1,10 @@
-"""Sequential tests of the mean of a finite set, by betting on images drawn without replacement.
+"""Sequential tests of the mean of a finite set by betting (e-processes).
 
-The null hypothesis "the mean over the set is at most 0" predicts the mean of the values still to come. A
-bettor stakes a share of a wealth of 1 on each next value exceeding this prediction. Under the hypothesis the
-wealth is a nonnegative supermartingale (an e-process): it ever reaches 1/α with a probability of at most α
-(Ville's inequality). So the hypothesis may be rejected at any moment, however often the wealth is evaluated.
+Images are drawn without replacement. The null hypothesis "the mean over the set is at most 0" predicts the
+mean of the values still to come. A bettor stakes a share of a wealth of 1 on each next value exceeding this
+prediction. Under the hypothesis the wealth is a nonnegative supermartingale (an e-process): it reaches 1/α
+with a probability of at most α (Ville's inequality). So the hypothesis may be rejected at any moment, however
+often the wealth is evaluated.
 
 Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 2024
 (arXiv 2010.09686), section 5 (sampling without replacement) and the diversified bettor of its appendix: the
@@ -92,7 +93,7 @@ class WealthProcess:
 
 
 def _bet(log_wealth: Numbers, surplus: Numbers, stakes: Numbers) -> tuple[Numbers, Numbers]:
-    """Log wealth (M, stakes) after bets on surpluses (n, M), and the largest mean wealth on the way."""
+    """Return log wealth (M, stakes) after bets on surpluses (n, M), and its largest mean."""
     growth = np.log1p(surplus[:, :, None] * stakes)
     steps = np.add.reduceat(growth, np.arange(0, len(surplus), INTERVAL), axis=0)
     path = log_wealth + np.cumsum(steps, axis=0)
@@ -141,7 +142,7 @@ class RunningRatio:
 
     @property
     def has_denominator(self) -> bool:
-        """True if the denominator is known to be above 0."""
+        """True if the denominator of the images seen is above 0."""
         return self._denominator > 0
 
     def update(self, terms: Terms) -> None:

@@ -1,1 +1,1 @@
-"""Files on disk: the prediction store, file digests, atomic writes, files that users name."""
+"""Files on disk: the prediction store, file digests, atomic writes, user files."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, payload: bytes, check: Callable[[Path], object] | None = None) -> None:
-    """Write a file in one step: readers see the old content or the new, never a part.
+    """Write a file atomically: readers see the old content or the new.
 
     The content is written to a hidden file in the same folder, which then takes the name. It has the
     permissions of any new file.

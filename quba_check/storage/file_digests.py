@@ -1,4 +1,4 @@
-"""Content digests of files, remembered so that a second run does not read millions of images again."""
+"""Content digests of files, cached between runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.user_files import file_kind, reason, remove
 
 BATCH = 500
-"""Files looked up, read and remembered in one transaction: what a killed run may lose."""
+"""Files per transaction. A killed run loses at most the digests of so many files."""
 READERS = 4
 CLOCK_TICK_NS = 20_000_000
-"""Within this time a file may change without its mtime showing it: digests of younger files are not kept."""
+"""Time in which a file may change with the same mtime. Digests of younger files are not stored."""
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
-"""Largest integer of SQLite; some file systems have larger inode numbers."""
+"""Largest integer of SQLite. Some file systems have larger inode numbers."""
 _DIGEST = re.compile("[0-9a-f]{32}")
 _TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
@@ -34,7 +34,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """What tells without reading that a file is the one that was digested."""
+    """Metadata that identify an unchanged file."""
 
     size: int
     mtime_ns: int
@@ -45,15 +45,14 @@ class ContentDigests:
     """BLAKE2b-128 digests of file contents, cached in an SQLite file by (path, size, mtime_ns, inode).
 
     A changed file gets another digest; a file that was only touched is read again and keeps its digest.
-    Several processes and threads may use one cache. A damaged one is made anew: it holds nothing that cannot
-    be computed again.
+    Several processes and threads may use one cache. A damaged cache is replaced by an empty one.
 
     Args:
-        path: the SQLite file; made with its folder where it is not there.
+        path: the SQLite file; created with its folder if missing.
 
     Attributes:
-        files_read: files whose content was read by this object.
-        note: what was done about a damaged cache; None if nothing was.
+        files_read: number of files whose content was read by this object.
+        note: note on a damaged cache that was replaced; None otherwise.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +62,7 @@ class ContentDigests:
         self._is_set_up = False
 
     def digest(self, path: Path) -> str:
-        """The digest of one file's content: 32 hexadecimal digits.
+        """Return the digest of a file's content: 32 hexadecimal digits.
 
         Raises:
             SuiteError: the file cannot be read.
@@ -72,7 +71,7 @@ class ContentDigests:
         return self.digests([path])[0]
 
     def digests(self, paths: Iterable[Path]) -> list[str]:
-        """The digests of the files' contents, in the order of `paths`; reads only what is new or changed.
+        """Return the digests of files in order; read only new or changed files.
 
         Raises:
             SuiteError: a file cannot be read.
@@ -80,20 +79,20 @@ class ContentDigests:
         """
         names = [str(path.absolute()) for path in paths]
         unique = list(dict.fromkeys(names))
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         for start in range(0, len(unique), BATCH):
             batch = unique[start : start + BATCH]
             try:
-                found |= self._batch(batch)
+                digests |= self._batch(batch)
             except sqlite3.DatabaseError as error:
-                if _is_no_damage(error):
+                if _is_access_error(error):
                     raise self._unusable(error) from None
                 self._discard(str(error))
                 try:
-                    found |= self._batch(batch)
+                    digests |= self._batch(batch)
                 except sqlite3.DatabaseError as again:
                     raise self._unusable(again) from None
-        return [found[name] for name in names]
+        return [digests[name] for name in names]
 
     def _unusable(self, error: sqlite3.DatabaseError) -> StoreError:
         return StoreError(f"{self.path}: file digests cannot be kept here ({error}).")
@@ -101,25 +100,25 @@ class ContentDigests:
     def _batch(self, names: list[str]) -> dict[str, str]:
         stamps = {name: _stamp(name) for name in names}
         with self._connection() as connection:
-            known = _known(connection, stamps)
-            fresh = [name for name in stamps if name not in known]
-            if fresh:
-                started = time.time_ns()
+            digests = _cached_digests(connection, stamps)
+            missing = [name for name in stamps if name not in digests]
+            if missing:
+                start_ns = time.time_ns()
                 with ThreadPoolExecutor(READERS) as pool:
-                    for share in pool.map(_content_digests, (fresh[k::READERS] for k in range(READERS))):
-                        known.update(share)
-                self.files_read += len(fresh)
-                settled = [name for name in fresh if started - stamps[name].mtime_ns > CLOCK_TICK_NS]
+                    for part in pool.map(_content_digests, (missing[k::READERS] for k in range(READERS))):
+                        digests.update(part)
+                self.files_read += len(missing)
+                stable = [name for name in missing if start_ns - stamps[name].mtime_ns > CLOCK_TICK_NS]
                 with connection:
                     connection.executemany(
                         "INSERT OR REPLACE INTO digests_1 VALUES (?, ?, ?, ?, ?)",
-                        [(name, *astuple(stamps[name]), known[name]) for name in settled],
+                        [(name, *astuple(stamps[name]), digests[name]) for name in stable],
                     )
-        return known
+        return digests
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for each batch, so that threads and forked processes share none."""
+        """Open a connection for one batch, so that threads and forked processes share none."""
         if not self._is_set_up:
             self._set_up()
         with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
@@ -127,7 +126,7 @@ class ContentDigests:
             yield connection
 
     def _set_up(self) -> None:
-        """Make the file where it is not there; under a lock, for two cannot enter WAL mode at a time."""
+        """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
             self._discard("it is not a file")
         try:
@@ -176,8 +175,8 @@ def _content_digest(name: str) -> str:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
 
 
-def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict[str, str]:
-    """The digests of those files whose stamp is the remembered one."""
+def _cached_digests(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict[str, str]:
+    """Return the stored digests of files with an unchanged stamp."""
     marks = ", ".join("?" * len(stamps))
     rows = connection.execute(
         f"SELECT path, digest, size, mtime_ns, inode FROM digests_1 WHERE path IN ({marks})",  # noqa: S608
@@ -190,7 +189,7 @@ def _known(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict
     }
 
 
-def _is_no_damage(error: sqlite3.DatabaseError) -> bool:
+def _is_access_error(error: sqlite3.DatabaseError) -> bool:
     """Return True for errors of access: locks, and full or read-only disks."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code in (

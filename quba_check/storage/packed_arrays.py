@@ -1,4 +1,4 @@
-"""Arrays in zip files, read without trust in their stated sizes."""
+"""Arrays in zip files, read without trust in the sizes they state."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 LARGEST_UNPACKED = 2**30
 MOST_RATIO = 100
-"""Packed images are a few times smaller than their pixels; what unpacks to far more is a bomb."""
+"""Packed images are a few times smaller than their pixels. A far larger ratio marks a zip bomb."""
 
 
 def check_unpacked(unpacked: int, packed: int) -> None:
-    """Refuse content far larger than its file.
+    """Raise an error for content far larger than its file.
 
     Args:
-        unpacked: bytes of the content, as the file states them.
-        packed: bytes of the file.
+        unpacked: size of the content in bytes, as stated in the file.
+        packed: size of the file in bytes.
 
     Raises:
-        ValueError: it is more than 1 GiB and more than 100 times its packed size.
+        ValueError: the content is more than 1 GiB and more than 100 times its packed size.
     """
     if unpacked > max(LARGEST_UNPACKED, MOST_RATIO * packed):
         raise ValueError(f"{packed:,} bytes that unpack to {unpacked:,}")
@@ -46,8 +46,8 @@ def unpacked_array(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[A
     """Return an array of an `.npz` file after checking its header.
 
     Raises:
-        ValueError: the header claims more than the entry holds, the entry is a bomb, or it holds objects.
-        Exception: whatever zipfile and numpy raise for damaged files.
+        ValueError: the header states more than the entry holds, the entry is a zip bomb, or it holds objects.
+        Exception: any error of zipfile and numpy for damaged files.
     """
     check_unpacked(entry.file_size, entry.compress_size)
     with packed.open(entry) as file:

@@ -1,4 +1,4 @@
-"""Predictions on disk, in shards addressed by the content of everything that determines them."""
+"""Predictions on disk, in shards named by hashes of all that determines them."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from quba_check.storage.user_files import file_kind, reason, remove, user_path
 
 Columns = Mapping[str, NDArray[Any]]
 SHARD_SIZE = 256
-"""Images of a shard: the unit of work, lock, checksum and loss. Independent of batch size and workers."""
+"""Images of a shard: the unit of work, locks and checksums, whatever the batch size."""
 _LOCKS = 1024
 _HEX = 32
 
 
 def content_hash(content: Any) -> str:
-    """128-bit hexadecimal address of a JSON-like value: equal values, equal address."""
+    """Return a 128-bit hexadecimal hash of a JSON-like value."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ShardKey:
-    """Where a shard lives.
+    """The key of a shard.
 
     Attributes:
-        cache_entry: address of the artefact (model, preparation, view and settings).
-        shard: its number; it covers the images [shard · 256, (shard + 1) · 256) of those that are looked at.
-        content: address of the images and labels that it covers.
-        indices: their positions in the set, which it must hold.
+        cache_entry: hash of model, preprocessing, view and settings.
+        shard: its number; it covers the selected images [shard · 256, (shard + 1) · 256).
+        content: hash of these images and their labels.
+        indices: positions of these images in the set.
     """
 
     cache_entry: str
@@ -55,28 +55,28 @@ class ShardKey:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard as read: its columns, and the few words that were kept with them."""
+    """A stored shard: its columns and its metadata."""
 
     columns: Columns
     about: Mapping[str, str]
 
 
 class DamagedShardError(StoreError):
-    """A shard is there but cannot be trusted."""
+    """A shard is missing or cannot be trusted."""
 
 
 class Store:
     """A folder of predictions, shared by any number of processes.
 
-    Layout: `predictions/<artefact>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records),
-    `texts/` (what zero-shot models read of the classes), `digests.sqlite` (content
-    digests of image files), `demo/` (the embedded suite).
+    Layout: `predictions/<cache entry>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records), `texts/`
+    (class embeddings of zero-shot models), `digests.sqlite` (content digests of image files), `demo/` (the
+    embedded suite).
 
     Args:
-        root: the folder; made if absent.
+        root: the folder; created if missing.
 
     Raises:
-        StoreError: it cannot be made or written.
+        StoreError: the folder cannot be created or written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -93,15 +93,15 @@ class Store:
             ) from None
 
     def path(self, key: ShardKey) -> Path:
-        """The file of a shard."""
+        """Return the path of a shard's file."""
         return self.root / "predictions" / key.cache_entry / _file_name(key)
 
     def has(self, key: ShardKey) -> bool:
-        """Whether the shard's file is there; `read` says whether it can be trusted."""
+        """Return True if the shard's file exists; it may still be damaged."""
         return os.path.lexists(self.path(key))
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
-        """Return the keys without a file; all keys are of one artefact."""
+        """Return the keys without a file; all keys must have one cache entry."""
         if not keys:
             return []
         try:
@@ -111,10 +111,10 @@ class Store:
         return [key for key in keys if _file_name(key) not in names]
 
     def read(self, key: ShardKey) -> Shard:
-        """Columns of a shard, checked: length, indices complete and unique, checksum.
+        """Return a shard after checking its checksum, indices and lengths.
 
         Raises:
-            DamagedShardError: the file is absent, cut, altered, or holds other rows.
+            DamagedShardError: the file is missing, truncated, altered, or holds other rows.
         """
         path = self.path(key)
         if file_kind(path, str(path), DamagedShardError) != "file":
@@ -135,14 +135,14 @@ class Store:
         return Shard(columns, about)
 
     def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
-        """Put a shard in place in one step: readers see the whole file or none.
+        """Write a shard atomically.
 
         Raises:
-            StoreError: the disk is full or the folder went away.
+            StoreError: the disk is full or the folder is gone.
         """
         path = self.path(key)
-        kept = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-        payload = save(kept, {**about, "checksum": _checksum(kept)})
+        arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
+        payload = save(arrays, {**about, "checksum": _checksum(arrays)})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, payload)
@@ -150,7 +150,7 @@ class Store:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
     def remove(self, key: ShardKey) -> None:
-        """Forget a shard; do nothing if it is not there.
+        """Remove a shard if it exists.
 
         Raises:
             StoreError: it cannot be removed.
@@ -163,13 +163,13 @@ class Store:
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock of that name if nobody else does; never waits.
+        """Hold the lock of that name, without waiting; yield False if another process holds it.
 
-        The operating system frees the lock of a process that died. Lock files stay; names share a fixed
-        number of them, so that a false "held" can happen and must only ever cost a wait.
+        The operating system frees the lock of a process that died. Names share a fixed number of lock files,
+        so another name's lock may appear as held: callers may wait and try again, no more.
 
         Raises:
-            StoreError: the lock's file cannot be opened.
+            StoreError: the lock file cannot be opened.
         """
         slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
         path = self.root / "locks" / f"{slot:04d}.lock"
@@ -191,11 +191,11 @@ class Store:
 
 
 def default_root() -> Path:
-    """`$QUBA_STORE`, else a folder in the user's cache."""
-    named = os.environ.get("QUBA_STORE")
+    """Return `$QUBA_STORE`, by default a folder in the user's cache."""
+    path = os.environ.get("QUBA_STORE")
     return (
-        user_path(named, "$QUBA_STORE")
-        if named
+        user_path(path, "$QUBA_STORE")
+        if path
         else platformdirs.user_cache_path("quba-check", appauthor=False)
     )
 

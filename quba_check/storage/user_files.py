@@ -1,4 +1,4 @@
-"""Paths and files named by a user: problems end in one line, pipes are refused."""
+"""Paths and files named by a user, with one-line messages. Pipes are rejected."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from typing import Any, BinaryIO, Literal
 from quba_check.errors import OptionError, UserError
 
 Kind = Literal["file", "folder", "other"]
-"""`other`: a pipe, a device, a socket."""
+"""`other`: a pipe, device or socket."""
 MIB = 2**20
 LARGEST_JSON = 256 * MIB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MOST_DIGITS = 18
-"""Digits of the largest whole number in a JSON file."""
+"""Most digits of a whole number in a JSON file."""
 
 
 def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
     """Return a path as given, with `~` expanded.
 
     Args:
-        text: the path; it may lead to nothing.
-        where: beginning of messages, for example the option.
+        text: the path; it need not exist.
+        where: start of messages, for example the option.
         base: folder of relative paths.
 
     Raises:
-        OptionError: there is no such home folder, the path cannot be one, or it leads to a pipe or device.
+        OptionError: the home folder is unknown, the text cannot be a path, or it leads to a pipe or device.
     """
     prefix = f"{where}: " if where else ""
     path = base / expand_home(text, prefix, OptionError)
@@ -47,12 +47,12 @@ def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
     """Return a path with `~` expanded.
 
     Args:
-        text: the path; it may lead to nothing.
-        prefix: beginning of the message.
+        text: the path; it need not exist.
+        prefix: start of the message.
         error: class of error to raise.
 
     Raises:
-        UserError: there is no such home folder.
+        UserError: the home folder is unknown.
     """
     try:
         return Path(text).expanduser()
@@ -64,16 +64,16 @@ def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
 
 
 def is_utf8(name: str) -> bool:
-    """Return False for a file name with bytes outside UTF-8: no report can hold it."""
+    """Return False for a file name with bytes outside UTF-8, which reports cannot contain."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
-    """Return the kind of file at a path, None if nothing is there.
+    """Return the kind of file at a path; None if it does not exist.
 
     Args:
         path: the path.
-        shown: beginning of the message.
+        shown: start of the message.
         error: class of error to raise.
 
     Raises:
@@ -110,11 +110,11 @@ def regular_file(path: Path, shown: str, error: type[UserError]) -> Iterator[Bin
 
     Args:
         path: the file.
-        shown: beginning of messages.
+        shown: start of messages.
         error: class of error to raise.
 
     Raises:
-        UserError: nothing is there, it is no regular file, or it cannot be read.
+        UserError: the file does not exist, is not a regular file, or cannot be read.
     """
     kind = file_kind(path, shown, error)
     if kind is None:

@@ -1,4 +1,4 @@
-"""The classes that labels name."""
+"""The classes of a suite, and labels as positions among them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from quba_check.errors import SuiteError, did_you_mean, listed
 
 SHOWN = 10
 MOST_DIGITS = 9
-"""Digits of a class number; Python refuses to read thousands of them."""
+"""Digits of a class number; Python refuses to parse thousands."""
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """Classes in order, and how labels are matched to them.
+    """Classes in order.
 
     Attributes:
-        names: by which folders, lists and label maps call them.
-        titles: readable names, one a class; the names again where there are none.
+        names: names in folders, lists and label spaces.
+        titles: readable names, one for each class; the names themselves if there are no others.
     """
 
     names: Sequence[str]
@@ -27,7 +27,7 @@ class ClassList:
 
     @classmethod
     def plain(cls, names: Sequence[str]) -> ClassList:
-        """Classes without readable names."""
+        """Return a list without readable names."""
         return cls(tuple(names), tuple(names))
 
     def __len__(self) -> int:
@@ -44,16 +44,16 @@ class ClassList:
         return listed(self.names, SHOWN)
 
     def position(self, label: str | int, where: str) -> int:
-        """The class that a label means.
+        """Return the position of a label's class.
 
-        Text is a name, or a position where no class has that name; a number is a position.
+        Text is a name, or a position if no class has that name. A number is a position.
 
         Args:
-            label: as it stands in the data; blanks around text are passed over.
-            where: how a message begins.
+            label: as stored in the data; blanks around text are ignored.
+            where: beginning of messages.
 
         Raises:
-            SuiteError: it is no class.
+            SuiteError: there is no such class.
 
         >>> ClassList.plain(["cat", "dog"]).position(" dog ", "x.csv:2")
         1
@@ -73,27 +73,27 @@ class ClassList:
         raise SuiteError(f"{where}: {self.unknown('class', text)}")
 
     def positions_of(self, names: Sequence[str]) -> list[int | None]:
-        """The classes that another list of classes means, by name.
+        """Match another list of classes by name.
 
-        A readable name serves where the name itself is no class; one that several classes share means the one
-        of them at the same position, with or without a number behind it: Hugging Face's ImageNet has `crane`
-        and `crane2`.
+        A readable name matches if the name itself is not a class. Of several classes with the same readable
+        name, the one at the same position matches, also with a number at the end: Hugging Face's ImageNet has
+        `crane` and `crane2`.
 
         Returns:
-            For each of the names its position here; None where it is no class.
+            The position of each name here; None if it is not a class.
 
         >>> classes = ClassList(["n1", "n2", "n3"], ["crane", "ox", "crane"])
         >>> classes.positions_of(["crane", "n2", "crane2", "elk"])
         [0, 1, 2, None]
         """
-        titled: dict[str, list[int]] = {}
+        by_title: dict[str, list[int]] = {}
         for number, title in enumerate(self.titles):
-            titled.setdefault(title, []).append(number)
+            by_title.setdefault(title, []).append(number)
 
         def position(number: int, name: str) -> int | None:
             if name in self.numbers:
                 return self.numbers[name]
-            same = titled.get(name) or titled.get(name.rstrip("0123456789"), [])
+            same = by_title.get(name) or by_title.get(name.rstrip("0123456789"), [])
             if len(same) == 1 and self.titles[same[0]] == name:
                 return same[0]
             return number if number in same else None
@@ -101,5 +101,5 @@ class ClassList:
         return [position(number, name) for number, name in enumerate(names)]
 
     def unknown(self, what: str, name: str) -> str:
-        """The end of a message about a name that is no class."""
+        """Return the end of a message about an unknown name."""
         return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.shown}."

@@ -1,4 +1,4 @@
-"""What pictures hold, or why they cannot be decoded."""
+"""Decoding of images, with one message for damaged files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Content = TypeVar("Content")
 def decode_image(
     open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], shown: str, what: str
 ) -> Content:
-    """What is read of an image, which is closed then.
+    """Open an image, read its content, and close it.
 
     Args:
-        open_image: opens it.
-        read: decodes it.
-        shown: how messages call it.
-        what: what the message says to replace or remove.
+        open_image: opens the image.
+        read: decodes the content.
+        shown: name of the image in messages.
+        what: object of the advice to replace or remove it.
 
     Raises:
-        SuiteError: it is not there or cannot be decoded.
+        SuiteError: it is missing or cannot be decoded.
     """
     try:
         with open_image() as image:
             return read(image)
     except UnidentifiedImageError:
-        words = "no image format recognises it"
+        cause = "no image format recognises it"
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001  decoders raise whatever a damaged file makes them, MemoryError too
-        words = reason(error) or type(error).__name__
-    raise SuiteError(f"{shown}: cannot be decoded as an image ({words}). Replace or remove {what}.")
+    except Exception as error:  # noqa: BLE001  decoders raise any error for damaged files, also MemoryError
+        cause = reason(error) or type(error).__name__
+    raise SuiteError(f"{shown}: cannot be decoded as an image ({cause}). Replace or remove {what}.")

@@ -15,10 +15,10 @@ from quba_check.suites.manifest.reading import is_shift_name
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
-"""Names of the folder of clean images, the first that is there; the others are splits of the same images."""
+"""Names of the folder of clean images, in order of preference; others are splits of the same images."""
 _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
 _NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
-"""Beginnings of names of folders that are no sets, with the reason."""
+"""Reasons to skip a folder, by the beginning of its name."""
 _DEEPEST = 3
 _SHOWN = 5
 
@@ -82,7 +82,7 @@ class _Scan:
             return  # a link to a folder seen before
         self.seen.add(real)
         name = folder.name.lower() if path else ""
-        reason = next((why for start, why in _NO_SETS.items() if name.startswith(start)), None)
+        reason = next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
         if reason is not None:
             self.left_out[path] = reason
             return
@@ -140,8 +140,8 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     mixed = _mixed_set(path)
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"
-    if strange := sorted(classes - set(layout.classes)):
-        return f"{strange[0]} is no class of {layout.clean}"
+    if unknown := sorted(classes - set(layout.classes)):
+        return f"{unknown[0]} is not a class of {layout.clean}"
     if mixed is not None:
         layout.mixed[mixed] = path
     else:
@@ -184,8 +184,8 @@ def _is_class_folder(folder: Path) -> bool:
     """Return True if a folder holds images and no folders."""
     try:
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-            has_images = any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in shown)
-            return has_images and not any(entry.is_dir() for entry in shown)
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            has_images = any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in visible)
+            return has_images and not any(entry.is_dir() for entry in visible)
     except OSError as error:
         raise SuiteError(f"{folder}: cannot be read as a folder ({error.strerror}).") from None

@@ -1,4 +1,4 @@
-"""A labelled image of a set, and how many a set has."""
+"""Labelled images of a set, and their number."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ class Example:
 
     Attributes:
         index: its position in the set.
-        name: path of its file, or of the container that holds it, relative to the suite's root, with forward
-            slashes.
-        label: its class in the label space that the set declares.
-        texture: class of its second cue in that space; `NO_CLASS` where it has none.
-        member: which image of the container it is; None where the file is the image.
-        reader: the reader that opens the container; None where there is none.
-        condition: corruption and severity, in a view where each image has its own.
+        name: path of its file or container, relative to the suite's root, with forward slashes.
+        label: its class in the set's label space.
+        texture: class of its second cue in that space; `NO_CLASS` if it has none.
+        member: name of the image in the container; None if the file is the image.
+        reader: reader that opens the container; None if the file is the image.
+        condition: corruption and severity, in views with one condition per image.
     """
 
     index: int
@@ -33,12 +32,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class SetCount:
-    """How many images a set has.
+    """Number of images in a set.
 
     Attributes:
-        images: looked at.
-        expected: as published; None where the manifest does not say.
-        found: how many there are, where a limit left some out.
+        images: number of images that are evaluated.
+        expected: number of published images; None if the manifest does not state it.
+        found: number of images in the set, if a limit left some out.
     """
 
     images: int
@@ -46,8 +45,8 @@ class SetCount:
     found: int | None = None
 
     def __add__(self, other: SetCount) -> SetCount:
-        known = self.expected is not None and other.expected is not None
-        expected = (self.expected or 0) + (other.expected or 0) if known else None
+        is_stated = self.expected is not None and other.expected is not None
+        expected = (self.expected or 0) + (other.expected or 0) if is_stated else None
         images = self.images + other.images
         found = (self.found or self.images) + (other.found or other.images)
         return SetCount(images, expected, found if found > images else None)

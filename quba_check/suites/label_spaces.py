@@ -1,4 +1,4 @@
-"""Label spaces that come with the package: ImageNet's own classes, and three coarser readings of them."""
+"""Built-in label spaces: ImageNet's own classes and three coarser ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from quba_check.core.label_space import LabelSpace, Rule
+from quba_check.core.label_space import LabelSpace
 from quba_check.errors import SuiteError
 
 IMAGENET = "imagenet"
@@ -20,13 +20,13 @@ _SPACES_FILE = Path(__file__).with_name("label_spaces.yaml")
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """The 1,000 synsets of ILSVRC 2012 in the usual order, `n01440764` first; from timm's list."""
+    """Return the 1,000 synsets of ILSVRC 2012 in the usual order, from timm's list."""
     return _timm_list("imagenet_synsets.txt")
 
 
 @cache
 def imagenet_titles() -> tuple[str, ...]:
-    """The readable names of those synsets, synonyms with commas between; from timm's list.
+    """Return the readable names of those synsets, from timm's list; commas separate synonyms.
 
     >>> imagenet_titles()[:2]
     ('tench, Tinca tinca', 'goldfish, Carassius auratus')
@@ -37,12 +37,12 @@ def imagenet_titles() -> tuple[str, ...]:
 
 @cache
 def built_in_space(name: str) -> LabelSpace:
-    """A built-in reading of the 1,000 ImageNet classes.
+    """Return a built-in label space over the 1,000 ImageNet classes.
 
     Args:
         name: `imagenet_to_16`: the categories of model-vs-human (Geirhos et al.), by mean probability;
-            `imagenet_to_in9`: the classes of ImageNet-9 (Xiao et al.), by mapping the top-1;
-            `imagenet_r`: the 200 classes of ImageNet-R (Hendrycks et al.), the best of them.
+            `imagenet_to_in9`: the classes of ImageNet-9 (Xiao et al.), by mapping the top-1 class;
+            `imagenet_r`: the 200 classes of ImageNet-R (Hendrycks et al.), by the best of them.
 
     >>> built_in_space("imagenet_to_16").classes[:3]
     ('airplane', 'bear', 'bicycle')
@@ -53,23 +53,21 @@ def built_in_space(name: str) -> LabelSpace:
         position = {synset: k for k, synset in enumerate(imagenet_classes())}
         synsets = _timm_list("imagenet_r_synsets.txt")
         return LabelSpace(name, synsets, tuple((position[synset],) for synset in synsets), "argmax")
-    by, classes = _described(name)
-    return LabelSpace(name, tuple(classes), tuple(_numbers(text) for text in classes.values()), by)
-
-
-def _described(name: str) -> tuple[Rule, dict[str, str]]:
-    described = YAML(typ="safe", pure=True).load(_SPACES_FILE.read_text(encoding="utf-8"))[name]
-    return described["by"], {label: str(numbers) for label, numbers in described["classes"].items()}
+    entry = YAML(typ="safe", pure=True).load(_SPACES_FILE.read_text(encoding="utf-8"))[name]
+    classes: dict[str, int | str] = entry["classes"]
+    return LabelSpace(
+        name, tuple(classes), tuple(_numbers(str(text)) for text in classes.values()), entry["by"]
+    )
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """The numbers of a text such as `385-386 444`."""
+    """Parse numbers and ranges, such as `385-386 444`."""
     ends = (part.partition("-") for part in text.split())
     return tuple(k for first, _, last in ends for k in range(int(first), int(last or first) + 1))
 
 
 def _timm_list(file: str) -> tuple[str, ...]:
-    """The lines of one of timm's lists, found without importing timm, which would load torch."""
+    """Return the lines of one of timm's lists, without importing timm, which would load torch."""
     spec = find_spec("timm")
     if spec is None or spec.origin is None:
         raise SuiteError(f"timm is not installed: its list {file} names the ImageNet classes.")

@@ -1,4 +1,4 @@
-"""Where a run's suite is, and what is said where there is none."""
+"""Opening of suites, and messages about data folders that hold none."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _EXPECTED = (
 
 
 def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = WHOLE) -> Suite:
-    """The suite of a data folder, of `"demo"`, or of `$QUBA_DATA`.
+    """Open the suite of a data folder, `"demo"` or `$QUBA_DATA`.
 
     Args:
-        where: a folder or `"demo"`; None takes `$QUBA_DATA`.
-        store: folder in which the demo's images are made on first use.
-        sampler: which images of each set are looked at.
+        where: a folder or `"demo"`; None for `$QUBA_DATA`.
+        store: folder for the demo's images, which are drawn on first use.
+        sampler: selects the images of each set.
 
     Raises:
         SuiteError: there is no folder, or it holds no suite.
@@ -42,24 +42,26 @@ def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = W
         suite = open_suite(demo_root(store, notes), sampler)
         suite.notes += notes
         return suite
-    named = where if where is not None else os.environ.get("QUBA_DATA")
-    if named is None:
+    folder = where if where is not None else os.environ.get("QUBA_DATA")
+    if folder is None:
         raise SuiteError(
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
-    return open_suite(user_path(named, "--quba-data"), sampler)
+    return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
 def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
-    """The suite in a data folder: what its `quba-data.yaml` says, else the published ImageNet layout.
+    """Open the suite in a data folder.
+
+    The folder has a `quba-data.yaml` or the published ImageNet layout.
 
     Args:
         root: the data folder.
-        sampler: which images of each set are looked at.
+        sampler: selects the images of each set.
 
     Raises:
-        SuiteError: there is no such folder, it holds no suite, or its manifest has a mistake.
+        SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     root = data_folder(root)
     manifest = root / MANIFEST_NAME
@@ -84,7 +86,7 @@ def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
 
 
 def data_folder(root: Path) -> Path:
-    """The absolute path of a data folder.
+    """Return the absolute path of a data folder.
 
     Raises:
         SuiteError: there is no such folder.
@@ -92,27 +94,24 @@ def data_folder(root: Path) -> Path:
     root = user_path(root, "--quba-data").absolute()
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
-        near = did_you_mean(root.name, _names_beside(root))
-        raise SuiteError(f"{root}: there is no such data folder.{near} Name it with --quba-data DIR.")
+        near = did_you_mean(root.name, _siblings(root))
+        raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
     if kind != "folder":
         raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
     return root
 
 
 def published_facts() -> SuiteFacts:
-    """What dimensions may know of the published ImageNet family; no folder is needed for it."""
+    """Return the facts of the published ImageNet family; no folder is read."""
     return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
 
 
 def _check_holds_a_set(suite: Suite, manifest: str) -> None:
-    """Refuse a manifest without any existing set.
-
-    Without this check, a run with optional demands alone would pass on a wrong path.
-    """
-    reasons = [absent for name in suite.facts.spaces if (absent := suite.missing(View(name)))]
+    # Otherwise a run with only optional demands would pass on a wrong path.
+    reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
         raise SuiteError(
-            f"{manifest}: no set that it declares is there: {listed(reasons, 2)}. Correct the paths, or name "
+            f"{manifest}: none of its sets is there: {listed(reasons, 2)}. Correct the paths, or name "
             "another folder."
         )
 
@@ -124,7 +123,7 @@ def _names_in(folder: Path) -> list[str]:
         raise SuiteError(f"{folder}: the data folder cannot be read ({reason(error)}).") from None
 
 
-def _names_beside(path: Path) -> list[str]:
+def _siblings(path: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in path.parent.iterdir())
     except OSError:

@@ -14,7 +14,7 @@ from quba_check.suites.manifest.definitions import read_classes
 from quba_check.suites.manifest.schema import ManifestEntry
 
 Index = Mapping[str, tuple[int, ...]]
-"""Positions of the classes that have a name, by that name."""
+"""Positions of classes by name."""
 
 
 def restriction(
@@ -22,8 +22,8 @@ def restriction(
 ) -> tuple[Head | None, ClassList | None]:
     """Return the restricted head of a manifest, and its classes with readable names.
 
-    A class is matched by its name (for ImageNet its synset), else by its readable name or the first of its
-    synonyms, with blanks for underscores.
+    A class is matched by its name (for ImageNet its synset), else by its readable name or first synonym, with
+    blanks for underscores.
 
     Args:
         document: the manifest.
@@ -31,7 +31,7 @@ def restriction(
         classes: the suite's classes; None for all of ImageNet's.
 
     Raises:
-        SuiteError: the models' classes cannot be read, or a class of the suite is none or several of them.
+        SuiteError: the models' classes cannot be read, or a class of the suite matches none or several.
     """
     if entry.restrict is False:
         return None, classes
@@ -76,7 +76,7 @@ def _columns(document: Document, names: Sequence[str], whole: ClassList, source:
         where = f"{document.at(('classes', number if is_list else name))}: classes: '{name}'"
         if not positions:
             raise SuiteError(
-                f"{where} is no class of {source}, which restrict refers to.{did_you_mean(name, index)} "
+                f"{where} is not a class of {source}, which restrict refers to.{did_you_mean(name, index)} "
                 f"Allowed: {listed(whole.names, SHOWN)}."
             )
         same = [whole.names[position] for position in positions]

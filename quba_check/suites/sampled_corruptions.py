@@ -1,4 +1,4 @@
-"""Corruptions, sampled: each image under one of them at one severity."""
+"""Sampled corruptions: each image under one corruption at one severity."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CONDITIONS = tuple(
 def sampled_examples(
     examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], sampler: SubsetSampler
 ) -> tuple[Example, ...]:
-    """The images of a set, each from the condition whose turn it is.
+    """Return the images of a set, each under its assigned condition.
 
     Args:
-        examples: the images of a condition.
-        place: where they are.
-        sampler: whose turn it is.
+        examples: returns the images of a condition.
+        place: returns the path of a condition.
+        sampler: assigns conditions.
 
     Raises:
         SuiteError: two conditions do not show the same images.
@@ -37,18 +37,18 @@ def sampled_examples(
     first = CONDITIONS[0]
     sampled = list(examples(first))
     labels = [example.label for example in sampled]
-    # By place in the set, whatever the order in which the images are looked at.
+    # By position in the set: the order of evaluation must not change the conditions.
     order = sorted(range(len(sampled)), key=lambda position: sampled[position].index)
-    turns = np.empty(len(sampled), dtype=np.intp)
-    turns[order] = sampler.assign_conditions([labels[position] for position in order], len(CONDITIONS))
+    assigned = np.empty(len(sampled), dtype=np.intp)
+    assigned[order] = sampler.assign_conditions([labels[position] for position in order], len(CONDITIONS))
     for number, view in enumerate(CONDITIONS):
-        found = examples(view)
-        if [example.label for example in found] != labels:
+        of_condition = examples(view)
+        if [example.label for example in of_condition] != labels:
             raise SuiteError(
                 f"{place(view)}: its images are not those of {place(first)}. With sample: one every "
                 "corruption shows the same images; sample: all takes any."
             )
-        shown = str(view.corruption), int(view.severity or 0)
-        for position in (turns == number).nonzero()[0].tolist():
-            sampled[position] = replace(found[position], condition=shown)
+        condition = str(view.corruption), int(view.severity or 0)
+        for position in (assigned == number).nonzero()[0].tolist():
+            sampled[position] = replace(of_condition[position], condition=condition)
     return tuple(sampled)

@@ -1,4 +1,4 @@
-"""Which images of a set a run looks at, and under which of several conditions."""
+"""Seeded subsets of a set's images, and their assignment to conditions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from quba_check.core.protocols import LEAST_STOPPED
 
-_LIMIT_STREAM, _TURN_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
+_LIMIT_STREAM, _CONDITION_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
 
 
 @dataclass(frozen=True, slots=True)
 class SubsetSampler:
-    """A seeded choice among the images of a set that no model has a part in.
+    """A seeded subset of a set's images, the same for every model.
 
     Attributes:
-        max_images: images of a set at most; None takes all.
+        max_images: largest number of images of a set; None for all.
         seed: seed of the run.
-        shuffled: in random order, so that the first images of a set that a run may leave early are a fair
-            sample; smaller sets, which it sees whole, keep theirs.
+        shuffled: True for random order, so that the first images are a fair sample for a run that may stop
+            early. Small sets, which are never stopped early, keep their order.
     """
 
     max_images: int | None = None
@@ -29,52 +29,58 @@ class SubsetSampler:
     shuffled: bool = False
 
     def positions(self, labels: Sequence[int]) -> NDArray[np.intp]:
-        """The positions of the images to look at, in the order in which that is done.
+        """Return the positions of the images to evaluate, in order of evaluation.
 
-        Stratified by class: of each class as large a share as of the whole set, up to one image. Sets with
-        the same labels give the same positions, so that what is paired image by image stays so; a smaller
-        limit takes some of what a larger one takes.
+        Stratified by class: the share of each class equals the share of the whole set, up to one image. Sets
+        with the same labels give the same positions, so that paired images stay paired. A smaller limit gives
+        a subset of a larger one.
 
         Args:
-            labels: class of each image of the set.
+            labels: (N,) class of each image of the set.
+
+        Returns:
+            (n,) positions, n at most `max_images`.
 
         >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
         [1, 3, 4, 7]
         """
-        drawn = self._limited(labels)
-        if not self.shuffled or len(drawn) < LEAST_STOPPED:
-            return drawn
-        return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(drawn)
+        positions = self._limited(labels)
+        if not self.shuffled or len(positions) < LEAST_STOPPED:
+            return positions
+        return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(positions)
 
     def _limited(self, labels: Sequence[int]) -> NDArray[np.intp]:
         if self.max_images is None or self.max_images >= len(labels):
             return np.arange(len(labels))
-        places = np.empty(len(labels))
+        ranks = np.empty(len(labels))
         classes = np.asarray(labels)
         rng = np.random.default_rng([self.seed, _LIMIT_STREAM])
         for label in np.unique(classes):
             own = rng.permutation(np.flatnonzero(classes == label))
-            # Evenly spread over [0, 1) from a random start: below any place lies its share of each class.
-            places[own] = (np.arange(len(own)) + rng.random()) / len(own)
-        return np.sort(np.argsort(places, kind="stable")[: self.max_images])
+            # Evenly spread over [0, 1) from a random start: below any rank lies the same share of each class.
+            ranks[own] = (np.arange(len(own)) + rng.random()) / len(own)
+        return np.sort(np.argsort(ranks, kind="stable")[: self.max_images])
 
     def assign_conditions(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
-        """One of several conditions for each image.
+        """Assign one of several conditions to each image.
 
-        Images of a class come to the conditions in turn, in blocks that hold each once in random order, so
-        that each condition has as many images of every class as the others, up to one or two.
+        Images are sorted by class and get the conditions in blocks that contain each condition once in random
+        order, so that the conditions have the same number of images of every class, up to one or two.
 
         Args:
-            labels: class of each image.
-            conditions: how many there are.
+            labels: (N,) class of each image.
+            conditions: number of conditions.
+
+        Returns:
+            (N,) condition of each image, from 0.
         """
-        rng = np.random.default_rng([self.seed, _TURN_STREAM])
+        rng = np.random.default_rng([self.seed, _CONDITION_STREAM])
         shuffled = rng.permutation(len(labels))
         order = shuffled[np.argsort(np.asarray(labels)[shuffled], kind="stable")]
         blocks = [rng.permutation(conditions) for _ in range(0, len(labels), conditions)]
-        turns = np.empty(len(labels), dtype=np.intp)
-        turns[order] = np.concatenate(blocks)[: len(labels)]
-        return turns
+        assigned = np.empty(len(labels), dtype=np.intp)
+        assigned[order] = np.concatenate(blocks)[: len(labels)]
+        return assigned
 
 
 WHOLE = SubsetSampler()

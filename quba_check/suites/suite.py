@@ -1,4 +1,4 @@
-"""A suite: from its manifest and a view to (index, image, label)."""
+"""A suite: from a view to examples, images and labels."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 __all__ = ["Example", "SetCount", "Suite"]
-_LISTINGS_KEPT = 4
-"""Views whose lists of examples stay in memory; a list of 50,000 takes about 10 MB."""
+_CACHED_LISTINGS = 4
+"""Views with cached examples; 50,000 examples take about 10 MB."""
 
 
 class Suite:
-    """Labelled image sets, found by views. Open one with `open_suite`.
+    """Labelled image sets, addressed by views. Open one with `open_suite`.
 
     Args:
-        root: the data folder; relative paths of the manifest begin there.
-        manifest: which sets there are.
-        sampler: which images of each set are looked at.
+        root: the data folder; paths of the manifest are relative to it.
+        manifest: the declared sets.
+        sampler: selects the images of each set.
 
     Attributes:
         name: the suite's name.
         root: absolute path of the data folder.
-        sampler: which images of each set are looked at.
-        image_size: side in pixels of the default preparation, for models that bring none; None if not stated.
-        prompts: what the manifest says of the classes in words, for zero-shot models.
-        facts: what dimensions may know of the suite; no image is read for it.
-        notes: remarks for records of runs on it.
+        sampler: selects the images of each set.
+        image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
+        prompts: prompts of the manifest, for zero-shot models.
+        facts: facts for dimensions; no image is read for them.
+        notes: notes for records of runs on the suite.
     """
 
     def __init__(self, root: Path, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
@@ -73,17 +73,17 @@ class Suite:
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
         )
         self._counted: dict[View, SetCount] = {}
-        # A run that may leave sets early goes through all of them again and again.
-        self._listing = lru_cache(maxsize=None if sampler.shuffled else _LISTINGS_KEPT)(self._listed)
+        # A run with early stopping goes through all sets again and again.
+        self._listing = lru_cache(maxsize=None if sampler.shuffled else _CACHED_LISTINGS)(self._list_examples)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes that a model of this suite answers with, in order."""
+        """The classes of the models, in order of their outputs."""
         return tuple(self._class_list.names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Readable names of the classes, in that order; the names again where the manifest has no others."""
+        """Readable names of the classes in that order, by default the names themselves."""
         return tuple(self._class_list.titles)
 
     @cached_property
@@ -97,17 +97,17 @@ class Suite:
         return self._manifest.classes or ClassList(imagenet_classes(), imagenet_titles())
 
     @cached_property
-    def _own_space(self) -> LabelSpace:
+    def _own_label_space(self) -> LabelSpace:
         return LabelSpace.own(self.classes)
 
     def space(self, name: str | None) -> LabelSpace:
-        """The label space of that name; None is the model's own.
+        """Return the label space of that name; None for the model's own.
 
         Raises:
             SuiteError: the suite has no such space.
         """
         if name is None:
-            return self._own_space
+            return self._own_label_space
         if name in self._manifest.spaces:
             return self._manifest.spaces[name]
         if name in BUILT_IN_SPACES and self._manifest.classes is None:
@@ -115,7 +115,7 @@ class Suite:
         raise SuiteError(f"{self._manifest.shown}: unknown label space '{name}'.")
 
     def space_of(self, set_name: str) -> LabelSpace:
-        """The label space that a set declares.
+        """Return the label space of a set.
 
         Raises:
             SuiteError: the suite declares no such set.
@@ -123,49 +123,51 @@ class Suite:
         return self.space(self._declared(set_name).space)
 
     def missing(self, view: View) -> str | None:
-        """Why there are no images for a view, as the end of a sentence; None if its set is there."""
+        """Return the reason if a view has no images, else None.
+
+        The reason is the end of a sentence, for messages.
+        """
         if view.set not in self._manifest.sets:
             return f"{self._manifest.shown} declares no set '{view.set}'"
         if self.is_generated(view):
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        declared, beside = self._declared(view.set), self._beside(view)
-        is_there = READERS[str(declared.reader)].is_there
-        for place in (self.place(view), *beside.values()):
+        is_there = READERS[str(self._declared(view.set).reader)].is_there
+        for place in (self.place(view), *self._files(view).values()):
             if not is_there(place):
                 return f"the set '{view.images}' is not there: looked for {place}"
         return None
 
     @property
     def encoding(self) -> str | None:
-        """The file format that generated corruptions go through; None where they go through none."""
+        """File format that generated corruptions pass through; None if none."""
         corruptions = self._manifest.corruptions
         return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:
-        """Whether the view's images are stored at their final size and are not to be cropped again."""
+        """Return True if the view's images are stored at their final size, without further cropping."""
         return self._declared(self._source(view).set).prepared
 
     def is_generated(self, view: View) -> bool:
-        """Whether the view is a corruption that is made from the clean images after their preparation."""
+        """Return True if the view is a corruption generated from the preprocessed clean images."""
         return self._declared(view.set).reader is None
 
     def place(self, view: View) -> Path:
-        """The folder or file that the view's images are read from."""
+        """Return the folder or file of the view's images."""
         source = self._source(view)
         return self.root / self._declared(source.set).source_of(source).path
 
     def examples(self, view: View) -> tuple[Example, ...]:
-        """The images behind a view in their order; for generated corruptions the clean ones.
+        """Return the images of a view in order; for generated corruptions the clean ones.
 
         Raises:
-            SuiteError: the set is not laid out as its reader expects; the message names the file or folder.
+            SuiteError: the set is missing or has another layout than its reader expects.
         """
         return self._listing(self.listing_view(view))
 
     def labels(self, view: View) -> SetLabels:
-        """The labels of the images behind a view.
+        """Return the labels of the images of a view.
 
         Raises:
             SuiteError: see `examples`.
@@ -176,18 +178,18 @@ class Suite:
         return SetLabels(label, np.array(textures, dtype=np.int64))
 
     def listing_view(self, view: View) -> View:
-        """The view that has the same examples, as their files, labels and conditions tell."""
+        """Return the view with the same examples as stored, or the sampled view."""
         return SAMPLED if view.images == SAMPLED else self._source(view)
 
     def path(self, example: Example) -> Path:
-        """Where an example's file, or the container that holds it, is."""
+        """Return the path of an example's file or container."""
         return self.root / example.name
 
     def open_image(self, example: Example) -> Image.Image:
-        """An example's image as it is stored, not decoded yet. Close it, best by `with`.
+        """Open an example's image without decoding it. Close it, for example by `with`.
 
         Raises:
-            OSError, SyntaxError, ValueError, SuiteError: it is not there, or is no image.
+            OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
         member = None if example.reader is None else READERS[example.reader].member
         if member is None or example.member is None:
@@ -195,17 +197,17 @@ class Suite:
         return member(self.path(example), example.member)
 
     def shown(self, example: Example) -> str:
-        """How messages call an example: its path, and its place in the container in brackets."""
+        """Return an example's name for messages: its path, with the container's member in brackets."""
         path = self.path(example)
         return str(path) if example.member is None else f"{path}[{example.member}]"
 
     def image(self, example: Example) -> Image.Image:
-        """An example's image in RGB, fully decoded.
+        """Decode an example's image to RGB.
 
-        As in torchvision's and timm's loaders, an orientation in the EXIF data is not applied.
+        As in the loaders of torchvision and timm, the orientation in EXIF data is not applied.
 
         Raises:
-            SuiteError: the file is not there or cannot be decoded.
+            SuiteError: the file is missing or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
         return decode_image(
@@ -213,7 +215,7 @@ class Suite:
         )
 
     def views(self) -> tuple[View, ...]:
-        """One view for every set, and every corruption and severity, that is there."""
+        """Return one view for every set, and every corruption and severity, with images."""
         declared = (
             view
             for name in self._manifest.sets
@@ -222,43 +224,43 @@ class Suite:
         return tuple(view for view in declared if self.missing(view) is None)
 
     def counts(self, views: Iterable[View] | None = None) -> dict[str, SetCount]:
-        """Images found and expected, by set name; corruptions are summed over their conditions.
+        """Count images by set; corruptions are summed over their conditions.
 
-        A number that differs from the expected one is told here and is no error.
+        A number that differs from the expected one is not an error here.
 
         Args:
-            views: those to count; their listings are remembered. By default those of every set that is there,
-                which for a million-file suite means to list them all.
+            views: views to count; their listings are cached. By default all views with images, which lists
+                all files of the suite.
 
         Raises:
-            SuiteError: a set is not laid out as its reader expects.
+            SuiteError: a set is missing or has another layout than its reader expects.
         """
         counts: dict[str, SetCount] = {}
         for view in dict.fromkeys(view.images for view in (self.views() if views is None else views)):
             source = self.listing_view(view)
             if source not in self._counted:
                 self._listing(source)
-            found = self._counted[source]
-            counts[view.set] = counts[view.set] + found if view.set in counts else found
+            count = self._counted[source]
+            counts[view.set] = counts[view.set] + count if view.set in counts else count
         return counts
 
     def _declared(self, set_name: str) -> AnySet:
         if set_name not in self._manifest.sets:
             near = did_you_mean(set_name, self._manifest.sets)
-            known = listed(self._manifest.sets)
-            raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {known}.")
+            allowed = listed(self._manifest.sets)
+            raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
         return self._manifest.sets[set_name]
 
-    def _beside(self, source: View) -> dict[str, Path]:
-        """Further files that the reader of a view needs, by what it calls them."""
+    def _files(self, source: View) -> dict[str, Path]:
+        """Return further files of the reader of a view, by argument name."""
         files = self._declared(source.set).source_of(source).files
         return {name: self.root / path for name, path in files.items()}
 
     def _source(self, view: View) -> View:
-        """The view whose files the images come from."""
+        """Return the view that the images are read from."""
         return View(CLEAN_SET) if self.is_generated(view) else view.images
 
-    def _listed(self, source: View) -> tuple[Example, ...]:
+    def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
             sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
@@ -269,14 +271,14 @@ class Suite:
         reader = str(declared.reader)
         space = declared.space
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
-        options = {**declared.source_of(source).options, **self._beside(source)}
+        options = {**declared.source_of(source).options, **self._files(source)}
         try:
             images = READERS[reader].images(self.place(source), classes, **options)
         except SuiteError as error:
             raise SuiteError(f"{error} {self._manifest.assumed}".rstrip()) from None
-        drawn = self.sampler.positions([image.label for image in images]).tolist()
-        found = len(images) if len(images) > len(drawn) else None
-        self._counted[source] = SetCount(len(drawn), declared.expected, found)
+        positions = self.sampler.positions([image.label for image in images]).tolist()
+        found = len(images) if len(images) > len(positions) else None
+        self._counted[source] = SetCount(len(positions), declared.expected, found)
         prefix = f"{self.root.as_posix()}/"
         return tuple(
             Example(
@@ -287,5 +289,5 @@ class Suite:
                 image.member,
                 None if image.member is None else reader,
             )
-            for index, image in ((position, images[position]) for position in drawn)
+            for index, image in ((position, images[position]) for position in positions)
         )

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quba_check.testing.generated_images import Gradient, Plain, Static
     from quba_check.testing.images import Picture, Pictures
     from quba_check.testing.perturbations import (
         Blur,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         synthetic_images,
         zooms,
     )
-    from quba_check.testing.synthetic_images import Gradient, Plain, Static
 
 __all__ = [
     "Blur",
@@ -95,7 +95,7 @@ _MODULES = {
         "Zoom",
     ),
     "rates": ("Share", "share_changed", "share_of"),
-    "synthetic_images": ("Gradient", "Plain", "Static"),
+    "generated_images": ("Gradient", "Plain", "Static"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

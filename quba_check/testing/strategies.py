@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS
 from quba_check.errors import UserError
+from quba_check.testing.generated_images import Gradient, Plain, Static
 from quba_check.testing.images import Picture, Pictures
 from quba_check.testing.perturbations import (
     Blur,
@@ -26,7 +27,6 @@ from quba_check.testing.perturbations import (
     Shift,
     Zoom,
 )
-from quba_check.testing.synthetic_images import Gradient, Plain, Static
 
 try:
     from hypothesis import strategies as st

@@ -1,1 +1,1 @@
-"""Thresholds from stored runs: judged again, taken from what a run supports, told what they would notice."""
+"""Thresholds from stored runs: what-if verdicts, suggested limits, statistical power."""

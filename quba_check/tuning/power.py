@@ -1,4 +1,4 @@
-"""What a gate notices: how far below a bound a model must be before it is blocked."""
+"""Statistical power of a gate: the true values that are blocked or pass."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from quba_check.stats.intervals import clopper_pearson_limits, wilson_limits
 from quba_check.tuning.record_facts import check_protocol, images_behind
 
 POWER = 0.8
-"""How often a drop must be noticed to count as noticed."""
+"""Probability of detection of a detectable effect."""
 USUAL_ACCURACY = 0.8
-"""Clean accuracy that ratios are taken to be relative to where the file demands none."""
+"""Assumed clean accuracy behind ratios if the file has no demand on it."""
 SHARES = ("accuracy", "accuracy.top5", "shape_bias")
-"""Values that are shares of independent images, so that their distribution is known at any true value."""
+"""Shares of independent images, with a known distribution at any true value."""
 LEAST_IMAGES = 2
-"""Images from which an error is known."""
+"""Smallest number of images for a standard error."""
 _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
 class DetectableEffect:
-    """What a demand notices.
+    """The smallest effect that a demand detects.
 
     Attributes:
         demand: the demand.
-        error: standard error of the value; None where it takes a record to know it, and of what is not drawn
-            or no number.
-        blocked: a model with this true value is blocked in 80 % of runs; None if no model is.
-        passed: a model with this true value passes in 80 % of runs; None if no model does.
+        error: standard error of the value; None for letters, exact values and errors that need a record.
+        blocked: true value of a model that is blocked in 80 % of runs; None if there is none.
+        passed: true value of a model that passes in 80 % of runs; None if there is none.
     """
 
     demand: Demand
@@ -48,77 +47,76 @@ class DetectableEffect:
 def detectable_effects(
     thresholds: Thresholds, images: int, record: Record | None = None
 ) -> tuple[DetectableEffect, ...]:
-    """What each demand of a file notices with so many images in each set.
+    """Return the detectable effect of each demand of a file.
 
     Args:
-        thresholds: the file; its policy counts.
-        images: images of the clean set, and of every other.
+        thresholds: the file with its policy.
+        images: number of images of each set.
         record: a run with standard errors. Those of early-stopped and masked values, and of fewer than two
             images, are not used.
 
-    Of `SHARES` the true values that are blocked or pass are exact, and the error is that of the blocked one.
-    Of a run only the share of conflicting images that it decides by shape or texture counts there; without
-    one that is all of them.
+    Effects on `SHARES` are exact, and the error is that of the blocked value. For shape_bias only the share
+    of cue-conflict images that the run decides by shape or texture counts; without a record all count.
 
-    Other values have one error, wherever the true one is: with a record that at the run's own value, times
-    the square root of the images of a set behind it (`recorded_suite.images_behind`) over `images`; without
-    one the binomial error at the bound, of ratios as if their images were others than the clean ones, which
-    is on the safe side. Errors of calibration, balance and score are then not known.
+    Other values have the same error at every true value. With a record it is the error of the run, scaled by
+    the square root of the images behind it (`record_facts.images_behind`) over `images`. Without a record it
+    is the binomial error at the bound; for ratios it assumes that their images are not the clean ones, which
+    is conservative. Errors of calibration, balance and score then are unknown.
 
-    Drops have the error of two runs on different images: runs on the same ones notice smaller drops. Without
-    a record that is known of what the file bounds by `min` too.
+    Drops have the error of two runs on different images; runs on the same images detect smaller drops.
+    Without a record the error is known only for values that the file also bounds by `min`.
 
     Raises:
-        ThresholdError: the record is of another protocol than the file is about.
+        ThresholdError: the file is for another protocol than the record.
     """
-    least = {
+    minima = {
         demand.target: float(demand.threshold)
         for demand in thresholds.demands
         if demand.bound == "min" and not isinstance(demand.threshold, str)
     }
-    accuracy = least.get("accuracy", USUAL_ACCURACY)
+    accuracy = minima.get("accuracy", USUAL_ACCURACY)
     if record:
         check_protocol(thresholds, record)
         clean = record.measurements.get("accuracy")
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
-    found = []
+    effects = []
     for demand in thresholds.demands:
         if isinstance(demand.threshold, str):
-            found.append(DetectableEffect(demand, None, None, None))
+            effects.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
-            found.append(_reach_of_share(demand, _decided(demand, images, record), thresholds))
+            effects.append(_effect_on_share(demand, _decided(demand, images, record), thresholds))
             continue
-        value = least.get(demand.target) if demand.needs_baseline else float(demand.threshold)
+        value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if record:
-            value, error = _stored(demand, images, record)
+            value, error = _value_and_error(demand, images, record)
         else:
             error = None if value is None else _binomial_error(demand, value, images, accuracy)
         if error is not None and demand.needs_baseline:
             error *= math.sqrt(2)
             if demand.bound == "max_relative_drop":
                 error = error / value if value else None
-        found.append(_reach(demand, error, thresholds, _possible(demand, accuracy)))
-    return tuple(found)
+        effects.append(_effect(demand, error, thresholds, _possible(demand, accuracy)))
+    return tuple(effects)
 
 
-def _reach(
+def _effect(
     demand: Demand, error: float | None, thresholds: Thresholds, possible: tuple[float, float]
 ) -> DetectableEffect:
     if error is None:
         return DetectableEffect(demand, None, None, None)
-    line, score = _line(thresholds), _NORMAL.inv_cdf(POWER)
+    margin, score = _pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = possible
 
-    def reached(steps: int) -> float | None:
-        true = float(demand.threshold) + sign * (line + steps * score) * error
+    def detectable_value(steps: int) -> float | None:
+        true = float(demand.threshold) + sign * (margin + steps * score) * error
         if not low <= true <= high:
-            inside = min(max(true, low), high)
-            return inside if (true < low) == (sign * steps > 0) else None
+            nearest = min(max(true, low), high)
+            return nearest if (true < low) == (sign * steps > 0) else None
         return true
 
-    return DetectableEffect(demand, error, reached(-1), reached(1))
+    return DetectableEffect(demand, error, detectable_value(-1), detectable_value(1))
 
 
 def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
@@ -135,23 +133,22 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
     return (low - high, high - low) if demand.needs_baseline else (low, high)
 
 
-def _reach_of_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
+def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
     if n is None:
         return DetectableEffect(demand, None, None, None)
-    line, score = np.array([-_line(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
+    margin, score = np.array([-_pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
-        range(n + 1), float(demand.threshold), key=lambda hits: wilson_limits(hits, n, line).item()
+        range(n + 1), float(demand.threshold), key=lambda hits: wilson_limits(hits, n, margin).item()
     )
     blocked = None if least == 0 else 1.0 if least > n else clopper_pearson_limits(least, n, -score).item()
     passed = None if least > n else 0.0 if least == 0 else clopper_pearson_limits(least - 1, n, score).item()
-    shown = passed if blocked is None else blocked
-    return DetectableEffect(
-        demand, None if shown is None else math.sqrt(shown * (1 - shown) / n), blocked, passed
-    )
+    value = passed if blocked is None else blocked
+    error = None if value is None else math.sqrt(value * (1 - value) / n)
+    return DetectableEffect(demand, error, blocked, passed)
 
 
-def _line(thresholds: Thresholds) -> float:
-    """How many standard errors above its bound a value has to be to pass."""
+def _pass_margin(thresholds: Thresholds) -> float:
+    """Return the distance from the bound needed to pass, in standard errors."""
     policy = thresholds.policy
     blocking = max(1, sum(demand.tier == "block" for demand in thresholds.demands))
     match policy.uncertain:
@@ -164,52 +161,52 @@ def _line(thresholds: Thresholds) -> float:
 
 
 def _decided(demand: Demand, images: int, record: Record | None) -> int | None:
-    """Images that count for a share of `SHARES`."""
+    """Return the number of images that count for a share of `SHARES`."""
     if record is None:
         return images
-    known = _known(demand, record)
-    if known is None:
+    stored = _stored_quantity(demand, record)
+    if stored is None:
         return None
-    found, behind = known
-    parts = found.parts if isinstance(found, MeasurementRow) else {}
+    quantity, behind = stored
+    parts = quantity.parts if isinstance(quantity, MeasurementRow) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
     return max(1, round(images * sum(decided) / behind)) if decided else images
 
 
-def _stored(demand: Demand, images: int, record: Record) -> tuple[float | None, float | None]:
-    """A run's value, and its standard error with another number of images."""
-    known = _known(demand, record)
-    if known is None:
+def _value_and_error(demand: Demand, images: int, record: Record) -> tuple[float | None, float | None]:
+    """Return a run's value, and its standard error for another number of images."""
+    stored = _stored_quantity(demand, record)
+    if stored is None:
         return None, None
-    found, behind = known
-    if found.limits is None:
-        return found.value, None
-    curve = ConfidenceCurve(found.limits)
-    return found.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / images)
+    quantity, behind = stored
+    if quantity.limits is None:
+        return quantity.value, None
+    curve = ConfidenceCurve(quantity.limits)
+    return quantity.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / images)
 
 
-def _known(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
-    """What a run found over all images of a set, of which there are at least two; and how many."""
+def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
+    """Return a run's value over all of at least two images of a set, and their number."""
     row = record.measurements.get(demand.dimension)
     if not isinstance(row, MeasurementRow) or row.stopped or row.masked:
         return None
-    found = row if demand.part is None else row.parts.get(demand.part)
-    if found is None or found.n is None or found.n < LEAST_IMAGES:
+    quantity = row if demand.part is None else row.parts.get(demand.part)
+    if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:
         return None
-    behind = images_behind(found, demand.dimension, record)
-    return None if behind is None or behind < LEAST_IMAGES else (found, behind)
+    behind = images_behind(quantity, demand.dimension, record)
+    return None if behind is None or behind < LEAST_IMAGES else (quantity, behind)
 
 
-def _binomial_error(demand: Demand, limit: float, images: int, accuracy: float) -> float | None:
-    """Standard error of a value at a limit."""
+def _binomial_error(demand: Demand, value: float, images: int, accuracy: float) -> float | None:
+    """Return the binomial standard error of a value; None if unknown."""
     if demand.target in SHARES:
-        return math.sqrt(limit * (1 - limit) / images)
+        return math.sqrt(value * (1 - value) / images)
     if demand.unit == "ratio":
-        share = min(limit * accuracy, 1.0)
+        share = min(value * accuracy, 1.0)
         if share <= 0:
             return None
-        return limit * math.sqrt((1 - share) / (images * share) + (1 - accuracy) / (images * accuracy))
+        return value * math.sqrt((1 - share) / (images * share) + (1 - accuracy) / (images * accuracy))
     if demand.target == "object_focus" and accuracy > 0:
-        random = min(max(accuracy * limit, 0.0), 1.0)
+        random = min(max(accuracy * value, 0.0), 1.0)
         return math.sqrt(accuracy * (1 - accuracy) + random * (1 - random)) / (accuracy * math.sqrt(images))
     return None

@@ -1,4 +1,4 @@
-"""What a record tells of the suite it was measured on."""
+"""Facts about suite and protocol from a record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quba_check.records.record import Record
 
 
 def suite_facts(record: Record) -> SuiteFacts:
-    """Enough of a record's suite to know the names of parts and the sets that dimensions look at."""
+    """Return the facts of a record's suite that determine parts and sets of dimensions."""
     row = record.measurements.get("ood_robustness")
     shifts = (
         [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
@@ -20,19 +20,19 @@ def suite_facts(record: Record) -> SuiteFacts:
     return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
 
 
-def images_behind(found: QuantityRow, dimension: str, record: Record) -> int | None:
-    """How many images of a set are behind a quantity of a dimension.
+def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int | None:
+    """Return the number of images of a set behind a quantity of a dimension.
 
-    Its own n where that is the size of one of the sets that the dimension looks at, else the smallest of
-    these: it has the largest share in the error. Where the record does not tell the sets, n.
+    This is n, if it is the size of one of the dimension's sets or if the record has no sets, else the size of
+    the smallest set, which contributes most to the error.
     """
     sets = {view.set for view in registry[dimension].views(suite_facts(record))}
     sizes = {_size(name, record) for name in sets if name in record.suite.sets}
-    return found.n if not sizes or found.n in sizes else min(sizes)
+    return quantity.n if not sizes or quantity.n in sizes else min(sizes)
 
 
 def _size(name: str, record: Record) -> int:
-    """Images of a set; of stored or made corruptions those of one corruption at one severity."""
+    """Return the number of images of a set; for corruptions, of one corruption at one severity."""
     images = record.suite.sets[name].images
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images
@@ -40,10 +40,10 @@ def _size(name: str, record: Record) -> int:
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:
-    """Refuse a threshold file that is about values of another protocol than a record's.
+    """Refuse a threshold file for another protocol than a record's.
 
     Raises:
-        ThresholdError: it is.
+        ThresholdError: the protocols differ.
     """
     if thresholds.protocol not in (None, record.protocol):
         raise ThresholdError(

@@ -1,4 +1,4 @@
-"""Limits for a threshold file: what stored runs support, or what other models reach."""
+"""Suggested limits for a threshold file, from stored runs or from other models."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
-"""Significant digits of a limit on a value that no draw of images moves."""
+"""Significant digits of a limit on an exact value, such as parameters."""
 TIMM_PREFIX = "timm:"
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 NEAREST = 5
 """Largest number of suggestions for an unknown name."""
 LEAST_STEP = 1e-4
-"""What limits are rounded to where there is no noise on the bad side, and at most to stay above 0."""
+"""Rounding step of limits without noise on the bad side, and smallest step to stay above 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuggestedLimit:
-    """A limit and where it comes from.
+    """A limit with its origin.
 
     Attributes:
         limit: the number for `min` or `max`.
-        reason: for the comment beside it.
+        reason: its origin, for the comment next to it.
     """
 
     limit: float
@@ -44,27 +44,27 @@ class SuggestedLimit:
 
 
 def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, SuggestedLimit]:
-    """Limits that stored runs support, by dimension.
+    """Return limits that stored runs support, by dimension.
 
-    Of one run: its value less z standard errors on the bad side (the confidence limit at that score). Of
-    several, such as seeds: the worst of their values. Rounded away from the value, to the first digit that
-    the noise on the bad side leaves standing, or as much finer as it takes to stay above 0.
+    For one run it is the confidence limit on the bad side at z standard errors; for several, such as seeds,
+    the worst of their values. Limits are rounded outward to the first digit of the noise, or finer if they
+    would be 0.
 
     Args:
-        records: stored runs by name, of one protocol.
-        z: normal score; 1.645 leaves a chance of 5 % that a redrawn run of the same model fails.
+        records: stored runs by name, of the same protocol.
+        z: normal score; with 1.645 the same model fails with probability 5 % on another sample.
 
     Returns:
         Limits of the dimensions that every run measured.
     """
-    rows = {name: _measured(name, records) for name in registry.names}
-    return {name: _floor(name, found, z) for name, found in rows.items() if len(found) == len(records)}
+    rows_of = {name: _measured(name, records) for name in registry.names}
+    return {name: _suggestion(name, rows, z) for name, rows in rows_of.items() if len(rows) == len(records)}
 
 
 def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
-    """Return the dimensions that lack a value over all images in at least one run.
+    """Return the dimensions without a value over all images in at least one run.
 
-    A masked value does not count: it is no evidence of robustness.
+    Masked values do not count: they are no evidence of robustness.
     """
     return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
 
@@ -76,10 +76,12 @@ def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     return tuple(name for name in registry.names if name in names)
 
 
-def dimensions_without_effect(floors: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
-    """Dimensions whose limit no model can fail: a `min` of 0 or below."""
+def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
+    """Return the dimensions with a limit that every model meets: a `min` of at most 0."""
     return tuple(
-        name for name, floor in floors.items() if registry[name].better == "high" and floor.limit <= 0
+        name
+        for name, suggestion in suggestions.items()
+        if registry[name].better == "high" and suggestion.limit <= 0
     )
 
 
@@ -92,7 +94,7 @@ def _measured(name: str, records: Mapping[str, Record]) -> dict[str, Measurement
     }
 
 
-def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> SuggestedLimit:
+def _suggestion(name: str, rows: Mapping[str, MeasurementRow], z: float) -> SuggestedLimit:
     lower_is_worse = registry[name].better == "high"
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
@@ -107,57 +109,59 @@ def _floor(name: str, rows: Mapping[str, MeasurementRow], z: float) -> Suggested
         noise = row.value - low if lower_is_worse else high - row.value
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
         edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
-    shown = format_value(row.value, row.unit)
+    value = format_value(row.value, row.unit)
     spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
-    said = f"{shown}{spread} in {worst}" if len(rows) == 1 else f"{shown}, the worst of {len(rows)}: {worst}"
+    reason = (
+        f"{value}{spread} in {worst}" if len(rows) == 1 else f"{value}, the worst of {len(rows)}: {worst}"
+    )
     limit = _rounded(edge, step, down=lower_is_worse)
-    while limit == 0 < edge and step > LEAST_STEP:  # a limit of 0 would let everything pass
+    while limit == 0 < edge and step > LEAST_STEP:  # every model meets a limit of 0
         step /= 10
         limit = _rounded(edge, step, down=lower_is_worse)
-    return SuggestedLimit(limit, said)
+    return SuggestedLimit(limit, reason)
 
 
 def percentile_limits(population: Population, percentile: float) -> dict[str, SuggestedLimit]:
-    """Limits that so many percent of a population's models do not reach, by dimension.
+    """Return the values at a percentile of a population as limits, by dimension.
 
     Args:
         population: the models.
-        percentile: 0 to 100; 50 asks for what the median model has.
+        percentile: share of the models below the limits, in percent [0, 100]; 50 is the median model.
     """
-    found = {}
+    suggestions = {}
     for name in population.dimensions:
         values = [row.values[name] for row in population.rows if name in row.values]
         is_high = registry[name].better == "high"
         limit = float(np.percentile(values, percentile if is_high else 100 - percentile))
         reason = f"percentile {percentile:g} of {len(values)} models of {population.name}"
-        found[name] = SuggestedLimit(_significant(limit, down=is_high), reason)
-    return found
+        suggestions[name] = SuggestedLimit(_significant(limit, down=is_high), reason)
+    return suggestions
 
 
 def published_limits(name: str) -> dict[str, SuggestedLimit]:
-    """The values of a published model as limits, by dimension; without those in doubt.
+    """Return the values of a published model as limits, by dimension, without suspect ones.
 
     Args:
         name: its name in the published table or in timm, with or without `timm:`.
 
     Raises:
-        OptionError: there is no such model.
+        OptionError: no such model.
     """
     models = published_models()
     by_name = {model.timm: model for model in models if model.timm} | {model.id: model for model in models}
-    wanted = name.removeprefix(TIMM_PREFIX)
-    if wanted not in by_name:
-        near = ", ".join(f"'{known}'" for known in _nearest_names(wanted, by_name))
+    model_name = name.removeprefix(TIMM_PREFIX)
+    if model_name not in by_name:
+        near = ", ".join(f"'{candidate}'" for candidate in _nearest_names(model_name, by_name))
         raise OptionError(
             f"--like: there is no published model '{name}'.{f' Did you mean {near}?' if near else ''} "
             f"Allowed: one of {len(models)} names in the published table or in timm, which "
             f"'quba-check tune --like {LIST}' prints."
         )
-    values = by_name[wanted].screened
+    values = by_name[model_name].screened
     return {
         dimension: SuggestedLimit(
             _significant(values[dimension], down=registry[dimension].better == "high"),
-            f"{wanted} as published",
+            f"{model_name} as published",
         )
         for dimension in PUBLISHED_DIMENSIONS
         if dimension in values
@@ -171,10 +175,10 @@ def published_names() -> str:
     )
 
 
-def _nearest_names(name: str, known: Iterable[str]) -> list[str]:
+def _nearest_names(name: str, names: Iterable[str]) -> list[str]:
     """Return the most similar names, case ignored, best first."""
     folded: dict[str, str] = {}
-    for candidate in known:
+    for candidate in names:
         folded.setdefault(candidate.casefold(), candidate)
     near = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.6)
     return [folded[candidate] for candidate in near]
@@ -189,7 +193,7 @@ def _significant(value: float, *, down: bool, digits: int = 3) -> float:
 
 
 def _rounded(value: float, step: float, *, down: bool) -> float:
-    """Rounded away from the good side to a multiple of a power of ten."""
+    """Round a value outward to a multiple of a power of ten."""
     digits = -round(math.log10(step))
     steps = (math.floor if down else math.ceil)(round(value / step, 9))
     return round(steps * step, max(digits, 0))

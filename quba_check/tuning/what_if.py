@@ -1,4 +1,4 @@
-"""A stored run judged by other threshold files: from the record alone, without model, images or store."""
+"""Verdicts of other threshold files on a stored run, without model or images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What a threshold file says of a stored run.
+    """The verdicts of a threshold file on a stored run.
 
     Attributes:
         thresholds: the file.
-        verdicts: of its demands, in file order.
+        verdicts: the verdicts on its demands, in file order.
     """
 
     thresholds: Thresholds
@@ -29,43 +29,38 @@ class WhatIf:
 
     @property
     def passes(self) -> bool:
-        """Whether no blocking demand stands in the way."""
+        """True if every blocking demand is met."""
         return all(verdict.is_met for verdict in self.verdicts if verdict.demand.tier == "block")
 
 
 def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> WhatIf:
     """Judge a stored run by a threshold file.
 
-    Values, parts and their confidence limits are those of the record. A score has limits where the answers
-    image by image are there; without, it is decided by itself.
+    Values and confidence limits are those of the record. A score has limits only with per-image results;
+    without them it is judged by itself.
 
     Args:
         run: the run.
         thresholds: the file.
-        baseline: the run that its drops are counted from.
+        baseline: the baseline of demands on drops.
 
     Raises:
-        ThresholdError: the file is about values of the other protocol.
+        ThresholdError: the file is for the other protocol.
     """
     record = run.record
     check_protocol(thresholds, record)
-    evidence = {demand: _held(demand, run, thresholds, baseline) for demand in thresholds.demands}
+    evidence = {demand: _evidence(demand, run, thresholds, baseline) for demand in thresholds.demands}
     blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
 
     def others(own: Demand) -> Iterable[float]:
-        found = (p_value(demand, evidence[demand]) for demand in blocking if demand != own)
-        return (p for p in found if p is not None)
+        p_values = (p_value(demand, evidence[demand]) for demand in blocking if demand != own)
+        return (p for p in p_values if p is not None)
 
-    return WhatIf(
-        thresholds,
-        tuple(
-            judge(demand, evidence[demand], thresholds.policy, others(demand))
-            for demand in thresholds.demands
-        ),
-    )
+    verdicts = (judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items())
+    return WhatIf(thresholds, tuple(verdicts))
 
 
-def _held(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
+def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
     record = run.record
     if demand.is_on_grade:
         return grade_of(

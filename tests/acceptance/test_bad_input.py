@@ -140,7 +140,7 @@ def test_no_data_folder(said, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_data_folder_that_is_missing(said, folder: Path, data: Path) -> None:
     assert said("--quba-data=dat") == (
-        f"{folder}/dat: there is no such data folder. Did you mean 'data'? Name it with --quba-data DIR."
+        f"{folder}/dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder."
     )
 
 
@@ -331,7 +331,7 @@ def test_data_that_are_not_there_are_no_matter_of_options(said, judge_cold: Judg
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
     (data / "val").rename(data / "value")
     assert said() == (
-        f"{data}/quba-data.yaml: no set that it declares is there: the set 'clean' is not there: looked for "
+        f"{data}/quba-data.yaml: none of its sets is there: the set 'clean' is not there: looked for "
         f"{data}/val. Correct the paths, or name another folder."
     )
     assert said("--quba-data=nowhere").startswith(

@@ -27,7 +27,7 @@ def test_a_damaged_artefact_is_named_and_made_again(judge: Judge) -> None:
     path.write_bytes(payload)
     result = judge("thresholds/x.yaml", "--quba-report=record.json")
     assert result.ret == pytest.ExitCode.OK
-    note = f"damaged artefact made again: {path}: its checksum does not fit its columns"
+    note = f"damaged shard predicted again: {path}: its checksum does not fit its columns"
     assert judge.record()["notes"] == [note]
     assert note.replace(" ", "") in "".join(result.outlines).replace(" ", "")
     assert judge.passes() == {"forward": 6}

@@ -57,7 +57,7 @@ def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.Mo
     judge.write("deeper/place", "")
     monkeypatch.chdir(judge.pytester.path / "deeper")
     assert usage_error(judge("../thresholds/x.yaml")) == (
-        f"{judge.pytester.path}/nowhere: there is no such data folder. Name it with --quba-data DIR."
+        f"{judge.pytester.path}/nowhere: there is no such data folder. Allowed: an existing folder."
     )
 
 

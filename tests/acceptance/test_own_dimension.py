@@ -220,5 +220,5 @@ def test_mistakes_end_before_anything_is_loaded(project: Project, tmp_path: Path
     assert (result.code, result.err) == (
         4,
         "ERROR: zbroken: its entry point 'zbroken' (quba_check.dimensions) cannot be loaded: "
-        "ModuleNotFoundError: No module named 'no_such_module'. Mend or uninstall zbroken.\n\n",
+        "ModuleNotFoundError: No module named 'no_such_module'. Fix or uninstall zbroken.\n\n",
     )

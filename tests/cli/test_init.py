@@ -166,7 +166,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     assert (code, err) == (0, "")
     assert out.splitlines()[:3] == [
         f"{here}/data/quba-data.yaml: 2 classes; clean, corruptions",
-        "  left out: cc (cc/0.png: the name tells no cues. Expected: <shape><i>-<texture><j>.png)",
+        "  left out: cc (cc/0.png: the name does not state two cues. Expected: <shape><i>-<texture><j>.png)",
         "  left out: night (night/stray.png: an image outside the class folders. Expected: <class>/<image>)",
     ]
 
@@ -174,7 +174,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("folder", "text"),
     [
-        ("no", "{here}/no: there is no such data folder. Name it with --quba-data DIR."),
+        ("no", "{here}/no: there is no such data folder. Allowed: an existing folder."),
         (
             "file",
             "{here}/file: the data folder is a file. Expected in it: quba-data.yaml, or the published layout "

@@ -149,7 +149,7 @@ def test_a_record_without_the_number_of_unselected_demands(run: Run) -> None:
     assert run("odd.json") == (
         4,
         "",
-        "ERROR: odd.json: not a record: unselected: got -1. Allowed: no number below 0.\n",
+        "ERROR: odd.json: not a record: unselected: got -1. Allowed: a number of at least 0.\n",
     )
 
 

@@ -12,7 +12,7 @@ from support.tuned import record
 
 from quba_check.comparison.compare import compare
 from quba_check.comparison.difference import RunValue, difference, ratio
-from quba_check.comparison.flips import flips_csv
+from quba_check.comparison.misclassified import flips_csv
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError

@@ -37,7 +37,7 @@ def test_a_curve_of_another_length_is_refused():
 
 @given(rising, st.floats(0.01, 0.99), st.floats(0.01, 0.99))
 @examples
-def test_wider_at_higher_confidence_and_surer_of_lower_bounds(limits, one, other):
+def test_intervals_widen_with_confidence_and_p_values_rise_with_the_bound(limits, one, other):
     curve = ConfidenceCurve(tuple(limits))
     narrow, wide = (curve.interval(confidence) for confidence in sorted((one, other)))
     assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
@@ -46,13 +46,13 @@ def test_wider_at_higher_confidence_and_surer_of_lower_bounds(limits, one, other
 
 @given(rising, st.sampled_from(np.linspace(-3.9, 3.9, 40).tolist()))
 @examples
-def test_doubt_undoes_at(limits, score):
+def test_p_values_invert_the_limits(limits, score):
     curve = ConfidenceCurve(tuple(limit + 0.001 * k for k, limit in enumerate(limits)))
     assert curve.p_value_above(curve.at(score)) == pytest.approx(NormalDist().cdf(score), abs=1e-6)
 
 
 def test_limits_that_are_equal_to_the_bound():
-    """No hit of 400: at most 0 is not shown, at least 0 is; of a number without noise both are."""
+    """No hit of 400 shows "at least 0", not "at most 0"; a number without noise shows both."""
     none = ConfidenceCurve(tuple(wilson_limits(0, 400, np.array(SCORES)).tolist()))
     assert none.p_value_below(0.0) == 0.5
     assert none.p_value_above(0.0) < 1e-4

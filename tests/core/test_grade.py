@@ -1,4 +1,4 @@
-"""Grades: the one line that a failed assertion shows."""
+"""Grades: their text in failed assertions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers restricted to some of a model's classes equal those of a model that has these classes alone."""
+"""Predictions restricted to some classes equal those of a model with these classes alone."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_they_equal_those_of_a_smaller_model(evaluate, model: str, outputs: str,
         assert restricted.measure(name).value == pytest.approx(smaller.measure(name).value, abs=1e-4), name
 
 
-def test_the_best_of_all_outputs_may_be_none_of_the_suite(evaluate) -> None:
+def test_the_largest_output_may_be_outside_the_suite(evaluate) -> None:
     """The restricted answer is computed here from the module itself."""
     restricted = evaluate("of_all")
     rng = np.random.default_rng(0)
@@ -112,7 +112,7 @@ def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
     assert not np.allclose(ours, theirs)
 
 
-def test_the_record_states_it(evaluate) -> None:
+def test_the_record_states_the_restriction(evaluate) -> None:
     restricted = evaluate("of_all")
     assert "answers are restricted to 3 of the model's 5 classes" in restricted.classifier.notes
     assert model_row(restricted, "net").classes == 3

@@ -1,4 +1,4 @@
-"""Measurements: their interval, and the one line that a failed assertion shows."""
+"""Measurements: their interval, and their text in failed assertions."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ import quba_check.demo
 from quba_check.demo import CLASSES, DEMO_MODELS
 from quba_check.demo.network import PREPARATION, DemoNetwork, demo_module, network_of, normalised
 from quba_check.demo.renditions import rendition
-from quba_check.demo.suite import Picture, pictures
+from quba_check.demo.suite import PictureSpec, pictures
 from quba_check.errors import ModelError
 
 HERE = Path(quba_check.demo.__file__).parent
 
 
-def shown(chosen: list[Picture]) -> torch.Tensor:
+def shown(chosen: list[PictureSpec]) -> torch.Tensor:
     """Images of the suite, (N, 3, S, S) in [0, 1]."""
     drawn = [rendition(p.seed, p.index, p.shape, p.texture, p.background, p.style).image for p in chosen]
     return torch.stack([torch.from_numpy(image) for image in drawn]).permute(0, 3, 1, 2) / 255
@@ -25,7 +25,7 @@ def shown(chosen: list[Picture]) -> torch.Tensor:
 def top1() -> dict[str, dict[str, list[str]]]:
     """For both models and each set: the class they choose for each image, in the order of `pictures`."""
     answers: dict[str, dict[str, list[str]]] = {name: {} for name in DEMO_MODELS}
-    sets: dict[str, list[Picture]] = {}
+    sets: dict[str, list[PictureSpec]] = {}
     for picture in pictures():
         sets.setdefault(picture.path.split("/")[0], []).append(picture)
     for folder in ("clean", "mixed_same", "mixed_rand", "cue_conflict"):

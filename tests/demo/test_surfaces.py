@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from quba_check.demo import CLASSES, IMAGE_SIZE
-from quba_check.demo.surfaces import PATTERNS, backdrop, clouds, mixed, pattern, rgb, two_colours
+from quba_check.demo.surfaces import PATTERNS, backdrop, blend, clouds, pattern, rgb, two_colours
 
 
 def test_every_class_has_a_texture() -> None:
@@ -65,4 +65,4 @@ def test_one_colour_is_bright_and_the_other_dark() -> None:
 def test_mixing_by_hand() -> None:
     share = np.array([[0.0, 0.25]], dtype=np.float32)
     red, blue = rgb(0.0, 1.0, 1.0), rgb(2 / 3, 1.0, 1.0)
-    assert mixed(share, red, blue) == pytest.approx(np.array([[[0, 0, 1], [0.25, 0, 0.75]]]))
+    assert blend(share, red, blue) == pytest.approx(np.array([[[0, 0, 1], [0.25, 0, 0.75]]]))

@@ -14,7 +14,7 @@ FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), Model
 
 
 def table(right, **extra):
-    """Predictions that are right where told, of images that all show class 0."""
+    """Predictions for images of class 0, correct where `right` is True."""
     right = np.array(right, dtype=bool)
     n = len(right)
     half = np.full(n, 0.5, np.float32)
@@ -111,13 +111,13 @@ def test_a_pgd_weaker_than_fgsm_masks(pgd, notes):
 
 
 def test_the_difference_of_the_attacks_is_paired():
-    """PGD is right 20 times more often, on other images: 2 sqrt(180) = 26.8 are needed."""
+    """PGD has 20 more correct images, on others: 2 sqrt(180) = 26.8 are needed."""
     fgsm = [i < 80 for i in range(1000)]
     pgd = [100 <= i < 200 for i in range(1000)]
     assert ADVERSARIAL.measure(tables([True] * 1000, fgsm, pgd), FACTS).notes == ()
 
 
-def test_close_accuracies_are_written_apart():
+def test_close_accuracies_are_shown_as_different():
     measured = ADVERSARIAL.measure(tables([True] * 40000, first(16000, 40000), first(16012, 40000)), FACTS)
     assert measured.notes == ("masked: PGD is weaker than FGSM (acc 0.4003 > 0.4000)",)
 
@@ -134,7 +134,7 @@ def test_signs_of_masking_are_data():
 
 @pytest.mark.parametrize(("helped", "is_masked"), [(0, False), (3, False), (4, True)])
 def test_an_attack_may_help_by_chance(helped, is_masked):
-    """Of 100 images, so many are right under FGSM alone: 3 are 1.8 standard errors, 4 are 2.03."""
+    """Of 100 images, some are right under FGSM alone: 3 are 1.8 standard errors, 4 are 2.03."""
     clean = first(50, 100)
     attacked = first(50 + helped, 100)
     measured = ADVERSARIAL.measure(tables(clean, attacked, first(10, 100)), FACTS)
@@ -152,14 +152,14 @@ def test_an_attack_may_help_by_chance(helped, is_masked):
     ],
 )
 def test_an_attack_that_makes_the_model_surer_is_misled(surer, signs):
-    """The accuracy cannot tell where all images stay right."""
+    """The accuracy shows nothing if all images stay right."""
     views = tables([True] * 100, [True] * 100, [True] * 100)
     probability = np.where(np.arange(100) < surer, 0.6, 0.4).astype(np.float32)
     views[FGSM] = replace(views[FGSM], true_probability=probability)
     assert ADVERSARIAL.measure(views, FACTS).masked == signs
 
 
-def test_images_that_are_wrong_when_clean_say_nothing_of_gradients():
+def test_images_that_are_wrong_when_clean_do_not_count():
     views = tables(first(10, 100), first(5, 100), first(5, 100))
     probability = np.where(np.arange(100) < 10, 0.4, 0.6).astype(np.float32)
     views[FGSM] = replace(views[FGSM], true_probability=probability)
@@ -170,7 +170,7 @@ def test_one_image_masks_nothing():
     assert ADVERSARIAL.measure(tables([True], [False], [True]), FACTS).notes == ()
 
 
-def test_the_released_attack_says_how_far_it_went():
+def test_the_released_attack_reports_its_pixel_moves():
     moves = {
         "fgsm_moves": {"moved": np.float32([0.5, 0.25]), "moved_share": np.float32([0.9, 0.8])},
         "pgd_moves": {"moved": np.float32([0.53, 0.25]), "moved_share": np.float32([0.8, 0.74])},

@@ -1,4 +1,4 @@
-"""What holds for all dimensions: what they declare is what they measure."""
+"""Contract of all dimensions: they measure what they declare."""
 
 import subprocess
 import sys
@@ -83,7 +83,7 @@ def test_the_order_of_images_does_not_matter(dimension):
 
 
 @each_dimension
-def test_says_what_it_is(dimension):
+def test_has_a_title_and_a_source(dimension):
     assert dimension.title.endswith(".")
     assert dimension.source.startswith("arXiv 2503.17110")
     assert all(part.title for part in dimension.parts(FACTS.suite))
@@ -127,32 +127,32 @@ def test_importing_the_dimensions_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-NEVER_STREAMED = {"calibration_error", "class_balance", "parameters"}
+NOT_SEQUENTIAL = {"calibration_error", "class_balance", "parameters"}
 
 
 @each_dimension
-def test_what_images_add_one_by_one_makes_the_value(dimension):
+def test_the_sequential_statistic_equals_the_value(dimension):
     views = {view: table(view) for view in dimension.views(FACTS.suite)}
     measured = dimension.measure(views, FACTS)
     targets = {None: measured, **measured.parts}
-    told = {part: dimension.streamed(FACTS.suite, part) for part in targets}
-    assert (told[None] is None) == (dimension.name in NEVER_STREAMED)
-    for part, streamed in told.items():
-        if streamed is None:
+    statistics = {part: dimension.streamed(FACTS.suite, part) for part in targets}
+    assert (statistics[None] is None) == (dimension.name in NOT_SEQUENTIAL)
+    for part, statistic in statistics.items():
+        if statistic is None:
             continue
-        fractions = []
-        for fraction in streamed.ratios:
-            assert set(fraction.views) <= set(views)
-            over, under = fraction.terms(views)
-            assert len(over) == len(under) == 60
-            fractions.append(over.mean() / under.mean())
-            for numbers, ends in zip((over, under), np.array(fraction.corners).T, strict=True):
+        values = []
+        for ratio in statistic.ratios:
+            assert set(ratio.views) <= set(views)
+            numerators, denominators = ratio.terms(views)
+            assert len(numerators) == len(denominators) == 60
+            values.append(numerators.mean() / denominators.mean())
+            for numbers, ends in zip((numerators, denominators), np.array(ratio.corners).T, strict=True):
                 assert ends.min() <= numbers.min() <= numbers.max() <= ends.max()
-        assert streamed.value(fractions) == pytest.approx(targets[part].value, abs=1e-12)
+        assert statistic.value(values) == pytest.approx(targets[part].value, abs=1e-12)
 
 
 @each_dimension
-def test_every_part_that_may_be_demanded_is_told_image_by_image(dimension):
+def test_every_part_with_a_threshold_has_a_sequential_statistic(dimension):
     for part in dimension.parts(FACTS.suite):
-        if part.better is not None and dimension.name not in NEVER_STREAMED:
+        if part.better is not None and dimension.name not in NOT_SEQUENTIAL:
             assert dimension.streamed(FACTS.suite, part.name) is not None

@@ -24,7 +24,7 @@ def table(right, of):
 
 
 def corrupted(**right):
-    """Rightly classified images of 20, by corruption and severity; 10 of 20 clean."""
+    """Correctly classified images of 20, by corruption and severity; 10 of 20 clean."""
     return {CLEAN: table(10, 20)} | {
         View("corruptions", corruption=name, severity=severity): table(count, 20)
         for name, counts in right.items()

@@ -61,7 +61,7 @@ def test_reasons(clean, same, random, reason):
     assert caught.value.reason == reason
 
 
-def test_sets_without_a_miss_leave_room():
+def test_sets_without_an_error_have_an_interval():
     """100 images right on both: Tango's limits of 0 of 100 are ± 0.037."""
     measured = FOCUS.measure(views([0] * 100, [0] * 100, [0] * 100), FACTS)
     assert measured.curve.interval(0.95) == pytest.approx((0.963, 1.037), abs=1e-3)

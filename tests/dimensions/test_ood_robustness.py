@@ -90,7 +90,7 @@ def test_images_without_a_class_are_wrong_and_match_nothing():
     assert bare(measured.parts)["sketch_matched"] == Quantity(1.0, "fraction", 2)
 
 
-def test_without_clean_images_of_its_classes_a_match_is_left_out_and_said():
+def test_a_match_without_clean_images_is_left_out_with_a_note():
     views = {CLEAN: table([0, 1], [0, 1]), SKETCH: table([3], [3])}
     measured = OOD.measure(views, facts(sketch=None))
     assert set(measured.parts) == {"sketch", "sketch_accuracy"}
@@ -127,7 +127,7 @@ def test_reasons(views, reason, missing_data):
     assert (caught.value.reason, caught.value.missing_data) == (reason, missing_data)
 
 
-def test_sets_without_a_miss_leave_room():
+def test_sets_without_an_error_have_an_interval():
     """40 and 30 images: the exact lower limits are 0.91 and 0.88, and each set spends half of the error."""
     right = np.zeros(40, int)
     views = {

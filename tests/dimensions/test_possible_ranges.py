@@ -1,4 +1,4 @@
-"""No interval leaves what its number can be, however few the images and whatever the answers."""
+"""Intervals stay within the possible range of their number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ examples = settings(deadline=None, derandomize=True, max_examples=60)
 
 @st.composite
 def answers(draw):
-    """Answers to up to 30 images, one of the clean ones right at least, and to other images."""
+    """Predictions for up to 30 images and for others; at least one clean image is right."""
     n = draw(st.integers(1, 30))
     share, rng = draw(st.sampled_from((0.1, 0.5, 0.9, 1.0))), np.random.default_rng(draw(st.integers(0, 999)))
     views = (CLEAN, FGSM, PGD, *FOG, SAME, RANDOM)

@@ -1,4 +1,4 @@
-"""Dimensions are found by name: the nine first, users' own after them."""
+"""Dimensions by name: the nine published ones first, then custom ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_name_is_taken_once() -> None:
 
     own = Registry()
     own.register(declared("zeal"))
-    own.register(declared("zeal"))  # the same lines, imported anew
+    own.register(declared("zeal"))  # the same lines, imported again
     with pytest.raises(DimensionError) as caught:
         own.register(declared("zeal", other))
     lines = [made.__code__.co_firstlineno for made in (other, inspect.unwrap(own["zeal"].measure))]
@@ -53,7 +53,7 @@ def test_a_name_is_taken_once() -> None:
     )
 
 
-def test_a_notebook_may_declare_anew() -> None:
+def test_a_notebook_may_declare_again() -> None:
     own = Registry()
     for value in (0.25, 0.75):
         cell: dict = {"__name__": "__main__", "Measurement": Measurement}

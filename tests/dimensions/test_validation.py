@@ -1,4 +1,4 @@
-"""A dimension of a user's own is held to what it declares; each mistake is told in one line."""
+"""Custom dimensions are checked against their declaration, with one-line messages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def returning(found: Any) -> Callable[..., Any]:
     return measure
 
 
-def told(action: Callable[[], Any]) -> str:
+def message_of(action: Callable[[], Any]) -> str:
     with pytest.raises(DimensionError) as caught:
         action()
     return str(caught.value).partition(": dimension 'calm': ")[2]
@@ -63,14 +63,14 @@ def test_names(name: str) -> None:
     [
         ({"better": "hihg"}, "better, got 'hihg'. Allowed: 'high', 'low'. Did you mean 'high'?"),
         ({"better": None}, "better, got None. Allowed: 'high', 'low'."),
-        ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or a word of your own."),
+        ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or another word."),
         (
             {"weight": 2.0},
             "weight, got 2. Allowed: 0; the QUBA score is over the nine published dimensions.",
         ),
     ],
 )
-def test_words(words: dict[str, Any], message: str) -> None:
+def test_declarations(words: dict[str, Any], message: str) -> None:
     with pytest.raises(DimensionError) as caught:
         calm(**words)
     assert str(caught.value) == HERE + message
@@ -98,7 +98,7 @@ def test_words(words: dict[str, Any], message: str) -> None:
     ],
 )
 def test_views(views: Any, message: str) -> None:
-    assert told(lambda: calm(views=lambda _: views).views(SUITE)) == message
+    assert message_of(lambda: calm(views=lambda _: views).views(SUITE)) == message
 
 
 def test_views_and_parts_may_be_lists() -> None:
@@ -110,7 +110,7 @@ def test_views_and_parts_may_be_lists() -> None:
 def test_parts() -> None:
     part = Part("left", "fraction", "up", "what is left")  # type: ignore[arg-type]
     message = "parts: left: better, got 'up'. Allowed: 'high', 'low'."
-    assert told(lambda: calm(parts=lambda _: (part,)).parts(SUITE)) == message
+    assert message_of(lambda: calm(parts=lambda _: (part,)).parts(SUITE)) == message
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ def test_parts() -> None:
         (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
         (
             Measurement("calm", float("nan"), "fraction", 3),
-            "the value is no finite number, got nan. Where there is none, raise UnmeasurableError('why').",
+            "the value is no finite number, got nan. If there is no value, raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
-            "the value is no finite number, got None. Where there is none, raise UnmeasurableError('why').",
+            "the value is no finite number, got None. If there is no value, raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
             "the value has the curve (0.4, 0.6). Allowed: a ConfidenceCurve "
-            "(quba_check.core.confidence), as quba_check.dimensions.share gives it.",
+            "(quba_check.core.confidence), as from quba_check.dimensions.share.",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3.0),  # type: ignore[arg-type]
@@ -161,22 +161,22 @@ def test_parts() -> None:
 def test_what_measure_returns(found: Any, message: str) -> None:
     part = Part("left", "fraction", "high", "what is left")
     made = calm(returning(found), parts=lambda _: (part,))
-    assert told(lambda: made.measure({}, FACTS)) == f"measure: {message}"
+    assert message_of(lambda: made.measure({}, FACTS)) == f"measure: {message}"
 
 
 def test_a_part_where_none_is_declared() -> None:
     found = Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(0.5, "fraction", 3)})
-    assert told(lambda: calm(returning(found)).measure({}, FACTS)) == (
+    assert message_of(lambda: calm(returning(found)).measure({}, FACTS)) == (
         "measure: returned the part 'left', which is not declared. Declared: no parts."
     )
 
 
-def test_numbers_of_numpy_become_plain() -> None:
+def test_numpy_numbers_become_python_numbers() -> None:
     found = calm(returning(Measurement("calm", np.float32(0.5), "fraction", np.int64(3)))).measure({}, FACTS)
     assert (type(found.value), type(found.n)) == (float, int)
 
 
-def test_what_measure_raises_is_told_with_its_line() -> None:
+def test_an_exception_of_measure_is_reported_with_its_line() -> None:
     def deep(words: dict[str, int]) -> int:
         return words["nothing"]
 
@@ -184,10 +184,10 @@ def test_what_measure_raises_is_told_with_its_line() -> None:
         return deep({})
 
     line = deep.__code__.co_firstlineno + 1
-    assert told(lambda: calm(measure).measure({}, FACTS)) == (
+    assert message_of(lambda: calm(measure).measure({}, FACTS)) == (
         f"measure: raised KeyError: 'nothing' ({FILE}:{line})."
     )
-    assert told(lambda: calm(views=lambda _: deep({})).views(SUITE)) == (
+    assert message_of(lambda: calm(views=lambda _: deep({})).views(SUITE)) == (
         f"views: raised KeyError: 'nothing' ({FILE}:{line})."
     )
 
@@ -200,7 +200,7 @@ def test_no_value_is_passed_on() -> None:
         calm(measure).measure({}, FACTS)
 
 
-def test_check_suite_raises_what_it_means_to_and_nothing_else() -> None:
+def test_check_suite_raises_only_its_own_errors() -> None:
     def with_reason(_suite: SuiteFacts, _labels: Any) -> None:
         raise UnmeasurableError("too few", missing_data=True)
 
@@ -210,7 +210,7 @@ def test_check_suite_raises_what_it_means_to_and_nothing_else() -> None:
     with pytest.raises(UnmeasurableError):
         calm(check_suite=with_reason).check_suite(SUITE, lambda _: None)
     line = with_mistake.__code__.co_firstlineno + 1
-    assert told(lambda: calm(check_suite=with_mistake).check_suite(SUITE, lambda _: None)) == (
+    assert message_of(lambda: calm(check_suite=with_mistake).check_suite(SUITE, lambda _: None)) == (
         f"check_suite: raised KeyError: 'nothing' ({FILE}:{line})."
     )
     calm().check_suite(SUITE, lambda _: None)

@@ -1,4 +1,4 @@
-"""Answers to images of one's own are those that the same images get as part of a set."""
+"""Predictions for single images equal those for the same images in a set."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_it_costs_a_forward_pass_for_each_image(evaluate, models: ModuleType) ->
         ),
     ],
 )
-def test_what_are_no_images(quba: Evaluation, images, message: str) -> None:
+def test_inputs_that_are_no_images(quba: Evaluation, images, message: str) -> None:
     with pytest.raises(UserError) as caught:
         quba.answers(images)
     assert str(caught.value) == message

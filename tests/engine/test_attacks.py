@@ -91,7 +91,7 @@ def test_a_start_depends_on_seed_and_index_alone(golden: Golden) -> None:
     assert not torch.equal(all_at_once, pgd_start(golden.pixels, range(1, 129), seed=5))
 
 
-def test_an_image_without_gradient_is_seen() -> None:
+def test_an_image_without_gradient_is_detected() -> None:
     points = torch.rand(2, 3, 4, 4)
     scale = torch.tensor([1.0, 0.0])
     here = gradient(

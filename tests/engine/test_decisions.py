@@ -50,7 +50,7 @@ def test_own_space_takes_the_largest_logit_and_the_first_of_several() -> None:
 
 
 def test_saturated_probabilities_do_not_decide() -> None:
-    """float32 softmax gives 0 for both members; the logits still tell which one is better."""
+    """float32 softmax gives 0 for both members; the logits still rank them."""
     logits = np.array([[500, 1, 0, 2]], dtype=np.float32)
     assert decision(logits, softmax(logits), np.array([0]), BEST).predicted.tolist() == [1]
 

@@ -1,4 +1,4 @@
-"""The engine on a tiny suite: every view once, whatever the batches, processes and interruptions."""
+"""The engine on a tiny suite: each view is predicted once, whatever the batches and interruptions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_measuring_one_by_one_costs_the_same(evaluate, models) -> None:
     evaluation = evaluate()
     for name in PUBLISHED_DIMENSIONS:
         evaluation.outcome(name)
-    # Without a plan the clean forward is done before anybody asks for a gradient.
+    # Without a plan the clean forward is done before a gradient is requested.
     assert models.COUNTS == {"forward": ALL_FORWARDS + N, "backward": ALL_BACKWARDS}
 
 
@@ -100,7 +100,7 @@ def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> N
         (4, "with 4 images of 8 × 8. Give a smaller --quba-batch-size, or auto."),
     ],
 )
-def test_want_of_memory(evaluate, models, size: int | None, message: str) -> None:
+def test_out_of_memory(evaluate, models, size: int | None, message: str) -> None:
     evaluation = evaluate("no_memory", batch_settings=BatchSettings(size, 0), device="cpu")
     with pytest.raises(ModelError) as raised:
         evaluation.measure("accuracy")
@@ -141,7 +141,7 @@ def test_labels_come_from_folder_names_and_cues_from_file_names(evaluate) -> Non
     assert cues.extra["texture"].tolist() == [0, 1, 2] * 3
 
 
-def test_a_changed_image_is_predicted_anew_and_a_touched_one_is_not(evaluate, models, suite: Path) -> None:
+def test_a_changed_image_is_predicted_again_and_a_touched_one_is_not(evaluate, models, suite: Path) -> None:
     evaluate().outcome("accuracy")
     image = suite / "val" / "apple" / "000.png"
     image.touch()
@@ -154,7 +154,7 @@ def test_a_changed_image_is_predicted_anew_and_a_touched_one_is_not(evaluate, mo
     assert models.COUNTS["forward"] == N  # the shard that it lies in
 
 
-def test_a_moved_label_is_predicted_anew(evaluate, models, suite: Path) -> None:
+def test_a_moved_label_is_predicted_again(evaluate, models, suite: Path) -> None:
     evaluate().outcome("accuracy")
     (suite / "val" / "apple" / "000.png").rename(suite / "val" / "brick" / "900.png")
     evaluate().outcome("accuracy")
@@ -170,11 +170,11 @@ def test_a_moved_data_folder_is_not(evaluate, models, suite: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"seed": 1}, {"protocol": "released"}])
-def test_what_determines_an_attack_changes_its_address(evaluate, change: dict) -> None:
-    addresses = {
+def test_settings_of_an_attack_change_its_cache_key(evaluate, change: dict) -> None:
+    entries = {
         evaluate(**options).engine.cache_keys.cache_entry(PGD) for options in ({}, change, dict(change))
     }
-    assert len(addresses) == 2
+    assert len(entries) == 2
 
 
 def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:
@@ -182,7 +182,7 @@ def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:
     assert len(found) == 1
 
 
-def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
+def test_a_damaged_shard_is_named_and_predicted_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
@@ -190,8 +190,8 @@ def test_a_damaged_artefact_is_named_and_made_again(evaluate, models) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert evaluation.outcome("accuracy").n == N
     assert models.COUNTS["forward"] == N
-    assert evaluation.engine.tables.repaired == [
-        f"damaged artefact made again: {path}: its checksum does not fit its columns"
+    assert evaluation.engine.tables.repair_notes == [
+        f"damaged shard predicted again: {path}: its checksum does not fit its columns"
     ]
 
 
@@ -209,8 +209,8 @@ def with_column(name: str, change):
 @pytest.mark.parametrize(
     ("spoil", "damage"),
     [
-        (lambda _, about: about.pop("outputs"), "it does not say what the outputs are"),
-        (lambda _, about: about.update(outputs="what"), "it does not say what the outputs are"),
+        (lambda _, about: about.pop("outputs"), "the kind of the outputs is missing"),
+        (lambda _, about: about.update(outputs="what"), "the kind of the outputs is missing"),
         (without("top1"), "its columns are not those of the view (top1)"),
         (
             with_column("more", lambda columns: columns["label"]),
@@ -238,7 +238,7 @@ def with_column(name: str, change):
         ),
     ],
 )
-def test_an_artefact_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str) -> None:
+def test_a_shard_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str) -> None:
     before = evaluate().outcome("accuracy")
     evaluation = evaluate()
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
@@ -250,12 +250,12 @@ def test_an_artefact_that_cannot_be_of_the_view(evaluate, models, spoil, damage:
     assert evaluation.outcome("accuracy") == before
     assert models.COUNTS["forward"] == N
     path = evaluation.store.path(key)
-    assert evaluation.engine.pop_repairs() == [f"damaged artefact made again: {path}: {damage}"]
+    assert evaluation.engine.pop_repairs() == [f"damaged shard predicted again: {path}: {damage}"]
     assert evaluation.engine.pop_repairs() == []
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe"])
-def test_what_is_no_artefact_is_made_again(evaluate, models, what: str) -> None:
+def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models, what: str) -> None:
     before = evaluate().outcome("accuracy")
     evaluation = evaluate()
     path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
@@ -263,7 +263,7 @@ def test_what_is_no_artefact_is_made_again(evaluate, models, what: str) -> None:
     path.mkdir() if what == "folder" else os.mkfifo(path)
     evaluation = evaluate()
     assert evaluation.outcome("accuracy") == before
-    assert evaluation.engine.pop_repairs() == [f"damaged artefact made again: {path}: is not a file"]
+    assert evaluation.engine.pop_repairs() == [f"damaged shard predicted again: {path}: is not a file"]
 
 
 def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
@@ -277,7 +277,7 @@ def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
     ]
 
 
-def test_a_cut_first_artefact_is_made_again_too(evaluate, models) -> None:
+def test_a_truncated_first_shard_is_predicted_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
     path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
@@ -286,8 +286,8 @@ def test_a_cut_first_artefact_is_made_again_too(evaluate, models) -> None:
     evaluation.check()
     assert evaluation.outcome("accuracy").n == N
     assert models.COUNTS["forward"] == N
-    assert evaluation.engine.tables.repaired[0].startswith(
-        f"damaged artefact made again: {path}: cannot be read ("
+    assert evaluation.engine.tables.repair_notes[0].startswith(
+        f"damaged shard predicted again: {path}: cannot be read ("
     )
 
 
@@ -304,7 +304,7 @@ def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None
 @pytest.mark.parametrize(
     ("model", "outputs"), [("net", "logits"), ("probabilities", "probabilities"), ("sigmoids", "sigmoids")]
 )
-def test_outputs_are_told_apart_and_kept(evaluate, models, model: str, outputs: str) -> None:
+def test_kinds_of_outputs_are_distinguished_and_stored(evaluate, models, model: str, outputs: str) -> None:
     evaluation = evaluate(model)
     evaluation.plan(["accuracy"])
     evaluation.check()
@@ -326,21 +326,21 @@ def test_the_form_of_the_outputs_does_not_change_the_answers(evaluate) -> None:
 @pytest.mark.parametrize(
     "model", ["four_classes", "not_finite", "not_a_table", "a_dict", "stated_with_four_classes"]
 )
-def test_outputs_that_cannot_be_used_are_found_by_the_check(evaluate, model: str) -> None:
+def test_unusable_outputs_are_found_by_the_check(evaluate, model: str) -> None:
     evaluation = evaluate(model)
     evaluation.plan(["accuracy"])
     with pytest.raises(ModelError):
         evaluation.check()
 
 
-def test_outputs_that_are_not_what_they_were_taken_for_are_an_error(evaluate, models) -> None:
+def test_outputs_of_another_kind_than_stated_are_an_error(evaluate, models) -> None:
     evaluation = evaluate("stated_falsely")
     evaluation.plan(["accuracy"])
     with pytest.raises(ModelError) as caught:
         evaluation.check()
     assert str(caught.value) == (
         f"{models.__name__}:stated_falsely: the outputs were taken for probabilities, but those for clean "
-        "are logits. Say in quba_config['outputs'] what they are: logits, probabilities, sigmoids."
+        "are logits. State their kind in quba_config['outputs']: logits, probabilities, sigmoids."
     )
 
 
@@ -351,7 +351,7 @@ def test_a_backward_pass_that_fails_costs_only_the_attacks(evaluate) -> None:
     assert outcomes["accuracy"].n == N
 
 
-def test_what_a_model_keeps_from_a_plain_pass_serves_an_attack(evaluate) -> None:
+def test_tensors_cached_in_a_plain_pass_serve_an_attack(evaluate) -> None:
     evaluation = evaluate("a_cached_table", precision="bf16")
     assert evaluation.outcome("accuracy").n == N
     assert len(evaluation.engine.predictions([PGD])[PGD]) == N
@@ -396,7 +396,7 @@ def test_a_model_that_changes_while_it_is_measured_gets_no_number(evaluate, mode
     assert list((evaluation.store.root / "predictions").rglob("*.safetensors")) == []
 
 
-def test_only_narrow_columns_are_kept_where_no_more_is_needed(evaluate) -> None:
+def test_probabilities_are_stored_only_if_needed(evaluate) -> None:
     evaluation = evaluate()
     view = View("corruptions", "fog", 3)
     evaluation.engine.predictions([view, CLEAN])
@@ -408,12 +408,12 @@ def test_only_narrow_columns_are_kept_where_no_more_is_needed(evaluate) -> None:
     assert "probabilities" in evaluation.store.read(key).columns
 
 
-def test_progress_is_told_of_every_image_once(evaluate) -> None:
-    told: list[tuple[str, int, int]] = []
+def test_progress_reports_every_image_once(evaluate) -> None:
+    calls: list[tuple[str, int, int]] = []
     evaluation = evaluate(
-        progress=lambda view, images, passes, seconds, left: told.append((view, images, left()))
+        progress=lambda view, images, passes, seconds, left: calls.append((view, images, left()))
     )
     measured(evaluation)
-    assert sum(images for _, images, _ in told) == N * 3 + OTHER_IMAGES
-    assert told[-1][2] == 0
-    assert told[0][2] > 0
+    assert sum(images for _, images, _ in calls) == N * 3 + OTHER_IMAGES
+    assert calls[-1][2] == 0
+    assert calls[0][2] > 0

@@ -1,4 +1,4 @@
-"""Prepared images: generated corruptions are the same whoever makes them, and encoded where that is said."""
+"""Prepared images: generated corruptions are reproducible, and encoded if the suite asks for it."""
 
 from pathlib import Path
 
@@ -53,17 +53,17 @@ def test_encoded_corruptions_went_through_a_file(evaluate) -> None:
     assert np.array_equal(prepared(coded, CLEAN, 2), prepared(plain, CLEAN, 2))
 
 
-def test_seed_and_encoding_are_in_the_address_of_what_they_change_alone(evaluate) -> None:
+def test_seed_and_encoding_change_the_keys_of_corruptions_alone(evaluate) -> None:
     found = [
         evaluate("{generate: from clean}").engine.cache_keys,
         evaluate("{generate: from clean, encode: jpeg85}").engine.cache_keys,
         evaluate("{generate: from clean}", seed=1).engine.cache_keys,
     ]
-    assert len({addresses.cache_entry(FOG) for addresses in found}) == 3
-    assert len({addresses.cache_entry(CLEAN) for addresses in found}) == 1
+    assert len({keys.cache_entry(FOG) for keys in found}) == 3
+    assert len({keys.cache_entry(CLEAN) for keys in found}) == 1
 
 
-def test_a_record_says_how_corruptions_were_made(evaluate) -> None:
+def test_a_record_states_how_corruptions_were_generated(evaluate) -> None:
     plain, coded = evaluate("{generate: from clean}"), evaluate("{generate: from clean, encode: jpeg85}")
     names = ["corruption_robustness"]
     assert set_rows(plain, names)["corruptions"].generated == "generated@8"

@@ -114,7 +114,7 @@ def test_an_attempt_repeated_in_smaller_batches_reports_its_images_once() -> Non
     reporter = Reporter(None, None, calls.progress, None)  # type: ignore[arg-type]  nothing is planned
     reporter.begin([CLEAN])
     reporter.update(64, 64)
-    reporter.update(32, 32)  # begun anew
+    reporter.update(32, 32)  # started again
     reporter.update(64, 64)
     reporter.update(96, 96)
     assert [(images, passes) for _, images, passes, _ in calls.steps] == [

@@ -1,4 +1,4 @@
-"""Noise of which the size is known, taken off gaps that are known."""
+"""Removal of known noise from known gaps."""
 
 import numpy as np
 import pytest
@@ -27,19 +27,19 @@ def mean_estimate(gaps, draws=4000):
 
 
 @pytest.mark.parametrize("gap", [0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0])
-def test_even_gaps_come_out_nearly_right(gap):
-    """60 bins: the cap hardly bites; the mean is within 0.13 standard deviations a bin."""
+def test_equal_gaps_have_little_bias(gap):
+    """60 bins: the upper bound hardly matters; the mean is within 0.13 standard deviations a bin."""
     assert mean_estimate(np.full(60, gap)) / 60 == pytest.approx(gap, abs=0.15)
 
 
-def test_a_few_large_gaps_among_none_come_out_nearer_than_by_the_total_alone():
+def test_a_few_large_gaps_have_less_bias_than_the_upper_bound():
     gaps = np.array([8.0] * 3 + [0.0] * 12)
     by_total = most_without_noise(3 * 8.0 + 12 * mean_absolute(0), 15)
     assert 24 < mean_estimate(gaps) < 24 + 12 * 0.4 < by_total
 
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0, 4.0])
-def test_the_most_is_exact_where_all_gaps_are_in_proportion_to_their_noise(t):
+def test_the_upper_bound_is_exact_for_gaps_in_proportion_to_their_noise(t):
     noise = np.array([0.1, 0.2, 0.4])
     assert most_without_noise(mean_absolute(t) * noise.sum(), noise.sum()) == pytest.approx(
         t * noise.sum(), abs=1e-6
@@ -48,7 +48,7 @@ def test_the_most_is_exact_where_all_gaps_are_in_proportion_to_their_noise(t):
 
 @given(gaps_and_noise)
 @examples
-def test_the_most_is_never_less_than_the_truth(pair):
+def test_the_upper_bound_is_never_below_the_truth(pair):
     true, noise = pair
     total = sum(s * mean_absolute(t / s) if s else abs(t) for t, s in zip(true, noise, strict=True))
     assert most_without_noise(total, noise.sum()) >= np.abs(true).sum() - 1e-6
@@ -64,9 +64,9 @@ def test_range_and_order_of_bins_and_signs(pair, random):
     assert total_without_noise(-gaps[order], noise[order]) == pytest.approx(found, abs=1e-9)
 
 
-def test_without_noise_nothing_is_taken_off():
+def test_without_noise_gaps_stay_as_they_are():
     assert total_without_noise(np.array([0.25, -0.5, 0.0]), np.zeros(3)) == 0.75
 
 
-def test_a_total_below_that_of_noise_alone_leaves_nothing():
+def test_a_total_below_that_of_pure_noise_is_zero():
     assert total_without_noise(np.full(10, 0.7), np.ones(10)) == 0.0

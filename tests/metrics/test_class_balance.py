@@ -20,22 +20,22 @@ TRUE = RNG.normal(0.75, 0.08, CLASSES).clip(0.3, 0.98)
 """True accuracies of the classes; standard deviation about 0.08."""
 
 
-def drawn(per_class):
+def draw(per_class):
     label = np.repeat(np.arange(CLASSES), per_class)
     return label, RNG.random(len(label)) < TRUE[label], RNG.beta(2, 1, len(label)).astype(np.float32)
 
 
 @pytest.mark.parametrize("per_class", [10, 50])
 def test_few_images_hardly_bias_what_is_debiased(per_class):
-    runs = [drawn(per_class) for _ in range(300)]
+    runs = [draw(per_class) for _ in range(300)]
     accuracy = [accuracy_evenness(label, right, classes=CLASSES, sample=0) for label, right, _ in runs]
     confidence = [confidence_evenness(label, p, classes=CLASSES, sample=0) for label, _, p in runs]
     assert np.mean([found.debiased for found in accuracy]) == pytest.approx(1 - TRUE.std(ddof=1), abs=0.004)
     assert np.mean([found.debiased for found in confidence]) == pytest.approx(1 - (1 / 18) ** 0.5, abs=0.003)
 
 
-def test_errors_are_those_of_redrawn_images():
-    runs = [drawn(20) for _ in range(800)]
+def test_standard_errors_equal_the_spread_over_samples():
+    runs = [draw(20) for _ in range(800)]
     for found in (
         [accuracy_evenness(label, right, classes=CLASSES, sample=0).estimate for label, right, _ in runs],
         [confidence_evenness(label, p, classes=CLASSES, sample=0).estimate for label, _, p in runs],
@@ -138,7 +138,7 @@ def test_intervals_hold_with_skewed_classes_of_few_images(classes, per_class):
         assert np.mean(held) >= 0.904, part
 
 
-def test_the_error_without_bias():
+def test_the_variance_estimate_is_unbiased():
     """200 classes at 0.9 and 0.4 of five images: the mean estimate is the variance over 3,000 draws."""
     rng = np.random.default_rng(0)
     true = np.repeat([0.9, 0.4], 100)

@@ -1,4 +1,4 @@
-"""The values that the released code of arXiv 2503.17110 gives, on five regimes of logits (golden.npz)."""
+"""Values of the released code of arXiv 2503.17110, on five regimes of logits (golden.npz)."""
 
 from pathlib import Path
 

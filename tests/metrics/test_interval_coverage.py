@@ -1,4 +1,4 @@
-"""A small version of benchmarks/interval_coverage.py: intervals hold the truth about as often as they say."""
+"""A small version of benchmarks/interval_coverage.py: intervals have their nominal coverage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_intervals_cover(bench, n, weak):
 def test_debiased_values_are_near_the_truth(bench):
     """25 draws of two models: four standard errors of the mean are about 0.006."""
     rng = np.random.default_rng(2)
-    found = bench.biases(bench.marked(2, 10, rng), 1000, 25, rng)
+    found = bench.biases(bench.models_with_error(2, 10, rng), 1000, 25, rng)
     for name in ("calibration_error.ece", "class_balance"):
         assert abs(np.mean(found[name])) < 0.006, name
     assert np.mean(found["calibration_error.ece upper limit holds"]) >= 0.9

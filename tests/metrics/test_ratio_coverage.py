@@ -1,4 +1,4 @@
-"""A small version of benchmarks/ratio_coverage.py: cells in which hardly an answer flips."""
+"""A small version of benchmarks/ratio_coverage.py: cells with few discordant images."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def bench(monkeypatch: pytest.MonkeyPatch):
         (0.99, 0.02, "both", 200),
     ],
 )
-def test_few_flips_are_covered(bench, accuracy, rate, flips, images):
-    """Fewer hold with a probability of 0.2 % if 95 % of all do."""
+def test_intervals_of_few_flips_cover(bench, accuracy, rate, flips, images):
+    """With 95 % coverage, fewer intervals cover with a probability of 0.2 %."""
     cell = bench.Cell(accuracy, rate, flips, images)
     for name, found in bench.coverage(cell, DRAWS, np.random.default_rng(3)).items():
-        assert found.held >= binom.ppf(0.002, DRAWS, 0.95), name
+        assert found.covered >= binom.ppf(0.002, DRAWS, 0.95), name
         assert not found.falls_short(1)

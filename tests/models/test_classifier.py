@@ -74,14 +74,14 @@ def test_gradients_are_float32_in_every_precision():
 
 
 def test_logits_by_what_the_outputs_are():
-    made = classifier(network())
+    loaded = classifier(network())
     raw = torch.tensor([[0.25, 0.75]])
     with pytest.raises(RuntimeError, match="must be set"):
-        made.logits(raw)
-    made.outputs = "probabilities"
-    assert torch.allclose(made.logits(raw), raw.log())
-    made.outputs = "logits"
-    assert torch.equal(made.logits(raw), raw)
+        loaded.logits(raw)
+    loaded.outputs = "probabilities"
+    assert torch.allclose(loaded.logits(raw), raw.log())
+    loaded.outputs = "logits"
+    assert torch.equal(loaded.logits(raw), raw)
 
 
 def test_stated_outputs_are_known_from_the_start():
@@ -154,7 +154,7 @@ def test_ctrl_c_stays_ctrl_c():
         RuntimeError("MPS backend out of memory"),
     ],
 )
-def test_want_of_memory_is_passed_on(error):
+def test_lack_of_memory_is_passed_on(error):
     with pytest.raises(torch.OutOfMemoryError):
         classifier(Failing(error)).raw(PIXELS)
 
@@ -169,13 +169,13 @@ def test_a_layer_too_large_for_the_memory():
 
 
 def test_guard_watches_the_module():
-    made = classifier(network())
-    made.guard().check("clean")
+    loaded = classifier(network())
+    loaded.guard().check("clean")
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
     [(ValueError("a\nb"), "ValueError: a"), (KeyError(), "KeyError"), (OSError(" "), "OSError")],
 )
-def test_described(error, text):
+def test_error_summary(error, text):
     assert error_summary(error) == text

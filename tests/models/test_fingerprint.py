@@ -144,7 +144,7 @@ class Tempered(nn.Linear):
 
 
 def test_plain_settings_count_though_they_are_not_printed():
-    made = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
-    prints = [fingerprint(module, digest(module), architecture="") for module in made]
+    modules = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
+    prints = [fingerprint(module, digest(module), architecture="") for module in modules]
     assert prints[0] == prints[3]
     assert len(set(prints)) == 3

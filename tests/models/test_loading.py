@@ -30,13 +30,13 @@ def checkpoint(state, tmp_path, monkeypatch):
     return tmp_path / "net.pt"
 
 
-def load(spec="net.pt", classes=TEN, image_size=None, **how):
-    return load_classifier(spec, LoadRequest(classes=classes, image_size=image_size, device="cpu", **how))
+def load(spec="net.pt", classes=TEN, image_size=None, **options):
+    return load_classifier(spec, LoadRequest(classes=classes, image_size=image_size, device="cpu", **options))
 
 
-def message(*args, **how):
+def message(*args, **options):
     with pytest.raises(ModelError) as caught:
-        load(*args, **how)
+        load(*args, **options)
     return str(caught.value)
 
 
@@ -54,7 +54,7 @@ def test_a_state_dict_becomes_a_classifier(checkpoint, state):
     classifier.guard().check_state()
 
 
-def test_equal_weights_have_equal_fingerprints_wherever_they_lie(checkpoint, state, tmp_path):
+def test_equal_weights_have_equal_fingerprints_wherever_they_are_stored(checkpoint, state, tmp_path):
     first = load(arch=ARCH)
     save_file(state, tmp_path / "other.safetensors")
     assert load("other.safetensors", arch=ARCH).fingerprint == first.fingerprint
@@ -79,7 +79,7 @@ def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _short_search(monkeypatch):
-    """Searching timm for what was not near takes seconds; here the near names are enough."""
+    """Search near names alone: all of them would take seconds."""
     monkeypatch.setattr("quba_check.models.checkpoints.timm_architectures.POPULAR", ())
 
 
@@ -108,7 +108,7 @@ def test_head_of_another_number_of_classes(checkpoint):
     )
 
 
-def test_unknown_architecture_is_told_before_the_file_is_read(tmp_path, monkeypatch):
+def test_unknown_architecture_is_reported_before_the_file_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
     assert message(arch="qqqqqqqqqq") == (
@@ -116,14 +116,14 @@ def test_unknown_architecture_is_told_before_the_file_is_read(tmp_path, monkeypa
     )
 
 
-def test_a_preparation_of_another_size_than_the_suites_is_said(checkpoint):
+def test_another_image_size_than_the_suites_is_noted(checkpoint):
     assert load(arch=ARCH, image_size=224).notes == ()
     assert load(arch=ARCH, image_size=64).notes == (
         f"images are prepared at 224 × 224 as timm's {ARCH} says, not at the suite's 64 × 64",
     )
 
 
-def test_half_precision_weights_become_float32_and_it_is_said(checkpoint, state, tmp_path, monkeypatch):
+def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tmp_path, monkeypatch):
     (tmp_path / "zoo_half.py").write_text(
         "from torch import nn\n"
         "def half():\n"

@@ -89,7 +89,7 @@ def test_logits_stay_and_become_float32():
     assert torch.equal(z, NORMAL.half().float())
 
 
-def test_checked_gives_float32_and_keeps_the_graph():
+def test_check_outputs_gives_float32_and_keeps_the_graph():
     raw = NORMAL.double().requires_grad_()
     out = check_outputs(raw, batch=64, head=Head(10), spec="m.pt")
     assert out.dtype == torch.float32
@@ -98,7 +98,7 @@ def test_checked_gives_float32_and_keeps_the_graph():
 
 def quiet(call, *args):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch says of some tensors that they will change
+        warnings.simplefilter("ignore")  # torch warns that some tensors will change
         return call(*args)
 
 

@@ -1,4 +1,4 @@
-"""Real ImageNet weights in the files that training, timm and torch make of them: all answer alike."""
+"""Real ImageNet weights in the files of training, timm and torch: all give the same answers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PREPARATION_OF_LITE0 = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 SHOWN = 3
 
 
-def load(spec, **how):
-    return load_classifier(str(spec), LoadRequest(classes=CLASSES, device="cpu", **how))
+def load(spec, **options):
+    return load_classifier(str(spec), LoadRequest(classes=CLASSES, device="cpu", **options))
 
 
 def inputs(classifier, photo_suite):
@@ -35,7 +35,7 @@ def inputs(classifier, photo_suite):
 
 @pytest.fixture(scope="module")
 def plain(lite0_checkpoint, photo_suite):
-    """The answers of the plain state dict on a few photos."""
+    """Answers of the plain state dict on a few photos."""
     classifier = load(lite0_checkpoint, arch=ARCHITECTURE)
     images = inputs(classifier, photo_suite)
     with torch.inference_mode():
@@ -62,14 +62,14 @@ def of_the_hub(state: dict, folder: Path, module) -> Path:
     return folder / "hub"
 
 
-def beside_a_config(state: dict, folder: Path, module) -> Path:
+def next_to_a_config(state: dict, folder: Path, module) -> Path:
     of_the_hub(state, folder, module)
     contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(contiguous, folder / "hub" / "other.safetensors")
     return folder / "hub" / "other.safetensors"
 
 
-@pytest.mark.parametrize("make", [of_timms_training, of_lightning, of_the_hub, beside_a_config])
+@pytest.mark.parametrize("make", [of_timms_training, of_lightning, of_the_hub, next_to_a_config])
 def test_checkpoints_that_say_what_they_are(make, plain, lite0_checkpoint, photo_suite, tmp_path):
     expected, images, answers = plain
     state = torch.load(lite0_checkpoint, weights_only=True)

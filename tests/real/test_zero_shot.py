@@ -32,7 +32,7 @@ def prepared(config: PreprocessCfg) -> tuple[Preprocessing, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("which", CONFIGS)
-def test_the_preparation_is_open_clips_own(photo_suite, which):
+def test_the_preprocessing_is_open_clips_own(photo_suite, which):
     config = PreprocessCfg(**CONFIGS[which])
     preprocessing, notes = prepared(config)
     theirs = image_transform_v2(config, is_train=False)
@@ -44,7 +44,7 @@ def test_the_preparation_is_open_clips_own(photo_suite, which):
     assert notes == ()
 
 
-def test_padding_in_another_colour_is_said(photo_suite):
+def test_padding_in_another_colour_is_noted(photo_suite):
     config = PreprocessCfg(resize_mode="longest")
     preprocessing, notes = prepared(config)
     assert notes == (PADDING,)

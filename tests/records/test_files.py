@@ -165,7 +165,7 @@ LIMITS = [0.3 + step / 100 for step in range(33)]
         ({"value": float("nan")}, "value: got NaN. Allowed: a finite number."),
         ({"value": float("-inf")}, "value: got -Infinity. Allowed: a finite number."),
         ({"n": "400"}, "n: got '400'. Allowed: a whole number."),
-        ({"n": -1}, "n: got -1. Allowed: no number below 0."),
+        ({"n": -1}, "n: got -1. Allowed: a number of at least 0."),
         ({"debiased": float("nan")}, "debiased: got NaN. Allowed: a finite number."),
         ({"limits": [0.4, 0.6]}, "limits: got 2 numbers. Allowed: 33 numbers, or null."),
         ({"limits": [*LIMITS[:-1], "1"]}, "limits.32: got '1'. Allowed: a number."),

@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 
 
 def shifted(n=400):
-    """Clean and two shifted outcomes of the same images, and one of others."""
+    """Clean and two shifted outcomes of the same images, and one of other images."""
     clean = RNG.random(n) < 0.8
     return clean, clean & (RNG.random(n) < 0.7), RNG.random(n) < 0.4, RNG.random(n // 2) < 0.5
 
@@ -23,11 +23,11 @@ def test_a_share_by_hand():
     assert share.standard_error == pytest.approx(math.sqrt(0.75 * 0.25 / 3))
 
 
-def test_one_image_says_nothing_of_its_error():
+def test_one_image_has_an_infinite_standard_error():
     assert Estimate.mean(np.array([True]), "clean").standard_error == math.inf
 
 
-def test_what_two_numbers_share_cancels():
+def test_shared_deviations_cancel():
     clean = Estimate.mean(RNG.random(50), "clean")
     assert (clean - clean).standard_error == 0
     assert (clean / clean).standard_error == pytest.approx(0)

@@ -1,4 +1,4 @@
-"""Limits from each image's deviation."""
+"""Limits from the deviation of each image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ratio(right, clean):
 
 
 @pytest.mark.parametrize("n", [1, 20, 1000])
-def test_no_discordant_image_leaves_the_exact_limit_of_none(n):
+def test_without_discordant_images_limits_are_exact(n):
     right = np.ones(n, bool)
     low, high = additive_limits(ratio(right, right), Z95)
     none = stats.binomtest(0, n).proportion_ci(0.95, "exact").high
@@ -45,7 +45,7 @@ def test_few_lost_images_have_nearly_the_exact_limits_of_their_number():
     assert 1 - exact.low / 0.9 < high < 1 + 0.0037 / 0.9
 
 
-def test_shares_of_equal_deviations_have_clopper_and_pearsons_limits():
+def test_shares_of_equal_deviations_have_clopper_pearson_limits():
     share = Estimate.mean(np.arange(50) < 50, "clean")
     exact = stats.binomtest(50, 50).proportion_ci(0.95, "exact")
     assert additive_limits(share, Z95) == pytest.approx((exact.low, 1))
@@ -67,7 +67,7 @@ def test_independent_samples_add_in_squares():
     assert found == pytest.approx([-np.hypot(reach[0][0], reach[1][1]), np.hypot(reach[0][1], reach[1][0])])
 
 
-def test_an_image_that_deviates_little_is_not_the_measure_of_the_next():
+def test_a_small_deviation_does_not_bound_the_next():
     """One image that is lost under 1 of 75 conditions: the next may be lost under all."""
     clean = np.ones(1000, bool)
     part = np.ones(1000)
@@ -76,7 +76,7 @@ def test_an_image_that_deviates_little_is_not_the_measure_of_the_next():
     assert 1 - 3.7 / 1000 < low < 1 - 3.7 / 2000
 
 
-def test_no_wrong_image_means_that_none_could_be_seen_to_gain():
+def test_without_wrong_images_none_can_gain():
     part = 1 - (np.arange(1000) % 5 == 0) / 75
     few, many = (np.arange(1000) >= wrong for wrong in (1, 300))
     reach = []
@@ -110,7 +110,7 @@ def test_near_zero_is_the_error_of_few_hits():
     assert [is_near_zero(share) for share in shares] == [True, True, False]
 
 
-def test_the_room_of_a_ratio_is_what_an_image_can_do():
+def test_the_bounds_of_a_ratio_are_its_largest_deviations():
     clean, right = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
     room = ratio(right, clean).bounds["clean"]
     assert (room.down, room.up) == pytest.approx((2 / 3 / 0.75, 1 / 0.75))

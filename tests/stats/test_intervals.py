@@ -66,6 +66,6 @@ def test_a_geometric_mean_of_limits():
     assert limits.geometric_mean_limits(each) == pytest.approx([0.2, 0.6])
 
 
-def test_half_the_tails():
+def test_bonferroni_scores_have_half_the_tails():
     z = stats.norm.ppf([0.05, 0.5, 0.95])
     assert limits.bonferroni_scores(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))

@@ -1,4 +1,4 @@
-"""The cache of content digests: what is read again, what is not, and what survives."""
+"""The cache of content digests: files read again, and damage."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_missing_file_is_named(tmp_path: Path, cache: Path) -> None:
     assert str(raised.value) == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
 
 
-def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path) -> None:
+def test_a_damaged_cache_is_replaced(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 3)
     before = ContentDigests(cache).digests(paths)
     for file in cache.parent.glob("digests.sqlite*"):
@@ -121,7 +121,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path) -> None:
     assert (again.files_read, again.note) == (0, None)
 
 
-def test_a_cache_that_is_cut_off_gives_right_digests(tmp_path: Path, cache: Path) -> None:
+def test_a_cache_that_is_cut_off_gives_correct_digests(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 300)
     before = ContentDigests(cache).digests(paths)
     cache.write_bytes(cache.read_bytes()[:6000])
@@ -175,7 +175,7 @@ def spoil_table(cache: Path) -> None:
         (spoil_table, "no such column: path"),
     ],
 )
-def test_what_is_no_cache_is_made_again(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
+def test_a_path_that_is_no_cache_is_replaced(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
     paths = files(tmp_path, 3)
     before = ContentDigests(cache).digests(paths)
     spoil(cache)
@@ -202,7 +202,7 @@ def test_a_cache_that_cannot_be_removed(tmp_path: Path, cache: Path, monkeypatch
     assert str(raised.value) == f"{cache}: is damaged and cannot be removed (Permission denied)."
 
 
-def test_what_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
+def test_a_path_that_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(SuiteError) as raised:
         ContentDigests(cache).digest(tmp_path / "a.png")

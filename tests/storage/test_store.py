@@ -1,4 +1,4 @@
-"""Shards on disk: what was written comes back, and nothing else does."""
+"""Shards on disk: they are read as written, or rejected."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe", "dangling link"])
-def test_what_is_no_file_is_no_shard(store: Store, what: str) -> None:
+def test_a_path_that_is_no_file_is_no_shard(store: Store, what: str) -> None:
     path = store.path(KEY)
     path.parent.mkdir(parents=True)
     match what:
@@ -133,7 +133,7 @@ def test_a_lock_that_is_a_folder(store: Store) -> None:
     )
 
 
-def test_removing_is_forgetting(store: Store) -> None:
+def test_a_removed_shard_is_gone(store: Store) -> None:
     store.write(KEY, COLUMNS, {})
     store.remove(KEY)
     store.remove(KEY)
@@ -193,7 +193,7 @@ values = st.recursive(
 
 @given(first=values, second=values)
 @settings(deadline=None, derandomize=True)
-def test_equal_content_equal_address(first: object, second: object) -> None:
+def test_equal_content_has_an_equal_hash(first: object, second: object) -> None:
     import json
 
     same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Paths and files that a user names, each mistake as one line."""
+"""Paths and files named by a user, with one-line messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNREADABLE = "cannot be read (Permission denied)."
 
 @pytest.fixture
 def no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths named `shut` may not be looked at; root, who runs these tests in CI, may otherwise."""
+    """Make paths named `shut` unreadable, also for root, who runs these tests in CI."""
     plain = Path.stat
 
     def stat(path: Path, **options: bool) -> os.stat_result:

@@ -61,7 +61,7 @@ def test_folders_that_are_no_sets(tmp_path: Path) -> None:
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.shifts, layout.corruptions) == ("test", {}, None)
     assert layout.left_out == {
-        "animals": "elk is no class of test",
+        "animals": "elk is not a class of test",
         "c": "74 of 75 corruptions and severities are missing",
         "masks": "masks",
         "train": "training images",

@@ -101,7 +101,7 @@ def test_a_subset_of_imagenet_is_recognised(tmp_path: Path, classes: str, is_sub
         (
             "[tench, tensh]",
             "true",
-            "quba-data.yaml:3: classes: 'tensh' is no class of ImageNet, which restrict refers to. "
+            "quba-data.yaml:3: classes: 'tensh' is not a class of ImageNet, which restrict refers to. "
             f"Did you mean 'tench'? {ALLOWED}",
         ),
         (
@@ -118,7 +118,7 @@ def test_a_subset_of_imagenet_is_recognised(tmp_path: Path, classes: str, is_sub
         (
             "[pear, apples]",
             "all.txt",
-            "quba-data.yaml:3: classes: 'apples' is no class of all.txt, which restrict refers to. "
+            "quba-data.yaml:3: classes: 'apples' is not a class of all.txt, which restrict refers to. "
             "Did you mean 'apple'? Allowed: apple, brick, clay pot, pear, apple tart.",
         ),
         (

@@ -279,7 +279,7 @@ def test_containers_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as caught:
         suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
     assert str(caught.value) == (
-        f"{tmp_path}/quba-data.yaml: no set that it declares is there: {looked} {tmp_path}/s-{{0..1}}.tar. "
+        f"{tmp_path}/quba-data.yaml: none of its sets is there: {looked} {tmp_path}/s-{{0..1}}.tar. "
         "Correct the paths, or name another folder."
     )
     manifest = read_manifest(tmp_path / "quba-data.yaml", "quba-data.yaml")
@@ -357,10 +357,10 @@ def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "imagenet-data").mkdir()
     assert raised_text(lambda: open_suite(tmp_path / "imagenet-dta")) == (
         f"{tmp_path}/imagenet-dta: there is no such data folder. Did you mean 'imagenet-data'? "
-        "Name it with --quba-data DIR."
+        "Allowed: an existing folder."
     )
     assert raised_text(lambda: open_suite(tmp_path / "no/such")) == (
-        f"{tmp_path}/no/such: there is no such data folder. Name it with --quba-data DIR."
+        f"{tmp_path}/no/such: there is no such data folder. Allowed: an existing folder."
     )
 
 

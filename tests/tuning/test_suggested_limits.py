@@ -35,15 +35,15 @@ def wilson(share: float, images: int) -> dict[str, object]:
 
 def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
     """0.9 − 1.645 · 0.01 = 0.8836, half an interval 0.0196: hundredths; worse is higher for errors."""
-    floors = suggest_limits({"a.json": record()}, 1.645)
-    assert {name: floor.limit for name, floor in floors.items()} == {
+    suggestions = suggest_limits({"a.json": record()}, 1.645)
+    assert {name: suggestion.limit for name, suggestion in suggestions.items()} == {
         "accuracy": 0.88,
         "corruption_robustness": 0.58,
         "calibration_error": 0.038,
         "parameters": 5.3,
     }
-    assert floors["accuracy"].reason == "0.900 (0.880..0.920) in a.json"
-    assert floors["parameters"].reason == "5.289 M in a.json"
+    assert suggestions["accuracy"].reason == "0.900 (0.880..0.920) in a.json"
+    assert suggestions["parameters"].reason == "5.289 M in a.json"
 
 
 def test_a_value_of_some_images_supports_no_limit():
@@ -76,9 +76,9 @@ def test_a_limit_stays_above_0_where_the_noise_does():
     """Wilson's limits of 1 in 256: the interval is 0.0007 to 0.0218, of which most lies on the good side."""
     share = wilson(1 / 256, 256)
     rows = {"shape_bias": quantity(1 / 256, 0.0, "fraction", better="high", parts={}) | share}
-    floors = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
-    assert floors["shape_bias"] == SuggestedLimit(0.0008, "0.0039 (0.0007..0.0218) in a.json")
-    assert dimensions_without_effect(floors) == ()
+    suggestions = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
+    assert suggestions["shape_bias"] == SuggestedLimit(0.0008, "0.0039 (0.0007..0.0218) in a.json")
+    assert dimensions_without_effect(suggestions) == ()
 
 
 def test_a_limit_that_every_model_meets():
@@ -87,19 +87,21 @@ def test_a_limit_that_every_model_meets():
         "object_focus": quantity(0.01, 0.02, "ratio", better="high", parts={}),
         "calibration_error": quantity(0.0, None, "fraction", better="low", parts={}),
     }
-    floors = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
-    assert {name: floor.limit for name, floor in floors.items()} == {
+    suggestions = suggest_limits({"a.json": record(measurements=rows)}, 1.645)
+    assert {name: suggestion.limit for name, suggestion in suggestions.items()} == {
         "calibration_error": 0.0,
         "object_focus": -0.03,
         "shape_bias": 0.0,
     }
-    assert dimensions_without_effect(floors) == ("object_focus", "shape_bias")
+    assert dimensions_without_effect(suggestions) == ("object_focus", "shape_bias")
 
 
 def test_several_runs_give_the_worst_value():
-    floors = suggest_limits({"a.json": record(0.9), "b.json": record(0.893), "c.json": record(0.91)}, 1.645)
-    assert floors["accuracy"].limit == 0.89
-    assert floors["accuracy"].reason == "0.893, the worst of 3: b.json"
+    suggestions = suggest_limits(
+        {"a.json": record(0.9), "b.json": record(0.893), "c.json": record(0.91)}, 1.645
+    )
+    assert suggestions["accuracy"].limit == 0.89
+    assert suggestions["accuracy"].reason == "0.893, the worst of 3: b.json"
 
 
 @given(st.floats(0.001, 0.999), st.floats(1e-5, 0.05), st.floats(0, 3))
@@ -107,28 +109,28 @@ def test_several_runs_give_the_worst_value():
 def test_a_run_meets_the_limits_made_of_it(value, error, z):
     rows = {"accuracy": quantity(value, error, "fraction", better="high", parts={})}
     rows["calibration_error"] = quantity(value, error, "fraction", better="low", parts={})
-    floors = suggest_limits({"a": record(measurements=rows)}, z)
-    assert floors["accuracy"].limit <= value
-    assert floors["calibration_error"].limit >= value
+    suggestions = suggest_limits({"a": record(measurements=rows)}, z)
+    assert suggestions["accuracy"].limit <= value
+    assert suggestions["calibration_error"].limit >= value
 
 
 def test_half_of_the_models_reach_the_median():
     population = published_population()
-    for name, floor in percentile_limits(population, 50).items():
+    for name, suggestion in percentile_limits(population, 50).items():
         values = [row.values[name] for row in population.rows if name in row.values]
         meets = (
-            sum(value >= floor.limit for value in values)
+            sum(value >= suggestion.limit for value in values)
             if registry[name].better == "high"
-            else sum(value <= floor.limit for value in values)
+            else sum(value <= suggestion.limit for value in values)
         )
         assert meets / len(values) == pytest.approx(0.5, abs=0.03)
-        assert floor.reason == "percentile 50 of 326 models of published"
+        assert suggestion.reason == "percentile 50 of 326 models of published"
 
 
 def test_like_a_published_model():
-    floors = published_limits("ResNet50")
-    assert (floors["accuracy"].limit, floors["parameters"].limit) == (0.761, 25.6)
-    assert floors["accuracy"].reason == "ResNet50 as published"
+    suggestions = published_limits("ResNet50")
+    assert (suggestions["accuracy"].limit, suggestions["parameters"].limit) == (0.761, 25.6)
+    assert suggestions["accuracy"].reason == "ResNet50 as published"
 
 
 def test_capitals_are_no_other_model():
@@ -164,8 +166,8 @@ def test_nothing_like_it():
 
 @pytest.mark.parametrize("name", ["inception_v4.tf_in1k", "timm:inception_v4.tf_in1k"])
 def test_like_a_published_model_by_its_name_in_timm(name):
-    floors = published_limits(name)
-    assert {dimension: floor.limit for dimension, floor in floors.items()} == {
-        dimension: floor.limit for dimension, floor in published_limits("InceptionV4").items()
+    suggestions = published_limits(name)
+    assert {dimension: suggestion.limit for dimension, suggestion in suggestions.items()} == {
+        dimension: suggestion.limit for dimension, suggestion in published_limits("InceptionV4").items()
     }
-    assert floors["accuracy"].reason == "inception_v4.tf_in1k as published"
+    assert suggestions["accuracy"].reason == "inception_v4.tf_in1k as published"

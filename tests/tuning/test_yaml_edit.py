@@ -10,7 +10,7 @@ from quba_check.tuning.suggested_limits import SuggestedLimit
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
 ACCURACY = {"accuracy": SuggestedLimit(0.88, "0.900 in a.json")}
-FLOORS = {**ACCURACY, "calibration_error": SuggestedLimit(0.038, "0.0312 in a.json")}
+SUGGESTIONS = {**ACCURACY, "calibration_error": SuggestedLimit(0.038, "0.0312 in a.json")}
 MINE = """\
 # what we promise
 schema: 1
@@ -28,16 +28,16 @@ dimensions:
 
 @pytest.fixture
 def edit(tmp_path: Path):
-    def edit(text: str, floors=FLOORS, *, add: bool = False):
+    def edit(text: str, suggestions=SUGGESTIONS, *, add: bool = False):
         path = tmp_path / "mine.yaml"
         path.write_bytes(text.encode())
-        return edit_limits(read_yaml(path, "mine.yaml", ThresholdError), floors, add=add)
+        return edit_limits(read_yaml(path, "mine.yaml", ThresholdError), suggestions, add=add)
 
     return edit
 
 
 def test_a_new_file() -> None:
-    text = new_threshold_file(FLOORS, name="mine", protocol="standard")
+    text = new_threshold_file(SUGGESTIONS, name="mine", protocol="standard")
     assert text == (
         "schema: 1\n"
         "name: mine\n"
@@ -120,7 +120,7 @@ def test_all_else_stays_to_the_byte(edit) -> None:
 
 
 def test_what_was_written_here_is_written_anew(edit) -> None:
-    text = new_threshold_file(FLOORS, name="mine", protocol="standard")
+    text = new_threshold_file(SUGGESTIONS, name="mine", protocol="standard")
     text = text.replace("\n  cal", "\n  # ours\n  cal")
     again = edit(
         text,
@@ -171,7 +171,7 @@ def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
         (
             "dimensions:\n  accuracy: &a {min: 0.9}\n  shape_bias: *a\n",
             "mine.yaml:2: the anchor '&a' lets several places share a value, so that none of them can be "
-            "tuned alone. Allowed: values written out where they stand.",
+            "tuned alone. Allowed: values without anchors.",
         ),
         (
             "dimensions: {accuracy: {min: 0.9}}\n",

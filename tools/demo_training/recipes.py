@@ -1,4 +1,4 @@
-"""How the models of the demonstration are trained: the two that ship, and the variants of its population."""
+"""Training recipes of the two shipped models and the variants of the population."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tools.demo_training.worlds import World
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model is trained.
+    """Training settings of a model.
 
     Attributes:
         name: of the model and its file.
-        world: what its training images are like.
-        steps: batches.
+        world: distribution of its training images.
+        steps: number of batches.
         width: see `DemoNetwork`.
         radius: L∞ radius, in steps of 1/255, of the attack on half of each batch; 0 for none.
         smoothing: of the labels.
@@ -32,7 +32,7 @@ class Recipe:
 
 _SHAPES = World(plain=0.1, variety=0.6)
 _TEXTURES = World(shape=0.5, texture=0.93, background=0.9, plain=0.3, variety=0.0)
-"""Texture and background tell the class almost always, the shape in half of the images only."""
+"""Texture and background predict the class almost always, the shape in only half of the images."""
 
 SHIPPED = (
     Recipe("demo", _SHAPES, steps=800, radius=5),
@@ -75,4 +75,4 @@ VARIANTS = (
     ),
     Recipe("textured-robust", _TEXTURES, radius=4, seed=11),
 )
-"""Between seeing shapes alone and not seeing them: width, variety, bias and adversarial training differ."""
+"""From models of shape alone to models without it, of different width, variety and robustness."""

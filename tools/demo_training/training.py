@@ -1,13 +1,13 @@
-"""Train the models of the demonstration.
+"""Training of the demo models.
 
     python -m tools.demo_training.training OUT              the two shipped models
     python -m tools.demo_training.training --variants OUT   and the variants, and their population
 
-OUT then holds what ships in quba_check/demo/: demo.safetensors, demo-textured.safetensors, population.json.
-Each model takes half a minute to two; weights that are in OUT already are kept. One thread trains, so that
-float sums do not depend on the number of cores: the same kind of machine gives the same weights.
-Another kind gives accuracies within two points; adversarial robustness and the background's part in
-demo-textured move by a few points more, far from what thresholds.yaml demands.
+OUT then holds the files shipped in quba_check/demo/: demo.safetensors, demo-textured.safetensors,
+population.json. A model takes half a minute to two minutes; existing weights in OUT are not trained again.
+Training uses one thread, so that sums do not depend on the number of cores: machines of the same kind give
+the same weights. Other machines give accuracies within two points; adversarial robustness and the effect of
+the background on demo-textured differ by a few points more, far from the limits in thresholds.yaml.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ BATCH = 128
 PEAK_RATE = 4e-3
 
 
-def trained(recipe: Recipe) -> DemoNetwork:
-    """A network trained by a recipe, in eval mode."""
+def train(recipe: Recipe) -> DemoNetwork:
+    """Train a network by a recipe; return it in eval mode."""
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     network = DemoNetwork(recipe.width).train()
@@ -41,14 +41,14 @@ def trained(recipe: Recipe) -> DemoNetwork:
         optimiser, PEAK_RATE, total_steps=max(recipe.steps, 2), pct_start=0.2
     )
     for step in range(recipe.steps):
-        drawn = batch(recipe.world, BATCH, generator)
-        images = drawn.images
+        examples = batch(recipe.world, BATCH, generator)
+        images, labels = examples.images, examples.labels
         radius = recipe.radius / 255 * min(1.0, max(0.0, 2 * step / recipe.steps - 0.5))
         if radius > 0:
             half = BATCH // 2
-            attacked = _attacked(network, images[:half], drawn.labels[:half], radius, generator)
+            attacked = _attack(network, images[:half], labels[:half], radius, generator)
             images = torch.cat([attacked, images[half:]])
-        loss = F.cross_entropy(network(normalised(images)), drawn.labels, label_smoothing=recipe.smoothing)
+        loss = F.cross_entropy(network(normalised(images)), labels, label_smoothing=recipe.smoothing)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -58,10 +58,13 @@ def trained(recipe: Recipe) -> DemoNetwork:
     return network.eval()
 
 
-def _attacked(
+def _attack(
     network: DemoNetwork, images: Tensor, labels: Tensor, radius: float, generator: torch.Generator
 ) -> Tensor:
-    """Images one gradient step away from a random start (fast adversarial training, Wong et al. 2020)."""
+    """Move images by one gradient step from a random start.
+
+    Source: fast adversarial training, Wong et al. (2020).
+    """
     start = (torch.rand(images.shape, generator=generator) * 2 - 1) * radius
     shifted = (images + start).clamp(0, 1).requires_grad_()
     loss = F.cross_entropy(network(normalised(shifted)), labels)
@@ -76,12 +79,14 @@ def write_weights(network: DemoNetwork, path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train what is not there yet: see the module's text."""
+    """Train the missing models; see the module's docstring."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.demo_training.training", description="Train the models of the demonstration."
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for weights and population")
-    parser.add_argument("--variants", action="store_true", help="also the variants and their population")
+    parser.add_argument(
+        "--variants", action="store_true", help="also train the variants and write their population"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     for recipe in (*SHIPPED, *(VARIANTS if options.variants else ())):
         path = options.out / f"{recipe.name}.safetensors"
         if not path.exists():
-            write_weights(trained(recipe), path)
+            write_weights(train(recipe), path)
     if options.variants:
         from tools.demo_training.variants import variant_population  # needs the whole package
 

@@ -1,4 +1,4 @@
-"""The demo population: the variants, measured like any model."""
+"""The demo population: measurements of the variants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def variant_population(weights: Path) -> PopulationFile:
         weights: folder with `NAME.safetensors` of each variant.
 
     Returns:
-        A population with a row a variant, all nine dimensions in it.
+        A population with one row for each variant and all nine dimensions.
     """
     with tempfile.TemporaryDirectory() as store:
         suite = find_suite("demo", Path(store))
@@ -50,7 +50,7 @@ def variant_population(weights: Path) -> PopulationFile:
 
 
 def _classifier(name: str, network: DemoNetwork, shipped: Classifier) -> Classifier:
-    """The variant as a classifier, prepared for as the shipped model is."""
+    """Return a variant as a classifier with the preprocessing of the shipped model."""
     count = sum(parameter.numel() for parameter in network.parameters())
     network.requires_grad_(False)
     checksum = state_digest(named_tensors(network))

@@ -1,4 +1,4 @@
-"""Training images: endless mixtures of shapes, patterns and backgrounds, from seeds of their own."""
+"""Training images: random mixtures of shapes, patterns and backgrounds."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quba_check.demo import CLASSES
-from quba_check.demo.shapes import Pose, coverage, placed
+from quba_check.demo.shapes import Pose, coverage, place_shape
 from quba_check.demo.surfaces import backdrop, pattern, two_colours
 
 TRAINING_SEED = 77_000_000
-"""Far from `suite.SEED`: no training image is in the suite."""
+"""Different from the suite's seeds: no training image is in the suite."""
 POSES, SURFACES, PALETTES = 400, 120, 2000
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What predicts the class, and how varied the images are.
+    """Correlation of shape, texture and background with the class, and variety of the images.
 
     Attributes:
-        shape: share of images whose shape is that of their class; the others have a random one.
+        shape: share of images with the shape of their class; the others have a random one.
         texture: likewise for texture.
         background: likewise for background.
-        plain: share of images on a grey background, which says nothing.
-        variety: share of images that are rendered in another way than naturally (flat colours, outlines,
-            patterns everywhere, plain backgrounds) or disturbed by noise, blur, contrast and inversion.
+        plain: share of images on a grey background.
+        variety: share of images in another style (flat colours, outlines, patterns everywhere, plain
+            backgrounds) or disturbed by noise, blur, contrast and inversion.
     """
 
     shape: float = 1.0
@@ -50,9 +50,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Drawn factors: masks (10, P, S, S), patterns (10, Q, S, S), backdrops (11, Q, 3, S, S), palettes.
+    """Factors of images.
 
-    The eleventh kind of backdrop is grey.
+    Masks (10, P, S, S), patterns (10, Q, S, S), backdrops (11, Q, 3, S, S) and palettes. The
+    eleventh kind of backdrop is grey.
     """
 
     masks: Tensor
@@ -70,7 +71,7 @@ def _pool() -> _Pool:
         return torch.from_numpy(np.array(planes))
 
     owners = list(enumerate(CLASSES))
-    masks = [[coverage(placed(o, Pose.drawn_from(rng(0, k, i)))) for i in range(POSES)] for k, o in owners]
+    masks = [[coverage(place_shape(o, Pose.random(rng(0, k, i)))) for i in range(POSES)] for k, o in owners]
     patterns = [[pattern(o, rng(1, k, i)) for i in range(SURFACES)] for k, o in owners]
     grounds = [
         [backdrop(o, rng(2, k, i)) for i in range(SURFACES)] for k, o in [*owners, (len(owners), None)]
@@ -82,7 +83,7 @@ def _pool() -> _Pool:
 
 
 def batch(world: World, size: int, generator: torch.Generator) -> Batch:
-    """Fresh training images of a world."""
+    """Return new random training images of a world."""
     draw = _Draw(size, generator)
     pool = _pool()
     labels = draw.below(len(CLASSES))
@@ -93,10 +94,10 @@ def batch(world: World, size: int, generator: torch.Generator) -> Batch:
     bright, dark = (colour[..., None, None] for colour in pool.palettes[draw.below(PALETTES)].unbind(1))
     surface = dark + (bright - dark) * inside
     if world.variety > 0:
-        mask, surface, ground = _varied(world, draw, mask, surface, ground)
+        mask, surface, ground = _vary(world, draw, mask, surface, ground)
     images = ground + (surface - ground) * mask
     if world.variety > 0:
-        images = _disturbed(world, draw, images)
+        images = _disturb(world, draw, images)
     return Batch(images.clamp(0, 1), labels)
 
 
@@ -117,14 +118,14 @@ class _Draw:
         return self.unit() < probability
 
     def cue(self, labels: Tensor, share: float) -> Tensor:
-        """The label in `share` of the images, any class in the others."""
+        """Return the label in `share` of the images, any class in the others."""
         return torch.where(self.unit()[:, 0, 0, 0] < share, labels, self.below(len(CLASSES)))
 
 
-def _varied(
+def _vary(
     world: World, draw: _Draw, mask: Tensor, surface: Tensor, ground: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Other ways to render object and surroundings: see `World.variety`."""
+    """Change the style of objects and surroundings; see `World.variety`."""
     pool, share = _pool(), world.variety
     paper, ink = (colour[..., None, None] for colour in pool.palettes[draw.below(PALETTES)].unbind(1))
     swap = draw.happens(0.5)
@@ -143,22 +144,22 @@ def _varied(
     flat = draw.happens(0.35 * share)
     ground, surface = torch.where(flat, paper, ground), torch.where(flat, ink, surface)
     outlined = flat & draw.happens(0.6)
-    # The rim of the mask: dilated less eroded, in one of two widths.
+    # The rim of the mask is its dilation minus its erosion, in one of two widths.
     thick = F.max_pool2d(mask, 3, 1, 1) + F.max_pool2d(-mask, 3, 1, 1)
     thin = (thick - (mask - 0.5).abs()).clamp(0, 1)
     rim = torch.where(draw.happens(0.5), thick, thin)
     return torch.where(outlined, rim + mask * 0.3 * draw.unit() * draw.happens(0.5), mask), surface, ground
 
 
-def _disturbed(world: World, draw: _Draw, images: Tensor) -> Tensor:
-    """Noise, blur, contrast, inversion and shade on part of the images."""
+def _disturb(world: World, draw: _Draw, images: Tensor) -> Tensor:
+    """Add noise, blur, contrast, inversion and shade to a share of the images."""
     share = world.variety
     images = torch.where(draw.happens(0.25 * share), 1 - images, images)
     blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), 3, 1)
     images = torch.where(draw.happens(0.2 * share), blurred, images)
     mean = images.mean(dim=(2, 3), keepdim=True)
-    kept = torch.where(draw.happens(0.35 * share), 0.2 + 0.8 * draw.unit(), torch.ones(1))
-    images = mean + (images - mean) * kept
+    contrast = torch.where(draw.happens(0.35 * share), 0.2 + 0.8 * draw.unit(), torch.ones(1))
+    images = mean + (images - mean) * contrast
     # Haze: a soft field of light, as in fog and frost.
     side = images.shape[-1]
     field = F.interpolate(draw.unit(1, 8, 8), size=(side, side), mode="bicubic", align_corners=False)

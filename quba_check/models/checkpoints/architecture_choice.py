@@ -1,4 +1,4 @@
-"""Choice of a checkpoint's architecture: by option, by the file, or by a `config.json` next to it."""
+"""Choice of a checkpoint's architecture: option, file, or `config.json` next to it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BuildSpec:
         config: preprocessing that overrides the architecture's own.
         pretrained_cfg: description of the weights that replaces the architecture's own.
         arguments: arguments of the architecture.
-        notes: remarks for the record.
+        notes: notes for the record.
     """
 
     architecture: str
@@ -81,7 +81,10 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
         build_spec = build_spec_of_config(config, f"the folder of {spec}")
         note = f"the architecture is {build_spec.architecture}, as {build_spec.where} says"
         return replace(build_spec, notes=(note,))
-    raise ModelError(f"{spec}: {_unknown_architecture(named)}{_hint(checkpoint, path, named)}")
+    near = [path.name.partition(".")[0], *(name.architecture for name in named)]
+    fitting = fitting_architecture(checkpoint.state, near=near)
+    hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
+    raise ModelError(f"{spec}: {_unknown_architecture(named)}{hint}")
 
 
 def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
@@ -124,9 +127,3 @@ def _unknown_architecture(named: tuple[NamedArchitecture, ...]) -> str:
         f"{first.where} in it says '{first.architecture}', which is no model of timm {timm.__version__}; "
         f"name one of timm's, {OPTION}=NAME, or give package.module:callable."
     )
-
-
-def _hint(checkpoint: Checkpoint, path: Path, named: tuple[NamedArchitecture, ...]) -> str:
-    near = [path.name.partition(".")[0], *(name.architecture for name in named)]
-    fitting = fitting_architecture(checkpoint.state, near=near)
-    return f" Its keys fit {OPTION}={fitting}." if fitting else ""

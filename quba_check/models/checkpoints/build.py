@@ -60,16 +60,32 @@ def load_folder(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     Raises:
         ModelError: the config or the weights cannot be used, or do not fit each other or the suite.
     """
-    config = read_config(spec.path / NAME, spec=spec.text)
-    build_spec = build_spec_of_config(config, spec.text)
-    if config.classes is not None:
-        check_head(config.classes, request.expected_head, f"{spec.text}: the model")
+    build_spec = read_build_spec(spec.path / NAME, spec, request)
     weights = next((spec.path / name for name in WEIGHTS if (spec.path / name).is_file()), None)
     if weights is None:
         raise ModelError(f"{spec.text}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
     where = f"{spec.text.rstrip('/')}/{weights.name}"
     checkpoint = read_checkpoint(weights, spec=where, trust_pickle=request.trust_pickle)
     return _build(checkpoint, build_spec, weights, where, request)
+
+
+def read_build_spec(path: Path, spec: ModelSpec, request: LoadRequest) -> BuildSpec:
+    """Read the architecture and settings in timm's `config.json`.
+
+    Args:
+        path: the file.
+        spec: the model, for messages.
+        request: the outputs expected by the suite.
+
+    Raises:
+        ModelError: the config cannot be used.
+        HeadError: it states another number of classes than the suite.
+    """
+    config = read_config(path, spec=spec.text)
+    build_spec = build_spec_of_config(config, spec.text)
+    if config.classes is not None:
+        check_head(config.classes, request.expected_head, f"{spec.text}: the model")
+    return build_spec
 
 
 def check_head(theirs: int, head: Head, what: str) -> None:

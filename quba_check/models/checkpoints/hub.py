@@ -17,9 +17,8 @@ from huggingface_hub.errors import (
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.architecture_choice import build_spec_of_config
-from quba_check.models.checkpoints.build import check_head
-from quba_check.models.checkpoints.hub_config import NAME, read_config
+from quba_check.models.checkpoints.build import read_build_spec
+from quba_check.models.checkpoints.hub_config import NAME
 from quba_check.models.classifier import error_summary
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.request import LoadRequest
@@ -42,10 +41,7 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: there is no such model, it is not timm's, it cannot be loaded here, or it has other
             classes.
     """
-    config = read_config(_config_file(spec.name, spec.text), spec=spec.text)
-    build_spec = build_spec_of_config(config, spec.text)
-    if config.classes is not None:
-        check_head(config.classes, request.expected_head, f"{spec.text}: the model")
+    build_spec = read_build_spec(_config_file(spec.name, spec.text), spec, request)
     try:
         module = timm.create_model(
             f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS

@@ -80,7 +80,11 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     Raises:
         ModelError: the file is damaged, is no checkpoint, would run code, or holds no state dict.
     """
-    beginning = _beginning(path, spec)
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     if not beginning:
         raise ModelError(f"{spec}: is no checkpoint, the file is empty.")
     if beginning == _LFS_POINTER:
@@ -91,14 +95,6 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
         except Exception as error:  # errors of safetensors, and of types missing in torch
             raise ModelError(f"{spec}: is no safetensors file, or a damaged one.") from error
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
-
-
-def _beginning(path: Path, spec: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_LFS_POINTER))
-    except OSError as error:
-        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
 
 
 def _unpickle(path: Path, spec: str, trust: bool) -> Any:
@@ -154,7 +150,8 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         return Checkpoint(_usable_weights(_weights(loaded), spec))
     states = dict(_states(loaded))
     if not states:
-        raise ModelError(f"{spec}: holds a dict without weights, got {_contents(loaded)}. {HOW_TO_SAVE}.")
+        contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
+        raise ModelError(f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}.")
     key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
     if key is None and len(states) > 1:
         first = next(iter(states))
@@ -221,12 +218,10 @@ def _weights(state: Mapping[str, Tensor]) -> State:
     return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
 
 
-def _contents(loaded: Mapping[Any, Any]) -> str:
-    return f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
-
-
 def pickled_names(path: Path) -> tuple[str, ...]:
-    """Return the dotted names that a pickle would import, in order, each once. Nothing of it is run.
+    """Return the dotted names that a pickle would import, in order, each once.
+
+    Nothing of the pickle is run.
 
     Args:
         path: a file of `torch.save`, in the zip format or the older one, or a plain pickle.

@@ -1,4 +1,4 @@
-"""Match of a state dict with a module, under the prefixes that training adds to its names."""
+"""Match of a state dict with a module, despite prefixes added in training."""
 
 from __future__ import annotations
 
@@ -99,7 +99,12 @@ class PrefixMatch:
 
 
 def state_dict_diff(state: Mapping[str, Tensor], module: nn.Module) -> StateDictDiff:
-    """Compare a state dict with a module by names and shapes; the module may be on the meta device."""
+    """Compare a state dict with a module by names and shapes.
+
+    Args:
+        state: tensors by name.
+        module: the module, which may be on the meta device.
+    """
     theirs = {name: tensor.shape for name, tensor in state.items()}
     ours = {name: tensor.shape for name, tensor in module.state_dict().items()}
     return StateDictDiff(

@@ -170,7 +170,7 @@ def convert_names(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, T
 
 
 def classifier_layers(module: nn.Module) -> tuple[str, ...]:
-    """Return the names of a timm module's last layers, as stated in its `pretrained_cfg`."""
+    """Return the names of a timm module's last layers, from its `pretrained_cfg`."""
     config: Mapping[str, Any] = getattr(module, "pretrained_cfg", {})
     names = config.get("classifier") or ()
     return (names,) if isinstance(names, str) else tuple(names)
@@ -208,9 +208,11 @@ def base_name(name: str) -> str:
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
 
 
-def _question(near: list[str]) -> str:
-    quoted = [f"'{name}'" for name in near]
-    return f" Did you mean {' or '.join(filter(None, [', '.join(quoted[:-1]), quoted[-1]]))}?" if near else ""
+def _question(names: list[str]) -> str:
+    if not names:
+        return ""
+    *others, last = [f"'{name}'" for name in names]
+    return f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
 def _meta_module(name: str) -> nn.Module | None:

@@ -58,7 +58,7 @@ class ConfigFromCheckpoint:
 
     Attributes:
         config: its usable part; None if there is none.
-        notes: remarks on values that cannot be used.
+        notes: notes on values that cannot be used.
     """
 
     config: PreprocessingConfig | None = None
@@ -78,9 +78,8 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
-        unusable = {
-            key: config[key] for key in KEYS if config.get(key) is not None and not _is_usable(key, config)
-        }
+        stated_keys = [key for key in KEYS if config.get(key) is not None]
+        unusable = {key: config[key] for key in stated_keys if not _is_usable(key, config)}
         usable_rest = {key: value for key, value in config.items() if key not in unusable}
         # timm rejects an empty config.
         stated = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
@@ -97,9 +96,8 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
     )
     if not usable:
         return ConfigFromCheckpoint(None, notes)
-    return ConfigFromCheckpoint(
-        preprocessing_config(usable, where=source, source=source, departs=True), notes
-    )
+    config = preprocessing_config(usable, where=source, source=source, departs=True)
+    return ConfigFromCheckpoint(config, notes)
 
 
 def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
@@ -107,7 +105,7 @@ def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
 
 
 def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of timm's script in the form of `KEYS`, as far as they can be converted."""
+    """Return the arguments of timm's script under the names in `KEYS`."""
     config = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
     for name in ("mean", "std"):
         if isinstance(config.get(name), (list, tuple)) and len(config[name]) == 1:

@@ -7,20 +7,20 @@ import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from quba_check.errors import ModelError, did_you_mean
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
-OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "sigmoids")
+OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
 Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
-INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 CropMode = Literal["center", "squash", "border"]
+CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
 _TINY, _HUGE = sys.float_info.min, sys.float_info.max
-_LONGEST_KEY = 100
-CROP_MODES: tuple[CropMode, ...] = ("center", "squash", "border")
+_MAX_KEY_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ def short_repr(value: object) -> str:
 
 def key_text(key: object) -> str:
     """Return a key from a file as text, on one line, shortened."""
-    return key if isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_KEY else short_repr(key)
+    return (
+        key if isinstance(key, str) and key.isprintable() and len(key) <= _MAX_KEY_LENGTH else short_repr(key)
+    )
 
 
 def _is_between(value: object, low: float, high: float) -> bool:

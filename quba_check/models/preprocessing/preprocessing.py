@@ -70,21 +70,13 @@ class Preprocessing:
             normalised, the tensor equals the result of timm's transform bit for bit.
         """
         if crop:
-            return cast(
-                Callable[[Image.Image], Tensor],
-                create_transform(
-                    input_size=self.input_size,
-                    interpolation=self.interpolation,
-                    mean=self.mean,
-                    std=self.std,
-                    crop_pct=self.crop_pct,
-                    crop_mode=self.crop_mode,
-                    is_training=False,
-                    normalize=False,
-                ),
-            )
-        resize = transforms.Resize(self.input_size[1:], str_to_interp_mode(self.interpolation))
-        return cast(Callable[[Image.Image], Tensor], transforms.Compose([resize, transforms.PILToTensor()]))
+            settings = asdict(self)
+            del settings["source"]
+            transform = create_transform(**settings, is_training=False, normalize=False)
+        else:
+            resize = transforms.Resize(self.input_size[1:], str_to_interp_mode(self.interpolation))
+            transform = transforms.Compose([resize, transforms.PILToTensor()])
+        return cast(Callable[[Image.Image], Tensor], transform)
 
 
 def suite_defaults(image_size: int | None) -> Preprocessing:
@@ -174,7 +166,7 @@ def stated_outputs(
 ) -> OutputKind | None:
     """Return the kind of outputs stated by a config, None if there is none.
 
-    The last config wins; the module's `quba_config` comes first.
+    Later configs override earlier ones, and all of them the module's `quba_config`.
 
     Raises:
         ModelError: the `quba_config` is invalid.

@@ -62,12 +62,9 @@ def _import_module(name: str, spec: str) -> Any:
         missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
         if not missing or not (name == missing or name.startswith(f"{missing}.")):
             raise
-        near = did_you_mean(name, _modules_in(Path.cwd())) if name == missing and "." not in name else ""
+        modules = [path.stem for path in Path.cwd().glob("*.py")]
+        modules += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
+        near = did_you_mean(name, modules) if name == missing and "." not in name else ""
         raise ModelError(
             f"{spec}: there is no module '{missing}', neither in {here} nor installed.{near}"
         ) from error
-
-
-def _modules_in(folder: Path) -> list[str]:
-    files = [path.stem for path in folder.glob("*.py")]
-    return files + [path.parent.name for path in folder.glob("*/__init__.py")]

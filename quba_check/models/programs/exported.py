@@ -70,7 +70,7 @@ class ExportedNetwork(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Answers of the program for any number of images."""
+        """Return the outputs of the program for any number of images."""
         portions = torch.split(images, self.most or len(images))
         answers: list[Tensor] = [self._answers(portion) for portion in portions]
         return answers[0] if len(answers) == 1 else torch.cat(answers)

@@ -49,7 +49,9 @@ class ImageInput:
 
 
 class OnnxProgram(nn.Module):
-    """An ONNX graph as a module: float32 images (N, 3, H, W) to float32 outputs, without gradients.
+    """An ONNX graph as a module without gradients.
+
+    It maps float32 images (N, 3, H, W) to float32 outputs.
 
     A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with black
     images, and their answers are dropped.
@@ -79,7 +81,7 @@ class OnnxProgram(nn.Module):
         self._spec = spec
 
     def forward(self, images: Tensor) -> Any:
-        """Outputs of the graph for normalised images."""
+        """Return the outputs of the graph for normalised images."""
         size = tuple(images.shape[2:])
         fixed = self.takes.size
         if fixed is not None and size != fixed:
@@ -142,11 +144,10 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
     if request.precision not in ("auto", "fp32"):
         notes.append(f"{spec.text} computes in the precision of its file, not in {request.precision}")
     size = module.takes.size
+    config = PreprocessingConfig({"input_size": (3, *size)} if size else {}, f"the input of {spec.text}")
     return LoadedModule(
         module,
-        configs=(PreprocessingConfig({"input_size": (3, *size)}, f"the input of {spec.text}"),)
-        if size
-        else (),
+        configs=(config,) if size else (),
         notes=tuple(notes),
         parameters=graph.parameters,
         device=actual_device,
@@ -170,7 +171,8 @@ def _program(
         raise ModelError(f"{spec.text}: {runtime} cannot load it: {_on_one_line(error)}") from error
     takes = _image_input(session.get_inputs(), spec.text)
     outputs = session.get_outputs()
-    answers = next((out.name for out in outputs if _is_table(out.shape, classes)), outputs[0].name)
+    tables = [out.name for out in outputs if len(out.shape) == 2 and out.shape[1] == classes]
+    answers = next(iter(tables), outputs[0].name)
     notes = []
     if len(outputs) > 1:
         notes.append(f"read is the output '{answers}' of {listed(out.name for out in outputs)}")
@@ -184,9 +186,8 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # leave the cores to the loader's threads
+    # Waiting threads would take the cores from the image loader.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors; they are raised as well
     # For deterministic results: float32 without TF32, and convolution algorithms chosen without timing them.
@@ -222,10 +223,6 @@ def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
     return ImageInput(images.name, _DTYPES[images.type], batch, size)
-
-
-def _is_table(shape: Sequence[Any], classes: int) -> bool:
-    return len(shape) == 2 and shape[1] == classes
 
 
 def _shape(shape: Sequence[Any]) -> str:

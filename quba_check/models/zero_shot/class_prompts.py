@@ -22,7 +22,7 @@ class ClassPrompts:
 
     Attributes:
         texts: for each class, in order, the same number of texts.
-        notes: remarks for the record.
+        notes: notes for the record.
     """
 
     texts: tuple[tuple[str, ...], ...]

@@ -73,7 +73,8 @@ def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tupl
     >>> values["input_size"], values["crop_mode"], values["interpolation"]
     ((3, 224, 224), 'squash', 'bicubic')
     """
-    height, width = _pair(config["size"])
+    size = config["size"]
+    height, width = map(int, (size, size) if isinstance(size, int) else size)
     resize_mode = config.get("resize_mode") or "shortest"
     # open_clip has two filters; for inputs that are not square it always uses bicubic.
     is_bilinear = config.get("interpolation") == "bilinear" and (height == width or resize_mode != "shortest")
@@ -87,11 +88,6 @@ def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tupl
         "outputs": "logits",
     }
     return values, (PADDING,) if resize_mode == "longest" else ()
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, int) else size
-    return int(height), int(width)
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.errors import ModelError, did_you_mean, listed, needs
 from quba_check.models.classifier import error_summary
@@ -49,7 +49,10 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     prompts = class_prompts(request.classes, request.prompts)
     tokens = _tokens(open_clip, zero_shot, spec, prompts.texts)
     runtime = f"open_clip {open_clip.__version__}"
-    texts = _texts_digest(model, tokens, runtime)
+    text_tower = {
+        name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")
+    }
+    texts = state_digest(text_tower | {f"tokens of {runtime}": tokens})
 
     def compute(tokens: Tensor) -> Tensor:
         pin_arithmetic(device)
@@ -122,8 +125,10 @@ def _model(
             "If you trust whoever made the file: --quba-trust-pickle."
         ) from error
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
+        is_download = zero_shot.weights is not None and zero_shot.file is None
+        advice = f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
         raise ModelError(
-            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{_remedy(zero_shot)}"
+            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{advice if is_download else ''}"
         ) from error
     return model, notes
 
@@ -179,24 +184,12 @@ def _tokens(
     return tokens.reshape(len(texts), len(texts[0]), -1)
 
 
-def _texts_digest(model: nn.Module, tokens: Tensor, runtime: str) -> str:
-    """Return a digest of everything that determines the text weights."""
-    tower = {name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")}
-    return state_digest(tower | {f"tokens of {runtime}": tokens})
-
-
 def _reason(error: Exception) -> str:
     """Return an error on one line; torch lists mismatches of a state dict on many."""
     text = " ".join(error_summary(error).split())
     if isinstance(error, RuntimeError) and "loading state_dict" in text:
         return " ".join(str(error).split())[:300]
     return text
-
-
-def _remedy(zero_shot: ZeroShotSpec) -> str:
-    if zero_shot.weights is None or zero_shot.file is not None:
-        return ""
-    return f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Text weights of a zero-shot model: one direction for each class, computed from its texts once."""
+"""Text weights of a zero-shot model: one direction for each class."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cached_text_weights(
     compute: Callable[[Tensor], Tensor],
     progress: Callable[[str], None] | None,
 ) -> Tensor:
-    """Return the text weights of all classes, read from a folder or computed and stored there.
+    """Return the text weights of all classes, computed once and stored.
 
     Parallel processes share the work by parts. If the folder is not writable, each computes all parts.
 
@@ -83,8 +83,12 @@ def _cached_part(path: Path | None, compute: Callable[[], Tensor]) -> Tensor:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name("lock")):
-            stored = _read(path)
-            return _store(path, compute()) if stored is None else stored
+            weights = _read(path)
+            if weights is None:
+                weights = compute()
+                with contextlib.suppress(OSError):  # for example a full disk
+                    write_atomically(path, save({"text_weights": weights}, {"checksum": _checksum(weights)}))
+            return weights
     except OSError:  # the folder is not writable
         return compute()
 
@@ -100,12 +104,6 @@ def _read(path: Path) -> Tensor | None:
             return weights if checksum == _checksum(weights) else None
     except (OSError, SafetensorError, TypeError):  # TypeError: dtypes that numpy does not have
         return None
-
-
-def _store(path: Path, weights: Tensor) -> Tensor:
-    with contextlib.suppress(OSError):  # for example a full disk; this run uses the weights all the same
-        write_atomically(path, save({"text_weights": weights}, {"checksum": _checksum(weights)}))
-    return weights
 
 
 def _checksum(weights: Tensor) -> str:

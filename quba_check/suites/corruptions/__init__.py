@@ -68,7 +68,7 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
         UserError: the name or severity is unknown, or the array is not an RGB image.
 
     >>> grey = np.full((48, 48, 3), 100, dtype=np.uint8)
-    >>> int(corrupted(grey, "brightness", 2, np.random.default_rng(0))[0, 0, 0])
+    >>> int(corrupt(grey, "brightness", 2, np.random.default_rng(0))[0, 0, 0])
     125
     """
     if name not in _BY_NAME:

@@ -112,7 +112,7 @@ def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> 
 
 
 def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
-    """A camera that moves fast towards its object: the mean of the image and its zooms."""
+    """A camera moving fast towards its object: the mean of the image's zooms."""
     stop, step = strength.parameters(
         ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
@@ -128,7 +128,7 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
 
 
 def middle_slice(size: int, factor: float) -> slice:
-    """The middle part of a line of pixels that fills the whole line after a zoom."""
+    """The middle of a line of pixels, which a zoom enlarges to the whole line."""
     shown = math.ceil(size / factor)
     first = (size - shown) // 2
     return slice(first, first + shown)
@@ -157,7 +157,7 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
 
 
 class _Line(NamedTuple):
-    """Sources of an enlarged line: two neighbours for each pixel and the weight of the second."""
+    """Sources of an enlarged line: two neighbours per pixel, weight of the second."""
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]

@@ -61,7 +61,7 @@ def _pad(image: Image, pads: tuple[int, int, int, int], border: Border) -> Image
 
 
 def _weighted_sum(shifted: list[Image], weights: NDArray[np.float64]) -> Image:
-    """Sum of an array's shifts with symmetric weights: the centre, then pairs from the outermost inwards."""
+    """Sum shifted arrays with symmetric weights: centre first, then pairs from outside inwards."""
     middle = len(weights) - 1
     total = np.asarray(shifted[middle] * weights[0], dtype=np.float64)
     term = np.empty_like(total)
@@ -105,7 +105,7 @@ def motion_filter(image: Image, radius: int, sigma: float, degrees: float) -> Im
 
 
 def _steps(length: int, degrees: float) -> NDArray[np.int64]:
-    """(length, 2): shift of the image down and to the right at each step, in pixels."""
+    """Return the shifts (length, 2) of the image down and right, in pixels."""
     y, x = length * np.sin(np.deg2rad(degrees)), length * np.cos(np.deg2rad(degrees))
     along = np.arange(length)[:, None] * np.array([y, x]) / math.hypot(y, x)
     return np.asarray(-np.ceil(along - 0.5), dtype=np.int64)

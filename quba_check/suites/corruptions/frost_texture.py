@@ -118,7 +118,7 @@ def _crystals(statistics: _TextureStatistics, rng: np.random.Generator) -> Grey:
 
 
 def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A stem with twigs to both sides, as line segments: (n, 2, 2) points (x, y) in pixels."""
+    """Return the segments (n, 2, 2) of a stem with twigs, (x, y) in pixels."""
     twigs = 12
     heading, long = rng.random() * 2 * np.pi, length * (0.4 + rng.random())
     ahead = np.array([np.cos(heading), np.sin(heading)])

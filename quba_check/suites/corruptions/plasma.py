@@ -35,7 +35,7 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
 
 
 def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
-    """Double the resolution of a field: centres of squares first, then the middles of their sides."""
+    """Double the resolution of a field: centres of squares, then middles of sides."""
     count = field.shape[0]
 
     def offset() -> Plane:

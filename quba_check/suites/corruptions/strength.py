@@ -45,5 +45,5 @@ def to_float32(image: Image8) -> NDArray[np.float32]:
 
 
 def to_uint8(image: NDArray[np.floating]) -> Image8:
-    """The image as uint8: clipped to [0, 1] and truncated, as the published sets were saved."""
+    """The image as uint8: clipped to [0, 1] and truncated, as published."""
     return np.asarray(np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)

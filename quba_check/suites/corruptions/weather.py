@@ -57,7 +57,7 @@ def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
 
 
 def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
-    """Whiten a scene, and add a layer of flakes and the same layer rotated by 180 degrees.
+    """Whiten a scene and add flakes: a layer, and that layer rotated by 180 degrees.
 
     Args:
         image: (H, W, 3) uint8.
@@ -89,7 +89,7 @@ def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8
 
 
 def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float) -> Image8:
-    """The weighted sum of a scene and the ice in front of it; both (H, W, 3) uint8."""
+    """Add weighted ice to a weighted scene; both are (H, W, 3) uint8."""
     total = scene_weight * image.astype(np.float64) + ice_weight * ice.astype(np.float64)
     return np.clip(total, 0, 255).astype(np.uint8)
 
@@ -100,7 +100,7 @@ def _texture_for(number: int, height: int, width: int) -> Image8:
 
 
 def resize_texture(texture: Image8, height: int, width: int) -> Image8:
-    """Scale a texture to match an image's size and to cover the image with a margin, as published."""
+    """Scale a texture to cover an image with a margin, as published."""
     side = min(height, width)
     natural = side * _SMALL_SCALE if side <= SMALL else 1.0
     factor = max(natural, height / texture.shape[0], width / texture.shape[1]) * _MARGIN
@@ -133,7 +133,7 @@ def brightness(image: Image8, strength: Strength, rng: np.random.Generator) -> I
 
 @lru_cache(maxsize=16)
 def _brightness_table(increase: float) -> NDArray[np.uint8]:
-    """New values by position 256 · (largest value of the pixel) + (value of a channel).
+    """Return new values by position 256 · (pixel's largest value) + (channel's value).
 
     Hue and saturation are ratios: all values grow by the factor of their maximum; black turns grey.
     """

@@ -79,7 +79,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         shown: its name in messages.
 
     Raises:
-        SuiteError: the manifest has a mistake; the message has file and line.
+        SuiteError: the manifest has an error; the message has file and line.
     """
     document = read_yaml(path, shown, SuiteError)
     entry = validate(document, ManifestEntry)

@@ -16,7 +16,10 @@ CLASS_FILE_SUFFIX = ".txt"
 
 
 class SetEntries(Strict):
-    """The sets of a suite. Each may be left out; dimensions that need it are then unmeasurable."""
+    """The sets of a suite.
+
+    Each may be left out; dimensions that need it are then unmeasurable.
+    """
 
     clean: SetEntry | None = None
     corruptions: CorruptionsEntry | None = None
@@ -53,7 +56,7 @@ class PromptsEntry(Strict):
 
 
 def _kind(value: object) -> str:
-    """Select the alternative by type, so that an error in it has its own line and message."""
+    """Select the alternative by type, for errors with its own line and message."""
     return "(text)" if isinstance(value, str) else "(list)" if isinstance(value, list) else "(keys)"
 
 

@@ -74,7 +74,7 @@ class FolderEntry(_Entry):
 
 
 class CsvEntry(_Entry):
-    """Images listed in a CSV file with the columns `path` and `label`; `path` is that file."""
+    """Images listed in the CSV file `path` with the columns `path` and `label`."""
 
     reader: Literal["csv"]
     path: str
@@ -95,7 +95,7 @@ class CueConflictEntry(_Entry):
 
 
 class ParquetEntry(_Entry):
-    """Images listed in a Parquet file's columns `path` and `label`, or stored in a column of images.
+    """Images listed or stored in a Parquet file, with a column of labels.
 
     Attributes:
         path: the file; a folder or a pattern such as `test-*.parquet` for several.
@@ -148,7 +148,7 @@ class HfEntry(_Entry):
 
 
 class ArraysEntry(_Entry):
-    """Arrays of images and labels: both in an `.npz` file, or in two files, `.npy` or idx.
+    """Arrays of images and labels, in one `.npz` file or two `.npy` or idx files.
 
     Attributes:
         path: the `.npz` file.

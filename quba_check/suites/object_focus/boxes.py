@@ -1,9 +1,10 @@
-"""Boxes: a CSV file with one box for each clean image, in which GrabCut finds the object."""
+"""Objects from boxes: GrabCut segments the object in each box of a CSV file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,29 @@ import numpy as np
 from quba_check.errors import SuiteError
 from quba_check.suites.csv_table import csv_rows
 from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
-from quba_check.suites.object_focus.objects import LeftOut, Located, is_too_large, names_of, pixels_of
+from quba_check.suites.object_focus.objects import (
+    LocatedObject,
+    SkipReason,
+    alternative_names,
+    is_too_large,
+    read_pixels,
+)
 from quba_check.suites.suite import Example, Suite
 
 COLUMNS = ("path", "x0", "y0", "x1", "y1")
 ITERATIONS = 5
 SMALLEST_SHARE = 0.1
-"""GrabCut has failed if less of the box than this is object. Both numbers are those of the published sets."""
+"""Smallest share of the box for an object; GrabCut has failed if it finds less. Both numbers as published."""
 
 
 class BoxFile:
-    """Boxes by image, in the columns `path,x0,y0,x1,y1` of a CSV file; further columns are passed over.
+    """Boxes by image, from the columns `path,x0,y0,x1,y1` of a CSV file; other columns are skipped.
 
-    Coordinates are pixels from the upper left corner, `x1` and `y1` excluded; fractions are widened to whole
-    pixels. Images that the set does not have are passed over; images with several boxes are left out, as they
-    are from the published sets.
+    Coordinates are pixels from the upper left corner, `x1` and `y1` excluded; fractions are rounded outwards.
+    Rows about other images are skipped. Images with several boxes are left out, as in the published sets.
 
     Args:
-        path: the CSV file; its paths begin at the data folder or at the set's own folder.
+        path: the CSV file. Its paths are relative to the data folder or to the set's own folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,15 +50,18 @@ class BoxFile:
         """Read the boxes of the images.
 
         Raises:
-            SuiteError: with its line: a column is missing, a coordinate is no number, a box is empty; or no
-                box is about an image of the set.
+            SuiteError: a column is missing, a coordinate is not a number, a box is empty, or no box belongs
+                to an image of the set.
         """
-        names = names_of(suite, examples)
-        numbers = {name: n for n, known_as in enumerate(names) for name in known_as}
-        for row in csv_rows(self.path, COLUMNS):
-            box = _box(f"{self.path}:{row.line}", row.cells)
-            if (number := numbers.get(row.cells["path"])) is not None:
-                self._boxes.setdefault(examples[number].index, []).append((row.line, box))
+        names = alternative_names(suite, examples)
+        indices = {
+            name: example.index for example, names_ in zip(examples, names, strict=True) for name in names_
+        }
+        with closing(csv_rows(self.path, COLUMNS)) as rows:
+            for row in rows:
+                box = _box(f"{self.path}:{row.line}", row.cells)
+                if (index := indices.get(row.cells["path"])) is not None:
+                    self._boxes.setdefault(index, []).append((row.line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
             raise SuiteError(
@@ -60,17 +69,17 @@ class BoxFile:
                 f"Expected: paths such as {expected}."
             )
 
-    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
-        """The object that GrabCut finds in an image's box, and that box.
+    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+        """Segment the object in an image's box.
 
         Raises:
             SuiteError: the box reaches outside the image.
         """
         boxes = self._boxes.get(example.index, [])
         if len(boxes) != 1:
-            return LeftOut.SEVERAL if boxes else LeftOut.NO_BOX
+            return SkipReason.SEVERAL if boxes else SkipReason.NO_BOX
         ((line, box),) = boxes
-        picture = pixels_of(suite, example)
+        picture = read_pixels(suite, example)
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
             raise SuiteError(
@@ -78,16 +87,16 @@ class BoxFile:
                 f"Allowed: 0 to {width} for x, 0 to {height} for y."
             )
         if is_too_large(box, picture):
-            return LeftOut.FILLS
-        mask = segmented(picture, box)
-        return LeftOut.NOT_FOUND if mask is None else Located(mask, box)
+            return SkipReason.FILLS
+        mask = segment(picture, box)
+        return SkipReason.NOT_FOUND if mask is None else LocatedObject(mask, box)
 
 
-def segmented(picture: Pixels, box: Box) -> Mask | None:
-    """The object in a box, by OpenCV's GrabCut, as in the published sets, always from the same random start.
+def segment(picture: Pixels, box: Box) -> Mask | None:
+    """Segment the object in a box by OpenCV's GrabCut, as published, with a fixed seed.
 
     Returns:
-        The mask; None where GrabCut finds too little or cannot start, as in pictures of a few pixels.
+        The mask; None if GrabCut finds too little, or cannot start on a picture of a few pixels.
 
     Source: Rother, Kolmogorov, Blake: GrabCut (SIGGRAPH 2004); Xiao et al. (ICLR 2021), table 1.
     """
@@ -108,8 +117,8 @@ def segmented(picture: Pixels, box: Box) -> Mask | None:
         )
     except cv2.error:
         return None
-    found: Mask = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-    return found if found.sum() >= SMALLEST_SHARE * box.area else None
+    is_object: Mask = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    return is_object if is_object.sum() >= SMALLEST_SHARE * box.area else None
 
 
 def _box(where: str, row: Mapping[str, str]) -> Box:

@@ -1,12 +1,17 @@
-"""`mixed_same` and `mixed_rand`, made from clean images and where their objects are."""
+"""Making of `mixed_same` and `mixed_rand` from clean images and their objects."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from bisect import insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -14,26 +19,33 @@ from PIL import Image
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, SuiteError, listed
 from quba_check.suites.object_focus.mixing import composite, without_object
-from quba_check.suites.object_focus.objects import Cutout, Objects, image_name, pixels_of
-from quba_check.suites.object_focus.output import replaced, write_origins
-from quba_check.suites.object_focus.pairing import Pairing, drawn, pairings
-from quba_check.suites.object_focus.search import Search
+from quba_check.suites.object_focus.objects import Cutout, Objects, SkipReason, image_name, read_pixels
+from quba_check.suites.object_focus.output import ORIGINS, replace_folder
 from quba_check.suites.suite import Example, Suite
 
+_SCHEMA = 1
 _THREADS = 8
+_SHOWN = 3
 LEAST_SHARE = 0.5
 """Required share of the searched images with a usable object."""
 
+Progress = Callable[[str, int], Callable[[int], object]]
+"""Called with the name of a step and its number of images; returns a function that counts finished images."""
+
+
+def _no_progress(_step: str, _images: int) -> Callable[[int], object]:
+    return lambda _finished: None
+
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Two sets that were made.
+class MadeSets:
+    """Result of `make_object_focus`.
 
     Attributes:
-        images: how many each of them has.
-        classes: the classes they show, sorted.
-        clean: how many clean images there are.
-        left_out: why others of them take no part, in words; empty if all do.
+        images: number of images in each set.
+        classes: classes with images, sorted.
+        clean: number of clean images.
+        left_out: reasons for clean images that are not used, in words; empty if all are.
     """
 
     images: int
@@ -42,11 +54,19 @@ class Made:
     left_out: str
 
 
-Watched = Callable[[str, int], Callable[[int], object]]
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Names of the images that a picture of each set is made of.
 
+    Attributes:
+        foreground: source of the object and the label.
+        same: source of the background in mixed_same.
+        rand: source of the background in mixed_rand.
+    """
 
-def _unwatched(_what: str, _images: int) -> Callable[[int], object]:
-    return lambda _done: None
+    foreground: str
+    same: str
+    rand: str
 
 
 def make_object_focus(
@@ -57,35 +77,33 @@ def make_object_focus(
     seed: int = 0,
     per_class: int | None = None,
     allow_few: bool = True,
-    watched: Watched = _unwatched,
-) -> Made:
+    progress: Progress = _no_progress,
+) -> MadeSets:
     """Write `mixed_same/<class>/*.png` and `mixed_rand/<class>/*.png` into a folder.
 
-    Both sets show the same objects, each once, in the size and place that they have in their clean images; a
-    picture has the name of its twin in the other set. `object-focus.json` beside them says what each is made
-    of. The folder appears whole or not at all.
+    Both sets show the same objects, each once, in the size and position of their clean images. A picture has
+    the same name in both sets. `object-focus.json` next to them records the sources of each picture. The
+    folder appears as a whole or not at all.
 
     Args:
-        suite: whose clean images are taken.
-        objects: where their objects are.
-        out: the folder; may exist if it is empty, or was made with the same settings and is to be made anew.
-        seed: for which background an object gets and, with `per_class`, which images take part.
-        per_class: at most so many images of a class take part, two or more; None for all.
-        allow_few: make sets even if fewer than half of the images that were searched show a usable object.
-        watched: is told what begins and of how many images; what it returns is told how many more are done.
+        suite: source of the clean images.
+        objects: source of their objects.
+        out: the folder; may be missing, empty, or made before with the same settings.
+        seed: of the backgrounds and, with `per_class`, of the choice of images.
+        per_class: largest number of images of a class, at least two; None for all.
+        allow_few: make sets even if fewer than half of the searched images have a usable object.
+        progress: see `Progress`.
 
     Raises:
-        FewObjectsError: there are few, and `allow_few` is False.
-        SuiteError: there are no clean images, a class cannot be a folder, `out` holds other things, too few
-            objects are left, or an image, mask or box cannot be used.
+        FewObjectsError: there are too few objects, and `allow_few` is False.
+        SuiteError: there are no clean images, a class cannot be a folder, `out` holds other content, not
+            two classes have two usable objects, or an image, mask or box cannot be used.
 
     Source: Xiao et al. (ICLR 2021, arXiv 2006.09994). The published sets differ: nine coarse classes, not the
     suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get
     its own background; objects are always those that GrabCut finds.
     """
-    if reason := suite.missing(CLEAN):
-        raise SuiteError(f"{suite.root}: {reason}.")
-    made_with = {"data": str(suite.root), "objects": objects.shown, "seed": seed, "per class": per_class}
+    settings = {"data": str(suite.root), "objects": objects.shown, "seed": seed, "per class": per_class}
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
@@ -94,82 +112,180 @@ def make_object_focus(
                 "and no dot in front."
             )
     objects.prepare(suite, examples)
-    with replaced(out, made_with) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        search = Search(suite, objects, pool, watched("looking for objects", len(examples)))
+    with (
+        replace_folder(out, settings) as folder,
+        ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool,
+    ):
+        search = _Search(suite, objects, pool, progress("looking for objects", len(examples)))
         for label, members in _by_class(examples, classes, seed).items():
-            search.look_through(label, members, per_class or len(members))
-        if len(search.found) < 2:
-            got, reasons = listed(search.found) or "none", search.reasons() or "nothing"
-            raise SuiteError(
-                f"{suite.root}: mixing needs two classes with two usable objects each, got {got}. "
-                f"Left out of {len(examples):,} clean images: {reasons}."
-            )
-        if not allow_few:
-            _check_share(suite, search)
-        pairs = pairings(search.found, seed)
-        mixer = _Mixer(
-            suite, {name: one for found in search.found.values() for name, one in found.items()}, folder
-        )
-        named: dict[str, Pairing] = {}
-        advance = watched("mixing", len(mixer.cutouts))
+            search.search_class(label, members, per_class or len(members))
+        search.check(len(examples), allow_few)
+        pairs = pair_backgrounds(search.cutouts, seed)
+        pictures: dict[str, Pairing] = {}
+        cutouts = {name: cutout for of_class in search.cutouts.values() for name, cutout in of_class.items()}
+        advance = progress("mixing", len(cutouts))
         for label, of_class in pairs.items():
-            mixer.make_folders(label)
+            for set_name in (MIXED_SAME_SET, MIXED_RAND_SET):
+                (folder / set_name / label).mkdir(parents=True)
             numbered = {f"{label}/{number:05d}.png": pair for number, pair in enumerate(of_class)}
-            for _ in pool.map(mixer.write, numbered, numbered.values()):
+            write = partial(_write_pictures, suite, cutouts, folder)
+            for _ in pool.map(write, numbered, numbered.values()):
                 advance(1)
-            named |= numbered
-        write_origins(folder, made_with, search.left_out, named)
-    return Made(len(named), tuple(pairs), len(examples), search.reasons())
-
-
-def _check_share(suite: Suite, search: Search) -> None:
-    """Check the share of images with a usable object.
-
-    Raises:
-        FewObjectsError: fewer than half of the images that were searched do.
-    """
-    usable = sum(map(len, search.found.values()))
-    searched = usable + sum(map(len, search.left_out.values()))
-    if usable < LEAST_SHARE * searched:
-        raise FewObjectsError(
-            f"{suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; nothing "
-            f"was written. Left out: {search.reasons()}. Check that masks or boxes belong to these images "
-            f"and surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
-        )
+            pictures |= numbered
+        write_origins(folder, settings, search.left_out, pictures)
+    return MadeSets(len(pictures), tuple(pairs), len(examples), search.reasons())
 
 
 def _by_class(examples: Sequence[Example], classes: Sequence[str], seed: int) -> dict[str, list[Example]]:
-    """The images of each class, in an order that depends on the seed and on names, not on that of the set."""
+    """Group images by class, in an order of seed and names only."""
     members: dict[str, list[Example]] = {name: [] for name in sorted(classes)}
-    for example in sorted(examples, key=lambda example: drawn(seed, "order", image_name(example))):
+    for example in sorted(examples, key=lambda example: seeded_number(seed, "order", image_name(example))):
         members[classes[example.label]].append(example)
     return members
 
 
 @dataclass(frozen=True, slots=True)
-class _Mixer:
-    """Writes pictures of both sets.
+class _Search:
+    """Search for usable objects, class by class.
 
     Attributes:
-        suite: whose clean images they are made of.
-        cutouts: their objects, by the image's name.
-        folder: where the sets are written.
+        suite: source of the images.
+        objects: source of the objects.
+        pool: runs the search in images of a class.
+        advance: is called with the number of images that are done.
+        cutouts: usable objects by class and image name; two or more in each class.
+        left_out: sorted names of images without a usable object, by reason.
     """
 
     suite: Suite
-    cutouts: Mapping[str, Cutout]
-    folder: Path
+    objects: Objects
+    pool: Executor
+    advance: Callable[[int], object]
+    cutouts: dict[str, dict[str, Cutout]] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
-    def make_folders(self, label: str) -> None:
-        for name in (MIXED_SAME_SET, MIXED_RAND_SET):
-            (self.folder / name / label).mkdir(parents=True)
+    def search_class(self, label: str, examples: Sequence[Example], limit: int) -> None:
+        """Add the first usable objects of a class, at most `limit`."""
+        remaining, searched = iter(examples), 0
+        cutouts: dict[str, Cutout] = {}
+        while batch := list(islice(remaining, limit - len(cutouts))):
+            for example, result in zip(batch, self.pool.map(self._cut_out, batch), strict=True):
+                if isinstance(result, SkipReason):
+                    self._leave_out(result, image_name(example))
+                else:
+                    cutouts[image_name(example)] = result
+                searched += 1
+                self.advance(1)
+        self.advance(len(examples) - searched)
+        if len(cutouts) == 1:
+            self._leave_out(SkipReason.ALONE, *cutouts)
+        elif cutouts:
+            self.cutouts[label] = cutouts
 
-    def write(self, name: str, pair: Pairing) -> None:
-        """Write one object before its two backgrounds."""
-        cutout = self.cutouts[pair.foreground]
-        foreground, mask = pixels_of(self.suite, cutout.example), cutout.mask
-        for set_name, other in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
-            behind = self.cutouts[other]
-            background = without_object(pixels_of(self.suite, behind.example), behind.box)
-            mixed = composite(foreground, mask, background)
-            Image.fromarray(mixed).save(self.folder / set_name / name, compress_level=1)
+    def check(self, images: int, allow_few: bool) -> None:
+        """Check that there are enough objects.
+
+        Raises:
+            FewObjectsError: fewer than half of the searched images have one, and `allow_few` is False.
+            SuiteError: fewer than two classes have two.
+        """
+        if len(self.cutouts) < 2:
+            raise SuiteError(
+                f"{self.suite.root}: mixing needs two classes with two usable objects each, got "
+                f"{listed(self.cutouts) or 'none'}. Left out of {images:,} clean images: "
+                f"{self.reasons() or 'nothing'}."
+            )
+        usable = sum(map(len, self.cutouts.values()))
+        searched = usable + sum(map(len, self.left_out.values()))
+        if usable < LEAST_SHARE * searched and not allow_few:
+            raise FewObjectsError(
+                f"{self.suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; "
+                f"nothing was written. Left out: {self.reasons()}. Check that masks or boxes belong to these "
+                f"images and surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
+            )
+
+    def reasons(self) -> str:
+        """Return reasons with numbers of images and a few names; may be empty."""
+        return "; ".join(
+            f"{reason}: {len(names):,} ({listed(names, _SHOWN)})"
+            for reason, names in sorted(self.left_out.items())
+        )
+
+    def _leave_out(self, reason: SkipReason, name: str) -> None:
+        insort(self.left_out.setdefault(str(reason), []), name)
+
+    def _cut_out(self, example: Example) -> Cutout | SkipReason:
+        located = self.objects.locate(self.suite, example)
+        return located if isinstance(located, SkipReason) else Cutout.compress(example, located)
+
+
+def seeded_number(seed: int, *words: str) -> int:
+    """Return a 128-bit number that depends only on the seed and the words."""
+    text = "\0".join((str(seed), *words))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
+
+
+def pair_backgrounds(classes: Mapping[str, Iterable[str]], seed: int) -> dict[str, list[Pairing]]:
+    """Choose two backgrounds for every object: its own class and a random class.
+
+    The random class may be the object's own, and all classes are equally likely: the background carries no
+    information about the label. No object gets the background of its own image. The result does not depend on
+    the order of classes and images.
+
+    Args:
+        classes: names of the images by class, two or more in each, every name once.
+        seed: of the random choice.
+
+    Returns:
+        By class, a pairing for each image in the order of names.
+
+    Source: Xiao et al. (ICLR 2021), table 1; their script may choose an object's own image, this does not.
+    """
+    pools = {name: sorted(images) for name, images in sorted(classes.items())}
+    names = list(pools)
+
+    def other(pool: Sequence[str], image: str, word: str) -> str:
+        allowed = [name for name in pool if name != image]
+        return allowed[seeded_number(seed, word, image) % len(allowed)]
+
+    def pairing(pool: Sequence[str], image: str) -> Pairing:
+        random_pool = pools[names[seeded_number(seed, "class", image) % len(names)]]
+        return Pairing(image, same=other(pool, image, "same"), rand=other(random_pool, image, "rand"))
+
+    return {name: [pairing(pool, image) for image in pool] for name, pool in pools.items()}
+
+
+def _write_pictures(
+    suite: Suite, cutouts: Mapping[str, Cutout], folder: Path, name: str, pair: Pairing
+) -> None:
+    cutout = cutouts[pair.foreground]
+    foreground, mask = read_pixels(suite, cutout.example), cutout.mask
+    for set_name, source in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
+        behind = cutouts[source]
+        background = without_object(read_pixels(suite, behind.example), behind.box)
+        picture = composite(foreground, mask, background)
+        Image.fromarray(picture).save(folder / set_name / name, compress_level=1)
+
+
+def write_origins(
+    folder: Path,
+    settings: Mapping[str, object],
+    left_out: Mapping[str, list[str]],
+    pairs: Mapping[str, Pairing],
+) -> None:
+    """Write `object-focus.json`.
+
+    Args:
+        folder: of the two sets.
+        settings: of the sets.
+        left_out: names of unused clean images, by reason.
+        pairs: sources of each picture, by its name in both sets.
+    """
+    content = {
+        "schema": _SCHEMA,
+        "made_with": dict(settings),
+        "left_out": dict(left_out),
+        "pictures": {name: asdict(pair) for name, pair in pairs.items()},
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (folder / ORIGINS).write_text(text, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Masks: a folder with one picture for each clean image, in which the object is bright."""
+"""Objects from masks: one picture for each clean image, with a bright object."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from quba_check.errors import SuiteError
 from quba_check.suites.decoding import decode_image
 from quba_check.suites.object_focus.mixing import Mask, bounding_box
 from quba_check.suites.object_focus.objects import (
-    LeftOut,
-    Located,
+    LocatedObject,
+    SkipReason,
+    alternative_names,
     image_name,
     is_too_large,
-    names_of,
-    pixels_of,
+    read_pixels,
 )
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 
 class MaskFolder:
-    """Masks named as the clean images are, with any image suffix.
+    """Masks with the names of the clean images and any image suffix.
 
     Args:
-        folder: where they are; `<folder>/apple/1.png` or `<folder>/val/apple/1.png` is the mask of
+        folder: the folder. `<folder>/apple/1.png` or `<folder>/val/apple/1.png` is the mask of
             `val/apple/1.jpg`, and `<folder>/x.npz/images/17.png` that of row 17 of `images` in `x.npz`.
     """
 
@@ -53,14 +53,14 @@ class MaskFolder:
             reason = "is a file, not a folder" if self.folder.exists() else "there is no such folder"
             raise SuiteError(f"{self.folder}: {reason} of masks.")
         files = _files_by_stem(self.folder)
-        names = names_of(suite, examples)
-        for example, known_as in zip(examples, names, strict=True):
-            found = [path for name in known_as for path in files.get(_stem(name), ())]
-            if len(found) > 1:
-                both = " and ".join(str(path.relative_to(self.folder)) for path in found[:2])
+        names = alternative_names(suite, examples)
+        for example, names_of_image in zip(examples, names, strict=True):
+            paths = [path for name in names_of_image for path in files.get(_stem(name), ())]
+            if len(paths) > 1:
+                both = " and ".join(str(path.relative_to(self.folder)) for path in paths[:2])
                 raise SuiteError(f"{self.folder}: two masks for {image_name(example)}: {both}. Remove one.")
-            if found:
-                self._paths[example.index] = found[0]
+            if paths:
+                self._paths[example.index] = paths[0]
         if not self._paths:
             expected = " or ".join(_stem(name) + ".png" for name in names[0])
             raise SuiteError(
@@ -68,16 +68,16 @@ class MaskFolder:
                 f"Expected: {expected}, and so on."
             )
 
-    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
-        """The object of an image, and the box around it.
+    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+        """Read the object of an image from its mask.
 
         Raises:
             SuiteError: the mask cannot be decoded or has another size than the image.
         """
         path = self._paths.get(example.index)
         if path is None:
-            return LeftOut.NO_MASK
-        mask, picture = read_mask(path), pixels_of(suite, example)
+            return SkipReason.NO_MASK
+        mask, picture = read_mask(path), read_pixels(suite, example)
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
             raise SuiteError(
@@ -85,24 +85,24 @@ class MaskFolder:
             )
         box = bounding_box(mask)
         if box is None:
-            return LeftOut.EMPTY
-        return LeftOut.FILLS if is_too_large(box, picture) else Located(mask, box)
+            return SkipReason.EMPTY
+        return SkipReason.FILLS if is_too_large(box, picture) else LocatedObject(mask, box)
 
 
 def read_mask(path: Path) -> Mask:
-    """Where a picture says that the object is.
+    """Read the object's pixels from a mask.
 
-    Of a picture with transparent parts, what is more than half opaque; of one with a palette, all but its
-    first colour; else what is brighter than half in any channel. Where nothing is above half, what is not 0:
-    masks of 0 and 1, numbered objects.
+    In a picture with transparent parts, they are more than half opaque; with a palette, they have any colour
+    but its first; else they are brighter than half in any channel. If no pixel is, they are not 0: masks of 0
+    and 1, or of numbered objects.
 
     Raises:
         SuiteError: it cannot be decoded.
     """
-    return decode_image(lambda: Image.open(path), _object_in, str(path), "the mask")
+    return decode_image(lambda: Image.open(path), _mask_of, str(path), "the mask")
 
 
-def _object_in(image: Image.Image) -> Mask:
+def _mask_of(image: Image.Image) -> Mask:
     levels: NDArray[np.integer[Any]]
     threshold = 127
     if image.mode == "P":
@@ -120,14 +120,14 @@ def _object_in(image: Image.Image) -> Mask:
 
 
 def _files_by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Image files under a folder by their path in it without suffix."""
-    found: dict[str, list[Path]] = {}
+    """Return the image files under a folder, by relative path without suffix."""
+    paths: dict[str, list[Path]] = {}
     for where, _, files in os.walk(folder):
         for name in sorted(files):
             if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
                 path = Path(where, name)
-                found.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
-    return found
+                paths.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
+    return paths
 
 
 def _stem(name: str) -> str:

@@ -1,9 +1,9 @@
-"""Objects taken out of pictures and put before others: pure numbers.
+"""Cutting objects out of pictures and pasting them onto others: pure array functions.
 
 Source: Xiao, Engstrom, Ilyas, Madry: Noise or Signal: The Role of Image Backgrounds in Object Recognition
 (ICLR 2021, arXiv 2006.09994), table 1: backgrounds are those of ONLY-BG-T, in which the object's box is
-filled by tiling the largest background rectangle. Where several rectangles have the largest area, the rule is
-that of the authors' script (github.com/rabbit-abacus/roleofimagebackgrounds).
+filled by tiling the largest background rectangle. Ties are resolved as in the authors' script
+(github.com/rabbit-abacus/roleofimagebackgrounds).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Box(NamedTuple):
 
 
 def bounding_box(mask: Mask) -> Box | None:
-    """The smallest box around all pixels of a mask; None where it has none.
+    """Return the smallest box around all pixels of a mask; None if it has none.
 
     >>> bounding_box(np.array([[False, False, False], [False, True, True]]))
     Box(x0=1, y0=1, x1=3, y1=2)
@@ -47,15 +47,18 @@ def bounding_box(mask: Mask) -> Box | None:
 
 
 def without_object(picture: Pixels, box: Box) -> Pixels:
-    """The picture with its object's box filled from the background (ONLY-BG-T).
+    """Fill an object's box from the background of its picture (ONLY-BG-T).
 
-    The filling is the largest rectangle that reaches over the whole height or width beside the box, repeated
-    from the picture's upper left corner. Of two as large, the one above or below is taken before that at a
-    side, the lower before the upper, the right before the left.
+    The filling is the largest rectangle next to the box over the whole height or width, repeated from the
+    picture's upper left corner. Of two equally large ones, above or below comes before left or right, below
+    before above, right before left.
 
     Args:
         picture: (H, W, 3).
-        box: the object's, inside the picture; it leaves at least one row or column free.
+        box: of the object, inside the picture; at least one row or column is outside it.
+
+    Returns:
+        (H, W, 3).
     """
     height, width = picture.shape[:2]
     left, right, above, below = box.x0, width - box.x1, box.y0, height - box.y1
@@ -70,23 +73,23 @@ def without_object(picture: Pixels, box: Box) -> Pixels:
     return filled
 
 
-def fitted(picture: Pixels, width: int, height: int) -> Pixels:
-    """The middle of a picture at another size: scaled (bilinear, antialiased) to cover it, then cropped.
+def resize_and_crop(picture: Pixels, width: int, height: int) -> Pixels:
+    """Scale a picture (bilinear, antialiased) to cover a size, then crop its middle.
 
-    A picture that has the size already is given back as it is.
+    A picture of that size is returned unchanged.
     """
-    have_height, have_width = picture.shape[:2]
-    if (have_width, have_height) == (width, height):
+    old_height, old_width = picture.shape[:2]
+    if (old_width, old_height) == (width, height):
         return picture
-    scale = min(have_width / width, have_height / height)
-    margin_x, margin_y = (have_width - width * scale) / 2, (have_height - height * scale) / 2
-    box = (margin_x, margin_y, have_width - margin_x, have_height - margin_y)
+    scale = min(old_width / width, old_height / height)
+    margin_x, margin_y = (old_width - width * scale) / 2, (old_height - height * scale) / 2
+    box = (margin_x, margin_y, old_width - margin_x, old_height - margin_y)
     resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(resized)
 
 
 def composite(foreground: Pixels, mask: Mask, background: Pixels) -> Pixels:
-    """The masked pixels of one picture, unchanged, before another, which is fitted to its size.
+    """Paste the masked pixels of a picture onto a background of any size.
 
     The edge is hard, as published: no pixel is a blend.
 
@@ -95,4 +98,4 @@ def composite(foreground: Pixels, mask: Mask, background: Pixels) -> Pixels:
     [[255, 0]]
     """
     height, width = mask.shape
-    return np.where(mask[..., None], foreground, fitted(background, width, height))
+    return np.where(mask[..., None], foreground, resize_and_crop(background, width, height))

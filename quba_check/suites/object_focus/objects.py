@@ -1,4 +1,4 @@
-"""Where the object of an image is, and why an image has none that could be used."""
+"""Objects in images: their regions, and reasons to skip an image."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
-from quba_check.core.view import CLEAN_SET, View
+from quba_check.core.view import CLEAN
 from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
 from quba_check.suites.suite import Example, Suite
 
 LARGEST_SHARE = 0.9
-"""An object whose box covers more leaves too little background; the limit of the published sets."""
+"""Largest share of an image for an object's box; more leaves too little background. As published."""
 
 
-class LeftOut(StrEnum):
-    """Why an image takes no part, as reports say it."""
+class SkipReason(StrEnum):
+    """Reasons to skip an image, as reports word them."""
 
     NO_MASK = "no mask"
     EMPTY = "empty mask"
@@ -31,12 +31,12 @@ class LeftOut(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """An object.
+class LocatedObject:
+    """An object in an image.
 
     Attributes:
         mask: its pixels.
-        box: the region that counts as its own and is removed from backgrounds.
+        box: the region removed from backgrounds.
     """
 
     mask: Mask
@@ -44,70 +44,65 @@ class Located:
 
 
 class Objects(Protocol):
-    """What knows where objects are. Used from several threads."""
+    """A source of objects. Used from several threads."""
 
     @property
     def shown(self) -> str:
-        """Kind and absolute path of what is known."""
+        """Kind and absolute path of the source."""
 
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
-        """Match what is known to the images, before any is asked for.
+        """Match the source to the images, before the first `locate`.
 
         Raises:
-            SuiteError: what is known cannot be read, or is about none of the images.
+            SuiteError: the source cannot be read, or has nothing for any of the images.
         """
 
-    def locate(self, suite: Suite, example: Example) -> Located | LeftOut:
-        """The object of an image.
+    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+        """Return the object of an image, or the reason to skip the image.
 
         Raises:
-            SuiteError: the image cannot be decoded, or what is known contradicts it.
+            SuiteError: the image cannot be decoded, or contradicts the source.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """An object that takes part, with its mask packed: a set has tens of thousands.
+    """An object with its mask compressed, since a set has tens of thousands.
 
     Attributes:
-        example: the image that shows it.
-        box: the region to be removed where the image serves as background.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-        packed: the mask, compressed.
+        example: its image.
+        box: the region to remove if the image serves as background.
+        shape: height and width of the image, in pixels.
+        packed: the compressed mask.
     """
 
     example: Example
     box: Box
-    width: int
-    height: int
+    shape: tuple[int, int]
     packed: bytes
 
     @classmethod
-    def of(cls, example: Example, located: Located) -> Cutout:
-        """The object of an image, packed."""
+    def compress(cls, example: Example, located: LocatedObject) -> Cutout:
+        """Compress the object of an image."""
         height, width = located.mask.shape
-        return cls(
-            example, located.box, width, height, zlib.compress(np.packbits(located.mask).tobytes(), level=1)
-        )
+        packed = zlib.compress(np.packbits(located.mask).tobytes(), level=1)
+        return cls(example, located.box, (height, width), packed)
 
     @property
     def mask(self) -> Mask:
         """The mask (height, width)."""
         bits = np.frombuffer(zlib.decompress(self.packed), np.uint8)
-        flat = np.unpackbits(bits, count=self.width * self.height)
-        return flat.reshape(self.height, self.width).astype(np.bool_)
+        return np.unpackbits(bits, count=self.shape[0] * self.shape[1]).reshape(self.shape).astype(np.bool_)
 
 
 def is_too_large(box: Box, picture: Pixels) -> bool:
-    """Whether an object leaves too little of its image to be a background."""
+    """Return True if an object leaves too little background in its image."""
     height, width = picture.shape[:2]
-    share: float = box.area / (width * height)
-    return share > LARGEST_SHARE
+    return bool(box.area / (width * height) > LARGEST_SHARE)
 
 
-def pixels_of(suite: Suite, example: Example) -> Pixels:
-    """An image's pixels.
+def read_pixels(suite: Suite, example: Example) -> Pixels:
+    """Decode an image.
 
     Raises:
         SuiteError: it cannot be decoded.
@@ -116,17 +111,17 @@ def pixels_of(suite: Suite, example: Example) -> Pixels:
 
 
 def image_name(example: Example) -> str:
-    """An image's path in the data folder; for one in a container, followed by its place in there."""
+    """Return an image's path in the data folder, with its name in a container."""
     return example.name if example.member is None else f"{example.name}/{example.member}"
 
 
-def names_of(suite: Suite, examples: Sequence[Example]) -> list[tuple[str, ...]]:
-    """For each clean image the names that masks and boxes may use.
+def alternative_names(suite: Suite, examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    """Return the names of each clean image that masks and boxes may use.
 
-    They are the path from the data folder (`val/apple/1.png`) and, if that is shorter, from the set's own
-    folder (`apple/1.png`).
+    They are the path from the data folder (`val/apple/1.png`) and, if it is shorter, the path from the set's
+    own folder (`apple/1.png`).
     """
-    place = suite.place(View(CLEAN_SET))
+    place = suite.place(CLEAN)
     folder = place if place.is_dir() else place.parent
     prefix = f"{folder.relative_to(suite.root).as_posix()}/" if folder.is_relative_to(suite.root) else ""
     names = map(image_name, examples)

@@ -33,7 +33,9 @@ _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0
 
 
 def _read_array(path: Path, name: str = "") -> Array:
-    """Read the array of a file, or the named one of an `.npz`; memory-mapped if it is not compressed.
+    """Read the array of a file, or a named array of an `.npz`.
+
+    It is memory-mapped if it is not compressed.
 
     Raises:
         SuiteError: there is no such array, or the file cannot be read.
@@ -49,7 +51,7 @@ def _read_array(path: Path, name: str = "") -> Array:
         raise
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
-    except Exception:  # noqa: BLE001  whatever numpy and zipfile raise for a damaged file, MemoryError too
+    except Exception:  # noqa: BLE001  numpy and zipfile raise any error for a damaged file, also MemoryError
         raise SuiteError(
             f"{path}: cannot be read as an array. It is damaged, or holds Python objects."
         ) from None

@@ -23,7 +23,7 @@ def array_images(
     labels: str | Path = LABELS,
     part: tuple[int, int] = (0, 1),
 ) -> list[LabelledImage]:
-    """List images in a uint8 array, (N, H, W) in greyscale or (N, H, W, 3), with N labels.
+    """List the images of a uint8 array, (N, H, W) or (N, H, W, 3).
 
     Labels are positions in the class list if they are whole numbers, class names if they are text.
 
@@ -64,7 +64,7 @@ def array_images(
 
 
 def array_member(path: Path, member: str) -> Image.Image:
-    """Return the image `ROW` of a file with one array, or `ARRAY/ROW` of an `.npz` file."""
+    """Return image `ROW` of a single array, or `ARRAY/ROW` of an `.npz` file."""
     name, _, row = member.rpartition("/")
     pixels = np.ascontiguousarray((read_array(path, name) if name else read_array(path))[int(row)])
     return Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)

@@ -14,10 +14,10 @@ _COLUMNS = ("path", "label")
 
 
 def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
-    """List the images of a CSV file with the columns `path` and `label`, in its order.
+    """List the images of a CSV file with the columns `path` and `label`.
 
-    Paths are relative to the file. A label is a class name, or a class number if no class has that name.
-    Other columns are skipped.
+    Rows keep their order. Paths are relative to the file. A label is a class name, or a class number if no
+    class has that name. Other columns are skipped.
 
     Args:
         path: the CSV file.

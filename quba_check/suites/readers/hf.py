@@ -67,7 +67,7 @@ def _open_table(path: Path, *columns: str) -> Dataset:
     try:
         table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
         return table.cast_column(columns[0], datasets.Image(decode=False))
-    except Exception:  # noqa: BLE001  whatever datasets and pyarrow raise for damaged files
+    except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
         raise SuiteError(f"{path}: not a file of rows that save_to_disk wrote, or damaged.") from None
 
 
@@ -90,7 +90,7 @@ def _split(path: Path, name: str | None) -> Dataset:
     _check_files(path)
     try:
         dataset = datasets.load_from_disk(str(path))
-    except Exception:  # noqa: BLE001  whatever datasets and pyarrow raise for damaged files
+    except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
         raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
     if not isinstance(dataset, datasets.DatasetDict):
         if name is not None:

@@ -24,11 +24,12 @@ _FILES_CACHED, _GROUPS_CACHED = 64, 4
 def parquet_images(
     path: Path, classes: ClassList, *, image: str | None = None, label: str = LABEL
 ) -> list[LabelledImage]:
-    """List the images of Parquet files with the columns `path` and `label`, or `image` and `label`.
+    """List the images of Parquet files.
 
-    Paths are relative to the file. A column of images holds the bytes of image files, plain or as Hugging
-    Face stores them. Labels are class names or positions in the class list. In files written by Hugging Face
-    they are positions in the file's own list of names, which are matched by name.
+    They have the columns `path` and `label`, or `image` and `label`. Paths are relative to the file. A column
+    of images holds the bytes of image files, plain or as Hugging Face stores them. Labels are class names or
+    positions in the class list. In files written by Hugging Face they are positions in the file's own list of
+    names, which are matched by name.
 
     Args:
         path: a file, a folder of files, or a pattern such as `test-*.parquet`.
@@ -77,7 +78,7 @@ _group = FileCache(_read_group, _GROUPS_CACHED)
 def _read_column(path: Path, file: Any, column: str) -> list[Any]:
     try:
         values: list[Any] = file.read(columns=[column]).column(0).to_pylist()
-    except Exception:  # noqa: BLE001  whatever pyarrow raises for pages that it cannot read
+    except Exception:  # noqa: BLE001  pyarrow raises any error for unreadable pages
         raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
     return values
 
@@ -129,5 +130,5 @@ def _open_file(path: Path) -> Any:
         return parquet.ParquetFile(path)
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except Exception:  # noqa: BLE001  whatever pyarrow raises for other files
+    except Exception:  # noqa: BLE001  pyarrow raises any error for other files
         raise SuiteError(f"{path}: not a Parquet file, or damaged.") from None

@@ -1,4 +1,4 @@
-"""Names of images and folders in a folder, and paths with patterns that stand for several files."""
+"""Names of files in folders, and patterns for paths of several files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of a folder, which know their kind without a call for each file."""
+    """Return the entries of a folder; their kind needs no further system call."""
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
@@ -96,7 +96,7 @@ def files_at(path: Path, suffix: str) -> list[Path]:
 
 
 def has_files(path: Path) -> bool:
-    """Return True if a path, or one of its alternatives, leads to a file or folder."""
+    """Return True if a path or one of its alternatives exists."""
     return any(
         _kind(one) is not None or (_is_wild(one) and _kind(one.parent) == "folder" and bool(_files(one, "")))
         for one in _alternatives(path)

@@ -45,7 +45,7 @@ def label_positions(
 
 
 def open_cell(cell: Mapping[str, Any] | bytes | None) -> Image.Image:
-    """Open the image of a cell: bytes, or a mapping with bytes, as in Hugging Face datasets.
+    """Open the image of a cell: bytes, or a mapping with bytes as in `datasets`.
 
     Raises:
         ValueError: the cell holds no bytes.

@@ -72,7 +72,7 @@ def _read_index(path: Path) -> dict[str, _Span]:
     try:
         with tarfile.open(path, "r:") as tar:
             spans = {entry.name: _Span(entry.offset_data, entry.size) for entry in tar if entry.isreg()}
-    except Exception:  # noqa: BLE001  whatever tarfile raises for a damaged header
+    except Exception:  # noqa: BLE001  tarfile raises any error for a damaged header
         raise SuiteError(
             f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
         ) from None

@@ -1,4 +1,4 @@
-"""Every container that training leaves behind, on files made with the libraries that make them."""
+"""Checkpoints of every kind, in files written by the libraries themselves."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def model():
     return timm.create_model(ARCH, num_classes=10)
 
 
-def load(spec, **how):
-    return load_classifier(spec, LoadRequest(classes=TEN, device="cpu", **how))
+def load(spec, **options):
+    return load_classifier(spec, LoadRequest(classes=TEN, device="cpu", **options))
 
 
-def message(spec, **how):
+def message(spec, **options):
     with pytest.raises(ModelError) as caught:
-        load(spec, **how)
+        load(spec, **options)
     return str(caught.value)
 
 
@@ -163,7 +163,7 @@ def test_two_models_in_one_checkpoint(model):
     )
 
 
-def test_the_option_comes_before_what_the_checkpoint_says(model):
+def test_the_option_overrides_the_checkpoint(model):
     torch.save({"arch": "resnet18", "state_dict": model.state_dict()}, "net.pt")
     assert load("net.pt", arch=ARCH).notes == (
         f"--quba-arch={ARCH} is used, though 'arch' in net.pt says resnet18",
@@ -174,7 +174,7 @@ def test_the_option_comes_before_what_the_checkpoint_says(model):
 @pytest.mark.parametrize(
     "argument", [{"checkpoint_path": "other.pth"}, {"pretrained": True}, {"pretrained_cfg_overlay": {}}]
 )
-def test_what_a_checkpoint_says_names_no_other_weights(model, argument):
+def test_a_checkpoint_cannot_name_other_weights(model, argument):
     args = argparse.Namespace(model_kwargs=argument)
     torch.save({"arch": ARCH, "state_dict": model.state_dict(), "args": args}, "net.pth")
     assert same(load("net.pth"), model)
@@ -222,7 +222,7 @@ def test_a_folder_with_older_weights(hub, model):
     assert same(load("hub"), model)
 
 
-def test_a_file_with_a_config_beside_it(hub, model):
+def test_a_file_with_a_config_next_to_it(hub, model):
     classifier = load("hub/model.safetensors")
     assert classifier.notes == (
         f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors says",
@@ -232,7 +232,7 @@ def test_a_file_with_a_config_beside_it(hub, model):
     assert load("hub/model.safetensors", arch=ARCH).notes == ()
 
 
-def test_a_config_of_another_make_beside_a_file_says_nothing(model, tmp_path):
+def test_a_foreign_config_next_to_a_file_is_ignored(model, tmp_path):
     save_file(model.state_dict(), "net.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     assert message("net.safetensors").startswith("net.safetensors: holds weights alone, so name")
@@ -310,11 +310,11 @@ def test_weights_of_another_kind_of_number(model):
 @pytest.mark.parametrize("shape", [(), (0,), (10, 1), (10, 1024, 1)])
 def test_a_head_of_an_odd_shape(model, shape):
     torch.save(model.state_dict() | {"classifier.bias": torch.zeros(shape)}, "net.pt")
-    said = message("net.pt", arch=ARCH)
+    text = message("net.pt", arch=ARCH)
     if shape == (0,):
-        assert said == "net.pt: the checkpoint's head has 0 classes, the suite has 10."
+        assert text == "net.pt: the checkpoint's head has 0 classes, the suite has 10."
     else:
-        assert said == (
+        assert text == (
             f"net.pt: its keys do not fit {ARCH}: 1 of another shape "
             f"(classifier.bias {shape} instead of (10,))."
         )

@@ -1,4 +1,4 @@
-"""The real loading code of `hf-hub:` and `timm:`, on a cache of the Hub's that is filled by hand."""
+"""The real loading code of `hf-hub:` and `timm:`, on a Hub cache that is filled by hand."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def load(spec, classes=TEN):
     return load_classifier(spec, LoadRequest(classes=classes, device="cpu"))
 
 
-def message(spec, **how):
+def message(spec, **options):
     with pytest.raises(ModelError) as caught:
-        load(spec, **how)
+        load(spec, **options)
     return str(caught.value).removeprefix(f"{spec}: ")
 
 
@@ -99,9 +99,9 @@ def test_other_classes(owned):
 def test_no_weights(cache, owned):
     for file in cache.rglob("model.safetensors"):
         file.unlink()
-    said = message("hf-hub:owner/net")
-    assert said.startswith("its weights could not be loaded (")
-    assert said.endswith("). Without a network give a folder with config.json and the weights.")
+    text = message("hf-hub:owner/net")
+    assert text.startswith("its weights could not be loaded (")
+    assert text.endswith("). Without a network give a folder with config.json and the weights.")
 
 
 def test_a_model_of_transformers(cache):
@@ -122,7 +122,7 @@ def test_no_network(cache):
 
 
 class Answer:
-    """A response of the Hub's, as far as its errors look at it."""
+    """The part of a Hub response that its errors read."""
 
     def __init__(self):
         self.headers = {}
@@ -139,7 +139,7 @@ def refusing(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "text"),
     [
         (
             errors.RepositoryNotFoundError,
@@ -155,6 +155,6 @@ def refusing(kind):
         ),
     ],
 )
-def test_answers_of_the_hub(monkeypatch, kind, said):
+def test_answers_of_the_hub(monkeypatch, kind, text):
     monkeypatch.setattr("quba_check.models.checkpoints.hub.hf_hub_download", refusing(kind))
-    assert message("hf-hub:owner/net@v1") == said
+    assert message("hf-hub:owner/net@v1") == text

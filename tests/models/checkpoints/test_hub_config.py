@@ -19,17 +19,17 @@ def read(tmp_path, text):
 def test_what_timm_writes(tmp_path):
     model = timm.create_model("resnet10t", num_classes=3)
     save_for_hf(model, tmp_path, model_config={"label_names": ["a", "b", "c"]}, safe_serialization=True)
-    found = read_config(tmp_path / "config.json", spec="hub")
-    assert (found.architecture, found.classes) == ("resnet10t", 3)
-    stated = found.preprocessing(spec="hub")
+    config = read_config(tmp_path / "config.json", spec="hub")
+    assert (config.architecture, config.classes) == ("resnet10t", 3)
+    stated = config.preprocessing(spec="hub")
     assert stated.values["input_size"] == (3, 176, 176)
     assert stated.source == "config.json of hub"
 
 
 def test_the_older_form_without_a_pretrained_cfg(tmp_path):
-    found = read(tmp_path, {"architecture": "resnet10t", "num_classes": 4, "mean": [0.5] * 3, "extra": 1})
-    assert (found.classes, found.model_args) == (4, {})
-    assert found.preprocessing(spec="hub").values["mean"] == (0.5, 0.5, 0.5)
+    config = read(tmp_path, {"architecture": "resnet10t", "num_classes": 4, "mean": [0.5] * 3, "extra": 1})
+    assert (config.classes, config.model_args) == (4, {})
+    assert config.preprocessing(spec="hub").values["mean"] == (0.5, 0.5, 0.5)
 
 
 TRANSFORMERS = "its config.json is that of a transformers model"
@@ -86,9 +86,9 @@ INSTEAD = (
     ],
 )
 def test_values_that_cannot_be_used(tmp_path, value, message):
-    found = read(tmp_path, {"architecture": "resnet10t", "pretrained_cfg": value})
+    config = read(tmp_path, {"architecture": "resnet10t", "pretrained_cfg": value})
     with pytest.raises(ModelError) as caught:
-        found.preprocessing(spec="hub")
+        config.preprocessing(spec="hub")
     assert str(caught.value) == f"hub: config.json: {message}"
 
 

@@ -40,9 +40,9 @@ class Net(nn.Module):
         self.layer = nn.Linear(2, 2)
 
 
-def saved(value, **how):
+def saved(value, **options):
     buffer = io.BytesIO()
-    torch.save(value, buffer, **how)
+    torch.save(value, buffer, **options)
     return buffer.getvalue()
 
 
@@ -58,15 +58,15 @@ def archive(**members):
     return buffer.getvalue()
 
 
-def read(content, tmp_path, name="net.pt", **how):
+def read(content, tmp_path, name="net.pt", **options):
     path = tmp_path / name
     path.write_bytes(content)
-    return read_checkpoint(path, spec=name, **how).state
+    return read_checkpoint(path, spec=name, **options).state
 
 
-def refusal(content, tmp_path, name="net.pt", **how):
+def refusal(content, tmp_path, name="net.pt", **options):
     with pytest.raises(ModelError) as caught:
-        read(content, tmp_path, name, **how)
+        read(content, tmp_path, name, **options)
     return str(caught.value).removeprefix(f"{name}: ")
 
 
@@ -97,10 +97,10 @@ EVIL_WRITERS = {
 }
 
 
-@pytest.mark.parametrize("how", EVIL_WRITERS)
-def test_code_in_a_pickle_is_not_run(how, tmp_path):
+@pytest.mark.parametrize("writer", EVIL_WRITERS)
+def test_code_in_a_pickle_is_not_run(writer, tmp_path):
     trap = tmp_path / "trap"
-    content = EVIL_WRITERS[how]({"w": Evil(trap)})
+    content = EVIL_WRITERS[writer]({"w": Evil(trap)})
     assert refusal(content, tmp_path) == (
         f"would run code when it is read ({os.mkdir.__module__}.mkdir); nothing of it was run. "
         f"{SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
@@ -230,12 +230,16 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     assert str(caught.value) == "net.pt: cannot be read (Permission denied)."
 
 
-def test_the_arguments_of_training_scripts_are_read_and_nothing_is_run(tmp_path):
+def test_arguments_of_training_scripts_are_read_without_running_code(tmp_path):
     args = argparse.Namespace(model="resnet10t", data_dir=Path("/data"), mean=(0.5, 0.5, 0.5))
     path = tmp_path / "net.pt"
     torch.save({"state_dict": dict(STATE), "args": args}, path)
-    found = read_checkpoint(path, spec="net.pt").about["args"]
-    assert (found.model, str(found.data_dir), found.mean) == ("resnet10t", "/data", (0.5, 0.5, 0.5))
+    arguments = read_checkpoint(path, spec="net.pt").about["args"]
+    assert (arguments.model, str(arguments.data_dir), arguments.mean) == (
+        "resnet10t",
+        "/data",
+        (0.5, 0.5, 0.5),
+    )
     torch.save({"state_dict": dict(STATE), "best": np.float64(0.5), "n": np.int64(3)}, path)
     assert read_checkpoint(path, spec="net.pt").about == {"best": 0.5, "n": 3}
     args.hook = Evil(tmp_path / "trap")
@@ -266,27 +270,27 @@ def checkpoint(loaded):
 
 
 def test_a_plain_state_dict_is_all_there_is():
-    found = checkpoint(WEIGHTS)
-    assert (found.state, found.key, found.others, found.about) == (WEIGHTS, "", (), {})
+    result = checkpoint(WEIGHTS)
+    assert (result.state, result.key, result.others, result.about) == (WEIGHTS, "", (), {})
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net", "weights"])
 def test_weights_among_other_things(key):
     optimizer = {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
-    found = checkpoint({"epoch": 3, key: WEIGHTS, "optimizer": optimizer})
-    assert (found.state, found.key, found.others) == (WEIGHTS, key, ())
-    assert found.about == {"epoch": 3, "optimizer": optimizer}
+    result = checkpoint({"epoch": 3, key: WEIGHTS, "optimizer": optimizer})
+    assert (result.state, result.key, result.others) == (WEIGHTS, key, ())
+    assert result.about == {"epoch": 3, "optimizer": optimizer}
 
 
 @pytest.mark.parametrize("key", ["state_dict_ema", "model_ema"])
 def test_averaged_weights_come_before_those_of_the_last_step(key):
-    found = checkpoint({"state_dict": WEIGHTS, key: EMA})
-    assert (found.state, found.key, found.others) == (EMA, key, ("state_dict",))
+    result = checkpoint({"state_dict": WEIGHTS, key: EMA})
+    assert (result.state, result.key, result.others) == (EMA, key, ("state_dict",))
 
 
 def test_weights_one_level_down():
-    found = checkpoint({"model": {"state_dict": WEIGHTS, "name": "x"}, "epoch": 1})
-    assert (found.state, found.key, found.about) == (WEIGHTS, "model.state_dict", {"epoch": 1})
+    result = checkpoint({"model": {"state_dict": WEIGHTS, "name": "x"}, "epoch": 1})
+    assert (result.state, result.key, result.about) == (WEIGHTS, "model.state_dict", {"epoch": 1})
 
 
 def test_the_counter_of_averaged_models_is_no_weight():

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from quba_check.models.checkpoints.state_dict_match import state_dict_diff
+from quba_check.models.checkpoints.state_dict_match import match_prefix, state_dict_diff
 
 
 def network(width=4, classes=5):
@@ -14,10 +16,10 @@ def network(width=4, classes=5):
 
 
 def test_a_state_dict_fits_its_module():
-    found = state_dict_diff(network().state_dict(), network())
-    assert found.is_empty
-    assert found.describe() == ""
-    assert found.head(("3",)) is None
+    diff = state_dict_diff(network().state_dict(), network())
+    assert diff.is_empty
+    assert diff.describe() == ""
+    assert diff.head(("3",)) is None
 
 
 def test_batch_counters_may_be_missing_or_too_many():
@@ -27,13 +29,13 @@ def test_batch_counters_may_be_missing_or_too_many():
     assert state_dict_diff(state, network()).is_empty
 
 
-def test_the_module_may_be_an_outline():
+def test_the_module_may_be_on_the_meta_device():
     with torch.device("meta"):
-        outline = network()
-    assert state_dict_diff(network().state_dict(), outline).is_empty
+        module = network()
+    assert state_dict_diff(network().state_dict(), module).is_empty
 
 
-def test_what_does_not_fit_is_told():
+def test_differences_are_described():
     state = network(width=8).state_dict()
     state = {f"net.{name}" if name.startswith("3") else name: tensor for name, tensor in state.items()}
     assert state_dict_diff(state, network()).describe() == (
@@ -54,3 +56,88 @@ def test_what_does_not_fit_is_told():
 )
 def test_head_of_another_number_of_classes(theirs, layers, classes):
     assert state_dict_diff(theirs.state_dict(), network()).head(layers) == classes
+
+
+def named(prefix, state=None):
+    return {f"{prefix}{name}": tensor for name, tensor in (state or network().state_dict()).items()}
+
+
+def place(state):
+    return match_prefix(state, network(), ("3",))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "removed"),
+    [
+        ("", ()),
+        ("module.", ("module.",)),
+        ("model.", ("model.",)),
+        ("net.backbone.", ("net.backbone.",)),
+        ("_orig_mod.", ("_orig_mod.",)),
+        ("module._orig_mod.", ("module.", "_orig_mod.")),
+        ("_orig_mod.module.", ("module.", "_orig_mod.")),
+        ("model._orig_mod.module.", ("model.module.", "_orig_mod.")),
+    ],
+)
+def test_prefixes_of_training_are_removed(prefix, removed):
+    match = place(named(prefix))
+    assert match.diff.is_empty
+    assert set(match.state) == set(network().state_dict())
+    assert (match.removed, match.left_out, match.rivals) == (removed, (), ())
+
+
+def test_compiled_parts_inside_of_a_model():
+    state = network().state_dict()
+    match = place({name.replace("3.", "3._orig_mod."): tensor for name, tensor in state.items()})
+    assert match.diff.is_empty
+    assert match.removed == ("_orig_mod.",)
+
+
+@given(st.lists(st.sampled_from(["module", "model", "net", "a_b"]), max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_any_prefix_is_removed(parts):
+    prefix = "".join(f"{part}." for part in parts)
+    match = place(named(prefix))
+    assert match.diff.is_empty
+    assert "".join(match.removed) == prefix
+
+
+def test_a_head_of_another_number_of_classes_is_no_hindrance():
+    match = place(named("model.", network(classes=9).state_dict()))
+    assert match.removed == ("model.",)
+    assert match.diff.head(("3",)) == 9
+
+
+@pytest.mark.parametrize(
+    "name", ["criterion.weight", "loss_fn.weight", "train_loss.w", "ema.0.weight", "metric.x"]
+)
+def test_what_does_not_classify_is_left_out(name):
+    match = place({**named("model."), name: torch.ones(1)})
+    assert match.diff.is_empty
+    assert match.left_out == (name,)
+
+
+@pytest.mark.parametrize("name", ["head.weight", "semantic.weight", "model2.x"])
+def test_what_may_belong_to_the_model_is_not_left_out(name):
+    match = place({**named("model."), name: torch.ones(1)})
+    assert match.diff.unexpected == (name,)
+    assert match.left_out == ()
+
+
+def test_two_models_are_rivals():
+    match = place({**named("teacher_a."), **named("ema_b.")})
+    assert match.removed == ("teacher_a.",)
+    assert match.rivals == ("ema_b.",)
+
+
+def test_the_nearest_match_is_returned_if_none_fits():
+    state = named("module.")
+    del state["module.0.bias"]
+    match = place(state)
+    assert match.removed == ("module.",)
+    assert match.diff.describe() == "1 missing (0.bias)"
+
+
+def test_names_that_would_collide_keep_their_infixes():
+    state = {**named(""), "_orig_mod.0.bias": torch.ones(4)}
+    assert place(state).diff.unexpected == ("_orig_mod.0.bias",)

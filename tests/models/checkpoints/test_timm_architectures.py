@@ -20,9 +20,9 @@ from quba_check.models.checkpoints.timm_architectures import (
 TIMM = timm.__version__
 
 
-def message(call, *args, **how):
+def message(call, *args, **options):
     with pytest.raises(ModelError) as caught:
-        call(*args, **how)
+        call(*args, **options)
     return str(caught.value)
 
 
@@ -74,9 +74,9 @@ def test_base_name_leaves_the_tag_out():
     assert base_name("resnet50.a1_in1k") == base_name("resnet50") == "resnet50"
 
 
-def meta_state(name, **how):
+def meta_state(name, **options):
     with torch.device("meta"):
-        return timm.create_model(name, **how).state_dict()
+        return timm.create_model(name, **options).state_dict()
 
 
 def test_the_fitting_architecture_is_found_whatever_its_head():
@@ -103,7 +103,7 @@ def test_pretrained_without_a_network(monkeypatch):
 def test_pretrained_asks_for_weights(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        timm, "create_model", lambda *args, **how: asked.append((args, how)) or nn.Linear(1, 1)
+        timm, "create_model", lambda *args, **options: asked.append((args, options)) or nn.Linear(1, 1)
     )
     pretrained_model("resnet18", spec="timm:resnet18")
     assert asked == [(("resnet18",), {"pretrained": True})]

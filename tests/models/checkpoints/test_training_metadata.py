@@ -19,7 +19,7 @@ def stated(about):
 
 
 @pytest.mark.parametrize(
-    ("about", "found"),
+    ("about", "expected"),
     [
         ({}, []),
         ({"args": argparse.Namespace(model="a"), "arch": "b"}, [("b", "'arch'"), ("a", "'args.model'")]),
@@ -28,17 +28,17 @@ def stated(about):
         ({"config": {"model": {"name": "x"}}, "arch": 3}, []),
     ],
 )
-def test_architectures(about, found):
-    assert [(one.architecture, one.where) for one in named_architectures(about)] == found
+def test_architectures(about, expected):
+    assert [(name.architecture, name.where) for name in named_architectures(about)] == expected
 
 
 def test_timms_arguments_state_what_they_were_given():
     args = argparse.Namespace(
         model="resnet10t", img_size=160, input_size=None, mean=[0.5], std=None, crop_pct=0.9, interpolation=""
     )
-    found = stated({"args": args}).config
-    assert found.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
-    assert found.source == "args in net.pt"
+    config = stated({"args": args}).config
+    assert config.values == {"input_size": (3, 160, 160), "mean": (0.5, 0.5, 0.5), "crop_pct": 0.9}
+    assert config.source == "args in net.pt"
     assert (
         stated({"args": argparse.Namespace(model="resnet10t", mean=None, img_size=None)})
         == ConfigFromCheckpoint()
@@ -61,17 +61,17 @@ def test_timms_arguments_state_what_they_were_given():
         ({"mean": [0.5, 0.5]}, "mean of args in net.pt cannot be used and is ignored, got [0.5, 0.5]"),
     ],
 )
-def test_what_cannot_be_used_is_passed_over_and_said(args, note):
-    found = stated({"args": {**args, "crop_pct": 0.9}})
-    assert found.config.values == {"crop_pct": 0.9}
-    assert found.notes == (note,)
+def test_unusable_values_are_ignored_and_noted(args, note):
+    result = stated({"args": {**args, "crop_pct": 0.9}})
+    assert result.config.values == {"crop_pct": 0.9}
+    assert result.notes == (note,)
     assert stated({"args": args}).config is None
 
 
 def test_a_pretrained_cfg_for_other_images():
-    found = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
-    assert "input_size" not in found.config.values
-    assert found.notes == (
+    result = stated({"pretrained_cfg": {"input_size": (1, 28, 28)}})
+    assert "input_size" not in result.config.values
+    assert result.notes == (
         "input_size of pretrained_cfg in net.pt cannot be used and is ignored, got (1, 28, 28)",
     )
 
@@ -83,16 +83,16 @@ def test_torchvisions_arguments_that_are_none():
 @pytest.mark.parametrize(("crop", "resize"), [(224, 256), (224, 232), (299, 342), (384, 384)])
 def test_torchvisions_arguments_state_both_sizes(crop, resize):
     args = argparse.Namespace(val_crop_size=crop, val_resize_size=resize, interpolation="bilinear")
-    found = stated({"args": args}).config.values
-    assert found["input_size"] == (3, crop, crop)
-    assert math.floor(crop / found["crop_pct"]) == resize
-    assert (found["interpolation"], found["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
+    values = stated({"args": args}).config.values
+    assert values["input_size"] == (3, crop, crop)
+    assert math.floor(crop / values["crop_pct"]) == resize
+    assert (values["interpolation"], values["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
 
 
 def test_a_pretrained_cfg_states_all():
-    found = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).config
-    assert (found.values["mean"], found.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
-    assert found.source == "pretrained_cfg in net.pt"
+    config = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}}).config
+    assert (config.values["mean"], config.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
+    assert config.source == "pretrained_cfg in net.pt"
 
 
 def test_model_arguments():

@@ -57,9 +57,9 @@ def load(preprocessing, image_size=8):
 
 
 def test_all_of_it_is_read(tmp_path):
-    found = read(tmp_path, FULL)
-    assert found.source == "prep.yaml"
-    assert found.values == {
+    config = read(tmp_path, FULL)
+    assert config.source == "prep.yaml"
+    assert config.values == {
         "input_size": (3, 48, 40),
         "interpolation": "bilinear",
         "mean": (0.5, 0.5, 0),

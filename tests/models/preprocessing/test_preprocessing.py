@@ -90,17 +90,17 @@ def test_suite_defaults():
 
 
 def module(**attributes):
-    made = nn.Identity()
+    module = nn.Identity()
     for name, value in attributes.items():
-        setattr(made, name, value)
-    return made
+        setattr(module, name, value)
+    return module
 
 
-def of(made, image_size=64, architecture=""):
-    return preprocessing_of(made, spec="zoo:net", image_size=image_size, architecture=architecture)
+def of(module, image_size=64, architecture=""):
+    return preprocessing_of(module, spec="zoo:net", image_size=image_size, architecture=architecture)
 
 
-def test_a_module_without_a_word_gets_the_suites_defaults():
+def test_a_module_without_a_config_gets_the_suites_defaults():
     assert of(module()) == suite_defaults(64)
     assert of(module(pretrained_cfg={})) == suite_defaults(64)
 

@@ -40,22 +40,22 @@ def program(tmp_path_factory):
     return export(tmp_path_factory.mktemp("program") / "net.pt2", Small().eval(), IMAGES)
 
 
-def load(path, **how):
-    how = {"trust_pickle": True} | how
-    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=32, device="cpu", **how))
+def load(path, **options):
+    options = {"trust_pickle": True} | options
+    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=32, device="cpu", **options))
 
 
-def message(path, **how):
+def message(path, **options):
     with pytest.raises(ModelError) as caught:
-        load(path, **how)
+        load(path, **options)
     return str(caught.value).removeprefix(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
 def test_programs_answer_as_their_model_does(name, tmp_path):
     torch.manual_seed(0)
-    how = {"img_size": 64} if name == "test_vit" else {}
-    model = timm.create_model(name, num_classes=10, **how).eval()
+    options = {"img_size": 64} if name == "test_vit" else {}
+    model = timm.create_model(name, num_classes=10, **options).eval()
     path = export(tmp_path / "net.pt2", model, IMAGES)
     classifier = load(path)
     images = IMAGES.clone().requires_grad_()
@@ -96,11 +96,11 @@ def test_a_fixed_or_limited_batch_is_served_in_portions(tmp_path, images, shapes
     classifier = load(path)
     for count in (1, 2, 5):
         assert torch.allclose(classifier.raw(IMAGES[:count]), model(IMAGES[:count]), atol=1e-5)
-    said = (
+    slow_note = (
         f"{path} was exported for {len(images)} images at a time and is given its images so; "
         "exported with a dynamic batch it would be faster"
     )
-    assert (said in classifier.notes) == note
+    assert (slow_note in classifier.notes) == note
 
 
 def test_a_program_of_any_size_takes_the_suites(tmp_path):

@@ -1,4 +1,4 @@
-"""ONNX files: what they answer, what is known of them, and the exact text for those that cannot be used."""
+"""ONNX files: outputs, properties, and the exact message for each unusable file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which ex
 ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
 
 
-def load(spec: object, classes=THREE, image_size=8, **how):
+def load(spec: object, classes=THREE, image_size=8, **options):
     return load_classifier(
-        str(spec), LoadRequest(classes=classes, image_size=image_size, **{"device": "cpu"} | how)
+        str(spec), LoadRequest(classes=classes, image_size=image_size, **{"device": "cpu"} | options)
     )
 
 
-def refusal(*arguments, **how) -> str:
+def refusal(*arguments, **options) -> str:
     with pytest.raises(ModelError) as raised:
-        load(*arguments, **how)
+        load(*arguments, **options)
     return str(raised.value)
 
 
@@ -74,7 +74,7 @@ def test_what_is_known_of_it(exported):
     )
 
 
-def test_a_fixed_batch_is_said_aloud(exported):
+def test_a_fixed_batch_is_noted(exported):
     notes = load(exported[2]).notes
     assert notes[:2] == (
         PARAMETERS,
@@ -106,7 +106,7 @@ def test_other_floats_are_cast(tmp_path, kind):
     torch.testing.assert_close(classifier.raw(images(4)), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_weights_may_lie_in_a_file_beside(tmp_path):
+def test_weights_may_be_stored_in_another_file(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     whole = load(path)
     model = onnx.load(path)
@@ -336,10 +336,10 @@ def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
 
     path = mean_of_colours(tmp_path / "x.onnx")
     monkeypatch.setattr("quba_check.models.loading.resolve_device", lambda *_: torch.device("cuda", 0))
-    found = load(path, device="auto")
-    assert found.device == torch.device("cpu")
+    classifier = load(path, device="auto")
+    assert classifier.device == torch.device("cpu")
     runtime = f"onnxruntime {onnxruntime.__version__}"
-    assert f"{path} runs on the CPU: {runtime} has no CUDA provider that works here" in found.notes
+    assert f"{path} runs on the CPU: {runtime} has no CUDA provider that works here" in classifier.notes
     assert refusal(path, device="cuda") == (
         f"{path}: {runtime} cannot run it on cuda. "
         "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
@@ -355,7 +355,7 @@ class FullGpu:
         )
 
 
-def test_lack_of_memory_is_told_as_torch_tells_it(tmp_path):
+def test_lack_of_memory_is_torchs_error(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     module = load(path).module
     module._session = FullGpu()

@@ -25,9 +25,9 @@ def _deprecated():
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    made = timm.create_model("test_resnet", num_classes=10)
-    made(torch.rand(8, 3, 64, 64))  # running statistics of its own
-    return made.eval()
+    model = timm.create_model("test_resnet", num_classes=10)
+    model(torch.rand(8, 3, 64, 64))  # running statistics of its own
+    return model.eval()
 
 
 def scripted(model):
@@ -42,8 +42,8 @@ def frozen(model):
     return torch.jit.freeze(torch.jit.script(model.eval()))
 
 
-def load(path, **how):
-    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=64, device="cpu", **how))
+def load(path, **options):
+    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=64, device="cpu", **options))
 
 
 def quiet(call, *args):

@@ -1,4 +1,4 @@
-"""Zero-shot models of open_clip: answers by an independent computation, and the words for what is wrong."""
+"""Zero-shot models of open_clip: answers by an independent computation, and exact error messages."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ PARAMETERS = "parameters: image tower alone; text weights are fixed"
 VERSION = open_clip.__version__
 
 
-def load(spec, classes=THREE, image_size=16, **how):
+def load(spec, classes=THREE, image_size=16, **options):
     return load_classifier(
-        str(spec), LoadRequest(classes=classes, image_size=image_size, device="cpu", **how)
+        str(spec), LoadRequest(classes=classes, image_size=image_size, device="cpu", **options)
     )
 
 
-def refusal(spec, **how) -> str:
+def refusal(spec, **options) -> str:
     with pytest.raises(ModelError) as raised:
-        load(spec, **how)
+        load(spec, **options)
     return str(raised.value)
 
 
@@ -66,7 +66,7 @@ def test_logits_are_those_of_open_clip(tmp_path, kind):
         expected = model.logit_scale.exp() * cosines + bias
 
     torch.testing.assert_close(classifier.raw(images()), expected, atol=1e-4, rtol=1e-5)
-    assert expected.std(dim=0).min() > 0.01  # the images are told apart at all
+    assert expected.std(dim=0).min() > 0.01  # the outputs differ between images
     assert classifier.outputs == "logits"
 
 
@@ -109,7 +109,7 @@ def test_what_is_known_of_it(folder):
     )
 
 
-def test_the_texts_are_said(folder):
+def test_the_texts_are_noted(folder):
     notes = load(f"open_clip:local-dir:{folder}", prompts=PROMPTS).notes
     assert notes[1] == (
         "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates"
@@ -148,17 +148,17 @@ def test_the_fingerprint_is_of_weights_and_texts(folder, tmp_path):
     assert len({first.fingerprint, *(other.fingerprint for other in others)}) == 4
 
 
-def test_texts_are_read_once(folder, tmp_path, monkeypatch):
+def test_text_weights_are_computed_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("quba_check.models.zero_shot.text_weights.CLASSES_A_PART", 2)
     spec = f"open_clip:local-dir:{folder}"
-    said = []
-    first = load(spec, cache=tmp_path, prompts=PROMPTS, progress=said.append)
-    assert said == ["class texts, 0 of 6 read", "class texts, 4 of 6 read"]
-    _, kept = sorted((tmp_path / "texts").glob("*/*.safetensors"))
-    written = kept.read_bytes()
+    messages = []
+    first = load(spec, cache=tmp_path, prompts=PROMPTS, progress=messages.append)
+    assert messages == ["class texts, 0 of 6 read", "class texts, 4 of 6 read"]
+    _, part = sorted((tmp_path / "texts").glob("*/*.safetensors"))
+    written = part.read_bytes()
 
     def unwanted(*_, **__):
-        raise AssertionError("the texts are read again")
+        raise AssertionError("the text weights are computed again")
 
     with monkeypatch.context() as patched:
         patched.setattr("quba_check.models.zero_shot.loading.text_weights", unwanted)
@@ -166,27 +166,27 @@ def test_texts_are_read_once(folder, tmp_path, monkeypatch):
     assert torch.equal(again.module.text_weights, first.module.text_weights)
     assert (again.fingerprint, again.checksum) == (first.fingerprint, first.checksum)
 
-    kept.write_bytes(written[:-3])
-    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, progress=said.append)
+    part.write_bytes(written[:-3])
+    repaired = load(spec, cache=tmp_path, prompts=PROMPTS, progress=messages.append)
     assert torch.equal(repaired.module.text_weights, first.module.text_weights)
-    assert said[2:] == ["class texts, 4 of 6 read"]
-    assert kept.read_bytes() == written
+    assert messages[2:] == ["class texts, 4 of 6 read"]
+    assert part.read_bytes() == written
     for spoilt in (
         {"other": torch.zeros(2, 8)},
         {"text_weights": torch.full((2, 8), torch.nan)},
         {"text_weights": torch.zeros(1, 8)},
         {"text_weights": torch.zeros(2, 8).bfloat16()},
     ):
-        save_file(spoilt, kept)
+        save_file(spoilt, part)
         assert torch.equal(
             load(spec, cache=tmp_path, prompts=PROMPTS).module.text_weights, first.module.text_weights
         )
-        assert kept.read_bytes() == written
-    names = [path.name for path in kept.parent.iterdir()]
+        assert part.read_bytes() == written
+    names = [path.name for path in part.parent.iterdir()]
     assert sorted(names) == ["00000.safetensors", "00002.safetensors", "lock"]
 
 
-def test_nothing_is_kept_where_nothing_can_be_written(folder, tmp_path):
+def test_text_weights_are_not_stored_if_the_folder_is_not_writable(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert load(f"open_clip:local-dir:{folder}", cache=tmp_path / "file").classes == 3
 
@@ -206,7 +206,7 @@ def tiny_architecture(tmp_path, monkeypatch):
 def test_a_name_and_a_weights_file(folder, tiny_architecture):
     classifier = load(f"open_clip:Tiny-1/{tiny_architecture}")
     assert classifier.name == "Tiny-1-best"
-    # The file says nothing of preparation, so that is open_clip's for CLIP.
+    # The file states no preprocessing, so open_clip's default for CLIP applies.
     assert classifier.preprocessing.mean == open_clip.OPENAI_DATASET_MEAN
     torch.testing.assert_close(classifier.raw(images()), load(f"open_clip:local-dir:{folder}").raw(images()))
 
@@ -253,16 +253,16 @@ def test_a_model_of_the_hub(offline_hub, folder):
 
 
 def test_a_model_that_the_hub_does_not_give(offline_hub):
-    said = refusal("open_clip:hf-hub:someone/else")
-    assert said.startswith("open_clip:hf-hub:someone/else: open_clip cannot load it (")
-    assert "\n" not in said
+    text = refusal("open_clip:hf-hub:someone/else")
+    assert text.startswith("open_clip:hf-hub:someone/else: open_clip cannot load it (")
+    assert "\n" not in text
 
 
 def test_a_tag_that_cannot_be_downloaded(offline_hub, tagged):
-    said = refusal("open_clip:Tiny-1/lost")
-    assert said.startswith("open_clip:Tiny-1/lost: open_clip cannot load it (")
-    assert said.endswith(" Without a network give a weights file: open_clip:Tiny-1/FILE.")
-    assert "\n" not in said
+    text = refusal("open_clip:Tiny-1/lost")
+    assert text.startswith("open_clip:Tiny-1/lost: open_clip cannot load it (")
+    assert text.endswith(" Without a network give a weights file: open_clip:Tiny-1/FILE.")
+    assert "\n" not in text
 
 
 def test_unknown_names(tagged):
@@ -279,11 +279,11 @@ def test_unknown_names(tagged):
 def test_weights_of_another_model(tiny_architecture):
     write_weights(made("coca"), tiny_architecture)
     spec = f"open_clip:Tiny-1/{tiny_architecture}"
-    said = refusal(spec)
-    assert said.startswith(
+    text = refusal(spec)
+    assert text.startswith(
         f"{spec}: open_clip cannot load it (Error(s) in loading state_dict for CLIP: Missing key(s) in "
     )
-    assert "\n" not in said
+    assert "\n" not in text
 
 
 class Harmful:
@@ -294,8 +294,8 @@ class Harmful:
 def test_weights_that_would_run_code(tiny_architecture, capsys):
     path = tiny_architecture.with_suffix(".pt")
     torch.save({"state_dict": Harmful()}, path)
-    said = refusal(f"open_clip:Tiny-1/{path}")
-    assert said == (
+    text = refusal(f"open_clip:Tiny-1/{path}")
+    assert text == (
         f"open_clip:Tiny-1/{path}: would run code when it is read; nothing of it was run. "
         "If you trust whoever made the file: --quba-trust-pickle."
     )

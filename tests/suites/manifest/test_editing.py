@@ -79,7 +79,7 @@ def test_messages(tmp_path):
         return str(raised.value)
 
     assert message(HEAD + "sets:\n  mixed_same: {reader: folder, path: other}\n") == (
-        f"{path}:6: the set 'mixed_same' is declared already. Allowed in its place: "
+        f"{path}:6: the set 'mixed_same' is already declared. Allowed in its place: "
         "mixed_same: {reader: folder, path: made/mixed_same, expected: 9}"
     )
     lines = ", ".join(manifest_line(name, entry) for name, entry in ENTRIES.items())

@@ -9,9 +9,9 @@ from PIL import Image
 from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.suites.object_focus import make_object_focus
-from quba_check.suites.object_focus.boxes import BoxFile, segmented
+from quba_check.suites.object_focus.boxes import BoxFile, segment
 from quba_check.suites.object_focus.mixing import Box
-from quba_check.suites.object_focus.objects import LeftOut
+from quba_check.suites.object_focus.objects import SkipReason
 
 
 def scene(seed=0):
@@ -25,7 +25,7 @@ def scene(seed=0):
 
 def test_grabcut_finds_a_disc_in_its_box():
     picture, disc = scene()
-    mask = segmented(picture, Box(20, 10, 60, 50))
+    mask = segment(picture, Box(20, 10, 60, 50))
     assert mask.shape == disc.shape
     assert (mask & disc).sum() / (mask | disc).sum() > 0.95
     assert not mask[:, :20].any()
@@ -33,13 +33,13 @@ def test_grabcut_finds_a_disc_in_its_box():
 
 def test_grabcut_says_the_same_again():
     picture, _ = scene()
-    first = segmented(picture, Box(20, 10, 60, 50))
-    segmented(scene(1)[0], Box(5, 5, 70, 55))
-    assert (segmented(picture, Box(20, 10, 60, 50)) == first).all()
+    first = segment(picture, Box(20, 10, 60, 50))
+    segment(scene(1)[0], Box(5, 5, 70, 55))
+    assert (segment(picture, Box(20, 10, 60, 50)) == first).all()
 
 
 def test_grabcut_on_too_few_pixels():
-    assert segmented(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 1, 1)) is None
+    assert segment(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 1, 1)) is None
 
 
 def test_threads_find_the_same(suite, tmp_path, monkeypatch):
@@ -85,12 +85,12 @@ def test_images_without_one_box(suite, boxes):
         "pear/1.png,0,0,1,1\n"
     )
     assert [located(suite, path, number) for number in range(4)] == [
-        LeftOut.NO_BOX,
-        LeftOut.SEVERAL,
-        LeftOut.FILLS,
-        LeftOut.NOT_FOUND,
+        SkipReason.NO_BOX,
+        SkipReason.SEVERAL,
+        SkipReason.FILLS,
+        SkipReason.NOT_FOUND,
     ]
-    assert [str(LeftOut.NO_BOX), str(LeftOut.SEVERAL), str(LeftOut.NOT_FOUND)] == [
+    assert [str(SkipReason.NO_BOX), str(SkipReason.SEVERAL), str(SkipReason.NOT_FOUND)] == [
         "no box",
         "several boxes",
         "no object found in the box",

@@ -167,14 +167,14 @@ def test_who_is_left_out_is_said(suite, masks, tmp_path):
 def test_who_watches_is_told_of_every_image(suite, masks, tmp_path):
     done = {}
 
-    def watched(what, images):
+    def progress(what, images):
         done[what] = [images, 0]
         return lambda more: done[what].__setitem__(1, done[what][1] + more)
 
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
-    make_object_focus(suite, MaskFolder(masks), tmp_path / "made", watched=watched)
+    make_object_focus(suite, MaskFolder(masks), tmp_path / "made", progress=progress)
     assert done == {"looking for objects": [5, 5], "mixing": [4, 4]}
-    make_object_focus(suite, MaskFolder(masks), tmp_path / "two", per_class=2, watched=watched)
+    make_object_focus(suite, MaskFolder(masks), tmp_path / "two", per_class=2, progress=progress)
     assert done == {"looking for objects": [5, 5], "mixing": [4, 4]}
 
 

@@ -10,7 +10,7 @@ from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.suites.object_focus.masks import MaskFolder, read_mask
 from quba_check.suites.object_focus.mixing import Box
-from quba_check.suites.object_focus.objects import LeftOut
+from quba_check.suites.object_focus.objects import SkipReason
 
 EXPECTED = [[False, True, True], [False, False, True]]
 ON = np.array(EXPECTED)
@@ -99,11 +99,11 @@ def test_images_without_a_mask_or_with_one_that_is_no_use(suite, masks):
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
     Image.new("L", (10, 8), 255).save(masks / "apple" / "3.png")
     assert [located(suite, masks, number) for number in range(3)] == [
-        LeftOut.NO_MASK,
-        LeftOut.EMPTY,
-        LeftOut.FILLS,
+        SkipReason.NO_MASK,
+        SkipReason.EMPTY,
+        SkipReason.FILLS,
     ]
-    assert [str(LeftOut.NO_MASK), str(LeftOut.EMPTY), str(LeftOut.FILLS)] == [
+    assert [str(SkipReason.NO_MASK), str(SkipReason.EMPTY), str(SkipReason.FILLS)] == [
         "no mask",
         "empty mask",
         "object over 90% of the image",

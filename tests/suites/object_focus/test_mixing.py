@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from quba_check.suites.object_focus.mixing import Box, bounding_box, composite, fitted, without_object
+from quba_check.suites.object_focus.mixing import (
+    Box,
+    bounding_box,
+    composite,
+    resize_and_crop,
+    without_object,
+)
 
 
 def grey(rows: list[list[int]]) -> np.ndarray:
@@ -94,7 +100,7 @@ def test_nothing_of_the_object_is_left_and_nothing_else_changes(given):
 def test_the_object_keeps_its_pixels_and_the_rest_is_the_background(given, background):
     picture, mask = given
     mixed = composite(picture, mask, background)
-    behind = fitted(background, picture.shape[1], picture.shape[0])
+    behind = resize_and_crop(background, picture.shape[1], picture.shape[0])
     assert mixed.shape == picture.shape == behind.shape
     assert (mixed[mask] == picture[mask]).all()
     assert (mixed[~mask] == behind[~mask]).all()
@@ -102,22 +108,22 @@ def test_the_object_keeps_its_pixels_and_the_rest_is_the_background(given, backg
 
 def test_a_background_is_scaled_to_cover_and_cropped_in_the_middle():
     wide = grey([[0, 0, 50, 50, 90, 90], [0, 0, 50, 50, 90, 90]])
-    assert fitted(wide, 2, 2)[..., 0].tolist() == [[50, 50], [50, 50]]
+    assert resize_and_crop(wide, 2, 2)[..., 0].tolist() == [[50, 50], [50, 50]]
     # Twice as large: of four columns in the middle, the outer ones are blended with a quarter of the next,
     # as if it had been scaled whole and cropped then.
-    assert fitted(wide, 4, 4)[..., 0].tolist() == [[38, 50, 50, 60]] * 4
+    assert resize_and_crop(wide, 4, 4)[..., 0].tolist() == [[38, 50, 50, 60]] * 4
     # Half as large, of a tall one: an eighth of 0, an eighth of 90, and 50 for the rest.
-    assert fitted(wide.transpose(1, 0, 2), 1, 1)[..., 0].tolist() == [[49]]
+    assert resize_and_crop(wide.transpose(1, 0, 2), 1, 1)[..., 0].tolist() == [[49]]
 
 
 def test_a_background_of_the_same_size_is_not_resampled():
-    assert fitted(NUMBERED, 5, 4) is NUMBERED
+    assert resize_and_crop(NUMBERED, 5, 4) is NUMBERED
 
 
 @settings(max_examples=40, deadline=None)
 @given(pictures, st.integers(1, 9), st.integers(1, 9))
 def test_no_value_is_beyond_those_of_the_background(picture, width, height):
-    scaled = fitted(picture, width, height)
+    scaled = resize_and_crop(picture, width, height)
     assert scaled.shape == (height, width, 3)
     assert picture.min() <= scaled.min()
     assert scaled.max() <= picture.max()

@@ -1,4 +1,4 @@
-"""The folder of made sets: made anew, never in place of something else."""
+"""The folder of made sets: made again, never in place of other content."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import SuiteError
-from quba_check.suites.object_focus.output import replaced, write_origins
+from quba_check.suites.object_focus.making import write_origins
+from quba_check.suites.object_focus.output import replace_folder
 
 SETTINGS = {"data": "/d", "seed": 0, "per class": None}
 
 
 def made(out, settings=SETTINGS, name="a.png"):
-    with replaced(out, settings) as folder:
+    with replace_folder(out, settings) as folder:
         (folder / name).touch()
         write_origins(folder, settings, {}, {})
 
@@ -69,7 +70,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 def test_what_stood_there_stays_when_making_fails(tmp_path):
     out = tmp_path / "out"
     made(out)
-    with pytest.raises(ZeroDivisionError), replaced(out, SETTINGS):
+    with pytest.raises(ZeroDivisionError), replace_folder(out, SETTINGS):
         raise ZeroDivisionError
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "object-focus.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

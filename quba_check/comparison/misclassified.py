@@ -1,0 +1,134 @@
+"""Misclassified clean images: of one run, or of only one of two runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import UserError
+
+FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
+FLIP_HEADINGS = ("image", "flip", "label", "before", "after")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of cells that a spreadsheet reads as formulas."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_QUOTED = re.compile('[",;\r\n]')
+"""Characters that need quotes. A lone carriage return would end a row in the csv module, and a semicolon
+separates cells in locales with a decimal comma."""
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A misclassified clean image.
+
+    Attributes:
+        index: its position in the set; None if the run did not store it.
+        path: its file, relative to the suite's folder.
+        label: its class.
+        predicted: the class that the model chose.
+        confidence: probability of that class; None if the run did not store it.
+        loss: cross-entropy, -log of the probability of the true class; None if the run did not store it.
+    """
+
+    index: int | None
+    path: str
+    label: str
+    predicted: str
+    confidence: float | None
+    loss: float | None
+
+
+def failures(run: StoredRun) -> list[Failure]:
+    """Return the misclassified images, by decreasing loss and then by position.
+
+    Raises:
+        UserError: the predictions of the run are not stored.
+    """
+    answers = run.clean_answers()
+    rows = answers.wrong.tolist()
+    unknown: list[None] = [None] * len(rows)
+    if answers.index is not None:
+        positions: Sequence[int | None] = answers.index[rows].tolist()
+    else:
+        positions = rows if run.record.limit is None else unknown
+    confidence = unknown if answers.confidence is None else answers.confidence.tolist()
+    loss = unknown if answers.loss is None else answers.loss.tolist()
+    wrong = [
+        Failure(
+            position,
+            answers.names[row],
+            answers.classes[answers.label[row]],
+            answers.classes[answers.predicted[row]],
+            *probabilities,
+        )
+        for row, position, *probabilities in zip(rows, positions, confidence, loss, strict=True)
+    ]
+    return sorted(wrong, key=lambda failure: -(failure.loss or 0.0))
+
+
+def failures_csv(wrong: Sequence[Failure]) -> str:
+    """Return misclassified images as CSV; probabilities and losses have six digits."""
+    rows = (
+        (
+            image.index,
+            image.path,
+            image.label,
+            image.predicted,
+            *(number and float(f"{number:.6g}") for number in (image.confidence, image.loss)),
+        )
+        for image in wrong
+    )
+    return csv_text(FAILURE_HEADINGS, rows)
+
+
+def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
+    """Return the images that only one run classifies correctly as CSV, and their number.
+
+    The column `flip` is `lost` for images that only the first run classifies correctly, else `gained`.
+
+    Raises:
+        UserError: the predictions of a run are not stored, or the runs have different clean images.
+    """
+    first, second = before.clean_answers("--flips: "), after.clean_answers("--flips: ")
+    if list(first.names) != list(second.names):
+        raise UserError(
+            f"--flips: {before.file} and {after.file}: their clean images differ. "
+            "Allowed: runs on the same images."
+        )
+    was_correct = first.predicted == first.label
+    flipped = np.flatnonzero(was_correct != (second.predicted == second.label)).tolist()
+    rows = [
+        (
+            second.names[row],
+            "lost" if was_correct[row] else "gained",
+            *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
+        )
+        for row in flipped
+    ]
+    return csv_text(FLIP_HEADINGS, rows), len(rows)
+
+
+def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
+    """Return a table with a line of headings as CSV, without cells that a spreadsheet runs as formulas.
+
+    A string that begins like a formula gets an apostrophe in front; numbers stay numbers, also in strings.
+    None is an empty cell. Bytes of a file name that are not UTF-8 are written as escapes.
+
+    >>> csv_text(["file", "loss"], [["=1+1.png", -0.5], ["a.png", None]]).splitlines()
+    ['file,loss', "'=1+1.png,-0.5", 'a.png,']
+    """
+    return "".join(f"{','.join(map(_cell_text, row))}\n" for row in (headings, *rows))
+
+
+def _cell_text(cell: Cell) -> str:
+    if not isinstance(cell, str):
+        return "" if cell is None else str(cell)
+    text = cell.encode("utf-8", "backslashreplace").decode()
+    if text.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return '"{}"'.format(text.replace('"', '""')) if _QUOTED.search(text) else text
