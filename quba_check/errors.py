@@ -165,15 +165,15 @@ def needs(package: str, *, extra: str) -> str:
     return f'needs {package}, which is not installed. Install it: pip install "quba-check[{extra}]".'
 
 
-def listed(names: Iterable[str], limit: int = 20) -> str:
-    """Join names by commas, with a count of those after the first `limit`.
+def listed(names: Iterable[str], at_most: int = 20) -> str:
+    """Join names by commas, with a count of those after the first `at_most`.
 
-    >>> listed(["a", "b", "c"], limit=2)
+    >>> listed(["a", "b", "c"], at_most=2)
     'a, b and 1 more'
     """
     names = list(names)
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def describe_bug(error: BaseException) -> str:

@@ -129,7 +129,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Warn if a model is named but no threshold file: without demands nothing can fail."""
     if not config.option.model or config.stash.get(FILES, ()):
         return None
-    return "quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"
+    return "quba-check: no threshold file among the paths; only the fixture 'quba' uses the model"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -50,5 +50,5 @@ def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> 
     result = pytester.runpytest_subprocess("--model=demo", ".")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"]
+        ["quba-check: no threshold file among the paths; only the fixture 'quba' uses the model"]
     )
