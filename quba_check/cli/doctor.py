@@ -71,12 +71,7 @@ def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **giv
     folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]
     session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
-    demands = [
-        (model, session.thresholds(path), demand)
-        for path in session.default_files()
-        for model in session.models
-        for demand in session.thresholds(path).demands
-    ]
+    demands = session.demands(session.default_files())
     finished = []
     for name, examination in examinations(session, demands, short=False, order=_order(order_file)):
         finished.append(examination)

@@ -182,5 +182,5 @@ def _where(suite: Suite, name: str) -> str:
         return place
     conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
     absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
-    shown = listed(absent, limit=2)
+    shown = listed(absent, at_most=2)
     return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place

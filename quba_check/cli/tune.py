@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.parser import INPUT, NumberWithin
-from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     RECORD.json: one run, or several seeds. In an existing file only the thresholds that it has are changed,
     in place.
     """
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
     from quba_check.tuning.suggested_limits import dimensions_without_effect
@@ -117,10 +117,11 @@ class _Source:
 
 def _facts(records: tuple[Record, ...]) -> SuiteFacts:
     """Return the suite facts with the most shifts; without any, those of the published suite."""
+    from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
     facts = max(map(suite_facts, records), key=lambda facts: len(facts.shifts), default=None)
-    return facts if facts is not None and facts.shifts else published_suite_facts()
+    return facts if facts is not None and facts.shifts else published_facts()
 
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:

@@ -19,8 +19,8 @@ from quba_check.core.view import (
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.engine.obstacle import obstacle
 from quba_check.errors import SuiteError, listed
-from quba_check.evaluation import obstacle
 from quba_check.suites.suite import Suite
 
 SHOWN = 3

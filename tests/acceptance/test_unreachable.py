@@ -1,4 +1,4 @@
-"""Demands and grades that this suite cannot give: said before the work, which is then not done."""
+"""Demands and grades out of reach on a suite are reported first, and cost no measurement."""
 
 from __future__ import annotations
 
