@@ -61,7 +61,7 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     "--like list prints the names",
 )
 def tune(output: Path, add: bool, **given: Any) -> None:
-    """Write the thresholds that stored runs support, or those of a population or a published model.
+    """Write the thresholds that stored runs support, or those of other models.
 
     RECORD.json: one run, or several seeds. In an existing file only the thresholds that it has are changed,
     in place.
@@ -125,7 +125,7 @@ def _facts(records: tuple[Record, ...]) -> SuiteFacts:
 
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
-    """Check that values of a protocol may change a file; one that states none means `standard`."""
+    """Check that a file is about the protocol of the values; by default `standard`."""
     from quba_check.grading.notes import CROSS_PROTOCOL
 
     stated = thresholds.protocol or "standard"

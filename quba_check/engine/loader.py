@@ -28,7 +28,7 @@ Prepare = Callable[[Example], torch.Tensor]
 
 
 def default_threads() -> int:
-    """Number of reading threads: one for every two cores, at most four; torch needs cores too."""
+    """Return the number of reading threads: half the cores, at most four."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 

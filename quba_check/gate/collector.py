@@ -160,7 +160,7 @@ class ResultCollector:
         protocol: ProtocolName,
         suite: SuiteFacts,
     ) -> Iterator[GradeRow]:
-        """Yield the grade by each file: the judged one with its interval, else that of the values."""
+        """Yield the grade by each threshold file."""
         judged = {
             planned.thresholds.shown: result.grade
             for planned in demands

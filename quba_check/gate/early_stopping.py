@@ -1,4 +1,4 @@
-"""Early stopping: a demand is decided as soon as some images show what the whole set would give."""
+"""Early stopping: demands decided from some images by a sequential test."""
 
 from __future__ import annotations
 

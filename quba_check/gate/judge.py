@@ -57,7 +57,7 @@ class Judge:
         return {name: self._outcome(planned, name) for name in self._gate.dimensions_of(planned)}
 
     def _outcome(self, planned: PlannedDemand, name: str) -> Outcome:
-        """Measure a dimension; an error of an image, the store or a guard becomes its reason."""
+        """Measure a dimension; an error on the way becomes the reason."""
         key = planned.model, planned.protocol, name
         if key not in self._failed:
             try:

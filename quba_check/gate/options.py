@@ -1,4 +1,4 @@
-"""Options of a gate run, from a command line or an ini file, and their checks."""
+"""Options of a gate run and their checks."""
 
 from __future__ import annotations
 

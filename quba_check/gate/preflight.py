@@ -82,7 +82,7 @@ def _examination(
 
 
 def _without_allowed(findings: Iterable[Finding], demands: Sequence[PlannedDemand]) -> Iterator[Finding]:
-    """Yield findings without misleading gradients that demands allow; a remark if demands only warn."""
+    """Yield findings without misleading gradients that demands allow; a `remark` if demands only warn."""
     from quba_check.doctor.gradients import DIMENSION
 
     strict = [
@@ -133,7 +133,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
 
 
 def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> Finding:
-    """Return a finding: a problem if one of the demands blocks, else a remark."""
+    """Return a finding: a problem if one of the demands blocks, else a `remark`."""
     from quba_check.doctor.finding import Finding
 
     places = listed(dict.fromkeys(demand.place for demand in demands), SHOWN)

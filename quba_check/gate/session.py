@@ -75,7 +75,7 @@ class GateSession:
         self.is_demo = _is_demo(options, root)
         if options.arch is not None:
             check_takes_architecture(options.arch, list(self.models.values()))
-        # Read here, so that mistakes in it end the run before torch is loaded.
+        # Read here, so that an invalid file ends the run before torch is loaded.
         self.preprocessing = (
             None
             if options.preprocessing is None

@@ -1,4 +1,4 @@
-"""Threshold files as pytest collects them: a file node, and an item for each demand and model."""
+"""Pytest nodes: a threshold file, and an item for each demand and model."""
 
 from __future__ import annotations
 

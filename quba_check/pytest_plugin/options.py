@@ -63,7 +63,7 @@ def selects(config: pytest.Config) -> bool:
 
 
 def _value(config: pytest.Config, option: Option) -> Any:
-    """Return an option of the command line, the environment or the ini file, in this order.
+    """Return an option from command line, environment or ini file, in this order.
 
     Paths in an ini file are relative to it, others to the folder in which pytest was started.
     """

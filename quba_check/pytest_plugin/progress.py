@@ -1,4 +1,4 @@
-"""Progress of the processes of a run: every process writes its state to a file, the controller reads all."""
+"""Progress of a run: processes write their state to files, the controller reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress output of the controller: a line on a terminal, plain lines in a log, nothing under -q.
+"""Progress output: one line on a terminal, plain lines in a log.
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
 its row for itself, with and without xdist. Elsewhere a plain line is printed for every finished set, and at
