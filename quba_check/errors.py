@@ -1,18 +1,18 @@
-"""Everything quba-check raises on purpose.
+"""Errors that quba-check raises on purpose.
 
     QubaError
-    ├── UserError            a mistake that the user can mend: one line, exit code 4, never a traceback
-    │   ├── OptionError      a command-line option, an ini value, or how they go together
-    │   ├── ThresholdError   a threshold file (with its line)
+    ├── UserError            a mistake of the user: one line, exit code 4, never a traceback
+    │   ├── OptionError      a command-line option, an ini value, or a combination of them
+    │   ├── ThresholdError   a threshold file (with the line)
     │   ├── SuiteError       a data folder, its manifest, or an image in it
-    │   │   └── FewObjectsError  objects were found in too few images to make sets of them
-    │   ├── ModelError       a model spec, a checkpoint, or what the model returns
-    │   │   └── HeadError    the model answers with another number of classes than the suite has
-    │   ├── DimensionError   a dimension of the user's own: its declaration, or what it answers
+    │   │   └── FewObjectsError  objects were detected in too few images for sets of them
+    │   ├── ModelError       a model spec, a checkpoint, or the model's outputs
+    │   │   └── HeadError    the model's number of classes differs from the suite's
+    │   ├── DimensionError   a custom dimension: its declaration, or its values
     │   ├── PopulationError  a reference population that cannot grade anything
-    │   └── StoreError       the folder that keeps predictions
-    ├── UnmeasurableError    a dimension that has no value here, with the reason
-    └── InvariantError       a guard found that a number would have been wrong; the value is withheld
+    │   └── StoreError       the folder of stored predictions
+    ├── UnmeasurableError    a dimension has no value here, with the reason
+    └── InvariantError       a guard detected that a number would be wrong; the value is withheld
 
 Catch `QubaError` for all of them. Every message reads
 `where: what is wrong, got X. Allowed: … . Did you mean …?`
@@ -37,14 +37,14 @@ class QubaError(Exception):
 
 
 class UserError(QubaError):
-    """A mistake that the user can mend; shown as one line."""
+    """A mistake that the user can fix; shown as one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
 
 class OptionError(UserError):
-    """An option or ini value that is wrong, or does not go with another."""
+    """An option or ini value that is wrong, or excludes another."""
 
 
 class ThresholdError(UserError):
@@ -56,7 +56,7 @@ class SuiteError(UserError):
 
 
 class FewObjectsError(SuiteError):
-    """Objects were found in too few images to make sets of them."""
+    """Objects were detected in too few images for sets of them."""
 
 
 class ModelError(UserError):
@@ -64,11 +64,11 @@ class ModelError(UserError):
 
 
 class HeadError(ModelError):
-    """A model that answers with another number of classes than the suite has.
+    """A model with another number of classes than the suite.
 
     Attributes:
-        theirs: numbers that the model gives for an image.
-        classes: numbers that the suite expects.
+        theirs: number of the model's classes.
+        classes: number of the suite's classes.
     """
 
     def __init__(self, message: str, *, theirs: int, classes: int) -> None:
@@ -78,7 +78,7 @@ class HeadError(ModelError):
 
 
 class DimensionError(UserError):
-    """A dimension that cannot be registered, or does not answer as it declares."""
+    """A dimension that cannot be registered, or breaks its declaration."""
 
 
 class PopulationError(UserError):
@@ -93,10 +93,10 @@ class UnmeasurableError(QubaError):
     """A dimension has no value on this model and suite.
 
     Attributes:
-        reason: why, in words that name what is missing.
-        missing_data: True if the reason is in the images: a set is absent, or does not allow a value, such as
+        reason: the reason, which names what is missing.
+        missing_data: True if the images are the reason: a set is missing, or does not allow a value, such as
             one image per class for class_balance (a demand may then be `optional`). False if the value itself
-            is undefined (for example clean accuracy 0).
+            is undefined, for example at a clean accuracy of 0.
     """
 
     def __init__(self, reason: str, *, missing_data: bool = False) -> None:
@@ -106,11 +106,11 @@ class UnmeasurableError(QubaError):
 
 
 class InvariantError(QubaError):
-    """A guard found that a number would have been wrong."""
+    """A guard detected that a number would be wrong."""
 
 
 MOST_CHARACTERS = 2000
-"""Largest length of a message; content of files can be much longer."""
+"""Largest length of a message; quoted content of files can be much longer."""
 
 
 def one_line(text: str) -> str:
@@ -131,7 +131,7 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word that looks most like one that was typed, capitals apart; None where nothing is near.
+    """Return the most similar allowed word, ignoring case; None if none is similar.
 
     >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
     'ResNet50'
@@ -142,10 +142,10 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Name the nearest allowed word, as the tail of a message.
+    """Return the suggestion of a similar word for the end of a message.
 
     Returns:
-        `" Did you mean 'accuracy'?"`, or an empty string where nothing is near.
+        `" Did you mean 'accuracy'?"`, or an empty string if no word is similar.
 
     >>> did_you_mean("acuracy", ["accuracy", "parameters"])
     " Did you mean 'accuracy'?"
@@ -157,7 +157,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def needs(package: str, *, extra: str) -> str:
-    """The end of a message about a package that only an extra of quba-check installs.
+    """Return the end of a message about a package that needs an extra of quba-check.
 
     >>> needs("onnxruntime", extra="onnx")
     'needs onnxruntime, which is not installed. Install it: pip install "quba-check[onnx]".'
@@ -165,15 +165,15 @@ def needs(package: str, *, extra: str) -> str:
     return f'needs {package}, which is not installed. Install it: pip install "quba-check[{extra}]".'
 
 
-def listed(names: Iterable[str], limit: int = 20) -> str:
-    """Names joined by commas, cut after `limit` with a count of the rest.
+def listed(names: Iterable[str], at_most: int = 20) -> str:
+    """Join names by commas, with a count of those after the first `at_most`.
 
-    >>> listed(["a", "b", "c"], limit=2)
+    >>> listed(["a", "b", "c"], at_most=2)
     'a, b and 1 more'
     """
     names = list(names)
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def describe_bug(error: BaseException) -> str:
@@ -195,6 +195,6 @@ def describe_bug(error: BaseException) -> str:
             file.write(f"{sys.argv}\nPython {sys.version}\n\n")
             file.writelines(traceback.format_exception(error))
         saved = f"The traceback is in {file.name}; please report it."
-    except OSError as why:
-        saved = f"The traceback could not be saved ({why.strerror})."
+    except OSError as save_error:
+        saved = f"The traceback could not be saved ({save_error.strerror})."
     return f"quba-check: this is a bug in quba-check, not in your files ({kind}). {saved}"

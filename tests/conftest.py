@@ -1,4 +1,4 @@
-"""What all tests share: warnings are errors, and nothing touches the user's own store."""
+"""Shared by all tests: warnings are errors, and nothing touches the user's own store."""
 
 from __future__ import annotations
 

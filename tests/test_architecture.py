@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""
+OPEN_TO_ALL = {"errors", "number_format"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -83,6 +84,30 @@ def test_the_order_is_downwards() -> None:
         assert allowed <= set(rows[:place]), name
 
 
+def test_the_picture_has_the_arrows_of_the_imports() -> None:
+    text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn = {
+        (start, end)
+        for starts, ends in re.findall(r"^  (.*) --> (.*)$", text, re.MULTILINE)
+        for start in starts.split(" & ")
+        for end in ends.split(" & ")
+    }
+    direct: dict[str, set[str]] = {name: set() for name in MAY_IMPORT if name not in OPEN_TO_ALL}
+    for name, path in modules():
+        if (folder := name.partition(".")[0]) in direct and folder != "__main__":
+            ours = {module.split(".")[1] for module in imported(path) if module.startswith("quba_check.")}
+            direct[folder] |= ours - OPEN_TO_ALL - {folder}
+    reached: dict[str, set[str]] = {}
+    for name in direct:  # from below, see `test_the_order_is_downwards`
+        reached[name] = direct[name].union(*(reached[other] for other in direct[name]))
+    assert drawn == {
+        (name, other)
+        for name, others in direct.items()
+        for other in others
+        if not any(other in reached[between] for between in others)
+    }
+
+
 def test_the_table_names_every_folder_and_module() -> None:
     text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = {
@@ -104,6 +129,8 @@ def test_the_table_names_every_folder_and_module() -> None:
         "quba_check.pytest_plugin.plugin",
         "quba_check.cli.main",
         "quba_check.gate.session",
+        "quba_check.models.request",
+        "quba_check.models.specs",
         "quba_check.suites.suite",
     ],
 )

@@ -1,4 +1,4 @@
-"""`quba-check doctor`: its options, which are the gate's, and how findings are shown."""
+"""`quba-check doctor`: its options, which include the gate's, and its output."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
 
 PROBLEMS = 1
-"""Exit code where a problem was found."""
+"""Exit code for at least one problem."""
 WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
-"""Options of the gate that are taken, so that its command can be repeated, and change nothing here."""
-LEAST_WIDTH, WIDEST = 60, 120
+"""Options of the gate that are accepted, so that its command can be repeated, and ignored here."""
+NARROWEST, WIDEST = 60, 120
 
 
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +44,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("doctor", short_help="find mistakes in a model, its preprocessing and its suite")
+@click.command("doctor", short_help="find errors in a model, its preprocessing and its suite")
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
 @_gate_options
 @click.option(
@@ -52,40 +52,35 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "order_file",
     type=INPUT,
     metavar="FILE",
-    help="the model's classes in its own order, one a line",
+    help="the model's classes in its own order, one per line",
 )
 @click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
 def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
-    """Show a model a few images and report what is wrong, with evidence and fix.
+    """Report errors in a model's setup, with evidence and fix, from a few images.
 
     FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
-    code 0: healthy, 1: a problem was found.
+    code 0: healthy, 1: at least one problem.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; heeded until torch is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
     from quba_check.dimensions import registry
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
     from quba_check.gate.session import GateSession
 
     registry.load_entry_points()
-    here = Path.cwd()
+    folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]
-    run = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, here), here)
-    demands = [
-        (model, run.thresholds(path), demand)
-        for path in run.default_files()
-        for model in run.models
-        for demand in run.thresholds(path).demands
-    ]
-    made = []
-    for name, examination in examinations(run, demands, short=False, order=_order(order_file)):
-        made.append(examination)
+    session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
+    demands = session.demands(session.default_files())
+    finished = []
+    for name, examination in examinations(session, demands, short=False, order=_order(order_file)):
+        finished.append(examination)
         if not as_json:
-            _tell(name, examination)
+            _print(name, examination)
     if as_json:
-        text = EXAMINATIONS.dump_json(tuple(made), by_alias=True, indent=2).decode()
+        text = EXAMINATIONS.dump_json(tuple(finished), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
-    return 0 if all(examination.is_healthy for examination in made) else PROBLEMS
+    return 0 if all(examination.is_healthy for examination in finished) else PROBLEMS
 
 
 def _order(path: Path | None) -> list[str] | None:
@@ -93,35 +88,34 @@ def _order(path: Path | None) -> list[str] | None:
         return None
     try:
         lines = read_text(path, f"--order: {path}", OptionError).splitlines()
-    except OptionError as problem:
-        raise OptionError(f"{problem} Allowed: a text file with a class name in each line.") from None
+    except OptionError as error:
+        raise OptionError(f"{error} Allowed: a text file with one class name per line.") from None
     return [line.strip() for line in lines if line.strip()]
 
 
-def _tell(name: str, examination: Examination) -> None:
+def _print(name: str, examination: Examination) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from quba_check.doctor.telling import shown, wrapped
+    from quba_check.reports.tables import wrap_text
 
-    width = min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), WIDEST)
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for finding in examination.findings:
-        first, *others = shown(finding, width)
-        style = "bold red" if finding.severity == "problem" else "bold yellow"
-        console.print(Text(first, style=style))
+        first, *others = wrap_text(finding.text(), width)
+        console.print(Text(first, style="bold red" if finding.severity == "problem" else "bold yellow"))
         for line in others:
             console.print(Text(line))
         console.print()
-    console.print(Text("\n".join(wrapped(_last_line(name, examination), width))))
+    console.print(Text("\n".join(wrap_text(_summary(name, examination), width))))
 
 
-def _last_line(name: str, examination: Examination) -> str:
+def _summary(name: str, examination: Examination) -> str:
     problems = sum(finding.severity == "problem" for finding in examination.findings)
     state = "healthy" if not problems else "1 problem" if problems == 1 else f"{problems} problems"
-    made = f"{len(examination.checks)} checks" if len(examination.checks) != 1 else "1 check"
-    before = "; as found before" if examination.remembered else ""
+    checks = f"{len(examination.checks)} checks" if len(examination.checks) != 1 else "1 check"
+    cached = "; cached" if examination.remembered else ""
     return (
-        f"{name} on {examination.suite}: {state} ({made}; {examination.decoded:,} images decoded, "
-        f"{examination.forwards:,} shown{before})"
+        f"{name} on {examination.suite}: {state} ({checks}; {examination.decoded:,} images decoded, "
+        f"{examination.forwards:,} shown{cached})"
     )

@@ -36,7 +36,7 @@ LONGEST_CLASS = 14
 @click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default {LIMIT})")
 @store_option
 def failures(record: Path, output: Path | None, limit: int | None, store: Path | None) -> None:
-    """List the clean images that a stored run got wrong, those with the highest loss first."""
+    """List the clean images that a stored run got wrong, highest loss first."""
     from quba_check.comparison.misclassified import failures as failures_of
     from quba_check.comparison.misclassified import failures_csv
     from quba_check.comparison.stored_run import SUFFIX, stored_run

@@ -130,7 +130,7 @@ def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
     from quba_check.suites.manifest.editing import manifest_line, yaml_scalar
 
     lines = [
-        "# Written by quba-check init. The README describes the keys; quba-check schema suite lists them.",
+        "# Written by quba-check init. docs/data.md describes the keys; quba-check schema suite lists them.",
         "schema: 1",
         f"name: {yaml_scalar(root.name or 'images')}",
         *_classes_lines(layout),

@@ -59,7 +59,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
     help="print the version",
 )
 def quba_check() -> None:
-    """Work with records and suites, and find mistakes before a long run.
+    """Work with records and suites, and find errors before a long run.
 
     pytest judges models: pytest --model=my_model.pt
     """

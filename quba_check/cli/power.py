@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import INPUT, WholeNumber
-from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 
 
 @click.command("power", short_help="print the differences that a threshold file can detect")
@@ -21,14 +20,16 @@ def power(file: Path, images: int, path: Path | None) -> None:
     For each demand: how far below or above its threshold a model must truly be to be blocked or passed in
     most runs (80 %).
     """
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.number_format import format_value
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding, table_text
+    from quba_check.suites.opening import published_facts
     from quba_check.tuning.power import POWER, detectable_effects
     from quba_check.tuning.record_facts import suite_facts
 
     record = read_record(path) if path else None
-    thresholds = thresholds_at(file, suite_facts(record) if record else published_suite_facts())
+    thresholds = thresholds_at(file, suite_facts(record) if record else published_facts())
     effects = detectable_effects(thresholds, images, record)
     rows = []
     for effect in effects:

@@ -36,18 +36,18 @@ _SHORTEST_NAME = 12
 def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
     """Return the suite's name and a table of its sets, at most `width` columns wide.
 
-    The place of a set is the last cell of its row. If it does not fit there, it follows in lines of its own.
+    The place of a set is the last cell of its row. If it does not fit, it follows on separate lines.
 
     Args:
         suite: the suite.
         width: columns of the terminal; with fewer than 72, lines may be longer.
         rule: the character of the rule below the head.
     """
-    *columns, places = map(list, zip(COLUMNS, *described_sets(suite), strict=True))
+    *columns, places = map(list, zip(COLUMNS, *set_rows(suite), strict=True))
     for gap in _GAPS:
         rows = [
             (row, f"{row}{gap}{place}")
-            for row, place in zip(_aligned(columns, width, gap), places, strict=True)
+            for row, place in zip(_align(columns, width, gap), places, strict=True)
         ]
         if max(cell_len(whole) for _, whole in rows) <= width:
             break
@@ -56,32 +56,29 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
         if cell_len(whole) <= width:
             lines.append(whole)
         else:
-            lines += [row.rstrip(), *(_wrapped(place, width) if lines else [])]
+            lines += [row.rstrip(), *(_wrap(place, width) if lines else [])]
     return "\n".join([*_heading(suite, width), lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
 
 
 def _heading(suite: Suite, width: int) -> list[str]:
-    counted = f"{suite.name}: {suite.facts.class_count:,} classes, in"
-    line = f"{counted} {suite.root}"
-    return [line] if cell_len(line) <= width else [counted, f"  {_shortened(str(suite.root), width - 2)}"]
+    head = f"{suite.name}: {suite.facts.class_count:,} classes, in"
+    line = f"{head} {suite.root}"
+    return [line] if cell_len(line) <= width else [head, f"  {_shorten(str(suite.root), width - 2)}"]
 
 
-def _width(columns: Sequence[Sequence[str]], gap: str) -> int:
-    return sum(max(map(cell_len, column)) for column in columns) + len(gap) * (len(columns) - 1)
-
-
-def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
+def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:
     """Return padded rows; names of sets and spaces are cut to fit the width."""
     names = [columns[COLUMNS.index(name)] for name in ("set", "space")]
-    while (excess := _width(columns, gap) - width) > 0:
-        longest = max(names, key=lambda column: max(map(cell_len, column)))
-        target = max(map(cell_len, longest)) - excess
-        if max(map(cell_len, longest)) <= _SHORTEST_NAME:
+    room = width - len(gap) * (len(columns) - 1)
+    while (excess := sum(map(_widest, columns)) - room) > 0:
+        longest = max(names, key=_widest)
+        if _widest(longest) <= _SHORTEST_NAME:
             break
-        longest[:] = [_shortened(cell, max(target, _SHORTEST_NAME)) for cell in longest]
+        target = max(_widest(longest) - excess, _SHORTEST_NAME)
+        longest[:] = [_shorten(cell, target) for cell in longest]
     padded = []
     for column in columns:
-        size = max(map(cell_len, column))
+        size = _widest(column)
         blanks = [" " * (size - cell_len(cell)) for cell in column]
         right = column[0] in _RIGHT
         padded.append(
@@ -90,7 +87,11 @@ def _aligned(columns: list[list[str]], width: int, gap: str) -> list[str]:
     return [gap.join(cells) for cells in zip(*padded, strict=True)]
 
 
-def _wrapped(place: str, width: int) -> list[str]:
+def _widest(column: Sequence[str]) -> int:
+    return max(map(cell_len, column))
+
+
+def _wrap(place: str, width: int) -> list[str]:
     """Return a place as indented lines; words too long for a line are shortened."""
     lines = textwrap.wrap(
         place,
@@ -100,13 +101,13 @@ def _wrapped(place: str, width: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [_shortened(line, width) for line in lines]
+    return [_shorten(line, width) for line in lines]
 
 
-def _shortened(text: str, width: int) -> str:
+def _shorten(text: str, width: int) -> str:
     """Return a text, without its middle if it is longer than `width`.
 
-    >>> _shortened("/data/of/the/year/2024/val", 16)
+    >>> _shorten("/data/of/the/year/2024/val", 16)
     '/data/...024/val'
     """
     if cell_len(text) <= width:
@@ -116,7 +117,7 @@ def _shortened(text: str, width: int) -> str:
     return f"{head}{_CUT}{tail}"
 
 
-def described_sets(suite: Suite) -> list[tuple[str, ...]]:
+def set_rows(suite: Suite) -> list[tuple[str, ...]]:
     """Return the rows: declared sets, then undeclared sets of the nine dimensions.
 
     `classes` is the number of classes of the set's label space with images; `per class` is the smallest and
@@ -146,7 +147,7 @@ def described_sets(suite: Suite) -> list[tuple[str, ...]]:
             )
         )
     absent = (_NOTHING,) * 4
-    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared(suite)]
+    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared_sets(suite)]
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
@@ -161,7 +162,7 @@ def _range(images: NDArray[np.intp]) -> str:
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 
 
-def _undeclared(suite: Suite) -> list[str]:
+def _undeclared_sets(suite: Suite) -> list[str]:
     """Return the sets that the nine dimensions need and the manifest does not declare."""
     sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
     absent = [name for name in sets if name not in suite.facts.spaces]
@@ -181,5 +182,5 @@ def _where(suite: Suite, name: str) -> str:
         return place
     conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
     absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
-    shown = listed(absent, limit=2)
+    shown = listed(absent, at_most=2)
     return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place

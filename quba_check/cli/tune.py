@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.parser import INPUT, NumberWithin
-from quba_check.cli.threshold_files import published_suite_facts, thresholds_at
 from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
 
 if TYPE_CHECKING:
@@ -62,11 +61,12 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     "--like list prints the names",
 )
 def tune(output: Path, add: bool, **given: Any) -> None:
-    """Write the thresholds that stored runs support, or those of a population or a published model.
+    """Write the thresholds that stored runs support, or those of other models.
 
     RECORD.json: one run, or several seeds. In an existing file only the thresholds that it has are changed,
     in place.
     """
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import write_text
     from quba_check.strict_yaml import read_yaml
     from quba_check.tuning.suggested_limits import dimensions_without_effect
@@ -117,14 +117,15 @@ class _Source:
 
 def _facts(records: tuple[Record, ...]) -> SuiteFacts:
     """Return the suite facts with the most shifts; without any, those of the published suite."""
+    from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
     facts = max(map(suite_facts, records), key=lambda facts: len(facts.shifts), default=None)
-    return facts if facts is not None and facts.shifts else published_suite_facts()
+    return facts if facts is not None and facts.shifts else published_facts()
 
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
-    """Check that values of a protocol may change a file; one that states none means `standard`."""
+    """Check that a file is about the protocol of the values; by default `standard`."""
     from quba_check.grading.notes import CROSS_PROTOCOL
 
     stated = thresholds.protocol or "standard"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.cli.threshold_files import thresholds_at
 from quba_check.errors import UserError, one_line
 from quba_check.verdicts.explanation import verdict_row
 
@@ -59,6 +58,7 @@ def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: Path | None
 def _judge_again(record: Record, path: Path, file: Path, store: Path | None) -> Record:
     """Return the record with the verdicts of another threshold file."""
     from quba_check.comparison.stored_run import stored_run
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if

@@ -11,7 +11,6 @@ import click
 from rich.text import Text
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.cli.threshold_files import thresholds_at
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
 from quba_check.verdicts.explanation import verdict_row
@@ -38,6 +37,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     file; 1 otherwise.
     """
     from quba_check.comparison.stored_run import StoredRun, stored_run
+    from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
     from quba_check.reports.tables import table_text
     from quba_check.reports.verdict_labels import STYLES, label

@@ -68,7 +68,7 @@ def drop(
 
 
 def run_value(measured: Measurement, part: str | None) -> RunValue | None:
-    """Return the value of a measured dimension or part; None if missing."""
+    """Return the value of a measured dimension or part, None without it."""
     quantity = measured if part is None else measured.parts.get(part)
     if quantity is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,6 @@ class RatioOfMeans:
     corners: tuple[tuple[float, float], ...]
 
 
-def _only(ratios: Sequence[float]) -> float:
-    return ratios[0]
-
-
 @dataclass(frozen=True, slots=True)
 class SequentialStatistic:
     """A function of ratios of means, monotone in each while the others are constant.
@@ -45,4 +42,4 @@ class SequentialStatistic:
     """
 
     ratios: tuple[RatioOfMeans, ...]
-    value: Callable[[Sequence[float]], float] = _only
+    value: Callable[[Sequence[float]], float] = itemgetter(0)

@@ -67,7 +67,7 @@ def rendition(
         case "sketch":
             picture = _sketch(contours, mask, style_rng)
         case "stylized":
-            picture = _stylized(mask, (shape, texture), style_rng)
+            picture = _stylize(mask, (shape, texture), style_rng)
         case "natural" | "negative":
             surface = blend(pattern(texture, texture_rng), *two_colours(texture_rng))
             picture = blend(mask, surface, backdrop(background, background_rng))
@@ -105,7 +105,7 @@ def _tremor(count: int, rng: np.random.Generator) -> Points:
     return wobble * 0.7
 
 
-def _stylized(mask: Plane, avoid: tuple[str, ...], rng: np.random.Generator) -> Picture:
+def _stylize(mask: Plane, avoid: tuple[str, ...], rng: np.random.Generator) -> Picture:
     others = [name for name in CLASSES if name not in avoid]
     inside, outside = (others[int(pick * len(others))] for pick in rng.random(2))
     bright, dark = two_colours(rng)

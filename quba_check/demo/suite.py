@@ -29,6 +29,10 @@ MIXED_PER_CLASS = 30
 CUES_PER_PAIR = 3
 CUE_IMAGES = CUES_PER_PAIR * len(CLASSES) * (len(CLASSES) - 1)
 SHIFTS: tuple[Style, ...] = ("sketch", "edge", "silhouette", "stylized", "negative")
+_NATURAL_SETS: tuple[tuple[str, Style, int], ...] = (
+    ("clean", "natural", CLEAN_PER_CLASS),
+    *((style, style, SHIFTED_PER_CLASS) for style in SHIFTS),
+)
 
 _SHIFT_LINES = "\n".join(
     f"    {style}: {{reader: folder, path: {style}, expected: {SHIFTED_PER_CLASS * len(CLASSES)}}}"
@@ -82,7 +86,7 @@ def pictures() -> Iterator[PictureSpec]:
     their own class and of another. `cue_conflict` shows each shape in the textures of all other classes, on
     grey.
     """
-    for family, (folder, style, per_class) in enumerate(_natural_sets()):
+    for family, (folder, style, per_class) in enumerate(_NATURAL_SETS):
         for k, shape in enumerate(CLASSES):
             for i in range(per_class):
                 other = _other(k, i)
@@ -189,12 +193,6 @@ def _contents(root: Path) -> str:
             digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
             digest.update(content)
     return digest.hexdigest()
-
-
-def _natural_sets() -> Iterator[tuple[str, Style, int]]:
-    yield "clean", "natural", CLEAN_PER_CLASS
-    for style in SHIFTS:
-        yield style, style, SHIFTED_PER_CLASS
 
 
 def _other(k: int, i: int) -> str:

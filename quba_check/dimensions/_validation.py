@@ -142,7 +142,10 @@ def _with_checked_result(
             )
         if measurement.dimension != dimension.name:
             raise DimensionError(f"{where}: returned a measurement of '{measurement.dimension}'.")
+        is_custom = dimension.name not in PUBLISHED_DIMENSIONS  # object_focus is a fraction and can exceed 1
+        whole = _plain(measurement, dimension.unit, f"{where}: the value", check_range=is_custom)
         units = {part.name: part.unit for part in dimension.parts(facts.suite)}
+        parts = {}
         for name, part in measurement.parts.items():
             if name not in units:
                 raise DimensionError(
@@ -154,21 +157,13 @@ def _with_checked_result(
                     f"{where}: the part '{name}', got {part!r}. "
                     "Allowed: a quba_check.core.measurement.Quantity."
                 )
-        parts = {
-            name: _plain(part, units[name], f"{where}: the part '{name}'")
-            for name, part in measurement.parts.items()
-        }
-        plain = replace(_plain(measurement, dimension.unit, f"{where}: the value"), parts=parts)
-        if dimension.name not in PUBLISHED_DIMENSIONS:  # object_focus is a fraction and can exceed 1
-            _check_fraction(plain, f"{where}: the value")
-            for name, part in parts.items():
-                _check_fraction(part, f"{where}: the part '{name}'")
-        return plain
+            parts[name] = _plain(part, units[name], f"{where}: the part '{name}'", check_range=is_custom)
+        return replace(whole, parts=parts)
 
     return measure
 
 
-def _plain(quantity: Number, unit: str, where: str) -> Number:
+def _plain(quantity: Number, unit: str, where: str, *, check_range: bool) -> Number:
     """Return the quantity with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(
@@ -188,16 +183,12 @@ def _plain(quantity: Number, unit: str, where: str) -> Number:
         raise DimensionError(
             f"{where} is of n = {quantity.n!r}. Allowed: a whole number of images, or None."
         ) from None
-    return replace(quantity, value=float(quantity.value), n=n)
-
-
-def _check_fraction(quantity: Quantity | Measurement, where: str) -> None:
-    """Raise DimensionError for a fraction outside 0 to 1, such as a percentage."""
-    value = quantity.value
-    if quantity.unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:
+    value = float(quantity.value)
+    if check_range and unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:  # such as a percentage
         raise DimensionError(
             f"{where} is no fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
         )
+    return replace(quantity, value=value, n=n)
 
 
 def _call(where: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -66,10 +66,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     return (top5,) if suite.class_count > TOP else ()
 
 
-def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
-    return SequentialStatistic((sequential_share(CLEAN, None if part is None else _top5_hits),))
-
-
 @dimension(
     "accuracy",
     title="How often the model is right on clean images.",
@@ -79,7 +75,9 @@ def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic:
     source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
     views=(CLEAN,),
     parts=_parts,
-    streamed=_sequential,
+    streamed=lambda _suite, part: SequentialStatistic(
+        (sequential_share(CLEAN, _top5_hits if part else None),)
+    ),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Share of clean images whose predicted class is the label.

@@ -81,7 +81,7 @@ def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
     if len(scarce):
         names = [f"'{name}'" for name in short_class_names(suite.class_names)]
         names = names or [f"class {k}" for k in range(len(counts))]
-        named = listed((f"{names[k]} has {counts[k]}" for k in scarce), limit=NAMED)
+        named = listed((f"{names[k]} has {counts[k]}" for k in scarce), at_most=NAMED)
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(
             f"class_balance needs two images in every class; {len(scarce)} of {len(counts)} classes {have} "

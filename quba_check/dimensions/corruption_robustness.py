@@ -16,7 +16,7 @@ from quba_check.dimensions._streaming import sequential_ratio
 from quba_check.errors import UnmeasurableError
 
 GATE_RUN = (
-    "gate run: each image was shown under one of the 75 corruptions and severities, in balanced turn; "
+    "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "
     "sample: all in the suite's manifest shows each under all"
 )
 

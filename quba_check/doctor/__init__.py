@@ -1,1 +1,1 @@
-"""The doctor: looks for mistakes in how a model, its preparation and a suite were put together."""
+"""The doctor: finds errors in the setup of a model, its preprocessing and a suite."""

@@ -1,4 +1,4 @@
-"""The check of the model's answers: one cause is looked for, and named once."""
+"""The check of the model's accuracy, for one cause of wrong answers."""
 
 from __future__ import annotations
 
@@ -6,126 +6,136 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quba_check.core.view import CLEAN
-from quba_check.doctor import advice, class_order
-from quba_check.doctor import shuffled_labels as set_labels
-from quba_check.doctor.class_order import Lift, accuracy_lift, labels
+from quba_check.doctor.class_order import (
+    BetterOrder,
+    better_order,
+    labels,
+    order_finding,
+    predictions,
+    supplied_order_finding,
+)
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.preprocessing import Better, better_geometry, better_normalisation
-from quba_check.doctor.preprocessing_candidates import bgr_candidates, candidates
-from quba_check.doctor.significance import FEWEST, is_at_chance
+from quba_check.doctor.preprocessing import (
+    BetterVariant,
+    better_geometry,
+    better_normalisation,
+    preprocessing_finding,
+)
+from quba_check.doctor.preprocessing_candidates import bgr_candidates, normalisation_candidates
+from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
+from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 
+_IMAGES, _CHANCE_IMAGES = 64, 512
 _CONFIDENT = 0.5
-_CHANCE_LOOK = 512
 _POOR = 0.5
 
 
-def check(patient: ModelUnderTest) -> Iterator[Finding]:
-    """Wrong class order, wrong preparation, shuffled labels, or a model that knows nothing.
+def check(subject: ModelUnderTest) -> Iterator[Finding]:
+    """Report a wrong class order, wrong preprocessing, shuffled labels, or an untrained model.
 
-    The order comes first, since it costs no further forward; then the preparation, with labels read in the
-    order that was found; where both are wrong, the order once more under each preparation. What is at chance
-    in all of them has no cause that can be named, and is said in one finding.
+    The order comes first, since it costs no further forward pass. The preprocessing follows, with labels read
+    in that order; if both are wrong, the order again under each preprocessing. Chance in all of them is one
+    finding without a cause.
     """
-    if not patient.has(CLEAN) or len(patient.sample(limit=FEWEST)) < FEWEST:
+    if not subject.has_enough_images():
         return
-    if (refused := class_order.supplied_order_finding(patient)) is not None:
+    if (refused := supplied_order_finding(subject)) is not None:
         yield refused
         return
-    variant, columns = patient.usual, np.arange(len(patient.suite.classes))
-    chance = _is_at_chance(patient, variant, columns)
-    lift = accuracy_lift(patient, variant, many=chance)
-    if lift is not None:
-        columns = lift.order.columns(patient.suite.classes)
-        chance = False
-    better = _better(patient, columns, chance=chance)
+    classes = subject.suite.classes
+    variant, columns = subject.usual, np.arange(len(classes))
+    at_chance = _is_at_chance(subject, variant, columns)
+    order = better_order(subject, variant, many=at_chance)
+    if order is not None:
+        columns = order.order.columns(classes)
+        at_chance = False
+    better = _better_variant(subject, columns, at_chance=at_chance)
     if better is not None:
         variant = better.variant
-        chance = _is_at_chance(patient, variant, columns)
-    if chance:
-        lift, variant = _order_under_others(patient, better)
-        columns = columns if lift is None else lift.order.columns(patient.suite.classes)
-        chance = lift is None
-    if lift is not None:
-        yield class_order.finding(patient, lift)
+        at_chance = _is_at_chance(subject, variant, columns)
+    if at_chance:
+        order, variant = _order_under_variants(subject, better)
+        columns = columns if order is None else order.order.columns(classes)
+        at_chance = order is None
+    if order is not None:
+        yield order_finding(subject, order)
     if better is not None:
-        yield advice.finding(patient, better)
-    if chance:
-        yield from _nothing_known(patient, variant, columns)
+        yield preprocessing_finding(subject, better)
+    if at_chance:
+        yield from _chance_findings(subject, variant, columns)
     else:
-        yield from set_labels.shuffled_sets(patient, variant, columns)
+        yield from shuffled_sets(subject, variant, columns)
 
 
-def _better(patient: ModelUnderTest, columns: Columns, *, chance: bool) -> Better | None:
-    better = better_normalisation(patient, columns, labels_count=not chance)
-    if better is not None or (patient.short and _accuracy(patient, patient.usual, columns) >= _POOR):
-        return better
-    return better_geometry(patient, columns)
+def _better_variant(subject: ModelUnderTest, columns: Columns, *, at_chance: bool) -> BetterVariant | None:
+    better = better_normalisation(subject, columns, use_labels=not at_chance)
+    if better is None and subject.short:
+        n_correct, n = _n_correct(subject, subject.usual, columns)
+        if n_correct / n >= _POOR:
+            return None
+    return better or better_geometry(subject, columns)
 
 
-def _order_under_others(patient: ModelUnderTest, better: Better | None) -> tuple[Lift | None, Variant]:
-    """The order that lifts accuracy under another preparation than the one in use."""
+def _order_under_variants(
+    subject: ModelUnderTest, better: BetterVariant | None
+) -> tuple[BetterOrder | None, Variant]:
+    """Return a better class order under another preprocessing than the one in use."""
+    usual = subject.usual
     if better is not None:
-        return accuracy_lift(patient, better.variant, many=True), better.variant
-    if not patient.short:
-        for other in (*candidates(patient.usual), *bgr_candidates(patient.usual)):
+        return better_order(subject, better.variant, many=True), better.variant
+    if not subject.short:
+        for variant in (*normalisation_candidates(usual), *bgr_candidates(usual)):
             try:
-                lift = accuracy_lift(patient, other.variant, many=False)
+                order = better_order(subject, variant, many=False)
             except ModelError:
                 continue
-            if lift is not None:
-                return lift, other.variant
-    return None, patient.usual
+            if order is not None:
+                return order, variant
+    return None, usual
 
 
-def _nothing_known(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
-    examples = patient.sample(limit=_CHANCE_LOOK)
-    right = _right(patient, variant, columns, limit=len(examples))
-    if not is_at_chance(right, len(examples), len(columns)):
+def _chance_findings(subject: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
+    n_correct, n = _n_correct(subject, variant, columns, _CHANCE_IMAGES)
+    if not is_at_chance(n_correct, n, len(columns)):
         return
-    confidence = float(patient.logits(examples, variant=variant).softmax(dim=1).amax(dim=1).mean())
-    classes, n = len(columns), len(examples)
-    numbers = (
-        f"{right} of {n} clean images right, {n / classes:.3g} by guessing; mean confidence {confidence:.2f}"
+    probability = subject.logits(subject.sample(limit=n), variant=variant).softmax(dim=1)
+    confidence = float(probability.amax(dim=1).mean())
+    evidence = (
+        f"{n_correct} of {n} clean images right, {n / len(columns):.3g} by guessing; "
+        f"mean confidence {confidence:.2f}"
     )
-    elsewhere = set_labels.good_set(patient, variant, columns)
-    if elsewhere is not None:
+    other_set = accurate_set(subject, variant, columns)
+    if other_set is not None:
         yield Finding(
             check="labels",
-            problem=f"{patient.suite.name}: the labels of the set 'clean' look shuffled.",
-            evidence=f"{numbers}; on the set '{elsewhere.name}' accuracy {elsewhere.accuracy:.3f}",
-            fix=set_labels.FIX,
+            problem=f"{subject.suite.name}: the labels of the set 'clean' look shuffled.",
+            evidence=f"{evidence}; on the set '{other_set.name}' accuracy {other_set.accuracy:.3f}",
+            fix=FIX,
         )
         return
-    fix = (
-        "the model is sure of its answers: compare a few images with their labels by eye, and the class list "
-        "with that of training"
+    yield subject.finding(
+        "chance",
+        "the model is at chance on the clean set, in every class order and preprocessing that was tried.",
+        evidence,
+        "the model is confident: compare some images with their labels by eye, and the class list with "
+        "that of training"
         if confidence >= _CONFIDENT
-        else "check that these are the weights of a trained model, and that it was trained on these classes"
-    )
-    yield Finding(
-        check="chance",
-        problem=f"{patient.classifier.spec}: the model answers at chance on the clean set, "
-        "in every class order and preparation that was tried.",
-        evidence=numbers,
-        fix=fix,
+        else "check that these are the weights of a trained model, and that it was trained on these classes",
     )
 
 
-def _is_at_chance(patient: ModelUnderTest, variant: Variant, columns: Columns) -> bool:
-    n = len(patient.sample(limit=64))
-    return is_at_chance(_right(patient, variant, columns, limit=n), n, len(columns))
+def _is_at_chance(subject: ModelUnderTest, variant: Variant, columns: Columns) -> bool:
+    n_correct, n = _n_correct(subject, variant, columns)
+    return is_at_chance(n_correct, n, len(columns))
 
 
-def _accuracy(patient: ModelUnderTest, variant: Variant, columns: Columns) -> float:
-    n = len(patient.sample(limit=64))
-    return _right(patient, variant, columns, limit=n) / n
-
-
-def _right(patient: ModelUnderTest, variant: Variant, columns: Columns, *, limit: int) -> int:
-    examples = patient.sample(limit=limit)
-    top1 = class_order.answers(patient, examples, variant)
-    return int((top1 == columns[labels(examples)]).sum())
+def _n_correct(
+    subject: ModelUnderTest, variant: Variant, columns: Columns, limit: int = _IMAGES
+) -> tuple[int, int]:
+    """Return the number of correct answers on a clean sample, and its size."""
+    examples = subject.sample(limit=limit)
+    correct = predictions(subject, examples, variant) == columns[labels(examples)]
+    return int(correct.sum()), len(examples)

@@ -1,7 +1,7 @@
-"""What a model's first BatchNorm remembers of the images that it was trained on.
+"""Comparison of the first BatchNorm's input with its running statistics.
 
-Its running statistics are those of training, so that images which are prepared as they were then give the
-same mean and variance there, whatever their labels. Another normalisation shows at once, on a few images.
+The running statistics are those of the training images. Images with the preprocessing of training give the
+same mean and variance, whatever their labels; another normalisation differs visibly on a few images.
 """
 
 from __future__ import annotations
@@ -18,74 +18,68 @@ from quba_check.models.classifier import model_errors
 from quba_check.suites.suite import Example
 
 _DEAD = 1e-3
-"""Channels of less than this share of the largest variance say nothing."""
+"""Channels below this share of the largest variance are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
-    """How far the first BatchNorm's input is from that of training.
+class BatchNormShift:
+    """Distance of the first BatchNorm's input from that of training.
 
     Attributes:
-        layer: its name.
-        divergence: mean over channels of the Kullback-Leibler divergence of a normal distribution with the
-            mean and variance seen now from one with those remembered, in nats; 0 is a perfect match.
-        ratio: geometric mean over channels of the variance seen now over the one remembered.
+        layer: name of the BatchNorm.
+        divergence: Kullback-Leibler divergence of normal distributions with the input's and the running mean
+            and variance, in nats, averaged over channels; 0 is a perfect match.
+        variance_ratio: input variance over running variance, geometric mean over channels.
     """
 
     layer: str
     divergence: float
-    ratio: float
+    variance_ratio: float
 
 
 class _ReachedError(QubaError):
-    """Ends a forward pass where all that is wanted has been seen."""
+    """Ends a forward pass at the BatchNorm."""
 
 
-def first_batchnorm(module: nn.Module) -> tuple[str, nn.BatchNorm2d] | None:
-    """The first BatchNorm over images that remembers statistics, and its name."""
-    for name, part in module.named_modules():
-        if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None:
-            return name, part
-    return None
+def batchnorm_shift(
+    subject: ModelUnderTest, examples: Sequence[Example], variant: Variant
+) -> BatchNormShift | None:
+    """Return the shift of the first BatchNorm's input on a batch of clean images.
 
-
-def mismatch(patient: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> Mismatch | None:
-    """How far the first BatchNorm is from training when the model is shown a batch of images.
-
-    Only the layers before it are computed.
+    The forward pass ends at that layer.
 
     Returns:
-        None where the model has no such layer, or does not come to it.
+        None if the model has no BatchNorm2d with running statistics, or does not reach it.
     """
-    found = first_batchnorm(patient.classifier.module)
-    if found is None:
+    module = subject.classifier.module
+    layers = ((name, part) for name, part in module.named_modules() if isinstance(part, nn.BatchNorm2d))
+    name, layer = next(((name, part) for name, part in layers if part.running_mean is not None), ("", None))
+    if layer is None:
         return None
-    name, layer = found
-    seen: list[Tensor] = []
+    batches: list[Tensor] = []
 
-    def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0].detach().double())
+    def stop_with_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        batches.append(inputs[0].detach().double())
         raise _ReachedError
 
-    handle = layer.register_forward_pre_hook(look)
+    handle = layer.register_forward_pre_hook(stop_with_input)
     try:
-        with model_errors(f"{patient.classifier.spec}: the model fails before '{name}':"), torch.no_grad():
-            patient.classifier.module(patient.inputs(examples, variant=variant))
+        with model_errors(f"{subject.classifier.spec}: the model fails before '{name}':"), torch.no_grad():
+            module(subject.inputs(examples, variant=variant))
     except _ReachedError:
         pass
     finally:
         handle.remove()
-    return _compared(name, layer, seen[0]) if seen else None
+    return _shift(name, layer, batches[0]) if batches else None
 
 
-def _compared(name: str, layer: nn.BatchNorm2d, seen: Tensor) -> Mismatch | None:
-    mean, variance = layer.running_mean, layer.running_var
-    if mean is None or variance is None:
+def _shift(name: str, layer: nn.BatchNorm2d, batch: Tensor) -> BatchNormShift | None:
+    if layer.running_mean is None or layer.running_var is None:
         return None
-    mean, variance = mean.double(), variance.double()
+    mean, variance = layer.running_mean.double(), layer.running_var.double()
     alive = variance > _DEAD * variance.max()
-    now = seen.var(dim=(0, 2, 3), unbiased=False).clamp(min=torch.finfo(torch.float64).tiny)
-    ratio = (now / variance)[alive]
-    shift = ((seen.mean(dim=(0, 2, 3)) - mean).square() / variance)[alive]
+    batch_variance = batch.var(dim=(0, 2, 3), unbiased=False).clamp(min=torch.finfo(torch.float64).tiny)
+    ratio = (batch_variance / variance)[alive]
+    shift = ((batch.mean(dim=(0, 2, 3)) - mean).square() / variance)[alive]
     divergence = 0.5 * (ratio + shift - 1 - ratio.log())
-    return Mismatch(name, float(divergence.mean()), float(ratio.log().mean().exp()))
+    return BatchNormShift(name, float(divergence.mean()), float(ratio.log().mean().exp()))

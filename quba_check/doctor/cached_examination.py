@@ -1,4 +1,4 @@
-"""A visit to the doctor: a model on a suite is examined, unless that was done before and nothing changed."""
+"""Examination of a model on a suite, cached while nothing changes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.doctor.examination import CHECKS, GRADIENTS, LISTINGS, Check, Examination, examine
+from quba_check.doctor.examination import CHECKS, GRADIENTS, SET_CHECKS, Check, Examination, examine
 from quba_check.doctor.findings_cache import CachedFindings, FindingsCache, doctors_version
 from quba_check.doctor.gradients import DIMENSION
 from quba_check.doctor.subject import ModelUnderTest
@@ -28,99 +28,100 @@ def cached_examination(
     short: bool,
     order: Sequence[str] | None = None,
 ) -> Examination:
-    """Examine a model on a suite, or recall what was found.
+    """Examine a model on a suite, or return the cached findings.
 
-    Sets are listed every time; images are decoded and shown once, as protocol `standard` prepares them.
+    Sets are listed every time; images are decoded and shown to the model once.
 
     Args:
         evaluation: the model on the suite.
-        needs: dimensions that must have a value, each with `file:line` of the demands that say so.
-        short: look at fewer images, as before a gate run, and at none where no dimension needs any.
-        order: class names in the order of the model's outputs, where the user says so.
+        needs: the demanded dimensions, each with `file:line` of its demands.
+        short: use fewer images, as before a gate run, and none if no dimension needs any.
+        order: the user's class names in the order of the model's outputs, if given.
     """
-    patient = ModelUnderTest(
-        evaluation.classifier,
-        evaluation.suite,
-        seed=evaluation.seed,
-        needs=needs,
-        order=order,
-        short=short,
-    )
-    listed = examine(patient, LISTINGS)
-    checks = CHECKS if _has_what_to_show(patient) else ()
-    if checks and not short and DIMENSION in needs and not evaluation.classifier.no_gradient:
+    classifier, suite = evaluation.classifier, evaluation.suite
+    subject = ModelUnderTest(classifier, suite, seed=evaluation.seed, needs=needs, order=order, short=short)
+    set_findings = examine(subject, SET_CHECKS)
+    checks = CHECKS if _can_show_images(subject) else ()
+    if checks and not short and DIMENSION in needs and not classifier.no_gradient:
         checks = (*checks, GRADIENTS)
-    made = Examination(
-        model=evaluation.classifier.spec,
-        suite=evaluation.suite.name,
-        root=str(evaluation.suite.root),
-        device=str(evaluation.classifier.device),
-        precision=evaluation.classifier.precision,
+    examination = Examination(
+        model=classifier.spec,
+        suite=suite.name,
+        root=str(suite.root),
+        device=str(classifier.device),
+        precision=classifier.precision,
         form="short" if short else "full",
-        checks=tuple(check.name for check in (*LISTINGS, *checks)),
-        findings=listed,
+        checks=tuple(check.name for check in (*SET_CHECKS, *checks)),
+        findings=set_findings,
     )
     if not checks:
-        return made
-    kept, is_new = _found(evaluation, patient, checks)
-    seen = {"decoded": kept.decoded, "forwards": kept.forwards, "remembered": not is_new}
-    return made.model_copy(update={**seen, "findings": (*listed, *kept.findings)})
+        return examination
+    entry, is_new = _cached_findings(evaluation, subject, checks)
+    return examination.model_copy(
+        update={
+            "decoded": entry.decoded,
+            "forwards": entry.forwards,
+            "remembered": not is_new,
+            "findings": (*set_findings, *entry.findings),
+        }
+    )
 
 
-def _found(
-    evaluation: Evaluation, patient: ModelUnderTest, checks: tuple[Check, ...]
+def _cached_findings(
+    evaluation: Evaluation, subject: ModelUnderTest, checks: tuple[Check, ...]
 ) -> tuple[CachedFindings, bool]:
-    """What the checks find, and whether it was found just now; processes that ask at once share the work."""
+    """Return the findings of the checks, and True if they are new.
+
+    Concurrent processes share the work.
+    """
     store = evaluation.store
-    memory = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
-    address = _address(patient, evaluation, checks)
+    cache = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
+    key = _cache_key(subject, evaluation, checks)
     while True:
-        with store.try_lock(f"doctor/{address}") as held:
-            kept = memory.recall(address)
-            if kept is not None:
-                return kept, False
-            if held:
-                findings = examine(patient, checks)
-                kept = memory.keep(
-                    address, findings, patient.witnesses, decoded=patient.decoded, forwards=patient.forwards
-                )
-                return kept, True
+        with store.try_lock(f"doctor/{key}") as is_locked:
+            entry = cache.load(key)
+            if entry is not None:
+                return entry, False
+            if is_locked:
+                findings = examine(subject, checks)
+                files, decoded, forwards = subject.sampled_files, subject.decoded, subject.forwards
+                return cache.save(key, findings, files, decoded=decoded, forwards=forwards), True
         time.sleep(WAIT_SECONDS)
 
 
-def _has_what_to_show(patient: ModelUnderTest) -> bool:
-    """Whether there are clean images, and somebody wants any image shown."""
-    facts = patient.suite.facts
-    wanted = not patient.short or any(registry[name].views(facts) for name in patient.needs)
-    return wanted and patient.has(CLEAN) and _count(patient.suite, CLEAN) is not None
+def _can_show_images(subject: ModelUnderTest) -> bool:
+    """True if there are clean images; in the short form, a dimension must need images."""
+    facts = subject.suite.facts
+    needed = not subject.short or any(registry[name].views(facts) for name in subject.needs)
+    return needed and subject.has_images(CLEAN) and _n_clean(subject.suite) is not None
 
 
-def _count(suite: Suite, view: View) -> int | None:
-    """Images of a view; None where its set is not laid out as it should be."""
+def _n_clean(suite: Suite) -> int | None:
+    """Number of clean images; None if the set's layout is invalid."""
     try:
-        return suite.counts([view])[view.set].images
+        return suite.counts([CLEAN])[CLEAN.set].images
     except SuiteError:
         return None
 
 
-def _address(patient: ModelUnderTest, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
-    """Address of all that decides what is found, but for the contents of the files that are looked at."""
-    suite = patient.suite
+def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
+    """Hash of all that determines the findings except the contents of the sampled files."""
+    suite = subject.suite
     manifest = suite.root / MANIFEST_NAME
     return content_hash(
         {
             "doctor": doctors_version(),
-            "form": "short" if patient.short else "full",
+            "form": "short" if subject.short else "full",
             "checks": [check.name for check in checks],
             "model": evaluation.engine.cache_keys.model_settings,
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
-            "seed": patient.seed,
-            "order": patient.order,
+            "seed": subject.seed,
+            "order": subject.order,
             "root": str(suite.root),
             "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
             "views": [str(view) for view in suite.views()],
-            "images": _count(suite, CLEAN),
+            "images": _n_clean(suite),
             "limit": suite.sampler.max_images,
         }
     )

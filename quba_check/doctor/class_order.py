@@ -1,4 +1,4 @@
-"""Whether the model's outputs stand for the suite's classes in another order than the suite lists them."""
+"""Search for the class order of the model's outputs, if it is not the suite's."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classe
 from quba_check.suites.suite import Example
 
 _FEW, _MANY = 64, 512
-_PER_CLASS, _FEWEST, _ENOUGH = 16, 6, 320
-"""Images of a class from which an order is estimated and confirmed, half each: so many where they are few in
-all, at least, and so many in all."""
+_PER_CLASS, _LEAST_PER_CLASS, _ENOUGH = 16, 6, 320
+"""Images of a class to estimate and confirm an order, half each; at least; and enough in total."""
 _GOOD = 0.95
-_GAIN = 0.1
-"""A named order must lift the accuracy by this much; an estimated one is held to its second half alone."""
+"""Accuracy above which no order is estimated."""
+_LIFT = 0.1
+"""Smallest rise in accuracy of a named order; an estimated one is tested on its second half instead."""
 _SHOWN = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Lift:
-    """An order in which the answers are right more often.
+class BetterOrder:
+    """A class order with significantly higher accuracy than the suite's.
 
     Attributes:
         order: the order.
         before: accuracy in the suite's own order.
         after: accuracy in this order.
-        n: images on which both were taken.
+        n: number of images behind both.
     """
 
     order: ClassOrder
@@ -51,56 +51,53 @@ class Lift:
     n: int
 
 
-def accuracy_lift(patient: ModelUnderTest, variant: Variant, *, many: bool) -> Lift | None:
-    """The order that surely lifts the accuracy on the clean set, if there is one.
+def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> BetterOrder | None:
+    """Return a class order with significantly higher accuracy on the clean set.
 
-    Orders that names suggest come first; then one that is estimated from half of the images and has to hold
-    on the other half.
+    Orders suggested by names come first, then one estimated on half of the images and tested on the other.
 
     Args:
-        patient: whose answers are read.
-        variant: how the model is shown its images.
-        many: look at up to 512 images instead of 64.
+        subject: the model under examination.
+        variant: of the preprocessing.
+        many: use up to 512 images instead of 64.
     """
-    examples = patient.sample(limit=_MANY if many else _FEW)
-    top1, label = answers(patient, examples, variant), labels(examples)
-    named = _named(patient, examples, top1, label)
-    classes = len(patient.suite.classes)
-    enough = max(min(_PER_CLASS * classes, _ENOUGH), len(examples))
-    best = float((top1 == label).mean()) if named is None else named.after
-    if (patient.short and not many) or enough < _FEWEST * classes or best >= _GOOD:
+    examples = subject.sample(limit=_MANY if many else _FEW)
+    predicted, label = predictions(subject, examples, variant), labels(examples)
+    named = _better_named_order(subject, predicted, label)
+    n_classes = len(subject.suite.classes)
+    enough = max(min(_PER_CLASS * n_classes, _ENOUGH), len(examples))
+    accuracy = float((predicted == label).mean()) if named is None else named.after
+    if (subject.short and not many) or enough < _LEAST_PER_CLASS * n_classes or accuracy >= _GOOD:
         return named
-    examples = patient.sample(limit=enough)
-    # An order of names may fit in part by chance, where the true one follows no rule.
-    return _estimated(patient, answers(patient, examples, variant), labels(examples), named) or named
+    examples = subject.sample(limit=enough)
+    # A named order can fit partly by chance, while the true one follows no rule.
+    predicted = predictions(subject, examples, variant)
+    return _better_estimated_order(subject, predicted, labels(examples), named) or named
 
 
-def finding(patient: ModelUnderTest, lift: Lift) -> Finding:
-    """What is said of a wrong order."""
-    spec = patient.classifier.spec
-    return Finding(
-        check="class order",
-        problem=f"{spec}: the model's outputs are in another class order than the suite's: "
-        f"in {lift.order.words}.",
-        evidence=f"on {lift.n} clean images accuracy {lift.before:.3f} in the suite's order, "
-        f"{lift.after:.3f} in that one",
-        fix=_fix(patient, lift.order),
+def order_finding(subject: ModelUnderTest, better: BetterOrder) -> Finding:
+    """Return the finding for a wrong class order."""
+    return subject.finding(
+        "class order",
+        f"the model's outputs are in another class order than the suite's: in {better.order.description}.",
+        f"on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
+        f"{better.after:.3f} in that one",
+        _fix(subject, better.order),
     )
 
 
-def supplied_order_finding(patient: ModelUnderTest) -> Finding | None:
-    """What is said of a supplied order that does not name the suite's classes, each once."""
-    if patient.order is None:
+def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
+    """Return the finding for a supplied order without each of the suite's classes exactly once."""
+    if subject.order is None:
         return None
-    classes, names = patient.suite.classes, patient.suite.class_names
-    given = patient.order
-    if sorted(given) in (sorted(classes), sorted(names)):
+    classes, names, order = subject.suite.classes, subject.suite.class_names, subject.order
+    if sorted(order) in (sorted(classes), sorted(names)):
         return None
-    strange = next((name for name in given if name not in classes and name not in names), None)
+    unknown = next((name for name in order if name not in classes and name not in names), None)
     problem = (
-        f"got {len(given)} names, {len(set(given))} of them different; the suite has {len(classes)} classes."
-        if strange is None
-        else f"'{strange}' is no class of the suite.{did_you_mean(strange, [*classes, *names])}"
+        f"got {len(order)} names, {len(set(order))} of them different; the suite has {len(classes)} classes."
+        if unknown is None
+        else f"'{unknown}' is not a class of the suite.{did_you_mean(unknown, [*classes, *names])}"
     )
     return Finding(
         check="class order",
@@ -110,11 +107,11 @@ def supplied_order_finding(patient: ModelUnderTest) -> Finding | None:
     )
 
 
-def answers(patient: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
+def predictions(subject: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
     """(N,) class of the suite with the highest output."""
-    raw = patient.raw(examples, variant=variant)
-    top1: NDArray[np.int64] = patient.classifier.select_classes(raw).argmax(dim=1).numpy()
-    return top1
+    raw = subject.raw(examples, variant=variant)
+    predicted: NDArray[np.int64] = subject.classifier.select_classes(raw).argmax(dim=1).numpy()
+    return predicted
 
 
 def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
@@ -122,64 +119,67 @@ def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], dtype=np.int64)
 
 
-def candidates(patient: ModelUnderTest) -> tuple[ClassOrder, ...]:
-    """The orders that names, folders, the model and the user suggest."""
-    classes = patient.suite.classes
+def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
+    """Return the orders suggested by names, folders, the model and the user."""
+    classes = subject.suite.classes
     folders: dict[int, set[str]] = {}
-    for example in patient.suite.examples(CLEAN):
+    for example in subject.suite.examples(CLEAN):
         folders.setdefault(example.label, set()).add(PurePosixPath(example.name).parent.name)
-    one_each = {k: min(names) for k, names in folders.items() if len(names) == 1}
-    supplied = [] if patient.order is None else [("the order that was supplied", patient.order)]
+    only_folder = {k: min(names) for k, names in folders.items() if len(names) == 1}
+    supplied = [] if subject.order is None else [("the supplied order", subject.order)]
     return plausible_orders(
         classes,
-        names=patient.suite.class_names,
-        folders=one_each if len(set(one_each.values())) == len(classes) else {},
-        supplied=[*supplied, *class_orders_in_model(patient.classifier.module)],
+        subject.suite.class_names,
+        only_folder if len(set(only_folder.values())) == len(classes) else {},
+        [*supplied, *class_orders_in_model(subject.classifier.module)],
     )
 
 
-def _named(
-    patient: ModelUnderTest, examples: Sequence[Example], top1: NDArray[np.int64], label: NDArray[np.int64]
-) -> Lift | None:
-    orders = candidates(patient)
-    direct = top1 == label
-    found: list[Lift] = []
+def _better_named_order(
+    subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64]
+) -> BetterOrder | None:
+    orders = candidates(subject)
+    usual = predicted == label
+    better: list[BetterOrder] = []
     for order in orders:
-        right = top1 == order.columns(patient.suite.classes)[label]
-        lift = Lift(order, float(direct.mean()), float(right.mean()), len(examples))
-        if lift.after - lift.before >= _GAIN and mcnemar_p(direct, right) < ALPHA / len(orders):
-            found.append(lift)
-    return max(found, key=lambda lift: lift.after, default=None)
+        correct = predicted == order.columns(subject.suite.classes)[label]
+        score = BetterOrder(order, float(usual.mean()), float(correct.mean()), len(label))
+        if score.after - score.before >= _LIFT and mcnemar_p(usual, correct) < ALPHA / len(orders):
+            better.append(score)
+    return max(better, key=lambda score: score.after, default=None)
 
 
-def _estimated(
-    patient: ModelUnderTest, top1: NDArray[np.int64], label: NDArray[np.int64], named: Lift | None
-) -> Lift | None:
-    """An order that surely lifts accuracy over the suite's own, or over a named one that does so too."""
-    classes = patient.suite.classes
-    second = np.zeros(len(label), dtype=bool)
+def _better_estimated_order(
+    subject: ModelUnderTest,
+    predicted: NDArray[np.int64],
+    label: NDArray[np.int64],
+    named: BetterOrder | None,
+) -> BetterOrder | None:
+    """Return an estimated order if it significantly beats the suite's or the named one."""
+    classes = subject.suite.classes
+    held_out = np.zeros(len(label), dtype=bool)
     for k in np.unique(label):
-        second[np.flatnonzero(label == k)[1::2]] = True
-    order = estimated_order(classes, label[~second], top1[~second])
+        held_out[np.flatnonzero(label == k)[1::2]] = True
+    order = estimated_order(classes, label[~held_out], predicted[~held_out])
     if order is None:
         return None
-    top1, label = top1[second], label[second]
-    right = top1 == order.columns(classes)[label]
-    rival = top1 == (label if named is None else named.order.columns(classes)[label])
-    if mcnemar_p(rival, right) >= ALPHA / 10:
+    predicted, label = predicted[held_out], label[held_out]
+    correct = predicted == order.columns(classes)[label]
+    rival = predicted == (label if named is None else named.order.columns(classes)[label])
+    if mcnemar_p(rival, correct) >= ALPHA / 10:
         return None
-    return Lift(order, float((top1 == label).mean()), float(right.mean()), len(label))
+    return BetterOrder(order, float((predicted == label).mean()), float(correct.mean()), len(label))
 
 
-def _fix(patient: ModelUnderTest, order: ClassOrder) -> str:
-    classes = patient.suite.classes
+def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:
+    classes = subject.suite.classes
     if order.shift:
         end, other = ("first", "last") if order.shift > 0 else ("last", "first")
         name = short_class_names(classes)[0 if order.shift > 0 else -1]
         return (
-            f"wrap the model in a callable that moves the outputs: its {end} output stands for another class "
+            f"wrap the model in a callable that shifts the outputs: its {end} output is for another class "
             f"than '{name}', and the suite's {other} class has none\n"
-            f"logits.roll({-order.shift}, dims=1) brings the others to their places"
+            f"logits.roll({-order.shift}, dims=1) puts the others in place"
         )
     if len(classes) == IMAGENET_CLASS_COUNT and classes == imagenet_classes():
         return (
@@ -189,5 +189,5 @@ def _fix(patient: ModelUnderTest, order: ClassOrder) -> str:
     shown = ", ".join(order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
     return (
         f"list the classes in quba-data.yaml in the order of the model's outputs\nclasses: [{shown}]\n"
-        "labels that are written as numbers count in that list, so write names instead"
+        "labels written as numbers refer to that list, so write names instead"
     )

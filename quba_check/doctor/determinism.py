@@ -1,39 +1,40 @@
-"""Whether the same image gets the same answer: not by train mode, state, chance or its neighbours."""
+"""The check for answers that depend on mode, state, chance or other images."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.layer_diagnosis import first_difference
-from quba_check.doctor.model_failures import no_answer
+from quba_check.doctor.layer_diagnosis import first_differing_layer
+from quba_check.doctor.model_failures import failure_finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import ModelError, listed
 from quba_check.models.fingerprint import state_digest
 from quba_check.models.guard import Version
 
 PROBE = 8
-"""Images that are shown, at most."""
-AGAIN = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 1e-2}
-"""How far the same batch may answer otherwise, as a share of the span of a row: a GPU may add up in another
+"""Largest number of images to show."""
+SAME_BATCH = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 1e-2}
+"""Largest difference of answers to the same batch, as a share of a row's range: a GPU may add in another
 order."""
-ELSEWHERE = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 5e-2}
+OTHER_BATCH = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 5e-2}
 """The same for an image in another batch: kernels differ with the batch size, and rounding with them."""
 SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """How far answers to the same images are apart.
+class AnswerDifference:
+    """Difference of two answers to the same images.
 
     Attributes:
-        largest: largest difference of two numbers, as a share of their row's span.
-        labels: images with another top-1.
-        images: how many were compared.
+        largest: largest difference of two scores, as a share of their row's range.
+        labels: number of images with another predicted class.
+        images: number of images.
     """
 
     largest: float
@@ -41,8 +42,8 @@ class Difference:
     images: int
 
     @classmethod
-    def between(cls, one: Tensor, other: Tensor) -> Difference:
-        """The difference of two tables of answers, (N, C)."""
+    def between(cls, one: Tensor, other: Tensor) -> AnswerDifference:
+        """Return the difference of two tables of answers, (N, C)."""
         span = (one.amax(dim=1) - one.amin(dim=1)).clamp(min=torch.finfo(torch.float32).tiny)
         largest = ((one - other).abs().amax(dim=1) / span).max()
         labels = (one.argmax(dim=1) != other.argmax(dim=1)).sum()
@@ -52,126 +53,108 @@ class Difference:
         if not self.largest:
             return "answers stay the same"
         labels = f"{self.labels} of {self.images} labels change" if self.labels else "no label changes"
-        return f"answers move by up to {self.largest:.1%} of their range, {labels}"
+        return f"answers change by up to {self.largest:.1%} of their range, {labels}"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What a forward pass must leave as it is: versions of tensors, contents of buffers, modes of parts."""
+class ModuleState:
+    """State that a forward pass must not change: tensor versions, buffer digests, train modes."""
 
     tensors: dict[str, Version]
     buffers: dict[str, str]
     training: tuple[str, ...]
 
     @classmethod
-    def of(cls, patient: ModelUnderTest) -> State:
-        """The state of the patient's module now."""
-        module = patient.classifier.module
+    def of(cls, subject: ModelUnderTest) -> ModuleState:
+        """Return the current state of the model's module."""
+        module = subject.classifier.module
         return cls(
-            patient.classifier.guard().versions(),
+            subject.classifier.guard().versions(),
             {name: state_digest({name: tensor}) for name, tensor in module.named_buffers()},
-            tuple(name for name, part in module.named_modules() if part.training),
+            tuple(name for name, layer in module.named_modules() if layer.training),
         )
 
-    def changed(self, later: State) -> list[str]:
-        """Names of the tensors that are not what they were; new ones are no change."""
-        moved = (name for name, version in self.tensors.items() if later.tensors.get(name) != version)
-        written = (name for name, digest in self.buffers.items() if later.buffers.get(name) != digest)
-        return list(dict.fromkeys((*moved, *written)))
+    def changed(self, later: ModuleState) -> list[str]:
+        """Return the names of tensors that differ later; new ones do not count."""
+        versions = (name for name, version in self.tensors.items() if later.tensors.get(name) != version)
+        contents = (name for name, digest in self.buffers.items() if later.buffers.get(name) != digest)
+        return list(dict.fromkeys((*versions, *contents)))
 
 
-def check(patient: ModelUnderTest) -> Iterator[Finding]:
-    """The first of the reasons for which an answer is not its image's alone; the others may follow from it.
+def check(subject: ModelUnderTest) -> Iterator[Finding]:
+    """Report the first reason for unstable answers; others may follow from it.
 
-    Two passes of a batch of eight, and one of half of it the other way round.
+    It takes two passes of a batch of eight, and one of half of it in reverse order.
     """
-    before = State.of(patient)
-    inputs = patient.inputs(patient.sample(limit=PROBE))
+    before = ModuleState.of(subject)
+    inputs = subject.inputs(subject.sample(limit=PROBE))
     half = inputs[: (len(inputs) + 1) // 2].flip(0)
     batch = inputs
     try:
-        first = patient.show(inputs)
-        again = Difference.between(first, patient.show(inputs))
+        answers = subject.forward(inputs)
+        same_batch = AnswerDifference.between(answers, subject.forward(inputs))
         batch = half
-        elsewhere = Difference.between(first[: len(half)].flip(0), patient.show(half))
+        other_batch = AnswerDifference.between(answers[: len(half)].flip(0), subject.forward(half))
     except ModelError as error:
         yield (
-            _in_train_mode(patient, before, str(error))
+            _train_mode_finding(subject, before, str(error))
             if before.training
-            else no_answer(error, patient, batch)
+            else failure_finding(error, subject, batch)
         )
         return
-    after = State.of(patient)
-    precision = patient.classifier.precision
+    after = ModuleState.of(subject)
+    precision = subject.classifier.precision
     if before.training or after.training:
-        worst = max(again, elsewhere, key=lambda difference: difference.largest)
-        yield _in_train_mode(patient, before if before.training else after, f"shown again, {worst}")
+        worst = max(same_batch, other_batch, key=lambda difference: difference.largest)
+        state = before if before.training else after
+        yield _train_mode_finding(subject, state, f"in another pass, {worst}")
     elif changed := before.changed(after):
-        yield _stateful(patient, changed, 2 * len(inputs) + len(half))
-    elif again.largest > AGAIN[precision]:
-        yield _random(patient, again, first_difference(patient.classifier, inputs, 0, inputs, 0))
-    elif elsewhere.largest > ELSEWHERE[precision]:
-        part = first_difference(patient.classifier, inputs, 0, half, len(half) - 1)
-        yield _by_neighbours(patient, elsewhere, part)
-
-
-def _in_train_mode(patient: ModelUnderTest, state: State, effect: str) -> Finding:
-    parts = dict(patient.classifier.module.named_modules())
-    # What behaves otherwise in train mode comes first.
-    names = sorted(state.training, key=lambda name: not _minds_training(parts[name]))
-    shown = listed((f"'{name}' ({type(parts[name]).__name__})" for name in names), SHOWN)
-    share = f"{len(names)} of {len(parts)} parts {'is' if len(names) == 1 else 'are'}"
-    return Finding(
-        check="steadiness",
-        problem=f"{patient.classifier.spec}: after eval(), {share} in train mode.",
-        evidence=f"{shown}; {effect}",
-        fix=(
-            "let eval() reach every part: a train() of your own must call super().train(mode), and forward() "
-            "must not call it"
-        ),
-    )
-
-
-def _stateful(patient: ModelUnderTest, changed: list[str], images: int) -> Finding:
-    several = len(changed) > 1
-    return Finding(
-        check="steadiness",
-        problem=f"{patient.classifier.spec}: a forward pass in eval mode writes to the model.",
-        evidence=(
-            f"after {images} images, {len(changed)} {'tensors are' if several else 'tensor is'} not what "
-            f"{'they were' if several else 'it was'}: {listed(changed, SHOWN)}"
-        ),
-        fix="write to buffers only `if self.training:`",
-    )
-
-
-def _random(patient: ModelUnderTest, again: Difference, part: str | None) -> Finding:
-    return Finding(
-        check="steadiness",
-        problem=f"{patient.classifier.spec}: the same images, shown twice, get different answers.",
-        evidence=f"{again}{_from(part)}",
-        fix=("draw no random numbers and count nothing in forward(); F.dropout needs training=self.training"),
-    )
-
-
-def _by_neighbours(patient: ModelUnderTest, elsewhere: Difference, part: str | None) -> Finding:
-    fix = "compute each image by itself: nothing in forward() may look along the batch"
-    if part is not None and "BatchNorm" in part:
-        fix = (
+        yield _state_finding(subject, changed, 2 * len(inputs) + len(half))
+    elif same_batch.largest > SAME_BATCH[precision]:
+        layer = first_differing_layer(subject.classifier, inputs, 0, inputs, 0)
+        yield subject.finding(
+            "steadiness",
+            "the same images get different answers in two passes.",
+            f"{same_batch}{_from_layer(layer)}",
+            "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
+        )
+    elif other_batch.largest > OTHER_BATCH[precision]:
+        layer = first_differing_layer(subject.classifier, inputs, 0, half, len(half) - 1)
+        yield subject.finding(
+            "steadiness",
+            "an image's answer depends on the rest of its batch.",
+            f"in another batch, {other_batch}{_from_layer(layer)}",
             "BatchNorm without running statistics uses those of the batch: train it with "
             "track_running_stats=True"
+            if layer is not None and "BatchNorm" in layer
+            else "compute each image on its own: nothing in forward() may combine values along the batch",
         )
-    return Finding(
-        check="steadiness",
-        problem=f"{patient.classifier.spec}: an image's answer depends on the rest of its batch.",
-        evidence=f"among other images, {elsewhere}{_from(part)}",
-        fix=fix,
+
+
+def _train_mode_finding(subject: ModelUnderTest, state: ModuleState, effect: str) -> Finding:
+    layers = {name: type(layer).__name__ for name, layer in subject.classifier.module.named_modules()}
+    # Layers that behave differently in train mode come first.
+    names = sorted(state.training, key=lambda name: not re.search("BatchNorm|Drop", layers[name]))
+    shown = listed((f"'{name}' ({layers[name]})" for name in names), SHOWN)
+    are = "is" if len(names) == 1 else "are"
+    return subject.finding(
+        "steadiness",
+        f"after eval(), {len(names)} of {len(layers)} layers {are} in train mode.",
+        f"{shown}; {effect}",
+        "let eval() reach every layer: a custom train() must call super().train(mode), and forward() must "
+        "not call it",
     )
 
 
-def _from(part: str | None) -> str:
-    return "" if part is None else f"; the first part that does so is {part}"
+def _state_finding(subject: ModelUnderTest, changed: list[str], n_images: int) -> Finding:
+    tensors = "tensor differs" if len(changed) == 1 else "tensors differ"
+    return subject.finding(
+        "steadiness",
+        "a forward pass in eval mode writes to the model.",
+        f"after {n_images} images, {len(changed)} {tensors}: {listed(changed, SHOWN)}",
+        "write to buffers only `if self.training:`",
+    )
 
 
-def _minds_training(part: nn.Module) -> bool:
-    return any(word in type(part).__name__ for word in ("BatchNorm", "Drop"))
+def _from_layer(layer: str | None) -> str:
+    return "" if layer is None else f"; the first layer to do so is {layer}"

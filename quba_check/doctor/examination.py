@@ -1,4 +1,4 @@
-"""All checks, one after the other, and what an examination leaves behind."""
+"""The doctor's checks in order, and the examination as their result."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from typing import Any, Literal, NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from quba_check.doctor import accuracy as answers
-from quba_check.doctor import determinism as steadiness
-from quba_check.doctor import gradients, output_kinds
-from quba_check.doctor import image_files as stored_images
-from quba_check.doctor import missing_sets as coverage
+from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import UserError
 
 
 class Check(NamedTuple):
-    """A check and its name.
+    """A named check.
 
     Attributes:
-        name: as findings carry it.
-        findings: looks at the patient; yields nothing where there is nothing to say.
-        is_final: after a problem that it found, the answers mean nothing and later checks are not made.
+        name: the name in findings.
+        findings: yields the findings for a model; none if it is healthy.
+        is_final: answers are meaningless after a problem of this check, and later checks are skipped.
     """
 
     name: str
@@ -32,36 +28,36 @@ class Check(NamedTuple):
     is_final: bool = False
 
 
-LISTINGS: tuple[Check, ...] = (Check("sets", coverage.check),)
-"""What looks at no image and shows the model none: made anew every time."""
+SET_CHECKS: tuple[Check, ...] = (Check("sets", missing_sets.check),)
+"""Checks without images, made every time."""
 
 CHECKS: tuple[Check, ...] = (
-    Check("images", stored_images.check),
-    Check("steadiness", steadiness.check, is_final=True),
+    Check("images", image_files.check),
+    Check("steadiness", determinism.check, is_final=True),
     Check("outputs", output_kinds.check),
-    Check("answers", answers.check),
+    Check("answers", accuracy.check),
 )
-"""In order: what makes answers meaningless comes before what reads them."""
+"""In order: errors that make answers meaningless come before checks that read answers."""
 
 GRADIENTS = Check("gradients", gradients.check)
-"""Made by a full examination if adversarial_robustness is needed: its passes are dear."""
+"""For a full examination with adversarial_robustness: its passes are expensive."""
 
 
 class Examination(BaseModel):
-    """What was looked at, and what was found.
+    """Extent and findings of an examination.
 
     Attributes:
         model: the model's spec.
         suite: the suite's name.
         root: the data folder.
-        device: where the model ran; None where it could not be loaded.
+        device: device of the model; None if it could not be loaded.
         precision: of its forward passes, likewise.
         form: `full`, or `short` as before a gate run.
-        checks: names of the checks that were made.
-        decoded: image files that were decoded to look at them.
-        forwards: images that the model was shown.
-        remembered: nothing was done anew but to list the sets: model and images are those of an earlier time.
-        findings: in the order of the checks; none for a healthy patient.
+        checks: names of the checks.
+        decoded: number of image files decoded to check them.
+        forwards: number of images in forward passes.
+        remembered: findings on model and images come from the cache.
+        findings: in the order of the checks; none for a healthy model.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,52 +77,50 @@ class Examination(BaseModel):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether no problem was found."""
+        """True if no finding is a problem."""
         return not any(finding.severity == "problem" for finding in self.findings)
 
 
 EXAMINATIONS = TypeAdapter(tuple[Examination, ...])
-"""Writes what `quba-check doctor --json` prints: one examination for each model."""
+"""Serialiser of `quba-check doctor --json`: one examination for each model."""
 
 
-def examine(patient: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
-    """What is wrong with a model on a suite, as far as few images can show it.
+def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+    """Return the findings of checks on a model and a suite.
 
-    A mistake that keeps a check from its work, such as an image that cannot be decoded, is a finding too.
+    An error that ends a check, such as an image that cannot be decoded, is a finding too.
 
     Args:
-        patient: who is examined.
-        checks: what is looked for.
+        subject: the model under examination.
+        checks: the checks, in order.
 
     Returns:
-        Findings in the order of the checks; none for a healthy patient.
+        Findings in the order of the checks; none for a healthy model.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in checks:
-        mine: list[Finding] = []
+        own: list[Finding] = []
         try:
-            mine.extend(check.findings(patient))  # what came before an error is kept
+            own.extend(check.findings(subject))  # findings before an error are kept
         except torch.OutOfMemoryError:
-            mine.append(_without_memory(check.name))
+            own.append(
+                Finding(
+                    check=check.name,
+                    problem=f"The device has too little memory for the doctor's check '{check.name}'.",
+                    evidence="",
+                    fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
+                    severity="remark",
+                )
+            )
         except UserError as error:
-            if str(error) not in {finding.problem for finding in found}:
-                mine.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
-        found += mine
-        if check.is_final and any(finding.severity == "problem" for finding in mine):
+            if str(error) not in {finding.problem for finding in findings}:
+                own.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
+        findings += own
+        if check.is_final and any(finding.severity == "problem" for finding in own):
             break
-    return tuple(found)
-
-
-def _without_memory(check: str) -> Finding:
-    return Finding(
-        check=check,
-        problem=f"The device has too little memory for the doctor's check '{check}'.",
-        evidence="",
-        fix="measure as you like; to have it checked: quba-check doctor --device cpu",
-        severity="remark",
-    )
+    return tuple(findings)
 
 
 def examination_schema() -> dict[str, Any]:
-    """JSON Schema of what `quba-check doctor --json` prints."""
+    """Return the JSON Schema of `quba-check doctor --json`."""
     return EXAMINATIONS.json_schema(by_alias=True)

@@ -1,4 +1,4 @@
-"""What the doctor found, as a value."""
+"""One finding of the doctor, as a value and as text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Severity = Literal["problem", "remark"]
 
 
 class Finding(BaseModel):
-    """One mistake, with what shows it and what mends it.
+    """An error in the setup, with its evidence and its fix.
 
     Attributes:
-        check: name of the check that found it.
-        problem: one sentence that says where and what.
-        evidence: the numbers behind it, on one line; empty where the problem says all.
-        fix: what to type or to change, on one line or several.
+        check: name of the check that reports it.
+        problem: one sentence on the place and the error.
+        evidence: the numbers behind it, on one line; empty if the problem needs none.
+        fix: the command or change that removes it, on one or more lines.
         severity: a `problem` makes the command exit with 1; a `remark` does not.
     """
 
@@ -29,16 +29,20 @@ class Finding(BaseModel):
     severity: Severity = "problem"
 
     def text(self) -> str:
-        r"""The finding as it is shown.
+        r"""Return the finding as indented lines.
 
-        >>> print(Finding(check="x", problem="m.pt: is odd.", evidence="3 of 4", fix="mend it").text())
+        >>> print(Finding(check="x", problem="m.pt: is odd.", evidence="3 of 4", fix="retrain").text())
         m.pt: is odd.
           evidence: 3 of 4
-          fix: mend it
+          fix: retrain
         """
         lines = [self.problem]
-        for word, said in (("evidence", self.evidence), ("fix", self.fix)):
-            first, *others = said.splitlines() or [""]
-            if first:
-                lines += [f"  {word}: {first}", *(f"    {line}" for line in others)]
+        for heading, content in (("evidence", self.evidence), ("fix", self.fix)):
+            if content:
+                lines.append(f"  {heading}: " + content.replace("\n", "\n    "))
         return "\n".join(lines)
+
+    def as_note(self) -> str:
+        """Return the finding as a note of a record, on one line."""
+        fix = " ".join(self.fix.split())
+        return f"doctor: {self.problem}" + (f" Fix: {fix}." if fix else "")

@@ -1,4 +1,4 @@
-"""What was found before: an examination is not made twice for the same model on the same images."""
+"""Cache of earlier findings, valid while the files behind them are unchanged."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class CachedFindings(BaseModel):
     """The findings of an earlier examination.
 
     Attributes:
-        findings: what was found.
-        decoded: image files that were decoded for it.
-        forwards: images that the model was shown.
-        witnesses: the files that were looked at, with digests of their contents.
+        findings: the findings.
+        decoded: number of image files decoded for them.
+        forwards: number of images in forward passes.
+        file_digests: content digests of the files, by path.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,16 +34,17 @@ class CachedFindings(BaseModel):
     findings: tuple[Finding, ...]
     decoded: int
     forwards: int
-    witnesses: dict[str, str]
+    file_digests: dict[str, str]
 
 
 class FindingsCache:
-    """A folder of earlier findings, by an address of all that determines them but the files looked at.
+    """Earlier findings in a folder, by key.
 
-    Those are compared when findings are recalled: with one of them changed or gone, nothing is remembered.
+    The key covers all that determines findings except file contents. Loading compares those: an entry with a
+    changed or missing file is ignored.
 
     Args:
-        store: the folder that keeps predictions; findings lie in its `doctor/`.
+        store: the prediction store's folder; findings are in its `doctor/`.
         digests: content digests of files.
     """
 
@@ -51,41 +52,35 @@ class FindingsCache:
         self._folder = store / "doctor"
         self._digests = digests
 
-    def recall(self, address: str) -> CachedFindings | None:
-        """The findings kept under an address; None where there are none, or files are not what they were."""
+    def load(self, key: str) -> CachedFindings | None:
+        """Return the findings of a key; None if missing, damaged, or with changed files."""
         try:
-            path = self._folder / f"{address}.json"
-            kept = CachedFindings.model_validate_json(read_bytes(path, str(path), StoreError, LARGEST))
-            now = self._witnessed(kept.witnesses)
+            path = self._folder / f"{key}.json"
+            entry = CachedFindings.model_validate_json(read_bytes(path, str(path), StoreError, LARGEST))
+            current = self._file_digests(entry.file_digests)
         except (ValidationError, StoreError, SuiteError):
             return None
-        return kept if now == kept.witnesses else None
+        return entry if current == entry.file_digests else None
 
-    def keep(
-        self,
-        address: str,
-        findings: tuple[Finding, ...],
-        witnesses: Iterable[str],
-        *,
-        decoded: int,
-        forwards: int,
+    def save(
+        self, key: str, findings: tuple[Finding, ...], files: Iterable[str], *, decoded: int, forwards: int
     ) -> CachedFindings:
-        """Keep findings under an address; a folder that cannot be written costs the memory, nothing else."""
-        made = CachedFindings(findings=findings, decoded=decoded, forwards=forwards, witnesses={})
+        """Save findings under a key; without effect if the folder cannot be written."""
+        entry = CachedFindings(findings=findings, decoded=decoded, forwards=forwards, file_digests={})
         with contextlib.suppress(OSError, SuiteError):
-            made = made.model_copy(update={"witnesses": self._witnessed(witnesses)})
+            entry = entry.model_copy(update={"file_digests": self._file_digests(files)})
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._folder / f"{address}.json", made.model_dump_json().encode())
-        return made
+            write_atomically(self._folder / f"{key}.json", entry.model_dump_json().encode())
+        return entry
 
-    def _witnessed(self, paths: Iterable[str]) -> dict[str, str]:
+    def _file_digests(self, paths: Iterable[str]) -> dict[str, str]:
         paths = list(paths)
         return dict(zip(paths, self._digests.digests(map(Path, paths)), strict=True))
 
 
 @cache
 def doctors_version() -> str:
-    """A digest of the doctor's own code: another doctor may find other things."""
+    """Digest of the doctor's code: another version can have other findings."""
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))

@@ -1,10 +1,8 @@
-"""Whether image files can be read, and what is lost on the way from them to RGB."""
+"""The check of image files: readable, and without losses in the conversion to RGB."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal, cast
 
 from PIL import ExifTags, Image
@@ -15,9 +13,8 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import SuiteError, listed
 from quba_check.suites.suite import Example, Suite
 
-LOOKED_AT, SHORT_LOOKED_AT = 1024, 128
-"""Images that are decoded, over all sets."""
-READERS = 2
+IMAGES, SHORT_IMAGES = 1024, 128
+"""Images to decode, over all sets."""
 SHOWN = 3
 EIGHT_BITS = 255
 OPAQUE = 255
@@ -25,131 +22,103 @@ OPAQUE = 255
 Defect = Literal["broken", "transparent", "deep", "inked", "turned"]
 
 RARE = {"inked": 0.01, "turned": 0.05}
-"""Shares up to which a defect is no mistake: ImageNet itself has a few such photos."""
+"""Largest acceptable share of images with a defect: ImageNet itself has a few such photos."""
 PROBLEMS: dict[Defect, str] = {
     "broken": "cannot be decoded",
-    "transparent": "cannot keep their transparency in RGB",
-    "deep": "cannot keep their values in 8 bits",
-    "inked": "cannot keep their CMYK colours in RGB",
-    "turned": "would have to be turned: an EXIF orientation is not applied",
+    "transparent": "lose their transparency in RGB",
+    "deep": "lose values in 8 bits",
+    "inked": "lose their CMYK colours in RGB",
+    "turned": "have an EXIF orientation, which is not applied",
 }
 FIXES: dict[Defect, str] = {
     "broken": "replace or remove the files",
-    "transparent": "store them as RGB on the background that the model knows",
-    "deep": "store them with 8 bits a channel, scaled as in training",
+    "transparent": "store them as RGB on the background that the model was trained with",
+    "deep": "store them with 8 bits per channel, scaled as in training",
     "inked": "store them as RGB",
-    "turned": "turn the pixels and drop the tag, if training turned them: PIL.ImageOps.exif_transpose",
+    "turned": "rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A defect of one image.
-
-    Attributes:
-        example: the image.
-        defect: what is the matter.
-        detail: a few words on it.
-    """
-
-    example: Example
-    defect: Defect
-    detail: str
-
-
-def check(patient: ModelUnderTest) -> Iterator[Finding]:
-    """Decode a sample of every set; what cannot be decoded is kept from later checks."""
-    views = _views(patient)
-    limit = (SHORT_LOOKED_AT if patient.short else LOOKED_AT) // max(1, len(views))
-    looked: dict[str, int] = {}
-    seen: dict[tuple[str, Defect], list[Seen]] = {}
-    with ThreadPoolExecutor(READERS, "quba-doctor") as pool:
-        for view in views:
-            try:
-                examples = patient.sample(view, max(1, limit))
-            except SuiteError:  # told by the check of the sets, if a demand needs this one
-                continue
-            looked[view.set] = looked.get(view.set, 0) + len(examples)
-            patient.decoded += len(examples)
-            for found in pool.map(lambda example: _look(patient.suite, example), examples):
-                for one in found:
-                    seen.setdefault((view.set, one.defect), []).append(one)
-                    if one.defect == "broken":
-                        patient.leave_out(view, one.example)
-    for name, images in looked.items():
+def check(subject: ModelUnderTest) -> Iterator[Finding]:
+    """Decode a sample of every set; broken images are excluded from later checks."""
+    views = _views(subject)
+    limit = (SHORT_IMAGES if subject.short else IMAGES) // max(1, len(views))
+    n_decoded: dict[str, int] = {}
+    cases: dict[tuple[str, Defect], list[str]] = {}
+    for view in views:
+        try:
+            examples = subject.sample(view, max(1, limit))
+        except SuiteError:  # reported by the check of the sets, if a demand needs this one
+            continue
+        n_decoded[view.set] = n_decoded.get(view.set, 0) + len(examples)
+        subject.decoded += len(examples)
+        defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
+        for example, defects in zip(examples, defects_of_each, strict=True):
+            for defect, detail in defects.items():
+                cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
+            if "broken" in defects:
+                subject.exclude(view, example)
+    for name, n in n_decoded.items():
         for defect in PROBLEMS:
-            cases = seen.get((name, defect), [])
-            if len(cases) > RARE.get(defect, 0) * images:
-                yield _finding(name, defect, cases, images)
+            images = cases.get((name, defect), [])
+            if len(images) > RARE.get(defect, 0) * n:
+                yield Finding(
+                    check="images",
+                    problem=f"{name}: {len(images):,} of {n:,} checked images {PROBLEMS[defect]}.",
+                    evidence=listed(sorted(images), SHOWN),
+                    fix=FIXES[defect],
+                )
 
 
-def _finding(name: str, defect: Defect, cases: Sequence[Seen], looked: int) -> Finding:
-    named = sorted(cases, key=lambda case: _name(case.example))
-    shown = listed((f"{_name(case.example)} ({case.detail})" for case in named), SHOWN)
-    return Finding(
-        check="images",
-        problem=f"{name}: {len(cases):,} of {looked:,} images looked at {PROBLEMS[defect]}.",
-        evidence=shown,
-        fix=FIXES[defect],
-    )
+def _views(subject: ModelUnderTest) -> list[View]:
+    """Return the views of all sets in files.
 
-
-def _name(example: Example) -> str:
-    """Its path in the data folder, with its place in the container in brackets."""
-    return example.name if example.member is None else f"{example.name}[{example.member}]"
-
-
-def _views(patient: ModelUnderTest) -> list[View]:
-    """What is looked at: every set that is there; of corruptions each at one severity, in short one alone."""
+    Corruptions have one severity each; the short form has one corruption.
+    """
     severities = {name: SEVERITIES[k % len(SEVERITIES)] for k, name in enumerate(CORRUPTIONS)}
-    if patient.short:
-        chosen = CORRUPTIONS[patient.seed % len(CORRUPTIONS)]
+    if subject.short:
+        chosen = CORRUPTIONS[subject.seed % len(CORRUPTIONS)]
         severities = {chosen: severities[chosen]}
     return [
         view
-        for view in patient.suite.views()
-        if not patient.suite.is_generated(view)
+        for view in subject.suite.views()
+        if not subject.suite.is_generated(view)
         and (view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption)))
     ]
 
 
-def _look(suite: Suite, example: Example) -> list[Seen]:
-    """What is the matter with an image."""
+def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
+    """Return details of an image's defects."""
     path = suite.path(example)
     if example.member is None and path.is_file() and path.stat().st_size == 0:
-        return [Seen(example, "broken", "the file is empty")]
+        return {"broken": "the file is empty"}
     try:
         suite.image(example)
     except SuiteError as error:
         reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
-        return [Seen(example, "broken", reason or str(error))]
+        return {"broken": reason or str(error)}
     with suite.open_image(example) as image:
-        defects = [_depth(image), _transparency(image), _ink(image), _turn(image)]
-    return [Seen(example, *defect) for defect in defects if defect is not None]
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        details: dict[Defect, str | None] = {
+            "deep": _depth(image),
+            "transparent": _transparency(image),
+            "inked": image.mode if image.mode == "CMYK" else None,
+            "turned": f"orientation {orientation}" if orientation in range(2, 9) else None,
+        }
+    return {defect: detail for defect, detail in details.items() if detail is not None}
 
 
-def _depth(image: Image.Image) -> tuple[Defect, str] | None:
+def _depth(image: Image.Image) -> str | None:
     if not image.mode.startswith(("I", "F")):
         return None
     low, high = cast(tuple[float, float], image.getextrema())  # one band
     is_fraction = image.mode == "F" and high <= 1
-    if is_fraction or high > EIGHT_BITS:
-        return "deep", f"{image.mode}, {low:g} to {high:g}"
-    return None
+    return f"{image.mode}, {low:g} to {high:g}" if is_fraction or high > EIGHT_BITS else None
 
 
-def _transparency(image: Image.Image) -> tuple[Defect, str] | None:
+def _transparency(image: Image.Image) -> str | None:
     if not image.has_transparency_data:
         return None
     alpha = image.convert("RGBA").getchannel("A").histogram()
     share = 1 - alpha[OPAQUE] / sum(alpha)
-    return ("transparent", f"{image.mode}, {share:.0%} of it") if share else None
-
-
-def _ink(image: Image.Image) -> tuple[Defect, str] | None:
-    return ("inked", image.mode) if image.mode == "CMYK" else None
-
-
-def _turn(image: Image.Image) -> tuple[Defect, str] | None:
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return ("turned", f"orientation {orientation}") if orientation in range(2, 9) else None
+    return f"{image.mode}, {share:.0%} of it" if share else None

@@ -1,116 +1,114 @@
-"""Which part of a model answers otherwise, where that can be told from what goes in and out of its parts."""
+"""Search for the layer behind an unstable or non-finite answer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 
 CLOSE = 1e-3
-"""Difference, as a share of the largest value, up to which what goes into a part counts as the same."""
+"""Largest difference of equal layer inputs or outputs, as a share of the largest value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one call of a part made of one image.
+    """One image's input and output in one call of a layer.
 
     Attributes:
-        part: the part's name.
-        received: what went in; None where it cannot be told.
-        returned: what came out, likewise.
+        layer: the layer's name.
+        received: its input; None if it has no row for each image.
+        returned: its output, likewise.
     """
 
-    part: str
+    layer: str
     received: Tensor | None
     returned: Tensor | None
 
 
-def first_difference(classifier: Classifier, one: Tensor, at: int, other: Tensor, there: int) -> str | None:
-    """The innermost part that makes different things of the same image in two batches.
+def first_differing_layer(
+    classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int
+) -> str | None:
+    """Return the innermost layer with different outputs for the same input.
+
+    The input is one image in two batches.
 
     Args:
         classifier: the model.
         one: a batch of inputs, (N, 3, H, W).
         at: position of the image in it.
-        other: another batch, or the same once more.
-        there: position of the image in that.
+        other: another batch, or the same again.
+        other_at: position of the image in the other batch.
 
     Returns:
-        `'drop' (Dropout)`; None where no single part can be named, as in compiled programs.
+        `'drop' (Dropout)`; None if no layer can be named, as in compiled programs.
     """
-    first, second = _calls(classifier, one, at), _calls(classifier, other, there)
-    parts = dict(classifier.module.named_modules())
-    # Calls are in the order in which they ended: inner ones before those around them.
-    for here, elsewhere in zip(first, second, strict=False):
-        if here.part != elsewhere.part:
+    first, second = _calls(classifier, one, at), _calls(classifier, other, other_at)
+    # Inner layers end before outer ones.
+    for here, there in zip(first, second, strict=False):
+        if here.layer != there.layer:
             return None
-        same = _alike(here.received, elsewhere.received)
-        if here.part and same and not _alike(here.returned, elsewhere.returned):
-            return f"'{here.part}' ({type(parts[here.part]).__name__})"
+        if (
+            here.layer
+            and _is_close(here.received, there.received)
+            and not _is_close(here.returned, there.returned)
+        ):
+            return _described(classifier, here.layer)
     return None
 
 
-def first_not_finite(classifier: Classifier, batch: Tensor) -> str | None:
-    """The innermost part that makes NaN or infinity of finite values of an image; None as above."""
-    parts = dict(classifier.module.named_modules())
+def first_non_finite_layer(classifier: Classifier, batch: Tensor) -> str | None:
+    """Return the innermost layer with NaN or infinity from finite inputs; None as above."""
     for at in range(len(batch)):
         for call in _calls(classifier, batch, at):
             was_finite = call.received is None or bool(call.received.isfinite().all())
-            if call.part and was_finite and call.returned is not None and not call.returned.isfinite().all():
-                return f"'{call.part}' ({type(parts[call.part]).__name__})"
+            if call.layer and was_finite and call.returned is not None and not call.returned.isfinite().all():
+                return _described(classifier, call.layer)
     return None
 
 
+def _described(classifier: Classifier, layer: str) -> str:
+    return f"'{layer}' ({type(classifier.module.get_submodule(layer)).__name__})"
+
+
 def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[Call]:
-    made: list[Call] = []
-    # A compiled program takes no hooks; answers that cannot be used are what is looked into here.
-    with (
-        contextlib.suppress(ModelError, RuntimeError),
-        _watched(classifier.module, made, len(batch), at),
-        torch.no_grad(),
-    ):
-        classifier.raw(batch)
-    return made
-
-
-@contextlib.contextmanager
-def _watched(module: nn.Module, made: list[Call], images: int, at: int) -> Iterator[None]:
-    received: list[Tensor | None] = []
+    """Return the layer calls of one image, in the order of their ends."""
+    names = {layer: name for name, layer in classifier.module.named_modules()}
+    inputs: list[Tensor | None] = []
+    calls: list[Call] = []
 
     def row(value: Any) -> Tensor | None:
         value = value[0] if isinstance(value, tuple) and value else value
-        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != images:
+        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(batch):
             return None
         return value[at].detach().float().cpu().clone()
 
-    def before(_part: nn.Module, arguments: tuple[Any, ...]) -> None:
-        received.append(row(arguments))
+    # An input is copied before the layer runs, which can change it in place.
+    def before(_layer: nn.Module, arguments: tuple[Any, ...]) -> None:
+        inputs.append(row(arguments))
 
-    def after(name: str) -> Any:
-        def hook(_part: nn.Module, _arguments: tuple[Any, ...], returned: Any) -> None:
-            made.append(Call(name, received.pop(), row(returned)))
+    def after(layer: nn.Module, _arguments: tuple[Any, ...], returned: Any) -> None:
+        calls.append(Call(names.get(layer, ""), inputs.pop(), row(returned)))
 
-        return hook
-
-    handles = []
-    try:
-        for name, part in module.named_modules():
-            handles += [part.register_forward_pre_hook(before), part.register_forward_hook(after(name))]
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    # Compiled programs take no hooks; invalid answers are the reason for this search.
+    with (
+        contextlib.suppress(ModelError, RuntimeError),
+        register_module_forward_pre_hook(before),
+        register_module_forward_hook(after),
+        torch.no_grad(),
+    ):
+        classifier.raw(batch)
+    return calls
 
 
-def _alike(one: Tensor | None, other: Tensor | None) -> bool:
-    """Whether both are the same but for rounding; what cannot be compared counts as the same."""
+def _is_close(one: Tensor | None, other: Tensor | None) -> bool:
+    """True if both are equal up to rounding, or cannot be compared."""
     if one is None or other is None:
         return True
     if one.shape != other.shape:

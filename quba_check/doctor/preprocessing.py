@@ -1,130 +1,218 @@
-"""Whether the model was made for images that are prepared in another way."""
+"""Search for the preprocessing of the model's training, and its finding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from quba_check.doctor import geometries
-from quba_check.doctor import preprocessing_candidates as normalisations
-from quba_check.doctor.batchnorm import Mismatch, mismatch
+from quba_check.doctor.batchnorm import BatchNormShift, batchnorm_shift
 from quba_check.doctor.class_order_candidates import Columns
+from quba_check.doctor.finding import Finding
+from quba_check.doctor.preprocessing_candidates import (
+    NONE,
+    bgr_candidates,
+    geometry_candidates,
+    is_close,
+    normalisation_candidates,
+    own_normalisation,
+)
 from quba_check.doctor.significance import ALPHA
 from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
-from quba_check.doctor.successive_halving import Candidate, Heat, successive_halving
+from quba_check.doctor.successive_halving import (
+    CandidateScore,
+    standard_error,
+    successive_halving,
+    upper_bound,
+)
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 _GAIN = 0.1
-"""Nats per image that another normalisation must be worth. Right ones differ by a hundredth from near ones
-(other contrast suits some models better), wrong ones by tenths."""
+"""Smallest gain of another normalisation, in nats per image. Equally good ones differ by a hundredth (some
+models prefer another contrast), wrong ones by tenths."""
 _LIFT = 0.05
-"""Accuracy that another resize or crop must be worth: most models gain a little at a size above that of
+"""Smallest rise in accuracy of another resize or crop: most models gain a little at a size above that of
 training (Touvron et al. 2019, Fixing the train-test resolution discrepancy)."""
 _STRANGE, _FAMILIAR = 0.25, 0.1
-"""Divergence above which a BatchNorm does not know its input, and below which it does. Observed: 0.01 to 0.05
+"""BatchNorm divergence above which its input is wrong, and below which it is right. Observed: 0.01 to 0.05
 for the right normalisation on twenty images, 0.3 to 0.9 for another common one."""
 _CLEARLY = 4
-"""How many times nearer to training another normalisation must bring it."""
+"""Smallest factor by which another normalisation must reduce the divergence."""
+_FILE = "preprocessing.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Better:
-    """A variant that the model was surely made for rather than the one in use.
+class BetterVariant:
+    """A variant significantly better than the preprocessing in use.
 
     Attributes:
-        heat: its race against the one in use.
-        layers: what the first BatchNorm says of the one in use and of this one, where there is one.
-        is_geometry: it differs in resize and crop, not in the normalisation.
+        score: the variant compared with the one in use.
+        shifts: of the first BatchNorm, with the one in use and with this one; None without a BatchNorm.
+        is_geometry: it differs in resize or crop, not in the normalisation.
     """
 
-    heat: Heat
-    layers: tuple[Mismatch, Mismatch] | None = None
+    score: CandidateScore
+    shifts: tuple[BatchNormShift, BatchNormShift] | None = None
     is_geometry: bool = False
 
     @property
     def variant(self) -> Variant:
         """The variant."""
-        return self.heat.candidate.variant
+        return self.score.variant
 
 
-def better_normalisation(patient: ModelUnderTest, columns: Columns, *, labels_count: bool) -> Better | None:
-    """A normalisation or channel order that the model was made for, other than the one in use.
+def better_normalisation(
+    subject: ModelUnderTest, columns: Columns, *, use_labels: bool
+) -> BetterVariant | None:
+    """Return a significantly better normalisation or channel order.
 
-    Where the model has a BatchNorm, that tells whether the one in use is right, and which one is; the labels
-    must then agree. Else the labels alone tell: on the same images the true class must be surely and clearly
-    more probable.
-
-    Args:
-        patient: whose preparation is challenged.
-        columns: which output means each class.
-        labels_count: False where answers are at chance, so that labels cannot contradict a BatchNorm.
-    """
-    usual = patient.usual
-    others = normalisations.candidates(usual)
-    batch = patient.sample(limit=BATCH)
-    now = mismatch(patient, batch, usual)
-    if now is not None and now.divergence > _STRANGE:
-        layers = {each.words: mismatch(patient, batch, each.variant) for each in others}
-        named = _named_by_batchnorm(patient, columns, now, others, layers, labels_count=labels_count)
-        if named is not None:
-            return named
-    if now is not None and (now.divergence < _FAMILIAR or patient.short):
-        others = []
-    if not (patient.short and now is not None):
-        others = [*others, *normalisations.bgr_candidates(usual)]
-    luck = ALPHA / max(len(others), 1)
-    heats = successive_halving(patient, others, columns, lambda heat: heat.best_gain >= _GAIN)
-    sure = [heat for heat in heats if heat.gain.mean() >= _GAIN and heat.luck < luck]
-    return Better(sure[0]) if sure else None
-
-
-def better_geometry(patient: ModelUnderTest, columns: Columns) -> Better | None:
-    """A resize or crop with which the model is surely and clearly more often right.
+    A BatchNorm shows whether the one in use is right, and which one is; labels must then agree. Without it
+    the labels decide: the true class must be significantly and clearly more probable on the same images.
 
     Args:
-        patient: whose preparation is challenged.
-        columns: which output means each class.
+        subject: the model under examination.
+        columns: the output of each class.
+        use_labels: False if answers are at chance, so that labels cannot contradict a BatchNorm.
     """
-    others = geometries.candidates(patient.usual)
-    heats = successive_halving(
-        patient, others, columns, lambda heat: heat.best_lift > _LIFT and heat.gain.mean() > 0
-    )
-    luck = ALPHA / len(others)
-    for heat in heats:
-        before, after = heat.accuracies
-        if after - before > _LIFT and heat.luck_of_accuracy < luck and heat.luck < luck:
-            return Better(heat, is_geometry=True)
+    usual = subject.usual
+    candidates = normalisation_candidates(usual)
+    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), usual)
+    if shift is not None and shift.divergence > _STRANGE:
+        better = _better_by_batchnorm(subject, columns, shift, candidates, use_labels=use_labels)
+        if better is not None:
+            return better
+    if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
+        candidates = []
+    if not (subject.short and shift is not None):
+        candidates = [*candidates, *bgr_candidates(usual)]
+    alpha = ALPHA / max(len(candidates), 1)
+    scores = successive_halving(subject, candidates, columns, lambda score: upper_bound(score.gain) >= _GAIN)
+    for score in scores:
+        if score.gain.mean() >= _GAIN and score.gain_p < alpha:
+            return BetterVariant(score)
     return None
 
 
-def _named_by_batchnorm(
-    patient: ModelUnderTest,
+def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant | None:
+    """Return a resize or crop with significantly and clearly higher accuracy.
+
+    Args:
+        subject: the model under examination.
+        columns: the output of each class.
+    """
+    candidates = geometry_candidates(subject.usual)
+    scores = successive_halving(
+        subject,
+        candidates,
+        columns,
+        lambda score: upper_bound(score.lift) > _LIFT and score.gain.mean() > 0,
+    )
+    alpha = ALPHA / len(candidates)
+    for score in scores:
+        before, after = score.accuracies
+        if after - before > _LIFT and score.accuracy_p < alpha and score.gain_p < alpha:
+            return BetterVariant(score, is_geometry=True)
+    return None
+
+
+def _better_by_batchnorm(
+    subject: ModelUnderTest,
     columns: Columns,
-    now: Mismatch,
-    others: Sequence[Candidate],
-    layers: dict[str, Mismatch | None],
+    usual_shift: BatchNormShift,
+    candidates: Sequence[Variant],
     *,
-    labels_count: bool,
-) -> Better | None:
-    known = [
-        (layer.divergence, each, layer)
-        for each in others
-        if (layer := layers[each.words]) is not None and layer.divergence * _CLEARLY < now.divergence
+    use_labels: bool,
+) -> BetterVariant | None:
+    """Return the candidate closest to the running statistics.
+
+    None if it is not clearly closer, or if labels disagree.
+    """
+    batch = subject.sample(limit=BATCH)
+    shifts = [
+        (shift, variant)
+        for variant in candidates
+        if (shift := batchnorm_shift(subject, batch, variant)) is not None
     ]
-    if not known:
+    if not shifts:
         return None
-    _, nearest, layer = min(known, key=lambda entry: entry[0])
-    heats = successive_halving(patient, [nearest], columns, lambda _: True)
-    if not heats:
+    shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
+    if shift.divergence * _CLEARLY >= usual_shift.divergence:
         return None
-    heat = heats[0]
-    lift = heat.correct[1].astype(np.float64) - heat.correct[0]
-    agrees = heat.gain.mean() >= _error(heat.gain) and lift.mean() >= -_error(lift)
-    return Better(heat, (now, layer)) if agrees or not labels_count else None
+    for score in successive_halving(subject, [nearest], columns, lambda _: True):
+        gain, lift = score.gain, score.lift
+        labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
+        if labels_agree or not use_labels:
+            return BetterVariant(score, (usual_shift, shift))
+    return None
 
 
-def _error(values: NDArray[np.float64]) -> float:
-    """Standard error of a mean."""
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
+def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:
+    """Return the finding that names the better variant."""
+    fix = _fix(subject.usual.preprocessing, better.variant)
+    return subject.finding("preparation", _problem(subject, better), _evidence(better), fix)
+
+
+def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:
+    usual, preprocessing = subject.usual.preprocessing, better.variant.preprocessing
+    if better.is_geometry:
+        return f"the resize or crop does not fit the model; {better.variant.name} does."
+    if better.variant.is_bgr:
+        return "images go in with channels in the order RGB; the model was trained with BGR."
+    own = own_normalisation(subject.classifier.module)
+    if _is_none(preprocessing) and own is not None:
+        return f"images are normalised twice: by the preprocessing, and again by the model ('{own}')."
+    if _is_none(usual):
+        return f"the normalisation is missing; the model was trained with {_in_words(preprocessing)}."
+    return f"images go in with {_in_words(usual)}; the model was trained with {_in_words(preprocessing)}."
+
+
+def _evidence(better: BetterVariant) -> str:
+    score = better.score
+    (before, after), (low, high) = score.accuracies, score.log_probabilities
+    text = (
+        f"on {len(score.gain)} clean images accuracy {before:.3f} as is, {after:.3f} with the fix; "
+        f"mean log-probability of the true class {low:.2f} and {high:.2f}"
+    )
+    if better.shifts is None:
+        return text
+    usual, fixed = better.shifts
+    return (
+        f"{text}\nthe input of the first BatchNorm ('{usual.layer}') has "
+        f"{_ratio(usual.variance_ratio)} times the variance of training as is, "
+        f"{_ratio(fixed.variance_ratio)} times with the fix"
+    )
+
+
+def _fix(usual: Preprocessing, variant: Variant) -> str:
+    lines = [
+        f"{key}: {_yaml(value)}"
+        for key, value in variant.preprocessing.as_dict().items()
+        if key != "source" and value != usual.as_dict()[key]
+    ]
+    flip = "wrap the model in a callable whose forward begins with images = images.flip(1)"
+    if not lines:
+        return flip
+    lines.insert(0, f"write to {_FILE}, and give --quba-preprocessing={_FILE}:")
+    return "\n".join([f"{flip}, and", *lines] if variant.is_bgr else lines)
+
+
+def _is_none(preprocessing: Preprocessing) -> bool:
+    return is_close((preprocessing.mean, preprocessing.std), NONE)
+
+
+def _in_words(preprocessing: Preprocessing) -> str:
+    if not any(preprocessing.mean) and len(set(preprocessing.std)) == 1:
+        return f"values from 0 to {1 / preprocessing.std[0]:.3g}"
+    mean, std = (
+        " ".join(f"{value:.3g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
+    )
+    return f"mean {mean} and std {std}"
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2g}"
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

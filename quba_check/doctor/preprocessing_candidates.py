@@ -1,4 +1,4 @@
-"""Normalisations that models are commonly made for."""
+"""Common normalisations, resizes and crops, as candidates for the preprocessing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from timm.data import (
 from torch import nn
 
 from quba_check.doctor.subject import Variant
-from quba_check.doctor.successive_halving import Candidate
-from quba_check.models.preprocessing.preprocessing import Preprocessing, Triple
+from quba_check.models.preprocessing.preprocessing import Triple
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -32,53 +31,77 @@ NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
 }
 _CAFFE: tuple[Triple, Triple] = (IMAGENET_DEFAULT_MEAN, _BYTES)
 _CLOSE = 0.02
+_CROPS = (0.875, 0.95, 1.0)
+_INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
+_SIDES = (32, 64, 128, 224, 384)
 
 
-def normalised(preprocessing: Preprocessing, values: tuple[Triple, Triple]) -> Preprocessing:
-    """A preparation with another mean and standard deviation."""
-    return replace(preprocessing, mean=values[0], std=values[1])
-
-
-def candidates(usual: Variant) -> list[Candidate]:
-    """The known normalisations other than the one in use."""
-    now = usual.preprocessing
-    others = {
-        words: values for words, values in NORMALISATIONS.items() if not is_close(values, (now.mean, now.std))
-    }
-    return [Candidate(words, Variant(normalised(now, values))) for words, values in others.items()]
-
-
-def bgr_candidates(usual: Variant) -> list[Candidate]:
-    """Blue, green, red: with the normalisation in use, and as Caffe's models have it."""
-    now = usual.preprocessing
+def normalisation_candidates(usual: Variant) -> list[Variant]:
+    """The common normalisations other than the one in use."""
+    current = usual.preprocessing
     return [
-        Candidate("blue, green, red", Variant(now, is_bgr=True)),
-        Candidate("blue, green, red, on values from 0 to 255", Variant(normalised(now, _CAFFE), is_bgr=True)),
+        Variant(replace(current, mean=mean, std=std), name=name)
+        for name, (mean, std) in NORMALISATIONS.items()
+        if not is_close((mean, std), (current.mean, current.std))
     ]
 
 
+def bgr_candidates(usual: Variant) -> list[Variant]:
+    """BGR channels, with the normalisation in use and with that of Caffe's models."""
+    mean, std = _CAFFE
+    return [
+        Variant(usual.preprocessing, is_bgr=True, name="BGR"),
+        Variant(
+            replace(usual.preprocessing, mean=mean, std=std),
+            is_bgr=True,
+            name="BGR, on values from 0 to 255",
+        ),
+    ]
+
+
+def geometry_candidates(usual: Variant) -> list[Variant]:
+    """Common crops, filters and sizes, each the only change to the preprocessing in use."""
+    current = usual.preprocessing
+    changes: dict[str, dict[str, Any]] = {f"crop_pct {crop:g}": {"crop_pct": crop} for crop in _CROPS}
+    if current.crop_mode != "squash":
+        changes["crop_mode squash"] = {"crop_mode": "squash", "crop_pct": 1.0}
+    changes |= {f"interpolation {name}": {"interpolation": name} for name in _INTERPOLATIONS}
+    changes |= {
+        f"{side} × {side} pixels": {"input_size": (3, side, side)}
+        for side in _SIDES
+        if side <= 2 * max(current.input_size)
+    }
+    candidates = [
+        replace(usual, preprocessing=replace(current, **change), name=name)
+        for name, change in changes.items()
+    ]
+    return [candidate for candidate in candidates if candidate != usual]
+
+
 def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
-    """Whether two normalisations are the same but for rounding."""
+    """True if two normalisations are equal up to rounding."""
     pairs = zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True)
     return all(abs(a - b) <= _CLOSE * max(abs(a), abs(b)) + 1e-6 for a, b in pairs)
 
 
 def own_normalisation(module: nn.Module) -> str | None:
-    """The name of a part or tensor of a module that looks like a mean of three channels; None without one."""
-    known = [values[0] for words, values in NORMALISATIONS.items() if not words.startswith("none")]
+    """Name of an attribute or tensor that looks like a channel mean; None if missing."""
+    means = [mean for name, (mean, _) in NORMALISATIONS.items() if not name.startswith("none")]
     for name, value in _triples(module):
-        if any(is_close((value, value), (mean, mean)) for mean in known):
+        if any(is_close((value, value), (mean, mean)) for mean in means):
             return name
     return None
 
 
 def _triples(module: nn.Module) -> Iterator[tuple[str, Triple]]:
+    """Yield every attribute and tensor of three numbers; values above 1 are divided by 255."""
     for name, part in module.named_modules():
-        held: dict[str, Any] = {**vars(part), **part._buffers, **part._parameters}
-        for key, value in held.items():
+        attributes: dict[str, Any] = {**vars(part), **part._buffers, **part._parameters}
+        for key, value in attributes.items():
             numbers = value.detach().flatten().tolist() if isinstance(value, torch.Tensor) else value
-            if isinstance(numbers, (list, tuple)) and len(numbers) == 3:
-                scale = 255 if all(isinstance(x, (int, float)) and x > 1 for x in numbers) else 1
-                if all(isinstance(x, (int, float)) for x in numbers):
-                    r, g, b = (float(x) / scale for x in numbers)
-                    yield f"{name}.{key}" if name else key, (r, g, b)
+            if not isinstance(numbers, (list, tuple)) or len(numbers) != 3:
+                continue
+            if all(isinstance(x, (int, float)) for x in numbers):
+                scale = 255 if all(x > 1 for x in numbers) else 1
+                r, g, b = (float(x) / scale for x in numbers)
+                yield f"{name}.{key}" if name else key, (r, g, b)

@@ -1,4 +1,4 @@
-"""Whether the labels of a set look shuffled: answers as sure and varied as elsewhere, right by chance."""
+"""Detection of sets with shuffled labels: normal answers, but accuracy at chance."""
 
 from __future__ import annotations
 
@@ -8,135 +8,143 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import special
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, View
 from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.significance import ALPHA, FEWEST, at_least
+from quba_check.doctor.significance import ALPHA, FEWEST, binomial_tail
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.engine.decisions import decision, label_in, probabilities
 
 _IMAGES, _SHORT_IMAGES = (480, 64), (192, 32)
-"""Images of all sets together, and of one at most; of each set at least as many as a conclusion takes."""
-_AS_SURE, _AS_VARIED = 0.8, 0.7
-"""Shares of the clean set's confidence and variety of answers. A set that is merely hard takes away at least
-one of them."""
+"""Images of all sets together, and of one at most; of each set at least enough for a conclusion."""
+_CONFIDENT, _VARIED = 0.8, 0.7
+"""Least shares of the clean set's confidence and variety of answers. A set that is merely hard reduces at
+least one of them."""
 _SHUFFLES, _RELATED = 1000, 0.05
 FIX = (
-    "compare a few of its images with their labels by eye: in a list a column may have been sorted alone, "
-    "folders may have been renamed"
+    "compare some images with their labels by eye: one column of a list may have been sorted alone, "
+    "or folders renamed"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Answers to a sample of a set.
+class AnswerStatistics:
+    """Statistics of the answers to a sample of a set.
 
     Attributes:
         name: the view.
-        n: images.
-        correct: how many are right in the set's label space.
-        guess: the share that guessing gets right.
-        confidence: mean probability of the choice.
-        variety: how many classes are chosen, each weighing by its share: the exponential of their entropy.
-        unrelated: probability that shuffled labels would be as closely bound to the answers.
+        n: number of images.
+        n_correct: correct answers in the set's label space.
+        guess: accuracy of guessing.
+        confidence: mean probability of the predicted class.
+        variety: effective number of predicted classes, the exponential of their entropy.
+        shuffled_p: p-value of “the labels are unrelated to the answers”.
     """
 
     name: str
     n: int
-    correct: int
+    n_correct: int
     guess: float
     confidence: float
     variety: float
-    unrelated: float
+    shuffled_p: float
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.correct / self.n
+        """Share of correct answers."""
+        return self.n_correct / self.n
+
+    @property
+    def guess_p(self) -> float:
+        """P-value of “accuracy is no higher than by guessing”."""
+        return binomial_tail(self.n_correct, self.n, self.guess)
 
 
-def shuffled_sets(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
-    """Sets on which a good model is at chance though nothing else about its answers is odd.
+def shuffled_sets(subject: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
+    """Report sets with accuracy at chance though the answers are otherwise normal.
 
     Args:
-        patient: whose sets are looked at.
-        variant: how the model is shown images.
-        columns: which output means each class.
+        subject: the model under examination.
+        variant: of the preprocessing.
+        columns: the output of each class.
     """
-    for view in _views(patient):
-        here = look(patient, view, variant, columns)
+    for view in _views(subject):
+        here = answer_statistics(subject, view, variant, columns)
         if here is None:
             continue
-        clean = look(patient, CLEAN, variant, columns, space=patient.suite.facts.spaces.get(view.set))
-        if clean is not None and _is_shuffled(here, clean):
+        space = subject.suite.facts.spaces.get(view.set)
+        clean = answer_statistics(subject, CLEAN, variant, columns, space)
+        if clean is not None and _looks_shuffled(here, clean):
             yield Finding(
                 check="labels",
-                problem=f"{patient.suite.name}: the labels of the set '{here.name}' look shuffled.",
-                evidence=f"{here.correct} of {here.n} images right, {here.n * here.guess:.3g} by guessing, "
+                problem=f"{subject.suite.name}: the labels of the set '{here.name}' look shuffled.",
+                evidence=f"{here.n_correct} of {here.n} images right, {here.n * here.guess:.3g} by guessing, "
                 f"with mean confidence {here.confidence:.2f}; "
                 f"on the clean set accuracy {clean.accuracy:.3f}, confidence {clean.confidence:.2f}",
                 fix=FIX,
             )
 
 
-def good_set(patient: ModelUnderTest, variant: Variant, columns: Columns) -> Look | None:
-    """A set other than the clean one on which answers are surely better than chance, and often right."""
-    for view in _views(patient):
-        here = look(patient, view, variant, columns)
-        if here is not None and here.accuracy >= 0.5 and at_least(here.correct, here.n, here.guess) < ALPHA:
+def accurate_set(subject: ModelUnderTest, variant: Variant, columns: Columns) -> AnswerStatistics | None:
+    """Return a set except clean with accuracy of at least 0.5, significantly above chance."""
+    for view in _views(subject):
+        here = answer_statistics(subject, view, variant, columns)
+        if here is not None and here.accuracy >= 0.5 and here.guess_p < ALPHA:
             return here
     return None
 
 
-def look(
-    patient: ModelUnderTest, view: View, variant: Variant, columns: Columns, space: str | None = None
-) -> Look | None:
-    """Answers to a sample of a set, read in its label space, or the clean set's read in another.
+def answer_statistics(
+    subject: ModelUnderTest, view: View, variant: Variant, columns: Columns, clean_space: str | None = None
+) -> AnswerStatistics | None:
+    """Return statistics of the answers to a sample of a set, in its label space.
 
     Args:
-        patient: whose answers are read.
+        subject: the model under examination.
         view: the set.
-        variant: how the model is shown images.
-        columns: which output means each class.
-        space: label space in which the clean set is read.
+        variant: of the preprocessing.
+        columns: the output of each class.
+        clean_space: label space for the clean set, if not its own.
 
     Returns:
-        None where fewer than 16 images have a label there.
+        None if fewer than 16 images have a label in the space.
     """
-    together, each = _SHORT_IMAGES if patient.short else _IMAGES
-    limit = max(FEWEST, min(each, together // max(len(list(_views(patient))), 1)))
-    examples = patient.sample(view, limit=limit)
+    total, most = _SHORT_IMAGES if subject.short else _IMAGES
+    limit = max(FEWEST, min(most, total // max(len(list(_views(subject))), 1)))
+    examples = subject.sample(view, limit=limit)
     if len(examples) < FEWEST:
         return None
-    read_in = patient.suite.space(space) if view == CLEAN else patient.suite.space_of(view.set)
+    space = subject.suite.space(clean_space) if view == CLEAN else subject.suite.space_of(view.set)
     label = labels(examples)
-    if view == CLEAN and space is not None:
-        label = label_in(read_in, label, len(columns))
-    known = label != NO_CLASS
-    if known.sum() < FEWEST:
+    if view == CLEAN and clean_space is not None:
+        label = label_in(space, label, len(columns))
+    labelled = label != NO_CLASS
+    if labelled.sum() < FEWEST:
         return None
-    logits = patient.logits(examples, view, variant)[:, torch.from_numpy(columns)]
-    logits, label = logits[torch.from_numpy(known)], label[known]
-    chosen = decision(logits.numpy(), probabilities(logits).numpy(), label, read_in)
-    share = np.unique(chosen.predicted, return_counts=True)[1] / len(label)
-    return Look(
+    logits = subject.logits(examples, view, variant)[:, torch.from_numpy(columns)]
+    logits, label = logits[torch.from_numpy(labelled)], label[labelled]
+    answers = decision(logits.numpy(), probabilities(logits).numpy(), label, space)
+    share = np.unique(answers.predicted, return_counts=True)[1] / len(label)
+    return AnswerStatistics(
         name=str(view),
         n=len(label),
-        correct=int((chosen.predicted == label).sum()),
-        guess=1 / len(read_in.classes),
-        confidence=float(chosen.confidence.mean()),
+        n_correct=int((answers.predicted == label).sum()),
+        guess=1 / len(space.classes),
+        confidence=float(answers.confidence.mean()),
         variety=float(np.exp(-(share * np.log(share)).sum())),
-        unrelated=independence(label, chosen.predicted, patient.seed),
+        shuffled_p=independence_p(label, answers.predicted, subject.seed),
     )
 
 
-def independence(label: NDArray[np.int64], predicted: NDArray[np.int64], seed: int) -> float:
-    """Probability that shuffled labels are as closely bound to the answers as these are.
+def independence_p(label: NDArray[np.int64], predicted: NDArray[np.int64], seed: int) -> float:
+    """P-value of a permutation test: labels and answers are unrelated.
 
-    Low wherever answers depend on labels in any way, right or wrong.
+    It is low if answers depend on labels in any way, correct or not. The statistic is the sum of squared
+    counts of the pairs of label and answer.
 
     Args:
         label: (N,) classes.
@@ -144,45 +152,40 @@ def independence(label: NDArray[np.int64], predicted: NDArray[np.int64], seed: i
         seed: of a thousand shuffles.
 
     >>> labels = np.repeat(np.arange(4), 10)
-    >>> independence(labels, (labels + 1) % 4, 0) < 0.01
+    >>> independence_p(labels, (labels + 1) % 4, 0) < 0.01
     True
     """
     rng = np.random.default_rng(seed)
+    n_answers = predicted.max() + 1
 
-    def bond(shuffled: NDArray[np.int64]) -> int:
-        return int(
-            (np.unique(shuffled * (predicted.max() + 1) + predicted, return_counts=True)[1] ** 2).sum()
-        )
+    def association(label: NDArray[np.int64]) -> int:
+        counts = np.unique(label * n_answers + predicted, return_counts=True)[1]
+        return int((counts**2).sum())
 
-    here = bond(label)
-    as_close = sum(bond(rng.permutation(label)) >= here for _ in range(_SHUFFLES))
-    return (as_close + 1) / (_SHUFFLES + 1)
+    observed = association(label)
+    n_as_high = sum(association(rng.permutation(label)) >= observed for _ in range(_SHUFFLES))
+    return (n_as_high + 1) / (_SHUFFLES + 1)
 
 
-def _is_shuffled(here: Look, clean: Look) -> bool:
+def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics) -> bool:
     return (
-        clean.accuracy >= 2 * _surely_below(here)
-        and at_least(here.correct, here.n, here.guess) > ALPHA
-        and here.unrelated > _RELATED
-        and here.confidence >= _AS_SURE * clean.confidence
-        and here.variety >= _AS_VARIED * min(clean.variety, here.n)
+        here.guess_p > ALPHA
+        # Upper confidence limit of the accuracy (Clopper-Pearson).
+        and clean.accuracy >= 2 * float(special.bdtri(here.n_correct, here.n, ALPHA))
+        and here.shuffled_p > _RELATED
+        and here.confidence >= _CONFIDENT * clean.confidence
+        and here.variety >= _VARIED * min(clean.variety, here.n)
     )
 
 
-def _surely_below(here: Look) -> float:
-    """The accuracy that is surely not reached, by an exact bound."""
-    steps = np.linspace(here.accuracy, 1, 201)
-    return float(next((p for p in steps if 1 - at_least(here.correct + 1, here.n, float(p)) < ALPHA), 1.0))
+def _views(subject: ModelUnderTest) -> Iterator[View]:
+    """Yield the other sets without misleading ones, on which good models can be at chance.
 
-
-def _views(patient: ModelUnderTest) -> Iterator[View]:
-    """The other sets but those that are made to mislead, on which good models may be at chance.
-
-    Of corruptions that are read from files the mildest, and none in the short form.
+    Corruptions in files have severity 1; the short form has none.
     """
-    for view in patient.suite.views():
-        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or patient.suite.is_generated(view):
+    for view in subject.suite.views():
+        if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.is_generated(view):
             continue
-        if view.set == CORRUPTIONS_SET and (view.severity != 1 or patient.short):
+        if view.set == CORRUPTIONS_SET and (view.severity != 1 or subject.short):
             continue
         yield view

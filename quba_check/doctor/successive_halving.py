@@ -1,4 +1,4 @@
-"""Variants of the preparation, raced against the one in use on the same images."""
+"""Successive halving: candidates for the preprocessing compete with the one in use."""
 
 from __future__ import annotations
 
@@ -17,116 +17,109 @@ from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 
 ROUNDS = ((24, 4), (96, 2), (256, 1))
-"""Images of a round, and how many variants may enter the next."""
+"""Images of a round, and the largest number of candidates left after it."""
 SHORT_ROUNDS = ((24, 2), (64, 1))
 _TEMPERATURES = tuple(2 ** (k / 4) for k in range(-8, 13))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A variant with the words for it."""
-
-    words: str
-    variant: Variant
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Heat:
-    """A candidate against the usual preparation, image by image.
+class CandidateScore:
+    """A candidate compared with the usual preprocessing, image by image.
 
     Attributes:
-        candidate: who runs.
-        correct: (N,) whether the usual preparation's answers are right, and whether the candidate's are.
-        gain: (N,) how much higher the log-probability of the true class is under the candidate, in nats. Both
-            are taken at the temperature that suits them best, so that a change of confidence is no gain.
-        levels: mean of these log-probabilities under both.
+        variant: the candidate.
+        correct: (N,) correct answers under the usual preprocessing, and under the candidate.
+        gain: (N,) increase in the log-probability of the true class, in nats. Each side has its best
+            temperature, so that a change of confidence alone is no gain.
+        log_probabilities: means over the images under both.
     """
 
-    candidate: Candidate
+    variant: Variant
     correct: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     gain: NDArray[np.float64]
-    levels: tuple[float, float]
+    log_probabilities: tuple[float, float]
 
     @property
     def accuracies(self) -> tuple[float, float]:
-        """Accuracy under the usual preparation and under the candidate."""
+        """Accuracy under the usual preprocessing and under the candidate."""
         return float(self.correct[0].mean()), float(self.correct[1].mean())
 
     @property
-    def best_gain(self) -> float:
-        """As much as the mean gain may be in truth, within two and a half standard errors."""
-        return upper(self.gain)
+    def lift(self) -> NDArray[np.float64]:
+        """(N,) increase in correctness: -1, 0 or 1 per image."""
+        return self.correct[1].astype(np.float64) - self.correct[0]
 
     @property
-    def best_lift(self) -> float:
-        """As much as accuracy may rise in truth, within two and a half standard errors."""
-        return upper(self.correct[1].astype(np.float64) - self.correct[0])
-
-    @property
-    def luck(self) -> float:
-        """Probability that the log-probabilities are higher by luck."""
+    def gain_p(self) -> float:
+        """P-value of “the log-probabilities are not higher”."""
         return sign_flip_p(self.gain)
 
     @property
-    def luck_of_accuracy(self) -> float:
-        """Probability that accuracy is higher by luck."""
+    def accuracy_p(self) -> float:
+        """P-value of “accuracy is not higher”."""
         return mcnemar_p(*self.correct)
 
 
-def upper(values: NDArray[np.float64]) -> float:
+def upper_bound(values: NDArray[np.float64]) -> float:
     """Mean plus two and a half standard errors."""
-    return float(values.mean() + 2.5 * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values.mean()) + 2.5 * standard_error(values)
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Standard error of the mean of (N,) values."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def successive_halving(
-    patient: ModelUnderTest,
-    candidates: Sequence[Candidate],
+    subject: ModelUnderTest,
+    candidates: Sequence[Variant],
     columns: Columns,
-    promising: Callable[[Heat], bool],
-) -> list[Heat]:
-    """Heats of the candidates that came to the end, best first.
+    is_promising: Callable[[CandidateScore], bool],
+) -> list[CandidateScore]:
+    """Return the scores of the candidates left after the last round, best first.
 
-    Few images first; who is not promising on them drops out, so that a healthy patient costs few forwards.
+    Early rounds use few images and drop candidates, so that a healthy model costs few forward passes.
 
     Args:
-        patient: whose preparation is challenged.
-        candidates: the challengers; one that the model cannot take, such as another size, drops out.
-        columns: which output means each class.
-        promising: whether a candidate may go on.
+        subject: the model under examination.
+        candidates: variants; one that the model cannot take, such as another size, is dropped.
+        columns: the output of each class.
+        is_promising: False drops a candidate after a round.
     """
-    running = list(candidates)
-    heats: list[Heat] = []
-    for limit, keep in SHORT_ROUNDS if patient.short else ROUNDS:
-        heats = [heat for each in running if (heat := _heat(patient, each, columns, limit)) is not None]
-        heats = sorted(filter(promising, heats), key=lambda heat: -float(heat.gain.mean()))[:keep]
-        running = [heat.candidate for heat in heats]
-        if not running or len(patient.sample(limit=limit)) < limit:
+    remaining = list(candidates)
+    scores: list[CandidateScore] = []
+    for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
+        scores = [score for each in remaining if (score := _score(subject, each, columns, limit)) is not None]
+        scores = sorted(filter(is_promising, scores), key=lambda score: -float(score.gain.mean()))[:n_left]
+        remaining = [score.variant for score in scores]
+        if not remaining or len(subject.sample(limit=limit)) < limit:
             break
-    return heats
+    return scores
 
 
-def _heat(patient: ModelUnderTest, candidate: Candidate, columns: Columns, limit: int) -> Heat | None:
-    examples = patient.sample(limit=limit)
+def _score(
+    subject: ModelUnderTest, candidate: Variant, columns: Columns, limit: int
+) -> CandidateScore | None:
+    examples = subject.sample(limit=limit)
     if len(examples) < 2:
         return None
     true = torch.from_numpy(columns[labels(examples)])
-    usual = patient.logits(examples)
+    usual_logits = subject.logits(examples)
     try:
-        other = patient.logits(examples, variant=candidate.variant)
+        logits = subject.logits(examples, variant=candidate)
     except ModelError:
         return None
-    before, after = _tempered(usual, true), _tempered(other, true)
-    right = tuple((logits.argmax(dim=1) == true).numpy() for logits in (usual, other))
-    return Heat(
+    before, after = _best_log_probability(usual_logits, true), _best_log_probability(logits, true)
+    return CandidateScore(
         candidate,
-        (right[0], right[1]),
+        ((usual_logits.argmax(dim=1) == true).numpy(), (logits.argmax(dim=1) == true).numpy()),
         (after - before).numpy(),
         (float(before.mean()), float(after.mean())),
     )
 
 
-def _tempered(logits: Tensor, true: Tensor) -> Tensor:
-    """(N,) log-probability of the true class at the temperature at which its mean is highest."""
+def _best_log_probability(logits: Tensor, true: Tensor) -> Tensor:
+    """(N,) log-probability of the true class at the temperature with the highest mean."""
     rows = torch.arange(len(true))
     scores = [(logits.double() / t).log_softmax(dim=1)[rows, true] for t in _TEMPERATURES]
     return max(scores, key=lambda score: float(score.mean()))

@@ -47,7 +47,7 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
 
     Args:
         logits: function from (N, …) points to (N, C) logits.
-        points: (N, …) float32.
+        points: (N, …) float32, in [0, 1] for attacks on pixels.
         label: (N,) int64 true classes.
 
     Raises:
@@ -76,7 +76,13 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
 
 
 def fgsm_point(points: torch.Tensor, direction: torch.Tensor, *, epsilon: float = EPSILON) -> torch.Tensor:
-    """Return the FGSM point: ε along the sign of the gradient, clamped to [0, 1]."""
+    """Return the FGSM point: ε along the sign of the gradient, clamped to [0, 1].
+
+    Args:
+        points: (N, …) float32, in [0, 1].
+        direction: (N, …) gradient at these points.
+        epsilon: L∞ radius, in the unit of the points.
+    """
     return (points + epsilon * direction.sign()).clamp(0.0, 1.0)
 
 
@@ -86,6 +92,12 @@ def pgd_start(
     """Return a uniformly random point of the ε-ball around each image, clamped to [0, 1].
 
     It depends on seed and image index alone, not on batch, order or device.
+
+    Args:
+        points: (N, …) float32, in [0, 1].
+        indices: index of each image in its set.
+        seed: seed of the run.
+        epsilon: L∞ radius, in the unit of the points.
     """
     shape = tuple(points.shape[1:])
     noise = np.stack(
@@ -111,6 +123,15 @@ def pgd_iterates(
 
     Points are projected to the ε-ball and to [0, 1].
 
+    Args:
+        logits: function from (N, …) points to (N, C) logits.
+        points: (N, …) float32, in [0, 1].
+        label: (N,) int64 true classes.
+        start: (N, …) first point; see `pgd_start`.
+        epsilon: L∞ radius, in the unit of the points.
+        step: step size, in the same unit.
+        steps: number of steps.
+
     Yields:
         (point, logits at that point) for the start and every iterate. The logits of the last iterate are
         None, as it needs no gradient: the caller runs this forward pass.
@@ -125,7 +146,12 @@ def pgd_iterates(
 
 
 def check_bounds(points: torch.Tensor, attacked: torch.Tensor, *, epsilon: float = EPSILON) -> None:
-    """Check that attacked pixels are in [0, 1] and in the ε-ball.
+    """Check that attacked pixels are in [0, 1] and in the ε-ball, except for rounding.
+
+    Args:
+        points: (N, …) float32, in [0, 1].
+        attacked: (N, …) attacked points.
+        epsilon: L∞ radius, in the unit of the points.
 
     Raises:
         InvariantError: an attack left its bounds; its accuracy would be wrong.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -57,13 +58,7 @@ class CacheKeys:
         serves every dimension.
         """
         is_clean = view.set == CLEAN_SET and view.attack is None
-        return View(
-            view.set,
-            view.corruption,
-            view.severity,
-            view.attack,
-            columns="probabilities" if is_clean else view.columns,
-        )
+        return replace(view, space=None, columns="probabilities" if is_clean else view.columns)
 
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""
@@ -93,8 +88,8 @@ class CacheKeys:
                 kinds |= {"moved": "distance", "moved_share": "distance"}
         return kinds
 
-    def shards(self, view: View) -> range:
-        """Return the numbers of a view's shards.
+    def shards(self, view: View, selected: range | None = None) -> range:
+        """Return the numbers of a view's shards, or of those that are selected.
 
         Raises:
             UnmeasurableError: the view has no images.
@@ -103,7 +98,8 @@ class CacheKeys:
             self._sizes[view.images] = len(self._suite.examples(view.images))
         if not self._sizes[view.images]:
             raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
-        return range(-(-self._sizes[view.images] // SHARD_SIZE))
+        numbers = range(-(-self._sizes[view.images] // SHARD_SIZE))
+        return numbers if selected is None else numbers[selected.start : selected.stop]
 
     def shard_key(self, view: View, number: int) -> ShardKey:
         """Return the key of one shard; read only the digests of its images."""
@@ -136,8 +132,7 @@ class CacheKeys:
 
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""
-        numbers = self.shards(view) if shards is None else self.shards(view)[shards.start : shards.stop]
-        return content_hash(self._content_of_shards(view, numbers))
+        return content_hash(self._content_of_shards(view, self.shards(view, shards)))
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         images = self._suite.listing_view(view)

@@ -129,7 +129,7 @@ class Engine:
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
                     kind = self.tables.shard(first, 0).about.get("outputs")
-                    self.classifier.outputs = next(known for known in OUTPUT_KINDS if known == kind)
+                    self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
             elif not self._run(job):
                 time.sleep(WAIT_SECONDS)
 
@@ -202,15 +202,13 @@ class Engine:
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
     ) -> Iterator[ShardJob]:
         for view in requested:
-            views = (
-                (self.cache_keys.stored_view(CLEAN), FGSM) if self._shares_pass(view, planned) else (view,)
-            )
-            if shards is None:
-                # Reads the digests of all files, so that a faulty file is reported before the work begins.
-                numbers = range(len(self.cache_keys.shard_keys(view)))
-            else:
-                numbers = self.cache_keys.shards(view)[shards.start : shards.stop]
-            yield from (ShardJob(views, number) for number in numbers)
+            shares_pass = self._shares_pass(view, planned)
+            views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
+            if (
+                shards is None
+            ):  # reads the digests of all files: faulty ones are reported before the work begins
+                self.cache_keys.shard_keys(view)
+            yield from (ShardJob(views, number) for number in self.cache_keys.shards(view, shards))
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
@@ -244,11 +242,8 @@ class Engine:
         for view, rows in predicted.items():
             if defect := self.tables.defect(view, rows):  # a stored one would be predicted again and again
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
-            about = {
-                "model": self.classifier.name,
-                "view": str(view),
-                "outputs": str(self.classifier.outputs),
-            }
+            outputs = str(self.classifier.outputs)
+            about = {"model": self.classifier.name, "view": str(view), "outputs": outputs}
             self.store.write(keys[view], rows, about)
             self._unchecked.append(keys[view])
         self._reporter.end(predicted)

@@ -7,6 +7,7 @@ unchanged. At most two batches are read ahead.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,11 @@ from quba_check.suites.suite import Example, Suite
 READ_AHEAD = 2
 _CORRUPTION_STREAM = 0xC0
 Prepare = Callable[[Example], torch.Tensor]
+
+
+def default_threads() -> int:
+    """Return the number of reading threads: half the cores, at most four."""
+    return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
 class Preparer:

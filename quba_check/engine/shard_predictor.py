@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ import torch
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys, shard_of
-from quba_check.engine.loader import Preparer, batches
+from quba_check.engine.loader import Preparer, batches, default_threads
 from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
@@ -71,11 +70,7 @@ class ShardPredictor:
         self._protocol = protocol
         self._seed = seed
         self._preparer = Preparer(suite, classifier, seed)
-        threads = (
-            max(1, min(4, (os.cpu_count() or 1) // 2))
-            if batch_settings.threads is None
-            else batch_settings.threads
-        )
+        threads = default_threads() if batch_settings.threads is None else batch_settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._may_shrink = batch_settings.batch_size is None
         self._batch_size = batch_settings.batch_size or (
@@ -120,11 +115,7 @@ class ShardPredictor:
                 self._batch_size //= 2
 
     def _rows_at(
-        self,
-        views: Sequence[View],
-        shard: int,
-        watch: Watch | None,
-        batch_size: int,
+        self, views: Sequence[View], shard: int, watch: Watch | None, batch_size: int
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)

@@ -95,10 +95,7 @@ class TableReader:
         is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        numbers = self._cache_keys.shards(stored)
-        if shards is not None:
-            numbers = numbers[shards.start : shards.stop]
-        parts = [self.shard(stored, number).columns for number in numbers]
+        parts = [self.shard(stored, number).columns for number in self._cache_keys.shards(stored, shards)]
         table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])

@@ -1,19 +1,22 @@
-"""Rows of judged demands, gathered into records: one for each model and protocol."""
+"""Results of judged demands, collected into records: one for each model and protocol."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
+from quba_check.errors import listed
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.records.conversion import measurements_of
+from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record, SetRow
@@ -28,49 +31,40 @@ NOT_CALLED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedDemand:
-    """A demand that a run selected, under its item's id."""
-
-    node: str
-    model: str
-    thresholds: Thresholds
-    demand: Demand
-
-
 @dataclass(slots=True)
 class ResultCollector:
-    """What has been judged so far, and what was to be judged.
+    """The results so far, and the reasons for missing ones.
 
-    Rows may arrive in any order and may be missing: of a worker that died, or of a run that was stopped.
+    Results arrive in any order. Some never do: of a worker that crashed, or of a stopped run.
 
     Attributes:
-        rows: of judged demands, by item id.
-        crashed: why demands have no row, by item id.
-        images: what was found image by image, by model and protocol.
+        results: of judged demands, by node id.
+        crashed: reasons for a missing result, by node id.
+        images: values by image, by model and protocol.
     """
 
-    rows: dict[str, DemandResult] = field(default_factory=dict)
+    results: dict[str, DemandResult] = field(default_factory=dict)
     crashed: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
 
-    def add(self, row: DemandResult) -> None:
-        """Take the row of one judged demand; a later one for the same demand replaces it."""
-        self.rows[row.verdict.id] = row.model_copy(update={"images": ()})
-        key = row.model, row.protocol
-        for content in row.images:
-            found = PerImage.from_bytes(content, row.verdict.id)
-            self.images[key] = self.images.get(key, PerImage()).merged(found)
+    def add(self, result: DemandResult) -> None:
+        """Add the result of a demand; it replaces an earlier one of the same demand."""
+        node_id = result.verdict.id
+        self.results[node_id] = result.model_copy(update={"images": ()})
+        key = result.model, result.protocol
+        for content in result.images:
+            new = PerImage.from_bytes(content, node_id)
+            self.images[key] = self.images.get(key, PerImage()).merged(new)
 
     def images_of(self, record: Record) -> bytes | None:
-        """The content of the file that goes beside a record; None where no image was looked at."""
-        found = self.images.get((record.model.name, record.protocol), PerImage())
-        return found.to_bytes(record) if found.deviations else None
+        """Return the content of a record's per-image file, None without images."""
+        images = self.images.get((record.model.name, record.protocol), PerImage())
+        return images.to_bytes(record) if images.deviations else None
 
     def records(
         self,
-        run: GateSession,
-        planned: Iterable[PlannedDemand],
+        gate: GateSession,
+        demands: Iterable[PlannedDemand],
         selected: Collection[str],
         *,
         interrupted: bool,
@@ -79,114 +73,123 @@ class ResultCollector:
         """Return a record for each model and protocol of the selected demands, in their order.
 
         Args:
-            run: the models, the suite and the threshold files.
-            planned: all demands of the threshold files.
-            selected: item ids of those that were to be judged.
+            gate: the session.
+            demands: all demands of the threshold files.
+            selected: node ids of the demands to judge.
             interrupted: the user stopped the run.
-            stopped: the run ended before every selected demand had its turn.
+            stopped: the run ended before every selected demand was judged.
         """
         groups: dict[tuple[str, ProtocolName], list[PlannedDemand]] = {}
-        for entry in planned:
-            groups.setdefault((entry.model, run.protocol_of(entry.thresholds)), []).append(entry)
-        # A protocol of which nothing was selected leaves no record: the model's other one counts its demands.
-        left_out = Counter(
+        for planned in demands:
+            groups.setdefault((planned.model, planned.protocol), []).append(planned)
+        # A protocol without selected demands has no record: its demands count as unselected in the other one.
+        without_record = Counter(
             model
             for (model, _), group in groups.items()
-            if not any(entry.node in selected for entry in group)
+            if not any(planned.node_id in selected for planned in group)
             for _ in group
         )
         return [
             self._record(
-                run,
-                model,
-                protocol,
+                gate,
                 chosen,
-                unselected=len(group) - len(chosen) + left_out[model],
+                unselected=len(group) - len(chosen) + without_record[model],
                 interrupted=interrupted,
                 unjudged=STOPPED if stopped else NOT_CALLED,
             )
-            for (model, protocol), group in groups.items()
-            if (chosen := [entry for entry in group if entry.node in selected])
+            for (model, _), group in groups.items()
+            if (chosen := [planned for planned in group if planned.node_id in selected])
         ]
 
     def _record(
         self,
-        run: GateSession,
-        model: str,
-        protocol: ProtocolName,
-        entries: Sequence[PlannedDemand],
+        gate: GateSession,
+        demands: Sequence[PlannedDemand],
         *,
         unselected: int,
         interrupted: bool,
         unjudged: str,
     ) -> Record:
-        evaluation = run.evaluation(model, protocol)
-        rows = [self.rows[entry.node] for entry in entries if entry.node in self.rows]
-        measured: dict[str, AnyMeasurementRow] = {}
+        """Return the record of demands on one model under one protocol."""
+        model, protocol = demands[0].model, demands[0].protocol
+        evaluation = gate.evaluation(model, protocol)
+        classifier = evaluation.classifier
+        results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
+        measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
         sets: dict[str, SetRow] = {}
-        for row in rows:
-            measured |= row.measurements
-            contents |= row.contents
-            sets |= row.sets
+        for result in results:
+            measurements |= result.measurements
+            contents |= result.contents
+            sets |= result.sets
         notes = [
-            *([DEMONSTRATION] if run.is_demo else []),
-            *evaluation.classifier.notes,
-            *run.notes.get(model, ()),
-            *run.baseline_notes,
-            *(note for row in rows for note in row.notes),
+            *([DEMONSTRATION] if gate.is_demo else []),
+            *classifier.notes,
+            *gate.notes.get(model, ()),
+            *_baseline_notes(gate),
+            *(note for result in results for note in result.notes),
         ]
         return Record(
-            model=evaluation.model_row().model_copy(update={"name": model}),
-            suite=evaluation.suite_row(contents, sets),
+            model=model_row(evaluation, model),
+            suite=suite_row(evaluation, contents, sets),
             protocol=protocol,
             measurements={
-                name: measured.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
+                name: measurements.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
             },
-            verdicts=tuple(
-                self.rows[entry.node].verdict
-                if entry.node in self.rows
-                else _not_run(entry, self.crashed.get(entry.node, unjudged))
-                for entry in entries
-            ),
-            grades=tuple(self._grades(entries, measured, protocol, run.suite.facts)),
-            environment=evaluation.environment,
-            limit=run.options.limit,
+            verdicts=tuple(self._verdict(planned, unjudged) for planned in demands),
+            grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
+            environment=environment(str(classifier.device), classifier.precision, evaluation.seed),
+            limit=gate.options.limit,
             unselected=unselected,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
         )
 
+    def _verdict(self, planned: PlannedDemand, unjudged: str) -> VerdictRow:
+        """Return the verdict of a demand, or `not run` with a reason."""
+        if planned.node_id in self.results:
+            return self.results[planned.node_id].verdict
+        reason = self.crashed.get(planned.node_id, unjudged)
+        message = f"{planned.demand.name} was not judged: {reason}"
+        return planned.demand.verdict_row(planned.node_id, "not run", message)
+
     def _grades(
         self,
-        entries: Iterable[PlannedDemand],
-        measured: Mapping[str, AnyMeasurementRow],
+        demands: Iterable[PlannedDemand],
+        measurements: Mapping[str, AnyMeasurementRow],
         protocol: ProtocolName,
         suite: SuiteFacts,
-    ) -> Iterable[GradeRow]:
-        """A grade by each file: the one that was judged, which knows its interval, or one of the values."""
+    ) -> Iterator[GradeRow]:
+        """Yield the grade by each threshold file."""
         judged = {
-            entry.thresholds.shown: row.grade
-            for entry in entries
-            if (row := self.rows.get(entry.node)) is not None and row.grade is not None
+            planned.thresholds.shown: result.grade
+            for planned in demands
+            if (result := self.results.get(planned.node_id)) is not None and result.grade is not None
         }
-        files = {entry.thresholds.shown: entry.thresholds for entry in entries}
+        files = {planned.thresholds.shown: planned.thresholds for planned in demands}
         for shown, thresholds in files.items():
             if shown in judged:
                 yield judged[shown]
                 continue
-            found = grade_of(
+            grade = grade_of(
                 thresholds,
-                measurements_of(measured),
+                measurements_of(measurements),
                 protocol=protocol,
                 suite=suite.name,
                 classes=suite.class_count,
                 generated_corruptions=suite.generates_corruptions,
             )
-            if isinstance(found, Grade):  # why not is said by the verdict of the file's quba demand
-                yield GradeRow(file=shown, **asdict(found))
+            if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
+                yield GradeRow(file=shown, **asdict(grade))
 
 
-def _not_run(entry: PlannedDemand, reason: str) -> VerdictRow:
-    message = f"{entry.demand.name} was not judged: {reason}"
-    return entry.demand.verdict_row(entry.node, "not run", message)
+def _baseline_notes(gate: GateSession) -> Iterator[str]:
+    """Yield a note on a baseline without use, or with failed demands of its own."""
+    baseline = gate.baseline
+    if baseline is None:
+        return
+    if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
+        nothing = "no demand has max_drop or max_relative_drop"
+        yield f"the baseline {baseline.file} has no part in this run: {nothing}"
+    elif baseline.failed_demands:
+        yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

@@ -1,4 +1,4 @@
-"""Leaving a set of images as soon as it is known whether the whole of it would meet a demand."""
+"""Early stopping: demands decided from some images by a sequential test."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, QubaError
+from quba_check.errors import QubaError
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.result import DemandResult, demand_result
 from quba_check.records.measurement import StoppedRow
 from quba_check.stats.sequential import StoppingRule, Terms
+from quba_check.verdicts import judge_stopped
 
 if TYPE_CHECKING:
-    from quba_check.demands.demand import Thresholds
     from quba_check.evaluation import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """A demand that was decided before all images were seen.
+class EarlyDecision:
+    """A decision on a demand before all images were predicted.
 
     Attributes:
-        measurement: of the images that were seen.
-        row: how many they were, and what the whole set would give.
-        shards: those that were looked at.
+        measurement: of the predicted images.
+        row: the number of these images, and the decision on the whole set.
+        shards: the predicted shards of each view.
     """
 
     measurement: Measurement
@@ -40,120 +42,125 @@ class Stopped:
     shards: range
 
 
-def check_goes_together(thresholds: Thresholds) -> None:
-    """Early stopping asks what the value over all images would be; policies about noise ask something else.
-
-    Raises:
-        OptionError: the file has such a policy, or bounds drops.
-    """
-    if thresholds.policy.uncertain != "point":
-        raise OptionError(
-            "--quba-early-stop: asks whether the value over all images would pass, got "
-            f"uncertain: {thresholds.policy.uncertain} in {thresholds.shown}. Leave the option out, or state "
-            "uncertain: point."
-        )
-    for demand in thresholds.demands:
-        if demand.needs_baseline:
-            raise OptionError(
-                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.place}) is "
-                "counted from a baseline, image by image. Leave the option out, or keep drops in a file of "
-                "their own."
-            )
-
-
-class EarlyStop:
-    """Decides demands on one model under one protocol from as few images as that takes.
+class EarlyJudge:
+    """Judges demands on one model under one protocol by as few images as possible.
 
     Args:
-        evaluation: of the model; its suite draws images in random order.
-        demands: all that are selected. Sets that one of them needs whole are left by none.
+        evaluation: of the model; its suite orders images at random.
+        demands: all selected demands. A set that one of them needs whole is never left early.
     """
 
     def __init__(self, evaluation: Evaluation, demands: Iterable[Demand]) -> None:
         self._evaluation = evaluation
         self._suite = evaluation.facts.suite
-        whole = (demand for demand in demands if self._streamed(demand) is None)
-        self._whole = {view for demand in whole for view in self._stored(demand.dimensions)}
+        self._whole = {
+            view
+            for demand in demands
+            if self._statistic(demand) is None
+            for name in demand.dimensions
+            for view in self._stored_views(name)
+        }
 
-    def decided(self, demand: Demand, alpha: float) -> Stopped | None:
-        """Whether the value over all images would meet a demand, where some images tell.
+    def judge(self, planned: PlannedDemand) -> DemandResult | None:
+        """Return the result of a demand, None if all images are needed."""
+        policy = planned.thresholds.policy
+        decision = self.decide(planned.demand, policy.error)
+        if decision is None:
+            return None
+        measurement = decision.measurement
+        verdict = judge_stopped(planned.demand, measurement, decision.row, policy)
+        outcomes = {measurement.dimension: measurement}
+        return demand_result(planned, self._evaluation, verdict, outcomes, shards=decision.shards)
+
+    def decide(self, demand: Demand, alpha: float) -> EarlyDecision | None:
+        """Decide from some images if the value over all images would meet a demand.
 
         Args:
             demand: the demand.
             alpha: probability of a wrong decision.
 
         Returns:
-            None where all images are needed, or are seen anyway; also where something is wrong with the
-            model or an image: measuring the whole will say it.
+            None if all images are needed, or are predicted anyway. Also None after an error of the model or
+            an image, which the measurement of the whole set will report.
         """
-        streamed = self._streamed(demand)
-        if streamed is None or self._stored([demand.dimension]) <= self._whole:
+        statistic = self._statistic(demand)
+        if statistic is None or self._stored_views(demand.dimension) <= self._whole:
             return None
         if self._evaluation.is_measured(demand.dimension):
             return None
         try:
-            return self._left_early(demand, streamed, alpha)
+            rule = self._stopping_rule(demand, statistic, alpha)
+            return None if rule is None else self._first_decision(demand, statistic, rule, alpha)
         except QubaError:
             return None
 
-    def _left_early(self, demand: Demand, streamed: SequentialStatistic, alpha: float) -> Stopped | None:
-        dimension, engine = registry[demand.dimension], self._evaluation.engine
-        views = dimension.views(self._suite)
-        if any(self._evaluation.suite.missing(view) for view in views):
+    def _stopping_rule(
+        self, demand: Demand, statistic: SequentialStatistic, alpha: float
+    ) -> StoppingRule | None:
+        """Return the stopping rule for the sizes of a demand's sets, None if unsuitable."""
+        suite, views = self._evaluation.suite, registry[demand.dimension].views(self._suite)
+        if any(suite.missing(view) for view in views):
             return None
-        sizes = {view: len(self._evaluation.suite.examples(view)) for view in views}
-        if any(len({sizes[view] for view in fraction.views}) > 1 for fraction in streamed.ratios):
+        sizes = {view: len(suite.examples(view)) for view in views}
+        ratios = statistic.ratios
+        if any(len({sizes[view] for view in ratio.views}) > 1 for ratio in ratios):
             return None
-        totals = [sizes[fraction.views[0]] for fraction in streamed.ratios]
+        totals = [sizes[ratio.views[0]] for ratio in ratios]
         if max(totals) < LEAST_STOPPED:
             return None
-        corners = [fraction.corners for fraction in streamed.ratios]
-        rule = StoppingRule(totals, corners, streamed.value, float(demand.threshold), alpha, LEAST_STOPPED)
+        corners = [ratio.corners for ratio in ratios]
+        return StoppingRule(totals, corners, statistic.value, float(demand.threshold), alpha, LEAST_STOPPED)
+
+    def _first_decision(
+        self, demand: Demand, statistic: SequentialStatistic, rule: StoppingRule, alpha: float
+    ) -> EarlyDecision | None:
+        """Predict shard after shard until the rule decides, or the sets are complete."""
+        dimension, engine = registry[demand.dimension], self._evaluation.engine
+        views = dimension.views(self._suite)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
-            if not tables or not all(_are_paired(fraction, tables) for fraction in streamed.ratios):
+            if not tables or not all(_are_paired(ratio, tables) for ratio in statistic.ratios):
                 return None
-            decision = rule.update([_terms(fraction, tables) for fraction in streamed.ratios])
-            whole = all(fraction.is_complete for fraction in rule.ratios)
-            if whole:
+            decision = rule.update([_terms(ratio, tables) for ratio in statistic.ratios])
+            if all(fraction.is_complete for fraction in rule.ratios):
                 return None
             if decision != "undecided":
-                looked_at = range(shard + 1)
-                seen = engine.predictions(views, shards=looked_at)
+                shards = range(shard + 1)
+                predictions = engine.predictions(views, shards=shards)
                 engine.check_unchanged()
+                by_index = {view: table.by_index for view, table in predictions.items()}
+                measurement = dimension.measure(by_index, self._evaluation.facts)
+                passes = decision == "met"
+                if measurement.masked and passes and not demand.allow_masked:
+                    return None  # more images may confirm or refute the sign of masking
                 largest = max(rule.ratios, key=lambda fraction: fraction.total)
-                row = StoppedRow(
-                    images=largest.n_seen, of=largest.total, passes=decision == "met", alpha=alpha
-                )
-                some = {view: table.by_index for view, table in seen.items()}
-                measurement = dimension.measure(some, self._evaluation.facts)
-                if measurement.masked and row.passes and not demand.allow_masked:
-                    return None  # the sign of masking may go away, or be confirmed, with more images
-                return Stopped(measurement, row, looked_at)
+                row = StoppedRow(images=largest.n_seen, of=largest.total, passes=passes, alpha=alpha)
+                return EarlyDecision(measurement, row, shards)
         return None
 
-    def _streamed(self, demand: Demand) -> SequentialStatistic | None:
+    def _statistic(self, demand: Demand) -> SequentialStatistic | None:
+        """Return the statistic that decides a demand image by image, None if it has none."""
         if demand.is_on_grade or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 
-    def _stored(self, names: Iterable[str]) -> set[View]:
-        """The views that dimensions need, as they are predicted."""
-        stored = self._evaluation.engine.cache_keys.stored_view
-        return {stored(view) for name in names for view in registry[name].views(self._suite)}
+    def _stored_views(self, name: str) -> set[View]:
+        """Return the stored views behind a dimension."""
+        stored_view = self._evaluation.engine.cache_keys.stored_view
+        return {stored_view(view) for view in registry[name].views(self._suite)}
 
 
-def _are_paired(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:
-    """Whether the views of a fraction show the same images row by row."""
-    found = [tables[view] for view in fraction.views if view in tables]
+def _are_paired(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:
+    """Return True if the views of a ratio show the same images row by row."""
+    ours = [tables[view] for view in ratio.views if view in tables]
     return all(
-        np.array_equal(found[0].index, table.index) and np.array_equal(found[0].label, table.label)
-        for table in found
+        np.array_equal(ours[0].index, table.index) and np.array_equal(ours[0].label, table.label)
+        for table in ours
     )
 
 
-def _terms(fraction: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
-    """What the next images add; nothing where the set was seen whole already."""
-    if fraction.views[0] not in tables:
+def _terms(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
+    """Return the terms of the next images; none for a complete set."""
+    if ratio.views[0] not in tables:
         return np.empty(0), np.empty(0)
-    return fraction.terms(tables)
+    return ratio.terms(tables)

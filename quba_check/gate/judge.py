@@ -1,175 +1,111 @@
-"""Demands judged into rows: measured, held to their bounds, told."""
+"""Judging demands: measurement, evidence, verdict, result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import run_value
-from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import Demand, Thresholds
-from quba_check.dimensions import registry
 from quba_check.errors import QubaError
-from quba_check.gate.early_stopping import EarlyStop, Stopped
-from quba_check.gate.result import DemandResult
+from quba_check.gate.early_stopping import EarlyJudge
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import content_hashes, per_image, suite_row
+from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
-from quba_check.records.conversion import row_of
-from quba_check.records.verdict import GradeRow
-from quba_check.verdicts import Judged, Verdict, judge, judge_stopped, p_value
+from quba_check.verdicts import Judged, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
-from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
 
 class Judge:
-    """Judges the demands of a run; what failed once is not tried again.
+    """Judges the demands of a gate session; a measurement that failed is not tried again.
 
     Args:
-        run: the models, the suite and the threshold files.
+        gate: the session.
     """
 
-    def __init__(self, run: GateSession) -> None:
-        self._run = run
+    def __init__(self, gate: GateSession) -> None:
+        self._gate = gate
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
-        self._told: set[tuple[str, ProtocolName, str]] = set()
+        self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
-    def judge(self, node: str, model: str, thresholds: Thresholds, demand: Demand) -> DemandResult:
-        """Measure what a demand asks for and hold it to its bound.
-
-        Args:
-            node: id of the demand's item.
-            model: name of the model.
-            thresholds: the file that the demand is from.
-            demand: the demand.
-        """
-        protocol = self._run.protocol_of(thresholds)
-        evaluation = self._run.evaluation(model, protocol)
-        stopped = self._stopped(evaluation, model, thresholds, demand)
-        some = None if stopped is None else stopped.row
-        outcomes = (
-            self._outcomes(evaluation, model, thresholds, demand)
-            if stopped is None
-            else {stopped.measurement.dimension: stopped.measurement}
+    def judge(self, planned: PlannedDemand) -> DemandResult:
+        """Return the result of a demand; with early stopping, by some of the images."""
+        evaluation = self._gate.evaluation(planned.model, planned.protocol)
+        if self._gate.options.early_stop:
+            selected = self._gate.selected(planned.model, planned.protocol)
+            demands = [other.demand for other in selected if self._gate.dimensions_of(other)]
+            result = EarlyJudge(evaluation, demands).judge(planned)
+            if result is not None:
+                return result
+        outcomes = self._outcomes(planned)
+        verdict = judge(
+            planned.demand,
+            self._evidence(planned, outcomes),
+            planned.thresholds.policy,
+            self._other_p_values(planned),
         )
-        rows = {
-            name: row_of(outcome, registry[name], evaluation.facts.suite, some)
-            for name, outcome in outcomes.items()
-        }
-        seen = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
-        evidence = (
-            self._held(evaluation, model, demand, outcomes, thresholds)
-            if stopped is None
-            else stopped.measurement
-        )
-        verdict = (
-            judge(demand, evidence, thresholds.policy, self._doubts_beside(demand, model, thresholds))
-            if stopped is None
-            else judge_stopped(demand, stopped.measurement, stopped.row, thresholds.policy)
-        )
-        return DemandResult(
-            model=model,
-            protocol=protocol,
-            verdict=verdict_row(verdict, node),
-            measurements=rows,
-            contents=evaluation.contents(seen, None if stopped is None else stopped.shards),
-            sets=evaluation.sets(seen),
-            notes=tuple(evaluation.engine.pop_repairs()),
-            properties=_properties(verdict, protocol),
-            grade=GradeRow(file=thresholds.shown, **asdict(evidence))
-            if isinstance(evidence, Grade)
-            else None,
-            images=tuple(self._images(evaluation, model, outcomes)) if stopped is None else (),
-        )
+        images = tuple(self._images(planned.model, evaluation, outcomes))
+        return demand_result(planned, evaluation, verdict, outcomes, images=images)
 
-    def _stopped(
-        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
-    ) -> Stopped | None:
-        """How a demand was decided from some of the images, where that was asked for and can be."""
-        if not self._run.options.early_stop:
-            return None
-        selected = self._run.selected(model, thresholds)
-        return EarlyStop(evaluation, selected).decided(demand, thresholds.policy.error)
+    def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:
+        """Measure the dimensions that a demand needs."""
+        return {name: self._outcome(planned, name) for name in self._gate.dimensions_of(planned)}
 
-    def _images(self, evaluation: Evaluation, model: str, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
-        """What was found image by image, once of each dimension."""
-        for name, outcome in outcomes.items():
-            key = model, evaluation.protocol.name, name
-            if key not in self._told and isinstance(outcome, Measurement):
-                self._told.add(key)
-                yield evaluation.per_image(outcome).to_bytes()
-
-    def _outcomes(
-        self, evaluation: Evaluation, model: str, thresholds: Thresholds, demand: Demand
-    ) -> dict[str, Outcome]:
-        """What the dimensions are that a demand looks at."""
-        names = self._run.dimensions_of(model, thresholds, demand)
-        return {name: self._outcome(evaluation, model, name) for name in names}
-
-    def _held(
-        self,
-        evaluation: Evaluation,
-        model: str,
-        demand: Demand,
-        outcomes: Mapping[str, Outcome],
-        thresholds: Thresholds,
-    ) -> Judged:
-        """What is held to the bound."""
-        protocol = evaluation.protocol.name
-        if demand.is_on_grade:
-            return self._run.unreachable_grade(model, thresholds) or grade_of(
-                thresholds,
-                {name: found for name, found in outcomes.items() if isinstance(found, Measurement)},
-                protocol=protocol,
-                suite=self._run.suite.name,
-                classes=self._run.suite.facts.class_count,
-                generated_corruptions=self._run.suite.facts.generates_corruptions,
-            )
-        found, baseline = outcomes[demand.dimension], self._run.baseline
-        if not demand.needs_baseline or isinstance(found, Unmeasurable) or baseline is None:
-            return found
-        return drop_from_baseline(
-            demand,
-            baseline,
-            run_value(found, demand.part),
-            protocol=protocol,
-            suite=evaluation.suite_row(evaluation.contents([found.dimension]), {}),
-            limit=self._run.options.limit,
-            seed=self._run.options.seed,
-            masked=found.masked,
-        )
-
-    def _doubts_beside(self, demand: Demand, model: str, thresholds: Thresholds) -> Iterator[float]:
-        """The doubts of the other blocking demands of the file that were selected, as they are asked for."""
-        protocol = self._run.protocol_of(thresholds)
-        for other in self._run.blocking(model, thresholds):
-            if other != demand:
-                evaluation = self._run.evaluation(model, protocol)
-                outcomes = self._outcomes(evaluation, model, thresholds, other)
-                found = p_value(other, self._held(evaluation, model, other, outcomes, thresholds))
-                if found is not None:
-                    yield found
-
-    def _outcome(self, evaluation: Evaluation, model: str, name: str) -> Outcome:
-        """The measurement; an image, store or guard that failed leaves the reason instead of a number."""
-        key = model, evaluation.protocol.name, name
+    def _outcome(self, planned: PlannedDemand, name: str) -> Outcome:
+        """Measure a dimension; an error on the way becomes the reason."""
+        key = planned.model, planned.protocol, name
         if key not in self._failed:
             try:
-                return evaluation.outcome(name)
+                return self._gate.evaluation(planned.model, planned.protocol).outcome(name)
             except QubaError as error:
                 self._failed[key] = Unmeasurable(name, str(error))
         return self._failed[key]
 
+    def _evidence(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Judged:
+        """Return the measurement, drop or grade that is compared with the threshold."""
+        gate, demand = self._gate, planned.demand
+        if demand.is_on_grade:
+            facts = gate.suite.facts
+            return gate.unreachable_grade(planned) or grade_of(
+                planned.thresholds,
+                {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)},
+                protocol=planned.protocol,
+                suite=gate.suite.name,
+                classes=facts.class_count,
+                generated_corruptions=facts.generates_corruptions,
+            )
+        outcome = outcomes[demand.dimension]
+        if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or gate.baseline is None:
+            return outcome
+        evaluation = gate.evaluation(planned.model, planned.protocol)
+        return drop_from_baseline(
+            demand,
+            gate.baseline,
+            run_value(outcome, demand.part),
+            protocol=planned.protocol,
+            suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
+            limit=gate.options.limit,
+            seed=gate.options.seed,
+            masked=outcome.masked,
+        )
 
-def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
-    """Return the JUnit properties of a verdict, with the interval of its message."""
-    known: dict[str, float | str | None] = {"value": verdict.value}
-    if verdict.curve is not None and not isinstance(verdict.value, str):
-        low, high = verdict.curve.interval(verdict.policy.confidence)
-        known |= {"interval_low": low, "interval_high": high}
-    known |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
-    return {name: value for name, value in known.items() if value is not None}
+    def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
+        """Measure the other blocking demands of the file on request; yield their p-values."""
+        for other in self._gate.blocking(planned.model, planned.thresholds.path):
+            if other.demand != planned.demand:
+                p = p_value(other.demand, self._evidence(other, self._outcomes(other)))
+                if p is not None:
+                    yield p
+
+    def _images(self, model: str, evaluation: Evaluation, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
+        """Yield the values by image of each dimension, the first time only."""
+        for name, outcome in outcomes.items():
+            key = model, evaluation.protocol.name, name
+            if key not in self._with_images and isinstance(outcome, Measurement):
+                self._with_images.add(key)
+                yield per_image(evaluation, outcome).to_bytes()

@@ -1,11 +1,11 @@
-"""What a run was asked for: options and ini values, checked once."""
+"""Options of a gate run and their checks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
@@ -17,15 +17,90 @@ MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of the command line, with the ini value of the same name where it has one.
+class Given(NamedTuple):
+    """A value as given.
 
     Attributes:
-        flag: as typed.
-        metavar: what stands for its value in the help; None for a switch.
+        flag: the option.
+        value: its value, None if not given.
+        base: folder of relative paths.
+    """
+
+    flag: str
+    value: Any
+    base: Path
+
+
+Parse = Callable[[Given], Any]
+"""Checks a value and returns that of the field in `Options`, None for the default. Raises OptionError."""
+
+
+def _text(given: Given) -> str | None:
+    return given.value or None
+
+
+def _texts(given: Given) -> tuple[str, ...]:
+    return tuple(given.value or ())
+
+
+def _switch(given: Given) -> bool:
+    return bool(given.value)
+
+
+def _path(given: Given) -> Path | None:
+    return user_path(given.value, given.flag, given.base) if given.value else None
+
+
+def _report(given: Given) -> Path | None:
+    path = _path(given)
+    if path is not None and path.suffix != ".json":
+        raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in .json.")
+    return path
+
+
+def _protocol(given: Given) -> str | None:
+    value = given.value
+    if value and value not in PROTOCOLS:
+        near = did_you_mean(value, PROTOCOLS)
+        raise OptionError(f"{given.flag}: unknown '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
+    return value or None
+
+
+def _device(given: Given) -> str | None:
+    return check_device(given.value) if given.value else None
+
+
+def _precision(given: Given) -> str | None:
+    return check_precision(given.value) if given.value else None
+
+
+def _whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:
+    """Accept the whole numbers within bounds; `auto` means the default, if accepted."""
+
+    def parse(given: Given) -> int | None:
+        if given.value in (None, "") or (auto and given.value == "auto"):
+            return None
+        text = str(given.value)
+        is_too_large = text.isdecimal() and (len(text) > MOST_DIGITS or int(text) > most)
+        if is_too_large or not text.isdecimal() or int(text) < least:
+            words = f"{'auto, or ' if auto else ''}a whole number from {least}"
+            end = f" to {most:,}" if is_too_large else ""
+            raise OptionError(f"{given.flag}: got '{text}'. Allowed: {words}{end}.")
+        return int(text)
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the command line, and the ini value of the same name.
+
+    Attributes:
+        flag: the option, such as `--quba-seed`.
+        metavar: placeholder of its value in the help; None for a switch.
         help: one line.
-        repeatable: may be given several times.
+        parse: checks a value.
+        repeatable: True if it may be given several times.
         has_ini: True if `quba_…` in an ini file sets it too.
         alias: older name of the flag, still accepted.
     """
@@ -33,6 +108,7 @@ class Option:
     flag: str
     metavar: str | None
     help: str
+    parse: Parse = _text
     repeatable: bool = False
     has_ini: bool = True
     alias: str | None = None
@@ -47,6 +123,11 @@ class Option:
         """Older name in ini files, if there is one."""
         return () if self.alias is None else (_key(self.alias),)
 
+    @property
+    def field(self) -> str:
+        """Name of the field in `Options`."""
+        return "models" if self.key == "model" else self.key.removeprefix("quba_")
+
 
 def _key(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
@@ -59,6 +140,7 @@ OPTIONS = (
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
         "an exported program (.pt2), .onnx, a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
         "open_clip:NAME/TAG, package.module:callable (repeatable)",
+        _texts,
         repeatable=True,
         has_ini=False,
     ),
@@ -66,38 +148,57 @@ OPTIONS = (
         "--quba-thresholds",
         "FILE",
         "threshold file or shipped profile (default, mobile, safety-critical, server; repeatable)",
+        _texts,
         repeatable=True,
     ),
-    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)"),
+    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)", _path),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
         "FILE.yaml",
-        "preprocessing and kind of outputs, instead of what the model states",
+        "preprocessing and kind of outputs, instead of the model's own",
+        _path,
         alias="--quba-preparation",
     ),
-    Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none"),
-    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best there is)"),
-    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)"),
-    Option("--quba-batch-size", "N", "images of a forward pass, or auto"),
+    Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
+    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
+    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
+    Option("--quba-batch-size", "N", "images of a forward pass, or auto", _whole_number(1, auto=True)),
     Option(
-        "--quba-workers", "N", "threads of a process that read images (default: half the cores, at most 4)"
+        "--quba-workers",
+        "N",
+        "threads of a process that read images (default: half the cores, at most 4)",
+        _whole_number(0, MOST_WORKERS),
     ),
-    Option("--quba-seed", "N", "seed of all that is drawn: random starts, corruptions, limits (default 0)"),
+    Option(
+        "--quba-seed",
+        "N",
+        "seed of random starts, corruptions and the subset of --quba-limit (default 0)",
+        _whole_number(0),
+    ),
     Option(
         "--quba-early-stop",
         None,
-        "leave a set of images as soon as it is known whether the whole would pass",
+        "stop a set of images as soon as its result is certain enough",
+        _switch,
         has_ini=False,
     ),
-    Option("--quba-limit", "N", "look at N images of a set at most: the same for every model, by class"),
-    Option("--quba-store", "DIR", "folder that keeps predictions (else $QUBA_STORE, else the user's cache)"),
-    Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with"),
-    Option("--quba-report", "FILE.json", "write the record of the run here too"),
+    Option(
+        "--quba-limit",
+        "N",
+        "use at most N images of a set: the same for every model, by class",
+        _whole_number(1),
+    ),
+    Option(
+        "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
+    ),
+    Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
+    Option("--quba-report", "FILE.json", "write the record of the run here too", _report),
     Option(
         "--quba-trust-pickle",
         None,
         "let a model file run code when it is read, and a program reach files; only for files you trust",
+        _switch,
         has_ini=False,
     ),
 )
@@ -105,11 +206,11 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a run, checked. Paths are absolute.
+    """The checked options of a run. Paths are absolute.
 
     Attributes:
-        data_is_default: the data folder is that of the environment or an ini file, which models that bring
-            their own images pass over; nobody named it for this run.
+        data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
+            bring their own images, ignore a default one.
     """
 
     models: tuple[str, ...]
@@ -133,68 +234,18 @@ class Options:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], base: Path, defaults: Collection[str] = ()) -> Options:
-        """Check what was given.
+        """Check given values.
 
         Args:
-            given: by option key (see `Option.key`); absent or None where not given.
-            base: folder to which relative paths are relative.
-            defaults: keys of what is given by the environment or an ini file, not on the command line.
+            given: by option key (see `Option.key`); missing or None if not given.
+            base: folder of relative paths.
+            defaults: keys of values from the environment or an ini file.
 
         Raises:
-            OptionError: a value is not allowed; names the option, the value and what is allowed.
+            OptionError: a value is not allowed; the message names the option, the value and what is allowed.
         """
-
-        def path(key: str) -> Path | None:
-            flag = f"--{key.replace('_', '-')}"
-            return user_path(given[key], flag, base) if given.get(key) else None
-
-        report = path("quba_report")
-        if report is not None and report.suffix != ".json":
-            raise OptionError(f"--quba-report: got '{report.name}'. Allowed: a file name that ends in .json.")
-        return cls(
-            models=tuple(given.get("model") or ()),
-            thresholds=tuple(given.get("quba_thresholds") or ()),
-            data=path("quba_data"),
-            data_is_default="quba_data" in defaults,
-            arch=given.get("quba_arch") or None,
-            preprocessing=path("quba_preprocessing"),
-            protocol=_one_of("--quba-protocol", given.get("quba_protocol"), PROTOCOLS, None),
-            device=check_device(given.get("quba_device") or "auto"),
-            precision=check_precision(given.get("quba_precision") or "auto"),
-            batch_size=_whole("--quba-batch-size", given.get("quba_batch_size"), 1, None, auto=True),
-            workers=_whole("--quba-workers", given.get("quba_workers"), 0, None, most=MOST_WORKERS),
-            seed=_whole("--quba-seed", given.get("quba_seed"), 0, 0) or 0,
-            early_stop=bool(given.get("quba_early_stop")),
-            limit=_whole("--quba-limit", given.get("quba_limit"), 1, None),
-            store=path("quba_store"),
-            report=report,
-            baseline=path("quba_baseline"),
-            trust_pickle=bool(given.get("quba_trust_pickle")),
-        )
-
-
-def _one_of(flag: str, got: Any, allowed: Sequence[str], default: Any) -> Any:
-    if not got:
-        return default
-    if got not in allowed:
-        raise OptionError(f"{flag}: unknown '{got}'. Allowed: {listed(allowed)}.{did_you_mean(got, allowed)}")
-    return got
-
-
-def _whole(
-    flag: str,
-    got: Any,
-    least: int,
-    default: int | None,
-    *,
-    most: int = LARGEST_NUMBER,
-    auto: bool = False,
-) -> int | None:
-    if got is None or got == "" or (auto and got == "auto"):
-        return default
-    text = str(got)
-    is_too_large = text.isdecimal() and (len(text) > MOST_DIGITS or int(text) > most)
-    if is_too_large or not text.isdecimal() or int(text) < least:
-        words = f"{'auto, or ' if auto else ''}a whole number from {least}"
-        raise OptionError(f"{flag}: got '{text}'. Allowed: {words}{f' to {most:,}' if is_too_large else ''}.")
-    return int(text)
+        checked = {
+            option.field: option.parse(Given(option.flag, given.get(option.key), base)) for option in OPTIONS
+        }
+        values = {field: value for field, value in checked.items() if value is not None}
+        return cls(**values, data_is_default="quba_data" in defaults)

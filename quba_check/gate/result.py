@@ -1,30 +1,44 @@
-"""What the judging of one demand leaves behind."""
+"""The result of one judged demand."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Outcome
 from quba_check.core.protocols import ProtocolName
+from quba_check.dimensions import registry
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import content_hashes, set_rows
+from quba_check.records.conversion import row_of
 from quba_check.records.measurement import AnyMeasurementRow
 from quba_check.records.record import SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
+from quba_check.verdicts import Verdict
+from quba_check.verdicts.explanation import verdict_row
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
 
 
 class DemandResult(BaseModel):
-    """What the judging of one demand leaves behind; travels as JSON from a worker to the controller.
+    """The result of one judged demand, sent as JSON from a worker to the controller.
 
     Attributes:
         model: name of the model.
         protocol: protocol of the evaluation.
         verdict: the verdict.
-        measurements: of every dimension that the demand looked at.
-        contents: addresses of the image views behind them.
+        measurements: of every dimension that the demand needed.
+        contents: content hashes of the image views behind them.
         sets: sizes of the sets behind them.
-        notes: remarks on the run (a damaged artefact made again, …).
-        properties: what JUnit files show of it.
-        grade: the grade, where the demand was on score or grade.
-        images: what was found image by image (`PerImage.to_bytes`), of dimensions that no earlier row of this
-            process was about.
+        notes: notes on the run, such as a damaged shard that was predicted again.
+        properties: properties of the test in JUnit files.
+        grade: the grade, for a demand on score or grade.
+        images: values by image (`PerImage.to_bytes`) of dimensions without an earlier result in this process.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -41,16 +55,54 @@ class DemandResult(BaseModel):
     images: tuple[bytes, ...] = ()
 
     @property
-    def is_met(self) -> bool:
-        """Whether the demand passed, or may go without."""
-        return self.verdict.is_met
-
-    @property
-    def blocks(self) -> bool:
-        """Whether it keeps the model from being released."""
-        return self.verdict.blocks
-
-    @property
     def warns(self) -> bool:
-        """Whether it is not met and only warns."""
-        return not self.is_met and self.verdict.tier == "warn"
+        """True if the demand is not met and only warns."""
+        return not self.verdict.is_met and self.verdict.tier == "warn"
+
+
+def demand_result(
+    planned: PlannedDemand,
+    evaluation: Evaluation,
+    verdict: Verdict,
+    outcomes: Mapping[str, Outcome],
+    *,
+    shards: range | None = None,
+    images: tuple[bytes, ...] = (),
+) -> DemandResult:
+    """Return the result of a demand.
+
+    Args:
+        planned: the demand.
+        evaluation: of its model.
+        verdict: the verdict.
+        outcomes: of the dimensions that the demand needed, by name.
+        shards: the predicted shards of each view, None for all.
+        images: see `DemandResult`.
+    """
+    measured = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
+    grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
+    return DemandResult(
+        model=planned.model,
+        protocol=planned.protocol,
+        verdict=verdict_row(verdict, planned.node_id),
+        measurements={
+            name: row_of(outcome, registry[name], evaluation.facts.suite, verdict.stopped)
+            for name, outcome in outcomes.items()
+        },
+        contents=content_hashes(evaluation, measured, shards),
+        sets=set_rows(evaluation, measured),
+        notes=tuple(evaluation.engine.pop_repairs()),
+        properties=_properties(verdict, planned.protocol),
+        grade=None if grade is None else GradeRow(file=planned.thresholds.shown, **asdict(grade)),
+        images=images,
+    )
+
+
+def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
+    """Return the JUnit properties of a verdict, with the interval of its message."""
+    properties: dict[str, float | str | None] = {"value": verdict.value}
+    if verdict.curve is not None and not isinstance(verdict.value, str):
+        low, high = verdict.curve.interval(verdict.policy.confidence)
+        properties |= {"interval_low": low, "interval_high": high}
+    properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
+    return {name: value for name, value in properties.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Which threshold files the arguments of a command line mean."""
+"""Threshold files named on a command line: finding, naming, reading and checking against options."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from quba_check.demands.profiles import find_thresholds
-from quba_check.errors import ThresholdError
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.facts import SuiteFacts
+from quba_check.demands.demand import Thresholds
+from quba_check.demands.profiles import display_name, find_thresholds
+from quba_check.demands.reading import read_thresholds
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError, ThresholdError
+from quba_check.gate.options import Options
+from quba_check.grading import population
 from quba_check.storage.user_files import file_kind, is_utf8
 
 SUFFIXES = (".yaml", ".yml")
 FOLDER = "thresholds"
-_PASSED_OVER = frozenset({"node_modules", "build", "dist", "venv"})
+_SKIPPED = frozenset({"node_modules", "build", "dist", "venv"})
 
 
-def named_files(arguments: Sequence[str], where: Path) -> list[str]:
-    """The arguments that name a YAML file or a folder of threshold files, as typed."""
-    paths = {argument: _path(argument, where) for argument in arguments}
+def named_files(arguments: Sequence[str], base: Path) -> list[str]:
+    """Return the arguments, as given, that name a YAML file or a folder `thresholds`."""
+    paths = {argument: _path(argument, base) for argument in arguments}
     return [
         argument
         for argument, path in paths.items()
@@ -25,46 +32,119 @@ def named_files(arguments: Sequence[str], where: Path) -> list[str]:
     ]
 
 
-def with_shipped_files(arguments: Sequence[str], where: Path) -> list[str]:
-    """The arguments, with names of shipped threshold files replaced by their paths.
+def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
+    """Return the arguments, with names of shipped threshold files replaced by their paths.
 
-    What was printed can be typed: `quba_check/thresholds/default.yaml::accuracy[min]`.
+    Printed node ids are accepted: `quba_check/thresholds/default.yaml::accuracy[min]`.
 
     Raises:
-        ThresholdError: a YAML file that is not there.
+        ThresholdError: a YAML file is missing.
     """
-    return [_with_shipped_file(argument, where) for argument in arguments]
+    return [_with_shipped_file(argument, base) for argument in arguments]
 
 
-def threshold_files(arguments: Sequence[str], where: Path) -> tuple[Path, ...]:
+def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
     """Return the files named by arguments, and those in their `thresholds` folders.
 
     Raises:
         ThresholdError: the name of a file is not UTF-8.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for argument in arguments:
-        path = _path(argument, where)
+        path = _path(argument, base)
         if path.suffix in SUFFIXES:
-            found[path] = None
+            files[path] = None
         elif _is_folder(path):
-            found |= dict.fromkeys(_below(path))
-    for path in found:
+            files |= dict.fromkeys(_files_below(path))
+    for path in files:
         if not is_utf8(str(path)):
             raise ThresholdError(f"{path}: the path is not UTF-8 text. Rename the file or its folder.")
-    return tuple(found)
+    return tuple(files)
 
 
-def _with_shipped_file(argument: str, where: Path) -> str:
+def shown_path(path: Path, root: Path) -> str:
+    """Return the name of a file in ids and messages; a command line accepts it."""
+    if path.is_relative_to(root) and not is_shipped(path, root):
+        return path.relative_to(root).as_posix()
+    return display_name(path)
+
+
+def is_shipped(path: Path, root: Path) -> bool:
+    """Return True for a threshold file of the installed package.
+
+    A checkout of this project may be the root folder itself: its files are not shipped ones then.
+    """
+    in_root = path.is_relative_to(root) and "site-packages" not in path.parts
+    return not in_root and display_name(path) != str(path)
+
+
+def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
+    """Read a threshold file for a command that works without a gate session.
+
+    Args:
+        path: a path, or the name of a shipped profile.
+        facts: the suite whose parts the demands may name.
+    """
+    registry.load_entry_points()
+    file = find_thresholds(str(path), Path.cwd())
+    return read_thresholds(file, shown=shown_path(file, Path.cwd()), suite=facts)
+
+
+def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredRun | None) -> None:
+    """Check a threshold file against the options of the run.
+
+    Raises:
+        OptionError: the file and an option exclude each other.
+        PopulationError: the population of the file cannot grade anything.
+    """
+    shown, given = thresholds.shown, options.protocol
+    if None not in (thresholds.protocol, given) and thresholds.protocol != given:
+        raise OptionError(
+            f"--quba-protocol: got '{given}', but {shown} states protocol {thresholds.protocol}. "
+            "Leave the option out, or use a threshold file written for that protocol."
+        )
+    if options.early_stop:
+        _check_early_stop(thresholds)
+    if baseline is not None and any(demand.needs_baseline for demand in thresholds.demands):
+        theirs, ours = baseline.record.protocol, thresholds.protocol or given or "standard"
+        if theirs != ours:
+            raise OptionError(
+                f"--quba-baseline: {baseline.file} is of protocol {theirs}, but {shown} is about protocol "
+                f"{ours}. Allowed: a record of a run under {ours}."
+            )
+    population(thresholds.quba.population).scores(thresholds.quba.weights)
+
+
+def _check_early_stop(thresholds: Thresholds) -> None:
+    """Raise OptionError for demands that early stopping cannot decide.
+
+    Early stopping predicts the value over all images, which policies about noise and drops do not ask for.
+    """
+    if thresholds.policy.uncertain != "point":
+        raise OptionError(
+            "--quba-early-stop: asks whether the value over all images would pass, got "
+            f"uncertain: {thresholds.policy.uncertain} in {thresholds.shown}. Leave the option out, or state "
+            "uncertain: point."
+        )
+    for demand in thresholds.demands:
+        if demand.needs_baseline:
+            raise OptionError(
+                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.place}) is "
+                "counted from a baseline, image by image. Leave the option out, or keep drops in a file of "
+                "their own."
+            )
+
+
+def _with_shipped_file(argument: str, base: Path) -> str:
     name, mark, item = argument.partition("::")
-    path = _path(argument, where)
+    path = _path(argument, base)
     if path.suffix not in SUFFIXES or file_kind(path, name, ThresholdError) is not None:
         return argument
-    return f"{find_thresholds(name, where)}{mark}{item}"
+    return f"{find_thresholds(name, base)}{mark}{item}"
 
 
-def _path(argument: str, where: Path) -> Path:
-    return Path(os.path.abspath(where / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
+def _path(argument: str, base: Path) -> Path:
+    return Path(os.path.abspath(base / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
 
 
 def _is_folder(path: Path) -> bool:
@@ -72,10 +152,11 @@ def _is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for names that are too long
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the YAML files in folders named `thresholds`."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if not name.startswith((".", "_")) and name not in _PASSED_OVER
+            name for name in folders if not name.startswith((".", "_")) and name not in _SKIPPED
         )
         if Path(parent).name == FOLDER:
             yield from (Path(parent) / name for name in sorted(files) if Path(name).suffix in SUFFIXES)

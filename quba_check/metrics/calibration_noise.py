@@ -32,7 +32,7 @@ def total_without_noise(gaps: Gaps, noise: Gaps) -> float:
     too high for a gap of 0.
 
     Args:
-        gaps: (K,) noisy gaps.
+        gaps: (K,) noisy gaps, in any unit.
         noise: (K,) their standard deviations, at least 0, in the same unit.
 
     Returns:

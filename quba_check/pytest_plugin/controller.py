@@ -1,4 +1,4 @@
-"""The part of the plugin that works where results come together: rows in, records and summary out."""
+"""The plugin's part in the controller process: results are collected into records and a summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import pytest
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
-from quba_check.gate.collector import PlannedDemand, ResultCollector
+from quba_check.gate.collector import ResultCollector
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.items import BUG, ROW, DemandItem, entries
+from quba_check.pytest_plugin.hooks import WIDEST
+from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
@@ -26,30 +27,26 @@ from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.terminal import render
 
 WARNED = "warned"
-WIDEST = 120
-"""Columns of the widest report: longer lines are hard to read."""
 
 
 class Controller:
-    """Hooks of the one process that sees all reports.
+    """Hooks of the process that receives all reports.
 
     Args:
-        config: the session's configuration.
-        run: models, suite and threshold files.
-        files: the threshold files, in the order of the command line.
+        config: pytest's configuration.
+        gate: models, suite and threshold files.
 
     Attributes:
-        records: what the run leaves behind, once it is over.
-        paths: file of each record: where the user asked for it, else in the store; None if not written.
-        errors: lines about bugs, and about records that could not be written.
+        records: a record for each model and protocol; empty until the session ends.
+        paths: file of each record: the user's, else the copy in the store; None if not written.
+        errors: messages about a bug, and about records that could not be written.
         exit_code: by the verdicts; None until the session ends.
     """
 
-    def __init__(self, config: pytest.Config, run: GateSession, files: Sequence[Path]) -> None:
+    def __init__(self, config: pytest.Config, gate: GateSession) -> None:
         self._config = config
-        self._run = run
-        self._files = files
-        self._ledger = ResultCollector()
+        self._gate = gate
+        self._collector = ResultCollector()
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
@@ -61,8 +58,8 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Check that the record can be written; remove that of an earlier run."""
-        report = self._run.options.report
+        """Check that the record can be written; remove the record of an earlier run."""
+        report = self._gate.options.report
         if report is None or self._config.option.collectonly:
             return
         if report.is_dir():
@@ -78,49 +75,49 @@ class Controller:
                 f"--quba-report: {report} cannot be written ({error.strerror}). "
                 "Allowed: a file in a folder that you may write to."
             ) from None
-        planned = {(entry.model, self._run.protocol_of(entry.thresholds)) for entry in self._entries()}
+        demands = self._gate.demands(self._gate.files)
         with one_line_errors():
-            remove_records(report, planned)
+            remove_records(report, {(planned.model, planned.protocol) for planned in demands})
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn what was selected, in a run of one process."""
+        """Note the selected demands of a run with one process."""
         self._selected |= {item.nodeid for item in session.items if isinstance(item, DemandItem)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Learn what was selected by the workers."""
+        """Note the selected demands of a worker."""
         self._selected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the row of a judged demand, or why it has none."""
+        """Collect the result of a demand, or the reason for a missing one."""
         if (bug := getattr(report, BUG, None)) is not None:
             self._bugs.append(bug)
-        text = getattr(report, ROW, None)
+        text = getattr(report, RESULT, None)
         if text is not None:
             with one_line_errors():
-                self._ledger.add(DemandResult.model_validate_json(text))
+                self._collector.add(DemandResult.model_validate_json(text))
         elif (reason := _reason_without_verdict(report)) is not None:
-            self._ledger.crashed[report.nodeid] = reason
+            self._collector.crashed[report.nodeid] = reason
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
-        """Count apart a demand that is not met and only warns."""
-        text = getattr(report, ROW, None)
+        """Count demands that are not met and only warn under a status of their own."""
+        text = getattr(report, RESULT, None)
         if text is None or not report.passed or not DemandResult.model_validate_json(text).warns:
             return None
         return WARNED, "w", ("WARNED", {"yellow": True})
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that the user stopped the run; xdist's own -x comes here too, as another type."""
+        """Note that the user stopped the run; for `-x`, xdist raises a subclass of KeyboardInterrupt."""
         self._interrupted |= excinfo.type is KeyboardInterrupt
         self._stopped |= issubclass(excinfo.type, KeyboardInterrupt) and not self._interrupted
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the records, whatever the outcome, and set the exit code by their verdicts."""
-        if self._stopped and session.testsfailed:  # -x of xdist, which would end as an interrupt does
+        if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not self._files:
+        if not self._gate.files:
             return
         try:
             if not self._config.option.collectonly:
@@ -130,37 +127,33 @@ class Controller:
         self.errors += self._bugs[:1]
         self.exit_code = session.exitstatus = self._exit_code(session)
 
-    def _entries(self) -> list[PlannedDemand]:
-        """The demands of all threshold files, selected or not."""
-        return list(entries(self._run, self._files))
-
     def _write_records(self, session: pytest.Session) -> None:
-        planned = self._entries()
-        if self._selected and not selects(self._config):  # what is missing was removed behind the user's back
-            self._selected |= {entry.node for entry in planned}
-        self.records = self._ledger.records(
-            self._run,
-            planned,
+        demands = self._gate.demands(self._gate.files)
+        if self._selected and not selects(self._config):  # a plugin removed the missing items, not the user
+            self._selected |= {planned.node_id for planned in demands}
+        self.records = self._collector.records(
+            self._gate,
+            demands,
             self._selected,
             interrupted=self._interrupted,
             stopped=self._interrupted or bool(session.shouldstop or session.shouldfail),
         )
         self.paths = [None] * len(self.records)
-        images = [self._ledger.images_of(record) for record in self.records]
-        for path, record in self._places():
+        images = [self._collector.images_of(record) for record in self.records]
+        for path, number in self._destinations():
             try:
-                write_record(record, path)
-                write_images(images[self.records.index(record)], path)
+                write_record(self.records[number], path)
+                write_images(images[number], path)
             except UserError as error:
                 self.errors.append(str(error))
             else:
-                self.paths[self.records.index(record)] = path
+                self.paths[number] = path
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
 
-        Changes that other plugins and conftest.py files made to the items do not count: a code of 0 needs a
-        record in which every selected blocking demand allows the release.
+        Changes that other plugins and conftest.py files make to items have no effect: code 0 needs a record
+        in which every selected blocking demand allows the release.
         """
         if self._bugs:
             return BUG_EXIT_CODE
@@ -170,30 +163,34 @@ class Controller:
         verdicts = [record.overall_verdict for record in self.records] or ["not judged"]
         worst = max(verdicts, key=list(EXIT_CODES).index)
         code = 0 if worst == "partial" else EXIT_CODES[worst]  # a selection is the user's choice
-        blocked = sum(row.blocks for record in self.records for row in record.verdicts)
+        blocked = sum(verdict.blocks for record in self.records for verdict in record.verdicts)
         failed_otherwise = (
             session.testsfailed > blocked or bool(self.errors) or (code == 0 and status == failed)
         )
         return int(failed) if failed_otherwise else code
 
-    def _places(self) -> Iterator[tuple[Path, Record]]:
-        """Where records go: a copy into the store, and where the user says. Made while they are written."""
-        for record in self.records:
-            # The process's number keeps runs apart that end in the same second.
-            yield _unused(self._run.store / "runs" / f"{record.stem}-{os.getpid()}.json"), record
-        report = self._run.options.report
+    def _destinations(self) -> Iterator[tuple[Path, int]]:
+        """Yield the files to write, each with the number of its record.
+
+        Those in the store come first. Their names depend on the files written so far.
+        """
+        for number, record in enumerate(self.records):
+            # The process id keeps apart runs that end in the same second.
+            yield _unused(self._gate.store / "runs" / f"{record.stem}-{os.getpid()}.json"), number
+        report = self._gate.options.report
         if report is not None:
-            yield from zip(record_paths(report, self.records), self.records, strict=True)
+            yield from zip(record_paths(report, self.records), range(len(self.records)), strict=True)
 
 
 class Summary:
-    """Tells of the records, once, between pytest's sections of failures and its closing lines.
+    """Prints the reports between pytest's section of failures and its closing lines.
 
-    pytest calls the implementations of a hook around its own; taking the judged demands out of its section of
-    failures and putting them back for its closing lines takes two, hence the plugin within.
+    Judged demands are removed for the section of failures, where the reports explain them better, and
+    returned for the closing lines. That takes a hook before and one after pytest's own: `InnerSummary` is
+    the second.
 
     Args:
-        controller: whose records are told.
+        controller: has the records.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -204,16 +201,16 @@ class Summary:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> Generator[None, None, None]:
-        """Leave judged demands out of the section of failures: they are explained under the table."""
+        """Remove judged demands from the section of failures."""
         stats = terminalreporter.stats
         self._failed = stats.pop("failed", [])
-        others = [report for report in self._failed if not hasattr(report, ROW)]
+        others = [report for report in self._failed if not hasattr(report, RESULT)]
         if others:
             stats["failed"] = others
         yield
 
-    def tell(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Write the reports, and give pytest its failures back."""
+    def print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Print the reports, and return the failures to pytest."""
         if self._failed:
             terminalreporter.stats["failed"] = self._failed
         writer = config.get_terminal_writer()
@@ -233,8 +230,8 @@ class Summary:
             terminalreporter.write_line(f"ERROR: {line}", red=True)
 
 
-class SummaryWithin:
-    """The inner half of `Summary`."""
+class InnerSummary:
+    """The hook of `Summary` that pytest calls with those of its own plugins."""
 
     def __init__(self, summary: Summary) -> None:
         self._summary = summary
@@ -242,12 +239,12 @@ class SummaryWithin:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
-        """Tell, where pytest's plugins have their turn."""
-        self._summary.tell(terminalreporter, config)
+        """Print the reports."""
+        self._summary.print_reports(terminalreporter, config)
 
 
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
-    """Yield the path of the record and, after the demo, a command to start with."""
+    """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         yield f"record: {shown}"
@@ -270,6 +267,6 @@ def _reason_without_verdict(report: pytest.TestReport) -> str | None:
 
 
 def _unused(path: Path) -> Path:
-    """The path itself, or with a number where there is such a file."""
+    """Return the path, with a number if the file exists."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(place for place in itertools.chain([path], numbered) if not place.exists())
+    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())

@@ -1,4 +1,4 @@
-"""The options as pytest has them: of the command line, of the environment, of the ini file."""
+"""Options from pytest: of the command line, the environment, or the ini file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from quba_check.gate.options import OPTIONS, Option, Options
 from quba_check.storage.user_files import file_kind, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
-"""Options that an environment variable sets too."""
+"""Environment variables of options."""
 PATHS = ("DIR", "FILE.json", "FILE.yaml")
-"""What stands for a path in the help of an option."""
+"""Metavars of options whose value is a path."""
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add all options, with their ini twins."""
+    """Add all options to the command line and the ini file."""
     group = parser.getgroup("quba", "quba-check: may this image classifier be released?")
     for option in OPTIONS:
         if option.metavar is None:
@@ -40,19 +40,19 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def options_of(config: pytest.Config) -> Options:
-    """The options of a run, checked.
+    """Return the checked options of a run.
 
     Raises:
         OptionError: a value is not allowed.
     """
-    values = {option.key: _given(config, option) for option in OPTIONS}
+    values = {option.key: _value(config, option) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     return Options.parse(values, config.invocation_params.dir, defaults)
 
 
 def device_of(config: pytest.Config) -> str:
-    """The device that is asked for."""
-    return next(_given(config, option) for option in OPTIONS if option.key == "quba_device") or "auto"
+    """Return the requested device."""
+    return next(_value(config, option) for option in OPTIONS if option.key == "quba_device") or "auto"
 
 
 def selects(config: pytest.Config) -> bool:
@@ -62,15 +62,15 @@ def selects(config: pytest.Config) -> bool:
     return any(getattr(option, name, None) for name in narrow) or any("::" in word for word in config.args)
 
 
-def _given(config: pytest.Config, option: Option) -> Any:
-    """An option of the command line, else of the environment, else of the ini file.
+def _value(config: pytest.Config, option: Option) -> Any:
+    """Return an option from command line, environment or ini file, in this order.
 
-    Paths in an ini file are relative to it, the others to the folder that pytest was started in.
+    Paths in an ini file are relative to it, others to the folder in which pytest was started.
     """
     value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
     if value and option.metavar == "FILE":
-        here = config.invocation_params.dir
-        return [_typed_path(text, option, here) for text in value]
+        base = config.invocation_params.dir
+        return [_path_or_name(text, option, base) for text in value]
     if value or not option.has_ini:
         return value
     value = config.getini(option.key)
@@ -79,10 +79,10 @@ def _given(config: pytest.Config, option: Option) -> Any:
     return value
 
 
-def _typed_path(text: str, option: Option, here: Path) -> str:
-    """Return the path of an existing file; any other text unchanged.
+def _path_or_name(text: str, option: Option, base: Path) -> str:
+    """Return the path of an existing file; other text unchanged.
 
-    Other texts can be names of profiles, or relative to the root.
+    It may be the name of a profile, or relative to the root folder.
     """
-    path = user_path(text, option.flag, here)
+    path = user_path(text, option.flag, base)
     return str(path) if file_kind(path, f"{option.flag}: {text}", OptionError) == "file" else text

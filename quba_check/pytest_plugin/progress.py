@@ -1,48 +1,34 @@
-"""Progress of a run: a line on a terminal, plain lines in a log.
-
-Every process records its state in a file; the controller reads them and shows the progress.
-
-On a terminal the line stands one row below pytest's cursor and is erased before pytest writes: pytest owns
-its own row, under xdist as without. Elsewhere a plain line is printed for every set that is finished, and at
-least every 30 seconds while images are predicted.
-"""
+"""Progress of a run: processes write their state to files, the controller reads them."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 REFRESH_SECONDS = 0.5
-LOG_SECONDS = 30.0
-"""Longest silence of a log while images are predicted, as far as a single pass does not take longer."""
 _STALE_SECONDS = 10 * REFRESH_SECONDS
-_DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ProcessState:
     """The progress of one process.
 
     Attributes:
-        view: the view that it predicts; without images, the name of the work that precedes them.
-        images: images it predicted.
-        passes: forward and backward passes that this took, in images.
-        left: passes that the whole run still needs, as this process sees it.
-        seconds: time that this took.
+        view: the view being predicted, or other work such as `loading torch`.
+        images: number of predicted images.
+        passes: forward and backward passes, counted in images.
+        left: passes left in the whole run, as far as this process knows.
+        seconds: time taken by the passes.
         at: Unix time of writing.
-        since: Unix time when it began with the view.
-        is_view: False for other work, such as loading the model.
-        finished: sets that were complete with a shard of this process, with their numbers of images.
+        since: Unix time of the view's first shard.
+        is_view: False for other work.
+        finished: names and numbers of images of the sets that a shard of this process completed.
     """
 
     view: str
@@ -56,20 +42,20 @@ class State:
     finished: tuple[tuple[str, int], ...] = ()
 
 
-class Board:
-    """Writes the state of this process to a file of its own.
+class ProgressWriter:
+    """Writes the state of this process to a file.
 
-    It does so at most twice a second, and whenever the view changes or a set is finished.
+    It writes at most twice a second, and after a change of view or a finished set.
 
     Args:
         folder: shared by the processes of a run.
         name: of this process.
-        written: called after every write.
+        after_write: called after every write.
     """
 
-    def __init__(self, folder: Path, name: str, written: Callable[[], None] | None = None) -> None:
+    def __init__(self, folder: Path, name: str, after_write: Callable[[], None] | None = None) -> None:
         self._file = folder / f"{name}.json"
-        self._after = written
+        self._after_write = after_write
         self._refreshed = 0.0
         self._view, self._is_view, self._since = "", False, 0.0
         self._images = self._passes = self._left = 0
@@ -78,14 +64,19 @@ class Board:
         self._finished: list[tuple[str, int]] = []
 
     def announce(self, words: str) -> None:
-        """Record work without images, such as `loading torch`; empty for none."""
+        """Write a step without images, such as `loading torch`; empty for none."""
         self._change(words, is_view=False)
         self._write()
 
     def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
-        """Count images and passes of a view; 0 when it begins.
+        """Add images and passes of a view; 0 at its beginning.
 
-        `left` is called at most twice a second.
+        Args:
+            view: name of the view.
+            images: images finished since the previous call.
+            passes: passes since then, counted in images.
+            seconds: time since then.
+            left: returns the passes left; called at most twice a second.
         """
         self._images += images
         self._passes += passes
@@ -99,7 +90,7 @@ class Board:
             self._write()
 
     def finish(self, name: str, images: int) -> None:
-        """Record a complete set with its number of images."""
+        """Write a complete set with its number of images."""
         self._finished.append((name, images))
         self._refresh()
 
@@ -113,7 +104,7 @@ class Board:
         self._write()
 
     def _write(self) -> None:
-        state = State(
+        state = ProcessState(
             self._view,
             self._images,
             self._passes,
@@ -124,44 +115,44 @@ class Board:
             self._is_view,
             tuple(self._finished),
         )
-        with suppress(OSError):  # a store that cannot be written is reported where predictions need it
+        with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._file.with_suffix(".tmp")
             temporary.write_text(json.dumps(asdict(state)))
             temporary.replace(self._file)
-        if self._after is not None:
-            self._after()
+        if self._after_write is not None:
+            self._after_write()
 
 
-def read_states(folder: Path) -> list[State]:
-    """The states of all processes of a run; half-written or foreign files are passed over."""
+def read_states(folder: Path) -> list[ProcessState]:
+    """Return the states of all processes of a run, without half-written or foreign files."""
     states = []
     with suppress(OSError):
         for file in sorted(folder.glob("*.json")):
             with suppress(OSError, ValueError, TypeError, KeyError):
                 content = json.loads(file.read_text())
                 content["finished"] = tuple((name, images) for name, images in content["finished"])
-                states.append(State(**content))
+                states.append(ProcessState(**content))
     return states
 
 
-def line(states: list[State], width: int) -> str:
-    """One line of text: view, images, images a second, time left. Empty before the first view.
+def progress_text(states: list[ProcessState], width: int) -> str:
+    """Return view, images, images a second and time left as one line.
 
-    Of several processes it names the view that has been running longest.
+    It is empty before the first view. Of several processes it names the view that has been running longest.
 
-    >>> line([State("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
+    >>> progress_text([ProcessState("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
     """
-    state = _slowest(states)
+    state = slowest_state(states)
     if state is None:
         return ""
-    text = Text(" · ".join([_work(state), *(_counts(states) if state.is_view else ())]))
+    text = Text(" · ".join([work_text(state), *(image_counts(states) if state.is_view else ())]))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 
 
-def _slowest(states: list[State]) -> State | None:
+def slowest_state(states: list[ProcessState]) -> ProcessState | None:
     """Return the recent state with the oldest view, or other work without a view.
 
     A process without work stops writing, so its last view soon disappears.
@@ -174,24 +165,25 @@ def _slowest(states: list[State]) -> State | None:
     return max(recent, key=lambda state: state.at, default=None)
 
 
-def _work(state: State) -> str:
+def work_text(state: ProcessState) -> str:
+    """Return the work of a process."""
     return f"measuring {state.view}" if state.is_view else state.view
 
 
-def _counts(states: list[State]) -> list[str]:
+def image_counts(states: list[ProcessState]) -> list[str]:
     """Return images so far, and speed and time left."""
     images = sum(state.images for state in states)
-    return [f"{images:,} images", *_speed(states)] if images else _speed(states)
+    return [f"{images:,} images", *speed_and_time_left(states)] if images else speed_and_time_left(states)
 
 
-def _speed(states: list[State]) -> list[str]:
+def speed_and_time_left(states: list[ProcessState]) -> list[str]:
     """Return images a second and time left, each if known."""
     working = [state for state in states if state.seconds > 0]
     rate = sum(state.images / state.seconds for state in working)
     speed = sum(state.passes / state.seconds for state in working)
     views = [state for state in states if state.is_view]
     newest = max((state.at for state in views), default=0.0)
-    # The process that has seen most of the work done knows best how much is left.
+    # The process that knows of the most finished work has the best estimate.
     left = min((state.left for state in views if state.at > newest - _STALE_SECONDS), default=0)
     words = [f"{rate:,.0f} images/s"] if rate else []
     seconds = left / speed if speed else 0.0
@@ -202,137 +194,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-class Display:
-    """Draws the line of a folder's states, from a thread of its own.
-
-    Args:
-        folder: where the processes write.
-        descriptor: a terminal; duplicated, since pytest captures the usual one.
-    """
-
-    def __init__(self, folder: Path, descriptor: int) -> None:
-        self._folder = folder
-        self._terminal = io.TextIOWrapper(
-            os.fdopen(os.dup(descriptor), "wb"), encoding="utf-8", errors="replace"
-        )
-        self._drawn = self._hidden = False
-        self._lock = threading.RLock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._draw_until_over, name="quba-progress", daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Keep the line away while somebody else writes to the terminal."""
-        with self._lock:
-            self._erase()
-            yield
-            self._hidden = False
-
-    def hide(self) -> None:
-        """Erase the line; draw none until the end of the next `aside`."""
-        with self._lock:
-            self._erase()
-            self._hidden = True
-
-    def close(self) -> None:
-        """Erase the line and stop."""
-        self._over.set()
-        self._thread.join()
-        with self._lock:
-            self._erase()
-            self._terminal.close()
-
-    def _draw_until_over(self) -> None:
-        while not self._over.wait(REFRESH_SECONDS):
-            # The last column stays empty: a terminal may wrap when it is filled.
-            text = line(read_states(self._folder), Console().width - 1)
-            with self._lock:
-                if text and not self._hidden and not self._over.is_set():
-                    self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
-                    self._drawn = True
-
-    def _erase(self) -> None:
-        if self._drawn:
-            self._write(f"{_SAVE}{_STEP_DOWN}{_ERASE}{_RESTORE}")
-            self._drawn = False
-
-    def _write(self, text: str) -> None:
-        self._terminal.write(text)
-        self._terminal.flush()
-
-
-class Log:
-    """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
-
-    Args:
-        folder: where the processes write.
-        write: prints a line.
-        clock: seconds of a monotonic clock.
-    """
-
-    def __init__(
-        self, folder: Path, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._folder = folder
-        self._write = write
-        self._clock = clock
-        self._printed = clock()
-        self._reported = 0.0
-        self._finished: set[tuple[str, int]] = set()
-        self._lock = threading.RLock()
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Print what is new, then print nothing while other code writes."""
-        with self._lock:
-            self.update()
-            yield
-
-    def announce(self, words: str) -> None:
-        """Print a step that precedes predictions."""
-        with self._lock:
-            self._print(words)
-
-    def watch(self) -> None:
-        """Print the states of other processes from a thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._update_until_over, name="quba-progress", daemon=True)
-            self._thread.start()
-
-    def update(self) -> None:
-        """Print newly finished sets, or the running view after a long silence."""
-        with self._lock:
-            states = read_states(self._folder)
-            lines = []
-            for name, images in dict.fromkeys(item for state in states for item in state.finished):
-                if (name, images) not in self._finished:
-                    self._finished.add((name, images))
-                    lines.append(", ".join([f"{name}: {images:,} images", *_speed(states)]))
-            state = _slowest(states)
-            newest = max((other.at for other in states), default=0.0)
-            is_silent = self._clock() - self._printed >= LOG_SECONDS and newest > self._reported
-            if not lines and is_silent and state is not None and state.is_view:
-                lines = [", ".join([_work(state), *_counts(states)])]
-            for text in lines:
-                self._reported = newest
-                self._print(text)
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.update()
-
-    def _update_until_over(self) -> None:
-        while not self._over.wait(REFRESH_SECONDS):
-            self.update()
-
-    def _print(self, text: str) -> None:
-        self._printed = self._clock()
-        self._write(f"quba-check: {text}")

@@ -1,86 +1,262 @@
-"""The plugin's progress output: a terminal line, log lines, or nothing under -q."""
+"""Progress output: one line on a terminal, plain lines in a log.
+
+On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
+its row for itself, with and without xdist. Elsewhere a plain line is printed for every finished set, and at
+least every 30 seconds while images are predicted.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import sys
-from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext, suppress
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from quba_check.pytest_plugin.progress import Board, Display, Log
+from quba_check.pytest_plugin.progress import (
+    REFRESH_SECONDS,
+    ProgressWriter,
+    image_counts,
+    progress_text,
+    read_states,
+    slowest_state,
+    speed_and_time_left,
+    work_text,
+)
 
-INPUT = "quba_progress"
-"""Key under which the controller tells workers where to write their states."""
+FOLDER = "quba_progress"
+"""Key of a worker's input with the folder of the processes' states."""
+LOG_SECONDS = 30.0
+"""Longest silence of a log while images are predicted, unless a single pass takes longer."""
+_DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
+
+
+class ProgressOutput:
+    """Shows the states of all processes, from a thread once it watches.
+
+    Args:
+        folder: of the processes' states.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self) -> None:
+        """Update from a thread until the end."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._update_until_end, name="quba-progress", daemon=True)
+            self._thread.start()
+
+    def _update_until_end(self) -> None:
+        while not self._end.wait(REFRESH_SECONDS):
+            self.update()
+
+    def update(self) -> None:
+        """Show the states."""
+
+    def announce(self, words: str) -> None:
+        """Show a step that precedes predictions, if the states do not show it."""
+
+    def hide(self) -> None:
+        """Show nothing until the end of the next `pause`."""
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Show nothing while other code writes."""
+        with self._lock:
+            yield
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+
+
+class TerminalLine(ProgressOutput):
+    """Draws progress as a line on a terminal.
+
+    Args:
+        folder: of the processes' states.
+        descriptor: a terminal; duplicated, since pytest captures the usual one.
+    """
+
+    def __init__(self, folder: Path, descriptor: int) -> None:
+        super().__init__(folder)
+        self._terminal = io.TextIOWrapper(
+            os.fdopen(os.dup(descriptor), "wb"), encoding="utf-8", errors="replace"
+        )
+        self._is_drawn = self._is_hidden = False
+        self.watch()
+
+    def update(self) -> None:
+        """Draw the line."""
+        # The last column stays empty: a terminal may wrap a full line.
+        text = progress_text(read_states(self._folder), Console().width - 1)
+        with self._lock:
+            if text and not self._is_hidden and not self._end.is_set():
+                self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
+                self._is_drawn = True
+
+    def hide(self) -> None:
+        """Erase the line until the end of the next `pause`."""
+        with self._lock:
+            self._erase()
+            self._is_hidden = True
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Erase the line while other code writes to the terminal."""
+        with super().pause():
+            self._erase()
+            yield
+            self._is_hidden = False
+
+    def close(self) -> None:
+        """Erase the line and stop."""
+        super().close()
+        with self._lock:
+            self._erase()
+            self._terminal.close()
+
+    def _erase(self) -> None:
+        if self._is_drawn:
+            self._write(f"{_SAVE}{_STEP_DOWN}{_ERASE}{_RESTORE}")
+            self._is_drawn = False
+
+    def _write(self, text: str) -> None:
+        self._terminal.write(text)
+        self._terminal.flush()
+
+
+class LogLines(ProgressOutput):
+    """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
+
+    Args:
+        folder: of the processes' states.
+        write: prints a line.
+        clock: seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self, folder: Path, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(folder)
+        self._write = write
+        self._clock = clock
+        self._last_print = clock()
+        self._last_state = 0.0
+        self._finished: set[tuple[str, int]] = set()
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Print what is new, then print nothing while other code writes."""
+        with super().pause():
+            self.update()
+            yield
+
+    def announce(self, words: str) -> None:
+        """Print a step that precedes predictions."""
+        with self._lock:
+            self._print(words)
+
+    def update(self) -> None:
+        """Print newly finished sets, or the running view after a long silence."""
+        with self._lock:
+            states = read_states(self._folder)
+            lines = []
+            for name, images in dict.fromkeys(item for state in states for item in state.finished):
+                if (name, images) not in self._finished:
+                    self._finished.add((name, images))
+                    lines.append(", ".join([f"{name}: {images:,} images", *speed_and_time_left(states)]))
+            state = slowest_state(states)
+            newest = max((other.at for other in states), default=0.0)
+            is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
+            if not lines and is_silent and state is not None and state.is_view:
+                lines = [", ".join([work_text(state), *image_counts(states)])]
+            for text in lines:
+                self._last_state = newest
+                self._print(text)
+
+    def close(self) -> None:
+        """Stop watching, and print what is new."""
+        super().close()
+        self.update()
+
+    def _print(self, text: str) -> None:
+        self._last_print = self._clock()
+        self._write(f"quba-check: {text}")
 
 
 class ProgressLine:
-    """Hooks of the controller around whatever writes to the terminal.
+    """Hooks of the controller that pause progress while pytest writes to the terminal.
 
     Args:
-        folder: where the processes of the run write their states; removed at the end.
-        config: says where output goes.
+        folder: of the processes' states; removed at the end.
+        config: pytest's configuration.
 
     Attributes:
-        board: where this process writes its state.
+        writer: writes the state of this process.
     """
 
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._folder = folder
         self._config = config
-        self._display: Display | None = None
-        self._log: Log | None = None
+        self._output: ProgressOutput | None = None
         option = config.option
         has_terminal = config.pluginmanager.hasplugin("terminal")
         is_silent = not has_terminal or option.verbose < 0 or option.collectonly
         if not is_silent and sys.__stdout__:
             if sys.__stdout__.isatty():
-                self._display = Display(folder, sys.__stdout__.fileno())
+                self._output = TerminalLine(folder, sys.__stdout__.fileno())
             else:
-                self._log = Log(folder, self._write)
-        self.board = Board(folder, "main", None if self._log is None else self._log.update)
+                self._output = LogLines(folder, self._write)
+        after_write = self._output.update if isinstance(self._output, LogLines) else None
+        self.writer = ProgressWriter(folder, "main", after_write)
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""
-        if self._log is not None:
-            self._log.announce(words)
-        self.board.announce(words)
+        if self._output is not None:
+            self._output.announce(words)
+        self.writer.announce(words)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to write."""
-        node.workerinput[INPUT] = str(self._folder)
-        if self._log is not None:
-            self._log.watch()
+        """Send the folder of the states to a worker."""
+        node.workerinput[FOLDER] = str(self._folder)
+        if self._output is not None:
+            self._output.watch()
 
     def pytest_sessionstart(self) -> None:
         """Erase the line before pytest writes its header and collects."""
-        self.board.announce("")
-        if self._display is not None:
-            self._display.hide()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_logstart(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        self.writer.announce("")
+        if self._output is not None:
+            self._output.hide()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        """Pause progress while pytest prints."""
+        with self.pause():
+            return (yield)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_logfinish(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+    pytest_runtest_logstart = pytest_runtest_logfinish = pytest_runtest_logreport
 
     @pytest.hookimpl(wrapper=True, optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> Generator[None, Any, Any]:
-        """Keep away."""
-        return (yield from self._aside())
+        """Pause progress while xdist prints."""
+        with self.pause():
+            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
@@ -88,22 +264,16 @@ class ProgressLine:
         self.close()
         return (yield)
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Keep away while somebody else writes to the terminal."""
-        output = self._display or self._log
-        return nullcontext() if output is None else output.aside()
+    def pause(self) -> AbstractContextManager[None]:
+        """Print no progress while other code writes to the terminal."""
+        return nullcontext() if self._output is None else self._output.pause()
 
     def close(self) -> None:
-        """Erase the line for good, and remove the states."""
-        for output in (self._display, self._log):
-            if output is not None:
-                output.close()
-        self._display = self._log = None
+        """End progress, and remove the states."""
+        if self._output is not None:
+            self._output.close()
+        self._output = None
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _aside(self) -> Generator[None, Any, Any]:
-        with self.aside():
-            return (yield)
 
     def _write(self, text: str) -> None:
         """Print a log line on its own row, also while pytest captures output.
@@ -114,12 +284,12 @@ class ProgressLine:
         capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")
         uncaptured = nullcontext() if capture is None else capture.global_and_fixture_disabled()
         with uncaptured, suppress(OSError, ValueError):
-            if reporter is None:  # while pytest is being configured
+            if reporter is None:  # pytest is not configured yet
                 print(text, flush=True)  # noqa: T201
                 return
             writer = self._config.get_terminal_writer()
             if self._config.option.verbose > 0:
-                reporter.ensure_newline()  # has pytest write the name of the running test again
+                reporter.ensure_newline()  # pytest then repeats the name of the running test
             elif writer.width_of_current_line:
                 writer.line()
             writer.line(text)

@@ -66,7 +66,7 @@ def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[st
 
 
 def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
-    """Return the outcome of a row; the inverse of `row_of`."""
+    """Return the outcome that a row stores; the inverse of `row_of`."""
     if isinstance(row, UnmeasurableRow):
         return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
     if isinstance(row, NotMeasuredRow):

@@ -21,7 +21,7 @@ class ModelRow(JsonRow):
     Attributes:
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
-        preparation: preprocessing of images as timm's data config, with its origin in `source`.
+        preparation: the preprocessing of images as timm's data config, with its origin in `source`.
     """
 
     spec: str

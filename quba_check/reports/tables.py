@@ -51,6 +51,11 @@ def wrap_line(line: str, width: int) -> list[str]:
     )
 
 
+def wrap_text(text: str, width: int) -> list[str]:
+    """Wrap each line of a text as `wrap_line` does."""
+    return [part for line in text.splitlines() for part in wrap_line(line, width)]
+
+
 def fit_encoding(text: str, encoding: str | None) -> str:
     r"""Return a text with substitutes for characters missing from an encoding.
 

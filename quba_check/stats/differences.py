@@ -36,7 +36,7 @@ def unpaired_difference_limits(
         first: the first number.
         first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
         second: the second number.
-        second_limits: (K,) its limits at the same scores.
+        second_limits: (K,) its limits at the same scores, in the same unit.
 
     Returns:
         (K,) limits at these scores, in the unit of the numbers.
@@ -62,7 +62,7 @@ def unpaired_ratio_limits(first: float, first_limits: Limits, second: float, sec
         first: the first number.
         first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
         second: the second number.
-        second_limits: (K,) its limits at the same scores.
+        second_limits: (K,) its limits at the same scores, in the same unit.
 
     Returns:
         (K,) limits of the ratio at these scores.

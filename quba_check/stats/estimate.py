@@ -96,11 +96,11 @@ class Estimate:
     @property
     def standard_error(self) -> float:
         """Standard error of the number; infinite if a sample has a single image."""
-        return math.sqrt(sum(_variance_of_mean(deviations) for deviations in self.deviations.values()))
-
-    def scale(self, factor: float) -> Estimate:
-        """Return the number times a constant."""
-        return delta_method(self.value * factor, [(factor, self)])
+        variance = 0.0
+        for deviations in self.deviations.values():
+            n = len(deviations)
+            variance += float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf
+        return math.sqrt(variance)
 
     def log(self) -> Estimate:
         """Return the natural logarithm of a number above 0."""
@@ -111,14 +111,8 @@ class Estimate:
         value = math.exp(self.value)
         return delta_method(value, [(value, self)])
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return delta_method(self.value + other.value, [(1.0, self), (1.0, other)])
-
     def __sub__(self, other: Estimate) -> Estimate:
         return delta_method(self.value - other.value, [(1.0, self), (-1.0, other)])
-
-    def __mul__(self, other: Estimate) -> Estimate:
-        return delta_method(self.value * other.value, [(other.value, self), (self.value, other)])
 
     def __truediv__(self, other: Estimate) -> Estimate:
         value = self.value / other.value
@@ -165,8 +159,3 @@ def mean_of(estimates: Iterable[Estimate]) -> Estimate:
 def geometric_mean_of(estimates: Iterable[Estimate]) -> Estimate:
     """Geometric mean of one or more estimates above 0."""
     return mean_of(term.log() for term in estimates).exp()
-
-
-def _variance_of_mean(deviations: Deviations) -> float:
-    n = len(deviations)
-    return float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf

@@ -124,7 +124,7 @@ def geometric_mean_limits(limits: Sequence[Limits]) -> Limits:
     """Limits of a geometric mean of k numbers, from simultaneous limits of each.
 
     Args:
-        limits: for each number (K,) limits at the scores `bonferroni_scores(z, 1 / k)`.
+        limits: for each number, in its unit: (K,) limits at the scores `bonferroni_scores(z, 1 / k)`.
 
     Returns:
         (K,) limits at the scores z, in the unit of the numbers.

@@ -174,7 +174,14 @@ class RunningRatio:
 
 
 def ratio_range(corners: Corners) -> tuple[float, float]:
-    """Smallest and largest ratio of means of terms among corners; infinite if x/0 is possible."""
+    """Return the smallest and the largest ratio of means of terms among corners.
+
+    Args:
+        corners: numerator and denominator of each corner, in any unit, at least 0; shape (K, 2).
+
+    Returns:
+        Both ratios; the largest is infinite if a denominator is 0.
+    """
     is_unbounded = any(top > 0 and bottom == 0 for top, bottom in corners)
     ratios = [top / bottom for top, bottom in corners if bottom > 0]
     return min(ratios), math.inf if is_unbounded else max(ratios)

@@ -164,15 +164,15 @@ def _stamp(name: str) -> _Stamp:
 
 
 def _content_digests(names: Iterable[str]) -> dict[str, str]:
-    return {name: _content_digest(name) for name in names}
-
-
-def _content_digest(name: str) -> str:
-    try:
-        with Path(name).open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError as error:
-        raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
+    digests = {}
+    for name in names:
+        try:
+            with Path(name).open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        except OSError as error:
+            raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
+        digests[name] = digest.hexdigest()
+    return digests
 
 
 def _cached_digests(connection: sqlite3.Connection, stamps: Mapping[str, _Stamp]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.strict_yaml import describe
 
 SHOWN = 10
 MOST_DIGITS = 9
@@ -43,7 +44,7 @@ class ClassList:
         """The first few names, for messages."""
         return listed(self.names, SHOWN)
 
-    def position(self, label: str | int, where: str) -> int:
+    def position(self, label: object, where: str) -> int:
         """Return the position of a label's class.
 
         Text is a name, or a position if no class has that name. A number is a position.
@@ -53,13 +54,15 @@ class ClassList:
             where: beginning of messages.
 
         Raises:
-            SuiteError: there is no such class.
+            SuiteError: the label is neither text nor a whole number, or there is no such class.
 
         >>> ClassList.plain(["cat", "dog"]).position(" dog ", "x.csv:2")
         1
         >>> ClassList.plain(["1", "0"]).position("1", "x.csv:2")
         0
         """
+        if isinstance(label, bool) or not isinstance(label, str | int):
+            raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
         if isinstance(label, int):
             if 0 <= label < len(self.names):
                 return label
@@ -70,7 +73,7 @@ class ClassList:
             return self.numbers[text]
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
-        raise SuiteError(f"{where}: {self.unknown('class', text)}")
+        raise SuiteError(f"{where}: {self.unknown_text('class', text)}")
 
     def positions_of(self, names: Sequence[str]) -> list[int | None]:
         """Match another list of classes by name.
@@ -100,6 +103,6 @@ class ClassList:
 
         return [position(number, name) for number, name in enumerate(names)]
 
-    def unknown(self, what: str, name: str) -> str:
+    def unknown_text(self, what: str, name: str) -> str:
         """Return the end of a message about an unknown name."""
         return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.shown}."

@@ -169,15 +169,17 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
 
 
 def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return the class folders in a folder; at least two must have unreserved names."""
+    """Return the class folders in a folder.
+
+    At least two must have other names than splits, masks and other known folders.
+    """
     classes = [name for name in names if _is_class_folder(folder / name)]
-    return classes if sum(not _is_reserved(name) for name in classes) > 1 else []
-
-
-def _is_reserved(name: str) -> bool:
-    """Return True for names of splits, masks and other known folders."""
-    lower = name.lower()
-    return lower in (*SPLITS, *_CUES) or lower.startswith(tuple(_NO_SETS))
+    other_names = [
+        name
+        for name in map(str.lower, classes)
+        if name not in (*SPLITS, *_CUES) and not name.startswith(tuple(_NO_SETS))
+    ]
+    return classes if len(other_names) > 1 else []
 
 
 def _is_class_folder(folder: Path) -> bool:

@@ -29,6 +29,11 @@ class Example:
     reader: str | None = None
     condition: tuple[str, int] | None = None
 
+    @property
+    def full_name(self) -> str:
+        """Name with the member of a container in brackets."""
+        return self.name if self.member is None else f"{self.name}[{self.member}]"
+
 
 @dataclass(frozen=True, slots=True)
 class SetCount:

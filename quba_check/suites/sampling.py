@@ -44,12 +44,12 @@ class SubsetSampler:
         >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
         [1, 3, 4, 7]
         """
-        positions = self._limited(labels)
+        positions = self._limit(labels)
         if not self.shuffled or len(positions) < LEAST_STOPPED:
             return positions
         return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(positions)
 
-    def _limited(self, labels: Sequence[int]) -> NDArray[np.intp]:
+    def _limit(self, labels: Sequence[int]) -> NDArray[np.intp]:
         if self.max_images is None or self.max_images >= len(labels):
             return np.arange(len(labels))
         ranks = np.empty(len(labels))

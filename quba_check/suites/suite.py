@@ -120,7 +120,7 @@ class Suite:
         Raises:
             SuiteError: the suite declares no such set.
         """
-        return self.space(self._declared(set_name).space)
+        return self.space(self._entry(set_name).space)
 
     def missing(self, view: View) -> str | None:
         """Return the reason if a view has no images, else None.
@@ -133,7 +133,7 @@ class Suite:
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        is_there = READERS[str(self._declared(view.set).reader)].is_there
+        is_there = READERS[str(self._entry(view.set).reader)].is_there
         for place in (self.place(view), *self._files(view).values()):
             if not is_there(place):
                 return f"the set '{view.images}' is not there: looked for {place}"
@@ -147,16 +147,16 @@ class Suite:
 
     def is_prepared(self, view: View) -> bool:
         """Return True if the view's images are stored at their final size, without further cropping."""
-        return self._declared(self._source(view).set).prepared
+        return self._entry(self._source(view).set).prepared
 
     def is_generated(self, view: View) -> bool:
         """Return True if the view is a corruption generated from the preprocessed clean images."""
-        return self._declared(view.set).reader is None
+        return self._entry(view.set).reader is None
 
     def place(self, view: View) -> Path:
         """Return the folder or file of the view's images."""
         source = self._source(view)
-        return self.root / self._declared(source.set).source_of(source).path
+        return self.root / self._entry(source.set).source_of(source).path
 
     def examples(self, view: View) -> tuple[Example, ...]:
         """Return the images of a view in order; for generated corruptions the clean ones.
@@ -244,7 +244,7 @@ class Suite:
             counts[view.set] = counts[view.set] + count if view.set in counts else count
         return counts
 
-    def _declared(self, set_name: str) -> AnySet:
+    def _entry(self, set_name: str) -> AnySet:
         if set_name not in self._manifest.sets:
             near = did_you_mean(set_name, self._manifest.sets)
             allowed = listed(self._manifest.sets)
@@ -253,7 +253,7 @@ class Suite:
 
     def _files(self, source: View) -> dict[str, Path]:
         """Return further files of the reader of a view, by argument name."""
-        files = self._declared(source.set).source_of(source).files
+        files = self._entry(source.set).source_of(source).files
         return {name: self.root / path for name, path in files.items()}
 
     def _source(self, view: View) -> View:
@@ -265,7 +265,7 @@ class Suite:
             sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
-        declared = self._declared(source.set)
+        declared = self._entry(source.set)
         if reason := self.missing(source):
             raise SuiteError(f"{self.root}: {reason}.")
         reader = str(declared.reader)

@@ -1,6 +1,6 @@
 """Property tests of a model: perturbations, synthetic images, hypothesis strategies, rates.
 
-Names are loaded on first use: the strategies need hypothesis, the perturbations do not.
+Modules load on first use: only the strategies need hypothesis.
 """
 
 from __future__ import annotations
@@ -78,32 +78,16 @@ __all__ = [
     "zooms",
 ]
 
-_MODULES = {
-    "images": ("Picture", "Pictures"),
-    "perturbations": (
-        "Blur",
-        "Brightness",
-        "Chain",
-        "Contrast",
-        "Corruption",
-        "HorizontalFlip",
-        "Jpeg",
-        "Noise",
-        "Perturbation",
-        "Rotation",
-        "Shift",
-        "Zoom",
-    ),
-    "rates": ("Share", "share_changed", "share_of"),
-    "generated_images": ("Gradient", "Plain", "Static"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+_MODULES = ("images", "perturbations", "rates", "generated_images", "strategies")
+"""In the order of the search: the last one needs hypothesis."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        module = _MODULE_OF.get(name, "strategies")
-        return getattr(importlib.import_module(f"quba_check.testing.{module}"), name)
+        for module in _MODULES:
+            contents = vars(importlib.import_module(f"quba_check.testing.{module}"))
+            if name in contents:
+                return contents[name]
     raise AttributeError(f"module 'quba_check.testing' has no attribute '{name}'")
 
 

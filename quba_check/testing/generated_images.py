@@ -1,4 +1,4 @@
-"""Images that nobody took, as values whose text says what they look like."""
+"""Synthetic images as values; their repr describes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """One colour everywhere."""
+    """An image of one colour."""
 
     height: int
     width: int
@@ -28,7 +28,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """From one colour at the left to another at the right."""
+    """A gradient from one colour at the left to another at the right."""
 
     height: int
     width: int
@@ -44,7 +44,7 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """Every value drawn on its own."""
+    """An image of uniform noise."""
 
     height: int
     width: int

@@ -1,4 +1,4 @@
-"""The labelled images of a set, decoded when they are looked at: for tests of a model's behaviour."""
+"""The labelled images of a set, decoded on access."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Picture:
     """A labelled image.
 
     Attributes:
-        name: its path relative to the suite's root, and its place in a container in brackets.
-        label: its class in the label space of its set.
-        class_name: the name of that class; empty where it has none.
+        name: path relative to the suite's root, with the member of a container in brackets.
+        label: class number in the label space of its set.
+        class_name: name of the class; empty without a class.
         pixels: (H, W, 3) uint8, RGB.
     """
 
@@ -36,22 +36,22 @@ class Pictures(Sequence[Picture]):
     """The images of a set, in its order.
 
     Args:
-        suite: where they are from.
-        set_name: `clean`, a shift, `mixed_same`, …; corrupted images are made by `perturbations.Corruption`.
+        suite: the suite.
+        set_name: `clean`, a shift, `mixed_same`, …; for corrupted images use `perturbations.Corruption`.
 
     Attributes:
-        suite: as given.
-        is_prepared: they are stored at their final size and are not to be cropped.
+        suite: the suite.
+        is_prepared: True if images are stored at their final size, so that they must not be cropped.
 
     Raises:
-        SuiteError: the suite has no such set, or it is not laid out as it should be.
+        SuiteError: the suite has no such set, or its layout is invalid.
     """
 
     def __init__(self, suite: Suite, set_name: str) -> None:
         if set_name == CORRUPTIONS_SET:
             raise SuiteError(
-                f"the set '{set_name}' is many. Allowed: one set of images; perturbations.Corruption makes "
-                "corrupted ones of it."
+                f"the set '{set_name}' contains many sets. Allowed: a single set of images; "
+                "perturbations.Corruption corrupts its images."
             )
         self.suite = suite
         view = View(set_name)
@@ -73,5 +73,4 @@ class Pictures(Sequence[Picture]):
             return [self[each] for each in range(*index.indices(len(self)))]
         example = self._examples[index]
         class_name = "" if example.label == NO_CLASS else self._classes[example.label]
-        name = example.name if example.member is None else f"{example.name}[{example.member}]"
-        return Picture(name, example.label, class_name, np.array(self.suite.image(example)))
+        return Picture(example.full_name, example.label, class_name, np.array(self.suite.image(example)))

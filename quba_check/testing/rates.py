@@ -1,7 +1,7 @@
-"""How often a change to its image changes a model's answer, on a sample that is the same in every run.
+"""Shares of images with changed answers, on the same sample in every run.
 
-hypothesis looks for single counterexamples and stops at the first. "A flip changes the answer in at most 5 %
-of cases" is about a share: it needs a sample that is drawn before the answers are known, and an interval.
+hypothesis searches for single counterexamples and stops at the first. "A flip changes the answer in at most
+5 % of cases" is about a share: it needs a sample drawn before the answers are known, and an interval.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
 CHUNK = 64
-"""Images that are held in memory at a time."""
+"""Images in memory at a time."""
 SHOWN = 3
 SCORES = np.array([-1, 1]) * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Share:
-    """How often something happened; its text is a sentence, which a failed assertion shows.
+    """The share of images with an event; its repr is a sentence for failed assertions.
 
     Attributes:
-        what: what, in words.
-        count: in how many cases.
-        n: out of how many.
-        interval: 95 % Wilson interval of the share in the set that the cases were drawn from.
-        cases: names of the images that it happened to.
+        what: the event, in words.
+        count: number of images with the event.
+        n: number of images in the sample.
+        interval: 95 % Wilson interval of the share in the whole set.
+        cases: names of the images with the event.
     """
 
     what: str
@@ -65,33 +65,33 @@ def share_changed(
     perturbation: Callable[[Pixels], Pixels],
     *,
     n: int = 200,
-    set: str = CLEAN_SET,  # noqa: A002  the word that manifests and views use
+    set: str = CLEAN_SET,  # noqa: A002  the name in manifests and views
     seed: int = 0,
 ) -> Share:
-    """In what share of cases a change to the image changes the model's top-1, right or wrong.
+    """Return the share of images with another prediction after a change, correct or not.
 
     Args:
-        quba: the evaluation, as the fixture of that name gives it.
-        perturbation: from pixels, uint8 (H, W, 3), to pixels; applied to the image as it is stored, before
-            the model's own preparation.
-        n: images that are drawn, without replacement; all where the set has no more.
-        set: the set that they are drawn from.
-        seed: which ones.
+        quba: the evaluation, as from the fixture of that name.
+        perturbation: from pixels, uint8 (H, W, 3), to pixels; applied to the stored image, before the
+            model's preprocessing.
+        n: size of the sample, drawn without replacement; at most the whole set.
+        set: the set to sample.
+        seed: of the sample.
 
     Returns:
-        The share, and between what bounds that of the whole set is.
+        The share in [0, 1], with an interval for the whole set.
 
     Raises:
-        UserError: there is no such set, an image cannot be decoded, or the model's answers cannot be used.
+        UserError: n is below 1, the set is missing, an image cannot be decoded, or the model fails.
     """
     if n < 1:
         raise UserError(f"share_changed: n, got {n}. Allowed: a whole number from 1.")
     pictures = Pictures(quba.suite, set)
-    drawn = np.random.default_rng(seed).choice(len(pictures), min(n, len(pictures)), replace=False)
+    sample = np.random.default_rng(seed).choice(len(pictures), min(n, len(pictures)), replace=False)
+    indices = sorted(sample.tolist())
     changed: list[str] = []
-    order = sorted(int(index) for index in drawn)
-    for start in range(0, len(order), CHUNK):
-        chunk = [pictures[index] for index in order[start : start + CHUNK]]
+    for start in range(0, len(indices), CHUNK):
+        chunk = [pictures[index] for index in indices[start : start + CHUNK]]
         before, after = (
             quba.answers(images, crop=not pictures.is_prepared).predicted
             for images in (
@@ -99,12 +99,17 @@ def share_changed(
                 [perturbation(picture.pixels) for picture in chunk],
             )
         )
-        changed += [picture.name for picture, moved in zip(chunk, before != after, strict=True) if moved]
-    return share_of(f"{perturbation!r} changed the answer", changed, len(order))
+        changed += [picture.name for picture, differs in zip(chunk, before != after, strict=True) if differs]
+    return share_of(f"{perturbation!r} changed the answer", changed, len(indices))
 
 
 def share_of(what: str, cases: Sequence[str], n: int) -> Share:
-    """The share of cases among n that were drawn at random, for rates of your own.
+    """Return the share of cases in a random sample of n images, for custom rates.
+
+    Args:
+        what: the event, in words.
+        cases: names of the images with the event.
+        n: size of the sample.
 
     >>> str(share_of("a fox was called a dog", ["fox3.png"], 50))
     'a fox was called a dog in 1 of 50 cases, 2.0% (95 % interval 0.4% to 10.5%): fox3.png'

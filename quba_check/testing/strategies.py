@@ -1,12 +1,11 @@
-"""hypothesis strategies: images of a suite, images nobody took, changes that should not change the answer.
+"""hypothesis strategies: images of a suite, synthetic images, changes that should not change the answer.
 
-All shrink to what is easiest to look at: the first image of the set, the mildest change. What hypothesis
-prints of a change is code that makes it again.
+All shrink to the simplest example: the first image of the set, the mildest change. hypothesis prints a change
+as the code to create it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS
@@ -22,7 +21,6 @@ from quba_check.testing.perturbations import (
     HorizontalFlip,
     Jpeg,
     Noise,
-    Perturbation,
     Rotation,
     Shift,
     Zoom,
@@ -61,10 +59,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def suite_images(suite: Suite, set: str = CLEAN_SET) -> SearchStrategy[Picture]:  # noqa: A002
-    """Labelled images of a set, decoded when they are drawn.
+    """Labelled images of a set, decoded on draw.
 
     Args:
-        suite: for example `quba.suite`.
+        suite: such as `quba.suite`.
         set: `clean`, a shift, `mixed_same`, …
 
     Raises:
@@ -75,7 +73,7 @@ def suite_images(suite: Suite, set: str = CLEAN_SET) -> SearchStrategy[Picture]:
 
 
 def synthetic_images(sides: tuple[int, int] = (1, 64)) -> SearchStrategy[Plain | Gradient | Static]:
-    """Images of one colour, gradients and noise, whose height and width are within `sides`."""
+    """Images of one colour, gradients and noise, with height and width within `sides`."""
     side = st.integers(*sides)
     colour = st.tuples(*[st.integers(0, 255)] * 3)
     return st.one_of(
@@ -91,70 +89,69 @@ def flips() -> SearchStrategy[HorizontalFlip]:
 
 
 def shifts(by: float = 0.1) -> SearchStrategy[Shift]:
-    """Shifts in any direction by at most a share of width and height, up to 0.5."""
+    """Shifts by at most this share of width and height, up to 0.5."""
     return st.builds(Shift, _within(by), _within(by))
 
 
 def rotations(degrees: float = 10) -> SearchStrategy[Rotation]:
-    """Rotations by at most so many degrees either way, up to 180."""
+    """Rotations by at most this many degrees in either direction, up to 180."""
     return st.builds(Rotation, _within(degrees))
 
 
 def zooms(by: float = 0.1) -> SearchStrategy[Zoom]:
-    """Zooms in and out by at most that share, up to 0.5."""
+    """Zooms in and out by at most this share, up to 0.5."""
     return st.builds(Zoom, _within(by))
 
 
 def brightnesses(by: float = 0.2) -> SearchStrategy[Brightness]:
-    """Brighter or darker by at most that share, up to 1."""
+    """Changes of brightness by at most this share, up to 1."""
     return st.builds(Brightness, _within(by))
 
 
 def contrasts(by: float = 0.2) -> SearchStrategy[Contrast]:
-    """More or less contrast by at most that share, up to 1."""
+    """Changes of contrast by at most this share, up to 1."""
     return st.builds(Contrast, _within(by))
 
 
 def jpegs(quality: int = 50) -> SearchStrategy[Jpeg]:
-    """Round trips through JPEG of at least that quality, 1 to 100."""
+    """JPEG compression of at least this quality, 1 to 100."""
     return st.integers(0, 100 - quality).map(lambda loss: Jpeg(100 - loss))
 
 
 def noises(sigma: float = 0.05) -> SearchStrategy[Noise]:
-    """Gaussian noise of at most that standard deviation, in units of the whole range of values."""
+    """Gaussian noise of at most this standard deviation, in units of the range of values."""
     return st.builds(Noise, st.floats(0, sigma), SEEDS)
 
 
 def blurs(sigma: float = 1.0) -> SearchStrategy[Blur]:
-    """Gaussian blurs of at most that standard deviation in pixels."""
+    """Gaussian blurs of at most this standard deviation, in pixels."""
     return st.builds(Blur, st.floats(0, sigma))
 
 
 def corruptions(*names: str, severity: int = 2) -> SearchStrategy[Corruption]:
-    """Common corruptions of at most that severity.
+    """Common corruptions of at most this severity.
 
     Args:
-        names: ImageNet-C names; none means all fifteen.
-        severity: the most severe, 1 to 5.
+        names: ImageNet-C names; without names, all fifteen.
+        severity: the highest severity, 1 to 5.
     """
     return st.builds(Corruption, st.sampled_from(names or CORRUPTIONS), st.integers(1, severity), SEEDS)
 
 
 def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[Chain]:
-    """Up to `most` changes, one after the other.
+    """Up to `most` changes, one after another.
 
     Args:
-        changes: strategies of single changes; a chain has at most one of each.
-        most: how many at most.
+        changes: strategies of single changes; a chain has at most one change of each.
+        most: largest number of changes.
+
+    Raises:
+        UserError: no changes are given.
     """
     if not changes:
         raise UserError("chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5).")
-    picked = st.lists(st.sampled_from(range(len(changes))), min_size=1, max_size=most, unique=True)
-    return picked.flatmap(lambda numbers: st.tuples(*(changes[number] for number in numbers))).map(_chain)
-
-
-def _chain(steps: Sequence[Perturbation]) -> Chain:
-    return Chain(tuple(steps))
+    numbers = st.lists(st.sampled_from(range(len(changes))), min_size=1, max_size=most, unique=True)
+    return numbers.flatmap(lambda chosen: st.tuples(*(changes[number] for number in chosen))).map(Chain)
 
 
 def _within(largest: float) -> SearchStrategy[float]:

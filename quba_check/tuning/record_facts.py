@@ -32,7 +32,7 @@ def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int 
 
 
 def _size(name: str, record: Record) -> int:
-    """Return the number of images of a set, for corruptions at one severity."""
+    """Return the images of a set; for corruptions, of one condition."""
     images = record.suite.sets[name].images
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images

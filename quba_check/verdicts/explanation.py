@@ -30,7 +30,7 @@ def explanation(verdict: Verdict) -> str:
 
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
-    """Return a verdict as a row of a record, given its node id."""
+    """Return a verdict as a row of a record, under a pytest item's id."""
     message = "" if verdict.outcome == "pass" else explanation(verdict)
     return verdict.demand.verdict_row(
         node,

@@ -1,4 +1,4 @@
-"""What the tests of whole runs share: tiny data, what is measured on it, and folders to run in."""
+"""Shared by tests of whole runs: tiny data, its measurements, and folders to run in."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def judge_cold(
     measured: Measured,
 ) -> Judge:
     """Runs in a fresh folder that holds `thresholds/x.yaml`, with an empty store."""
-    made = Judge(pytester, pytester.path / "store")
+    judge = Judge(pytester, pytester.path / "store")
     pytester.syspathinsert(HERE)
     for name in [name for name in os.environ if name.startswith(("PYTEST_XDIST", "NETS_"))]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("QUBA_DATA", str(tiny_data))
-    monkeypatch.setenv("QUBA_STORE", str(made.store))
+    monkeypatch.setenv("QUBA_STORE", str(judge.store))
     monkeypatch.setenv("NETS_NOTES", str(pytester.path / "passes"))
     monkeypatch.setenv("COLUMNS", "80")
-    made.write("thresholds/x.yaml", GATE)
-    return made
+    judge.write("thresholds/x.yaml", GATE)
+    return judge
 
 
 @pytest.fixture

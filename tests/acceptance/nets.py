@@ -1,4 +1,4 @@
-"""Networks for whole runs: each notes its passes in a file, and can be told to stop once in the middle.
+"""Networks for whole runs: each notes its passes in a file, and can stop once in the middle.
 
 Named as `nets:net`. The environment says what happens, so that the same
 network, with the same fingerprint, can be watched, killed and repeated:

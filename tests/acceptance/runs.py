@@ -1,4 +1,4 @@
-"""Ways to run the whole command, and to read what it leaves behind."""
+"""Whole runs of the command, and readers of their files."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Measured:
 
 
 def python_path(*folders: Path | str) -> str:
-    """Folders put before those from which this process was told to import."""
+    """Return a `PYTHONPATH` with folders before those of this process."""
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
@@ -182,9 +182,9 @@ def passes(notes: Path) -> Counter[str]:
 
 
 def same_findings(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two records say the same of model and data: values within 1e-6, all else exactly.
+    """Return True if two records agree on model and data: values within 1e-6, all else exactly.
 
-    When, where and with which remarks it was found is passed over.
+    Environment and notes may differ.
     """
     names = (one.keys() | other.keys()) - {"environment", "notes"}
     return all(_same(one[name], other[name]) for name in names)
@@ -200,13 +200,13 @@ def _same(one: Any, other: Any) -> bool:
 
 def usage_error(result: pytest.RunResult) -> str:
     """The one line that a user's mistake gets."""
-    said = [line for line in result.errlines if line]
+    lines = [line for line in result.errlines if line]
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.outlines
-    assert len(said) == 1, said
+    assert len(lines) == 1, lines
     assert not any(
         "Traceback" in line or re.match(r"E  |.*\bgw\d|created:", line) for line in result.outlines
     )
-    return said[0].removeprefix("ERROR: ")
+    return lines[0].removeprefix("ERROR: ")
 
 
 @dataclass(frozen=True)

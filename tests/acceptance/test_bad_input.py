@@ -1,4 +1,4 @@
-"""What bad input gets: one line, exit code 4, nothing measured, no worker started, no traceback."""
+"""Bad input ends in one line, exit code 4, nothing measured, no worker started, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two runs of the command, held beside each other afterwards."""
+"""Comparison of two finished runs."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def folder(judge: Judge, capsys: pytest.CaptureFixture[str]) -> Path:
 def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net, other = str(folder / "net.json"), str(folder / "other.json")
     assert main(["compare", net, other, "--format", "json", "--flips", str(folder / "f.csv")]) == 0
-    told = capsys.readouterr()
-    found = json.loads(told.out)
-    first = found["changes"][0]
+    output = capsys.readouterr()
+    comparison = json.loads(output.out)
+    first = comparison["changes"][0]
     assert (first["dimension"], first["paired"]) == ("accuracy", True)
     flips = (folder / "f.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert first["lost"] + first["gained"] == len(flips)
-    assert told.err == f"{folder / 'f.csv'}: {len(flips)} flipped images\n"
-    assert found["notes"] == []
-    assert any(row["part"] == "sketch" and row["paired"] for row in found["changes"])
+    assert output.err == f"{folder / 'f.csv'}: {len(flips)} flipped images\n"
+    assert comparison["notes"] == []
+    assert any(row["part"] == "sketch" and row["paired"] for row in comparison["changes"])
 
 
 def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:

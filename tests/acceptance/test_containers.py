@@ -94,8 +94,8 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
     )
     first = judge_cold("thresholds/x.yaml", "--quba-report=record.json", "-p", "no:xdist")
     assert first.ret == 0
-    found = judge_cold.record()["measurements"]
-    assert {name: found[name]["value"] for name in NINE} == measured.values
+    measurements = judge_cold.record()["measurements"]
+    assert {name: measurements[name]["value"] for name in NINE} == measured.values
     assert judge_cold.passes() == closed_form()
     assert {str(containers / "clean.npz[images/8]"), str(containers / "sketch-1.tar[5.png]")} <= set(opened)
     opened.clear()
@@ -104,7 +104,7 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
     assert judge_cold.passes() == closed_form()
 
 
-def test_another_pixel_in_a_container_is_predicted_anew(
+def test_another_pixel_in_a_container_is_predicted_again(
     judge: Judge, containers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "data"

@@ -39,8 +39,8 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
     assert first.returncode == 0, first.stdout + first.stderr
     assert "11 of 11 demands passed" in first.stdout
     assert "a demonstration: small models on generated images" in first.stdout
-    told = first.stdout.partition("quba-check demo")[2].splitlines()
-    assert max(len(line) for line in told[1:]) <= 80
+    lines = first.stdout.partition("quba-check demo")[2].splitlines()
+    assert max(len(line) for line in lines[1:]) <= 80
     shards = {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")}
     second = run(tmp_path, store, "--model=demo", "--quba-report=second.json")
     assert second.returncode == 0

@@ -1,4 +1,4 @@
-"""The doctor before a gate run: told at once, noted in the record, remembered, without a say in verdicts."""
+"""The doctor before a gate run: printed first, noted in the record, cached, without effect on verdicts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from acceptance.runs import CLEAN_IMAGES, Judge, Project, closed_form, examined
 from support.tiny import write_suite
 
 GATE = "schema: 1\ndimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}\n"
-TOLD = (
+PRINTED = (
     r"doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch\. "
-    r"evidence: among other images, answers move by up to [\d.]+% of their range, no label changes "
-    r"fix: compute each image by itself: nothing in forward\(\) may look along the batch"
+    r"evidence: in another batch, answers change by up to [\d.]+% of their range, no label changes "
+    r"fix: compute each image on its own: nothing in forward\(\) may combine values along the batch"
 )
 NOTE = (
-    "doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch. To mend it: "
-    "compute each image by itself: nothing in forward() may look along the batch."
+    "doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch. Fix: "
+    "compute each image on its own: nothing in forward() may combine values along the batch."
 )
 
 
@@ -27,53 +27,53 @@ def gate(judge_cold: Judge) -> Judge:
     return judge_cold
 
 
-def test_a_finding_is_told_before_the_session_and_noted_and_changes_no_exit_code(gate: Judge) -> None:
+def test_a_finding_is_printed_and_noted_and_changes_no_exit_code(gate: Judge) -> None:
     result = gate("thresholds/x.yaml", "--quba-report=record.json", model="nets:LooksAlongTheBatch")
     assert result.ret == pytest.ExitCode.OK
-    assert re.fullmatch(TOLD, told(result)), told(result)
+    assert re.fullmatch(PRINTED, printed_findings(result)), printed_findings(result)
     assert max(map(len, result.outlines[:10])) <= 80
     assert gate.record()["notes"] == [NOTE]
     assert gate.outcomes() == {"accuracy[min]": "pass", "parameters[max]": "pass"}
 
 
-def test_the_second_time_it_is_told_again_and_nothing_is_shown(gate: Judge) -> None:
+def test_a_cached_finding_is_printed_again_without_a_pass(gate: Judge) -> None:
     first = gate("thresholds/x.yaml", model="nets:LooksAlongTheBatch")
     cost = gate.passes()
     second = gate("thresholds/x.yaml", "--quba-report=record.json", model="nets:LooksAlongTheBatch")
     assert gate.passes() == cost
-    assert told(first) == told(second) != ""
+    assert printed_findings(first) == printed_findings(second) != ""
     assert gate.record()["notes"] == [NOTE]
 
 
-def test_a_healthy_model_is_left_in_peace(gate: Judge) -> None:
+def test_a_healthy_model_has_no_findings(gate: Judge) -> None:
     result = gate("thresholds/x.yaml", "--quba-report=record.json")
-    assert told(result) == ""
+    assert printed_findings(result) == ""
     assert gate.record()["notes"] == []
     assert gate.passes() == {"forward": CLEAN_IMAGES + examined()}
 
 
-def test_a_changed_image_is_looked_at_anew(gate: Judge, tmp_path: Path, monkeypatch) -> None:
+def test_a_changed_image_is_checked_again(gate: Judge, tmp_path: Path, monkeypatch) -> None:
     data = write_suite(tmp_path / "own")
     monkeypatch.setenv("QUBA_DATA", str(data))
     image = data / "night" / "apple" / "000.png"
     whole = image.read_bytes()
     image.write_bytes(b"no image")
-    assert told(gate("thresholds/x.yaml")) == (
-        "doctor: night: 1 of 6 images looked at cannot be decoded. "
+    assert printed_findings(gate("thresholds/x.yaml")) == (
+        "doctor: night: 1 of 6 checked images cannot be decoded. "
         "evidence: night/apple/000.png (no image format recognises it) "
         "fix: replace or remove the files"
     )
     image.write_bytes(whole)
-    assert told(gate("thresholds/x.yaml")) == ""
+    assert printed_findings(gate("thresholds/x.yaml")) == ""
 
 
-def test_where_no_image_is_asked_for_none_is_shown(gate: Judge) -> None:
+def test_demands_without_images_cost_no_pass(gate: Judge) -> None:
     gate.write("thresholds/x.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
     assert gate("thresholds/x.yaml").ret == pytest.ExitCode.OK
     assert gate.passes() == {}
 
 
-def test_a_missing_set_is_told_first_and_left_to_the_verdict_in_the_record(
+def test_a_missing_set_is_printed_and_noted_only_in_its_verdict(
     gate: Judge, tmp_path: Path, monkeypatch
 ) -> None:
     data = write_suite(tmp_path / "own")
@@ -81,7 +81,7 @@ def test_a_missing_set_is_told_first_and_left_to_the_verdict_in_the_record(
     (data / "night").rename(data / "nights")
     gate.write("thresholds/x.yaml", "schema: 1\ndimensions: {ood_robustness: {min: 0.1}}\n")
     result = gate("thresholds/x.yaml", "--quba-report=record.json")
-    assert told(result) == (
+    assert printed_findings(result) == (
         "doctor: ood_robustness cannot be measured: the set 'night' is not there: looked for "
         f"{data / 'night'}. evidence: demanded by thresholds/x.yaml:2 "
         "fix: add the images, or drop the demand, or let it be `optional: true`"
@@ -89,7 +89,7 @@ def test_a_missing_set_is_told_first_and_left_to_the_verdict_in_the_record(
     assert gate.record()["notes"] == []
 
 
-def test_workers_do_not_ask_again(tmp_path: Path, tiny_data: Path) -> None:
+def test_workers_use_the_cached_examination(tmp_path: Path, tiny_data: Path) -> None:
     project = Project.at(tmp_path / "project", tiny_data)
     finished = project.run("-n2", "-q")
     assert finished.code == 0, finished.out
@@ -97,8 +97,8 @@ def test_workers_do_not_ask_again(tmp_path: Path, tiny_data: Path) -> None:
     assert project.passes() == closed_form()
 
 
-def told(result: pytest.RunResult) -> str:
-    """The findings printed before the session, on one line, without the lines of progress."""
+def printed_findings(result: pytest.RunResult) -> str:
+    """Return the findings printed before the session, on one line, without progress lines."""
     start = next(k for k, line in enumerate(result.outlines) if "test session starts" in line)
     findings = [line for line in result.outlines[:start] if not line.startswith("quba-check: ")]
     return " ".join(" ".join(findings).split())

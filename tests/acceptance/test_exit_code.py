@@ -222,7 +222,7 @@ def test_a_bug_in_judging_is_one_line(judge: Judge, monkeypatch: pytest.MonkeyPa
     [
         (GateSession, "thresholds"),
         (GateSession, "check"),
-        (GateSession, "plan"),
+        (GateSession, "select"),
         (GateSession, "default_files"),
         (ResultCollector, "records"),
     ],

@@ -1,4 +1,4 @@
-"""The fixture `quba`: tests written in Python, beside threshold files and alone."""
+"""The fixture `quba`: tests written in Python, with and without threshold files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_protocol_is_that_of_the_option(judge: Judge) -> None:
     judge("test_own.py", "--quba-protocol=released").assert_outcomes(passed=1)
 
 
-def test_a_model_that_cannot_be_used_is_told_in_one_line(judge: Judge) -> None:
+def test_a_model_that_cannot_be_used_is_one_line(judge: Judge) -> None:
     judge.write("test_own.py", "def test_own(quba):\n    pass\n")
     result = judge("test_own.py", model="nets:nett")
     result.assert_outcomes(errors=1)

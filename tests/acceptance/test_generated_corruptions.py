@@ -46,7 +46,7 @@ def test_generated_sets_are_marked(
         "found": None,
         "generated": "generated@8+jpeg85",
     }
-    told = " ".join(" ".join(result.outlines).split())  # however it is wrapped
-    assert REMARK in told
+    output = " ".join(" ".join(result.outlines).split())  # however it is wrapped
+    assert REMARK in output
     assert (NOTE in record["grades"][0]["notes"]) == said
-    assert (NOTE in told) == said
+    assert (NOTE in output) == said

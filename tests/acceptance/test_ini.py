@@ -61,7 +61,7 @@ def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.Mo
     )
 
 
-def test_a_wrong_value_is_told_as_the_option(judge: Judge) -> None:
+def test_a_wrong_value_names_the_option(judge: Judge) -> None:
     judge.write("pytest.ini", "[pytest]\nquba_precision = fp64\n")
     assert usage_error(judge("thresholds/x.yaml")) == (
         "--quba-precision: unknown precision 'fp64'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp16'?"

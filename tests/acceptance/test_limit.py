@@ -1,4 +1,4 @@
-"""`--quba-limit`: the same few images for every model, and said so."""
+"""`--quba-limit`: the same few images for every model, stated in report and record."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CUT = "limited: clean to 6 of 9 images"
 def run(judge: Judge, *arguments: str, model: str = "nets:net") -> dict[str, object]:
     result = judge("thresholds/x.yaml", "--quba-report=record.json", *arguments, model=model)
     assert result.ret == 0, result.outlines
-    said = [line for line in result.outlines if line.startswith("limited")]
-    assert said == ([CUT] if "--quba-limit=6" in arguments else [])
+    notes = [line for line in result.outlines if line.startswith("limited")]
+    assert notes == ([CUT] if "--quba-limit=6" in arguments else [])
     return judge.record()
 
 
-def test_it_is_recorded_told_and_the_same_for_every_model(judge_cold: Judge) -> None:
+def test_it_is_recorded_reported_and_the_same_for_every_model(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", FILE)
     record = run(judge_cold, "--quba-limit=6")
     assert record["limit"] == 6

@@ -87,7 +87,7 @@ def made(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_the_demo_s_models_are_told_apart_on_made_sets(tmp_path: Path, own_store: Path) -> None:
+def test_the_demo_s_models_differ_on_made_sets(tmp_path: Path, own_store: Path) -> None:
     """On the demo's own mixed sets, where no background is of the own class, they have 1.007 and 0.521."""
     data = tmp_path / "data"
     for name in ("clean", "quba-data.yaml"):
@@ -96,20 +96,22 @@ def test_the_demo_s_models_are_told_apart_on_made_sets(tmp_path: Path, own_store
     for picture in pictures():
         folder, label, file = picture.path.split("/") if picture.path.count("/") == 2 else ("", "", "")
         if folder == "clean" and file < "012.png":
-            drawn = rendition(picture.seed, picture.index, picture.shape, picture.texture, picture.background)
+            drawing = rendition(
+                picture.seed, picture.index, picture.shape, picture.texture, picture.background
+            )
             path = tmp_path / "masks" / label / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(drawn.mask > 0).save(path)
+            Image.fromarray(drawing.mask > 0).save(path)
     made = make_object_focus(open_suite(data), MaskFolder(tmp_path / "masks"), tmp_path / "made")
     assert made.images == 120
     for name in ("mixed_same", "mixed_rand"):
         (data / name).symlink_to(tmp_path / "made" / name)
-    found = {
+    measurements = {
         model: Evaluation(model, data, store=tmp_path / "store").measure("object_focus").value
         for model in ("demo", "demo-textured")
     }
-    assert found["demo"] > 0.95
-    assert found["demo-textured"] < 0.75
+    assert measurements["demo"] > 0.95
+    assert measurements["demo-textured"] < 0.75
 
 
 def test_who_looks_at_backgrounds_is_not_let_through(
@@ -131,8 +133,8 @@ def test_who_looks_at_backgrounds_is_not_let_through(
     assert 0 < lucky < 0.7
     (background,) = pytester.path.glob("r-*background*.json")
     (looker,) = pytester.path.glob("r-*object*.json")
-    found = judge.record(background.name)["measurements"]["object_focus"]
-    assert found["value"] == pytest.approx(lucky)
-    assert found["parts"]["mixed_same"]["value"] == 1
-    assert found["parts"]["mixed_rand"]["value"] == pytest.approx(lucky)
+    measurements = judge.record(background.name)["measurements"]["object_focus"]
+    assert measurements["value"] == pytest.approx(lucky)
+    assert measurements["parts"]["mixed_same"]["value"] == 1
+    assert measurements["parts"]["mixed_rand"]["value"] == pytest.approx(lucky)
     assert judge.record(looker.name)["measurements"]["object_focus"]["value"] == 1

@@ -114,8 +114,8 @@ def test_files_that_could_do_more_than_answer_are_refused(kinds: Judge) -> None:
 
 def test_mistakes_in_the_preparation_end_the_run_at_once(kinds: Judge) -> None:
     kinds.write("prep.yaml", "mean: [0.5, 0.5, 0.5]\ninterpolation: bicubik\n")
-    said = usage_error(kinds("gate.yaml", "--quba-preprocessing=prep.yaml", model="script.pt"))
-    assert said == (
+    message = usage_error(kinds("gate.yaml", "--quba-preprocessing=prep.yaml", model="script.pt"))
+    assert message == (
         "prep.yaml:2: interpolation: got text 'bicubik'. "
         "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos. Did you mean 'bicubic'?"
     )
@@ -125,10 +125,10 @@ def test_mistakes_in_the_preparation_end_the_run_at_once(kinds: Judge) -> None:
 
 
 def test_an_architecture_for_a_model_that_brings_its_own(kinds: Judge) -> None:
-    said = usage_error(kinds("gate.yaml", "--quba-arch=resnet50", model="script.pt"))
-    assert said == (
+    message = usage_error(kinds("gate.yaml", "--quba-arch=resnet50", model="script.pt"))
+    assert message == (
         "--quba-arch: got 'resnet50', but 'script.pt' is no checkpoint file and brings its own architecture. "
         "Leave the option out (also of the ini file)."
     )
-    beside = ("--quba-arch=test_resnet", "--model=last.pth.tar", "--collect-only", "-q")
-    assert kinds("gate.yaml", *beside, model="script.pt").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    collect_only = ("--quba-arch=test_resnet", "--model=last.pth.tar", "--collect-only", "-q")
+    assert kinds("gate.yaml", *collect_only, model="script.pt").ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -1,4 +1,4 @@
-"""Dimensions of a user's own, from a conftest and from an installed package, in whole runs."""
+"""Custom dimensions, from a conftest and from an installed package, in whole runs."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_they_are_items_rows_and_record_entries(project: Project, ran: Finished)
     assert any(row[:1] == ["leanness"] and row[1] == "36.000" and "PASS" in row for row in rows), ran.out
 
 
-def test_what_goes_wrong_in_one_is_told(project: Project, ran: Finished) -> None:
+def test_errors_of_custom_dimensions_are_reported(project: Project, ran: Finished) -> None:
     messages = {row["dimension"]: row["message"] for row in project.record()["verdicts"]}
     lines = CONFTEST.splitlines()
     declared, raised = (
@@ -176,7 +176,7 @@ def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp
 def test_records_are_judged_anew_by_what_packages_bring(
     project: Project, ran: Finished, tmp_path: Path
 ) -> None:
-    """`quba-check` knows installed dimensions; one from a conftest is for pytest alone, and that is said."""
+    """`quba-check` knows installed dimensions; it refuses one from a conftest with a hint."""
     record = str(project.root / "record.json")
     found = {}
     for name, limit in {"leanness": "{max: 30}", "darkness": "{min: 0.1}"}.items():

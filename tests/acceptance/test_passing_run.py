@@ -1,4 +1,4 @@
-"""A run in which every demand is met: what it says, and what it leaves behind."""
+"""The output and the files of a run in which every demand is met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of demands within the noise, by the policy of their file."""
+"""Demands within the noise, under each policy of a file."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_passes_are_the_closed_form(tree: Path, measured) -> None:
     clean = sum(1 for path in tree.glob("imagenet/val/*/*"))
     standard, released = (measured[protocol] for protocol in PROTOCOLS)
     assert (standard.forward, standard.backward) == (clean + clean + 11 * clean + files - clean, 11 * clean)
-    # `released` attacks anew, and predicts what it prepares otherwise; ImageNet-R it finds in the store.
+    # `released` attacks again, and predicts what it preprocesses differently; ImageNet-R is in the store.
     renditions = sum(1 for path in tree.glob("imagenet-r/*/*"))
     assert (released.forward, released.backward) == (
         clean + clean + 11 * clean + files - clean - renditions, 11 * clean,

@@ -1,4 +1,4 @@
-"""Which demands a run judges, what that measures, and how it ends."""
+"""Selected demands: judged, measured and counted."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_equal_models_each_leave_a_record(judge: Judge) -> None:
     assert judge.passes() == {"forward": examined()}
 
 
-def test_checkpoints_of_the_same_name_are_told_apart(judge_cold: Judge) -> None:
+def test_checkpoints_of_the_same_name_have_names_of_their_own(judge_cold: Judge) -> None:
     import timm
     import torch
 

@@ -1,4 +1,4 @@
-"""Which threshold files a run judges by."""
+"""Threshold files of a run, from arguments, options and defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a demand that is not met leads to, by its tier, and where its data are missing."""
+"""Demands that are not met, or without data, in each tier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demands and grades that this suite cannot give: said before the work, which is then not done."""
+"""Demands and grades out of reach on a suite are reported first, and cost no measurement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import CLEAN_IMAGES, HERE, Judge, Measured, examined
-from acceptance.test_doctor import told
+from acceptance.test_doctor import printed_findings
 from support.tiny import CLASSES
 
 from quba_check.evaluation import Evaluation
@@ -52,7 +52,7 @@ def test_no_image_is_measured_for_a_grade_that_lacks_a_dimension(judge_cold: Jud
     result = run(judge_cold, GRADE)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     cues = f"shape_bias: the set 'cue_conflict' is not there: looked for {own / 'cc'}"
-    assert told(result) == (
+    assert printed_findings(result) == (
         f"doctor: no grade can be reached: class_balance: {FEW}; {cues}. evidence: demanded by "
         "thresholds/x.yaml:2 fix: complete the sets, or name the dimensions under `allow_missing`, or drop "
         "the demand"
@@ -89,7 +89,7 @@ def test_no_image_is_measured_for_a_grade_among_models_of_another_suite(
 ) -> None:
     result = run(judge_cold, f"schema: 1\nquba: {{{bound}}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert told(result) == (
+    assert printed_findings(result) == (
         "doctor: no grade can be reached: published was measured on imagenet, this run on tiny. evidence: "
         "demanded by thresholds/x.yaml:2 fix: give `population:` models measured on this suite, or say "
         "`allow_other_suite: true`, or drop the demand"
@@ -139,7 +139,7 @@ def test_a_warning_is_a_remark(judge_cold: Judge) -> None:
 def test_optional_covers_images_that_do_not_allow_a_value(judge_cold: Judge, own: Path) -> None:
     one_image_a_class(own)
     result = run(judge_cold, "schema: 1\ndimensions: {class_balance: {min: 0.1, optional: true}}\n")
-    assert told(result) == ""
+    assert printed_findings(result) == ""
     (verdict,) = judge_cold.record()["verdicts"]
     assert (verdict["outcome"], verdict["message"].splitlines()[0]) == (
         "skipped",
@@ -152,7 +152,9 @@ def test_a_class_balance_that_cannot_be_measured_is_said_before(judge_cold: Judg
     one_image_a_class(own)
     result = run(judge_cold, "schema: 1\ndimensions: {class_balance: {min: 0.1}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert told(result).startswith(f"doctor: class_balance cannot be measured: {FEW}. evidence: demanded by ")
+    assert printed_findings(result).startswith(
+        f"doctor: class_balance cannot be measured: {FEW}. evidence: demanded by "
+    )
 
 
 def test_optional_does_not_cover_a_model_without_gradients(judge_cold: Judge) -> None:
@@ -180,7 +182,7 @@ def test_optional_does_not_cover_a_model_that_is_never_right(judge_cold: Judge, 
 def test_a_drop_without_a_baseline_is_said_before(judge_cold: Judge) -> None:
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert told(result) == (
+    assert printed_findings(result) == (
         "doctor: parameters[max_drop] cannot be measured: there is no baseline. evidence: demanded by "
         "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json, or let the demand be "
         "`optional: true`"
@@ -189,7 +191,7 @@ def test_a_drop_without_a_baseline_is_said_before(judge_cold: Judge) -> None:
 
 def test_an_optional_drop_without_a_baseline_is_skipped(judge_cold: Judge) -> None:
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1, optional: true}}\n")
-    assert told(result) == ""
+    assert printed_findings(result) == ""
     assert judge_cold.outcomes() == {"parameters[max_drop]": "skipped"}
 
 

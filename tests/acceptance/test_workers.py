@@ -47,7 +47,7 @@ def test_together_they_predict_each_image_once(run: Finished, parallel: Project)
     assert parallel.passes() == closed_form()
 
 
-def test_the_summary_is_told_once(run: Finished) -> None:
+def test_the_summary_is_printed_once(run: Finished) -> None:
     lines = run.out.splitlines()
     assert sum("quba-check nets:net =" in line for line in lines) == 1
     assert "13 of 13 demands passed" in lines

@@ -7,7 +7,7 @@ import shutil
 from acceptance.runs import NINE
 from support.clip_files import write_folder
 
-from quba_check.pytest_plugin.progress import Board
+from quba_check.pytest_plugin.progress import ProgressWriter
 
 PROMPTS = "prompts: {templates: ['a photo of a {}.', 'a {}'], names: {brick: red brick}}\n"
 
@@ -22,11 +22,13 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
     model = write_folder(folder / "tiny-clip", seed=0)
     spec = "open_clip:local-dir:tiny-clip"
 
-    told: list[str] = []
-    add = Board.add
-    monkeypatch.setattr(Board, "add", lambda self, view, *rest: told.append(view) or add(self, view, *rest))
+    views: list[str] = []
+    add = ProgressWriter.add
+    monkeypatch.setattr(
+        ProgressWriter, "add", lambda self, view, *rest: views.append(view) or add(self, view, *rest)
+    )
     judge_cold("thresholds/x.yaml", "--quba-report=record.json", model=spec)
-    assert told[0] == "class texts, 0 of 6 read"
+    assert views[0] == "class texts, 0 of 6 read"
     record = judge_cold.record()
     assert [name for name in NINE if "value" in record["measurements"][name]] == list(NINE)
     tower = sum(parameter.numel() for parameter in model.visual.parameters())

@@ -1,4 +1,4 @@
-"""The command: the gate's options, exit codes, what is shown, and what is remembered."""
+"""The command: the gate's options, exit codes, output and cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ dimensions:
   shape_bias: {min: 0.1, optional: true}
 """
 NETS = "doctors_models"
-SICK = f"{NETS}:a_buffer_that_counts"
+STATEFUL = f"{NETS}:a_buffer_that_counts"
 CHECKS = 5
 SHOWN = 20
 
@@ -48,7 +48,7 @@ def test_a_healthy_model_gets_one_line_and_0(here, capsys) -> None:
     )
 
 
-def test_the_second_time_nothing_is_done_anew(here, capsys) -> None:
+def test_the_second_examination_is_cached(here, capsys) -> None:
     doctor()
     first = capsys.readouterr().out
     import doctors_models
@@ -57,17 +57,17 @@ def test_the_second_time_nothing_is_done_anew(here, capsys) -> None:
     assert doctor() == 0
     assert doctors_models.COUNTS["forward"] == 0
     again = " ".join(capsys.readouterr().out.split())
-    assert again == first.strip().replace(" shown)", " shown; as found before)")
+    assert again == first.strip().replace(" shown)", " shown; cached)")
 
 
-def test_a_sick_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
+def test_an_unhealthy_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
     assert doctor(model="a_buffer_that_counts") == 1
     out, err = capsys.readouterr()
     assert err == ""
     assert out.splitlines() == [
         f"{NETS}:a_buffer_that_counts: a forward pass in eval mode writes to the",
         "  model.",
-        "  evidence: after 20 images, 1 tensor is not what it was: seen",
+        "  evidence: after 20 images, 1 tensor differs: seen",
         "  fix: write to buffers only `if self.training:`",
         "",
         f"{NETS}:a_buffer_that_counts on tiny: 1 problem ({CHECKS} checks; 87 images",
@@ -79,42 +79,42 @@ def test_another_number_of_classes_is_a_finding(here, capsys) -> None:
     assert doctor(model="four_classes") == 1
     assert capsys.readouterr().out.splitlines()[:5] == [
         f"{NETS}:four_classes: the model has 4 classes, the suite has 3.",
-        "  evidence: 4 numbers an image; 3 classes in the suite (apple, brick, cloud);",
-        "    one more: a class for the background, or labels that were counted from 1",
+        "  evidence: 4 outputs per image; 3 classes in the suite (apple, brick, cloud);",
+        "    one more: a background class, or labels counted from 1",
         "  fix: give a model of 3 classes, or the suite of this model's classes",
         "",
     ]
 
 
-def test_json_says_what_was_examined_and_found(here, capsys) -> None:
+def test_json_has_the_examination_and_its_findings(here, capsys) -> None:
     assert doctor("--json", model="a_buffer_that_counts") == 1
-    made = json.loads(capsys.readouterr().out)
-    assert made == [
+    examinations = json.loads(capsys.readouterr().out)
+    assert examinations == [
         {
             "schema": 1,
-            "model": SICK,
+            "model": STATEFUL,
             "suite": "tiny",
             "root": str(here / "data"),
-            "device": made[0]["device"],
+            "device": examinations[0]["device"],
             "precision": "fp32",
             "form": "full",
-            "checks": made[0]["checks"],
+            "checks": examinations[0]["checks"],
             "decoded": 87,
             "forwards": 20,
             "remembered": False,
             "findings": [
                 {
                     "check": "steadiness",
-                    "problem": f"{SICK}: a forward pass in eval mode writes to the model.",
-                    "evidence": "after 20 images, 1 tensor is not what it was: seen",
+                    "problem": f"{STATEFUL}: a forward pass in eval mode writes to the model.",
+                    "evidence": "after 20 images, 1 tensor differs: seen",
                     "fix": "write to buffers only `if self.training:`",
                     "severity": "problem",
                 }
             ],
         }
     ]
-    assert made[0]["checks"][:3] == ["sets", "images", "steadiness"]
-    assert EXAMINATIONS.validate_python(made)[0].is_healthy is False
+    assert examinations[0]["checks"][:3] == ["sets", "images", "steadiness"]
+    assert EXAMINATIONS.validate_python(examinations)[0].is_healthy is False
 
 
 def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:
@@ -129,8 +129,8 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     shutil.rmtree(here / "data" / "mixed_same")
     assert doctor("--thresholds=h.yaml", f"--model={NETS}:other") == 1
     out = " ".join(capsys.readouterr().out.split())
-    told = f"object_focus cannot be measured: the set 'mixed_same' is not there: looked for {here}"
-    assert out.count(told) == 2
+    problem = f"object_focus cannot be measured: the set 'mixed_same' is not there: looked for {here}"
+    assert out.count(problem) == 2
     assert "evidence: demanded by h.yaml:2 fix: add the images" in out
     assert [f"{NETS}:{name} on tiny: 1 problem" in out for name in ("net", "other")] == [True, True]
 
@@ -153,11 +153,11 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
         ),
         (
             [f"--model={NETS}:net", "--data=data", "--order=none.txt"],
-            "--order: none.txt: there is no such file. Allowed: a text file with a class name in each line.",
+            "--order: none.txt: there is no such file. Allowed: a text file with one class name per line.",
         ),
     ],
 )
-def test_mistakes_in_options_end_with_4_and_one_line(here, capsys, arguments, message) -> None:
+def test_invalid_options_exit_with_4_and_one_line(here, capsys, arguments, message) -> None:
     assert main(["doctor", *arguments]) == 4
     out, err = capsys.readouterr()
     assert out == ""

@@ -28,7 +28,7 @@ def write(root: Path, *folders: str, images: int = 2, size: tuple[int, int] = (8
             Image.fromarray(np.zeros((*size[::-1], 3), np.uint8)).save(root / folder / f"{number}.png")
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run_init(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(["init", *arguments])
     return code, *capsys.readouterr()
 
@@ -41,7 +41,7 @@ def body(path: Path) -> list[str]:
 def test_what_is_written_and_said(here: Path, capsys) -> None:
     write(here / "my data", "val/ant", "val/bee", "night/bee", "masks/ant", "masks/bee", "train/ant")
     write(here / "my data", "night/ant", images=1)
-    assert said(capsys, "my data") == (
+    assert run_init(capsys, "my data") == (
         0,
         f"{here}/my data/quba-data.yaml: 2 classes; clean, corruptions, night\n"
         "  left out: masks (masks)\n"
@@ -91,19 +91,19 @@ def test_nothing_is_overwritten_without_force(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee")
     (here / "thresholds").mkdir()
     (here / "thresholds/default.yaml").write_text("mine", encoding="utf-8")
-    assert said(capsys, "data") == (
+    assert run_init(capsys, "data") == (
         4,
         "",
         "ERROR: quba-check init: thresholds/default.yaml exists already. Allowed: --force overwrites it.\n",
     )
     assert not (here / "data/quba-data.yaml").exists()
     (here / "data/quba-data.yaml").write_text("mine", encoding="utf-8")
-    assert said(capsys, "data")[2] == (
+    assert run_init(capsys, "data")[2] == (
         f"ERROR: quba-check init: {here}/data/quba-data.yaml exists already. Allowed: --force overwrites "
         "it.\n"
     )
     assert (here / "thresholds/default.yaml").read_text(encoding="utf-8") == "mine"
-    assert said(capsys, "data", "--force")[0] == 0
+    assert run_init(capsys, "data", "--force")[0] == 0
     assert "ant" in (here / "data/quba-data.yaml").read_text(encoding="utf-8")
     assert "accuracy" in (here / "thresholds/default.yaml").read_text(encoding="utf-8")
 
@@ -112,7 +112,7 @@ def test_some_of_imagenets_classes(here: Path, capsys) -> None:
     names = imagenet_classes()[5:40:7]
     write(here / "data", *(f"imagenet/val/{name}" for name in names), f"imagenet-r/{names[1]}", size=(9, 7))
     write(here / "data", f"imagenet-r/{names[2]}", images=1)
-    assert said(capsys, "data")[0] == 0
+    assert run_init(capsys, "data")[0] == 0
     text = (here / "data/quba-data.yaml").read_text(encoding="utf-8")
     assert "# 5 of ImageNet's 1,000 classes.\n" in text
     assert "\nrestrict: true  # models of all 1,000 classes answer in these alone. Other ways:\n" in text
@@ -125,7 +125,7 @@ def test_some_of_imagenets_classes(here: Path, capsys) -> None:
 
 def test_names_of_imagenets_classes(here: Path, capsys) -> None:
     write(here / "data", "val/tench", "val/great_white_shark")
-    assert said(capsys, "data")[0] == 0
+    assert run_init(capsys, "data")[0] == 0
     assert "\n# restrict: true  # for models of all 1,000 classes: they answer in these alone\n" in (
         here / "data/quba-data.yaml"
     ).read_text(encoding="utf-8")
@@ -137,7 +137,7 @@ def test_names_of_imagenets_classes(here: Path, capsys) -> None:
 def test_names_that_yaml_would_read_otherwise(here: Path, capsys) -> None:
     names = ["0", "1.5", "a: b", "no", "null", "yes, really", "#x", "it's", "日本", "~", "n" * 90]
     write(here / "data", *(f"val/{name}" for name in names), images=1)
-    assert said(capsys, "data")[0] == 0
+    assert run_init(capsys, "data")[0] == 0
     suite = open_suite(here / "data")
     assert suite.classes == tuple(sorted(names))
     assert len(suite.examples(CLEAN)) == len(names)
@@ -150,7 +150,7 @@ def test_names_that_yaml_would_read_otherwise(here: Path, capsys) -> None:
 
 def test_names_that_no_manifest_can_hold(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/\x1b[31mbee")
-    assert said(capsys, "data") == (
+    assert run_init(capsys, "data") == (
         4,
         "",
         f"ERROR: quba-check init: the names of the folders in {here}/data cannot stand in quba-data.yaml: "
@@ -162,7 +162,7 @@ def test_names_that_no_manifest_can_hold(here: Path, capsys) -> None:
 def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee", "cc", "night/ant", "night/bee")
     (here / "data/night/stray.png").write_bytes(b"")
-    code, out, err = said(capsys, "data")
+    code, out, err = run_init(capsys, "data")
     assert (code, err) == (0, "")
     assert out.splitlines()[:3] == [
         f"{here}/data/quba-data.yaml: 2 classes; clean, corruptions",
@@ -197,13 +197,13 @@ def test_folders_that_hold_no_suite(here: Path, capsys, folder: str, text: str) 
     write(here, "ant", "bee")
     (here / "empty").mkdir()
     (here / "file").touch()
-    assert said(capsys, folder) == (4, "", f"ERROR: {text.format(here=here)}\n")
+    assert run_init(capsys, folder) == (4, "", f"ERROR: {text.format(here=here)}\n")
     assert not (here / "thresholds").exists()
 
 
 def test_class_folders_in_the_current_folder(here: Path, capsys) -> None:
     write(here, "ant", "bee")
-    assert said(capsys, ".") == (
+    assert run_init(capsys, ".") == (
         4,
         "",
         f"ERROR: quba-check init: {here} holds the class folders, and thresholds/default.yaml would lie "
@@ -215,7 +215,7 @@ def test_the_published_layout_needs_no_manifest(here: Path, capsys) -> None:
     for name in imagenet_classes():
         (here / "data/imagenet/val" / name).mkdir(parents=True)
         (here / "data/imagenet/val" / name / "1.ppm").write_bytes(b"P6 1 1 255 abc")
-    assert said(capsys, "data") == (
+    assert run_init(capsys, "data") == (
         4,
         "",
         f"ERROR: quba-check init: {here}/data has the published ImageNet layout and needs no "

@@ -35,7 +35,7 @@ def data(tmp_path):
     return root
 
 
-def said(capsys, *arguments):
+def run(capsys, *arguments):
     code = main(["suite", "make-object-focus", *map(str, arguments)])
     out, err = capsys.readouterr()
     return code, out, err
@@ -45,7 +45,7 @@ def test_the_lines_to_add(data, tmp_path, capsys):
     manifest = data / "quba-data.yaml"
     before = manifest.read_bytes()
     (tmp_path / "masks/apple/001.png").unlink()
-    assert said(capsys, data, "--masks", tmp_path / "masks") == (
+    assert run(capsys, data, "--masks", tmp_path / "masks") == (
         0,
         f"{data}/object_focus: 8 images in each set, of 3 classes\n"
         "left out of 9 clean images: no mask: 1 (val/apple/001.png)\n"
@@ -61,7 +61,7 @@ def test_written_into_the_manifest_and_described(data, tmp_path, capsys, monkeyp
     monkeypatch.setenv("COLUMNS", "100")
     arguments = (data, "--masks", tmp_path / "masks", "-o", data / "mixed", "--per-class", "2", "--write")
     for _ in range(2):
-        assert said(capsys, *arguments) == (
+        assert run(capsys, *arguments) == (
             0,
             f"{data}/mixed: 6 images in each set, of 3 classes\n{data}/quba-data.yaml declares them\n",
             "",
@@ -78,7 +78,7 @@ def test_classes_without_an_object_and_a_folder_elsewhere(data, tmp_path, capsys
     for path in (tmp_path / "masks/cloud").iterdir():
         path.unlink()
     out = tmp_path / "elsewhere"
-    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks", "-o", out, "--write")
+    code, text, _ = run(capsys, data, "--masks", tmp_path / "masks", "-o", out, "--write")
     assert code == 0
     assert text.splitlines()[0] == f"{out}: 6 images in each set, of 2 classes"
     manifest = (data / "quba-data.yaml").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_images_stored_at_their_final_size(data, tmp_path, capsys):
     manifest = data / "quba-data.yaml"
     text = manifest.read_text(encoding="utf-8").replace("path: val,", "path: val, prepared: true,")
     manifest.write_text(text, encoding="utf-8")
-    text = said(capsys, data, "--masks", tmp_path / "masks")[1]
+    text = run(capsys, data, "--masks", tmp_path / "masks")[1]
     assert text.count("expected: 9, prepared: true}") == 2
 
 
@@ -110,7 +110,7 @@ def test_boxes(data, tmp_path, capsys):
             Image.fromarray(picture).save(data / "val" / name / f"00{k}.png")
             rows.append(f"val/{name}/00{k}.png,10,8,32,27")
     (tmp_path / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
-    code, text, _ = said(capsys, data, "--boxes", tmp_path / "boxes.csv")
+    code, text, _ = run(capsys, data, "--boxes", tmp_path / "boxes.csv")
     assert (code, text.splitlines()[0]) == (0, f"{data}/object_focus: 9 images in each set, of 3 classes")
     mixed = np.asarray(Image.open(data / "object_focus/mixed_rand/apple/00000.png"))
     assert (mixed[10:25, 12:30] < 60).all()
@@ -121,7 +121,7 @@ def test_objects_in_few_images_need_consent(data, tmp_path, capsys):
     for name in ("apple/000", "apple/001", "apple/002", "brick/000", "cloud/000"):
         (tmp_path / "masks" / f"{name}.png").unlink()
     masks = ("--masks", tmp_path / "masks")
-    assert said(capsys, data, *masks, "--write") == (
+    assert run(capsys, data, *masks, "--write") == (
         1,
         "",
         f"ERROR: {data}: usable objects in 4 of 9 images, fewer than half; nothing was written. Left out: "
@@ -131,7 +131,7 @@ def test_objects_in_few_images_need_consent(data, tmp_path, capsys):
     )
     assert not (data / "object_focus").exists()
     assert "mixed_same" not in (data / "quba-data.yaml").read_text(encoding="utf-8")
-    code, text, _ = said(capsys, data, *masks, "--allow-few")
+    code, text, _ = run(capsys, data, *masks, "--allow-few")
     assert (code, text.splitlines()[0]) == (0, f"{data}/object_focus: 4 images in each set, of 2 classes")
 
 
@@ -146,7 +146,7 @@ def test_the_published_layout_has_no_manifest(tmp_path, capsys):
         (tmp_path / "masks" / name).mkdir(parents=True)
         for file in ("1.png", "2.png"):
             Image.fromarray(mask).save(tmp_path / "masks" / name / file)
-    code, text, _ = said(capsys, data, "--masks", tmp_path / "masks", "--allow-few")
+    code, text, _ = run(capsys, data, "--masks", tmp_path / "masks", "--allow-few")
     assert code == 0
     assert text.splitlines()[2:] == [
         f"Declare them among the sets of a new {data}/quba-data.yaml:",
@@ -158,7 +158,7 @@ def test_the_published_layout_has_no_manifest(tmp_path, capsys):
 def test_progress_on_a_terminal_alone(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    code, _, err = said(capsys, data, "--masks", tmp_path / "masks")
+    code, _, err = run(capsys, data, "--masks", tmp_path / "masks")
     assert code == 0
     assert "looking for objects" in err
     assert "mixing" in err
@@ -167,22 +167,22 @@ def test_progress_on_a_terminal_alone(data, tmp_path, capsys, monkeypatch):
 def test_mistakes(data, tmp_path, capsys):
     masks = ("--masks", tmp_path / "masks")
     where = "quba-check suite make-object-focus"
-    assert said(capsys, data) == (
+    assert run(capsys, data) == (
         4,
         "",
         f"ERROR: {where}: needs masks or boxes, got neither. Allowed: --masks DIR, or --boxes FILE.csv.\n",
     )
-    assert said(capsys, data, *masks, "--boxes", "b.csv") == (
+    assert run(capsys, data, *masks, "--boxes", "b.csv") == (
         4,
         "",
         f"ERROR: {where}: needs masks or boxes, got both. Allowed: --masks DIR, or --boxes FILE.csv.\n",
     )
-    assert said(capsys, data, *masks, "--per-class", "1") == (
+    assert run(capsys, data, *masks, "--per-class", "1") == (
         4,
         "",
         f"ERROR: {where}: --per-class: got '1'. Allowed: a whole number from 2.\n",
     )
-    assert said(capsys, data, *masks, "-o", data / "val") == (
+    assert run(capsys, data, *masks, "-o", data / "val") == (
         4,
         "",
         f"ERROR: {data}/val: the folder is not empty. Allowed: a new or empty one; name it with -o.\n",
@@ -192,7 +192,7 @@ def test_mistakes(data, tmp_path, capsys):
 def test_no_manifest_to_write_into(tmp_path, capsys):
     (tmp_path / "data/imagenet/val").mkdir(parents=True)
     data = tmp_path / "data"
-    assert said(capsys, data, "--masks", tmp_path, "--write") == (
+    assert run(capsys, data, "--masks", tmp_path, "--write") == (
         4,
         "",
         f"ERROR: quba-check suite make-object-focus: --write: there is no {data}/quba-data.yaml to write "

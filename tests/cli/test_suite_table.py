@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from quba_check.cli.main import main
-from quba_check.cli.suite_table import described_sets, sets_text
+from quba_check.cli.suite_table import set_rows, sets_text
 from quba_check.suites import open_suite
 
 MANIFEST = """\
@@ -45,7 +45,7 @@ def test_rows(tmp_path):
     write(tmp_path / "mixed", pear=5)
     text = MANIFEST.replace("/mixed", str(tmp_path / "mixed"))
     (root / "quba-data.yaml").write_text(text, encoding="utf-8")
-    assert described_sets(open_suite(root)) == [
+    assert set_rows(open_suite(root)) == [
         ("clean", "6", "7", "own", "3 of 3", "1-3", "val"),
         (
             "corruptions",
@@ -79,7 +79,7 @@ def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):
         "sets: {clean: {reader: folder, path: val}, corruptions: {generate: from clean}}\n",
         encoding="utf-8",
     )
-    rows = described_sets(open_suite(tmp_path))
+    rows = set_rows(open_suite(tmp_path))
     assert rows[1] == ("corruptions", "300", "-", "own", "2 of 2", "1-3", "made from clean")
     assert rows[-1][0] == "shifts"
 

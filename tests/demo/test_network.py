@@ -17,8 +17,8 @@ HERE = Path(quba_check.demo.__file__).parent
 
 def shown(chosen: list[PictureSpec]) -> torch.Tensor:
     """Images of the suite, (N, 3, S, S) in [0, 1]."""
-    drawn = [rendition(p.seed, p.index, p.shape, p.texture, p.background, p.style).image for p in chosen]
-    return torch.stack([torch.from_numpy(image) for image in drawn]).permute(0, 3, 1, 2) / 255
+    images = [rendition(p.seed, p.index, p.shape, p.texture, p.background, p.style).image for p in chosen]
+    return torch.stack([torch.from_numpy(image) for image in images]).permute(0, 3, 1, 2) / 255
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_normalisation_by_hand() -> None:
     assert normalised(torch.full((1, 3, 1, 1), 0.75)).flatten().tolist() == [1.0, 1.0, 1.0]
 
 
-def test_an_unknown_model_is_said() -> None:
+def test_message_about_an_unknown_model() -> None:
     with pytest.raises(ModelError) as caught:
         demo_module("demo-texture")
     assert str(caught.value) == (

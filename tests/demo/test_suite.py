@@ -26,8 +26,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw ten images only."""
-    some = list(pictures())[:10]
-    monkeypatch.setattr(drawing, "pictures", lambda: iter(some))
+    examples = list(pictures())[:10]
+    monkeypatch.setattr(drawing, "pictures", lambda: iter(examples))
 
 
 def test_it_is_a_suite_with_every_set(root: Path) -> None:
@@ -59,8 +59,8 @@ def test_files_are_the_images_of_their_factors(root: Path) -> None:
     files = {path.relative_to(root).as_posix() for path in root.rglob("*.png")}
     assert files == {picture.path for picture in listed}
     for p in listed[::97]:
-        drawn = rendition(p.seed, p.index, p.shape, p.texture, p.background, p.style).image
-        assert np.array_equal(np.asarray(Image.open(root / p.path)), drawn)
+        image = rendition(p.seed, p.index, p.shape, p.texture, p.background, p.style).image
+        assert np.array_equal(np.asarray(Image.open(root / p.path)), image)
 
 
 def test_no_two_images_share_seed_and_index_but_the_mixed_pairs() -> None:
@@ -105,15 +105,15 @@ def test_a_second_call_draws_nothing(root: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("few")
 def test_threads_that_ask_at_once_draw_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
+    calls = []
     draw = drawing._draw
-    monkeypatch.setattr(drawing, "_draw", lambda *where: (drawn.append(where), draw(*where)))
+    monkeypatch.setattr(drawing, "_draw", lambda *where: (calls.append(where), draw(*where)))
     threads = [threading.Thread(target=demo_root, args=(tmp_path,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(drawn) == 1
+    assert len(calls) == 1
     assert sorted(path.name for path in (tmp_path / "demo").iterdir() if path.is_dir()) == [
         drawing._version()
     ]
@@ -136,7 +136,7 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert demo_root(tmp_path).is_dir()
 
 
-def test_a_store_that_is_a_file_is_said(tmp_path: Path) -> None:
+def test_message_about_a_store_that_is_a_file(tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.touch()
     with pytest.raises(StoreError) as caught:
@@ -148,8 +148,8 @@ def test_a_store_that_is_a_file_is_said(tmp_path: Path) -> None:
 
 
 def test_two_stores_hold_the_same_bytes(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = list(pictures())[::60]
-    monkeypatch.setattr(drawing, "pictures", lambda: iter(some))
+    examples = list(pictures())[::60]
+    monkeypatch.setattr(drawing, "pictures", lambda: iter(examples))
     again = demo_root(tmp_path)
     assert again.name == root.name
     for path in again.rglob("*.*"):

@@ -26,8 +26,8 @@ def test_patterns_fill_their_range_and_repeat_by_seed(owner: str) -> None:
 
 def test_patterns_differ_in_their_spectrum() -> None:
     def spectrum(owner: str) -> np.ndarray:
-        drawn = [pattern(owner, np.random.default_rng(seed)) for seed in range(30)]
-        mean = np.mean([np.abs(np.fft.fft2(p - p.mean())) for p in drawn], axis=0).ravel()
+        patterns = [pattern(owner, np.random.default_rng(seed)) for seed in range(30)]
+        mean = np.mean([np.abs(np.fft.fft2(p - p.mean())) for p in patterns], axis=0).ravel()
         return mean / np.linalg.norm(mean)
 
     spectra = {owner: spectrum(owner) for owner in CLASSES}

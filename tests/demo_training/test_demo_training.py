@@ -33,11 +33,11 @@ def test_a_few_steps_learn_something_and_repeat(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(training, "BATCH", 32)
     recipe = Recipe("tiny", World(background=1.0, variety=0.0), steps=30, width=4)
     network = train(recipe)
-    drawn = training.batch(recipe.world, 200, torch.Generator().manual_seed(9))
+    examples = training.batch(recipe.world, 200, torch.Generator().manual_seed(9))
     with torch.inference_mode():
-        chosen = network(training.normalised(drawn.images)).argmax(dim=1)
+        chosen = network(training.normalised(examples.images)).argmax(dim=1)
     assert not network.training
-    assert (chosen == drawn.labels).float().mean() > 0.3  # chance is 0.1
+    assert (chosen == examples.labels).float().mean() > 0.3  # chance is 0.1
     again = train(recipe)
     for one, other in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other)

@@ -35,7 +35,7 @@ def test_training_and_suite_share_no_seed() -> None:
     assert max(picture.seed for picture in pictures()) < SEED + 100 < TRAINING_SEED
 
 
-def test_a_cue_tells_the_label_as_often_as_it_is_told_to() -> None:
+def test_a_cue_predicts_the_label_at_its_share() -> None:
     draw = worlds._Draw(4000, generator())
     labels = draw.below(10)
     for share in (0.0, 0.5, 1.0):
@@ -44,9 +44,11 @@ def test_a_cue_tells_the_label_as_often_as_it_is_told_to() -> None:
 
 
 def test_backgrounds_have_the_hue_of_the_label_or_none() -> None:
-    told = batch(World(background=1.0, variety=0.0), 64, generator())
+    correlated = batch(World(background=1.0, variety=0.0), 64, generator())
     near = []
-    for colour, label in zip(told.images[:, :, :3, :3].mean(dim=(2, 3)), told.labels, strict=True):
+    for colour, label in zip(
+        correlated.images[:, :, :3, :3].mean(dim=(2, 3)), correlated.labels, strict=True
+    ):
         hue = colorsys.rgb_to_hsv(*colour.tolist())[0]
         near.append(abs((hue - int(label) / 10 + 0.5) % 1 - 0.5) < 0.04)
     assert sum(near) >= 60  # an object may reach into the corner

@@ -98,6 +98,6 @@ def test_sampled_corruptions_are_paired_with_their_clean_images():
     assert (measured.value, measured.n, measured.parts) == (0.5, 50, {})
     assert list(measured.deviations) == [CLEAN]
     assert measured.notes == (
-        "gate run: each image was shown under one of the 75 corruptions and severities, in balanced turn; "
+        "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "
         "sample: all in the suite's manifest shows each under all",
     )

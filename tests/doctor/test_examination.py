@@ -8,53 +8,48 @@ from quba_check.errors import SuiteError
 
 
 def check(name, *findings, is_final=False):
-    return Check(name, lambda patient: iter(findings), is_final)
+    return Check(name, lambda subject: iter(findings), is_final)
 
 
 def finding(name, severity="problem"):
-    return Finding(check=name, problem=f"{name} is wrong.", evidence="1", fix="mend", severity=severity)
+    return Finding(check=name, problem=f"{name} is wrong.", evidence="1", fix="train it", severity=severity)
 
 
-def test_findings_come_in_the_order_of_the_checks():
+def test_findings_are_in_the_order_of_the_checks():
     a, b = finding("a"), finding("b")
     assert examine(None, (check("a", a), check("none"), check("b", b))) == (a, b)
 
 
-def test_after_a_final_problem_no_later_check_is_made():
+def test_a_final_problem_skips_later_checks():
     a, b = finding("a"), finding("b")
     assert examine(None, (check("a", a, is_final=True), check("b", b))) == (a,)
     remark = finding("a", "remark")
     assert examine(None, (check("a", remark, is_final=True), check("b", b))) == (remark, b)
 
 
-def test_a_mistake_that_stops_a_check_is_told_once():
-    def stopped(patient):
+def test_an_error_that_ends_a_check_is_reported_once():
+    def failing(subject):
         raise SuiteError("x.png: cannot be decoded.")
         yield
 
-    def stopped_later(patient):
+    def failing_later(subject):
         yield finding("b")
-        yield from stopped(patient)
+        yield from failing(subject)
 
-    found = examine(None, (Check("a", stopped), Check("b", stopped_later), check("c", finding("c"))))
-    assert [each.check for each in found] == ["a", "b", "c"]
-    assert found[0].text() == "x.png: cannot be decoded."
-
-
-def test_a_fix_may_have_several_lines():
-    found = Finding(check="x", problem="p.", evidence="e", fix="write\nmean: 0")
-    assert found.text() == "p.\n  evidence: e\n  fix: write\n    mean: 0"
+    findings = examine(None, (Check("a", failing), Check("b", failing_later), check("c", finding("c"))))
+    assert [each.check for each in findings] == ["a", "b", "c"]
+    assert findings[0].text() == "x.png: cannot be decoded."
 
 
-def test_too_little_memory_is_a_remark_and_the_next_check_is_made():
-    def hungry(patient):
+def test_too_little_memory_is_a_remark_and_later_checks_run():
+    def hungry(subject):
         raise torch.OutOfMemoryError
 
     b = finding("b")
-    remark, found = examine(None, (Check("a", hungry, is_final=True), check("b", b)))
-    assert found == b
+    remark, second = examine(None, (Check("a", hungry, is_final=True), check("b", b)))
+    assert second == b
     assert (remark.check, remark.severity) == ("a", "remark")
     assert remark.text() == (
         "The device has too little memory for the doctor's check 'a'.\n"
-        "  fix: measure as you like; to have it checked: quba-check doctor --device cpu"
+        "  fix: measurements are not affected; to run the check: quba-check doctor --device cpu"
     )

@@ -1,4 +1,4 @@
-"""Gradients that mislead attacks: the gate fails them, and the doctor reports them."""
+"""Gradients that mislead attacks are reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.tiny import write_suite
 
 from quba_check.cli.main import main
 
-EVIDENCE = "on 9 clean images; the gate takes such attacks as no evidence of robustness"
+EVIDENCE = "on 9 clean images; the gate does not accept such attacks as evidence of robustness"
 FIX = (
     "let true gradients pass from the outputs to the images, without detach, rounding or argmax, or drop the "
     "demand"
@@ -41,8 +41,8 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("WithoutUsableGradients", FLAT),
         (
             "WithReversedGradients",
-            "nets:WithReversedGradients: an attack along the gradient makes the model surer of 6 of the 6 "
-            "images that it gets right.",
+            "nets:WithReversedGradients: an attack along the gradient makes the model more confident on "
+            "6 of its 6 correct images.",
         ),
         (
             "Detached",

@@ -1,4 +1,4 @@
-"""Images in containers are looked at as files are."""
+"""Images in containers are checked like files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from support.tiny import CLASSES, picture
 
 from quba_check.demo import CLASSES as DEMO_CLASSES
-from quba_check.doctor import image_files as stored_images
+from quba_check.doctor import image_files
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
@@ -44,21 +44,21 @@ def write_shard(root: Path, images: dict[str, bytes]) -> None:
                 tar.addfile(info, io.BytesIO(content))
 
 
-def test_a_broken_and_a_deep_member_are_named(tmp_path: Path) -> None:
+def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
     images = {f"{k:02d}": png(picture(k)) for k in range(6)}
     images["01"] = images["01"][:60]
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))
     write_shard(tmp_path, images)
     classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
-    patient = ModelUnderTest(classifier, open_suite(tmp_path))
-    assert [finding.text().splitlines()[:2] for finding in stored_images.check(patient)] == [
+    subject = ModelUnderTest(classifier, open_suite(tmp_path))
+    assert [finding.text().splitlines()[:2] for finding in image_files.check(subject)] == [
         [
-            "clean: 1 of 6 images looked at cannot be decoded.",
+            "clean: 1 of 6 checked images cannot be decoded.",
             "  evidence: shards/00.tar[01.png] (image file is truncated)",
         ],
         [
-            "clean: 1 of 6 images looked at cannot keep their values in 8 bits.",
+            "clean: 1 of 6 checked images lose values in 8 bits.",
             "  evidence: shards/00.tar[04.png] (I;16, 40000 to 40000)",
         ],
     ]
-    assert (patient.decoded, len(patient.sample())) == (6, 5)
+    assert (subject.decoded, len(subject.sample())) == (6, 5)

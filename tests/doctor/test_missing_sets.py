@@ -1,4 +1,4 @@
-"""Sets that are missing or short, with the demand that needs them."""
+"""Findings on missing or incomplete sets, with the demands that need them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from support.tiny import CLASSES, write_suite
 
-from quba_check.doctor import missing_sets as coverage
+from quba_check.doctor import missing_sets
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -39,14 +39,14 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(classifier: Classifier, root: Path):
-    def texts(needs=NEEDS, limit: int | None = None) -> list[str]:
-        patient = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
-        found = [finding.text() for finding in coverage.check(patient)]
-        assert (patient.decoded, patient.forwards) == (0, 0)
-        return found
+def texts(classifier: Classifier, root: Path):
+    def finding_texts(needs=NEEDS, limit: int | None = None) -> list[str]:
+        subject = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
+        findings = list(missing_sets.check(subject))
+        assert (subject.decoded, subject.forwards) == (0, 0)
+        return [finding.text() for finding in findings]
 
-    return texts
+    return finding_texts
 
 
 def edit(root: Path, old: str, new: str) -> None:
@@ -56,23 +56,23 @@ def edit(root: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_it_is_silent_where_all_is_there(told) -> None:
-    assert told() == []
+def test_a_complete_suite_has_no_findings(texts) -> None:
+    assert texts() == []
 
 
-def test_a_missing_set_is_named_with_the_demands_that_need_it(told, root: Path) -> None:
+def test_a_missing_set_is_reported_with_its_demands(texts, root: Path) -> None:
     shutil.rmtree(root / "night")
-    assert told() == [
+    assert texts() == [
         f"ood_robustness cannot be measured: the set 'night' is not there: looked for {root / 'night'}.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
         "  fix: add the images, or drop the demand, or let it be `optional: true`"
     ]
-    assert told({"accuracy": ["g.yaml:3"]}) == []
+    assert texts({"accuracy": ["g.yaml:3"]}) == []
 
 
-def test_a_set_that_several_dimensions_need_is_told_once(told, root: Path) -> None:
+def test_a_set_of_several_dimensions_is_reported_once(texts, root: Path) -> None:
     shutil.rmtree(root / "val")
-    assert told() == [
+    assert texts() == [
         "accuracy, corruption_robustness, ood_robustness, class_balance, object_focus cannot be measured: "
         f"the set 'clean' is not there: looked for {root / 'val'}.\n"
         "  evidence: demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
@@ -80,21 +80,21 @@ def test_a_set_that_several_dimensions_need_is_told_once(told, root: Path) -> No
     ]
 
 
-def test_missing_conditions_are_counted(told, root: Path) -> None:
+def test_missing_conditions_are_counted(texts, root: Path) -> None:
     shutil.rmtree(root / "c" / "fog" / "3")
     shutil.rmtree(root / "c" / "snow")
-    assert told() == [
-        "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are not there "
+    assert texts() == [
+        "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are missing "
         f"(snow/1, snow/2, snow/3 and 3 more): looked in {root / 'c'}.\n"
         "  evidence: demanded by g.yaml:4\n"
         "  fix: add the images, or drop the demand, or let it be `optional: true`"
     ]
 
 
-def test_a_suite_without_shifts_is_told(told, root: Path) -> None:
+def test_a_suite_without_shifts_is_reported(texts, root: Path) -> None:
     edit(root, "    sketch: {reader: folder, path: sketch}\n    night: {reader: folder, path: night}\n", "")
     edit(root, "  shifts:\n", "")
-    assert told() == [
+    assert texts() == [
         "ood_robustness cannot be measured: the suite has no shifted sets; declare at least one under "
         "'shifts'.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
@@ -102,16 +102,14 @@ def test_a_suite_without_shifts_is_told(told, root: Path) -> None:
     ]
 
 
-def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
-    classifier: Classifier, told, tmp_path: Path
-) -> None:
+def test_a_much_smaller_set_is_a_remark(classifier: Classifier, texts, tmp_path: Path) -> None:
     root = write_suite(tmp_path / "larger", per_class=5)
     edit(root, ", expected: 9", "")
     for name in CLASSES:
         (root / "mixed_rand" / name / "001.png").unlink()
     edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
     shutil.rmtree(root / "mixed_rand/apple")
-    findings = list(coverage.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
+    findings = list(missing_sets.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
     assert {finding.severity for finding in findings} == {"remark"}
     assert [finding.text() for finding in findings] == [
         "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
@@ -124,29 +122,29 @@ def test_a_set_that_is_much_smaller_than_the_clean_one_is_a_remark(
     ]
 
 
-def test_a_short_set_is_told_with_both_numbers(told, root: Path) -> None:
+def test_an_incomplete_set_is_reported_with_both_numbers(texts, root: Path) -> None:
     (root / "val" / "apple" / "000.png").unlink()
-    assert told() == [
-        "the set 'clean' does not hold the number of images that it should.\n"
+    assert texts() == [
+        "the set 'clean' does not have the expected number of images.\n"
         "  evidence: clean: 8 of 9; demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
         "  fix: complete the set, or correct `expected` in quba-data.yaml"
     ]
 
 
-def test_short_conditions_are_counted(told, root: Path) -> None:
+def test_incomplete_conditions_are_counted(texts, root: Path) -> None:
     edit(root, "path: c, prepared: true", "path: c, prepared: true, expected: 3")
-    assert told() == []
+    assert texts() == []
     shutil.copy(root / "c" / "fog" / "1" / "apple" / "000.png", root / "c" / "fog" / "1" / "apple" / "1.png")
-    assert told() == [
-        "the set 'corruptions' does not hold the number of images that it should in 1 of 75 conditions.\n"
+    assert texts() == [
+        "the set 'corruptions' does not have the expected number of images in 1 of 75 conditions.\n"
         "  evidence: corruptions/fog/1: 4 of 3; demanded by g.yaml:4\n"
         "  fix: complete the set, or correct `expected` in quba-data.yaml"
     ]
 
 
-def test_a_set_that_is_laid_out_otherwise_is_told_in_its_readers_words(told, root: Path) -> None:
+def test_an_invalid_layout_has_the_message_of_its_reader(texts, root: Path) -> None:
     (root / "night" / "cloud").rename(root / "night" / "clouds")
-    (text,) = told()
+    (text,) = texts()
     first, *others = text.splitlines()
     assert first == (
         f"{root / 'night' / 'clouds'}: unknown class folder 'clouds'. Did you mean 'cloud'? "
@@ -154,36 +152,36 @@ def test_a_set_that_is_laid_out_otherwise_is_told_in_its_readers_words(told, roo
     )
     assert others == [
         "  evidence: demanded by g.yaml:5, h.yaml:9",
-        "  fix: mend the data folder, or what quba-data.yaml says of it",
+        "  fix: correct the data folder or quba-data.yaml",
     ]
 
 
-def test_class_balance_needs_two_images_of_every_class(told, root: Path) -> None:
+def test_class_balance_needs_two_images_of_every_class(texts, root: Path) -> None:
     edit(root, "path: val, expected: 9", "path: val, expected: 7")
     (root / "val" / "apple" / "000.png").unlink()
     (root / "val" / "apple" / "001.png").unlink()
-    assert told() == [
+    assert texts() == [
         "class_balance cannot be measured: class_balance needs two images in every class; 1 of 3 classes has "
         "fewer ('apple' has 1); add images of them to the clean set.\n"
         "  evidence: demanded by g.yaml:6\n"
         "  fix: drop the demand, or let it be `optional: true`"
     ]
-    assert told({"accuracy": ["g.yaml:3"]}) == []
+    assert texts({"accuracy": ["g.yaml:3"]}) == []
 
 
-def test_names_of_classes_end_at_their_first_comma(told, root: Path) -> None:
+def test_names_of_classes_end_at_their_first_comma(texts, root: Path) -> None:
     titles = "{apple: 'apple, pomme', brick: 'brick, red', cloud: 'brick, blue'}"
     edit(root, f"[{', '.join(CLASSES)}]", titles)
-    (finding,) = told({"class_balance": ["g.yaml:6"]}, limit=3)
+    (finding,) = texts({"class_balance": ["g.yaml:6"]}, limit=3)
     assert "('apple' has 1, 'brick, red' has 1, 'brick, blue' has 1)" in finding
 
 
-def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
+def test_a_shape_bias_without_conflicts_is_reported(texts, root: Path) -> None:
     for path in sorted((root / "cc").iterdir()):
         shape, texture = (name.rstrip("12") for name in path.stem.split("-"))
         if shape != texture:
             path.unlink()
-    assert told({"shape_bias": ["g.yaml:9"]}) == [
+    assert texts({"shape_bias": ["g.yaml:9"]}) == [
         "shape_bias cannot be measured: no cue-conflict image has shape and texture of different classes; "
         "add some.\n"
         "  evidence: demanded by g.yaml:9\n"
@@ -193,17 +191,17 @@ def test_a_shape_bias_without_conflicts_is_told(told, root: Path) -> None:
 
 def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
     silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
-    patient = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
-    assert [finding.text() for finding in coverage.check(patient)] == [
+    subject = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
+    assert [finding.text() for finding in missing_sets.check(subject)] == [
         "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
         "  evidence: demanded by g.yaml:4\n"
         "  fix: drop the demand"
     ]
 
 
-def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
-    assert told({"accuracy": ["g.yaml:3"]}, limit=3) == []
-    assert told(limit=3) == [
+def test_a_limit_can_be_too_low_for_a_demand(texts) -> None:
+    assert texts({"accuracy": ["g.yaml:3"]}, limit=3) == []
+    assert texts(limit=3) == [
         "class_balance cannot be measured: class_balance needs two images in every class; 3 of 3 classes "
         "have fewer ('apple' has 1, 'brick' has 1, 'cloud' has 1); add images of them to the clean set.\n"
         "  evidence: demanded by g.yaml:6\n"
@@ -212,8 +210,8 @@ def test_a_limit_is_no_short_set_and_may_be_too_low_for_a_demand(told) -> None:
 
 
 @pytest.mark.parametrize(("each", "named"), [(9, True), (3, False)])
-def test_a_class_without_images_is_named_where_chance_would_have_filled_it(
-    told, root: Path, each: int, named: bool
+def test_an_empty_class_is_reported_if_chance_would_fill_it(
+    texts, root: Path, each: int, named: bool
 ) -> None:
     edit(root, f"path: val, expected: {9}", "path: val, partial: true")
     shutil.rmtree(root / "val" / "brick")
@@ -222,7 +220,7 @@ def test_a_class_without_images_is_named_where_chance_would_have_filled_it(
             Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "val" / name / f"{k:03d}.png")
     expected = [
         "the set 'clean': 1 of 3 classes has no image.\n"
-        "  evidence: brick has 0; the others have 9 each, by the median\n"
-        "  fix: add images of these classes, or take them out of the suite's classes"
+        "  evidence: brick; the others have 9 each (median)\n"
+        "  fix: add images of these classes, or remove them from the suite's classes"
     ]
-    assert told({"accuracy": ["g.yaml:3"]}) == (expected if named else [])
+    assert texts({"accuracy": ["g.yaml:3"]}) == (expected if named else [])

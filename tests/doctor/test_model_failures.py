@@ -1,4 +1,4 @@
-"""Findings about models that do not answer."""
+"""Findings on models without valid answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from quba_check.core.head import Head
-from quba_check.doctor.model_failures import wrong_head
+from quba_check.doctor.model_failures import head_finding
 from quba_check.errors import HeadError
 
 FISH = ("tench", "goldfish", "cock")
@@ -21,7 +21,7 @@ FISH = ("tench", "goldfish", "cock")
             1000,
             [
                 "m.pt: the model has 1,000 classes, the suite has 3.",
-                "  evidence: 1,000 numbers an image; 3 classes in the suite (tench, goldfish, cock); 1,000 "
+                "  evidence: 1,000 outputs per image; 3 classes in the suite (tench, goldfish, cock); 1,000 "
                 "is ImageNet's number: the head was never replaced",
                 "  fix: give a model of 3 classes, or the suite of this model's classes",
             ],
@@ -31,7 +31,7 @@ FISH = ("tench", "goldfish", "cock")
             1000,
             [
                 "m.pt: the model has 1,000 classes, the suite has 3.",
-                "  evidence: 1,000 numbers an image; 3 classes in the suite (tench, goldfish, cock)",
+                "  evidence: 1,000 outputs per image; 3 classes in the suite (tench, goldfish, cock)",
                 "  fix: The suite's classes are 3 of ImageNet's 1,000. Score only their logits with restrict"
                 ": true in quba-data.yaml, or keep all as possible answers with classes: imagenet and "
                 "partial: true in its sets (folders named by synset).",
@@ -42,7 +42,7 @@ FISH = ("tench", "goldfish", "cock")
             3,
             [
                 "m.pt: the model has 3 classes, the suite is restricted to 3 of 1000.",
-                "  evidence: 3 numbers an image; 3 classes in the suite (tench, goldfish, cock)",
+                "  evidence: 3 outputs per image; 3 classes in the suite (tench, goldfish, cock)",
                 "  fix: Give a model of 1,000 classes, or remove restrict from quba-data.yaml.",
             ],
         ),
@@ -51,13 +51,13 @@ FISH = ("tench", "goldfish", "cock")
 def test_a_head_of_another_size(head: Head, theirs: int, lines: list[str]) -> None:
     suite = SimpleNamespace(classes=FISH, head=head)
     error = HeadError("unused", theirs=theirs, classes=head.size)
-    assert wrong_head(error, "m.pt", suite).text().splitlines() == lines
+    assert head_finding(error, "m.pt", suite).text().splitlines() == lines
 
 
 def test_names_of_classes_end_at_their_first_comma() -> None:
     classes = ("tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark, man-eater", "ray")
     suite = SimpleNamespace(classes=classes, head=Head(4))
-    finding = wrong_head(HeadError("", theirs=7, classes=4), "net.pt", suite)
+    finding = head_finding(HeadError("", theirs=7, classes=4), "net.pt", suite)
     assert finding.evidence == (
-        "7 numbers an image; 4 classes in the suite (tench, goldfish, great white shark, …)"
+        "7 outputs per image; 4 classes in the suite (tench, goldfish, great white shark, …)"
     )

@@ -1,4 +1,4 @@
-"""Mistakes planted into the demonstration's models and images: each is named, its twin is left in peace."""
+"""Mistakes planted into the demo's models and images: each is reported, healthy twins are not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from support.planted_errors import CHECKS, FILE, around, prepared
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import accuracy as answers
-from quba_check.doctor import output_kinds
-from quba_check.doctor.examination import Check, examine
+from quba_check.doctor.examination import examine
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
@@ -25,35 +24,9 @@ from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import find_suite, open_suite
 from quba_check.suites.suite import Suite
 
-CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
-FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
-TURNED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
+REORDERED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
 NUMBERS = tuple(map(str, range(1, 11)))
-"""Names whose order as text is another than as numbers."""
-
-
-class Behind(nn.Module):
-    """A module whose inputs or outputs are changed."""
-
-    def __init__(
-        self,
-        inner: nn.Module,
-        before: Callable[[Tensor], Tensor] = lambda images: images,
-        behind: Callable[[Tensor], Tensor] = lambda logits: logits,
-    ) -> None:
-        super().__init__()
-        self.inner, self.before, self.behind = inner, before, behind
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.behind(self.inner(self.before(images)))
-
-
-def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Classifier:
-    return replace(classifier, module=Behind(classifier.module, **parts).eval())
-
-
-def prepared(classifier: Classifier, **changes: object) -> Classifier:
-    return replace(classifier, preprocessing=replace(classifier.preprocessing, **changes))
+"""Names with another order as text than as numbers."""
 
 
 def without_batchnorm(classifier: Classifier) -> Classifier:
@@ -68,7 +41,7 @@ def without_batchnorm(classifier: Classifier) -> Classifier:
     return replace(classifier, module=module.eval())
 
 
-def found(classifier: Classifier, suite: Suite, **options: object) -> tuple[Finding, ...]:
+def findings_of(classifier: Classifier, suite: Suite, **options: object) -> tuple[Finding, ...]:
     return examine(ModelUnderTest(classifier, suite, **options), CHECKS)
 
 
@@ -112,15 +85,15 @@ def copied(demo: Suite, tmp_path: Path) -> Callable[..., Suite]:
 
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("name", ["healthy", "textured"])
-def test_the_shipped_models_are_left_in_peace(
+def test_the_shipped_models_are_healthy(
     name: str, short: bool, demo: Suite, request: pytest.FixtureRequest
 ) -> None:
-    assert found(request.getfixturevalue(name), demo, short=short) == ()
+    assert findings_of(request.getfixturevalue(name), demo, short=short) == ()
 
 
 @pytest.mark.parametrize("changes", [{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}])
-def test_a_normalisation_that_makes_no_difference_is_left_in_peace(healthy, demo, changes) -> None:
-    assert found(prepared(healthy, **changes), demo) == ()
+def test_an_equally_good_normalisation_is_healthy(healthy, demo, changes) -> None:
+    assert findings_of(prepared(healthy, **changes), demo) == ()
 
 
 def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence[str]) -> Finding:
@@ -131,131 +104,131 @@ def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence
         evidence=f"on {n} clean images accuracy {before} in the suite's order, {after} in that one",
         fix="list the classes in quba-data.yaml in the order of the model's outputs\n"
         f"classes: [{', '.join(listed)}]\n"
-        "labels that are written as numbers count in that list, so write names instead",
+        "labels written as numbers refer to that list, so write names instead",
     )
 
 
-def test_outputs_backwards(healthy, demo) -> None:
-    expected = order_finding("the suite's order backwards", (400, "0.005", "0.975"), CLASSES[::-1])
-    assert found(around(healthy, behind=lambda z: z.flip(1)), demo) == (expected,)
+def test_reversed_outputs(healthy, demo) -> None:
+    expected = order_finding("the suite's order reversed", (400, "0.005", "0.975"), CLASSES[::-1])
+    assert findings_of(around(healthy, after=lambda z: z.flip(1)), demo) == (expected,)
 
 
 def test_two_classes_swapped(healthy, demo) -> None:
     swap = torch.tensor([1, 0, *range(2, 10)])
-    (finding,) = found(around(healthy, behind=lambda z: z[:, swap]), demo)
+    (finding,) = findings_of(around(healthy, after=lambda z: z[:, swap]), demo)
     listed = [CLASSES[k] for k in swap]
-    assert finding == order_finding("an order that no rule of names gives", (80, "0.762", "0.963"), listed)
+    assert finding == order_finding("an order without a rule", (80, "0.762", "0.963"), listed)
 
 
 @pytest.mark.parametrize("short", [False, True])
-def test_an_order_without_any_rule(healthy, demo, short) -> None:
-    chaos = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
-    (finding,) = found(around(healthy, behind=lambda z: z[:, chaos]), demo, short=short)
-    assert "in an order that no rule of names gives." in finding.problem
-    assert f"classes: [{', '.join(CLASSES[k] for k in chaos)}]" in finding.fix
+def test_an_order_without_a_rule(healthy, demo, short) -> None:
+    shuffled_classes = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
+    (finding,) = findings_of(around(healthy, after=lambda z: z[:, shuffled_classes]), demo, short=short)
+    assert "in an order without a rule." in finding.problem
+    assert f"classes: [{', '.join(CLASSES[k] for k in shuffled_classes)}]" in finding.fix
 
 
 def test_numbers_sorted_as_text_by_the_model(healthy, copied) -> None:
     suite = copied(NUMBERS, NUMBERS)
     as_text = sorted(NUMBERS)
     columns = torch.tensor([NUMBERS.index(name) for name in as_text])
-    (finding,) = found(around(healthy, behind=lambda z: z[:, columns]), suite)
+    (finding,) = findings_of(around(healthy, after=lambda z: z[:, columns]), suite)
     assert finding.problem.endswith("in the order of the class names, sorted as text.")
     assert f"classes: [{', '.join(as_text)}]" in finding.fix
-    assert found(healthy, suite) == ()
+    assert findings_of(healthy, suite) == ()
 
 
 def test_numbers_sorted_as_text_by_the_suite(healthy, copied) -> None:
     as_text = sorted(NUMBERS)
-    (finding,) = found(healthy, copied(NUMBERS, as_text))
+    (finding,) = findings_of(healthy, copied(NUMBERS, as_text))
     assert finding.problem.endswith("in the order of the class names, sorted with their numbers as numbers.")
     assert f"classes: [{', '.join(NUMBERS)}]" in finding.fix
 
 
-def test_capitals_sorted_before_small_letters(healthy, copied) -> None:
+def test_class_names_sorted_with_capitals_first(healthy, copied) -> None:
     names = [name.capitalize() if k % 2 else name for k, name in enumerate(CLASSES)]
-    (finding,) = found(healthy, copied(names, sorted(names)))
-    assert finding.problem.endswith("in the order of the class names, sorted without regard to case.")
+    (finding,) = findings_of(healthy, copied(names, sorted(names)))
+    assert finding.problem.endswith("in the order of the class names, sorted ignoring case.")
     assert f"classes: [{', '.join(names)}]" in finding.fix
 
 
 def test_folders_with_numbers_in_front(healthy, copied) -> None:
     folders = [f"{k:02}_{name}" for k, name in enumerate(CLASSES)]
-    mixed = [CLASSES[k] for k in TURNED]
-    (finding,) = found(healthy, copied(folders, mixed))
+    mixed = [CLASSES[k] for k in REORDERED]
+    (finding,) = findings_of(healthy, copied(folders, mixed))
     assert "class names, sorted as text." in finding.problem or "folder names" in finding.problem
     assert f"classes: [{', '.join(CLASSES)}]" in finding.fix
 
 
 def test_the_order_of_the_models_own_label_names(healthy, demo) -> None:
-    planted = around(healthy, behind=lambda z: z[:, TURNED])
-    planted.module.pretrained_cfg = {"label_names": [CLASSES[k] for k in TURNED]}
-    (finding,) = found(planted, demo)
+    planted = around(healthy, after=lambda z: z[:, REORDERED])
+    planted.module.pretrained_cfg = {"label_names": [CLASSES[k] for k in REORDERED]}
+    (finding,) = findings_of(planted, demo)
     assert finding.problem.endswith("in the order of the model's own label_names.")
 
 
-def test_an_order_that_was_supplied(healthy, demo) -> None:
-    planted = around(healthy, behind=lambda z: z[:, TURNED])
-    (finding,) = found(planted, demo, order=[CLASSES[k] for k in TURNED], short=True)
-    assert finding.problem.endswith("in the order that was supplied.")
+def test_a_supplied_order(healthy, demo) -> None:
+    planted = around(healthy, after=lambda z: z[:, REORDERED])
+    (finding,) = findings_of(planted, demo, order=[CLASSES[k] for k in REORDERED], short=True)
+    assert finding.problem.endswith("in the supplied order.")
 
 
 def test_a_supplied_order_of_other_classes_is_refused(healthy, demo) -> None:
     fix = "write each class of the suite on a line of its own: arrow, crescent, cross, disc, heart and 5 more"
-    (finding,) = found(healthy, demo, order=["aroww", *CLASSES[1:]])
+    (finding,) = findings_of(healthy, demo, order=["aroww", *CLASSES[1:]])
     assert finding.text() == (
-        f"--order: 'aroww' is no class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
+        f"--order: 'aroww' is not a class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
     )
-    (finding,) = found(healthy, demo, order=[*CLASSES, "arrow"])
+    (finding,) = findings_of(healthy, demo, order=[*CLASSES, "arrow"])
     assert finding.text() == (
         f"--order: got 11 names, 10 of them different; the suite has 10 classes.\n  fix: {fix}"
     )
 
 
-def test_blue_green_red(textured, demo) -> None:
-    (finding,) = found(around(textured, before=lambda x: x.flip(1)), demo)
+def test_bgr_channels(textured, demo) -> None:
+    (finding,) = findings_of(around(textured, before=lambda x: x.flip(1)), demo)
     assert finding == Finding(
         check="preparation",
-        problem="demo-textured: the channels go in as red, green, blue; blue, green, red suits the model.",
+        problem="demo-textured: images go in with channels in the order RGB; the model was trained with BGR.",
         evidence=finding.evidence,
         fix="wrap the model in a callable whose forward begins with images = images.flip(1)",
     )
-    assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as it is, 0.973 so; ")
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as is, 0.973 with the fix; ")
 
 
-def test_a_missing_normalisation_is_seen_without_batchnorm(textured, demo) -> None:
+def test_a_missing_normalisation_without_batchnorm(textured, demo) -> None:
     folded = without_batchnorm(textured)
     planted = prepared(folded, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    (finding,) = found(planted, demo)
+    (finding,) = findings_of(planted, demo)
     assert finding.problem == (
         "demo-textured: the normalisation is missing; "
-        "mean 0.481 0.458 0.408 and std 0.269 0.261 0.276 suits the model."
+        "the model was trained with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276."
     )
     assert "BatchNorm" not in finding.evidence
     assert finding.fix == (f"{FILE}mean: [0.481455, 0.457827, 0.408211]\nstd: [0.26863, 0.261303, 0.275777]")
-    (finding,) = found(planted, demo, short=True)
-    assert finding.problem.startswith("demo-textured: the normalisation is missing; mean 0.48")
-    assert found(folded, demo) == found(folded, demo, short=True) == ()
-
-
-def test_images_much_too_large(healthy, demo) -> None:
-    (finding,) = found(prepared(healthy, input_size=(3, 128, 128)), demo)
-    assert finding.problem == (
-        "demo: images are resized or cropped in a way that does not suit the model; 64 × 64 pixels does."
+    (finding,) = findings_of(planted, demo, short=True)
+    assert finding.problem.startswith(
+        "demo-textured: the normalisation is missing; the model was trained with mean 0.48"
     )
-    assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as it is, 0.906 so; ")
+    assert findings_of(folded, demo) == findings_of(folded, demo, short=True) == ()
+
+
+def test_an_input_size_too_large(healthy, demo) -> None:
+    (finding,) = findings_of(prepared(healthy, input_size=(3, 128, 128)), demo)
+    assert finding.problem == ("demo: the resize or crop does not fit the model; 64 × 64 pixels does.")
+    assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as is, 0.906 with the fix; ")
     assert finding.fix == f"{FILE}input_size: [3, 64, 64]"
 
 
-def test_a_crop_that_cuts_away_the_object(healthy, demo) -> None:
-    (finding,) = found(prepared(healthy, crop_pct=0.6), demo)
-    assert finding.problem.endswith("in a way that does not suit the model; crop_pct 1 does.")
+def test_a_crop_that_cuts_the_object(healthy, demo) -> None:
+    (finding,) = findings_of(prepared(healthy, crop_pct=0.6), demo)
+    assert finding.problem.endswith("the resize or crop does not fit the model; crop_pct 1 does.")
     assert finding.fix == f"{FILE}crop_pct: 1"
-    assert found(prepared(healthy, crop_pct=0.95), demo) == ()
+    assert findings_of(prepared(healthy, crop_pct=0.95), demo) == ()
 
 
-def shuffled(root: Path, folder: str) -> None:
-    """Images change places among all class folders."""
+def shuffle(root: Path, folder: str) -> None:
+    """Shuffle the images of a set among its class folders."""
     files = sorted((root / folder).glob("*/*.png"))
     contents = [file.read_bytes() for file in files]
     for file, position in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
@@ -265,8 +238,8 @@ def shuffled(root: Path, folder: str) -> None:
 @pytest.mark.parametrize("short", [False, True])
 def test_a_set_with_shuffled_labels(healthy, demo, tmp_path, short) -> None:
     shutil.copytree(demo.root, tmp_path / "data")
-    shuffled(tmp_path / "data", "sketch")
-    (finding,) = found(healthy, open_suite(tmp_path / "data"), short=short)
+    shuffle(tmp_path / "data", "sketch")
+    (finding,) = findings_of(healthy, open_suite(tmp_path / "data"), short=short)
     assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."
     images, guess = (32, "3.2") if short else (64, "6.4")
     assert f" of {images} images right, {guess} by guessing, with mean confidence 0." in finding.evidence
@@ -274,8 +247,8 @@ def test_a_set_with_shuffled_labels(healthy, demo, tmp_path, short) -> None:
 
 def test_a_clean_set_with_shuffled_labels(healthy, demo, tmp_path) -> None:
     shutil.copytree(demo.root, tmp_path / "data")
-    shuffled(tmp_path / "data", "clean")
-    (finding,) = found(healthy, open_suite(tmp_path / "data"))
+    shuffle(tmp_path / "data", "clean")
+    (finding,) = findings_of(healthy, open_suite(tmp_path / "data"))
     assert finding.problem == "demo: the labels of the set 'clean' look shuffled."
     assert finding.evidence.startswith("44 of 400 clean images right, 40 by guessing; mean confidence 0.9")
     assert "on the set 'sketch' accuracy 0.9" in finding.evidence

@@ -1,81 +1,85 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, View
-from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant, stratified
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Example
 
 
 @pytest.fixture
-def patient(tmp_path, monkeypatch):
-    monkeypatch.chdir(write_models(tmp_path, "patients_models").parent)
+def subject(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_models(tmp_path, "subjects_models").parent)
     suite = open_suite(write_suite(tmp_path / "data"))
     classifier = load_classifier(
-        "patients_models:net", LoadRequest(classes=suite.classes, image_size=8, device="cpu")
+        "subjects_models:net", LoadRequest(classes=suite.classes, image_size=8, device="cpu")
     )
     return ModelUnderTest(classifier, suite)
 
 
-def test_an_image_is_shown_once_for_each_way_of_showing_it(patient):
-    examples = patient.sample()
-    first = patient.raw(examples[:4])
-    assert torch.equal(patient.raw(examples)[:4], first)
-    assert patient.forwards == len(examples) == 9
-    turned = patient.raw(examples, variant=replace(patient.usual, is_bgr=True))
-    assert patient.forwards == 18
-    assert not torch.equal(turned, patient.raw(examples))
+def test_an_image_is_shown_once_for_each_variant(subject):
+    examples = subject.sample()
+    first = subject.raw(examples[:4])
+    assert torch.equal(subject.raw(examples)[:4], first)
+    assert subject.forwards == len(examples) == 9
+    bgr = subject.raw(examples, variant=replace(subject.usual, is_bgr=True))
+    assert subject.forwards == 18
+    assert not torch.equal(bgr, subject.raw(examples))
 
 
-def test_answers_are_those_that_are_measured(patient):
-    examples = patient.suite.examples(CLEAN)
-    prepare = patient.classifier.preprocessing.transform(crop=True)
-    images = torch.stack([prepare(patient.suite.image(example)) for example in examples])
-    expected = patient.classifier.raw(patient.classifier.normalise(images.float() / 255))
-    assert torch.allclose(patient.raw(examples), expected, atol=1e-6)
-    assert patient.outputs == "logits"
-    assert patient.classifier.outputs is None
+def test_answers_equal_those_of_a_measurement(subject):
+    examples = subject.suite.examples(CLEAN)
+    prepare = subject.classifier.preprocessing.transform(crop=True)
+    images = torch.stack([prepare(subject.suite.image(example)) for example in examples])
+    expected = subject.classifier.raw(subject.classifier.normalise(images.float() / 255))
+    assert torch.allclose(subject.raw(examples), expected, atol=1e-6)
+    assert subject.outputs == "logits"
+    assert subject.classifier.outputs is None
 
 
-def test_a_variant_is_prepared_anew(patient):
-    examples = patient.sample()
-    preprocessing = replace(patient.classifier.preprocessing, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    shown = patient.raw(examples, variant=Variant(preprocessing))
+def test_a_variant_has_its_own_preprocessing(subject):
+    examples = subject.sample()
+    preprocessing = replace(subject.classifier.preprocessing, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    raw = subject.raw(examples, variant=Variant(preprocessing))
     images = torch.stack(
-        [preprocessing.transform(crop=True)(patient.suite.image(example)) for example in examples]
+        [preprocessing.transform(crop=True)(subject.suite.image(example)) for example in examples]
     )
-    assert torch.allclose(shown, patient.classifier.raw(images.float() / 255), atol=1e-6)
+    assert torch.allclose(raw, subject.classifier.raw(images.float() / 255), atol=1e-6)
 
 
-def test_what_is_left_out_is_not_drawn(patient):
-    out = patient.sample()[0]
-    patient.leave_out(CLEAN, out)
-    assert out not in patient.sample()
-    assert len(patient.sample()) == 8
+def test_an_excluded_image_is_not_sampled(subject):
+    first = subject.sample()[0]
+    subject.exclude(CLEAN, first)
+    assert first not in subject.sample()
+    assert len(subject.sample()) == 8
 
 
-def test_it_knows_which_sets_are_there(patient):
-    assert patient.has(View("night"))
-    assert not patient.has(View("dawn"))
+def test_existing_sets_have_images(subject):
+    assert subject.has_images(View("night"))
+    assert not subject.has_images(View("dawn"))
 
 
-def test_inputs_are_what_the_model_is_shown(patient):
-    examples = patient.sample(limit=4)
+def test_inputs_give_the_same_answers(subject):
+    examples = subject.sample(limit=4)
     with torch.no_grad():
-        shown = patient.classifier.raw(patient.inputs(examples))
-    assert torch.allclose(patient.raw(examples), shown, atol=1e-6)
+        raw = subject.classifier.raw(subject.inputs(examples))
+    assert torch.allclose(subject.raw(examples), raw, atol=1e-6)
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_shown_in_halves(patient, monkeypatch):
-    examples = patient.sample()
-    expected = patient.classifier.raw(patient.inputs(examples))
-    sizes, module = [], patient.classifier.module
+def test_a_batch_too_large_for_memory_is_halved(subject, monkeypatch):
+    examples = subject.sample()
+    expected = subject.classifier.raw(subject.inputs(examples))
+    sizes, module = [], subject.classifier.module
 
     def narrow(inputs):
         sizes.append(len(inputs))
@@ -83,6 +87,35 @@ def test_a_batch_that_does_not_fit_into_memory_is_shown_in_halves(patient, monke
             raise torch.OutOfMemoryError
         return module(inputs)
 
-    monkeypatch.setattr(patient.classifier, "raw", narrow)
-    assert torch.allclose(patient.raw(examples), expected, atol=1e-6)
+    monkeypatch.setattr(subject.classifier, "raw", narrow)
+    assert torch.allclose(subject.raw(examples), expected, atol=1e-6)
     assert sizes == [9, 5, 3, 2, 4, 2, 2]
+
+
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
+
+
+def examples(labels: list[int]) -> list[Example]:
+    return [Example(index, f"{index}.png", label) for index, label in enumerate(labels)]
+
+
+@given(labels=LABELS, limit=st.integers(1, 40), seed=st.integers(0, 9))
+@settings(max_examples=50, deadline=None)
+def test_classes_take_turns(labels, limit, seed):
+    sample = stratified(examples(labels), limit, seed)
+    assert len(sample) == len(set(sample)) == min(limit, len(labels))
+    counts, available = Counter(example.label for example in sample), Counter(labels)
+    most = max(counts.values())
+    assert all(counts[label] >= min(available[label], most - 1) for label in available)
+
+
+@given(labels=LABELS, seed=st.integers(0, 9))
+@settings(max_examples=30, deadline=None)
+def test_a_shorter_sample_is_the_beginning_of_a_longer_one(labels, seed):
+    whole = stratified(examples(labels), len(labels), seed)
+    assert stratified(examples(labels), len(labels) // 2, seed) == whole[: len(labels) // 2]
+
+
+def test_another_seed_gives_another_sample():
+    many = examples([k % 5 for k in range(200)])
+    assert stratified(many, 20, 0) == stratified(many, 20, 0) != stratified(many, 20, 1)

@@ -9,6 +9,7 @@ from support.tiny import CLASSES, SIDE, write_models, write_pictures
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.engine.loader import Preparer
 from quba_check.evaluation import Evaluation
+from quba_check.gate.record_rows import set_rows
 from quba_check.suites.corruptions import corrupt, reencode
 
 FOG = View("corruptions", "fog", 3)
@@ -65,6 +66,6 @@ def test_seed_and_encoding_change_the_keys_of_corruptions_alone(evaluate) -> Non
 def test_a_record_states_how_corruptions_were_generated(evaluate) -> None:
     plain, coded = evaluate("{generate: from clean}"), evaluate("{generate: from clean, encode: jpeg85}")
     names = ["corruption_robustness"]
-    assert plain.sets(names)["corruptions"].generated == "generated@8"
-    assert plain.sets(names)["clean"].generated is None
-    assert coded.sets(names)["corruptions"].generated == "generated@8+jpeg85"
+    assert set_rows(plain, names)["corruptions"].generated == "generated@8"
+    assert set_rows(plain, names)["clean"].generated is None
+    assert set_rows(coded, names)["corruptions"].generated == "generated@8+jpeg85"

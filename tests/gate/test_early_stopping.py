@@ -1,4 +1,4 @@
-"""Every kind of demand is decided from some images as the whole set would decide it, or not at all."""
+"""Early decisions agree with those of all images, or are not taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from quba_check.core.view import CLEAN
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.evaluation import Evaluation
-from quba_check.gate.early_stopping import EarlyStop
+from quba_check.gate.early_stopping import EarlyJudge
+from quba_check.gate.record_rows import content_hashes
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -67,14 +68,14 @@ def store(data: Path) -> Path:
     return data / "store"
 
 
-def opened(data: Path, store: Path) -> Evaluation:
-    """An evaluation that knows no measurement yet; its predictions are kept for the next."""
+def new_evaluation(data: Path, store: Path) -> Evaluation:
+    """Return an evaluation without measurements; it shares stored predictions."""
     return Evaluation("acceptance.nets:net", open_suite(data, SubsetSampler(shuffled=True)), store=store)
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, store: Path) -> Evaluation:
-    return opened(data, store)
+    return new_evaluation(data, store)
 
 
 def demand(target: str, limit: float, bound: str = "min") -> Demand:
@@ -92,63 +93,63 @@ def test_decisions_are_those_of_all_images(target: str, data: Path, store: Path,
     true = value(whole.measure(target.partition(".")[0]), target)
     for limit in (true - 0.25, true + 0.25):
         asked = demand(target, limit)
-        stopped = EarlyStop(opened(data, store), [asked]).decided(asked, ALPHA)
+        stopped = EarlyJudge(new_evaluation(data, store), [asked]).decide(asked, ALPHA)
         assert stopped is not None
         assert stopped.row.passes == (true >= limit)
         assert stopped.row.images < stopped.row.of
         assert stopped.row.alpha == ALPHA
         assert value(stopped.measurement, target) == pytest.approx(true, abs=0.2)
     asked = demand(target, true)
-    stopped = EarlyStop(opened(data, store), [asked]).decided(asked, ALPHA)
+    stopped = EarlyJudge(new_evaluation(data, store), [asked]).decide(asked, ALPHA)
     assert stopped is None or stopped.row.passes
 
 
 def test_demands_that_need_all_images_are_not_decided(data: Path, store: Path) -> None:
-    evaluation = opened(data, store)
+    evaluation = new_evaluation(data, store)
     for asked in (demand("calibration_error", 0.9, "max"), demand("class_balance", 0.1), demand("quba", 0.0)):
-        assert EarlyStop(evaluation, [asked]).decided(asked, ALPHA) is None
+        assert EarlyJudge(evaluation, [asked]).decide(asked, ALPHA) is None
     assert registry["parameters"].streamed(evaluation.facts.suite, None) is None
 
 
-def test_what_another_demand_sees_whole_is_left_by_none(data: Path, store: Path) -> None:
+def test_sets_that_another_demand_needs_whole_are_not_left_early(data: Path, store: Path) -> None:
     accuracy, focus, balance = (
         demand("accuracy", 0.1),
         demand("object_focus", 0.1),
         demand("class_balance", 0.1),
     )
-    early = EarlyStop(opened(data, store), [accuracy, focus, balance])
-    assert early.decided(accuracy, ALPHA) is None
-    assert early.decided(focus, ALPHA) is not None  # its mixed sets are needed by no other
+    early = EarlyJudge(new_evaluation(data, store), [accuracy, focus, balance])
+    assert early.decide(accuracy, ALPHA) is None
+    assert early.decide(focus, ALPHA) is not None  # its mixed sets are needed by no other
 
 
-def test_what_is_measured_already_is_not_decided_anew(whole: Evaluation) -> None:
+def test_measured_dimensions_are_not_decided_early(whole: Evaluation) -> None:
     asked = demand("accuracy", 0.1)
     whole.measure("accuracy")
-    assert EarlyStop(whole, [asked]).decided(asked, ALPHA) is None
+    assert EarlyJudge(whole, [asked]).decide(asked, ALPHA) is None
 
 
-def test_what_is_wrong_is_left_for_the_whole_run_to_say(data: Path, tmp_path: Path) -> None:
+def test_errors_are_left_to_the_measurement_of_all_images(data: Path, tmp_path: Path) -> None:
     broken = Evaluation(
         "acceptance.nets:NotFinite", open_suite(data, SubsetSampler(shuffled=True)), store=tmp_path
     )
     asked = demand("accuracy", 0.1)
-    assert EarlyStop(broken, [asked]).decided(asked, ALPHA) is None
+    assert EarlyJudge(broken, [asked]).decide(asked, ALPHA) is None
     missing = demand("shape_bias", 0.1)
-    assert EarlyStop(broken, [missing]).decided(missing, ALPHA) is None
+    assert EarlyJudge(broken, [missing]).decide(missing, ALPHA) is None
 
 
 def test_signs_of_masking_among_few_images_stop_nothing(data: Path, tmp_path: Path) -> None:
     suite = open_suite(data, SubsetSampler(shuffled=True))
     masked = Evaluation("acceptance.nets:WithoutUsableGradients", suite, store=tmp_path)
     asked = demand("adversarial_robustness.fgsm", 0.1)
-    assert EarlyStop(masked, [asked]).decided(asked, ALPHA) is None
+    assert EarlyJudge(masked, [asked]).decide(asked, ALPHA) is None
     allowing = replace(asked, allow_masked=True)
-    assert EarlyStop(masked, [allowing]).decided(allowing, ALPHA) is not None
+    assert EarlyJudge(masked, [allowing]).decide(allowing, ALPHA) is not None
     missed = demand("adversarial_robustness.fgsm", 3.0)
-    assert EarlyStop(masked, [missed]).decided(missed, ALPHA) is not None
+    assert EarlyJudge(masked, [missed]).decide(missed, ALPHA) is not None
 
 
-def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) -> None:
+def test_only_files_of_the_needed_shards_are_read(tmp_path: Path) -> None:
     write_pictures(tmp_path / "val", 0, 200)
     head = MANIFEST.partition("  clean:")[0]
     (tmp_path / "quba-data.yaml").write_text(f"{head}  clean: {{reader: folder, path: val}}\n")
@@ -158,6 +159,6 @@ def test_only_files_of_the_shards_that_are_looked_at_are_read(tmp_path: Path) ->
     assert table.index.tolist() == list(range(256, 512))
     digests = ContentDigests(tmp_path / "store" / "digests.sqlite")
     digests.digests([suite.path(example) for example in suite.examples(CLEAN)])
-    assert digests.files_read == 600 - 512  # the first shard told what the outputs are
+    assert digests.files_read == 600 - 512  # the first shard shows the kind of outputs
     assert evaluation.engine.predictions([CLEAN], shards=range(3, 4)) == {}
-    assert evaluation.contents(["accuracy"], range(1)) != evaluation.contents(["accuracy"])
+    assert content_hashes(evaluation, ["accuracy"], range(1)) != content_hashes(evaluation, ["accuracy"])

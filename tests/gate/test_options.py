@@ -1,4 +1,4 @@
-"""Options are checked once, in words that name the option."""
+"""Options are checked once; messages name the option."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from quba_check.gate.options import OPTIONS, Options
 BASE = Path("/data/run")
 
 
-def test_what_is_not_given_has_its_default() -> None:
+def test_defaults() -> None:
     assert Options.parse({"model": ["demo"]}, BASE) == Options(models=("demo",))
 
 
-def test_what_is_given_is_read() -> None:
+def test_given_values() -> None:
     options = Options.parse(
         {
             "model": ["a.pt", "b.pt"],
@@ -56,7 +56,7 @@ def test_what_is_given_is_read() -> None:
     )
 
 
-def test_a_data_folder_that_nobody_named_for_this_run() -> None:
+def test_a_default_data_folder() -> None:
     given = {"quba_data": "images"}
     assert not Options.parse(given, BASE).data_is_default
     assert Options.parse(given, BASE, ["quba_data"]).data_is_default
@@ -133,7 +133,7 @@ def test_auto_is_a_batch_size() -> None:
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
     ],
 )
-def test_what_is_not_allowed_is_said(key: str, value: str, text: str) -> None:
+def test_values_that_are_not_allowed(key: str, value: str, text: str) -> None:
     with pytest.raises(OptionError) as caught:
         Options.parse({key: value}, BASE)
     assert str(caught.value) == text

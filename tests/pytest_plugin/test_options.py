@@ -1,4 +1,4 @@
-"""Command line, environment or ini file: where an option is taken from, and what its path is relative to."""
+"""Options of the command line, the environment and the ini file, and their relative paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STARTED, INI = Path("/started"), Path("/project/pytest.ini")
 
 
 def config(line: dict[str, object] | None = None, ini: dict[str, object] | None = None) -> SimpleNamespace:
-    """What pytest knows after it has read its command line and its ini file."""
+    """Return pytest's configuration after it read command line and ini file."""
     option = SimpleNamespace(**dict.fromkeys(option.key for option in OPTIONS) | (line or {}))
     return SimpleNamespace(
         option=option,
@@ -43,7 +43,7 @@ def test_command_line_then_environment_then_ini_file(
     assert (options.data, options.data_is_default) == (data, is_default)
 
 
-def test_what_has_no_ini_twin_is_not_looked_for_there() -> None:
+def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).trust_pickle
 
 

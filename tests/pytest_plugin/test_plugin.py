@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from quba_check.pytest_plugin import plugin
+from quba_check.pytest_plugin.hooks import share_cores
 
 
 @pytest.mark.parametrize(
@@ -36,12 +37,12 @@ def test_auto_starts_a_worker_for_each_gpu(
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    threads: list[int] = []
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    plugin._share_cores()
-    assert asked == [2]
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    share_cores()
+    assert threads == [2]
 
 
 def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> None:
@@ -49,5 +50,5 @@ def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> 
     result = pytester.runpytest_subprocess("--model=demo", ".")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["quba-check: no threshold file among the paths; only the fixture 'quba' looks at the model"]
+        ["quba-check: no threshold file among the paths; only the fixture 'quba' uses the model"]
     )

@@ -23,7 +23,7 @@ def doctor(lite0_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return lambda data: main(["doctor", *arguments, f"--data={data}"])
 
 
-def test_real_weights_are_healthy_and_it_takes_little(doctor, photo_suite: Path, capsys) -> None:
+def test_real_weights_are_healthy_at_a_low_cost(doctor, photo_suite: Path, capsys) -> None:
     began = time.process_time()
     assert doctor(photo_suite) == 0
     took = time.process_time() - began
@@ -32,7 +32,7 @@ def test_real_weights_are_healthy_and_it_takes_little(doctor, photo_suite: Path,
     assert took < 60  # thirty seconds of two cores
 
 
-def test_a_head_for_other_classes_is_named(doctor, photo_suite: Path, tmp_path: Path, capsys) -> None:
+def test_a_head_for_other_classes_is_reported(doctor, photo_suite: Path, tmp_path: Path, capsys) -> None:
     data = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     manifest = (data / "quba-data.yaml").read_text(encoding="utf-8")
     classes = ", ".join(f"c{k}" for k in range(999))
@@ -42,8 +42,8 @@ def test_a_head_for_other_classes_is_named(doctor, photo_suite: Path, tmp_path: 
     assert doctor(data) == 1
     assert capsys.readouterr().out.splitlines() == [
         "lite0.pt: the model has 1,000 classes, the suite has 999.",
-        "  evidence: 1,000 numbers an image; 999 classes in the suite (c0, c1, c2, …);",
-        "    one more: a class for the background, or labels that were counted from 1",
+        "  evidence: 1,000 outputs per image; 999 classes in the suite (c0, c1, c2, …);",
+        "    one more: a background class, or labels counted from 1",
         "  fix: give a model of 999 classes, or the suite of this model's classes",
         "",
         "lite0 on twenty ImageNet photos: 1 problem (1 check; 0 images decoded, 0 shown)",

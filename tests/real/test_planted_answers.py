@@ -1,4 +1,4 @@
-"""Wrong orders, preparations and outputs planted into real ImageNet weights, on twenty real photos."""
+"""Wrong orders, preprocessing and outputs planted into real ImageNet weights, on twenty photos."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import NamedTuple
 import pytest
 import timm
 import torch
+from support.planted_errors import CHECKS, FILE, around, prepared
 from torch import Tensor, nn
 
-from quba_check.doctor import accuracy as answers
-from quba_check.doctor import output_kinds
-from quba_check.doctor.examination import Check, examine
+from quba_check.doctor.examination import examine
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -24,34 +23,16 @@ from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 ARCH = "tf_efficientnet_lite0"
-CHECKS = (Check("outputs", output_kinds.check), Check("answers", answers.check))
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
 RAW = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
 HALVES = "mean 0.5 0.5 0.5 and std 0.5 0.5 0.5"
-FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 HALVES_FILE = f"{FILE}mean: [0.5, 0.5, 0.5]\nstd: [0.5, 0.5, 0.5]"
 
 
-class Around(nn.Module):
-    """A module with something before and behind it."""
-
-    def __init__(
-        self,
-        inner: nn.Module,
-        before: Callable[[Tensor], Tensor] = lambda images: images,
-        behind: Callable[[Tensor], Tensor] = lambda logits: logits,
-    ) -> None:
-        super().__init__()
-        self.inner, self.before, self.behind = inner, before, behind
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.behind(self.inner(self.before(images)))
-
-
 class Normalising(nn.Module):
-    """A module that normalises by itself."""
+    """A module with its own normalisation."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -61,14 +42,6 @@ class Normalising(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.inner((images - self.mean) / self.std)
-
-
-def prepared(classifier: Classifier, **changes: object) -> Classifier:
-    return replace(classifier, preprocessing=replace(classifier.preprocessing, **changes))
-
-
-def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Classifier:
-    return replace(classifier, module=Around(classifier.module, **parts).eval())
 
 
 def normalising(classifier: Classifier) -> Classifier:
@@ -91,8 +64,8 @@ class Mistake(NamedTuple):
 def order(name: str, planted: Callable[[Tensor], Tensor], words: str, fix: str) -> Mistake:
     return Mistake(
         name,
-        lambda lite0, _: around(lite0, behind=planted),
-        lambda lite0, _: around(lite0, behind=lambda z: z.clone()),
+        lambda lite0, _: around(lite0, after=planted),
+        lambda lite0, _: around(lite0, after=lambda z: z.clone()),
         f"lite0.pt: the model's outputs are in another class order than the suite's: in {words}.",
         "on 20 clean images accuracy 0.000 in the suite's order, 0.900 in that one",
         fix,
@@ -114,9 +87,10 @@ def normalisation(
         planted,
         healthy,
         f"lite0.pt: {problem}",
-        f"on 20 clean images accuracy {before} as it is, 0.900 so; "
+        f"on 20 clean images accuracy {before} as is, 0.900 with the fix; "
         "mean log-probability of the true class -# and -#\n"
-        f"the first BatchNorm ('{layer}') sees # times the variance of its training as it is, # times so",
+        f"the input of the first BatchNorm ('{layer}') has # times the variance of training as is, "
+        "# times with the fix",
         fix,
     )
 
@@ -125,31 +99,33 @@ MISTAKES = (
     normalisation(
         "ImageNet's normalisation for 0.5/0.5",
         lambda lite0, _: prepared(lite0, **IMAGENET),
-        f"images go in with mean 0.485 0.456 0.406 and std 0.229 0.224 0.225; {HALVES} suits the model.",
+        "images go in with mean 0.485 0.456 0.406 and std 0.229 0.224 0.225; "
+        f"the model was trained with {HALVES}.",
         "0.750",
     ),
     normalisation(
         "CLIP's normalisation for 0.5/0.5",
         lambda lite0, _: prepared(lite0, **CLIP),
-        f"images go in with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276; {HALVES} suits the model.",
+        "images go in with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276; "
+        f"the model was trained with {HALVES}.",
         "0.850",
     ),
     normalisation(
         "no normalisation",
         lambda lite0, _: prepared(lite0, **RAW),
-        f"the normalisation is missing; {HALVES} suits the model.",
+        f"the normalisation is missing; the model was trained with {HALVES}.",
         "0.850",
     ),
     normalisation(
         "values from 0 to 255",
         lambda lite0, _: prepared(lite0, **BYTES),
-        f"images go in with values from 0 to 255; {HALVES} suits the model.",
+        f"images go in with values from 0 to 255; the model was trained with {HALVES}.",
         "0.050",
     ),
     normalisation(
         "a normalisation inside and one outside",
         lambda lite0, _: normalising(lite0),
-        "images are normalised twice: as the preparation says, and again by the model ('mean').",
+        "images are normalised twice: by the preprocessing, and again by the model ('mean').",
         "0.800",
         "inner.bn1",
         healthy=lambda lite0, _: prepared(normalising(lite0), **RAW),
@@ -158,31 +134,31 @@ MISTAKES = (
     normalisation(
         "a model of values from 0 to 255",
         lambda lite0, _: around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5),
-        f"images go in with {HALVES}; values from 0 to 255 suits the model.",
+        f"images go in with {HALVES}; the model was trained with values from 0 to 255.",
         "0.000",
         "inner.bn1",
         healthy=lambda lite0, _: prepared(around(lite0, before=lambda x: (x / 255 - 0.5) / 0.5), **BYTES),
         fix=f"{FILE}mean: [0, 0, 0]\nstd: [0.00392157, 0.00392157, 0.00392157]",
     ),
     order(
-        "one output further on",
+        "shifted by one output",
         lambda z: z.roll(1, dims=1),
-        "the suite's order, but one output further on, as behind a background class",
-        "wrap the model in a callable that moves the outputs: its first output stands for another class than "
+        "the suite's order, shifted by one output, as after a background class",
+        "wrap the model in a callable that shifts the outputs: its first output is for another class than "
         "'n01440764', and the suite's last class has none\n"
-        "logits.roll(-1, dims=1) brings the others to their places",
+        "logits.roll(-1, dims=1) puts the others in place",
     ),
     order(
-        "one output earlier",
+        "shifted back by one output",
         lambda z: z.roll(-1, dims=1),
-        "the suite's order, but one output earlier, as where the first class is left out",
-        "wrap the model in a callable that moves the outputs: its last output stands for another class than "
+        "the suite's order, shifted back by one output, as without the first class",
+        "wrap the model in a callable that shifts the outputs: its last output is for another class than "
         "'n15075141', and the suite's first class has none\n"
-        "logits.roll(1, dims=1) brings the others to their places",
+        "logits.roll(1, dims=1) puts the others in place",
     ),
     Mistake(
         "outputs sorted by readable names",
-        lambda lite0, photos: around(lite0, behind=lambda z: z[:, by_name(photos.class_names)]),
+        lambda lite0, photos: around(lite0, after=lambda z: z[:, by_name(photos.class_names)]),
         None,
         "lite0.pt: the model's outputs are in another class order than the suite's: "
         "in the order of the readable class names, sorted as text.",
@@ -192,24 +168,24 @@ MISTAKES = (
     ),
     Mistake(
         "softmax twice",
-        lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1).softmax(dim=1)),
-        lambda lite0, _: around(lite0, behind=lambda z: z.softmax(dim=1)),
-        "lite0.pt: the outputs went through softmax twice.",
-        "on 20 clean images no confidence is above #, where two softmaxes over 1000 classes allow #; "
+        lambda lite0, _: around(lite0, after=lambda z: z.softmax(dim=1).softmax(dim=1)),
+        lambda lite0, _: around(lite0, after=lambda z: z.softmax(dim=1)),
+        "lite0.pt: softmax is applied twice to the outputs.",
+        "on 20 clean images no confidence is above #; two softmaxes over 1000 classes allow #; "
         "without the second one it is # on average",
-        "remove one softmax: the one in the model's forward, or that of the code which calls it",
+        "remove one softmax: the one in the model's forward, or that of the calling code",
     ),
     Mistake(
         "probabilities stated to be logits",
         lambda lite0, _: replace(
-            around(lite0, behind=lambda z: z.softmax(dim=1)), stated_outputs="logits", outputs=None
+            around(lite0, after=lambda z: z.softmax(dim=1)), stated_outputs="logits", outputs=None
         ),
         lambda lite0, _: replace(
-            around(lite0, behind=lambda z: z.log_softmax(dim=1)), stated_outputs="logits", outputs=None
+            around(lite0, after=lambda z: z.log_softmax(dim=1)), stated_outputs="logits", outputs=None
         ),
         "lite0.pt: the outputs are stated to be logits, but they are probabilities.",
         "on 20 clean images all outputs are between # and #, and every row sums to 1",
-        "state outputs: probabilities where logits are stated (quba_config or the preprocessing file)",
+        "state outputs: probabilities instead of logits (quba_config or the preprocessing file)",
     ),
     Mistake(
         "logits stated to be probabilities",
@@ -236,47 +212,47 @@ def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
+def test_a_planted_mistake_is_reported_and_its_twin_is_healthy(
     lite0: Classifier, photos: Suite, mistake: Mistake
 ) -> None:
-    (found,) = examine(ModelUnderTest(mistake.planted(lite0, photos), photos, short=True), CHECKS)
-    assert found.problem == mistake.problem
-    assert masked(found.evidence, mistake.evidence)
-    assert found.fix == mistake.fix
+    (finding,) = examine(ModelUnderTest(mistake.planted(lite0, photos), photos, short=True), CHECKS)
+    assert finding.problem == mistake.problem
+    assert matches(finding.evidence, mistake.evidence)
+    assert finding.fix == mistake.fix
     if mistake.healthy is not None:
         assert examine(ModelUnderTest(mistake.healthy(lite0, photos), photos, short=True), CHECKS) == ()
 
 
-def masked(evidence: str, expected: str) -> bool:
-    """Whether evidence reads as expected, with some number for each #."""
+def matches(evidence: str, expected: str) -> bool:
+    """True if the evidence is as expected, with a number for each #."""
     number = r"[\d.,]+(e[+-]?\d+)?"
     return re.fullmatch(re.escape(expected).replace(r"\#", number), evidence) is not None
 
 
 def test_two_mistakes_are_two_findings(lite0: Classifier, photos: Suite) -> None:
-    planted = prepared(around(lite0, behind=lambda z: z.roll(1, dims=1)), **RAW)
-    found = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
-    assert [finding.problem for finding in found] == [MISTAKES[6].problem, MISTAKES[2].problem]
+    planted = prepared(around(lite0, after=lambda z: z.roll(1, dims=1)), **RAW)
+    findings = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
+    assert [finding.problem for finding in findings] == [MISTAKES[6].problem, MISTAKES[2].problem]
 
 
-def test_weights_that_were_never_trained_are_one_finding(lite0: Classifier, photos: Suite) -> None:
+def test_untrained_weights_are_one_finding(lite0: Classifier, photos: Suite) -> None:
     torch.manual_seed(0)
     planted = replace(lite0, module=timm.create_model("mobilenetv3_small_050").eval())
-    (found,) = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
-    assert found.problem == (
-        "lite0.pt: the model answers at chance on the clean set, "
-        "in every class order and preparation that was tried."
+    (finding,) = examine(ModelUnderTest(planted, photos, short=True), CHECKS)
+    assert finding.problem == (
+        "lite0.pt: the model is at chance on the clean set, "
+        "in every class order and preprocessing that was tried."
     )
-    assert masked(found.evidence, "0 of 20 clean images right, 0.02 by guessing; mean confidence #")
-    assert found.fix == (
+    assert matches(finding.evidence, "0 of 20 clean images right, 0.02 by guessing; mean confidence #")
+    assert finding.fix == (
         "check that these are the weights of a trained model, and that it was trained on these classes"
     )
 
 
-def test_real_weights_are_left_in_peace(lite0: Classifier, photos: Suite) -> None:
-    patient = ModelUnderTest(lite0, photos)
-    assert examine(patient, CHECKS) == ()
-    assert patient.forwards <= 300
+def test_real_weights_are_healthy(lite0: Classifier, photos: Suite) -> None:
+    subject = ModelUnderTest(lite0, photos)
+    assert examine(subject, CHECKS) == ()
+    assert subject.forwards <= 300
     short = ModelUnderTest(lite0, photos, short=True)
     assert examine(short, CHECKS) == ()
     assert short.forwards == 20

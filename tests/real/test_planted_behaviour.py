@@ -1,4 +1,4 @@
-"""Mistakes planted into real ImageNet weights, on real photos: each is named, its twin is left in peace."""
+"""Unstable answers planted into real ImageNet weights: each is reported, healthy twins are not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quba_check.doctor import determinism as steadiness
+from quba_check.doctor import determinism
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -53,7 +53,7 @@ def without_running_statistics(module: nn.Module) -> nn.Module:
 
 
 class Forgotten(nn.Module):
-    """eval() reaches it, or does not."""
+    """A module that ignores eval(), or not."""
 
     def __init__(self, inner: nn.Module, *, listens: bool) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ def as_it_is(module: nn.Module) -> nn.Module:
 
 
 class Row(NamedTuple):
-    """A mistake, what is said of it (# stands for any number), and the twin without it."""
+    """A mistake, its finding (with # for any number), and the healthy twin."""
 
     name: str
     plant: Plant
@@ -147,7 +147,7 @@ class Row(NamedTuple):
 
 
 EVAL = (
-    "  fix: let eval() reach every part: a train() of your own must call super().train(mode), and forward() "
+    "  fix: let eval() reach every layer: a custom train() must call super().train(mode), and forward() "
     "must not call it"
 )
 PURE = "  fix: draw no random numbers and count nothing in forward(); F.dropout needs training=self.training"
@@ -155,33 +155,33 @@ TABLE = (
     Row(
         "an eval() that does nothing",
         around(listens=False),
-        "lite0.pt: after eval(), 274 of 274 parts are in train mode.\n"
+        "lite0.pt: after eval(), 274 of 274 layers are in train mode.\n"
         "  evidence: 'inner.bn1' (BatchNormAct2d), 'inner.blocks.0.0.bn1' (BatchNormAct2d), "
-        "'inner.blocks.0.0.bn2' (BatchNormAct2d) and 271 more; shown again, answers move by up to #% of "
-        f"their range, # of 4 labels change\n{EVAL}",
+        "'inner.blocks.0.0.bn2' (BatchNormAct2d) and 271 more; in another pass, answers change by up to "
+        f"#% of their range, # of 4 labels change\n{EVAL}",
         around(listens=True),
     ),
     Row(
         "BatchNorm in train mode",
         statistics_of_the_batch,
-        "lite0.pt: after eval(), 147 of 273 parts are in train mode.\n"
+        "lite0.pt: after eval(), 147 of 273 layers are in train mode.\n"
         "  evidence: 'bn1' (BatchNormAct2d), 'blocks.0.0.bn1' (BatchNormAct2d), 'blocks.0.0.bn2' "
-        "(BatchNormAct2d) and 144 more; shown again, answers move by up to #% of their range, # of 4 labels "
-        f"change\n{EVAL}",
+        "(BatchNormAct2d) and 144 more; in another pass, answers change by up to #% of their range, "
+        f"# of 4 labels change\n{EVAL}",
     ),
     Row(
         "dropout that stays active",
         before_the_head(Dropout(always=True)),
-        "lite0.pt: the same images, shown twice, get different answers.\n"
-        "  evidence: answers move by up to #% of their range, # of 8 labels change; the first part that does "
+        "lite0.pt: the same images get different answers in two passes.\n"
+        "  evidence: answers change by up to #% of their range, # of 8 labels change; the first layer to do "
         f"so is 'classifier.0' (Dropout)\n{PURE}",
         before_the_head(Dropout(always=False)),
     ),
     Row(
         "random answers",
         before_the_head(Noise(0.3)),
-        "lite0.pt: the same images, shown twice, get different answers.\n"
-        "  evidence: answers move by up to #% of their range, # of 8 labels change; the first part that does "
+        "lite0.pt: the same images get different answers in two passes.\n"
+        "  evidence: answers change by up to #% of their range, # of 8 labels change; the first layer to do "
         f"so is 'classifier.0' (Noise)\n{PURE}",
         before_the_head(Noise(0)),
     ),
@@ -189,7 +189,7 @@ TABLE = (
         "a buffer that counts",
         before_the_head(Counter(always=True)),
         "lite0.pt: a forward pass in eval mode writes to the model.\n"
-        "  evidence: after 20 images, 1 tensor is not what it was: classifier.0.seen\n"
+        "  evidence: after 20 images, 1 tensor differs: classifier.0.seen\n"
         "  fix: write to buffers only `if self.training:`",
         before_the_head(Counter(always=False)),
     ),
@@ -197,7 +197,7 @@ TABLE = (
         "a buffer that counts in secret",
         before_the_head(Counter(always=True, secretly=True)),
         "lite0.pt: a forward pass in eval mode writes to the model.\n"
-        "  evidence: after 20 images, 1 tensor is not what it was: classifier.0.seen\n"
+        "  evidence: after 20 images, 1 tensor differs: classifier.0.seen\n"
         "  fix: write to buffers only `if self.training:`",
         before_the_head(Counter(always=False, secretly=True)),
     ),
@@ -205,17 +205,17 @@ TABLE = (
         "features centred over the batch",
         before_the_head(Centred(dim=0)),
         "lite0.pt: an image's answer depends on the rest of its batch.\n"
-        "  evidence: among other images, answers move by up to #% of their range, no label changes; the "
-        "first part that does so is 'classifier.0' (Centred)\n"
-        "  fix: compute each image by itself: nothing in forward() may look along the batch",
+        "  evidence: in another batch, answers change by up to #% of their range, no label changes; the "
+        "first layer to do so is 'classifier.0' (Centred)\n"
+        "  fix: compute each image on its own: nothing in forward() may combine values along the batch",
         before_the_head(Centred(dim=1)),
     ),
     Row(
         "BatchNorm without running statistics",
         without_running_statistics,
         "lite0.pt: an image's answer depends on the rest of its batch.\n"
-        "  evidence: among other images, answers move by up to #% of their range, no label changes; the "
-        "first part that does so is 'bn1' (BatchNorm2d)\n"
+        "  evidence: in another batch, answers change by up to #% of their range, no label changes; the "
+        "first layer to do so is 'bn1' (BatchNorm2d)\n"
         "  fix: BatchNorm without running statistics uses those of the batch: train it with "
         "track_running_stats=True",
     ),
@@ -223,7 +223,7 @@ TABLE = (
         "a precision that is too coarse",
         before_the_head(Scaled(offset=30)),
         "lite0.pt: the model's output is not finite, got NaN or infinity for # of 8 images.\n"
-        "  evidence: in bf16; in fp32 the same 8 images get finite answers; the first part that gives NaN or "
+        "  evidence: in bf16; in fp32 the same 8 images get finite answers; the first layer to return NaN or "
         "infinity is 'classifier.0' (Scaled)\n"
         "  fix: --quba-precision fp32",
         before_the_head(Scaled(offset=0)),
@@ -233,31 +233,31 @@ TABLE = (
         "NaN in any precision",
         before_the_head(Scaled(offset=float("nan"))),
         "lite0.pt: the model's output is not finite, got NaN or infinity for 8 of 8 images.\n"
-        "  evidence: in fp32, on 8 images; the first part that gives NaN or infinity is 'classifier.0' "
+        "  evidence: in fp32, on 8 images; the first layer to return NaN or infinity is 'classifier.0' "
         "(Scaled)\n"
-        "  fix: the model must give one finite number for each class and image",
+        "  fix: the model must return one finite number for each class and image",
         before_the_head(Scaled(offset=0)),
     ),
 )
 
 
-def told(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
+def finding_texts(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
     torch.manual_seed(0)
     module = plant(copy.deepcopy(lite0.module))
-    sick = replace(lite0, module=module, spec="lite0.pt", precision=precision)
-    return [finding.text() for finding in steadiness.check(ModelUnderTest(sick, photos))]
+    classifier = replace(lite0, module=module, spec="lite0.pt", precision=precision)
+    return [finding.text() for finding in determinism.check(ModelUnderTest(classifier, photos))]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
-def test_a_planted_mistake_is_named_and_its_twin_is_left_in_peace(
+def test_a_planted_mistake_is_reported_and_its_twin_is_healthy(
     row: Row, lite0: Classifier, photos: Suite
 ) -> None:
-    (text,) = told(row.plant, row.precision, lite0, photos)
+    (text,) = finding_texts(row.plant, row.precision, lite0, photos)
     assert re.fullmatch(re.escape(row.text).replace(r"\#", r"\d+(\.\d+)?"), text), text
-    assert told(row.twin, row.precision, lite0, photos) == []
+    assert finding_texts(row.twin, row.precision, lite0, photos) == []
 
 
 def test_it_takes_twenty_images(lite0: Classifier, photos: Suite) -> None:
-    patient = ModelUnderTest(lite0, photos)
-    assert list(steadiness.check(patient)) == []
-    assert patient.forwards == 20
+    subject = ModelUnderTest(lite0, photos)
+    assert list(determinism.check(subject)) == []
+    assert subject.forwards == 20

@@ -1,4 +1,4 @@
-"""Files with something the matter among real photos: each is named, the healthy ones are left in peace."""
+"""Defective files among real photos: each is reported, healthy ones are not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import image_files as stored_images
+from quba_check.doctor import image_files
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
@@ -34,7 +34,7 @@ def text(path: Path) -> None:
 
 
 def stored(path: Path, image: Image.Image, form: str = "PNG", **options: object) -> None:
-    """Under the old name, as another format: what counts is the content."""
+    """Save under the old name in another format: the content counts."""
     image.save(path, format=form, **options)
 
 
@@ -92,7 +92,7 @@ def turned(path: Path) -> None:
 
 
 class Row(NamedTuple):
-    """What is done to the first so many photos, and what is said of them."""
+    """A change to the first `count` photos, and the finding."""
 
     name: str
     change: Change
@@ -107,7 +107,7 @@ PLANTED = (
         "a truncated file",
         truncated,
         1,
-        "clean: 1 of 20 images looked at cannot be decoded.\n"
+        "clean: 1 of 20 checked images cannot be decoded.\n"
         f"  evidence: {FIRST} (image file is truncated (2 bytes not processed))\n"
         f"  fix: {REPLACE}",
     ),
@@ -115,7 +115,7 @@ PLANTED = (
         "an empty file",
         empty,
         1,
-        "clean: 1 of 20 images looked at cannot be decoded.\n"
+        "clean: 1 of 20 checked images cannot be decoded.\n"
         f"  evidence: {FIRST} (the file is empty)\n"
         f"  fix: {REPLACE}",
     ),
@@ -123,7 +123,7 @@ PLANTED = (
         "a web page",
         text,
         1,
-        "clean: 1 of 20 images looked at cannot be decoded.\n"
+        "clean: 1 of 20 checked images cannot be decoded.\n"
         f"  evidence: {FIRST} (no image format recognises it)\n"
         f"  fix: {REPLACE}",
     ),
@@ -131,39 +131,39 @@ PLANTED = (
         "an alpha channel",
         half_transparent,
         2,
-        "clean: 2 of 20 images looked at cannot keep their transparency in RGB.\n"
+        "clean: 2 of 20 checked images lose their transparency in RGB.\n"
         f"  evidence: {FIRST} (RGBA, 50% of it), {SECOND} (RGBA, 50% of it)\n"
-        "  fix: store them as RGB on the background that the model knows",
+        "  fix: store them as RGB on the background that the model was trained with",
     ),
     Row(
         "a transparent colour",
         transparent_colour,
         1,
-        "clean: 1 of 20 images looked at cannot keep their transparency in RGB.\n"
+        "clean: 1 of 20 checked images lose their transparency in RGB.\n"
         f"  evidence: {FIRST} (P, 50% of it)\n"
-        "  fix: store them as RGB on the background that the model knows",
+        "  fix: store them as RGB on the background that the model was trained with",
     ),
     Row(
         "sixteen bits",
         sixteen_bits,
         2,
-        "clean: 2 of 20 images looked at cannot keep their values in 8 bits.\n"
+        "clean: 2 of 20 checked images lose values in 8 bits.\n"
         f"  evidence: {FIRST} (I;16, 0 to 65535), {SECOND} (I;16, 0 to 65535)\n"
-        "  fix: store them with 8 bits a channel, scaled as in training",
+        "  fix: store them with 8 bits per channel, scaled as in training",
     ),
     Row(
         "values below one",
         fractions,
         1,
-        "clean: 1 of 20 images looked at cannot keep their values in 8 bits.\n"
+        "clean: 1 of 20 checked images lose values in 8 bits.\n"
         f"  evidence: {FIRST} (F, 0 to 0.5)\n"
-        "  fix: store them with 8 bits a channel, scaled as in training",
+        "  fix: store them with 8 bits per channel, scaled as in training",
     ),
     Row(
         "CMYK",
         inked,
         5,
-        "clean: 5 of 20 images looked at cannot keep their CMYK colours in RGB.\n"
+        "clean: 5 of 20 checked images lose their CMYK colours in RGB.\n"
         f"  evidence: {FIRST} (CMYK), {SECOND} (CMYK), photos/imagenet_02_438.jpg (CMYK) and 2 more\n"
         "  fix: store them as RGB",
     ),
@@ -171,10 +171,10 @@ PLANTED = (
         "photos of a camera held upright",
         turned,
         6,
-        "clean: 6 of 20 images looked at would have to be turned: an EXIF orientation is not applied.\n"
+        "clean: 6 of 20 checked images have an EXIF orientation, which is not applied.\n"
         f"  evidence: {FIRST} (orientation 6), {SECOND} (orientation 6), photos/imagenet_02_438.jpg "
         "(orientation 6) and 3 more\n"
-        "  fix: turn the pixels and drop the tag, if training turned them: PIL.ImageOps.exif_transpose",
+        "  fix: rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
     ),
 )
 HEALTHY = (
@@ -187,25 +187,25 @@ HEALTHY = (
 
 
 @pytest.mark.parametrize("row", [*PLANTED, *HEALTHY], ids=lambda row: row.name)
-def test_what_is_lost_is_named_and_nothing_else(row: Row, photo_suite: Path, tmp_path: Path) -> None:
+def test_a_loss_is_reported_and_nothing_else(row: Row, photo_suite: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     for path in sorted((root / "photos").iterdir())[: row.count]:
         row.change(path)
-    patient = patient_on(root)
-    assert [finding.text() for finding in stored_images.check(patient)] == ([row.text] if row.text else [])
-    assert patient.decoded == 20
+    subject = subject_on(root)
+    assert [finding.text() for finding in image_files.check(subject)] == ([row.text] if row.text else [])
+    assert subject.decoded == 20
 
 
-def test_what_cannot_be_decoded_is_kept_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_excluded_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
     truncated(root / FIRST)
-    patient = patient_on(root)
-    assert len(patient.sample()) == 20
-    assert len(list(stored_images.check(patient))) == 1
-    assert FIRST not in [example.name for example in patient.sample()]
-    assert len(patient.sample()) == 19
+    subject = subject_on(root)
+    assert len(subject.sample()) == 20
+    assert len(list(image_files.check(subject))) == 1
+    assert FIRST not in [example.name for example in subject.sample()]
+    assert len(subject.sample()) == 19
 
 
-def patient_on(root: Path) -> ModelUnderTest:
+def subject_on(root: Path) -> ModelUnderTest:
     suite = open_suite(root)
     return ModelUnderTest(load_classifier("demo", LoadRequest(classes=CLASSES, device="cpu")), suite)

@@ -5,7 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.reports.tables import fit_encoding, plain_text
+from quba_check.reports.tables import fit_encoding, plain_text, wrap_text
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -36,3 +36,15 @@ def test_text_that_an_encoding_lacks(encoding, expected):
 
 def test_nothing():
     assert plain_text(Text("")) == "\n"
+
+
+def test_lines_are_wrapped_with_a_hanging_indent():
+    text = "doctor: m.pt: is odd in many ways.\n  evidence: three of four\n  fix: train\n    it"
+    assert wrap_text(text, 20) == [
+        "doctor: m.pt: is odd",
+        "  in many ways.",
+        "  evidence: three of",
+        "    four",
+        "  fix: train",
+        "    it",
+    ]

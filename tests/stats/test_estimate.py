@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
+from quba_check.stats.estimate import Estimate, delta_method, geometric_mean_of, mean_of
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 RNG = np.random.default_rng(0)
@@ -49,7 +49,11 @@ def test_standard_errors_are_those_of_a_bootstrap():
         for column, sample in ((clean, "clean"), (f, "clean"), (g, "clean"), (h, "others"))
     )
     ratios = [part / whole for part in (few, some, others)]
-    estimate = geometric_mean_of(ratios) + mean_of([ratios[0], ratios[2]]) - (few * others).scale(0.5)
+    geometric, arithmetic = geometric_mean_of(ratios), mean_of([ratios[0], ratios[2]])
+    estimate = delta_method(
+        geometric.value + arithmetic.value - few.value * others.value / 2,
+        [(1.0, geometric), (1.0, arithmetic), (-others.value / 2, few), (-few.value / 2, others)],
+    )
     assert estimate.value == pytest.approx(statistic(clean.mean(), f.mean(), g.mean(), h.mean()))
     drawn = []
     for _ in range(3000):
@@ -60,7 +64,7 @@ def test_standard_errors_are_those_of_a_bootstrap():
 
 def test_sets_of_different_sizes_are_not_one_sample():
     with pytest.raises(ValueError) as caught:
-        Estimate.mean(np.ones(3), "clean") + Estimate.mean(np.ones(4), "clean")
+        Estimate.mean(np.ones(3), "clean") - Estimate.mean(np.ones(4), "clean")
     assert str(caught.value) == "sample 'clean': 3 and 4 images. Allowed: the same images in the same order."
 
 

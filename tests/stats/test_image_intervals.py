@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from quba_check.core.confidence import SCORES
-from quba_check.stats.estimate import DeviationBounds, Estimate
+from quba_check.stats.estimate import DeviationBounds, Estimate, delta_method
 from quba_check.stats.image_intervals import (
     additive_limits,
     is_near_zero,
@@ -102,7 +102,8 @@ def test_limits_rise_with_the_score_and_meet_the_value_at_0(outcomes):
 def test_both_directions_mirror(outcomes):
     right, clean = np.array(outcomes).T
     difference = Estimate.mean(right, "clean") - Estimate.mean(clean, "clean")
-    assert additive_limits(difference, Z) == pytest.approx(-additive_limits(difference.scale(-1), Z)[::-1])
+    opposite = delta_method(-difference.value, [(-1.0, difference)])
+    assert additive_limits(difference, Z) == pytest.approx(-additive_limits(opposite, Z)[::-1])
 
 
 def test_near_zero_is_the_error_of_few_hits():

@@ -89,8 +89,8 @@ def test_known_classes_are_where_they_belong(synset: str, sixteen: str | None, n
     number = imagenet_classes().index(synset)
     for name, expected in (("imagenet_to_16", sixteen), ("imagenet_to_in9", nine)):
         space = built_in_space(name)
-        found = space.class_of().get(number)
-        assert (None if found is None else space.classes[found]) == expected
+        label = space.class_of().get(number)
+        assert (None if label is None else space.classes[label]) == expected
 
 
 def test_the_lists_are_read_without_importing_timm_or_torch() -> None:

@@ -37,17 +37,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_made_from_clean_images(data: Path) -> None:
-    made = suite(data, "generate: from clean", SubsetSampler())
-    assert made.facts.samples_corruptions
-    assert made.missing(SAMPLED) is None
-    examples = made.examples(SAMPLED)
+    generated = suite(data, "generate: from clean", SubsetSampler())
+    assert generated.facts.samples_corruptions
+    assert generated.missing(SAMPLED) is None
+    examples = generated.examples(SAMPLED)
     assert [(x.index, x.name, x.label) for x in examples] == [
-        (x.index, x.name, x.label) for x in made.examples(View("clean"))
+        (x.index, x.name, x.label) for x in generated.examples(View("clean"))
     ]
     met = Counter(example.condition for example in examples)
     assert len(met) == 75
     assert set(met.values()) == {1, 2}
-    assert made.counts([SAMPLED]) == {"corruptions": SetCount(90, 9)}
+    assert generated.counts([SAMPLED]) == {"corruptions": SetCount(90, 9)}
     other = suite(data, "generate: from clean", SubsetSampler(seed=1)).examples(SAMPLED)
     assert sum(a.condition == b.condition for a, b in zip(examples, other, strict=True)) < 20
 

@@ -14,12 +14,12 @@ LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
 @settings(max_examples=60)
 @given(LABELS, st.integers(1, 70), st.integers(0, 3))
 def test_a_limit_takes_each_classs_share(labels: list[int], limit: int, seed: int) -> None:
-    drawn = SubsetSampler(limit, seed).positions(labels)
-    assert len(drawn) == min(limit, len(labels))
-    assert (np.diff(drawn) > 0).all()
-    share = len(drawn) / len(labels)
+    positions = SubsetSampler(limit, seed).positions(labels)
+    assert len(positions) == min(limit, len(labels))
+    assert (np.diff(positions) > 0).all()
+    share = len(positions) / len(labels)
     for label in set(labels):
-        taken = np.count_nonzero(np.array(labels)[drawn] == label)
+        taken = np.count_nonzero(np.array(labels)[positions] == label)
         # Its place among the others is known up to one image of each class.
         assert abs(taken - share * labels.count(label)) <= 2
 
@@ -36,9 +36,9 @@ def test_without_a_limit_all_are_taken_in_order() -> None:
 
 def test_another_seed_takes_others() -> None:
     labels = [number // 50 for number in range(1000)]
-    drawn = [SubsetSampler(100, seed).positions(labels) for seed in (0, 0, 1)]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert len(np.intersect1d(drawn[0], drawn[2])) < 30
+    positions = [SubsetSampler(100, seed).positions(labels) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(positions[0], positions[1])
+    assert len(np.intersect1d(positions[0], positions[2])) < 30
 
 
 def test_every_image_has_the_same_chance() -> None:
@@ -75,16 +75,16 @@ def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
     assert abs(np.mean(errors)) < 0.001
 
 
-def test_a_set_that_may_be_left_early_is_drawn_in_random_order() -> None:
+def test_a_set_that_may_be_stopped_early_is_in_random_order() -> None:
     labels = np.repeat(np.arange(10), 300).tolist()
-    drawn = [
+    orders = [
         SubsetSampler(limit, seed, shuffled=True).positions(labels)
         for limit, seed in ((None, 0), (None, 1), (2500, 0))
     ]
-    for positions, limit, seed in zip(drawn, (None, None, 2500), (0, 1, 0), strict=True):
+    for positions, limit, seed in zip(orders, (None, None, 2500), (0, 1, 0), strict=True):
         np.testing.assert_array_equal(np.sort(positions), SubsetSampler(limit, seed).positions(labels))
-        # Neither place nor class tells where an image comes.
+        # The order is unrelated to the position in the set and to the class.
         assert abs(np.corrcoef(np.arange(len(positions)), positions)[0, 1]) < 0.06
-    assert (drawn[0] != drawn[1]).mean() > 0.99
+    assert (orders[0] != orders[1]).mean() > 0.99
     small = labels[:1999]
     np.testing.assert_array_equal(SubsetSampler(shuffled=True).positions(small), WHOLE.positions(small))

@@ -132,7 +132,7 @@ def test_prepared_is_what_the_manifest_says(suite: Suite) -> None:
     assert [suite.is_prepared(view) for view in (CLEAN, FOG_3, View("cue_conflict"))] == [False, True, True]
 
 
-def test_sets_that_are_not_there_are_told(suite: Suite, root: Path) -> None:
+def test_missing_sets_are_reported(suite: Suite, root: Path) -> None:
     assert suite.missing(CLEAN) is None
     assert suite.missing(FGSM) is None
     assert suite.missing(View("painted")) == f"the set 'painted' is not there: looked for {root}/painted"
@@ -159,7 +159,7 @@ def test_a_folder_set_lacks_no_class_unless_it_says_so(suite: Suite, root: Path)
     assert len(suite.examples(FOG_3)) == 1
 
 
-def test_counts_are_told_beside_what_was_expected(suite: Suite) -> None:
+def test_counts_and_expected_counts(suite: Suite) -> None:
     assert suite.counts() == {
         "clean": SetCount(3, 4),
         "corruptions": SetCount(2, 6),  # two conditions are there, 3 images expected of each
@@ -169,7 +169,7 @@ def test_counts_are_told_beside_what_was_expected(suite: Suite) -> None:
     assert suite.counts([CLEAN, FGSM, FOG_3]) == {"clean": SetCount(3, 4), "corruptions": SetCount(1, 3)}
 
 
-def test_listings_are_kept_only_for_a_few_views(suite: Suite, root: Path) -> None:
+def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:
     image(root / "painted/apple/1.png")
     image(root / "painted/pear/1.png")
     first = suite.examples(CLEAN)
@@ -274,7 +274,7 @@ def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None
     assert suite.image(suite.examples(View("sketch"))[1]).size == (4, 3)
 
 
-def test_containers_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_missing_containers_are_reported(tmp_path: Path) -> None:
     looked = "the set 'sketch' is not there: looked for"
     with pytest.raises(SuiteError) as caught:
         suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
@@ -388,7 +388,7 @@ def test_a_data_folder_that_is_a_file(root: Path) -> None:
     )
 
 
-def test_a_mistake_in_the_manifest_is_told_with_its_place(root: Path) -> None:
+def test_a_mistake_in_the_manifest_is_reported_with_its_line(root: Path) -> None:
     (root / "quba-data.yaml").write_text(MANIFEST.replace("image_size:", "imagesize:"))
     assert raised_text(lambda: open_suite(root)) == (
         f"{root}/quba-data.yaml:4: unknown key 'imagesize'. Did you mean 'image_size'? "

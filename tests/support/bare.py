@@ -1,4 +1,4 @@
-"""Measured parts without what says how sure they are, for tests of values alone."""
+"""Measured parts without confidence curves, for tests of values alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zero-shot models for tests: tiny ones of open_clip's own make, with random weights."""
+"""Zero-shot models for tests: tiny open_clip models with random weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGLIP = {
     "vision_cfg": VISION | {"pool_type": "avg"},
     "text_cfg": TEXT | {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"},
 }
-"""A model in the manner of SigLIP: a text tower of its own kind, and a bias of the logits."""
+"""A model like SigLIP: another kind of text tower, and a bias of the logits."""
 COCA = {
     "embed_dim": 16,
     "vision_cfg": VISION | {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
@@ -58,7 +58,7 @@ def write_weights(model: Any, path: Path) -> Path:
 
 
 def write_folder(folder: Path, kind: str = "clip", seed: int = 0, **preprocess: Any) -> Any:
-    """A folder that `open_clip:local-dir:` takes; the module that is in it."""
+    """Write a folder for `open_clip:local-dir:`; return the module in it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": CONFIGS[kind], "preprocess_cfg": HALVES | preprocess}
     (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Demands, and what is held against them, for tests of the gate."""
+"""Demands and values to check against them, for tests of the gate."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BLOCK = re.compile(
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 QUOTED = re.compile(r"'[^']*'")
 SKIPPED = "…"
-"""A line that stands for any lines."""
+"""A line that matches any lines."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Files that nobody would write on purpose: sound ones with mistakes put in, and text of any kind."""
+"""Hostile input files: valid ones with random errors, and arbitrary text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("QUBA_FUZZ_EXAMPLES", "60"))
-"""Of each target; CI asks for 500."""
+"""Examples of each target; CI runs 500."""
 FUZZ = settings(
     max_examples=EXAMPLES,
     derandomize=True,
@@ -25,7 +25,7 @@ FUZZ = settings(
 
 @dataclass(frozen=True)
 class Raw:
-    """Text that stands in a file as it is."""
+    """Text that needs no quotes in a file."""
 
     text: str
 
@@ -72,13 +72,13 @@ VALUES = st.recursive(
 
 
 def places(tree: Any, above: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Where something stands in a tree."""
+    """Paths in a tree."""
     steps = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     return [place for step, inner in steps for place in ((*above, step), *places(inner, (*above, step)))]
 
 
 def alike(value: Any) -> st.SearchStrategy[Any]:
-    """Values of the type of another, which get further than others do."""
+    """Values of the same type as another, which pass more checks than others."""
     match value:
         case bool():
             return st.booleans()
@@ -94,7 +94,7 @@ def alike(value: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def spoilt(draw: st.DrawFn, sound: Any, odd: tuple[str, ...]) -> Any:
-    """A sound tree with one to three changes: a value replaced, moved, removed, or a key too many."""
+    """A valid tree with one to three changes: a value replaced, moved or removed, or a key added."""
     tree = deepcopy(draw(st.sampled_from(sound)))
     for _ in range(draw(st.integers(1, 2))):
         # The first items stand for the others of a long list.
@@ -122,7 +122,7 @@ def spoilt(draw: st.DrawFn, sound: Any, odd: tuple[str, ...]) -> Any:
 
 
 def flow(value: Any, scalar: Callable[[Any], str]) -> str:
-    """A tree as JSON, or as YAML in flow style, which is the same but for odd scalars."""
+    """A tree as JSON, or as YAML in flow style."""
     if isinstance(value, Raw):
         return value.text
     if isinstance(value, dict):
@@ -150,7 +150,7 @@ WRAPPED = st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"%YAML 
 
 
 def yaml_files(*sound: Any) -> st.SearchStrategy[bytes]:
-    """YAML files, most of them nearly sound."""
+    """YAML files, most of them nearly valid."""
     near = st.tuples(WRAPPED, spoilt(sound, ODD_YAML)).map(
         lambda made: (
             made[0][0]
@@ -161,6 +161,6 @@ def yaml_files(*sound: Any) -> st.SearchStrategy[bytes]:
 
 
 def json_files(*sound: Any) -> st.SearchStrategy[bytes]:
-    """JSON files, most of them nearly sound."""
+    """JSON files, most of them nearly valid."""
     near = spoilt(sound, ODD_JSON).map(lambda tree: encoded(flow(tree, json.dumps)))
     return st.integers(0, 7).flatmap(lambda number: near if number else RAW)

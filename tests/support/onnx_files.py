@@ -1,4 +1,4 @@
-"""ONNX files for tests: networks that torch exports, and graphs made by hand."""
+"""ONNX files for tests: networks exported by torch, and graphs built by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 
 
 def colours(classes: int = 3) -> nn.Module:
-    """A small network with a convolution and a BatchNorm that looks for the colour of each class."""
+    """A small network with a convolution and a BatchNorm that detects the colour of each class."""
     torch.manual_seed(0)
     norm = nn.BatchNorm2d(4)
     norm.running_mean, norm.running_var = torch.rand(4), 0.5 + torch.rand(4)
@@ -34,7 +34,7 @@ def colours(classes: int = 3) -> nn.Module:
 
 
 def export(net: nn.Module, path: Path, *, batch: int = 2, side: int = 8, fixed: bool = False) -> Path:
-    """What torch's own exporter writes: for any number of images, or for `batch` at a time."""
+    """Export by torch: for any number of images, or for `batch` at a time."""
     shapes = None if fixed else ({0: torch.export.Dim("images")},)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own, about torch

@@ -1,4 +1,4 @@
-"""Whether two samples come from one distribution: permutation tests, and Holm's rule over many of them."""
+"""Permutation tests of two samples, and Holm's rule for many of them."""
 
 from __future__ import annotations
 

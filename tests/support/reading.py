@@ -1,4 +1,4 @@
-"""What tests of readers share: empty files, what a reader lists, and what it says."""
+"""Shared by tests of readers: empty files, listings and messages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Images = Callable[..., list[LabelledImage]]
 def listing(
     reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object
 ) -> list[LabelledImage]:
-    """What a reader finds."""
+    """Return the listing of a reader."""
     return reader(path, ClassList.plain(classes), **keys)
 
 
 def tree(root: Path, *names: str) -> Path:
-    """Empty files; most readers look at names alone."""
+    """Write empty files; most readers use names alone."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
@@ -37,7 +37,7 @@ def short(root: Path, images: list[LabelledImage]) -> list[tuple[str, int, int]]
 
 
 def message(reader: Images, path: Path, classes: Sequence[str] = FRUIT, **keys: object) -> str:
-    """What the error says, with SET for the path."""
+    """Return the message of an error, with SET for the path."""
     with pytest.raises(SuiteError) as raised:
         listing(reader, path, classes, **keys)
     return str(raised.value).replace(f"{path}", "SET")

@@ -1,4 +1,4 @@
-"""Stored runs of small models, for tests of what is held beside each other."""
+"""Stored runs of small models, for tests of comparisons."""
 
 from __future__ import annotations
 

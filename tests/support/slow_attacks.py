@@ -15,7 +15,7 @@ Logits = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass
 class Attacked:
-    """What the attacks did to each image: right answers, gradients that are zero everywhere, both points."""
+    """Results of the attacks on each image: correct answers, zero gradients, both points."""
 
     fgsm_right: list[bool] = field(default_factory=list)
     pgd_right: list[bool] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Attacked:
 
 
 def attack(logits: Logits, images: Sequence[torch.Tensor], labels: Sequence[int], *, seed: int) -> Attacked:
-    """Attack images in the space that they are given in, kept to [0, 1] there."""
+    """Attack images in their own space, clamped to [0, 1]."""
     done = Attacked()
     for start in range(0, len(images), BATCH):
         origin = torch.stack(list(images[start : start + BATCH]))

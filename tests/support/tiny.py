@@ -205,7 +205,7 @@ def a_buffer_that_counts_in_secret():
 
 
 def picture(seed: int, *, like: int = 0) -> np.ndarray:
-    """A random picture whose brightness leans by class, so that a network can tell classes apart a bit."""
+    """A random picture whose brightness depends a little on its class."""
     rng = np.random.default_rng([seed, like])
     base = np.array([[200, 60, 60], [90, 180, 70], [70, 90, 190]])[like]
     return np.clip(base + rng.normal(0, 60, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A stored run and threshold files, for tests of what is made of them."""
+"""A stored run and threshold files, for tests of tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labelled images of a set, decoded when they are looked at."""
+"""The labelled images of a set, decoded on access."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_names_labels_and_pixels(tmp_path: Path) -> None:
     ] * 2
 
 
-def test_sets_that_are_none(tmp_path: Path) -> None:
+def test_invalid_sets(tmp_path: Path) -> None:
     suite = open_suite(write_suite(tmp_path / "data"))
     with pytest.raises(SuiteError) as caught:
         Pictures(suite, "corruptions")
     assert str(caught.value) == (
-        "the set 'corruptions' is many. Allowed: one set of images; perturbations.Corruption makes corrupted "
-        "ones of it."
+        "the set 'corruptions' contains many sets. Allowed: a single set of images; perturbations.Corruption "
+        "corrupts its images."
     )
     with pytest.raises(SuiteError) as caught:
         Pictures(suite, "nihgt")

@@ -1,4 +1,4 @@
-"""Changes to an image: what they do to pixels, their text, and what they refuse."""
+"""Changes to an image: their effect on pixels, their repr, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -49,44 +49,44 @@ each = pytest.mark.parametrize("change", EACH, ids=repr)
 
 
 @each
-def test_a_new_image_of_the_same_form_that_depends_on_nothing_else(change: Perturbation) -> None:
+def test_the_result_is_a_new_image_of_the_same_shape(change: Perturbation) -> None:
     before = PHOTO.copy()
-    found = change(before)
+    changed = change(before)
     np.testing.assert_array_equal(before, PHOTO)
-    assert (found.shape, found.dtype) == (PHOTO.shape, np.uint8)
-    assert not np.shares_memory(found, before)
-    assert (found != PHOTO).any()
-    np.testing.assert_array_equal(change(PHOTO), found)
-    np.testing.assert_array_equal(change(Image.fromarray(PHOTO)), found)
+    assert (changed.shape, changed.dtype) == (PHOTO.shape, np.uint8)
+    assert not np.shares_memory(changed, before)
+    assert (changed != PHOTO).any()
+    np.testing.assert_array_equal(change(PHOTO), changed)
+    np.testing.assert_array_equal(change(Image.fromarray(PHOTO)), changed)
 
 
 @each
-def test_its_text_makes_it_again(change: Perturbation) -> None:
+def test_the_repr_creates_it_again(change: Perturbation) -> None:
     again = eval(repr(change))  # noqa: S307
     assert again == change
     np.testing.assert_array_equal(again(PHOTO), change(PHOTO))
 
 
 @pytest.mark.parametrize(
-    "nothing",
+    "change",
     [Shift(), Rotation(0), Zoom(0), Brightness(0), Contrast(0), Noise(0), Blur(0), Chain()],
     ids=repr,
 )
-def test_nothing_changes_nothing(nothing: Perturbation) -> None:
-    found = nothing(PHOTO)
-    np.testing.assert_array_equal(found, PHOTO)
-    assert not np.shares_memory(found, PHOTO)
+def test_the_identity_changes_nothing(change: Perturbation) -> None:
+    changed = change(PHOTO)
+    np.testing.assert_array_equal(changed, PHOTO)
+    assert not np.shares_memory(changed, PHOTO)
 
 
-def test_a_flip_twice_is_none() -> None:
+def test_two_flips_are_the_identity() -> None:
     np.testing.assert_array_equal((HorizontalFlip() >> HorizontalFlip())(PHOTO), PHOTO)
     np.testing.assert_array_equal(HorizontalFlip()(PHOTO)[:, 0], PHOTO[:, -1])
 
 
 def test_a_shift_goes_right_and_down_and_mirrors_the_edge() -> None:
-    found = Shift(right=2 / 40, down=1 / 30)(PHOTO)
-    np.testing.assert_array_equal(found[1:, 2:], PHOTO[:-1, :-2])
-    np.testing.assert_array_equal(found[1:, 0], PHOTO[:-1, 2])
+    changed = Shift(right=2 / 40, down=1 / 30)(PHOTO)
+    np.testing.assert_array_equal(changed[1:, 2:], PHOTO[:-1, :-2])
+    np.testing.assert_array_equal(changed[1:, 0], PHOTO[:-1, 2])
 
 
 def test_a_quarter_turn_of_a_square_is_counterclockwise() -> None:
@@ -97,38 +97,38 @@ def test_a_quarter_turn_of_a_square_is_counterclockwise() -> None:
 def test_a_zoom_keeps_the_centre() -> None:
     grey = np.zeros((9, 9, 3), np.uint8)
     grey[4, 4] = 255
-    near = Zoom(1)(grey)
-    assert near[4, 4, 0] == 255
-    assert (near[:, :, 0] > 0).sum() > 1
-    far = Zoom(-0.5)(grey)[:, :, 0]
-    assert np.argwhere(far).tolist() == [
+    larger = Zoom(1)(grey)
+    assert larger[4, 4, 0] == 255
+    assert (larger[:, :, 0] > 0).sum() > 1
+    smaller = Zoom(-0.5)(grey)[:, :, 0]
+    assert np.argwhere(smaller).tolist() == [
         [y, x] for y in (0, 4, 8) for x in (0, 4, 8)
     ]  # and its mirror images
 
 
-def test_values_grow_by_a_share_and_stay_in_range() -> None:
+def test_values_increase_by_a_share_within_the_range() -> None:
     image = np.array([[[10, 100, 250]]], np.uint8)
     assert Brightness(0.2)(image).tolist() == [[[12, 120, 255]]]
     assert Contrast(-1)(image).tolist() == [[[120, 120, 120]]]
     assert Contrast(0.5)(image).tolist() == [[[0, 90, 255]]]
 
 
-def test_noise_is_as_strong_as_asked_and_every_image_has_its_own() -> None:
+def test_noise_has_its_standard_deviation_and_differs_by_image() -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     other = np.full((64, 64, 3), 129, np.uint8)
-    found = Noise(0.05)(grey).astype(int) - 128
-    assert found.std() == pytest.approx(0.05 * 255, rel=0.03)
-    assert (found != Noise(0.05)(other).astype(int) - 129).mean() > 0.9
+    noise = Noise(0.05)(grey).astype(int) - 128
+    assert noise.std() == pytest.approx(0.05 * 255, rel=0.03)
+    assert (noise != Noise(0.05)(other).astype(int) - 129).mean() > 0.9
     assert (Noise(0.05, seed=1)(grey) != Noise(0.05)(grey)).mean() > 0.9
 
 
-def test_worse_jpeg_is_further_away() -> None:
-    away = [np.abs(Jpeg(quality)(PHOTO).astype(int) - PHOTO).mean() for quality in (95, 50, 5)]
-    assert away == sorted(away)
+def test_a_lower_jpeg_quality_changes_more() -> None:
+    errors = [np.abs(Jpeg(quality)(PHOTO).astype(int) - PHOTO).mean() for quality in (95, 50, 5)]
+    assert errors == sorted(errors)
 
 
 @given(st.lists(st.sampled_from(EACH), max_size=3), st.lists(st.sampled_from(EACH), max_size=3))
-def test_chains_are_one_after_the_other(first: list[Perturbation], second: list[Perturbation]) -> None:
+def test_chains_apply_their_steps_in_order(first: list[Perturbation], second: list[Perturbation]) -> None:
     chained = Chain(tuple(first)) >> Chain(tuple(second))
     expected = PHOTO
     for step in [*first, *second]:
@@ -161,7 +161,7 @@ def test_chains_are_one_after_the_other(first: list[Perturbation], second: list[
         ),
     ],
 )
-def test_what_they_refuse(make: Callable[[], object], message: str) -> None:
+def test_invalid_arguments_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError) as caught:
         make()
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""How often answers change, on a sample that stays the same."""
+"""Shares of changed answers, on a fixed sample."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from quba_check.testing.rates import share_changed, share_of
 
 
 class Reds:
-    """Answers whether the left half is redder than the right; notes how it was asked."""
+    """Answers if the left half is redder than the right; records the calls."""
 
     def __init__(self, root: Path) -> None:
         self.suite = open_suite(root)
-        self.asked: list[tuple[int, bool]] = []
+        self.calls: list[tuple[int, bool]] = []
 
     def answers(self, images: list[Pixels], *, crop: bool) -> SimpleNamespace:
-        self.asked.append((len(images), crop))
+        self.calls.append((len(images), crop))
         halves = [(image[:, :4, 0].mean(), image[:, 4:, 0].mean()) for image in images]
         return SimpleNamespace(predicted=np.array([left > right for left, right in halves]))
 
@@ -33,11 +33,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_suite(tmp_path_factory.mktemp("rates") / "data", per_class=30)
 
 
-def test_all_nothing_and_half(data: Path) -> None:
+def test_all_none_and_a_third(data: Path) -> None:
     quba = Reds(data)
-    all_of_them = share_changed(quba, HorizontalFlip())
-    assert (all_of_them.count, all_of_them.n, all_of_them.value) == (90, 90, 1.0)
-    assert all_of_them.interval == pytest.approx((0.959064, 1.0), abs=1e-6)
+    every = share_changed(quba, HorizontalFlip())
+    assert (every.count, every.n, every.value) == (90, 90, 1.0)
+    assert every.interval == pytest.approx((0.959064, 1.0), abs=1e-6)
     none = share_changed(quba, Brightness(0), n=40)
     assert (none.count, none.n, none.cases) == (0, 40, ())
     assert (
@@ -47,16 +47,16 @@ def test_all_nothing_and_half(data: Path) -> None:
     def flip_greens(pixels: Pixels) -> Pixels:
         return pixels[:, ::-1] if pixels[..., 1].mean() > 130 else pixels
 
-    some = share_changed(quba, flip_greens)
-    green = [p for p in all_of_them.cases if "brick" in p]
-    assert set(some.cases) == set(green)
-    assert some.value == pytest.approx(1 / 3)
+    third = share_changed(quba, flip_greens)
+    green = [p for p in every.cases if "brick" in p]
+    assert set(third.cases) == set(green)
+    assert third.value == pytest.approx(1 / 3)
 
 
-def test_the_sample_is_fixed_by_its_seed_and_asked_in_chunks(data: Path) -> None:
+def test_the_sample_is_fixed_by_its_seed_and_read_in_chunks(data: Path) -> None:
     quba = Reds(data)
     first = share_changed(quba, HorizontalFlip(), n=70)
-    assert quba.asked == [(64, True), (64, True), (6, True), (6, True)]
+    assert quba.calls == [(64, True), (64, True), (6, True), (6, True)]
     assert share_changed(quba, HorizontalFlip(), n=70) == first
     other = share_changed(quba, HorizontalFlip(), n=70, seed=1)
     assert set(other.cases) != set(first.cases)
@@ -64,9 +64,9 @@ def test_the_sample_is_fixed_by_its_seed_and_asked_in_chunks(data: Path) -> None
 
 
 def test_another_set(data: Path) -> None:
-    found = share_changed(Reds(data), HorizontalFlip(), set="night")
-    assert found.n == 6
-    assert all(name.startswith("night/") for name in found.cases)
+    share = share_changed(Reds(data), HorizontalFlip(), set="night")
+    assert share.n == 6
+    assert all(name.startswith("night/") for name in share.cases)
 
 
 def test_prepared_images_are_not_cropped(data: Path, tmp_path: Path) -> None:
@@ -75,16 +75,16 @@ def test_prepared_images_are_not_cropped(data: Path, tmp_path: Path) -> None:
     (root / "quba-data.yaml").write_text(manifest.replace("path: night", "path: night, prepared: true"))
     quba = Reds(root)
     share_changed(quba, HorizontalFlip(), set="night")
-    assert quba.asked == [(6, False), (6, False)]
+    assert quba.calls == [(6, False), (6, False)]
 
 
-def test_its_text_names_the_first_cases() -> None:
+def test_the_repr_names_the_first_cases() -> None:
     assert str(share_of("A flip changed the answer", "abcde", 50)) == (
         "A flip changed the answer in 5 of 50 cases, 10.0% (95 % interval 4.3% to 21.4%): a, b, c and 2 more"
     )
 
 
-def test_no_sample(data: Path) -> None:
+def test_an_empty_sample_is_refused(data: Path) -> None:
     with pytest.raises(UserError) as caught:
         share_changed(Reds(data), HorizontalFlip(), n=0)
     assert str(caught.value) == "share_changed: n, got 0. Allowed: a whole number from 1."

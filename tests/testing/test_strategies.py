@@ -1,4 +1,4 @@
-"""hypothesis strategies: what they draw, what it shrinks to, and whole tests that use them."""
+"""hypothesis strategies: examples, shrinking, and whole tests with them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_changes_stay_within_their_bounds(data: st.DataObject) -> None:
 
 @settings(max_examples=30)
 @given(strategies.synthetic_images(sides=(3, 9)))
-def test_images_that_nobody_took(image: Plain | Gradient | Static) -> None:
+def test_synthetic_images_have_their_size(image: Plain | Gradient | Static) -> None:
     assert image.pixels.shape == (image.height, image.width, 3)
     assert image.pixels.dtype == "uint8"
     assert 3 <= min(image.pixels.shape[:2]) <= max(image.pixels.shape[:2]) <= 9

@@ -64,27 +64,27 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
         ModelError: no known architecture is named.
     """
     config = _config_next_to(path, spec)
-    named = named_architectures(checkpoint.about)
-    known = next((name for name in named if is_model(name.architecture)), None)
+    names = named_architectures(checkpoint.about)
+    timm_name = next((name for name in names if is_model(name.architecture)), None)
     if option is not None:
         if config is not None and base_name(option) == base_name(config.architecture):
             return replace(build_spec_of_config(config, f"the folder of {spec}"), where=OPTION)
-        if known is None or base_name(known.architecture) == base_name(option):
+        if timm_name is None or base_name(timm_name.architecture) == base_name(option):
             return _build_spec_of_name(option, OPTION, checkpoint, spec)
-        note = f"{OPTION}={option} is used, though {known.where} in {spec} says {known.architecture}"
+        note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} says {timm_name.architecture}"
         return _build_spec_of_name(option, OPTION, checkpoint, spec, note)
-    if known is not None:
-        where = f"{known.where} in {spec}"
-        note = f"the architecture is {known.architecture}, as {where} says"
-        return _build_spec_of_name(known.architecture, where, checkpoint, spec, note)
+    if timm_name is not None:
+        where = f"{timm_name.where} in {spec}"
+        note = f"the architecture is {timm_name.architecture}, as {where} says"
+        return _build_spec_of_name(timm_name.architecture, where, checkpoint, spec, note)
     if config is not None:
         build_spec = build_spec_of_config(config, f"the folder of {spec}")
         note = f"the architecture is {build_spec.architecture}, as {build_spec.where} says"
         return replace(build_spec, notes=(note,))
-    near = [path.name.partition(".")[0], *(name.architecture for name in named)]
+    near = [path.name.partition(".")[0], *(name.architecture for name in names)]
     fitting = fitting_architecture(checkpoint.state, near=near)
     hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
-    raise ModelError(f"{spec}: {_unknown_architecture(named)}{hint}")
+    raise ModelError(f"{spec}: {_unknown_architecture(names)}{hint}")
 
 
 def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
@@ -100,13 +100,13 @@ def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
 
 
 def _build_spec_of_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> BuildSpec:
-    stated = config_from_checkpoint(checkpoint.about, spec=spec)
+    metadata = config_from_checkpoint(checkpoint.about, spec=spec)
     arguments = model_arguments(checkpoint.about)
-    config = stated.config
+    config = metadata.config
     has_fixed_size = pretrained_config(name).get("fixed_input_size")
     if config is not None and has_fixed_size and "input_size" in config.values:
         arguments.setdefault("img_size", config.values["input_size"][1:])
-    return BuildSpec(name, where, config, None, arguments, (*notes, *stated.notes))
+    return BuildSpec(name, where, config, None, arguments, (*notes, *metadata.notes))
 
 
 def _config_next_to(path: Path, spec: str) -> HubConfig | None:
@@ -119,10 +119,10 @@ def _config_next_to(path: Path, spec: str) -> HubConfig | None:
     return config if config is not None and is_model(config.architecture) else None
 
 
-def _unknown_architecture(named: tuple[NamedArchitecture, ...]) -> str:
-    if not named:
+def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:
+    if not names:
         return f"holds weights alone, so name their architecture: {OPTION}=NAME."
-    first = named[0]
+    first = names[0]
     return (
         f"{first.where} in it says '{first.architecture}', which is no model of timm {timm.__version__}; "
         f"name one of timm's, {OPTION}=NAME, or give package.module:callable."

@@ -64,7 +64,7 @@ def check_architecture(name: str, *, where: str) -> None:
             f"{_question(nearest_architectures(name))}"
         )
     base, _, tag = name.partition(".")
-    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
+    tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:
         allowed = f"Allowed: {', '.join(tags)}." if tags else f"There are no pretrained weights for {base}."
         raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")

@@ -82,16 +82,16 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
         unusable = {key: config[key] for key in stated_keys if not _is_usable(key, config)}
         usable_rest = {key: value for key, value in config.items() if key not in unusable}
         # timm rejects an empty config.
-        stated = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
+        settings = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
         source = f"pretrained_cfg in {spec}"
     else:
         arguments = _arguments(about, "args")
-        stated = _torchvision_config(arguments) or _timm_config(arguments)
+        settings = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
-    usable = {name: value for name, value in stated.items() if name in KEYS and _is_usable(name, stated)}
+    usable = {name: value for name, value in settings.items() if name in KEYS and _is_usable(name, settings)}
     notes = tuple(
         f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
-        for name, value in stated.items()
+        for name, value in settings.items()
         if name not in usable
     )
     if not usable:

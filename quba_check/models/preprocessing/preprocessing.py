@@ -130,9 +130,9 @@ def preprocessing_of(
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
     own = _own_config(module, spec, architecture)
     for config in (*([own] if own else []), *configs):
-        stated = {key: value for key, value in config.values.items() if key in values}
-        values |= stated
-        sources |= dict.fromkeys(stated, config.source)
+        overrides = {key: value for key, value in config.values.items() if key in values}
+        values |= overrides
+        sources |= dict.fromkeys(overrides, config.source)
     preprocessing = Preprocessing(**values, source=_source(sources, [own, *configs]))
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:

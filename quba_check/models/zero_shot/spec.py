@@ -54,14 +54,14 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     >>> zero_shot_spec("open_clip:ViT-B-32/openai").name
     'ViT-B-32-openai'
     """
-    named = text.removeprefix(OPEN_CLIP_PREFIX)
-    if named.startswith(FOLDER) and named != FOLDER:
-        folder = expand_path(named.removeprefix(FOLDER), spec=text)
+    name = text.removeprefix(OPEN_CLIP_PREFIX)
+    if name.startswith(FOLDER) and name != FOLDER:
+        folder = expand_path(name.removeprefix(FOLDER), spec=text)
         _check_folder(text, folder)
         return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
-    if named.startswith(HUB) and named.count("/") == 1:
-        return ZeroShotSpec(named, None, named.rpartition("/")[2])
-    model, _, weights = named.partition("/")
+    if name.startswith(HUB) and name.count("/") == 1:
+        return ZeroShotSpec(name, None, name.rpartition("/")[2])
+    model, _, weights = name.partition("/")
     if not model or not weights or ":" in model:
         raise ModelError(f"{text}: does not say model and weights. Allowed: {_ALLOWED}.")
     path = expand_path(weights, spec=text)

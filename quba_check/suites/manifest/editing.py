@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml.nodes import MappingNode
 
 from quba_check.errors import SuiteError
-from quba_check.records.files import write_text
+from quba_check.storage.atomic import write_atomically
 from quba_check.strict_yaml import Document, read_yaml
 from quba_check.strict_yaml.document import children, end_of
 from quba_check.suites.manifest.reading import read_manifest
@@ -50,16 +50,14 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     lines = [manifest_line(name, entry) for name, entry in entries.items() if name not in declared]
     if not lines:
         return
-    old = manifest.read_bytes()
-    write_text(_insert_lines(document, old, lines), manifest)
+    content = _insert_lines(document, lines)
     try:
-        read_manifest(manifest, shown)
-    except SuiteError:
-        write_text(old.decode(), manifest)
-        raise
+        write_atomically(manifest, content, lambda path: read_manifest(path, shown))
+    except OSError as error:
+        raise SuiteError(f"{manifest}: cannot be written ({error.strerror}).") from None
 
 
-def _insert_lines(document: Document, content: bytes, lines: list[str]) -> str:
+def _insert_lines(document: Document, lines: list[str]) -> bytes:
     """Insert lines after the last set. ruamel's round trip would reformat the whole file."""
     sets = next(child.node for child in children(document.root) if child.step == "sets")
     if not isinstance(sets, MappingNode) or sets.flow_style or not sets.value:
@@ -67,14 +65,14 @@ def _insert_lines(document: Document, content: bytes, lines: list[str]) -> str:
             f"{document.at(('sets',))}: the sets are in braces, where no lines can be added. "
             f"Add them yourself: {', '.join(lines)}"
         )
-    rows = content.splitlines(keepends=True)
+    rows = document.path.read_bytes().splitlines(keepends=True)
     ending = b"\r\n" if rows[0].endswith(b"\r\n") else b"\n"
     last = int(end_of(sets).line)
     if not rows[last].endswith(b"\n"):
         rows[last] += ending
     indent = b" " * sets.value[0][0].start_mark.column
     rows[last + 1 : last + 1] = [indent + line.encode() + ending for line in lines]
-    return b"".join(rows).decode()
+    return b"".join(rows)
 
 
 def yaml_scalar(value: str | int | bool) -> str:

@@ -44,7 +44,7 @@ def array_images(
         shown, shown_labels, prefix = f"{path}[{images}]", f"{path}[{labels}]", f"{images}/"
         pixels, stored_labels = read_array(path, images), read_array(path, labels)
     _check_images(pixels, shown)
-    stored_labels = _checked_labels(stored_labels, shown_labels)
+    stored_labels = _flat_labels(stored_labels, shown_labels)
     if len(stored_labels) != len(pixels):
         raise SuiteError(
             f"{shown_labels}: got {len(stored_labels)} labels for {len(pixels)} images in {shown}."
@@ -74,20 +74,20 @@ def _check_images(pixels: Array, where: str) -> None:
     is_image = pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] in (1, 3))
     if pixels.dtype != np.uint8 or not is_image or not pixels.size:
         raise SuiteError(
-            f"{where}: got {_described(pixels)}. "
+            f"{where}: got {_describe(pixels)}. "
             "Allowed: uint8 of images x height x width, or of images x height x width x 3."
         )
 
 
-def _checked_labels(labels: Array, where: str) -> Array:
+def _flat_labels(labels: Array, where: str) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
         raise SuiteError(
-            f"{where}: got {_described(labels)}. Allowed: a whole number or a class name for each image."
+            f"{where}: got {_describe(labels)}. Allowed: a whole number or a class name for each image."
         )
     return np.char.decode(labels) if labels.dtype.kind == "S" else labels
 
 
-def _described(array: Array) -> str:
+def _describe(array: Array) -> str:
     return f"{array.dtype} of {' x '.join(map(str, array.shape)) or 'one number'}"

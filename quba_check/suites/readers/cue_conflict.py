@@ -45,4 +45,4 @@ def _mistake(stem: str, classes: ClassList) -> str:
     if cues is None:
         return "the name does not state two cues. Expected: <shape><i>-<texture><j>.png."
     unknown = next((cue for cue in cues.groups() if cue not in classes.numbers), cues[1])
-    return classes.unknown("class", unknown)
+    return classes.unknown_text("class", unknown)

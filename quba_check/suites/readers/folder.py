@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from quba_check.errors import SuiteError, listed
@@ -34,9 +34,11 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
     images: list[LabelledImage] = []
     for name in folder_names(path):
         folder = path / name
-        label = _folder_label(name, classes.numbers)
+        bare = re.sub(r"^\d+_", "", name)
+        forms = (name, bare, bare.replace("_", " "))
+        label = next((classes.numbers[form] for form in forms if form in classes.numbers), None)
         if label is None:
-            raise SuiteError(f"{folder}: {classes.unknown('class folder', name)}")
+            raise SuiteError(f"{folder}: {classes.unknown_text('class folder', name)}")
         files = image_names(folder)
         if not files:
             raise SuiteError(
@@ -49,11 +51,6 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
     if not partial:
         _check_complete(path, images, classes.names)
     return images
-
-
-def _folder_label(name: str, numbers: Mapping[str, int]) -> int | None:
-    bare = re.sub(r"^\d+_", "", name)
-    return next((numbers[form] for form in (name, bare, bare.replace("_", " ")) if form in numbers), None)
 
 
 def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequence[str]) -> None:

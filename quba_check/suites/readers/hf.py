@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError, did_you_mean, listed, needs
 from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
@@ -78,10 +78,7 @@ def _library(path: Path) -> Any:
     try:
         import datasets
     except ImportError:
-        raise SuiteError(
-            f"{path}: the reader hf needs datasets, which is not installed. "
-            'Install it: pip install "quba-check[hf]".'
-        ) from None
+        raise SuiteError(f"{path}: the reader hf {needs('datasets', extra='hf')}") from None
     return datasets
 
 

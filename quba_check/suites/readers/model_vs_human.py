@@ -28,7 +28,7 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
                 f"{path / file}: the name does not state a class. Expected: *_*_*_*_<category>_*.png."
             )
         if fields[4] not in classes.numbers:
-            raise SuiteError(f"{path / file}: {classes.unknown('class', fields[4])}")
+            raise SuiteError(f"{path / file}: {classes.unknown_text('class', fields[4])}")
         images.append(LabelledImage((path / file).as_posix(), classes.numbers[fields[4]]))
     if not images:
         raise SuiteError(f"{path}: no images. Expected: files named *_*_*_*_<category>_*.png.")

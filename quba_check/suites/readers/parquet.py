@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError, did_you_mean, listed, needs
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
@@ -122,10 +122,7 @@ def _open_file(path: Path) -> Any:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise SuiteError(
-            f"{path}: the reader parquet needs pyarrow, which is not installed. "
-            'Install it: pip install "quba-check[parquet]".'
-        ) from None
+        raise SuiteError(f"{path}: the reader parquet {needs('pyarrow', extra='parquet')}") from None
     try:
         return parquet.ParquetFile(path)
     except OSError as error:

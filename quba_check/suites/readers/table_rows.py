@@ -9,7 +9,6 @@ from typing import Any
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.strict_yaml import describe
 from quba_check.suites.class_list import ClassList
 
 
@@ -31,14 +30,12 @@ def label_positions(
 
     def position(row: int, label: object) -> int:
         place = f"{where}[{row}]"
-        if isinstance(label, bool) or not isinstance(label, str | int):
-            raise SuiteError(f"{place}: label: got {describe(label)}. Allowed: a class name or number.")
-        if names is None or by_number is None or isinstance(label, str):
+        if names is None or by_number is None or not isinstance(label, int) or isinstance(label, bool):
             return classes.position(label, place)
         number = by_number[label] if 0 <= label < len(by_number) else None
         if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
-            raise SuiteError(f"{place}: {classes.unknown('class', name)}")
+            raise SuiteError(f"{place}: {classes.unknown_text('class', name)}")
         return number
 
     return [position(row, label) for row, label in enumerate(labels)]

@@ -13,7 +13,6 @@ from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import is_utf8
-from quba_check.strict_yaml import describe
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
@@ -132,6 +131,4 @@ def _label(
         raise SuiteError(
             f'{where}: not a label. Expected: text in a .cls, or {{"label": …}} in a .json.'
         ) from None
-    if isinstance(label, bool) or not isinstance(label, str | int):
-        raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
     return classes.position(label, where)

@@ -142,7 +142,7 @@ def test_the_side_decides_between_the_two_tables() -> None:
         ),
     ],
 )
-def test_what_cannot_be_corrupted_is_said(image: np.ndarray, name: str, severity: int, message: str) -> None:
+def test_messages_about_wrong_arguments(image: np.ndarray, name: str, severity: int, message: str) -> None:
     with pytest.raises(UserError) as caught:
         corrupt(image, name, severity, np.random.default_rng(0))
     assert str(caught.value) == message

@@ -48,14 +48,14 @@ def test_snow_falls_twice_and_whitens_the_scene() -> None:
 
 
 @pytest.mark.parametrize("number", range(frost_texture.N_TEXTURES))
-def test_a_pane_has_the_light_of_a_published_one(number: int) -> None:
+def test_a_texture_has_the_colours_of_a_published_one(number: int) -> None:
     pane = frost_texture.frost_texture(number)
     assert pane.shape == (400, 600, 3)
     assert pane.mean(axis=(0, 1)) == pytest.approx(PUBLISHED_MEANS[number], abs=2)
     assert pane.std(axis=(0, 1)) == pytest.approx(PUBLISHED_SPREADS[number], abs=2)
 
 
-def test_the_panes_are_drawn_and_fitted_once() -> None:
+def test_textures_are_made_and_resized_once() -> None:
     image = np.full((72, 80, 3), 90, dtype=np.uint8)
     weather._texture_for.cache_clear()
     with mock.patch.object(weather, "frost_texture", wraps=frost_texture.frost_texture) as texture:

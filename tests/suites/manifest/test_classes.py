@@ -36,7 +36,7 @@ def test_without_them_the_names_serve(tmp_path: Path) -> None:
     )
 
 
-def test_classes_may_stand_in_a_file_beside_the_manifest(tmp_path: Path) -> None:
+def test_classes_may_be_in_a_file_next_to_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "fish.txt").write_text("n01440764\ttench\nn01443537\tgoldfish\n\n", encoding="utf-8-sig")
     assert read(tmp_path, "fish.txt").classes == SYNSETS
     (tmp_path / "fish.txt").write_text("great white shark\neel\n")

@@ -14,7 +14,7 @@ ENTRIES = {"mixed_same": SAME, "mixed_rand": RAND}
 HEAD = "schema: 1\nname: x  # ours\nclasses: [a, b]\n\n"
 
 
-def added(tmp_path, text, entries=ENTRIES):
+def add(tmp_path, text, entries=ENTRIES):
     path = tmp_path / "quba-data.yaml"
     path.write_bytes(text.encode())
     add_sets(path, entries)
@@ -40,30 +40,30 @@ def added(tmp_path, text, entries=ENTRIES):
 def test_lines_follow_the_last_set(tmp_path, before, after):
     blank = before.endswith("\n\n")
     old = HEAD + before + after
-    new = added(tmp_path, old)
+    new = add(tmp_path, old)
     lines = "".join(f"  {manifest_line(name, entry)}\n" for name, entry in ENTRIES.items())
     assert new == HEAD + before.removesuffix("\n" if blank else "") + lines + ("\n" if blank else "") + after
 
 
 def test_line_ends_and_indents_are_those_of_the_file(tmp_path):
     old = (HEAD + "sets:\n    clean: {reader: folder, path: v}").replace("\n", "\r\n")
-    assert added(tmp_path, old, {"mixed_same": SAME}) == (
+    assert add(tmp_path, old, {"mixed_same": SAME}) == (
         old + "\r\n    mixed_same: {reader: folder, path: made/mixed_same, expected: 9}\r\n"
     )
 
 
 def test_what_stands_there_already_is_not_added(tmp_path):
     old = HEAD + "sets:\n  mixed_same: {path: made/mixed_same, reader: folder, expected: 9}\n"
-    once = added(tmp_path, old)
+    once = add(tmp_path, old)
     assert once.count("mixed_same: ") == 1
-    assert added(tmp_path, once) == once
+    assert add(tmp_path, once) == once
 
 
 @pytest.mark.parametrize(
     "path", ["my data/b", "a, b", "#x", "/abs/ü", "1", "-x", "true", "a: b", '"', "null"]
 )
 def test_every_path_is_read_back(tmp_path, path):
-    added(
+    add(
         tmp_path, HEAD + "sets:\n  clean: {reader: folder, path: v}\n", {"mixed_same": {**SAME, "path": path}}
     )
 

@@ -326,7 +326,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_are_told_with_their_line(tmp_path: Path, name: str) -> None:
+def test_messages_have_the_line_of_the_mistake(tmp_path: Path, name: str) -> None:
     text, message = MISTAKES[name]
     with pytest.raises(SuiteError) as raised:
         read(tmp_path, HEAD + text)
@@ -355,7 +355,7 @@ def test_mistakes_in_the_class_list(tmp_path: Path, classes: str) -> None:
     assert str(raised.value) == f"quba-data.yaml:{CLASS_MISTAKES[classes]}"
 
 
-def test_unknown_imagenet_classes_are_told_with_the_nearest(tmp_path: Path) -> None:
+def test_unknown_imagenet_classes_are_reported_with_the_nearest(tmp_path: Path) -> None:
     head = "schema: 1\nname: x\nclasses: imagenet\nsets: {}\n"
     text = head + "spaces: {pets: {dog: [n0209960], cat: [n02123045]}}\n"
     with pytest.raises(SuiteError) as raised:

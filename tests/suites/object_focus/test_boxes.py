@@ -31,7 +31,7 @@ def test_grabcut_finds_a_disc_in_its_box():
     assert not mask[:, :20].any()
 
 
-def test_grabcut_says_the_same_again():
+def test_grabcut_repeats():
     picture, _ = scene()
     first = segment(picture, Box(20, 10, 60, 50))
     segment(scene(1)[0], Box(5, 5, 70, 55))
@@ -58,7 +58,7 @@ def test_threads_find_the_same(suite, tmp_path, monkeypatch):
     assert made[0] == made[1]
 
 
-def located(suite, path, number=0):
+def locate(suite, path, number=0):
     examples = suite.examples(View("clean"))
     objects = BoxFile(path)
     objects.prepare(suite, examples)
@@ -70,10 +70,10 @@ def test_the_box_is_what_the_file_says(suite, boxes, name):
     picture, _ = scene()
     Image.fromarray(picture).save(suite.root / "val/apple/2.png")
     path = boxes(f"kind,path,x0,y0,x1,y1\nbig,{name},20.4,10,59.1,50\n,train/x.png,1,1,2,2\n")
-    found = located(suite, path, 1)
-    assert found.box == Box(20, 10, 60, 50)
-    assert found.mask[30, 40]
-    assert not found.mask[10, 20]
+    located_object = locate(suite, path, 1)
+    assert located_object.box == Box(20, 10, 60, 50)
+    assert located_object.mask[30, 40]
+    assert not located_object.mask[10, 20]
 
 
 def test_images_without_one_box(suite, boxes):
@@ -84,7 +84,7 @@ def test_images_without_one_box(suite, boxes):
         "apple/3.png,0,0,10,8\n"
         "pear/1.png,0,0,1,1\n"
     )
-    assert [located(suite, path, number) for number in range(4)] == [
+    assert [locate(suite, path, number) for number in range(4)] == [
         SkipReason.NO_BOX,
         SkipReason.SEVERAL,
         SkipReason.FILLS,
@@ -142,15 +142,15 @@ def test_images_without_one_box(suite, boxes):
 def test_messages(suite, boxes, text, message):
     path = boxes(text)
     with pytest.raises(SuiteError) as raised:
-        located(suite, path)
+        locate(suite, path)
     assert str(raised.value) == f"{path}{message}"
 
 
 def test_a_file_that_is_not_there_or_no_text(suite, tmp_path):
     with pytest.raises(SuiteError) as raised:
-        located(suite, tmp_path / "no.csv")
+        locate(suite, tmp_path / "no.csv")
     assert str(raised.value) == f"{tmp_path / 'no.csv'}: there is no such file."
     (tmp_path / "no.csv").write_bytes(b"path,x0,y0,x1,y1\n\xff")
     with pytest.raises(SuiteError) as raised:
-        located(suite, tmp_path / "no.csv")
+        locate(suite, tmp_path / "no.csv")
     assert str(raised.value) == f"{tmp_path / 'no.csv'}: not a text file in UTF-8."

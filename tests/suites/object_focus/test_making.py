@@ -34,27 +34,27 @@ def origins(folder: Path) -> dict:
 
 def test_every_picture_is_one_object_before_another_image(suite, masks, tmp_path):
     out = tmp_path / "made" / "here"
-    made = make_object_focus(suite, MaskFolder(masks), out)
-    assert (made.images, made.classes, made.clean, made.left_out) == (5, ("apple", "pear"), 5, "")
+    sets = make_object_focus(suite, MaskFolder(masks), out)
+    assert (sets.images, sets.classes, sets.clean, sets.left_out) == (5, ("apple", "pear"), 5, "")
     names = {f"apple/0000{k}.png" for k in range(3)} | {f"pear/0000{k}.png" for k in range(2)}
     assert content(out).keys() == {f"{name}/{file}" for name in SETS for file in names} | {
         "object-focus.json"
     }
-    said = origins(out)
-    assert said["schema"] == 1
-    assert said["left_out"] == {}
-    assert said["made_with"] == {
+    record = origins(out)
+    assert record["schema"] == 1
+    assert record["left_out"] == {}
+    assert record["made_with"] == {
         "data": str(suite.root),
         "objects": f"masks {masks}",
         "seed": 0,
         "per class": None,
     }
-    assert said["pictures"].keys() == names
-    foregrounds = sorted(of["foreground"] for of in said["pictures"].values())
+    assert record["pictures"].keys() == names
+    foregrounds = sorted(of["foreground"] for of in record["pictures"].values())
     assert foregrounds == [
         f"val/{name}" for name in ("apple/1.jpg", "apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png")
     ]
-    for name, of in said["pictures"].items():
+    for name, of in record["pictures"].items():
         label = name.partition("/")[0]
         original = pixels(suite.root / of["foreground"])
         mask = read_mask((masks / of["foreground"].removeprefix("val/")).with_suffix(".png"))
@@ -140,13 +140,13 @@ def test_another_seed_gives_other_backgrounds(suite, masks, tmp_path):
 
 def test_at_most_so_many_of_a_class_that_can_be_used(suite, masks, tmp_path):
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
-    made = make_object_focus(suite, MaskFolder(masks), tmp_path / "made", per_class=2)
-    assert made.images == 4
+    sets = make_object_focus(suite, MaskFolder(masks), tmp_path / "made", per_class=2)
+    assert sets.images == 4
     used = {of["foreground"] for of in origins(tmp_path / "made")["pictures"].values()}
     assert used == {"val/apple/1.jpg", "val/apple/3.png", "val/pear/1.png", "val/pear/2.png"}
 
 
-def test_who_is_left_out_is_said(suite, masks, tmp_path):
+def test_left_out_images_are_reported(suite, masks, tmp_path):
     (suite.root / "val/fig").mkdir()
     manifest = suite.root / "quba-data.yaml"
     manifest.write_text(manifest.read_text(encoding="utf-8").replace("pear]", "pear, fig]"), encoding="utf-8")
@@ -155,16 +155,16 @@ def test_who_is_left_out_is_said(suite, masks, tmp_path):
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
     (masks / "fig").mkdir()
     Image.open(masks / "pear/1.png").save(masks / "fig/0.png")
-    made = make_object_focus(open_suite(suite.root), MaskFolder(masks), tmp_path / "made")
-    assert (made.images, made.classes, made.clean) == (4, ("apple", "pear"), 10)
-    assert made.left_out == (
+    sets = make_object_focus(open_suite(suite.root), MaskFolder(masks), tmp_path / "made")
+    assert (sets.images, sets.classes, sets.clean) == (4, ("apple", "pear"), 10)
+    assert sets.left_out == (
         "alone in its class: 1 (val/fig/0.png); empty mask: 1 (val/apple/2.png); "
         "no mask: 4 (val/fig/1.png, val/fig/2.png, val/fig/3.png and 1 more)"
     )
     assert origins(tmp_path / "made")["left_out"]["no mask"] == [f"val/fig/{k}.png" for k in range(1, 5)]
 
 
-def test_who_watches_is_told_of_every_image(suite, masks, tmp_path):
+def test_progress_counts_every_image(suite, masks, tmp_path):
     done = {}
 
     def progress(what, images):

@@ -16,7 +16,7 @@ EXPECTED = [[False, True, True], [False, False, True]]
 ON = np.array(EXPECTED)
 
 
-def stored(tmp_path, image, name="mask.png"):
+def store_and_read(tmp_path, image, name="mask.png"):
     path = tmp_path / name
     image.save(path)
     return read_mask(path).tolist()
@@ -37,35 +37,35 @@ def test_grey_levels(tmp_path, levels, mode):
     if mode == "I;16" and levels.max() > 3:
         levels = levels * 257
     image = Image.fromarray(levels.astype(np.uint16 if mode == "I;16" else np.uint8))
-    assert stored(tmp_path, image.convert("RGB") if mode == "RGB" else image) == EXPECTED
+    assert store_and_read(tmp_path, image.convert("RGB") if mode == "RGB" else image) == EXPECTED
 
 
 def test_one_bit(tmp_path):
-    assert stored(tmp_path, Image.fromarray(ON)) == EXPECTED
+    assert store_and_read(tmp_path, Image.fromarray(ON)) == EXPECTED
 
 
 def test_one_channel_is_enough(tmp_path):
     red = np.zeros((2, 3, 3), np.uint8)
     red[ON, 0] = 255
-    assert stored(tmp_path, Image.fromarray(red)) == EXPECTED
+    assert store_and_read(tmp_path, Image.fromarray(red)) == EXPECTED
 
 
 def test_a_palette_s_first_colour_is_the_background(tmp_path):
     image = Image.fromarray(np.where(ON, 1, 0).astype(np.uint8), mode=None).convert("P")
     image.putpalette([255, 255, 255, 0, 0, 0])
-    assert stored(tmp_path, image) == EXPECTED
+    assert store_and_read(tmp_path, image) == EXPECTED
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_cut_out_of_a_transparent_picture(tmp_path, mode):
     black = Image.new("RGBA", (3, 2))
     black.putalpha(Image.fromarray(np.where(ON, 255, 9).astype(np.uint8)))
-    assert stored(tmp_path, black.convert(mode)) == EXPECTED
+    assert store_and_read(tmp_path, black.convert(mode)) == EXPECTED
 
 
 def test_an_opaque_picture_with_an_alpha_channel(tmp_path):
     image = Image.fromarray(np.where(ON, 255, 0).astype(np.uint8)).convert("RGBA")
-    assert stored(tmp_path, image) == EXPECTED
+    assert store_and_read(tmp_path, image) == EXPECTED
 
 
 def test_jpeg_is_lossy(tmp_path):
@@ -75,7 +75,7 @@ def test_jpeg_is_lossy(tmp_path):
     assert (read_mask(path) == (wide > 127)).all()
 
 
-def located(suite, folder, number=0):
+def locate(suite, folder, number=0):
     examples = suite.examples(View("clean"))
     objects = MaskFolder(folder)
     objects.prepare(suite, examples)
@@ -83,22 +83,22 @@ def located(suite, folder, number=0):
 
 
 def test_the_object_and_its_box(suite, masks):
-    found = located(suite, masks)
-    assert found.box == Box(3, 2, 7, 6)
-    assert found.mask.sum() == 12
+    located_object = locate(suite, masks)
+    assert located_object.box == Box(3, 2, 7, 6)
+    assert located_object.mask.sum() == 12
 
 
 def test_names_from_the_data_folder_do_as_well(suite, masks, tmp_path):
     (tmp_path / "all").mkdir()
     masks.rename(tmp_path / "all" / "val")
-    assert located(suite, tmp_path / "all").box == Box(3, 2, 7, 6)
+    assert locate(suite, tmp_path / "all").box == Box(3, 2, 7, 6)
 
 
 def test_images_without_a_mask_or_with_one_that_is_no_use(suite, masks):
     (masks / "apple" / "1.png").unlink()
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
     Image.new("L", (10, 8), 255).save(masks / "apple" / "3.png")
-    assert [located(suite, masks, number) for number in range(3)] == [
+    assert [locate(suite, masks, number) for number in range(3)] == [
         SkipReason.NO_MASK,
         SkipReason.EMPTY,
         SkipReason.FILLS,
@@ -114,13 +114,13 @@ def test_nine_tenths_of_an_image_are_not_too_much(suite, masks):
     mask = np.full((8, 10), 255, np.uint8)
     mask[:, 0] = 0
     Image.fromarray(mask).save(masks / "apple" / "1.png")
-    assert located(suite, masks).box == Box(1, 0, 10, 8)
+    assert locate(suite, masks).box == Box(1, 0, 10, 8)
 
 
 def test_messages(suite, masks, tmp_path):
     def message(folder):
         with pytest.raises(SuiteError) as raised:
-            located(suite, folder)
+            locate(suite, folder)
         return str(raised.value)
 
     assert message(tmp_path / "no") == f"{tmp_path / 'no'}: there is no such folder of masks."

@@ -66,7 +66,7 @@ def test_a_mask_without_pixels_has_no_box():
         (Box(0, 1, 5, 4), [[0, 1, 2, 3, 4]] * 4),
     ],
 )
-def test_the_largest_rectangle_beside_the_box_fills_it(box, filled):
+def test_the_largest_rectangle_next_to_the_box_fills_it(box, filled):
     assert without_object(NUMBERED, box)[..., 0].tolist() == filled
 
 

@@ -13,23 +13,23 @@ from quba_check.suites.object_focus.output import replace_folder
 SETTINGS = {"data": "/d", "seed": 0, "per class": None}
 
 
-def made(out, settings=SETTINGS, name="a.png"):
+def make(out, settings=SETTINGS, name="a.png"):
     with replace_folder(out, settings) as folder:
         (folder / name).touch()
         write_origins(folder, settings, {}, {})
 
 
-def refusal(out, settings=SETTINGS):
+def error_text(out, settings=SETTINGS):
     with pytest.raises(SuiteError) as raised:
-        made(out, settings)
+        make(out, settings)
     return str(raised.value)
 
 
 def test_new_empty_or_made_with_the_same_settings(tmp_path):
-    made(tmp_path / "new" / "one")
+    make(tmp_path / "new" / "one")
     (tmp_path / "empty").mkdir()
-    made(tmp_path / "empty")
-    made(tmp_path / "empty", name="b.png")
+    make(tmp_path / "empty")
+    make(tmp_path / "empty", name="b.png")
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["b.png", "object-focus.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new"]
 
@@ -39,7 +39,7 @@ def test_a_folder_of_something_else(tmp_path, content):
     (tmp_path / "x").touch()
     if content:
         (tmp_path / "object-focus.json").write_text(content, encoding="utf-8")
-    assert refusal(tmp_path) == (
+    assert error_text(tmp_path) == (
         f"{tmp_path}: the folder is not empty. Allowed: a new or empty one; name it with -o."
     )
     assert (tmp_path / "x").exists()
@@ -47,29 +47,31 @@ def test_a_folder_of_something_else(tmp_path, content):
 
 def test_a_folder_made_with_other_settings(tmp_path):
     out = tmp_path / "out"
-    made(out)
-    assert refusal(out, {**SETTINGS, "seed": 1}) == (
+    make(out)
+    assert error_text(out, {**SETTINGS, "seed": 1}) == (
         f"{out}: was made with seed 0, got 1. Remove the folder, or name another with -o."
     )
-    assert refusal(out, {**SETTINGS, "per class": 50}) == (
+    assert error_text(out, {**SETTINGS, "per class": 50}) == (
         f"{out}: was made with per class nothing, got 50. Remove the folder, or name another with -o."
     )
 
 
 def test_a_file(tmp_path):
     (tmp_path / "out").touch()
-    assert refusal(tmp_path / "out") == f"{tmp_path / 'out'}: this is a file. Allowed: a new or empty folder."
+    assert (
+        error_text(tmp_path / "out") == f"{tmp_path / 'out'}: this is a file. Allowed: a new or empty folder."
+    )
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "out"
-    assert refusal(out) == f"{out}: cannot be written (File exists)."
+    assert error_text(out) == f"{out}: cannot be written (File exists)."
 
 
 def test_what_stood_there_stays_when_making_fails(tmp_path):
     out = tmp_path / "out"
-    made(out)
+    make(out)
     with pytest.raises(ZeroDivisionError), replace_folder(out, SETTINGS):
         raise ZeroDivisionError
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "object-focus.json"]
@@ -78,7 +80,7 @@ def test_what_stood_there_stays_when_making_fails(tmp_path):
 
 def test_what_stood_there_comes_back_when_the_new_cannot_be_put_in_place(tmp_path, monkeypatch):
     out, rename = tmp_path / "out", Path.rename
-    made(out)
+    make(out)
 
     def failing(self, target):
         if self.name == "new":
@@ -87,6 +89,6 @@ def test_what_stood_there_comes_back_when_the_new_cannot_be_put_in_place(tmp_pat
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(SuiteError, match="No space left"):
-        made(out, name="b.png")
+        make(out, name="b.png")
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "object-focus.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

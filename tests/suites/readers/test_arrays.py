@@ -26,13 +26,13 @@ def npz(root: Path, images: object = IMAGES, labels: object = (0, 1), **others: 
 
 def test_labels_are_positions_or_names(tmp_path: Path) -> None:
     for labels in ([2, 0], np.array([[2], [0]], np.int8), ["kiwi", "apple"], np.array([b"kiwi", b"apple"])):
-        found = listing(array_images, npz(tmp_path, labels=labels))
-        assert [(image.label, image.member) for image in found] == [(2, "images/0"), (0, "images/1")]
+        images = listing(array_images, npz(tmp_path, labels=labels))
+        assert [(image.label, image.member) for image in images] == [(2, "images/0"), (0, "images/1")]
 
 
 def test_numbers_are_positions_also_where_a_class_is_called_so(tmp_path: Path) -> None:
-    found = listing(array_images, npz(tmp_path), classes=("1", "0"))
-    assert [image.label for image in found] == [0, 1]
+    images = listing(array_images, npz(tmp_path), classes=("1", "0"))
+    assert [image.label for image in images] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_wrong_labels(tmp_path: Path, labels: object, text: str) -> None:
 
 def test_one_part_of_several(tmp_path: Path) -> None:
     path = npz(tmp_path, np.zeros((6, 2, 2), np.uint8), [0, 1, 2, 0, 1, 5])
-    found = listing(array_images, path, part=(1, 3))
-    assert [(image.label, image.member) for image in found] == [(2, "images/2"), (0, "images/3")]
+    images = listing(array_images, path, part=(1, 3))
+    assert [(image.label, image.member) for image in images] == [(2, "images/2"), (0, "images/3")]
     assert message(array_images, path, part=(2, 3)) == (
         "SET[labels][5]: unknown class number 5. Allowed: 0 to 2 (apple, pear, kiwi)."
     )
@@ -105,7 +105,7 @@ def test_arrays_that_are_not_packed_are_mapped(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(3))
     first = read_array(tmp_path / "x.npy")
     assert read_array(tmp_path / "x.npy") is first
@@ -120,18 +120,22 @@ def pair(root: Path, content: bytes) -> Path:
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
-    def said(content: bytes) -> str:
+    def error_text(content: bytes) -> str:
         return message(array_images, pair(tmp_path, content), labels=tmp_path / "y.npy")
 
-    assert said(b"GIF89a") == (
+    assert error_text(b"GIF89a") == (
         "SET: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's."
     )
     assert (
-        said(b"\x93NUMPY\x01") == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+        error_text(b"\x93NUMPY\x01")
+        == "SET: cannot be read as an array. It is damaged, or holds Python objects."
     )
-    assert said(npz(tmp_path).read_bytes()) == "SET: an .npz file holds several arrays. Name it as path: x."
+    assert (
+        error_text(npz(tmp_path).read_bytes())
+        == "SET: an .npz file holds several arrays. Name it as path: x."
+    )
     np.save(tmp_path / "o.npy", np.array([{}, {}]), allow_pickle=True)
-    assert said((tmp_path / "o.npy").read_bytes()) == (
+    assert error_text((tmp_path / "o.npy").read_bytes()) == (
         "SET: cannot be read as an array. It is damaged, or holds Python objects."
     )
 
@@ -186,13 +190,13 @@ def header(shape: str, kind: str = "|u1") -> bytes:
 def test_headers_that_claim_what_is_not_there(tmp_path: Path, shape: str, compression: int | None) -> None:
     if compression is None:
         path = pair(tmp_path, header(shape))
-        said = message(array_images, path, labels=tmp_path / "y.npy")
+        error = message(array_images, path, labels=tmp_path / "y.npy")
     else:
         path = tmp_path / "x.npz"
         with zipfile.ZipFile(path, "w", compression) as packed:
             packed.writestr("images.npy", header(shape))
-        said = message(array_images, path)
-    assert said == "SET: cannot be read as an array. It is damaged, or holds Python objects."
+        error = message(array_images, path)
+    assert error == "SET: cannot be read as an array. It is damaged, or holds Python objects."
 
 
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

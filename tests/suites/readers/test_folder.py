@@ -22,7 +22,7 @@ def test_folders_are_matched_by_name_and_sorted_by_it(tmp_path: Path) -> None:
     ]
 
 
-def test_numbers_and_underscores_in_folder_names_are_looked_past(tmp_path: Path) -> None:
+def test_numbers_and_underscores_in_folder_names_are_ignored(tmp_path: Path) -> None:
     tree(tmp_path, "07_dog/a.png", "02_wheeled vehicle/b.png", "06_musical_instrument/c.png")
     classes = ("musical instrument", "wheeled vehicle", "dog")
     assert [image.label for image in listing(folder_images, tmp_path, classes)] == [1, 0, 2]

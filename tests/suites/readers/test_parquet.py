@@ -73,8 +73,8 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_tables(tmp_path: Path, columns: dict[str, list[object]], text: str) -> None:
-    said = message(parquet_images, table(tmp_path, columns))
-    assert said.replace(str(tmp_path), "FOLDER") == text
+    error = message(parquet_images, table(tmp_path, columns))
+    assert error.replace(str(tmp_path), "FOLDER") == text
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def test_samples_are_files_of_one_name(tmp_path: Path) -> None:
         "c/2.jpeg": b"", "c/2.json": b'{"label": 0}', "c/2.cls": b"1", "README.md": b"", "a/.hidden.jpg": b"",
         "meta.json": b"{}",
     }  # fmt: skip
-    found = listing(webdataset_images, shard(tmp_path / "x.tar", files))
-    assert [(image.member, image.label) for image in found] == [
+    images = listing(webdataset_images, shard(tmp_path / "x.tar", files))
+    assert [(image.member, image.label) for image in images] == [
         ("a/1.jpg", 1),
         ("b/1.WEBP", 2),
         ("c/2.jpeg", 1),
@@ -46,8 +46,8 @@ def test_a_class_name_wins_over_a_position_in_cls_and_not_in_json(tmp_path: Path
         "3.jpg": b"",
         "3.json": b'{"label": "1"}',
     }
-    found = listing(webdataset_images, shard(tmp_path / "x.tar", files), classes=("1", "0"))
-    assert [image.label for image in found] == [0, 1, 0]
+    images = listing(webdataset_images, shard(tmp_path / "x.tar", files), classes=("1", "0"))
+    assert [image.label for image in images] == [0, 1, 0]
 
 
 ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'

@@ -1,0 +1,34 @@
+"""Obstacles to measuring a dimension, from the suite's folders and the model's kind alone."""
+
+from __future__ import annotations
+
+from quba_check.core.dimension import Dimension
+from quba_check.core.measurement import Unmeasurable
+from quba_check.errors import UnmeasurableError
+from quba_check.suites.suite import Suite
+
+
+def obstacle(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
+    """Return the obstacle to measuring a dimension on a suite, None if there is none.
+
+    No image is read to find it.
+
+    Args:
+        dimension: the dimension.
+        suite: the suite; labels of its sets are listed if the dimension depends on them.
+        no_gradient: reason why the model gives no gradients; empty if it may.
+
+    Raises:
+        SuiteError: the files of a set do not have the layout that its reader expects.
+    """
+    views = dimension.views(suite.facts)
+    for view in views:
+        if (missing := suite.missing(view)) is not None:
+            return Unmeasurable(dimension.name, missing, missing_data=True)
+    if no_gradient and any(view.attack is not None for view in views):
+        return Unmeasurable(dimension.name, no_gradient)
+    try:
+        dimension.check_suite(suite.facts, suite.labels)
+    except UnmeasurableError as error:
+        return Unmeasurable(dimension.name, error.reason, error.missing_data)
+    return None

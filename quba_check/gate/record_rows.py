@@ -1,0 +1,95 @@
+"""Parts of a record about the model, the suite and the images of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from quba_check.core.measurement import Measurement
+from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
+from quba_check.dimensions import registry
+from quba_check.records.per_image import PerImage
+from quba_check.records.record import ModelRow, SetRow, SuiteRow
+from quba_check.storage.store import content_hash
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
+
+
+def model_row(evaluation: Evaluation, name: str) -> ModelRow:
+    """Return a record's row about the model, under its name in the session."""
+    classifier = evaluation.classifier
+    return ModelRow(
+        spec=classifier.spec,
+        name=name,
+        fingerprint=classifier.fingerprint,
+        parameters=classifier.parameters,
+        preparation=classifier.preprocessing.as_dict(),
+        classes=classifier.classes,
+        outputs=classifier.outputs,
+    )
+
+
+def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping[str, SetRow]) -> SuiteRow:
+    """Return a record's row about the suite, with contents and sizes of its used sets."""
+    suite = evaluation.suite
+    return SuiteRow(
+        name=suite.name,
+        root=str(suite.root),
+        fingerprint=content_hash(dict(contents)),
+        sample="one" if suite.facts.samples_corruptions else "all",
+        contents=dict(contents),
+        classes=content_hash(list(suite.classes)),
+        sets=dict(sets),
+    )
+
+
+def content_hashes(
+    evaluation: Evaluation, dimensions: Iterable[str], shards: range | None = None
+) -> dict[str, str]:
+    """Return hashes of the images and labels of each view behind some dimensions.
+
+    Args:
+        evaluation: model and suite.
+        dimensions: names of the dimensions.
+        shards: the used shards of each view, None for all.
+    """
+    cache_keys = evaluation.engine.cache_keys
+    return {str(view): cache_keys.content_key(view, shards) for view in _image_views(evaluation, dimensions)}
+
+
+def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:
+    """Return the numbers of images, found and expected, of each set behind some dimensions."""
+    counts = evaluation.suite.counts(_image_views(evaluation, dimensions))
+    return {
+        name: SetRow(
+            images=count.images,
+            expected=count.expected,
+            found=count.found,
+            generated=_generated(evaluation, name),
+        )
+        for name, count in counts.items()
+    }
+
+
+def per_image(evaluation: Evaluation, measurement: Measurement) -> PerImage:
+    """Return a measurement's values by image, and the answers on the clean set if used."""
+    views = {view.images for view in registry[measurement.dimension].views(evaluation.facts.suite)}
+    return PerImage.of(measurement, evaluation.clean_answers if CLEAN.images in views else None)
+
+
+def _image_views(evaluation: Evaluation, dimensions: Iterable[str]) -> list[View]:
+    """Return the existing views of images behind some dimensions, in a fixed order."""
+    views = {view.images for name in dimensions for view in registry[name].views(evaluation.facts.suite)}
+    return sorted((view for view in views if evaluation.suite.missing(view) is None), key=str)
+
+
+def _generated(evaluation: Evaluation, set_name: str) -> str | None:
+    """Return size and encoding of a set's generated images, such as `generated@224+jpeg85`."""
+    suite = evaluation.suite
+    if set_name != CORRUPTIONS_SET or not suite.facts.generates_corruptions:
+        return None
+    _, height, width = evaluation.classifier.preprocessing.input_size
+    size = str(height) if height == width else f"{height}x{width}"
+    encoding = "" if suite.encoding is None else f"+{suite.encoding}"
+    return f"generated@{size}{encoding}"

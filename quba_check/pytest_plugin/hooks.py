@@ -1,0 +1,123 @@
+"""Hooks of a run with threshold files: preflight, collection, reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.preflight import examinations
+from quba_check.gate.session import GateSession
+from quba_check.pytest_plugin.error_lines import one_line_errors
+from quba_check.pytest_plugin.items import (
+    BUG,
+    RESULT,
+    DemandItem,
+    ShippedFolder,
+    ThresholdFile,
+    shipped_below,
+)
+from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.progress_line import ProgressLine
+
+WIDEST = 120
+"""Columns of the widest text: longer lines are hard to read."""
+IN_RECORD = "sets"
+"""The check whose findings a record has anyway: as verdicts without data, and as numbers of images."""
+
+
+class GateHooks:
+    """Hooks of the controller and of each worker, where the run has threshold files.
+
+    Args:
+        config: pytest's configuration.
+        gate: models, suite and threshold files.
+        progress: the controller's progress, None in a worker.
+    """
+
+    def __init__(self, config: pytest.Config, gate: GateSession, progress: ProgressLine | None) -> None:
+        self._config = config
+        self._gate = gate
+        self._progress = progress
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """In the controller, load the models and predict their first images, before any worker starts."""
+        if self._config.option.collectonly:
+            return
+        if self._progress is None:
+            share_cores()
+            return
+        demands = self._gate.demands(self._gate.files)
+        if selects(self._config):
+            # The selection is not known yet, and a narrow run must not pay for demands outside of it.
+            demands = [each for each in demands if each.demand.dimension == "accuracy"] or demands[:1]
+        with one_line_errors():
+            self._gate.check(demands)
+            self._examine_models(demands, self._progress)
+
+    def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
+        """Print the doctor's findings, and note them in the records.
+
+        They change no verdict and no exit code: a demand is judged by its measurement.
+        """
+        from quba_check.reports.tables import wrap_text
+
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        for name, examination in examinations(self._gate, demands, short=True):
+            self._gate.notes[name] = [
+                finding.as_note() for finding in examination.findings if finding.check != IN_RECORD
+            ]
+            if not examination.findings or reporter is None:
+                continue
+            width = min(self._config.get_terminal_writer().fullwidth, WIDEST)
+            with progress.pause():
+                for finding in examination.findings:
+                    first, *others = wrap_text(f"doctor: {finding.text()}", width)
+                    reporter.write_line(first, yellow=True)
+                    for text in others:
+                        reporter.write_line(text)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Collect the folders above threshold files; shipped ones may be in a virtual environment."""
+        return False if any(path.is_relative_to(collection_path) for path in self._gate.files) else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Collect folders above shipped files without their conftest.py, which is another project's."""
+        if path == self._config.rootpath or not shipped_below(self._gate, path):
+            return None
+        folder: ShippedFolder = ShippedFolder.from_parent(parent, path=path)
+        return folder
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Collect YAML files that are named, or in a folder `thresholds`."""
+        return ThresholdFile.at(parent, file_path) if file_path in self._gate.files else None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Set the selected demands, so that views needed by several are predicted once."""
+        with one_line_errors():
+            self._gate.select(item.planned for item in session.items if isinstance(item, DemandItem))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the result or the bug message of a demand to its report."""
+        report = yield
+        if report.when == "call" and isinstance(item, DemandItem):
+            for name, text in ((RESULT, item.result), (BUG, item.bug)):
+                if text is not None:
+                    setattr(report, name, text)
+        return report
+
+
+def share_cores() -> None:
+    """Take this worker's share of the machine's cores."""
+    import torch
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))

@@ -1,0 +1,114 @@
+"""The records of collected results: order, missing results, counts and grades."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gate.conftest import NewGate
+
+from quba_check.gate.collector import NOT_CALLED, STOPPED, ResultCollector
+from quba_check.gate.judge import Judge
+from quba_check.gate.session import GateSession
+from quba_check.records.record import Record
+
+THREE = "dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n  class_balance: {min: 0.1}"
+
+
+@pytest.fixture
+def gate(new_gate: NewGate) -> GateSession:
+    return new_gate(THREE)
+
+
+def records(
+    collector: ResultCollector, gate: GateSession, *, selected: slice = slice(None), stopped: bool = False
+) -> list[Record]:
+    """The records of a run that selected some of the demands."""
+    demands = gate.demands(gate.files)
+    node_ids = {planned.node_id for planned in demands[selected]}
+    return collector.records(gate, demands, node_ids, interrupted=False, stopped=stopped)
+
+
+def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -> None:
+    collector, judge = ResultCollector(), Judge(gate)
+    for planned in reversed(gate.demands(gate.files)):
+        collector.add(judge.judge(planned))
+    (record,) = records(collector, gate)
+    assert [verdict.name for verdict in record.verdicts] == [
+        "accuracy[min]",
+        "parameters[max]",
+        "class_balance[min]",
+    ]
+    assert record.overall_verdict == "pass"
+    assert record.model.name == "acceptance.nets:net"
+    assert list(record.suite.sets) == ["clean"]
+    measured = {name for name, row in record.measurements.items() if "value" in row.model_fields_set}
+    assert measured == {"accuracy", "parameters", "class_balance"}
+
+
+def test_demands_without_a_result(gate: GateSession) -> None:
+    collector = ResultCollector()
+    accuracy, parameters, balance = gate.demands(gate.files)
+    collector.add(Judge(gate).judge(parameters))
+    collector.crashed[accuracy.node_id] = "worker 'gw0' crashed"
+    (record,) = records(collector, gate)
+    assert [(verdict.outcome, verdict.message) for verdict in record.verdicts] == [
+        ("not run", "accuracy[min] was not judged: worker 'gw0' crashed"),
+        ("pass", ""),
+        ("not run", f"class_balance[min] was not judged: {NOT_CALLED}"),
+    ]
+    assert record.overall_verdict == "incomplete"
+    (record,) = records(collector, gate, stopped=True)
+    assert record.verdicts[-1].message == f"class_balance[min] was not judged: {STOPPED}"
+    assert balance.node_id not in collector.results
+
+
+def test_a_later_result_replaces_an_earlier_one(gate: GateSession) -> None:
+    collector = ResultCollector()
+    planned = gate.demands(gate.files)[1]
+    result = Judge(gate).judge(planned)
+    collector.add(result.model_copy(update={"notes": ("first",)}))
+    collector.add(result.model_copy(update={"notes": ("second",)}))
+    (record,) = records(collector, gate)
+    assert record.notes == ("second",)
+
+
+def test_unselected_demands_are_counted(gate: GateSession, tmp_path: Path) -> None:
+    (record,) = records(ResultCollector(), gate, selected=slice(1))
+    assert [verdict.name for verdict in record.verdicts] == ["accuracy[min]"]
+    assert record.unselected == 2
+    other = tmp_path / "released.yaml"
+    other.write_text("schema: 1\nprotocol: released\ndimensions: {parameters: {max: 1}}\n")
+    gate.files = (*gate.files, other)
+    (record,) = records(ResultCollector(), gate, selected=slice(3))
+    assert record.protocol == "standard"
+    assert record.unselected == 1
+    assert [each.protocol for each in records(ResultCollector(), gate)] == ["standard", "released"]
+    assert records(ResultCollector(), gate, selected=slice(0)) == []
+
+
+def test_values_by_image_go_next_to_the_record(gate: GateSession) -> None:
+    collector = ResultCollector()
+    (empty,) = records(collector, gate)
+    assert collector.images_of(empty) is None
+    result = Judge(gate).judge(gate.demands(gate.files)[0])
+    collector.add(result)
+    (record,) = records(collector, gate)
+    content = collector.images_of(record)
+    assert content is not None
+    assert content.startswith(b"PK")
+    assert collector.results[result.verdict.id].images == ()
+
+
+def test_the_judged_grade_comes_before_one_of_the_values(new_gate: NewGate) -> None:
+    gate = new_gate(f"{THREE}\nquba: {{min_score: -100, allow_other_suite: true}}")
+    collector, judge = ResultCollector(), Judge(gate)
+    *others, score = gate.demands(gate.files)
+    for planned in others:
+        collector.add(judge.judge(planned))
+    (without_score,) = records(collector, gate)
+    assert without_score.grades == () or without_score.grades[0].score is None
+    collector.add(judge.judge(score))
+    (record,) = records(collector, gate)
+    (grade,) = record.grades
+    assert (grade.file, grade.score) == ("x.yaml", collector.results[score.node_id].grade.score)

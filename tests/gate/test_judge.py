@@ -1,0 +1,128 @@
+"""Judging: outcomes, and the content of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gate.conftest import NewGate
+from support.tiny import CLASSES, SIDE, write_pictures
+
+from quba_check.evaluation import Evaluation
+from quba_check.gate.judge import Judge
+from quba_check.gate.result import DemandResult
+from quba_check.gate.session import GateSession
+
+
+def results(gate: GateSession) -> dict[str, DemandResult]:
+    """The results of all demands, by the demand's name."""
+    judge = Judge(gate)
+    return {planned.demand.name: judge.judge(planned) for planned in gate.demands(gate.files)}
+
+
+@pytest.fixture
+def clean_only(tmp_path: Path) -> Path:
+    """A suite without any other set than the clean one."""
+    write_pictures(tmp_path / "clean" / "val", 0, 2)
+    (tmp_path / "clean" / "quba-data.yaml").write_text(
+        f"schema: 1\nname: clean\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\n"
+        "sets:\n  clean: {reader: folder, path: val}\n"
+    )
+    return tmp_path / "clean"
+
+
+def test_outcomes_and_measurements(new_gate: NewGate) -> None:
+    judged = results(
+        new_gate(
+            "dimensions:\n  accuracy: {min: 0.5}\n  class_balance: {min: 1, tier: warn}\n"
+            "  parameters: {max: 0.0000001}"
+        )
+    )
+    assert {name: result.verdict.outcome for name, result in judged.items()} == {
+        "accuracy[min]": "pass",
+        "class_balance[min]": "fail",
+        "parameters[max]": "fail",
+    }
+    assert [name for name, result in judged.items() if result.verdict.blocks] == ["parameters[max]"]
+    assert judged["class_balance[min]"].warns
+    accuracy = judged["accuracy[min]"]
+    assert accuracy.verdict.id == "x.yaml::accuracy[min]"
+    assert accuracy.model == "acceptance.nets:net"
+    assert accuracy.protocol == "standard"
+    assert list(accuracy.measurements) == ["accuracy"]
+    assert list(accuracy.contents) == list(accuracy.sets) == ["clean"]
+    assert judged["parameters[max]"].contents == {}
+
+
+def test_properties_for_junit(new_gate: NewGate) -> None:
+    judged = results(new_gate("dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}"))
+    accuracy = judged["accuracy[min]"].properties
+    assert list(accuracy) == ["value", "interval_low", "interval_high", "min", "unit", "protocol"]
+    assert accuracy["interval_low"] < accuracy["value"] < accuracy["interval_high"]
+    assert list(judged["parameters[max]"].properties) == ["value", "max", "unit", "protocol"]
+
+
+def test_values_by_image_are_sent_once(new_gate: NewGate) -> None:
+    gate = new_gate("dimensions: {accuracy: {min: 0.5}}")
+    (planned,) = gate.demands(gate.files)
+    judge = Judge(gate)
+    assert len(judge.judge(planned).images) == 1
+    assert judge.judge(planned).images == ()
+
+
+def test_a_grade(new_gate: NewGate) -> None:
+    judged = results(
+        new_gate("dimensions: {parameters: {max: 1}}\nquba: {min_score: -100, allow_other_suite: true}")
+    )
+    score = judged["quba.score[min]"]
+    assert score.verdict.outcome == "pass"
+    assert score.grade is not None
+    assert score.grade.file == "x.yaml"
+    assert len(score.measurements) == 9
+    assert judged["parameters[max]"].grade is None
+
+
+def test_missing_sets(new_gate: NewGate, clean_only: Path) -> None:
+    judged = results(
+        new_gate(
+            "dimensions:\n  shape_bias: {min: 0.1, optional: true}\n  object_focus: {min: 0.1}",
+            data=clean_only,
+        )
+    )
+    assert judged["shape_bias[min]"].verdict.outcome == "skipped"
+    assert judged["object_focus[min]"].verdict.outcome == "unmeasurable"
+    assert judged["object_focus[min]"].images == ()
+
+
+def test_a_failed_measurement_is_not_tried_again(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = new_gate("dimensions: {accuracy: {min: 0.5}}", "acceptance.nets:NotFinite")
+    outcome, asked = Evaluation.outcome, []
+
+    def counted(self: Evaluation, name: str) -> object:
+        asked.append(name)
+        return outcome(self, name)
+
+    monkeypatch.setattr(Evaluation, "outcome", counted)
+    (planned,) = gate.demands(gate.files)
+    judge = Judge(gate)
+    first, second = judge.judge(planned), judge.judge(planned)
+    assert first.verdict.outcome == "unmeasurable"
+    assert "not finite" in first.verdict.message
+    assert second.verdict == first.verdict
+    assert asked == ["accuracy"]
+
+
+def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_account(
+    new_gate: NewGate,
+) -> None:
+    gate = new_gate(
+        "uncertain: allow\ndimensions:\n  accuracy: {min: 0.6}\n  calibration_error: {max: 0.9}\n"
+        "  class_balance: {min: 0.1, tier: warn}\n  parameters: {max: 1}"
+    )
+    accuracy, calibration, *_ = gate.demands(gate.files)
+    judge = Judge(gate)
+    (of_calibration,) = judge._other_p_values(accuracy)  # parameters have no noise, class_balance only warns
+    (of_accuracy,) = judge._other_p_values(calibration)
+    assert 0.5 < of_accuracy < of_calibration
+    gate.select([accuracy])
+    assert list(judge._other_p_values(accuracy)) == []

@@ -1,0 +1,118 @@
+"""A gate session: excluded options, files, selected demands and planned views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gate.conftest import NewGate
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError
+from quba_check.gate.options import Options
+from quba_check.gate.session import GateSession
+
+NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier: warn}"
+
+
+def test_demo_models_take_no_other_model_and_no_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        GateSession(Options(models=("demo", NET)), tmp_path)
+    assert str(caught.value) == (
+        "--model: 'demo' brings its own images and thresholds; it cannot be judged together with "
+        f"'{NET}'. Use two runs."
+    )
+    with pytest.raises(OptionError) as caught:
+        GateSession(Options(models=("demo",), data=tmp_path / "data"), tmp_path)
+    assert str(caught.value) == (
+        "--quba-data: got 'data', but 'demo' brings its own images. Allowed: a data folder for any other "
+        "model. Leave the option out, or name another model."
+    )
+    assert GateSession(Options(models=("demo",), data=tmp_path, data_is_default=True), tmp_path).is_demo
+
+
+def test_default_files(tmp_path: Path) -> None:
+    plain, demo = GateSession(Options((NET,)), tmp_path), GateSession(Options(("demo",)), tmp_path)
+    profiles = shipped_profiles()
+    assert plain.default_files() == [profiles["default"]]
+    assert demo.default_files() == [DEMO_THRESHOLDS]
+    named = GateSession(Options((NET,), thresholds=("mobile", "server")), tmp_path)
+    assert named.default_files() == [profiles["mobile"], profiles["server"]]
+    own = tmp_path / "thresholds" / "default.yaml"
+    own.parent.mkdir()
+    own.touch()
+    assert plain.default_files() == [own]
+
+
+def test_a_threshold_file_is_read_once(new_gate: NewGate) -> None:
+    gate = new_gate(TWO)
+    (file,) = gate.files
+    thresholds = gate.thresholds(file)
+    file.unlink()
+    assert gate.thresholds(file) is thresholds
+
+
+def test_the_option_decides_the_protocol_of_files_that_state_none(new_gate: NewGate) -> None:
+    gate = new_gate(TWO, protocol="released")
+    assert {planned.protocol for planned in gate.demands(gate.files)} == {"released"}
+
+
+def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
+    gate = new_gate(TWO, NET, OTHER)
+    assert [planned.node_id for planned in gate.selected(NET, "standard")] == [
+        f"x.yaml::accuracy[min-{NET}]",
+        f"x.yaml::calibration_error[max-{NET}]",
+    ]
+    assert gate.selected(NET, "released") == []
+    assert [planned.node_id for planned in gate.blocking(OTHER, gate.files[0])] == [
+        f"x.yaml::accuracy[min-{OTHER}]"
+    ]
+    gate.select([])
+    assert gate.selected(NET, "standard") == []
+
+
+def test_an_evaluation_plans_the_views_of_all_selected_demands(new_gate: NewGate) -> None:
+    gate = new_gate("dimensions:\n  accuracy: {min: 0.5}\n  adversarial_robustness: {min: 0.1}")
+    evaluation = gate.evaluation(NET, "standard")
+    accuracy, adversarial = (
+        registry[name].views(gate.suite.facts) for name in ("accuracy", "adversarial_robustness")
+    )
+    assert set(evaluation._planned) == {*accuracy, *adversarial}
+    gate.select(gate.selected(NET, "standard")[:1])
+    assert set(evaluation._planned) == set(accuracy)
+    assert gate.evaluation(NET, "standard") is evaluation
+
+
+def test_both_protocols_share_the_loaded_model(new_gate: NewGate) -> None:
+    gate = new_gate(TWO)
+    standard, released = (gate.evaluation(NET, protocol) for protocol in ("standard", "released"))
+    assert standard.classifier is released.classifier
+    assert released.protocol.name == "released"
+
+
+def test_a_grade_out_of_reach_needs_no_measurement(new_gate: NewGate) -> None:
+    gate = new_gate("dimensions: {parameters: {max: 1}}\nquba: {min_grade: C}")
+    parameters, grade = gate.demands(gate.files)
+    assert gate.dimensions_of(parameters) == ("parameters",)
+    assert gate.dimensions_of(grade) == ()
+    unreachable = gate.unreachable_grade(grade)
+    assert unreachable is not None
+    assert unreachable.letter is None
+    gate = new_gate("quba: {min_grade: C, allow_other_suite: true}\ndimensions: {parameters: {max: 1}}")
+    grade = next(each for each in gate.demands(gate.files) if each.demand.dimension == "quba")
+    assert gate.dimensions_of(grade) == PUBLISHED_DIMENSIONS
+    assert gate.unreachable_grade(grade) is None
+
+
+def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_path: Path) -> None:
+    gate = new_gate(TWO, NET, OTHER, store=tmp_path / "store")
+    steps: list[str] = []
+    views: list[str] = []
+    gate.announce = steps.append
+    gate.progress = lambda view, *_: views.append(view)
+    gate.check(gate.demands(gate.files))
+    assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
+    assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}

@@ -1,0 +1,140 @@
+"""Threshold files of a command line, their shown paths, and options that exclude them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.tuned import FACTS, thresholds
+
+from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
+from quba_check.errors import OptionError, ThresholdError
+from quba_check.gate.options import Options
+from quba_check.gate.threshold_files import (
+    check_thresholds,
+    is_shipped,
+    named_files,
+    shown_path,
+    threshold_files,
+    thresholds_at,
+    with_shipped_files,
+)
+
+ACCURACY = "dimensions: {accuracy: {min: 0.5}}"
+DROP = "dimensions: {accuracy: {max_drop: 0.01}}"
+OPTIONS = Options(models=("net",))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("thresholds/b.yaml", "thresholds/a.yml", "thresholds/notes.txt", "sub/thresholds/c.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for name in (".git/thresholds/x.yaml", "build/thresholds/x.yaml", "other/x.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def test_a_folder_means_the_files_in_its_thresholds_folders(project: Path) -> None:
+    files = threshold_files(["."], project)
+    assert [file.relative_to(project).as_posix() for file in files] == [
+        "sub/thresholds/c.yaml",
+        "thresholds/a.yml",
+        "thresholds/b.yaml",
+    ]
+
+
+def test_a_file_is_taken_once_and_wherever_it_is(project: Path) -> None:
+    arguments = ["other/x.yaml::accuracy[min]", "other/x.yaml::accuracy[max]", "tests"]
+    assert threshold_files(arguments, project) == (project / "other/x.yaml",)
+
+
+def test_arguments_that_ask_for_a_model(project: Path) -> None:
+    assert named_files(["tests", "thresholds", "other/x.yaml", "sub"], project) == [
+        "thresholds",
+        "other/x.yaml",
+    ]
+
+
+def test_names_of_shipped_files_become_paths(project: Path) -> None:
+    arguments = ["quba_check/thresholds/mobile.yaml::accuracy[min]", "other/x.yaml", "tests/test_x.py"]
+    assert with_shipped_files(arguments, project) == [
+        f"{shipped_profiles()['mobile']}::accuracy[min]",
+        "other/x.yaml",
+        "tests/test_x.py",
+    ]
+    with pytest.raises(ThresholdError, match=r"^other/y\.yaml: there is no such threshold file"):
+        with_shipped_files(["other/y.yaml"], project)
+
+
+def test_shown_paths_can_be_given(project: Path) -> None:
+    assert shown_path(project / "other/x.yaml", project) == "other/x.yaml"
+    assert shown_path(project / "other/x.yaml", project / "sub") == str(project / "other/x.yaml")
+    assert shown_path(DEMO_THRESHOLDS, project) == "quba_check/demo/thresholds.yaml"
+
+
+def test_files_of_the_checkout_that_is_the_root_are_not_shipped_ones(project: Path) -> None:
+    checkout = DEMO_THRESHOLDS.parents[2]
+    assert is_shipped(DEMO_THRESHOLDS, project)
+    assert not is_shipped(DEMO_THRESHOLDS, checkout)
+    assert not is_shipped(project / "other/x.yaml", project)
+
+
+def test_commands_read_profiles_and_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "other/x.yaml").write_text(f"schema: 1\n{ACCURACY}\n")
+    monkeypatch.chdir(project)
+    assert thresholds_at(Path("other/x.yaml"), FACTS).shown == "other/x.yaml"
+    assert thresholds_at(Path("mobile"), FACTS).shown == "quba_check/thresholds/mobile.yaml"
+
+
+def baseline(protocol: str) -> Any:
+    return SimpleNamespace(file="old.json", record=SimpleNamespace(protocol=protocol))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "stored", "message"),
+    [
+        (
+            f"protocol: released\n{ACCURACY}",
+            {"protocol": "standard"},
+            None,
+            "--quba-protocol: got 'standard', but x.yaml states protocol released. Leave the option out, or "
+            "use a threshold file written for that protocol.",
+        ),
+        (
+            f"uncertain: fail\n{ACCURACY}",
+            {"early_stop": True},
+            None,
+            "--quba-early-stop: asks whether the value over all images would pass, got uncertain: fail in "
+            "x.yaml. Leave the option out, or state uncertain: point.",
+        ),
+        (
+            DROP,
+            {},
+            "released",
+            "--quba-baseline: old.json is of protocol released, but x.yaml is about protocol standard. "
+            "Allowed: a record of a run under standard.",
+        ),
+    ],
+)
+def test_files_and_options_that_exclude_each_other(
+    text: str, options: dict[str, Any], stored: str | None, message: str
+) -> None:
+    old = None if stored is None else baseline(stored)
+    with pytest.raises(OptionError) as caught:
+        check_thresholds(thresholds(text), replace(OPTIONS, **options), old)
+    assert str(caught.value) == message
+
+
+def test_early_stopping_excludes_drops() -> None:
+    with pytest.raises(OptionError, match=r"^--quba-early-stop: .* accuracy\[max_drop\] \("):
+        check_thresholds(thresholds(DROP), replace(OPTIONS, early_stop=True), None)
+
+
+def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:
+    check_thresholds(thresholds(ACCURACY), replace(OPTIONS, early_stop=True), baseline("released"))
+    check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), baseline("released"))

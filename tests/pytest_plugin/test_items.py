@@ -1,0 +1,109 @@
+"""Items of demands: names, places, and outcomes by their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.gated import CORRUPTION, corruption
+from support.tuned import thresholds
+
+from quba_check.errors import StoreError
+from quba_check.gate.plan import PlannedDemand, plan_demands
+from quba_check.gate.result import DemandResult
+from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdFile
+from quba_check.verdicts import judge
+from quba_check.verdicts.explanation import verdict_row
+
+TEXT = "dimensions:\n  accuracy: {min: 0.5}\n  corruption_robustness: {parts: {fog: {min: 0.2}}}"
+
+
+class OneValue:
+    """Judges each demand as corruption robustness of one value."""
+
+    def __init__(self, value: float, **changes: Any) -> None:
+        self.value, self.changes = value, changes
+
+    def judge(self, planned: PlannedDemand) -> DemandResult:
+        row = verdict_row(judge(CORRUPTION, corruption(self.value)), planned.node_id)
+        row = row.model_copy(update=self.changes)
+        return DemandResult(model="net", protocol="standard", verdict=row, properties={"value": self.value})
+
+
+class Failing:
+    """Fails to judge."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def judge(self, planned: PlannedDemand) -> DemandResult:
+        raise self.error
+
+
+@pytest.fixture
+def items(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """The items of a threshold file, for some models and a judge."""
+    stash = request.config.stash
+
+    def collected(judge: Any = None, models: tuple[str, ...] = ("net",)) -> list[DemandItem]:
+        demands = plan_demands(models, [thresholds(TEXT)], "standard")
+        stash[GATE] = SimpleNamespace(root=tmp_path, models=models, demands=lambda _: demands)  # type: ignore[assignment]
+        stash[JUDGE] = judge
+        return list(ThresholdFile.at(request.session, tmp_path / "x.yaml").collect())
+
+    yield collected
+    del stash[GATE], stash[JUDGE]
+
+
+def test_names_and_places(items: Any) -> None:
+    accuracy, fog = items()
+    assert accuracy.nodeid == "x.yaml::accuracy[min]"
+    assert fog.name == "corruption_robustness.fog[min]"
+    assert accuracy.reportinfo()[1:] == (2, "accuracy at least 0.5")
+    assert fog.reportinfo()[1:] == (3, "corruption_robustness fog at least 0.2")
+    assert items(models=("net", "other"))[2].reportinfo()[2] == "accuracy at least 0.5 (other)"
+
+
+def test_a_demand_that_is_met(items: Any) -> None:
+    item, _ = items(OneValue(0.6))
+    item.runtest()
+    assert DemandResult.model_validate_json(item.result).verdict.outcome == "pass"
+    assert item.user_properties == [("value", 0.6)]
+
+
+def test_a_blocking_demand_fails_with_its_explanation(items: Any) -> None:
+    item, _ = items(OneValue(0.4))
+    with pytest.raises(pytest.fail.Exception, match=r"^corruption_robustness 0\.400 is below 0\.500"):
+        item.runtest()
+    assert DemandResult.model_validate_json(item.result).verdict.outcome == "fail"
+
+
+def test_a_demand_that_only_warns_does_not_fail(items: Any) -> None:
+    item, _ = items(OneValue(0.4, tier="warn"))
+    item.runtest()
+    assert DemandResult.model_validate_json(item.result).warns
+
+
+def test_a_skipped_demand(items: Any) -> None:
+    item, _ = items(OneValue(0.4, outcome="skipped", message="there is no such set"))
+    with pytest.raises(pytest.skip.Exception, match=r"^there is no such set$"):
+        item.runtest()
+    assert item.result is not None
+
+
+def test_an_error_of_the_user_fails_without_a_result(items: Any) -> None:
+    item, _ = items(Failing(StoreError("the disk is full")))
+    with pytest.raises(pytest.fail.Exception, match=r"^the disk is full$"):
+        item.runtest()
+    assert item.result is item.bug is None
+
+
+def test_a_bug_is_noted(items: Any) -> None:
+    item, _ = items(Failing(KeyError("x")))
+    with pytest.raises(pytest.fail.Exception, match=r"^quba-check: this is a bug"):
+        item.runtest()
+    assert item.result is None
+    assert item.bug.startswith("quba-check: this is a bug")
