@@ -109,14 +109,14 @@ def make_object_focus(
     out = (output or data.root / "object_focus").absolute()
     objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)
     try:
-        made = _make_sets(data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few)
+        sets = _make_sets(data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few)
     except FewObjectsError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return TOO_FEW
-    sys.stdout.write(f"{out}: {made.images:,} images in each set, of {len(made.classes):,} classes\n")
-    if made.left_out:
-        sys.stdout.write(f"left out of {made.clean:,} clean images: {made.left_out}\n")
-    entries = _entries(data, out, made)
+    sys.stdout.write(f"{out}: {sets.images:,} images in each set, of {len(sets.classes):,} classes\n")
+    if sets.left_out:
+        sys.stdout.write(f"left out of {sets.clean:,} clean images: {sets.left_out}\n")
+    entries = _entries(data, out, sets)
     if write:
         add_sets(manifest, entries)
         sys.stdout.write(f"{manifest} declares them\n")
@@ -146,15 +146,15 @@ def _make_sets(
         )
 
 
-def _entries(data: Suite, out: Path, made: MadeSets) -> Entries:
+def _entries(data: Suite, out: Path, sets: MadeSets) -> Entries:
     """Return the manifest entries of made sets."""
     from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 
     folder = out.relative_to(data.root) if out.is_relative_to(data.root) else out
     # The pictures have the stored size of the clean images.
     prepared = {"prepared": True} if data.is_prepared(CLEAN) else {}
-    incomplete = {"partial": True} if len(made.classes) < len(data.classes) else {}
-    common = {"expected": made.images, **prepared, **incomplete}
+    incomplete = {"partial": True} if len(sets.classes) < len(data.classes) else {}
+    common = {"expected": sets.images, **prepared, **incomplete}
     return {
         name: {"reader": "folder", "path": f"{folder.as_posix()}/{name}", **common}
         for name in (MIXED_SAME_SET, MIXED_RAND_SET)

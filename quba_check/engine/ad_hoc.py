@@ -41,8 +41,8 @@ class Answers:
 
     def __repr__(self) -> str:
         pairs = zip(self.predicted.tolist(), self.confidence.tolist(), strict=True)
-        first = listed((f"{top1} ({confidence:.3f})" for top1, confidence in pairs), SHOWN)
-        return f"Answers(n={len(self)}, top1 {first or 'none'})"
+        first = listed((f"{predicted} ({confidence:.3f})" for predicted, confidence in pairs), SHOWN)
+        return f"Answers(n={len(self)}, predicted {first or 'none'})"
 
     def __len__(self) -> int:
         return len(self.predicted)
@@ -79,8 +79,8 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
             logits = classifier.logits(classifier.raw(classifier.normalise(pixels)))
         table.append(probabilities(logits).cpu().numpy())
     p = np.concatenate(table) if table else np.zeros((0, classifier.classes), dtype=np.float32)
-    top1 = p.argmax(axis=1)
-    return Answers(top1.astype(np.int64), p[np.arange(len(p)), top1], p)
+    predicted = p.argmax(axis=1)
+    return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
 
 
 def _check_prepared(images: torch.Tensor) -> None:

@@ -70,8 +70,10 @@ def decision(
     rows = np.arange(len(logits))
     if space.by == "mean":
         score = mean_probability(probability, space.members)
-        top1 = score.argmax(axis=1) if ties == "first" else score.shape[1] - 1 - score[:, ::-1].argmax(axis=1)
-        confidence = score[rows, top1].astype(np.float32)
+        predicted = (
+            score.argmax(axis=1) if ties == "first" else score.shape[1] - 1 - score[:, ::-1].argmax(axis=1)
+        )
+        confidence = score[rows, predicted].astype(np.float32)
         true = score[rows, label].astype(np.float32)
     else:
         if space.by == "argmax":
@@ -79,11 +81,11 @@ def decision(
             best = candidates[logits[:, candidates].argmax(axis=1)]
         else:
             best = logits.argmax(axis=1)
-        top1 = _class_of_member(space, logits.shape[1])[best]
+        predicted = _class_of_member(space, logits.shape[1])[best]
         confidence = probability[rows, best]
         true = _best_member(probability, label, space)
     return Decision(
-        top1.astype(np.int64),
+        predicted.astype(np.int64),
         confidence,
         np.where(label == NO_CLASS, np.float32("nan"), true),
     )

@@ -96,11 +96,11 @@ def test_no_image_gets_no_answer(quba: Evaluation) -> None:
 def test_short_text() -> None:
     confidence = np.array([0.98, 0.5, 0.333333], np.float32)
     found = Answers(np.array([0, 2, 1]), confidence, np.zeros((3, 3), np.float32))
-    assert repr(found) == "Answers(n=3, top1 0 (0.980), 2 (0.500), 1 (0.333))"
+    assert repr(found) == "Answers(n=3, predicted 0 (0.980), 2 (0.500), 1 (0.333))"
     many = Answers(np.zeros(50_000, np.int64), np.ones(50_000, np.float32), np.zeros((50_000, 3), np.float32))
-    assert repr(many) == f"Answers(n=50000, top1 {', '.join(['0 (1.000)'] * 5)} and 49995 more)"
+    assert repr(many) == f"Answers(n=50000, predicted {', '.join(['0 (1.000)'] * 5)} and 49995 more)"
     none = Answers(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 3), np.float32))
-    assert repr(none) == "Answers(n=0, top1 none)"
+    assert repr(none) == "Answers(n=0, predicted none)"
 
 
 def test_it_costs_a_forward_pass_for_each_image(evaluate, models: ModuleType) -> None:
