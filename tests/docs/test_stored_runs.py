@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -13,8 +14,9 @@ PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "python.md")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One store for all pages: the demo's images are predicted once."""
-    return tmp_path_factory.mktemp("stored-runs") / "store"
+    """One store for all pages and workers: the demo's images are predicted once."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stored-runs"
 
 
 @pytest.mark.parametrize("name", PAGES)
