@@ -86,7 +86,7 @@ def incompatibility(
     limit: int | None,
     seed: int,
 ) -> Unmeasurable | None:
-    """Return the reason why a stored run is no baseline, else None; see `differences`."""
+    """Return the reason why a stored run cannot be a baseline, else None; see `differences`."""
     reasons = differences(baseline.record, protocol, suite, limit=limit, seed=seed)
     if not reasons:
         return None

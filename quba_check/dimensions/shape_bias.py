@@ -42,7 +42,7 @@ class CueHits:
 def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> CueHits:
     """Find the images decided for one of two conflicting cues.
 
-    A negative class is no class: a decision for it hits nothing.
+    A negative number is not a class: a decision for it hits nothing.
 
     Args:
         decision: (N,) predicted class.

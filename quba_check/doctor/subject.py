@@ -170,7 +170,7 @@ class ModelUnderTest:
             (N, outputs) float32 on the CPU, including outputs outside the suite's classes.
 
         Raises:
-            ModelError: the model fails, or its outputs are no class scores.
+            ModelError: the model fails, or its outputs are not class scores.
             SuiteError: an image cannot be decoded.
         """
         variant = variant or self.usual

@@ -30,7 +30,7 @@ class CandidateScore:
         variant: the candidate.
         correct: (N,) correct answers under the usual preprocessing, and under the candidate.
         gain: (N,) increase in the log-probability of the true class, in nats. Each side has its best
-            temperature, so that a change of confidence alone is no gain.
+            temperature, so that a change of confidence alone does not count as a gain.
         log_probabilities: means over the images under both.
     """
 

@@ -113,12 +113,12 @@ def check_columns(
         column = columns[name]
         label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
         if kind == "class" and (column < NO_CLASS).any():
-            return f"its column '{name}' has numbers that are no classes"
+            return f"its column '{name}' has numbers that are not classes"
         values = column if label is None else column[label != NO_CLASS]
         if kind != "flag" and not np.isfinite(values).all():
             return f"its column '{name}' has numbers that are not finite"
         if kind == "share" and not ((values >= 0) & (values <= 1 + ROUNDING)).all():
-            return f"its column '{name}' has numbers that are no shares"
+            return f"its column '{name}' has numbers outside 0 to 1"
     return None
 
 

@@ -43,8 +43,8 @@ class Classifier:
             (`outputs.output_kind`).
         no_gradient: reason why no gradient passes through it; empty if one may.
         notes: notes for the record, such as defaults in use.
-        head: outputs of `module` expected by the suite, some of which may be no classes of it; by default one
-            for each of its classes.
+        head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
+            one for each of its classes.
     """
 
     spec: str
@@ -99,7 +99,7 @@ class Classifier:
             float32, (N, outputs of `head`), finite. The caller's grad mode decides about gradients.
 
         Raises:
-            ModelError: the module fails on the batch, or its outputs are no class scores.
+            ModelError: the module fails on the batch, or its outputs are not class scores.
             torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
         half = self.precision != "fp32" and not exact

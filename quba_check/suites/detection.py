@@ -34,7 +34,7 @@ class Layout:
         mixed: paths of `mixed_same` and `mixed_rand`.
         cue_conflict: path of images with two cues; None if there are none.
         corruptions: path of all corruptions at all severities; None if there are none.
-        left_out: by path the reason why a folder is no set of the suite.
+        left_out: by path the reason why a folder is not a set of the suite.
     """
 
     clean: str
@@ -136,7 +136,7 @@ def _clean(root: Path, scan: _Scan) -> str:
 
 
 def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
-    """Add a folder to a layout; return the reason if it is no set."""
+    """Add a folder to a layout; return the reason if it is not a set."""
     mixed = _mixed_set(path)
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"

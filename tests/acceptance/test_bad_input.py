@@ -63,12 +63,12 @@ def test_under_workers_too(said, judge_cold: Judge) -> None:
 
 
 def test_no_model_spec(said) -> None:
-    assert said(model="dem") == f"dem: is no model spec. Allowed: {KINDS}. Did you mean 'demo'?"
+    assert said(model="dem") == f"dem: is not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
 
 
 def test_file_that_is_no_checkpoint(said, folder: Path) -> None:
     (folder / "net.pt").write_bytes(b"hello")
-    assert said(model="net.pt") == "net.pt: is no checkpoint that torch.save wrote, or a damaged one."
+    assert said(model="net.pt") == "net.pt: is not a checkpoint that torch.save wrote, or is damaged."
 
 
 def test_architecture_that_nobody_knows(said, folder: Path) -> None:

@@ -139,7 +139,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     ("arguments", "message"),
     [
         ([], "quba-check doctor: --model: is missing."),
-        (["--model=demmo"], "demmo: is no model spec. Allowed: "),
+        (["--model=demmo"], "demmo: is not a model spec. Allowed: "),
         (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],

@@ -34,7 +34,7 @@ def run_init(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 
 def body(path: Path) -> list[str]:
-    """The lines of a file that are no comments."""
+    """The lines of a file that are not comments."""
     return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 
 

@@ -226,7 +226,7 @@ def with_column(name: str, change):
         ),
         (
             with_column("label", lambda columns: columns["label"] - 9),
-            "its column 'label' has numbers that are no classes",
+            "its column 'label' has numbers that are not classes",
         ),
         (
             with_column("true_probability", lambda columns: columns["true_probability"] * np.float32("nan")),
@@ -234,7 +234,7 @@ def with_column(name: str, change):
         ),
         (
             with_column("confidence", lambda columns: columns["confidence"] + 1),
-            "its column 'confidence' has numbers that are no shares",
+            "its column 'confidence' has numbers outside 0 to 1",
         ),
     ],
 )

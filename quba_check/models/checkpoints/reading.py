@@ -30,7 +30,7 @@ PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_
 """Keys of weights, in order of preference. Averaged weights come first, as in timm."""
 MAX_NAME_LENGTH = 500
 COUNTERS = ("n_averaged",)
-"""Entries of torch's `AveragedModel` that are no weights."""
+"""Entries of torch's `AveragedModel` that are not weights."""
 _scalar = np.float64().__reduce__()[0]
 """The function by which a pickle creates numbers of numpy, such as the best accuracy."""
 SAFE: dict[str, Any] = {
@@ -78,7 +78,7 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
         trust_pickle: let the file run code while it is read; otherwise such a file is refused.
 
     Raises:
-        ModelError: the file is damaged, is no checkpoint, would run code, or holds no state dict.
+        ModelError: the file is damaged, is not a checkpoint, would run code, or holds no state dict.
     """
     try:
         with path.open("rb") as file:
@@ -86,14 +86,14 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     except OSError as error:
         raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     if not beginning:
-        raise ModelError(f"{spec}: is no checkpoint, the file is empty.")
+        raise ModelError(f"{spec}: is not a checkpoint: the file is empty.")
     if beginning == _LFS_POINTER:
-        raise ModelError(f"{spec}: is no checkpoint but a Git LFS pointer to one. Fetch it: git lfs pull.")
+        raise ModelError(f"{spec}: is a Git LFS pointer to a checkpoint. Fetch it: git lfs pull.")
     if path.suffix.lower() == ".safetensors":
         try:
             return checkpoint_of(load_file(path), spec)
         except Exception as error:  # errors of safetensors, and of types missing in torch
-            raise ModelError(f"{spec}: is no safetensors file, or a damaged one.") from error
+            raise ModelError(f"{spec}: is not a safetensors file, or is damaged.") from error
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
 
 
@@ -103,7 +103,7 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
         with warnings.catch_warnings(), torch.serialization.safe_globals(safe):
             warnings.simplefilter("ignore")  # about pickle protocols; errors are handled below
             return torch.load(path, map_location="cpu", weights_only=not trust)
-    except Exception as error:  # torch raises a dozen types for files that are no checkpoint
+    except Exception as error:  # torch raises a dozen types for files that are not a checkpoint
         if trust:
             raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
         _raise_refusal(path, spec, error)
@@ -123,7 +123,7 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
             f"{spec}: would run code when it is read ({listed(foreign or names, 3)}); nothing of it was run. "
             f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
         ) from error
-    raise ModelError(f"{spec}: is no checkpoint that torch.save wrote, or a damaged one.") from error
+    raise ModelError(f"{spec}: is not a checkpoint that torch.save wrote, or is damaged.") from error
 
 
 def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
@@ -134,7 +134,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: it is a whole model or no mapping, has no weights, or several sets without a usual key.
+        ModelError: it is a whole model or not a mapping, has no weights, or several sets without a usual key.
     """
     if isinstance(loaded, nn.Module):
         kind = f"{type(loaded).__module__}.{type(loaded).__qualname__}"

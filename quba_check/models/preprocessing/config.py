@@ -50,7 +50,7 @@ def preprocessing_config(
         departs: True if it overrides the model's own config.
 
     Raises:
-        ModelError: it is no mapping, or has an unknown key or an invalid value.
+        ModelError: it is not a mapping, or has an unknown key or an invalid value.
     """
     if not isinstance(config, Mapping):
         raise ModelError(f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {_ALL}.")
@@ -80,9 +80,9 @@ def short_repr(value: object) -> str:
 
 def key_text(key: object) -> str:
     """Return a key from a file as text, on one line, shortened."""
-    return (
-        key if isinstance(key, str) and key.isprintable() and len(key) <= _MAX_KEY_LENGTH else short_repr(key)
-    )
+    if isinstance(key, str) and key.isprintable() and len(key) <= _MAX_KEY_LENGTH:
+        return key
+    return short_repr(key)
 
 
 def _is_between(value: object, low: float, high: float) -> bool:

@@ -41,8 +41,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: onnx is not installed, the file cannot be read or is no ONNX file, or a file with external
-            weights is missing or lies outside of its folder.
+        ModelError: onnx is not installed, the file cannot be read or is not an ONNX file, or a file with
+            external weights is missing or lies outside of its folder.
     """
     try:
         import onnx
@@ -53,9 +53,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     except OSError as error:
         raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     except Exception as error:  # errors of protobuf, a dependency of onnx
-        raise ModelError(f"{spec}: is no ONNX file, or a damaged one.") from error
+        raise ModelError(f"{spec}: is not an ONNX file, or is damaged.") from error
     if not model.graph.output:
-        raise ModelError(f"{spec}: is no ONNX file, or a damaged one.")
+        raise ModelError(f"{spec}: is not an ONNX file, or is damaged.")
     values = [*_of_graph(model.graph)]
     for function in model.functions:
         values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]

@@ -154,7 +154,7 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         code = [reader.get_record(name) for name, low in names if low[:5] == "code/" and low.endswith(".py")]
         values = [reader.get_record(name) for name, low in names if low in ("data.pkl", "constants.pkl")]
     except RuntimeError as error:
-        raise ModelError(f"{spec}: is no TorchScript program, or a damaged one.") from error
+        raise ModelError(f"{spec}: is not a TorchScript program, or is damaged.") from error
     if any(low == "model.json" for _, low in names):
         raise ModelError(
             f"{spec}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."

@@ -278,7 +278,7 @@ def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
 def test_files_that_are_no_onnx(tmp_path, content):
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
-    assert refusal(path) == f"{path}: is no ONNX file, or a damaged one."
+    assert refusal(path) == f"{path}: is not an ONNX file, or is damaged."
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

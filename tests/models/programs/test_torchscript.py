@@ -128,7 +128,7 @@ def test_a_damaged_program(tmp_path):
         archive.writestr("net/constants.pkl", "x")
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "net.pt")
-    assert str(caught.value) == f"{tmp_path}/net.pt: is no TorchScript program, or a damaged one."
+    assert str(caught.value) == f"{tmp_path}/net.pt: is not a TorchScript program, or is damaged."
 
 
 def edited(path, target, edit):

@@ -248,7 +248,7 @@ MISTAKES = {
         SETS + "spaces:\n  coarse:\n    round: []\n    long: [pear, apple]\n",
         "7: spaces.coarse.round: got no classes. Allowed: one or more.",
     ),
-    "members that are no list": (
+    "members that are not a list": (
         SETS + "spaces:\n  coarse: {round: apple, long: [pear]}\n",
         "6: spaces.coarse.round: got text 'apple'. Allowed: a list.",
     ),

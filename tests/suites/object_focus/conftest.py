@@ -29,7 +29,7 @@ def save(path: Path, content: np.ndarray, **how: object) -> Path:
 
 
 def disc() -> np.ndarray:
-    """A mask of 0 and 255 that is no rectangle: 3 to 6 across, 2 to 5 down, without its corners."""
+    """A mask of 0 and 255 that is not a rectangle: 3 to 6 across, 2 to 5 down, without its corners."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[2:6, 3:7] = 255
     mask[[2, 2, 5, 5], [3, 6, 3, 6]] = 0
