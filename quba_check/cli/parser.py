@@ -129,15 +129,13 @@ def usage_message(error: click.UsageError) -> str:
         problem = f"{_name(error.param)}: is missing."
     else:
         problem = f"{error.format_message().removesuffix('.').strip()}."
-    return f"{command}: {problem} '{command} --help' says what is allowed."
+    return f"{command}: {problem} See '{command} --help'."
 
 
 def _refuse(problem: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
     command = f"{ctx.command_path}: " if ctx is not None else ""
     name = "" if param is None else f"{_name(param)}: "
-    tail = (
-        "" if "Allowed: " in problem or ctx is None else f" '{ctx.command_path} --help' says what is allowed."
-    )
+    tail = "" if "Allowed: " in problem or ctx is None else f" See '{ctx.command_path} --help'."
     raise OptionError(f"{command}{name}{problem}{tail}")
 
 

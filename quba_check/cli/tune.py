@@ -149,7 +149,7 @@ def _source(
 
     if sum([bool(paths), percentile is not None, like is not None]) != 1:
         raise OptionError(
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID."
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME."
         )
     if population is not None and percentile is None:
         raise OptionError(

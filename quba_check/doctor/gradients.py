@@ -70,5 +70,5 @@ def _finding(n_images: int, problem: str) -> Finding:
         evidence=f"on {n_images} clean images; the gate does not accept such attacks as evidence of "
         "robustness",
         fix="let true gradients pass from the outputs to the images, without detach, rounding or argmax, or "
-        "drop the demand",
+        "remove the demand",
     )

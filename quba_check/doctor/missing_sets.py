@@ -53,11 +53,11 @@ def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str
         return  # reported by set
     reason = obstacle(dimension, suite, subject.classifier.no_gradient)
     if reason is not None:
-        fix = "drop the demand"
+        fix = "remove the demand"
         if reason.missing_data:
             limit = suite.sampler.max_images
             raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
-            fix = f"{raised}{fix}, or let it be `optional: true`"
+            fix = f"{raised}{fix}, or set `optional: true` on it"
         yield _finding(f"{name} cannot be measured: {reason.reason}.", _demanded(places), fix)
 
 
@@ -79,7 +79,7 @@ def _set_findings(
         yield _finding(
             f"{listed(views_of)} cannot be measured: {_missing_reason(suite, name, views, missing)}.",
             demanded,
-            "add the images, or drop the demand, or let it be `optional: true`",
+            "add the images, or remove the demand, or set `optional: true` on it",
         )
         return
     counts = {view: suite.counts([view])[name] for view in views}

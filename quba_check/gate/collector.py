@@ -190,6 +190,6 @@ def _baseline_notes(gate: GateSession) -> Iterator[str]:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         nothing = "no demand has max_drop or max_relative_drop"
-        yield f"the baseline {baseline.file} has no part in this run: {nothing}"
+        yield f"the baseline {baseline.file} is not used in this run: {nothing}"
     elif baseline.failed_demands:
         yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Largest number of places or demands in a finding."""
 OTHER_POPULATION = (
-    "give `population:` models measured on this suite, or say `allow_other_suite: true`, or drop the demand"
+    "name a `population:` measured on this suite, or set `allow_other_suite: true`, or remove the demand"
 )
-COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or drop the demand"
+COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or remove the demand"
 
 
 def examinations(
@@ -128,7 +128,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     drops = [demand for demand in needing if not demand.optional]
     if drops and gate.baseline is None:
         names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
-        fix = "name a record with --quba-baseline FILE.json, or let the demand be `optional: true`"
+        fix = "name a record with --quba-baseline FILE.json, or set `optional: true` on the demand"
         yield _finding(f"{names} cannot be measured", "there is no baseline", drops, fix)
 
 

@@ -163,7 +163,7 @@ def _convert_to_float32(module: nn.Module) -> list[str]:
         return []
     module.float()
     names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in others))
-    return [f"weights came as {names} and were converted to float32"]
+    return [f"weights were converted from {names} to float32"]
 
 
 def _preprocessing_notes(
@@ -182,15 +182,15 @@ def _preprocessing_notes(
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
     source = preprocessing.source
     if any(config.departs and config.source in source for config in configs):
-        return [f"images are prepared as {source} says: {text}{suite}"]
+        return [f"images are prepared as {source} states: {text}{suite}"]
     if SUITE_DEFAULTS in source:
-        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {text}"]
-    return [f"images are prepared at {height} × {width} as {source} says{suite}"] if suite else []
+        return [f"{spec.text} does not fully state its preprocessing; with {SUITE_DEFAULTS}: {text}"]
+    return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
 
 
 def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
     kind = config.values.get("outputs") if config else None
-    return [f"outputs are {kind}, as {config.source} says"] if config and kind else []
+    return [f"outputs are {kind}, as {config.source} states"] if config and kind else []
 
 
 def _triple(values: tuple[float, float, float]) -> str:

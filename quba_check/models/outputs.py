@@ -93,11 +93,13 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
     """
     allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {head.size})."
     if not isinstance(raw, Tensor):
-        raise ModelError(f"{spec}: the model returns no tensor, got {_type_of(raw)}. {allowed}")
+        raise ModelError(f"{spec}: the model does not return a tensor, got {_type_of(raw)}. {allowed}")
     if form := unusual_form(raw):
         raise ModelError(f"{spec}: the model returns a {form} tensor. {allowed}")
     if not raw.is_floating_point():
-        raise ModelError(f"{spec}: the model returns no class scores, got a tensor of {raw.dtype}. {allowed}")
+        raise ModelError(
+            f"{spec}: the model does not return class scores, got a tensor of {raw.dtype}. {allowed}"
+        )
     if raw.ndim != 2 or raw.shape[0] != batch:
         raise ModelError(f"{spec}: the model's output has the wrong shape, got {tuple(raw.shape)}. {allowed}")
     if raw.shape[1] != head.size:

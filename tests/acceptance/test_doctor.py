@@ -84,7 +84,7 @@ def test_a_missing_set_is_printed_and_noted_only_in_its_verdict(
     assert printed_findings(result) == (
         "doctor: ood_robustness cannot be measured: the set 'night' is not there: looked for "
         f"{data / 'night'}. evidence: demanded by thresholds/x.yaml:2 "
-        "fix: add the images, or drop the demand, or let it be `optional: true`"
+        "fix: add the images, or remove the demand, or set `optional: true` on it"
     )
     assert gate.record()["notes"] == []
 

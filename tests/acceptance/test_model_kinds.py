@@ -90,9 +90,9 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
     result.stdout.fnmatch_lines(
         [
             "*= quba-check last =*",
-            "*the architecture is test_resnet, as 'args.model' in last.pth.tar says*",
+            "*the architecture is test_resnet, as 'args.model' in last.pth.tar states*",
             "*weights were taken from 'state_dict'*",
-            "*images are prepared as prep.yaml says: 32 × 32, bicubic, crop 0.95, *",
+            "*images are prepared as prep.yaml states: 32 × 32, bicubic, crop 0.95, *",
         ]
     )
 

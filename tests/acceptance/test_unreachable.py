@@ -91,8 +91,8 @@ def test_no_image_is_measured_for_a_grade_among_models_of_another_suite(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert printed_findings(result) == (
         "doctor: no grade can be reached: published was measured on imagenet, this run on tiny. evidence: "
-        "demanded by thresholds/x.yaml:2 fix: give `population:` models measured on this suite, or say "
-        "`allow_other_suite: true`, or drop the demand"
+        "demanded by thresholds/x.yaml:2 fix: name a `population:` measured on this suite, or set "
+        "`allow_other_suite: true`, or remove the demand"
     )
     assert judge_cold.passes() == {}
     (verdict,) = judge_cold.record()["verdicts"]
@@ -184,8 +184,8 @@ def test_a_drop_without_a_baseline_is_said_before(judge_cold: Judge) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert printed_findings(result) == (
         "doctor: parameters[max_drop] cannot be measured: there is no baseline. evidence: demanded by "
-        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json, or let the demand be "
-        "`optional: true`"
+        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json, or set `optional: true` "
+        "on the demand"
     )
 
 

@@ -284,11 +284,11 @@ def test_power(run) -> None:
         ),
         (
             "tune -o x.yaml",
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME.",
         ),
         (
             "tune a.json --like ResNet50 -o x.yaml",
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like ID.",
+            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME.",
         ),
         (
             "tune --percentile 101 -o x.yaml",

@@ -65,7 +65,7 @@ def test_a_missing_set_is_reported_with_its_demands(texts, root: Path) -> None:
     assert texts() == [
         f"ood_robustness cannot be measured: the set 'night' is not there: looked for {root / 'night'}.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
-        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+        "  fix: add the images, or remove the demand, or set `optional: true` on it"
     ]
     assert texts({"accuracy": ["g.yaml:3"]}) == []
 
@@ -76,7 +76,7 @@ def test_a_set_of_several_dimensions_is_reported_once(texts, root: Path) -> None
         "accuracy, corruption_robustness, ood_robustness, class_balance, object_focus cannot be measured: "
         f"the set 'clean' is not there: looked for {root / 'val'}.\n"
         "  evidence: demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
-        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+        "  fix: add the images, or remove the demand, or set `optional: true` on it"
     ]
 
 
@@ -87,7 +87,7 @@ def test_missing_conditions_are_counted(texts, root: Path) -> None:
         "corruption_robustness cannot be measured: 6 of 75 conditions of the set 'corruptions' are missing "
         f"(snow/1, snow/2, snow/3 and 3 more): looked in {root / 'c'}.\n"
         "  evidence: demanded by g.yaml:4\n"
-        "  fix: add the images, or drop the demand, or let it be `optional: true`"
+        "  fix: add the images, or remove the demand, or set `optional: true` on it"
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_suite_without_shifts_is_reported(texts, root: Path) -> None:
         "ood_robustness cannot be measured: the suite has no shifted sets; declare at least one under "
         "'shifts'.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
-        "  fix: drop the demand, or let it be `optional: true`"
+        "  fix: remove the demand, or set `optional: true` on it"
     ]
 
 
@@ -164,7 +164,7 @@ def test_class_balance_needs_two_images_of_every_class(texts, root: Path) -> Non
         "class_balance cannot be measured: class_balance needs two images in every class; 1 of 3 classes has "
         "fewer ('apple' has 1); add images of them to the clean set.\n"
         "  evidence: demanded by g.yaml:6\n"
-        "  fix: drop the demand, or let it be `optional: true`"
+        "  fix: remove the demand, or set `optional: true` on it"
     ]
     assert texts({"accuracy": ["g.yaml:3"]}) == []
 
@@ -185,7 +185,7 @@ def test_a_shape_bias_without_conflicts_is_reported(texts, root: Path) -> None:
         "shape_bias cannot be measured: no cue-conflict image has shape and texture of different classes; "
         "add some.\n"
         "  evidence: demanded by g.yaml:9\n"
-        "  fix: drop the demand, or let it be `optional: true`"
+        "  fix: remove the demand, or set `optional: true` on it"
     ]
 
 
@@ -195,7 +195,7 @@ def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -
     assert [finding.text() for finding in missing_sets.check(subject)] == [
         "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
         "  evidence: demanded by g.yaml:4\n"
-        "  fix: drop the demand"
+        "  fix: remove the demand"
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_limit_can_be_too_low_for_a_demand(texts) -> None:
         "class_balance cannot be measured: class_balance needs two images in every class; 3 of 3 classes "
         "have fewer ('apple' has 1, 'brick' has 1, 'cloud' has 1); add images of them to the clean set.\n"
         "  evidence: demanded by g.yaml:6\n"
-        "  fix: raise --quba-limit, now 3, or drop the demand, or let it be `optional: true`"
+        "  fix: raise --quba-limit, now 3, or remove the demand, or set `optional: true` on it"
     ]
 
 

@@ -108,18 +108,19 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ((NORMAL[:4], NORMAL[:4]), f"m.pt: the model returns no tensor, got a tuple of 2. {WANTED}"),
+        ((NORMAL[:4], NORMAL[:4]), f"m.pt: the model does not return a tensor, got a tuple of 2. {WANTED}"),
         (
             {"logits": NORMAL[:4], "aux": NORMAL[:4]},
-            f"m.pt: the model returns no tensor, got a dict with the keys logits, aux. {WANTED}",
+            f"m.pt: the model does not return a tensor, got a dict with the keys logits, aux. {WANTED}",
         ),
-        (None, f"m.pt: the model returns no tensor, got a value of type NoneType. {WANTED}"),
+        (None, f"m.pt: the model does not return a tensor, got a value of type NoneType. {WANTED}"),
         (
             {"a\n": 1, **dict.fromkeys(range(9), 1)},
-            "m.pt: the model returns no tensor, got a dict with the keys 'a\\n', 0, 1, 2, 3 and 5 more. "
+            "m.pt: the model does not return a tensor, got a dict with the keys 'a\\n', 0, 1, 2, 3 and 5 "
+            "more. "
             f"{WANTED}",
         ),
-        ([], f"m.pt: the model returns no tensor, got a list of 0. {WANTED}"),
+        ([], f"m.pt: the model does not return a tensor, got a list of 0. {WANTED}"),
         (NORMAL[:4].to_sparse(), f"m.pt: the model returns a sparse tensor. {WANTED}"),
         (quiet(NORMAL[:4].to_sparse_csr), f"m.pt: the model returns a sparse tensor. {WANTED}"),
         (NORMAL[:4].to("meta"), f"m.pt: the model returns a meta tensor. {WANTED}"),
@@ -133,7 +134,7 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
         ),
         (
             NORMAL[:4].to(torch.complex64),
-            f"m.pt: the model returns no class scores, got a tensor of torch.complex64. {WANTED}",
+            f"m.pt: the model does not return class scores, got a tensor of torch.complex64. {WANTED}",
         ),
         (
             NORMAL[:4, :0],
@@ -142,7 +143,7 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
         ),
         (
             torch.zeros(4, 10, dtype=torch.int64),
-            f"m.pt: the model returns no class scores, got a tensor of torch.int64. {WANTED}",
+            f"m.pt: the model does not return class scores, got a tensor of torch.int64. {WANTED}",
         ),
         (
             torch.zeros(4, 10, 7, 7),

@@ -75,11 +75,11 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
         return _build_spec_of_name(option, OPTION, checkpoint, spec, note)
     if timm_name is not None:
         where = f"{timm_name.where} in {spec}"
-        note = f"the architecture is {timm_name.architecture}, as {where} says"
+        note = f"the architecture is {timm_name.architecture}, as {where} states"
         return _build_spec_of_name(timm_name.architecture, where, checkpoint, spec, note)
     if config is not None:
         build_spec = build_spec_of_config(config, f"the folder of {spec}")
-        note = f"the architecture is {build_spec.architecture}, as {build_spec.where} says"
+        note = f"the architecture is {build_spec.architecture}, as {build_spec.where} states"
         return replace(build_spec, notes=(note,))
     near = [path.name.partition(".")[0], *(name.architecture for name in names)]
     fitting = fitting_architecture(checkpoint.state, near=near)

@@ -63,7 +63,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
         return ZeroShotSpec(name, None, name.rpartition("/")[2])
     model, _, weights = name.partition("/")
     if not model or not weights or ":" in model:
-        raise ModelError(f"{text}: does not say model and weights. Allowed: {_ALLOWED}.")
+        raise ModelError(f"{text}: does not name model and weights. Allowed: {_ALLOWED}.")
     path = expand_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
         names = [file.name for file in neighbours(path)]
@@ -99,7 +99,7 @@ def _check_folder(text: str, folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"{text}: there is no folder {folder}.")
     if not (folder / CONFIG).is_file():
-        raise ModelError(f"{text}: the folder holds no {CONFIG}, which says what model it is.")
+        raise ModelError(f"{text}: the folder holds no {CONFIG}, which names the architecture.")
     files = list(folder.iterdir())
     odd = next(
         (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None

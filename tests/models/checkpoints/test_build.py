@@ -95,7 +95,7 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
     assert classifier.name == "model_best"
     assert same(classifier, average.module)
     assert classifier.notes[:2] == (
-        f"the architecture is {ARCH}, as 'arch' in model_best.pth.tar says",
+        f"the architecture is {ARCH}, as 'arch' in model_best.pth.tar states",
         "weights were taken from 'state_dict_ema', not from 'state_dict'",
     )
     preprocessing = classifier.preprocessing
@@ -108,7 +108,7 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
     source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
     assert preprocessing.source == source
     assert classifier.notes[2] == (
-        f"images are prepared as {source} says: "
+        f"images are prepared as {source} states: "
         "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
     )
 
@@ -126,7 +126,7 @@ def test_a_checkpoint_of_torchvisions_reference_scripts():
     classifier = load("net.pth")
     assert same(classifier, model)
     assert classifier.notes[:3] == (
-        "the architecture is resnet18, as 'args.model' in net.pth says",
+        "the architecture is resnet18, as 'args.model' in net.pth states",
         "weights were taken from 'model_ema', not from 'model'",
         "'module.' was removed from the weights' names",
     )
@@ -148,7 +148,7 @@ def test_a_checkpoint_of_lightning(model):
     classifier = load("last.ckpt")
     assert same(classifier, model)
     assert classifier.notes == (
-        f"the architecture is {ARCH}, as 'hyper_parameters.model_name' in last.ckpt says",
+        f"the architecture is {ARCH}, as 'hyper_parameters.model_name' in last.ckpt states",
         "weights were taken from 'state_dict'",
         "'net.' was removed from the weights' names",
         "left out, since they do not classify: criterion.weight",
@@ -225,7 +225,7 @@ def test_a_folder_with_older_weights(hub, model):
 def test_a_file_with_a_config_next_to_it(hub, model):
     classifier = load("hub/model.safetensors")
     assert classifier.notes == (
-        f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors says",
+        f"the architecture is {ARCH}, as config.json of the folder of hub/model.safetensors states",
     )
     assert classifier.preprocessing.mean == (0.4, 0.4, 0.4)
     assert load("hub/model.safetensors", arch=ARCH).preprocessing.mean == (0.4, 0.4, 0.4)

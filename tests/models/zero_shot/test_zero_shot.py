@@ -317,7 +317,7 @@ def test_specs_that_do_not_say_enough(spec):
     with pytest.raises(ModelError) as raised:
         parse_spec(spec)
     assert str(raised.value) == (
-        f"{spec}: does not say model and weights. Allowed: open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, "
+        f"{spec}: does not name model and weights. Allowed: open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, "
         "open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER."
     )
 
@@ -337,7 +337,7 @@ def test_files_and_folders_that_are_not_there(tmp_path):
         parse_spec(f"open_clip:local-dir:{tmp_path}")
     assert str(raised.value) == (
         f"open_clip:local-dir:{tmp_path}: the folder holds no open_clip_config.json, "
-        "which says what model it is."
+        "which names the architecture."
     )
 
 
