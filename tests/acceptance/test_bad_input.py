@@ -331,7 +331,7 @@ def test_data_that_are_not_there_are_no_matter_of_options(said, judge_cold: Judg
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
     (data / "val").rename(data / "value")
     assert said() == (
-        f"{data}/quba-data.yaml: none of its sets is there: the set 'clean' is not there: looked for "
+        f"{data}/quba-data.yaml: all of its sets are missing: the set 'clean' is missing: looked for "
         f"{data}/val. Correct the paths, or name another folder."
     )
     assert said("--quba-data=nowhere").startswith(

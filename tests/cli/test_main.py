@@ -187,7 +187,7 @@ def test_suite_describe(data, capsys, monkeypatch):
         ["corruptions", "150", "375,000", "own", "2", "of", "2", "1", "made", "from", "clean"],
     ]
     assert lines[5].split() == ["sketch", "missing", "-", "own", "-", "-"]
-    assert lines[6] == "  the set 'sketch' is not there: looked for sk"
+    assert lines[6] == "  the set 'sketch' is missing: looked for sk"
     assert [line.split() for line in lines[-3:]] == [
         [name, "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
         for name in ("mixed_same", "mixed_rand", "cue_conflict")

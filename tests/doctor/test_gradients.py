@@ -11,8 +11,8 @@ from quba_check.cli.main import main
 
 EVIDENCE = "on 9 clean images; the gate does not accept such attacks as evidence of robustness"
 FIX = (
-    "let true gradients pass from the outputs to the images, without detach, rounding or argmax, or drop the "
-    "demand"
+    "let true gradients pass from the outputs to the images, without detach, rounding or argmax, or remove "
+    "the demand"
 )
 FLAT = "nets:WithoutUsableGradients: 9 of 9 images have no input gradient to attack along."
 

@@ -45,7 +45,7 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
         module = value()
     if not isinstance(module, nn.Module):
         raise ModelError(
-            f"{spec.text}: returned no model, got a value of type {type(module).__name__}. "
+            f"{spec.text}: did not return a model, got a value of type {type(module).__name__}. "
             "Allowed: a torch.nn.Module."
         )
     return LoadedModule(module, sources=own_sources(module, value))

@@ -115,7 +115,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
     except Exception as error:
         raise ModelError(
             f"{spec.text}: cannot be read as an exported program ({error_summary(error)}). "
-            f"It is best exported with the torch that reads it, {torch.__version__}."
+            f"Export it with the torch version that reads it, {torch.__version__}."
         ) from error
     training = next((str(node.target) for node in program.graph.nodes if _is_in_train_mode(node)), None)
     if training is not None:
@@ -127,14 +127,14 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
     notes = []
     if images.least == images.most:
         notes.append(
-            f"{spec.text} was exported for {images.most} images at a time and is given its images so; "
+            f"{spec.text} was exported for {images.most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
     parameters, weight_notes = count_weights(module, _values(program), spec=spec.text)
     if not parameters:
         raise ModelError(
             f"{spec.text}: holds no weights that can be counted. "
-            "Give the model as it was before, or package.module:callable."
+            "Give the original model, or package.module:callable."
         )
     return LoadedModule(
         ExportedNetwork(module, images.least, images.most),

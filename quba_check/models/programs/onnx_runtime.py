@@ -175,9 +175,9 @@ def _program(
     answers = next(iter(tables), outputs[0].name)
     notes = []
     if len(outputs) > 1:
-        notes.append(f"read is the output '{answers}' of {listed(out.name for out in outputs)}")
+        notes.append(f"the output '{answers}' is used, of {listed(out.name for out in outputs)}")
     if takes.batch is not None:
-        notes.append(f"its batch size is fixed to {takes.batch}: images are shown to it so many at a time")
+        notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
     return OnnxProgram(session, takes, answers, graph, runtime, spec.text), notes
 
 
@@ -208,7 +208,7 @@ def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
     (images,) = inputs
     if images.type not in _DTYPES:
         raise ModelError(
-            f"{spec}: its input '{images.name}' takes no float numbers, got {images.type}. {allowed}"
+            f"{spec}: its input '{images.name}' does not take float numbers, got {images.type}. {allowed}"
         )
     # A graph without a declared shape has an empty one; running it shows which images it takes.
     shape = images.shape or [None] * 4
@@ -216,10 +216,13 @@ def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
     if len(shape) == 4 and fixed[3] == 3 and fixed[1] != 3:
         raise ModelError(
             f"{spec}: its input '{images.name}' has the channels last, got {_shape(shape)}. "
-            "Allowed: channels first, (images, 3, height, width). Export it so, or put a Transpose before it."
+            "Allowed: channels first, (images, 3, height, width). Export it that way, or put a Transpose "
+            "before it."
         )
     if len(shape) != 4 or fixed[1] not in (3, None):
-        raise ModelError(f"{spec}: its input '{images.name}' takes no images, got {_shape(shape)}. {allowed}")
+        raise ModelError(
+            f"{spec}: its input '{images.name}' does not take images, got {_shape(shape)}. {allowed}"
+        )
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
     return ImageInput(images.name, _DTYPES[images.type], batch, size)

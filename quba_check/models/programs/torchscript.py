@@ -80,7 +80,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if not parameters:
         raise ModelError(
             f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
-            "Give the model as it was before, or package.module:callable."
+            "Give the model before quantisation, or package.module:callable."
         )
     return LoadedModule(module, sources=(spec.path,), notes=notes, parameters=parameters)
 
@@ -162,7 +162,7 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
     if any(_PACKED.search(content) for content in (*code, *values)):
         raise ModelError(
             f"{spec}: holds packed weights that cannot be counted, as quantised programs do. "
-            "Give the model as it was before, or package.module:callable."
+            "Give the model before quantisation, or package.module:callable."
         )
     operators = () if trusted else filter(None, (_refused_word(text.decode("latin-1")) for text in code))
     operator = next(iter(operators), None)

@@ -102,7 +102,7 @@ def test_callables_of_the_current_folder(spec, kind):
         ("zoo_here:skipping", "calling it raised Skipped: later"),
         ("zoo_leaves:x", "importing 'zoo_leaves' raised SystemExit: 0"),
         ("zoo_lazy:x", "looking it up raised SystemExit: 0"),
-        ("zoo_here:number", "returned no model, got a value of type int. Allowed: a torch.nn.Module."),
+        ("zoo_here:number", "did not return a model, got a value of type int. Allowed: a torch.nn.Module."),
         (
             "zoo_here:value",
             (

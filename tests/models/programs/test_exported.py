@@ -97,7 +97,7 @@ def test_a_fixed_or_limited_batch_is_served_in_portions(tmp_path, images, shapes
     for count in (1, 2, 5):
         assert torch.allclose(classifier.raw(IMAGES[:count]), model(IMAGES[:count]), atol=1e-5)
     slow_note = (
-        f"{path} was exported for {len(images)} images at a time and is given its images so; "
+        f"{path} was exported for {len(images)} images at a time, so batches have that size; "
         "exported with a dynamic batch it would be faster"
     )
     assert (slow_note in classifier.notes) == note
@@ -194,5 +194,5 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     )
     path = export(tmp_path / "net.pt2", nn.Sequential(nn.AvgPool2d(64), nn.Flatten()).eval(), IMAGES)
     assert message(path) == (
-        "holds no weights that can be counted. Give the model as it was before, or package.module:callable."
+        "holds no weights that can be counted. Give the original model, or package.module:callable."
     )

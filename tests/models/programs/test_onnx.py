@@ -78,7 +78,7 @@ def test_a_fixed_batch_is_noted(exported):
     notes = load(exported[2]).notes
     assert notes[:2] == (
         PARAMETERS,
-        "its batch size is fixed to 2: images are shown to it so many at a time",
+        "its batch size is fixed to 2: images are given in batches of that size",
     )
 
 
@@ -119,7 +119,7 @@ def test_weights_may_be_stored_in_another_file(tmp_path):
     assert load(path).fingerprint != parted.fingerprint
     (tmp_path / "x.data").unlink()
     assert refusal(path) == (
-        f"{path}: the file that holds its weights is not there: looked for {tmp_path / 'x.data'}. "
+        f"{path}: the file that holds its weights is missing: looked for {tmp_path / 'x.data'}. "
         "Put it next to the ONNX file, as it was when the file was written."
     )
 
@@ -209,7 +209,7 @@ def test_quantised_weights_count(tmp_path):
 def test_of_several_outputs_the_table_is_read(tmp_path):
     classifier = load(mean_of_colours(tmp_path / "x.onnx", extra_outputs=["features"]))
     torch.testing.assert_close(classifier.raw(images(3)), images(3).mean(dim=(2, 3)))
-    assert "read is the output 'logits' of features, logits" in classifier.notes
+    assert "the output 'logits' is used, of features, logits" in classifier.notes
 
 
 def test_a_half_precision_is_not_claimed(tmp_path):
@@ -234,20 +234,20 @@ def identity(path: Path, kind: int, shape: list[object], domain: str = "") -> Pa
 MISFITS = {
     "of integers": (
         (TensorProto.UINT8, ["n", 3, 8, 8]),
-        f"its input 'x' takes no float numbers, got tensor(uint8). {ALLOWED}",
+        f"its input 'x' does not take float numbers, got tensor(uint8). {ALLOWED}",
     ),
     "of another rank": (
         (TensorProto.FLOAT, ["n", 192]),
-        f"its input 'x' takes no images, got (n, 192). {ALLOWED}",
+        f"its input 'x' does not take images, got (n, 192). {ALLOWED}",
     ),
     "of one channel": (
         (TensorProto.FLOAT, ["n", 1, 8, 8]),
-        f"its input 'x' takes no images, got (n, 1, 8, 8). {ALLOWED}",
+        f"its input 'x' does not take images, got (n, 1, 8, 8). {ALLOWED}",
     ),
     "with the channels last": (
         (TensorProto.FLOAT, ["n", 8, 8, 3]),
         "its input 'x' has the channels last, got (n, 8, 8, 3). Allowed: channels first, "
-        "(images, 3, height, width). Export it so, or put a Transpose before it.",
+        "(images, 3, height, width). Export it that way, or put a Transpose before it.",
     ),
 }
 

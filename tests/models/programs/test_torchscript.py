@@ -119,7 +119,7 @@ def test_a_program_without_weights(tmp_path):
         load(tmp_path / "net.pt")
     assert str(caught.value) == (
         f"{tmp_path}/net.pt: holds no weights that can be counted, as quantised programs do not. "
-        "Give the model as it was before, or package.module:callable."
+        "Give the model before quantisation, or package.module:callable."
     )
 
 
@@ -263,7 +263,7 @@ def test_packed_weights(small, tmp_path):
         load(path)
     assert str(caught.value) == (
         f"{path}: holds packed weights that cannot be counted, as quantised programs do. "
-        "Give the model as it was before, or package.module:callable."
+        "Give the model before quantisation, or package.module:callable."
     )
 
 
