@@ -193,7 +193,9 @@ class Evaluation:
         return self._outcomes[name]
 
     def obstacle(self, name: str) -> Unmeasurable | None:
-        """Return the obstacle to measuring a dimension here, None if there is none; see `obstacle`.
+        """Return the obstacle to measuring a dimension, None if there is none.
+
+        See `engine.obstacle`.
 
         Raises:
             UserError: unknown dimension, or the files of a set have the wrong layout.
@@ -256,7 +258,7 @@ class Evaluation:
             value, or a population of another suite.
         """
         obstacles = self.obstacles(PUBLISHED_DIMENSIONS)
-        reasons = {name: obstacle.reason for name, obstacle in obstacles.items()}
+        reasons = {name: unmeasurable.reason for name, unmeasurable in obstacles.items()}
         if unreachable := unreachable_grade(reasons, population=population, allow_missing=allow_missing):
             return unreachable
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
@@ -287,7 +289,7 @@ class Evaluation:
             crop: apply the whole transform; False for images of the final size, which are resized at most.
 
         Returns:
-            `top1` (N,), `confidence` (N,) and `probabilities` (N, C), in the order of `suite.classes`.
+            `predicted` (N,), `confidence` (N,) and `probabilities` (N, C), in the order of `suite.classes`.
 
         Raises:
             UserError: the input is not a list of images or a float tensor, or the outputs cannot be used.
@@ -312,8 +314,8 @@ class Evaluation:
         return registry[name].views(self.facts.suite)
 
     def _measure(self, name: str) -> Outcome:
-        if (obstacle := self.obstacle(name)) is not None:
-            return obstacle
+        if (reason := self.obstacle(name)) is not None:
+            return reason
         views = self._views(name)
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()

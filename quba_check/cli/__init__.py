@@ -1,1 +1,1 @@
-"""The `quba-check` commands, a module each."""
+"""The `quba-check` commands, one module per command."""

@@ -72,8 +72,6 @@ def _sampling(before: Record, limit: int | None, seed: int) -> str:
 
 
 def _different_views(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
-    if (
-        not ours.contents and not theirs.contents
-    ):  # nothing was measured, or an early version did not store it
+    if not ours.contents and not theirs.contents:  # nothing was measured, or an early version stored none
         return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
     return [view for view, content in ours.contents.items() if theirs.contents.get(view, content) != content]

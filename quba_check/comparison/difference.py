@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.stats import intervals as limits
+from quba_check.stats import intervals
 from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
 from quba_check.stats.estimate import DeviationBounds, Estimate, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
@@ -123,12 +123,8 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:
-        return Change(
-            0.0,
-            bounded_curve(
-                _ratio_limits_at_zero(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))
-            ),
-        )
+        limits = _ratio_limits_at_zero(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))
+        return Change(0.0, bounded_curve(limits))
     one, other = np.array(before.limits), np.array(after.limits)
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
 
@@ -161,9 +157,9 @@ def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -
     return after[0] - before[-1], after[-1] - before[0]
 
 
-def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> limits.Limits:
+def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> intervals.Limits:
     """Return limits of after / before for an `after` of 0, by Bonferroni."""
-    halved = limits.bonferroni_scores(np.maximum(Z, 0), 0.5)
+    halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
     return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
 
 

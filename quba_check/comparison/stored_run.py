@@ -92,7 +92,7 @@ class StoredRun:
     def failed_demands(self) -> list[str]:
         """Names of the unmet blocking demands."""
         return [
-            f"{row.target}[{row.bound}]"
+            row.name
             for row in self.record.verdicts
             if row.tier == "block" and not row.is_met and row.outcome != "not run"
         ]

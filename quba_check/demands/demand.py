@@ -76,7 +76,7 @@ class Demand:
 
     @property
     def name(self) -> str:
-        """`corruption_robustness.fog[min]`: without the threshold, so that tuning keeps the name."""
+        """Target and bound: `corruption_robustness.fog[min]`; tuning the threshold keeps the name."""
         return f"{self.target}[{self.bound}]"
 
     def verdict_row(

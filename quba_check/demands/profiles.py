@@ -32,8 +32,8 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
     """Return the path of a threshold file or shipped profile.
 
     Args:
-        text: a path, absolute or relative to `base`, or a shipped profile as `mobile`, `mobile.yaml` or
-            `quba_check/thresholds/mobile.yaml`. An existing file comes before a profile.
+        text: a path, absolute or relative to `base`, or a shipped profile, such as `mobile`, `mobile.yaml` or
+            `quba_check/thresholds/mobile.yaml`. An existing file takes precedence over a profile.
         base: the folder of relative paths.
         extended_by: the file that extends it. In a file with the name of a shipped profile, that name means
             the profile: no file extends itself.

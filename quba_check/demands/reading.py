@@ -134,7 +134,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
 
 
 def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
-    """Refuse settings of no demand."""
+    """Raise an error for settings that apply to no demand."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
     for key in _DEFAULTS:

@@ -143,7 +143,7 @@ def _with_checked_result(
         if measurement.dimension != dimension.name:
             raise DimensionError(f"{where}: returned a measurement of '{measurement.dimension}'.")
         is_custom = dimension.name not in PUBLISHED_DIMENSIONS  # object_focus is a fraction and can exceed 1
-        whole = _plain(measurement, dimension.unit, f"{where}: the value", check_range=is_custom)
+        whole = _checked_quantity(measurement, dimension.unit, f"{where}: the value", check_range=is_custom)
         units = {part.name: part.unit for part in dimension.parts(facts.suite)}
         parts = {}
         for name, part in measurement.parts.items():
@@ -157,14 +157,16 @@ def _with_checked_result(
                     f"{where}: the part '{name}', got {part!r}. "
                     "Allowed: a quba_check.core.measurement.Quantity."
                 )
-            parts[name] = _plain(part, units[name], f"{where}: the part '{name}'", check_range=is_custom)
+            parts[name] = _checked_quantity(
+                part, units[name], f"{where}: the part '{name}'", check_range=is_custom
+            )
         return replace(whole, parts=parts)
 
     return measure
 
 
-def _plain(quantity: Number, unit: str, where: str, *, check_range: bool) -> Number:
-    """Return the quantity with Python numbers instead of those of numpy or torch."""
+def _checked_quantity(quantity: Number, unit: str, where: str, *, check_range: bool) -> Number:
+    """Check a quantity; return it with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(
             f"{where} is not a finite number, got {quantity.value!r}. If there is no value, raise "

@@ -67,7 +67,7 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
     else:
         pictures = [_picture(image, number) for number, image in enumerate(images)]
         transform = classifier.preprocessing.transform(crop=crop)
-    table = []
+    parts = []
     for start in range(0, len(images), batch_size):
         end = start + batch_size
         if isinstance(images, torch.Tensor):
@@ -77,8 +77,8 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
             pixels = stacked.to(classifier.device).float().div(255)
         with torch.no_grad():
             logits = classifier.logits(classifier.raw(classifier.normalise(pixels)))
-        table.append(probabilities(logits).cpu().numpy())
-    p = np.concatenate(table) if table else np.zeros((0, classifier.classes), dtype=np.float32)
+        parts.append(probabilities(logits).cpu().numpy())
+    p = np.concatenate(parts) if parts else np.zeros((0, classifier.classes), dtype=np.float32)
     predicted = p.argmax(axis=1)
     return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
 

@@ -65,9 +65,8 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
             with model_errors("the model's backward pass fails:"):
                 (direction,) = torch.autograd.grad(loss, inputs, allow_unused=True)
         except ModelError as error:
-            if not isinstance(
-                error.__cause__, RuntimeError
-            ):  # a RuntimeError is torch's own, for what it cannot differentiate
+            # torch raises RuntimeError for operations that it cannot differentiate.
+            if not isinstance(error.__cause__, RuntimeError):
                 raise
             raise UnmeasurableError(str(error).replace("RuntimeError: ", "", 1)) from error
     if direction is None:

@@ -29,7 +29,7 @@ LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 class CacheKeys:
     """Cache keys of one model on one suite under one protocol.
 
-    A setting enters the keys of those views only that it affects: the clean set has the same key under both
+    A setting enters only the keys of views that it affects: the clean set has the same key under both
     protocols, and is predicted once for both.
     """
 
@@ -48,7 +48,7 @@ class CacheKeys:
 
     @property
     def classes(self) -> int:
-        """Number of classes of the model's answers."""
+        """Number of the suite's classes, the columns of `probabilities`."""
         return len(self._suite.classes)
 
     def stored_view(self, view: View) -> View:

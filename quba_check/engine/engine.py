@@ -204,9 +204,8 @@ class Engine:
         for view in requested:
             shares_pass = self._shares_pass(view, planned)
             views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
-            if (
-                shards is None
-            ):  # reads the digests of all files: faulty ones are reported before the work begins
+            if shards is None:
+                # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
             yield from (ShardJob(views, number) for number in self.cache_keys.shards(view, shards))
 
@@ -226,6 +225,7 @@ class Engine:
         if all(map(self.store.has, keys.values())):
             return True
         first = job.views[0]
+        # FGSM shares the lock of its clean images, since one pass may predict both.
         locked_view = first if first.attack == "pgd" else first.images
         with self.store.try_lock(f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}") as is_held:
             if not is_held:
@@ -240,7 +240,7 @@ class Engine:
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():
-            if defect := self.tables.defect(view, rows):  # a stored one would be predicted again and again
+            if defect := self.tables.defect(view, rows):  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             outputs = str(self.classifier.outputs)
             about = {"model": self.classifier.name, "view": str(view), "outputs": outputs}

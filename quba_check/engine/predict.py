@@ -82,10 +82,10 @@ class ViewTask:
         return self.classifier.logits(raw)
 
     def _check_kind(self, raw: torch.Tensor) -> None:
-        """Raise an error for outputs of another kind than those before.
+        """Check that outputs are of the kind determined from earlier images.
 
         Raises:
-            ModelError: they are, so that their probabilities would be wrong.
+            ModelError: they are of another kind, which would make their probabilities wrong.
         """
         expected = self.classifier.outputs
         if expected is None or expected == "logits":

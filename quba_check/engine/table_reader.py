@@ -23,7 +23,7 @@ class TableReader:
         cache_keys: keys of the shards.
 
     Attributes:
-        repair_notes: notes for the record on damaged shards that were removed and must be predicted again.
+        repair_notes: notes for the record on damaged shards that were removed, to be predicted again.
     """
 
     def __init__(self, store: Store, cache_keys: CacheKeys) -> None:

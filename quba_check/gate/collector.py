@@ -24,7 +24,6 @@ from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.verdicts.derived import grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images"
-
 STOPPED = "the session ended first"
 NOT_CALLED = (
     "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
@@ -95,7 +94,7 @@ class ResultCollector:
                 chosen,
                 unselected=len(group) - len(chosen) + without_record[model],
                 interrupted=interrupted,
-                unjudged=STOPPED if stopped else NOT_CALLED,
+                missing_reason=STOPPED if stopped else NOT_CALLED,
             )
             for (model, _), group in groups.items()
             if (chosen := [planned for planned in group if planned.node_id in selected])
@@ -108,7 +107,7 @@ class ResultCollector:
         *,
         unselected: int,
         interrupted: bool,
-        unjudged: str,
+        missing_reason: str,
     ) -> Record:
         """Return the record of demands on one model under one protocol."""
         model, protocol = demands[0].model, demands[0].protocol
@@ -136,7 +135,7 @@ class ResultCollector:
             measurements={
                 name: measurements.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
             },
-            verdicts=tuple(self._verdict(planned, unjudged) for planned in demands),
+            verdicts=tuple(self._verdict(planned, missing_reason) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
             environment=environment(str(classifier.device), classifier.precision, evaluation.seed),
             limit=gate.options.limit,
@@ -145,11 +144,11 @@ class ResultCollector:
             notes=tuple(dict.fromkeys(notes)),
         )
 
-    def _verdict(self, planned: PlannedDemand, unjudged: str) -> VerdictRow:
+    def _verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
         """Return the verdict of a demand, or `not run` with a reason."""
         if planned.node_id in self.results:
             return self.results[planned.node_id].verdict
-        reason = self.crashed.get(planned.node_id, unjudged)
+        reason = self.crashed.get(planned.node_id, missing_reason)
         message = f"{planned.demand.name} was not judged: {reason}"
         return planned.demand.verdict_row(planned.node_id, "not run", message)
 
@@ -184,12 +183,12 @@ class ResultCollector:
 
 
 def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on a baseline without use, or with failed demands of its own."""
+    """Yield a note on a baseline that no demand uses, or that fails its own demands."""
     baseline = gate.baseline
     if baseline is None:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
-        nothing = "no demand has max_drop or max_relative_drop"
-        yield f"the baseline {baseline.file} is not used in this run: {nothing}"
+        reason = "no demand has max_drop or max_relative_drop"
+        yield f"the baseline {baseline.file} is not used in this run: {reason}"
     elif baseline.failed_demands:
         yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

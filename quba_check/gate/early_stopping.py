@@ -43,11 +43,11 @@ class EarlyDecision:
 
 
 class EarlyJudge:
-    """Judges demands on one model under one protocol by as few images as possible.
+    """Judges demands on one model under one protocol from as few images as possible.
 
     Args:
         evaluation: of the model; its suite orders images at random.
-        demands: all selected demands. A set that one of them needs whole is never left early.
+        demands: all selected demands. A set that one of them needs in full is never stopped early.
     """
 
     def __init__(self, evaluation: Evaluation, demands: Iterable[Demand]) -> None:
@@ -73,7 +73,7 @@ class EarlyJudge:
         return demand_result(planned, self._evaluation, verdict, outcomes, shards=decision.shards)
 
     def decide(self, demand: Demand, alpha: float) -> EarlyDecision | None:
-        """Decide from some images if the value over all images would meet a demand.
+        """Decide from a part of the images if the value over all of them would meet a demand.
 
         Args:
             demand: the demand.
@@ -122,7 +122,7 @@ class EarlyJudge:
             if not tables or not all(_are_paired(ratio, tables) for ratio in statistic.ratios):
                 return None
             decision = rule.update([_terms(ratio, tables) for ratio in statistic.ratios])
-            if all(fraction.is_complete for fraction in rule.ratios):
+            if all(ratio.is_complete for ratio in rule.ratios):
                 return None
             if decision != "undecided":
                 shards = range(shard + 1)
@@ -133,7 +133,7 @@ class EarlyJudge:
                 passes = decision == "met"
                 if measurement.masked and passes and not demand.allow_masked:
                     return None  # more images may confirm or refute the sign of masking
-                largest = max(rule.ratios, key=lambda fraction: fraction.total)
+                largest = max(rule.ratios, key=lambda ratio: ratio.total)
                 row = StoppedRow(images=largest.n_seen, of=largest.total, passes=passes, alpha=alpha)
                 return EarlyDecision(measurement, row, shards)
         return None

@@ -34,7 +34,7 @@ class Judge:
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        """Return the result of a demand; with early stopping, by some of the images."""
+        """Return the result of a demand; with early stopping, from a part of the images."""
         evaluation = self._gate.evaluation(planned.model, planned.protocol)
         if self._gate.options.early_stop:
             selected = self._gate.selected(planned.model, planned.protocol)
@@ -95,7 +95,7 @@ class Judge:
         )
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
-        """Measure the other blocking demands of the file on request; yield their p-values."""
+        """Yield the p-values of the file's other blocking demands; each is measured when needed."""
         for other in self._gate.blocking(planned.model, planned.thresholds.path):
             if other.demand != planned.demand:
                 p = p_value(other.demand, self._evidence(other, self._outcomes(other)))

@@ -179,14 +179,14 @@ OPTIONS = (
     Option(
         "--quba-early-stop",
         None,
-        "stop a set of images as soon as its result is certain enough",
+        "stop predicting a set as soon as its result is certain enough",
         _switch,
         has_ini=False,
     ),
     Option(
         "--quba-limit",
         "N",
-        "use at most N images of a set: the same for every model, by class",
+        "use at most N images of each set: stratified by class, the same for every model",
         _whole_number(1),
     ),
     Option(

@@ -39,8 +39,8 @@ def examinations(
     by_model: dict[str, list[PlannedDemand]] = {}
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
-    for model, own in by_model.items():
-        yield model, _examination(gate, own, short=short, order=order)
+    for model, model_demands in by_model.items():
+        yield model, _examination(gate, model_demands, short=short, order=order)
 
 
 def _examination(
@@ -76,16 +76,20 @@ def _examination(
     findings = (
         *_unreachable_grades(gate, demands),
         *_drops_without_baseline(gate, demands),
-        *_without_allowed(examination.findings, demands),
+        *_relevant_findings(examination.findings, demands),
     )
     return examination.model_copy(update={"findings": findings})
 
 
-def _without_allowed(findings: Iterable[Finding], demands: Sequence[PlannedDemand]) -> Iterator[Finding]:
-    """Yield findings without misleading gradients that demands allow; a `remark` if demands only warn."""
+def _relevant_findings(findings: Iterable[Finding], demands: Sequence[PlannedDemand]) -> Iterator[Finding]:
+    """Yield the findings that matter to the demands.
+
+    Findings on gradients are dropped if every demand allows masked values, and are a `remark` if no blocking
+    demand forbids them.
+    """
     from quba_check.doctor.gradients import DIMENSION
 
-    strict = [
+    forbidding = [
         planned.demand
         for planned in demands
         if (planned.demand.dimension == DIMENSION and not planned.demand.allow_masked)
@@ -94,8 +98,8 @@ def _without_allowed(findings: Iterable[Finding], demands: Sequence[PlannedDeman
     for finding in findings:
         if finding.check != "gradients":
             yield finding
-        elif strict:
-            blocks = any(demand.tier == "block" for demand in strict)
+        elif forbidding:
+            blocks = any(demand.tier == "block" for demand in forbidding)
             yield finding if blocks else finding.model_copy(update={"severity": "remark"})
 
 

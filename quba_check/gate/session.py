@@ -169,7 +169,7 @@ class GateSession:
         if key not in self._unreachable:
             evaluation = self.evaluation(planned.model, planned.protocol)
             obstacles = evaluation.obstacles(PUBLISHED_DIMENSIONS)
-            reasons = {name: obstacle.reason for name, obstacle in obstacles.items()}
+            reasons = {name: unmeasurable.reason for name, unmeasurable in obstacles.items()}
             facts = self.suite.facts
             self._unreachable[key] = unreachable_grade_of(
                 planned.thresholds, reasons, suite=facts.name, classes=facts.class_count
@@ -242,8 +242,8 @@ class GateSession:
 
     def _labelled(self, callback: Callable[..., None] | None, key: tuple[str, ProtocolName]) -> Any:
         """Return a callback with model and protocol before names, if there are several."""
-        several = [len({other[part] for other in self._models_and_protocols()}) > 1 for part in (0, 1)]
-        label = "".join(f"{name}: " for name, is_needed in zip(key, several, strict=True) if is_needed)
+        choices = zip(*self._models_and_protocols(), strict=True)  # all models, then all protocols
+        label = "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
         if callback is None or not label:
             return callback
         return lambda name, *rest: callback(f"{label}{name}", *rest)

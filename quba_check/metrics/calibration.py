@@ -153,9 +153,8 @@ def adaptive_calibration_error(
             n = int(np.count_nonzero(is_positive))
             if n == 0:
                 continue
-            bin_of_row = np.where(
-                is_positive, _adaptive_bins(column, bins, n), bins
-            )  # the others: a bin of their own
+            # The other images go into a bin of their own.
+            bin_of_row = np.where(is_positive, _adaptive_bins(column, bins, n), bins)
             gap = np.where(is_positive, (label == k) - column.astype(np.float64), 0.0)
             totals = np.bincount(bin_of_row, weights=gap, minlength=bins + 1)
             squares = np.bincount(bin_of_row, weights=gap * gap, minlength=bins + 1)

@@ -26,7 +26,7 @@ from quba_check.pytest_plugin.progress_line import ProgressLine
 WIDEST = 120
 """Columns of the widest text: longer lines are hard to read."""
 IN_RECORD = "sets"
-"""The check whose findings a record has anyway: as verdicts without data, and as numbers of images."""
+"""The check whose findings a record shows already, as unmeasurable verdicts and numbers of images."""
 
 
 class GateHooks:
@@ -54,7 +54,8 @@ class GateHooks:
         demands = self._gate.demands(self._gate.files)
         if selects(self._config):
             # The selection is not known yet, and a narrow run must not pay for demands outside of it.
-            demands = [each for each in demands if each.demand.dimension == "accuracy"] or demands[:1]
+            on_accuracy = [planned for planned in demands if planned.demand.dimension == "accuracy"]
+            demands = on_accuracy or demands[:1]
         with one_line_errors():
             self._gate.check(demands)
             self._examine_models(demands, self._progress)

@@ -26,8 +26,8 @@ from quba_check.models.specs import ModelSpec
 
 _OFFLINE = "Without a network give a folder with config.json and the weights."
 _PLAIN_WEIGHTS = {"hf_hub_filename": None, "custom_load": False}
-"""Replaces what a config says of its weights: older releases of timm unpickle a file that it names, which
-runs code. Weights under the usual names are read as tensors alone."""
+"""Overrides the weights file that a config names: older releases of timm unpickle such a file, which runs
+code. Weights under the usual names are read as tensors alone."""
 
 
 def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from quba_check.storage.atomic import write_atomically
 
 TEXTS_AT_ONCE = 256
-CLASSES_A_PART = 50
+CLASSES_PER_PART = 50
 """ImageNet's 80,000 texts take one CPU core two hours with ViT-B-32: a killed run loses at most a part."""
 
 
@@ -66,12 +66,12 @@ def cached_text_weights(
     """
     classes, templates, _ = tokens.shape
     parts = []
-    for start in range(0, classes, CLASSES_A_PART):
+    for start in range(0, classes, CLASSES_PER_PART):
 
         def compute_part(start: int = start) -> Tensor:
             if progress is not None:
                 progress(f"class texts, {start * templates:,} of {classes * templates:,} read")
-            return compute(tokens[start : start + CLASSES_A_PART])
+            return compute(tokens[start : start + CLASSES_PER_PART])
 
         parts.append(_cached_part(folder and folder / f"{start:05d}.safetensors", compute_part))
     return torch.cat(parts)

@@ -149,7 +149,7 @@ def test_the_fingerprint_is_of_weights_and_texts(folder, tmp_path):
 
 
 def test_text_weights_are_computed_once(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("quba_check.models.zero_shot.text_weights.CLASSES_A_PART", 2)
+    monkeypatch.setattr("quba_check.models.zero_shot.text_weights.CLASSES_PER_PART", 2)
     spec = f"open_clip:local-dir:{folder}"
     messages = []
     first = load(spec, cache=tmp_path, prompts=PROMPTS, progress=messages.append)
