@@ -72,15 +72,15 @@ def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **giv
     thresholds = [*given["quba_thresholds"], *files]
     session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
     demands = session.demands(session.default_files())
-    finished = []
+    results = []
     for name, examination in examinations(session, demands, short=False, order=_order(order_file)):
-        finished.append(examination)
+        results.append(examination)
         if not as_json:
             _print(name, examination)
     if as_json:
-        text = EXAMINATIONS.dump_json(tuple(finished), by_alias=True, indent=2).decode()
+        text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
-    return 0 if all(examination.is_healthy for examination in finished) else PROBLEMS
+    return 0 if all(examination.is_healthy for examination in results) else PROBLEMS
 
 
 def _order(path: Path | None) -> list[str] | None:

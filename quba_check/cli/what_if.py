@@ -58,12 +58,12 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     passes = True
     folder = store or default_root()
 
-    def stored(path: Path) -> StoredRun:
+    def read_run(path: Path) -> StoredRun:
         return stored_run(path, str(path), read_record(path), folder)
 
-    baseline = stored(baseline_path) if baseline_path else None
+    baseline = read_run(baseline_path) if baseline_path else None
     for path in records:
-        run = stored(path)
+        run = read_run(path)
         record = run.record
         judged = [judge_run(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         cells: dict[str, list[Text]] = {}

@@ -42,11 +42,11 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """
     if not subject.has_enough_images():
         return
-    if (refused := supplied_order_finding(subject)) is not None:
-        yield refused
+    if (finding := supplied_order_finding(subject)) is not None:
+        yield finding
         return
     classes = subject.suite.classes
-    variant, columns = subject.usual, np.arange(len(classes))
+    variant, columns = subject.current, np.arange(len(classes))
     at_chance = _is_at_chance(subject, variant, columns)
     order = better_order(subject, variant, many=at_chance)
     if order is not None:
@@ -73,7 +73,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 def _better_variant(subject: ModelUnderTest, columns: Columns, *, at_chance: bool) -> BetterVariant | None:
     better = better_normalisation(subject, columns, use_labels=not at_chance)
     if better is None and subject.short:
-        n_correct, n = _n_correct(subject, subject.usual, columns)
+        n_correct, n = _n_correct(subject, subject.current, columns)
         if n_correct / n >= _POOR:
             return None
     return better or better_geometry(subject, columns)
@@ -83,18 +83,18 @@ def _order_under_variants(
     subject: ModelUnderTest, better: BetterVariant | None
 ) -> tuple[BetterOrder | None, Variant]:
     """Return a better class order under another preprocessing than the one in use."""
-    usual = subject.usual
+    current = subject.current
     if better is not None:
         return better_order(subject, better.variant, many=True), better.variant
     if not subject.short:
-        for variant in (*normalisation_candidates(usual), *bgr_candidates(usual)):
+        for variant in (*normalisation_candidates(current), *bgr_candidates(current)):
             try:
                 order = better_order(subject, variant, many=False)
             except ModelError:
                 continue
             if order is not None:
                 return order, variant
-    return None, usual
+    return None, current
 
 
 def _chance_findings(subject: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:

@@ -139,12 +139,12 @@ def _better_named_order(
     subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64]
 ) -> BetterOrder | None:
     orders = candidates(subject)
-    usual = predicted == label
+    correct_before = predicted == label
     better: list[BetterOrder] = []
     for order in orders:
         correct = predicted == order.columns(subject.suite.classes)[label]
-        score = BetterOrder(order, float(usual.mean()), float(correct.mean()), len(label))
-        if score.after - score.before >= _LIFT and mcnemar_p(usual, correct) < ALPHA / len(orders):
+        score = BetterOrder(order, float(correct_before.mean()), float(correct.mean()), len(label))
+        if score.after - score.before >= _LIFT and mcnemar_p(correct_before, correct) < ALPHA / len(orders):
             better.append(score)
     return max(better, key=lambda score: score.after, default=None)
 

@@ -54,9 +54,9 @@ def plausible_orders(
     """
     described: list[tuple[str, Sequence[str]]] = []
     for description, given in supplied:
-        known = next((known for known in (classes, names) if sorted(known) == sorted(given)), ())
-        if len(set(known)) == len(classes):
-            class_of = dict(zip(known, classes, strict=True))
+        same = next((own for own in (classes, names) if sorted(own) == sorted(given)), ())
+        if len(set(same)) == len(classes):
+            class_of = dict(zip(same, classes, strict=True))
             described.append((description, [class_of[name] for name in given]))
     prefix = "the order of the class names, sorted"
     described += [

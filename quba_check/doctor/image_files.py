@@ -19,23 +19,23 @@ SHOWN = 3
 EIGHT_BITS = 255
 OPAQUE = 255
 
-Defect = Literal["broken", "transparent", "deep", "inked", "turned"]
+Defect = Literal["broken", "transparent", "high_bit_depth", "cmyk", "rotated"]
 
-RARE = {"inked": 0.01, "turned": 0.05}
+RARE = {"cmyk": 0.01, "rotated": 0.05}
 """Largest acceptable share of images with a defect: ImageNet itself has a few such photos."""
 PROBLEMS: dict[Defect, str] = {
     "broken": "cannot be decoded",
     "transparent": "lose their transparency in RGB",
-    "deep": "lose values in 8 bits",
-    "inked": "lose their CMYK colours in RGB",
-    "turned": "have an EXIF orientation, which is not applied",
+    "high_bit_depth": "lose values in 8 bits",
+    "cmyk": "lose their CMYK colours in RGB",
+    "rotated": "have an EXIF orientation, which is not applied",
 }
 FIXES: dict[Defect, str] = {
     "broken": "replace or remove the files",
     "transparent": "store them as RGB on the background that the model was trained with",
-    "deep": "store them with 8 bits per channel, scaled as in training",
-    "inked": "store them as RGB",
-    "turned": "rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
+    "high_bit_depth": "store them with 8 bits per channel, scaled as in training",
+    "cmyk": "store them as RGB",
+    "rotated": "rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
 }
 
 
@@ -100,10 +100,10 @@ def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
     with suite.open_image(example) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         details: dict[Defect, str | None] = {
-            "deep": _depth(image),
+            "high_bit_depth": _depth(image),
             "transparent": _transparency(image),
-            "inked": image.mode if image.mode == "CMYK" else None,
-            "turned": f"orientation {orientation}" if orientation in range(2, 9) else None,
+            "cmyk": image.mode if image.mode == "CMYK" else None,
+            "rotated": f"orientation {orientation}" if orientation in range(2, 9) else None,
         }
     return {defect: detail for defect, detail in details.items() if detail is not None}
 

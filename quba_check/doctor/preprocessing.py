@@ -73,9 +73,9 @@ def better_normalisation(
         columns: the output of each class.
         use_labels: False if answers are at chance, so that labels cannot contradict a BatchNorm.
     """
-    usual = subject.usual
-    candidates = normalisation_candidates(usual)
-    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), usual)
+    current = subject.current
+    candidates = normalisation_candidates(current)
+    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None and shift.divergence > _STRANGE:
         better = _better_by_batchnorm(subject, columns, shift, candidates, use_labels=use_labels)
         if better is not None:
@@ -83,7 +83,7 @@ def better_normalisation(
     if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
         candidates = []
     if not (subject.short and shift is not None):
-        candidates = [*candidates, *bgr_candidates(usual)]
+        candidates = [*candidates, *bgr_candidates(current)]
     alpha = ALPHA / max(len(candidates), 1)
     scores = successive_halving(subject, candidates, columns, lambda score: upper_bound(score.gain) >= _GAIN)
     for score in scores:
@@ -99,7 +99,7 @@ def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant 
         subject: the model under examination.
         columns: the output of each class.
     """
-    candidates = geometry_candidates(subject.usual)
+    candidates = geometry_candidates(subject.current)
     scores = successive_halving(
         subject,
         candidates,
@@ -117,7 +117,7 @@ def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant 
 def _better_by_batchnorm(
     subject: ModelUnderTest,
     columns: Columns,
-    usual_shift: BatchNormShift,
+    current_shift: BatchNormShift,
     candidates: Sequence[Variant],
     *,
     use_labels: bool,
@@ -135,24 +135,24 @@ def _better_by_batchnorm(
     if not shifts:
         return None
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
-    if shift.divergence * _CLEARLY >= usual_shift.divergence:
+    if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None
     for score in successive_halving(subject, [nearest], columns, lambda _: True):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or not use_labels:
-            return BetterVariant(score, (usual_shift, shift))
+            return BetterVariant(score, (current_shift, shift))
     return None
 
 
 def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:
     """Return the finding that names the better variant."""
-    fix = _fix(subject.usual.preprocessing, better.variant)
+    fix = _fix(subject.current.preprocessing, better.variant)
     return subject.finding("preparation", _problem(subject, better), _evidence(better), fix)
 
 
 def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:
-    usual, preprocessing = subject.usual.preprocessing, better.variant.preprocessing
+    current, preprocessing = subject.current.preprocessing, better.variant.preprocessing
     if better.is_geometry:
         return f"the resize or crop does not fit the model; {better.variant.name} does."
     if better.variant.is_bgr:
@@ -160,33 +160,33 @@ def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:
     own = own_normalisation(subject.classifier.module)
     if _is_none(preprocessing) and own is not None:
         return f"images are normalised twice: by the preprocessing, and again by the model ('{own}')."
-    if _is_none(usual):
+    if _is_none(current):
         return f"the normalisation is missing; the model was trained with {_in_words(preprocessing)}."
-    return f"images go in with {_in_words(usual)}; the model was trained with {_in_words(preprocessing)}."
+    return f"images go in with {_in_words(current)}; the model was trained with {_in_words(preprocessing)}."
 
 
 def _evidence(better: BetterVariant) -> str:
     score = better.score
-    (before, after), (low, high) = score.accuracies, score.log_probabilities
+    (before, after), (log_before, log_after) = score.accuracies, score.log_probabilities
     text = (
         f"on {len(score.gain)} clean images accuracy {before:.3f} as is, {after:.3f} with the fix; "
-        f"mean log-probability of the true class {low:.2f} and {high:.2f}"
+        f"mean log-probability of the true class {log_before:.2f} and {log_after:.2f}"
     )
     if better.shifts is None:
         return text
-    usual, fixed = better.shifts
+    current, fixed = better.shifts
     return (
-        f"{text}\nthe input of the first BatchNorm ('{usual.layer}') has "
-        f"{_ratio(usual.variance_ratio)} times the variance of training as is, "
+        f"{text}\nthe input of the first BatchNorm ('{current.layer}') has "
+        f"{_ratio(current.variance_ratio)} times the variance of training as is, "
         f"{_ratio(fixed.variance_ratio)} times with the fix"
     )
 
 
-def _fix(usual: Preprocessing, variant: Variant) -> str:
+def _fix(current: Preprocessing, variant: Variant) -> str:
     lines = [
         f"{key}: {_yaml(value)}"
         for key, value in variant.preprocessing.as_dict().items()
-        if key != "source" and value != usual.as_dict()[key]
+        if key != "source" and value != current.as_dict()[key]
     ]
     flip = "wrap the model in a callable whose forward begins with images = images.flip(1)"
     if not lines:

@@ -36,46 +36,46 @@ _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 _SIDES = (32, 64, 128, 224, 384)
 
 
-def normalisation_candidates(usual: Variant) -> list[Variant]:
+def normalisation_candidates(current: Variant) -> list[Variant]:
     """The common normalisations other than the one in use."""
-    current = usual.preprocessing
+    preprocessing = current.preprocessing
     return [
-        Variant(replace(current, mean=mean, std=std), name=name)
+        Variant(replace(preprocessing, mean=mean, std=std), name=name)
         for name, (mean, std) in NORMALISATIONS.items()
-        if not is_close((mean, std), (current.mean, current.std))
+        if not is_close((mean, std), (preprocessing.mean, preprocessing.std))
     ]
 
 
-def bgr_candidates(usual: Variant) -> list[Variant]:
+def bgr_candidates(current: Variant) -> list[Variant]:
     """BGR channels, with the normalisation in use and with that of Caffe's models."""
     mean, std = _CAFFE
     return [
-        Variant(usual.preprocessing, is_bgr=True, name="BGR"),
+        Variant(current.preprocessing, is_bgr=True, name="BGR"),
         Variant(
-            replace(usual.preprocessing, mean=mean, std=std),
+            replace(current.preprocessing, mean=mean, std=std),
             is_bgr=True,
             name="BGR, on values from 0 to 255",
         ),
     ]
 
 
-def geometry_candidates(usual: Variant) -> list[Variant]:
+def geometry_candidates(current: Variant) -> list[Variant]:
     """Common crops, filters and sizes, each the only change to the preprocessing in use."""
-    current = usual.preprocessing
+    preprocessing = current.preprocessing
     changes: dict[str, dict[str, Any]] = {f"crop_pct {crop:g}": {"crop_pct": crop} for crop in _CROPS}
-    if current.crop_mode != "squash":
+    if preprocessing.crop_mode != "squash":
         changes["crop_mode squash"] = {"crop_mode": "squash", "crop_pct": 1.0}
     changes |= {f"interpolation {name}": {"interpolation": name} for name in _INTERPOLATIONS}
     changes |= {
         f"{side} × {side} pixels": {"input_size": (3, side, side)}
         for side in _SIDES
-        if side <= 2 * max(current.input_size)
+        if side <= 2 * max(preprocessing.input_size)
     }
     candidates = [
-        replace(usual, preprocessing=replace(current, **change), name=name)
+        replace(current, preprocessing=replace(preprocessing, **change), name=name)
         for name, change in changes.items()
     ]
-    return [candidate for candidate in candidates if candidate != usual]
+    return [candidate for candidate in candidates if candidate != current]
 
 
 def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:

@@ -85,7 +85,7 @@ class ModelUnderTest:
     _samples: dict[View, tuple[Example, ...]] = field(default_factory=dict, init=False)
 
     @property
-    def usual(self) -> Variant:
+    def current(self) -> Variant:
         """The preprocessing in use when the model is measured."""
         return Variant(self.classifier.preprocessing)
 
@@ -147,7 +147,7 @@ class ModelUnderTest:
         Raises:
             SuiteError: an image cannot be decoded.
         """
-        variant = variant or self.usual
+        variant = variant or self.current
         prepare = self._prepare(view.images, variant.preprocessing)
         ((_, images),) = batches(examples, prepare, len(examples), self.pool)
         return self._normalise(images, variant)
@@ -173,7 +173,7 @@ class ModelUnderTest:
             ModelError: the model fails, or its outputs are not class scores.
             SuiteError: an image cannot be decoded.
         """
-        variant = variant or self.usual
+        variant = variant or self.current
         rows = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in rows]
         prepare = self._prepare(view.images, variant.preprocessing)

@@ -24,11 +24,11 @@ _TEMPERATURES = tuple(2 ** (k / 4) for k in range(-8, 13))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateScore:
-    """A candidate compared with the usual preprocessing, image by image.
+    """A candidate compared with the current preprocessing, image by image.
 
     Attributes:
         variant: the candidate.
-        correct: (N,) correct answers under the usual preprocessing, and under the candidate.
+        correct: (N,) correct answers under the current preprocessing, and under the candidate.
         gain: (N,) increase in the log-probability of the true class, in nats. Each side has its best
             temperature, so that a change of confidence alone does not count as a gain.
         log_probabilities: means over the images under both.
@@ -41,7 +41,7 @@ class CandidateScore:
 
     @property
     def accuracies(self) -> tuple[float, float]:
-        """Accuracy under the usual preprocessing and under the candidate."""
+        """Accuracy under the current preprocessing and under the candidate."""
         return float(self.correct[0].mean()), float(self.correct[1].mean())
 
     @property
@@ -104,15 +104,15 @@ def _score(
     if len(examples) < 2:
         return None
     true = torch.from_numpy(columns[labels(examples)])
-    usual_logits = subject.logits(examples)
+    current_logits = subject.logits(examples)
     try:
         logits = subject.logits(examples, variant=candidate)
     except ModelError:
         return None
-    before, after = _best_log_probability(usual_logits, true), _best_log_probability(logits, true)
+    before, after = _best_log_probability(current_logits, true), _best_log_probability(logits, true)
     return CandidateScore(
         candidate,
-        ((usual_logits.argmax(dim=1) == true).numpy(), (logits.argmax(dim=1) == true).numpy()),
+        ((current_logits.argmax(dim=1) == true).numpy(), (logits.argmax(dim=1) == true).numpy()),
         (after - before).numpy(),
         (float(before.mean()), float(after.mean())),
     )

@@ -128,13 +128,13 @@ def grade(
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     lacking = tuple(name for name in PUBLISHED_DIMENSIONS if name not in reference.dimensions)
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasured or name in lacking)
-    weighing = {name: 0.0 if name in missing else weight for name, weight in full.items()}
-    is_empty = unmeasured and not any(weighing.values())
-    if is_empty or not set(unmeasured) <= set(allow_missing):
+    effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
+    is_weightless = unmeasured and not any(effective.values())
+    if is_weightless or not set(unmeasured) <= set(allow_missing):
         reason = masked_reason({name: masked[name] for name in left_out}, unmeasured)
         return ungraded(reference, missing=unmeasured, not_graded=reason)
     other_suite = suite_difference(reference, suite, classes)
-    score = reference.score(values, weighing)
+    score = reference.score(values, effective)
     if other_suite and not allow_other_suite:
         without_letter = ungraded(
             reference,
@@ -143,9 +143,9 @@ def grade(
             notes=[*comparison_notes(missing, (), reference, protocol), *masking_notes(masked, left_out)],
         )
         return replace(without_letter, score=score, other_suite=other_suite)
-    percentile = reference.percentile(score, weighing)
-    crossed = crossed_dimensions(weighing, reference, protocol)
-    slopes = reference.slopes(weighing)
+    percentile = reference.percentile(score, effective)
+    crossed = crossed_dimensions(effective, reference, protocol)
+    slopes = reference.slopes(effective)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(
@@ -155,17 +155,17 @@ def grade(
         population=reference.name,
         protocol_of_population=reference.protocol,
         complete=not missing,
-        models=len(reference.scores(weighing)),
+        models=len(reference.scores(effective)),
         curve=curve,
         interval=ends,
-        letters=_spanned(ends, reference, weighing) if ends else (),
-        least=_least_scores(reference.scores(weighing)),
+        letters=_spanned(ends, reference, effective) if ends else (),
+        least=_least_scores(reference.scores(effective)),
         missing=missing,
         cross_protocol=crossed,
         notes=(
             *comparison_notes(missing, crossed, reference, protocol),
             *masking_notes(masked, left_out),
-            *corruption_notes(weighing, reference, generated_corruptions),
+            *corruption_notes(effective, reference, generated_corruptions),
             *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,

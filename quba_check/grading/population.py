@@ -91,11 +91,11 @@ class Population:
         Raises:
             PopulationError: a weighted dimension cannot be compared, or no dimension has a weight above 0.
         """
-        return weighted_score(values, self._comparable, self._weighing(weights))
+        return weighted_score(values, self._comparable, self._positive_weights(weights))
 
     def slopes(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Return the change of the score per unit of each weighted dimension's value."""
-        return score_slopes(self._comparable, self._weighing(weights))
+        return score_slopes(self._comparable, self._positive_weights(weights))
 
     def scores(self, weights: Mapping[str, float] | None = None) -> tuple[float, ...]:
         """Return the scores of the models with values of all weighted dimensions, ascending.
@@ -103,14 +103,14 @@ class Population:
         Raises:
             PopulationError: see `score`; or fewer than ten such models.
         """
-        weighing = self._weighing(full_weights() if weights is None else weights)
-        complete = [row for row in self.rows if weighing.keys() <= row.values.keys()]
+        positive = self._positive_weights(full_weights() if weights is None else weights)
+        complete = [row for row in self.rows if positive.keys() <= row.values.keys()]
         if len(complete) < LEAST_MODELS:
             raise PopulationError(
-                f"population '{self.name}': too few models have all of {listed(weighing)}, "
+                f"population '{self.name}': too few models have all of {listed(positive)}, "
                 f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
             )
-        return tuple(sorted(weighted_score(row.values, self._comparable, weighing) for row in complete))
+        return tuple(sorted(weighted_score(row.values, self._comparable, positive) for row in complete))
 
     def percentile(self, score: float, weights: Mapping[str, float] | None = None) -> float:
         """Return the share of lower scores in the population, in percent [0, 100].
@@ -138,17 +138,17 @@ class Population:
             name: result for name, result in self._normalised.items() if isinstance(result, Normalisation)
         }
 
-    def _weighing(self, weights: Mapping[str, float]) -> dict[str, float]:
-        weighing = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
-        if not weighing:
+    def _positive_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
+        positive = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
+        if not positive:
             raise PopulationError(
                 f"population '{self.name}': it has none of the dimensions with a weight above 0. "
                 f"It has values of {listed(self.dimensions) or 'none'}."
             )
-        for name in weighing:
+        for name in positive:
             if name in self.problems:
                 raise PopulationError(
                     f"population '{self.name}': {name}: {self.problems[name]}. "
                     f"To grade without it, give it the weight 0."
                 )
-        return weighing
+        return positive

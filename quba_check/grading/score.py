@@ -131,12 +131,12 @@ def weighted_score(
     ...                {"accuracy": 1.0, "parameters": 1.0})
     1.5
     """
-    weighing = [name for name, weight in weights.items() if weight > 0]
+    positive = [name for name, weight in weights.items() if weight > 0]
     terms = (
         weights[name] * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
-        for name in weighing
+        for name in positive
     )
-    return math.fsum(terms) / math.fsum(weights[name] for name in weighing)
+    return math.fsum(terms) / math.fsum(weights[name] for name in positive)
 
 
 def score_slopes(

@@ -18,8 +18,8 @@ from quba_check.tuning.record_facts import check_protocol, images_behind
 
 POWER = 0.8
 """Probability of detection of a detectable effect."""
-USUAL_ACCURACY = 0.8
-"""Assumed clean accuracy behind ratios if the file has no demand on it."""
+ASSUMED_ACCURACY = 0.8
+"""Clean accuracy behind ratios if the file has no demand on it."""
 SHARES = ("accuracy", "accuracy.top5", "shape_bias")
 """Shares of independent images, with a known distribution at any true value."""
 LEAST_IMAGES = 2
@@ -74,7 +74,7 @@ def detectable_effects(
         for demand in thresholds.demands
         if demand.bound == "min" and not isinstance(demand.threshold, str)
     }
-    accuracy = minima.get("accuracy", USUAL_ACCURACY)
+    accuracy = minima.get("accuracy", ASSUMED_ACCURACY)
     if record:
         check_protocol(thresholds, record)
         clean = record.measurements.get("accuracy")
@@ -85,7 +85,7 @@ def detectable_effects(
             effects.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
-            effects.append(_effect_on_share(demand, _decided(demand, images, record), thresholds))
+            effects.append(_effect_on_share(demand, _share_images(demand, images, record), thresholds))
             continue
         value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if record:
@@ -160,7 +160,7 @@ def _pass_margin(thresholds: Thresholds) -> float:
             return -_NORMAL.inv_cdf(1 - policy.error / blocking)
 
 
-def _decided(demand: Demand, images: int, record: Record | None) -> int | None:
+def _share_images(demand: Demand, images: int, record: Record | None) -> int | None:
     """Return the number of images behind one of `SHARES`."""
     if record is None:
         return images

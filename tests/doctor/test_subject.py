@@ -32,7 +32,7 @@ def test_an_image_is_shown_once_for_each_variant(subject):
     first = subject.raw(examples[:4])
     assert torch.equal(subject.raw(examples)[:4], first)
     assert subject.forwards == len(examples) == 9
-    bgr = subject.raw(examples, variant=replace(subject.usual, is_bgr=True))
+    bgr = subject.raw(examples, variant=replace(subject.current, is_bgr=True))
     assert subject.forwards == 18
     assert not torch.equal(bgr, subject.raw(examples))
 
