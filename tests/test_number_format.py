@@ -14,13 +14,13 @@ def test_figures():
     assert format_value(12.0, "images") == "12"
 
 
-def test_told_apart():
+def test_format_distinct():
     assert format_distinct(0.0213, 0.01, "fraction") == ("0.0213", "0.0100")
     assert format_distinct(25.557032, 20, "millions") == ("25.557 M", "20.000 M")
     assert format_distinct(0.5, 0.5, "fraction") == ("0.500", "0.500")
 
 
-def test_apart_by():
+def test_format_gap():
     assert format_gap(0.0213, 0.01, "fraction") == "0.0113"
     assert format_gap(25.557032, 20, "millions") == "5.557 M"
     assert format_gap(0.49949, 0.49951, "fraction") == "0.00002", "never 0.000 for a difference"

@@ -26,7 +26,7 @@ KINDS = (
 
 
 @pytest.fixture
-def said(judge_cold: Judge):
+def error_line(judge_cold: Judge):
     """The one line that arguments get; nothing was measured for it."""
 
     def line(*arguments: str, model: str | None = "nets:net") -> str:
@@ -51,40 +51,40 @@ def data(folder: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return made
 
 
-def test_model_file_that_is_missing(said, folder: Path) -> None:
+def test_model_file_that_is_missing(error_line, folder: Path) -> None:
     (folder / "nets.pt").touch()
-    assert said(model="net.pt") == f"net.pt: no such file in {folder}. Did you mean 'nets.pt'?"
+    assert error_line(model="net.pt") == f"net.pt: no such file in {folder}. Did you mean 'nets.pt'?"
 
 
-def test_under_workers_too(said, judge_cold: Judge) -> None:
-    assert said("-n2", model="net.pt") == f"net.pt: no such file in {judge_cold.pytester.path}."
-    text = said("-n2", model="nets:FourClasses")
+def test_under_workers_too(error_line, judge_cold: Judge) -> None:
+    assert error_line("-n2", model="net.pt") == f"net.pt: no such file in {judge_cold.pytester.path}."
+    text = error_line("-n2", model="nets:FourClasses")
     assert text.startswith("nets:FourClasses: the model gives 4 numbers per image")
 
 
-def test_no_model_spec(said) -> None:
-    assert said(model="dem") == f"dem: is not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
+def test_no_model_spec(error_line) -> None:
+    assert error_line(model="dem") == f"dem: is not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
 
 
-def test_file_that_is_no_checkpoint(said, folder: Path) -> None:
+def test_file_that_is_no_checkpoint(error_line, folder: Path) -> None:
     (folder / "net.pt").write_bytes(b"hello")
-    assert said(model="net.pt") == "net.pt: is not a checkpoint that torch.save wrote, or is damaged."
+    assert error_line(model="net.pt") == "net.pt: is not a checkpoint that torch.save wrote, or is damaged."
 
 
-def test_architecture_that_nobody_knows(said, folder: Path) -> None:
+def test_architecture_that_nobody_knows(error_line, folder: Path) -> None:
     (folder / "net.pt").touch()
-    assert said("--quba-arch=resnet52", model="net.pt").startswith(
+    assert error_line("--quba-arch=resnet52", model="net.pt").startswith(
         f"--quba-arch: unknown architecture 'resnet52'. Allowed: the models of timm {timm.__version__}. "
         "Did you mean 'resnet"
     )
 
 
-def test_state_dict_that_does_not_fit(said, folder: Path) -> None:
+def test_state_dict_that_does_not_fit(error_line, folder: Path) -> None:
     import torch
 
     state = timm.create_model("mobilenetv3_small_050", num_classes=3).state_dict()
     torch.save(state, folder / "net.pt")
-    assert said("--quba-arch=mobilenetv3_small_075", model="net.pt") == (
+    assert error_line("--quba-arch=mobilenetv3_small_075", model="net.pt") == (
         "net.pt: its keys do not fit mobilenetv3_small_075: 192 of another shape "
         "(blocks.0.0.conv_pw.weight (8, 16, 1, 1) instead of (16, 16, 1, 1), "
         "blocks.0.0.bn2.weight (8,) instead of (16,), blocks.0.0.bn2.bias (8,) instead of (16,) "
@@ -97,11 +97,11 @@ class Bomb:
         return os.mkdir, ("exploded",)
 
 
-def test_checkpoint_that_would_run_code(said, folder: Path) -> None:
+def test_checkpoint_that_would_run_code(error_line, folder: Path) -> None:
     import torch
 
     torch.save({"weight": Bomb()}, folder / "net.pt")
-    text = said(model="net.pt")
+    text = error_line(model="net.pt")
     assert text == (
         "net.pt: would run code when it is read (posix.mkdir); nothing of it was run. "
         "Save the weights with torch.save(model.state_dict(), FILE), or, if you trust whoever made the "
@@ -110,91 +110,91 @@ def test_checkpoint_that_would_run_code(said, folder: Path) -> None:
     assert not (folder / "exploded").exists()
 
 
-def test_wrong_number_of_classes(said) -> None:
-    assert said(model="nets:FourClasses") == (
+def test_wrong_number_of_classes(error_line) -> None:
+    assert error_line(model="nets:FourClasses") == (
         "nets:FourClasses: the model gives 4 numbers per image, the suite has 3 classes. "
         "Give a model of 3 classes, or the suite of this model's classes."
     )
 
 
-def test_output_that_is_not_finite(said) -> None:
-    assert said(model="nets:NotFinite") == (
+def test_output_that_is_not_finite(error_line) -> None:
+    assert error_line(model="nets:NotFinite") == (
         "nets:NotFinite: the model's output is not finite, got NaN or infinity for 9 of 9 images."
     )
 
 
-def test_output_that_is_no_table(said) -> None:
-    assert said(model="nets:NotATable") == (
+def test_output_that_is_no_table(error_line) -> None:
+    assert error_line(model="nets:NotATable") == (
         "nets:NotATable: the model's output has the wrong shape, got (9, 3, 1). "
         "Allowed: a floating-point tensor of shape (images, classes), here (9, 3)."
     )
 
 
-def test_no_data_folder(said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_data_folder(error_line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUBA_DATA")
-    assert said() == (
+    assert error_line() == (
         "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the ImageNet "
         "family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
     )
 
 
-def test_data_folder_that_is_missing(said, folder: Path, data: Path) -> None:
-    assert said("--quba-data=dat") == (
+def test_data_folder_that_is_missing(error_line, folder: Path, data: Path) -> None:
+    assert error_line("--quba-data=dat") == (
         f"{folder}/dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder."
     )
 
 
-def test_data_folder_that_is_empty(said, folder: Path) -> None:
+def test_data_folder_that_is_empty(error_line, folder: Path) -> None:
     (folder / "empty").mkdir()
-    assert said("--quba-data=empty").startswith(f"{folder}/empty: the data folder is empty. ")
+    assert error_line("--quba-data=empty").startswith(f"{folder}/empty: the data folder is empty. ")
 
 
-def test_class_folder_that_is_unknown(said, data: Path) -> None:
+def test_class_folder_that_is_unknown(error_line, data: Path) -> None:
     (data / "val" / "apple").rename(data / "val" / "aple")
-    assert said() == (
+    assert error_line() == (
         f"{data}/val/aple: unknown class folder 'aple'. Did you mean 'apple'? Allowed: apple, brick, cloud."
     )
 
 
-def test_class_folder_that_is_missing(said, data: Path) -> None:
+def test_class_folder_that_is_missing(error_line, data: Path) -> None:
     shutil.rmtree(data / "val" / "brick")
-    assert said() == (
+    assert error_line() == (
         f"{data}/val: class folders are missing, got 2 of 3. Missing: brick. Add them, or allow it in "
         "quba-data.yaml: partial: true in the set's entry, or restrict: true to score only classes that have "
         "folders."
     )
 
 
-def test_clean_image_that_cannot_be_decoded(said, data: Path) -> None:
+def test_clean_image_that_cannot_be_decoded(error_line, data: Path) -> None:
     image = data / "val" / "cloud" / "001.png"
     image.write_bytes(b"no image")
-    assert said() == (
+    assert error_line() == (
         f"{image}: cannot be decoded as an image (no image format recognises it). Replace or remove the file."
     )
 
 
-def test_gpu_that_is_not_there(said) -> None:
+def test_gpu_that_is_not_there(error_line) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    assert said("--quba-device=cuda") == (
+    assert error_line("--quba-device=cuda") == (
         f"--quba-device: cuda was asked for, but torch {torch.__version__} finds no CUDA device here. "
         "Allowed: auto, cpu."
     )
 
 
-def test_store_that_cannot_be_written(said, folder: Path) -> None:
+def test_store_that_cannot_be_written(error_line, folder: Path) -> None:
     (folder / "file").touch()
-    assert said("--quba-store=file/store") == (
+    assert error_line("--quba-store=file/store") == (
         f"--quba-store: {folder}/file/store cannot be written (Not a directory). Allowed: a folder that you "
         "may write to. Name another with --quba-store DIR."
     )
 
 
-def test_report_that_cannot_be_written(said, folder: Path) -> None:
+def test_report_that_cannot_be_written(error_line, folder: Path) -> None:
     (folder / "file").touch()
-    assert said("--quba-report=file/record.json") == (
+    assert error_line("--quba-report=file/record.json") == (
         f"--quba-report: {folder}/file/record.json cannot be written (File exists). "
         "Allowed: a file in a folder that you may write to."
     )
@@ -221,24 +221,24 @@ def test_spoil():
     assert result.errlines == []
 
 
-def test_report_that_is_a_folder(said, folder: Path) -> None:
+def test_report_that_is_a_folder(error_line, folder: Path) -> None:
     (folder / "runs.json").mkdir()
-    assert said("--quba-report=runs.json") == (
+    assert error_line("--quba-report=runs.json") == (
         f"--quba-report: {folder}/runs.json is a folder. Allowed: a file name that ends in .json."
     )
 
 
-def test_report_of_another_kind(said) -> None:
-    assert said("--quba-report=record.txt") == (
+def test_report_of_another_kind(error_line) -> None:
+    assert error_line("--quba-report=record.txt") == (
         "--quba-report: got 'record.txt'. Allowed: a file name that ends in .json."
     )
 
 
-def test_mistake_in_the_threshold_file(judge_cold: Judge, said) -> None:
+def test_mistake_in_the_threshold_file(judge_cold: Judge, error_line) -> None:
     judge_cold.write(
         "thresholds/x.yaml", "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n  acuracy: {min: 1}\n"
     )
-    text = said()
+    text = error_line()
     assert text.startswith("thresholds/x.yaml:4: ")
     assert "'acuracy'" in text
     assert "Did you mean 'accuracy'?" in text
@@ -251,67 +251,67 @@ def test_threshold_file_that_is_missing(judge_cold: Judge) -> None:
     )
 
 
-def test_protocol_that_the_threshold_file_contradicts(judge_cold: Judge, said) -> None:
+def test_protocol_that_the_threshold_file_contradicts(judge_cold: Judge, error_line) -> None:
     judge_cold.write(
         "thresholds/x.yaml", "schema: 1\nprotocol: released\ndimensions: {accuracy: {min: 0.5}}\n"
     )
-    assert said("--quba-protocol=standard") == (
+    assert error_line("--quba-protocol=standard") == (
         "--quba-protocol: got 'standard', but thresholds/x.yaml states protocol released. "
         "Leave the option out, or use a threshold file written for that protocol."
     )
 
 
-def test_demo_beside_another_model(said) -> None:
-    assert said("--model=demo") == (
+def test_demo_with_another_model(error_line) -> None:
+    assert error_line("--model=demo") == (
         "--model: 'demo' brings its own images and thresholds; it cannot be judged together with 'nets:net'. "
         "Use two runs."
     )
 
 
-def test_data_folder_for_a_model_that_brings_its_images(said) -> None:
-    assert said("--quba-data=photos", model="demo") == (
+def test_data_folder_for_a_model_that_brings_its_images(error_line) -> None:
+    assert error_line("--quba-data=photos", model="demo") == (
         "--quba-data: got 'photos', but 'demo' brings its own images. Allowed: a data folder for any other "
         "model. Leave the option out, or name another model."
     )
 
 
-def test_the_same_model_twice(said) -> None:
-    assert said("--model=nets:net") == "--model: 'nets:net' is given twice. Name each model once."
+def test_the_same_model_twice(error_line) -> None:
+    assert error_line("--model=nets:net") == "--model: 'nets:net' is given twice. Name each model once."
 
 
-def test_threshold_file_without_a_model(said) -> None:
-    assert said(model=None) == (
+def test_threshold_file_without_a_model(error_line) -> None:
+    assert error_line(model=None) == (
         "thresholds/x.yaml: a threshold file judges a model, and none is named. Name one with --model=SPEC."
     )
 
 
 def test_class_folder_of_a_later_set_is_found_before_the_long_work(
-    said, judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+    error_line, judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = judge_cold.pytester.path / "data"
     shutil.copytree(tiny_data, data)
     (data / "night" / "brik").mkdir()
     monkeypatch.setenv("QUBA_DATA", str(data))
-    text = said()
+    text = error_line()
     assert text.startswith(f"{data / 'night' / 'brik'}: ")
     assert "Did you mean 'brick'?" in text
     assert judge_cold.passes() == {}
 
 
-def test_folder_of_threshold_files_without_a_model(said) -> None:
-    result = said("thresholds", model=None)
+def test_folder_of_threshold_files_without_a_model(error_line) -> None:
+    result = error_line("thresholds", model=None)
     assert result == (
         "thresholds/x.yaml: a threshold file judges a model, and none is named. Name one with --model=SPEC."
     )
 
 
-def test_population_that_cannot_grade(said, judge_cold: Judge) -> None:
+def test_population_that_cannot_grade(error_line, judge_cold: Judge) -> None:
     judge_cold.write(
         "thresholds/fleet.json", '{"schema": 1, "name": "fleet", "protocol": "standard", "rows": []}'
     )
     text = "schema: 1\ndimensions: {accuracy: {min: 0.1}}\nquba: {min_grade: C, population: fleet.json}\n"
     judge_cold.write("thresholds/x.yaml", text)
-    assert "population" in said()
+    assert "population" in error_line()
     assert judge_cold.passes() == {}
 
 
@@ -320,20 +320,20 @@ def test_a_threshold_file_that_is_a_pipe(judge_cold: Judge, folder: Path) -> Non
     assert usage_error(judge_cold("pipe.yaml")) == "pipe.yaml: this is a pipe or a device, not a file."
 
 
-def test_data_of_nobody(said) -> None:
-    assert said("--quba-data=~nobody-here/images") == (
+def test_data_of_nobody(error_line) -> None:
+    assert error_line("--quba-data=~nobody-here/images") == (
         "--quba-data: got '~nobody-here/images', but the home folder of '~nobody-here' is not known. "
         "Allowed: a path without ~, or with the name of a user of this machine."
     )
 
 
-def test_data_that_are_not_there_are_no_matter_of_options(said, judge_cold: Judge, data: Path) -> None:
+def test_data_that_are_not_there_are_no_matter_of_options(error_line, judge_cold: Judge, data: Path) -> None:
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
     (data / "val").rename(data / "value")
-    assert said() == (
+    assert error_line() == (
         f"{data}/quba-data.yaml: all of its sets are missing: the set 'clean' is missing: looked for "
         f"{data}/val. Correct the paths, or name another folder."
     )
-    assert said("--quba-data=nowhere").startswith(
+    assert error_line("--quba-data=nowhere").startswith(
         f"{judge_cold.pytester.path}/nowhere: there is no such data"
     )

@@ -43,7 +43,7 @@ def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(row["part"] == "sketch" and row["paired"] for row in comparison["changes"])
 
 
-def test_what_is_beside_a_record_can_be_read_by_numpy(folder: Path) -> None:
+def test_numpy_reads_the_file_next_to_a_record(folder: Path) -> None:
     with np.load(folder / "net.npz") as file:
         assert {"about", "names", "label", "top1"} <= set(file.files)
     clean = PerImage.from_bytes((folder / "net.npz").read_bytes(), "net.npz").clean

@@ -8,7 +8,7 @@ from pathlib import Path
 from acceptance.runs import CLEAN_IMAGES, Judge, Project
 
 
-def test_beside_a_threshold_file_and_alone(judge: Judge) -> None:
+def test_with_and_without_a_threshold_file(judge: Judge) -> None:
     judge.write(
         "test_own.py",
         """
@@ -42,7 +42,7 @@ def test_without_a_model_it_skips(judge: Judge) -> None:
     result.stdout.fnmatch_lines("SKIPPED * the fixture 'quba' needs a model. Name one with --model=SPEC.")
 
 
-def test_each_of_several_models_in_turn(judge_cold: Judge) -> None:
+def test_each_of_several_models(judge_cold: Judge) -> None:
     judge_cold.write(
         "test_own.py",
         """

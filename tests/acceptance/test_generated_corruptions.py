@@ -24,9 +24,9 @@ REMARK = (
 NOTE = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
 
 
-@pytest.mark.parametrize(("population", "said"), [("published", True), ("demo", False)])
+@pytest.mark.parametrize(("population", "is_noted"), [("published", True), ("demo", False)])
 def test_generated_sets_are_marked(
-    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, population: str, said: bool
+    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, population: str, is_noted: bool
 ) -> None:
     text = (tiny_data / "quba-data.yaml").read_text(encoding="utf-8")
     stored = "{reader: folder, path: c, prepared: true}"
@@ -48,5 +48,5 @@ def test_generated_sets_are_marked(
     }
     output = " ".join(" ".join(result.outlines).split())  # however it is wrapped
     assert REMARK in output
-    assert (NOTE in record["grades"][0]["notes"]) == said
-    assert (NOTE in output) == said
+    assert (NOTE in record["grades"][0]["notes"]) == is_noted
+    assert (NOTE in output) == is_noted

@@ -106,7 +106,7 @@ def test_counts_of_images_are_equal(slow, measured, protocol: str) -> None:
                 assert part.value * scale == pytest.approx(round(expected * scale), abs=1e-9)
 
 
-def test_the_tree_is_hard_enough_to_tell_mistakes_apart(slow) -> None:
+def test_the_tree_is_hard_enough_to_distinguish_errors(slow) -> None:
     standard, released = (slow[protocol].values for protocol in PROTOCOLS)
     assert 0.3 < standard["accuracy"] < 0.8
     assert all(0 < standard[name] < 2 for name in PUBLISHED_DIMENSIONS)

@@ -28,7 +28,7 @@ def test_block_fails(judge: Judge) -> None:
     assert last_line(result) == "1 failed, 1 passed"
 
 
-def test_warn_passes_and_is_counted_apart(judge: Judge) -> None:
+def test_warn_passes_and_is_counted_separately(judge: Judge) -> None:
     judge.write("thresholds/x.yaml", UNMET.replace("TIER", "warn"))
     result = judge("thresholds/x.yaml", "--quba-report=record.json", "--junitxml=junit.xml")
     assert (result.ret, letters(result)) == (pytest.ExitCode.OK, ".w")

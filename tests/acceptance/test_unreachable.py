@@ -148,7 +148,9 @@ def test_optional_covers_images_that_do_not_allow_a_value(judge_cold: Judge, own
     assert judge_cold.passes() == {}
 
 
-def test_a_class_balance_that_cannot_be_measured_is_said_before(judge_cold: Judge, own: Path) -> None:
+def test_a_class_balance_that_cannot_be_measured_is_reported_before_the_run(
+    judge_cold: Judge, own: Path
+) -> None:
     one_image_a_class(own)
     result = run(judge_cold, "schema: 1\ndimensions: {class_balance: {min: 0.1}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -179,7 +181,7 @@ def test_optional_does_not_cover_a_model_that_is_never_right(judge_cold: Judge, 
     assert judge_cold.outcomes() == {"object_focus[min]": "unmeasurable"}
 
 
-def test_a_drop_without_a_baseline_is_said_before(judge_cold: Judge) -> None:
+def test_a_drop_without_a_baseline_is_reported_before_the_run(judge_cold: Judge) -> None:
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert printed_findings(result) == (

@@ -38,7 +38,7 @@ def body(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 
 
-def test_what_is_written_and_said(here: Path, capsys) -> None:
+def test_files_and_output(here: Path, capsys) -> None:
     write(here / "my data", "val/ant", "val/bee", "night/bee", "masks/ant", "masks/bee", "train/ant")
     write(here / "my data", "night/ant", images=1)
     assert run_init(capsys, "my data") == (

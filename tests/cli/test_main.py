@@ -65,7 +65,7 @@ def data(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-def said(capsys, *arguments):
+def run_command(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     return code, out, err
@@ -74,7 +74,7 @@ def said(capsys, *arguments):
 def test_population_that_grades(fleet, tmp_path, capsys):
     records, _ = fleet
     out = tmp_path / "made" / "fleet.json"
-    assert said(capsys, "population", *records, "-o", out) == (
+    assert run_command(capsys, "population", *records, "-o", out) == (
         0,
         f"{out}: 12 models, protocol standard\n",
         "",
@@ -90,14 +90,14 @@ def test_a_masked_value_takes_no_part_in_a_population(fleet, tmp_path, capsys):
     masked = {"value": 1.0, "unit": "fraction", "masked": ["FGSM helps the model"]}
     write(3, measurements={**record(3)["measurements"], name: masked})
     out = tmp_path / "fleet.json"
-    assert said(capsys, "population", *records, "-o", out)[0] == 0
+    assert run_command(capsys, "population", *records, "-o", out)[0] == 0
     rows = json.loads(out.read_text())["rows"]
     assert [row["id"] for row in rows if name not in row["values"]] == ["m3"]
 
 
 def test_population_with_a_name(fleet, tmp_path, capsys):
     out = tmp_path / "fleet.json"
-    assert said(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
+    assert run_command(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
     assert json.loads(out.read_text())["name"] == "our phones"
 
 
@@ -106,7 +106,7 @@ def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys)
     for k in range(12):
         values = {**record(k)["measurements"], "parameters": {"value": 5.0, "unit": "millions"}}
         write(k, measurements=values)
-    code, _, err = said(capsys, "population", *records, "-o", tmp_path / "fleet.json")
+    code, _, err = run_command(capsys, "population", *records, "-o", tmp_path / "fleet.json")
     assert code == 0
     assert err == (
         "WARNING: parameters: no spread to compare with: 10 of 12 models have 5. "
@@ -116,7 +116,7 @@ def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys)
 
 def test_population_of_too_few(fleet, tmp_path, capsys):
     twice = [*fleet[0][:9], *fleet[0][:9]]
-    assert said(capsys, "population", *twice, "-o", tmp_path / "x.json") == (
+    assert run_command(capsys, "population", *twice, "-o", tmp_path / "x.json") == (
         4,
         "",
         "ERROR: population: too few records to compare with, got 9. Allowed: 10 or more.\n",
@@ -127,7 +127,7 @@ def test_population_of_too_few(fleet, tmp_path, capsys):
 def test_population_of_two_protocols(fleet, tmp_path, capsys):
     records, write = fleet
     write(3, protocol="released")
-    code, out, err = said(capsys, "population", *records, "-o", tmp_path / "x.json")
+    code, out, err = run_command(capsys, "population", *records, "-o", tmp_path / "x.json")
     assert (code, out) == (4, "")
     assert err == (
         f"ERROR: {records[3]}: a population has one protocol, got 'released' where {records[0]} has "
@@ -136,7 +136,7 @@ def test_population_of_two_protocols(fleet, tmp_path, capsys):
 
 
 def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
-    code, out, err = said(capsys, "population", *fleet[0], "-o", tmp_path / "published.json")
+    code, out, err = run_command(capsys, "population", *fleet[0], "-o", tmp_path / "published.json")
     assert (code, out) == (4, "")
     assert err == (
         "ERROR: quba-check population: the name 'published' is taken. Allowed: any but published, screened, "
@@ -148,7 +148,7 @@ def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
 def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made").mkdir()
-    assert said(capsys, "population", *fleet[0], "-o", name) == (
+    assert run_command(capsys, "population", *fleet[0], "-o", name) == (
         4,
         "",
         f"ERROR: quba-check population: -o/--output: got '{name}'. Allowed: the name of a file.\n",
@@ -157,7 +157,7 @@ def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, 
 
 def test_population_writes_over_no_record(fleet, capsys):
     record = fleet[0][3]
-    assert said(capsys, "population", *fleet[0], "-o", record) == (
+    assert run_command(capsys, "population", *fleet[0], "-o", record) == (
         4,
         "",
         f"ERROR: --output: got '{record}', which this command reads. Allowed: another file.\n",
@@ -165,7 +165,7 @@ def test_population_writes_over_no_record(fleet, capsys):
 
 
 def test_population_of_what_is_no_record(tmp_path, capsys):
-    assert said(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
+    assert run_command(capsys, "population", tmp_path / "no.json", "-o", tmp_path / "x.json") == (
         4,
         "",
         f"ERROR: {tmp_path / 'no.json'}: there is no such file. Allowed: a file that --quba-report wrote.\n",
@@ -176,7 +176,7 @@ def test_suite_describe(data, capsys, monkeypatch):
     title = f"two fruits: 2 classes, in {data}"
     columns = max(90, len(title))  # the path of the temporary folder may be long
     monkeypatch.setenv("COLUMNS", str(columns))
-    code, out, err = said(capsys, "suite", "describe", "data")
+    code, out, err = run_command(capsys, "suite", "describe", "data")
     assert (code, err) == (0, "")
     lines = [line.rstrip() for line in out.splitlines()]
     assert lines[0] == title
@@ -198,12 +198,12 @@ def test_suite_describe_names_missing_conditions(data, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     manifest = data / "quba-data.yaml"
     manifest.write_text(manifest.read_text().replace("{generate: from clean}", "{reader: folder, path: c}"))
-    out = said(capsys, "suite", "describe", "data")[1]
+    out = run_command(capsys, "suite", "describe", "data")[1]
     assert "c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more" in out
 
 
 def test_suite_that_is_not_there(tmp_path, capsys):
-    code, out, err = said(capsys, "suite", "describe", tmp_path / "nowhere")
+    code, out, err = run_command(capsys, "suite", "describe", tmp_path / "nowhere")
     assert (code, out) == (4, "")
     assert err.startswith(f"ERROR: {tmp_path / 'nowhere'}: ")
     assert err.count("\n") == 1
@@ -219,7 +219,7 @@ def test_suite_that_is_not_there(tmp_path, capsys):
     ],
 )
 def test_schemas(name, required, capsys):
-    code, out, err = said(capsys, "schema", name)
+    code, out, err = run_command(capsys, "schema", name)
     assert (code, err) == (0, "")
     schema = json.loads(out)
     assert schema["type"] == "object"
@@ -264,14 +264,14 @@ def test_schemas(name, required, capsys):
     ],
 )
 def test_wrong_command_lines(arguments, message, capsys):
-    assert said(capsys, *arguments) == (4, "", f"ERROR: {message}\n")
+    assert run_command(capsys, *arguments) == (4, "", f"ERROR: {message}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "command"), [([], "quba-check"), (["schema", "record", "extra"], "quba-check schema")]
 )
 def test_command_lines_that_click_refuses(arguments, command, capsys):
-    code, out, err = said(capsys, *arguments)
+    code, out, err = run_command(capsys, *arguments)
     assert (code, out, err.count("\n")) == (4, "", 1)
     assert err.startswith(f"ERROR: {command}: ")
     assert err.endswith(f". See '{command} --help'.\n")
@@ -393,6 +393,6 @@ def test_closed_streams_leave_the_exit_code(name, code):
     ],
 )
 def test_paths_that_no_command_can_take(words, message, capsys):
-    code, out, err = said(capsys, *words)
+    code, out, err = run_command(capsys, *words)
     assert (code, out) == (4, "")
     assert err == f"ERROR: quba-check {message}\n"

@@ -1,4 +1,4 @@
-"""What is said of a suite's sets, row by row."""
+"""The table of a suite's sets, row by row."""
 
 from __future__ import annotations
 

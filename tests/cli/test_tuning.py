@@ -160,7 +160,7 @@ def test_what_if_cuts_nothing_however_many_files(run) -> None:
     ]
 
 
-def test_what_if_tells_files_of_one_name_apart(run) -> None:
+def test_what_if_distinguishes_files_of_one_name(run) -> None:
     for folder, limit in (("old", 0.85), ("new", 0.95)):
         Path(folder).mkdir()
         Path(folder, "x.yaml").write_text(

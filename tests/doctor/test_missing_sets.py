@@ -189,7 +189,7 @@ def test_a_shape_bias_without_conflicts_is_reported(texts, root: Path) -> None:
     ]
 
 
-def test_a_model_without_gradients_is_told(classifier: Classifier, root: Path) -> None:
+def test_a_model_without_gradients_is_reported(classifier: Classifier, root: Path) -> None:
     silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
     subject = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
     assert [finding.text() for finding in missing_sets.check(subject)] == [

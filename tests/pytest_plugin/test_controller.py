@@ -139,7 +139,7 @@ def test_setup_and_teardown_that_pass_say_nothing() -> None:
     assert ours._collector.crashed == {}
 
 
-def test_demands_that_only_warn_are_counted_apart() -> None:
+def test_demands_that_only_warn_are_counted_separately() -> None:
     ours = controller()
     warned = ("warned", "w", ("WARNED", {"yellow": True}))
     assert ours.pytest_report_teststatus(report(result(0.4, "warn"), passed=True)) == warned

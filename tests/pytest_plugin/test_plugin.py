@@ -45,7 +45,7 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threads == [2]
 
 
-def test_a_model_without_a_threshold_file_is_said(pytester: pytest.Pytester) -> None:
+def test_a_model_without_a_threshold_file_is_reported(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing():\n    pass\n")
     result = pytester.runpytest_subprocess("--model=demo", ".")
     assert result.ret == 0

@@ -63,7 +63,7 @@ def test_they_come_from_one_distribution(samples, statistic: str, column: int) -
     assert rejected(values, LEVEL) == [], values
 
 
-def test_the_comparison_tells_severities_apart(samples) -> None:
+def test_the_comparison_distinguishes_severities(samples) -> None:
     ours, _ = samples["shot_noise"]
     image = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
     spread = {

@@ -313,7 +313,7 @@ def test_protocol_and_its_name_stay_on_one_line():
 
 
 @pytest.mark.parametrize(
-    ("outputs", "said"),
+    ("outputs", "notes"),
     [
         ("logits", ()),
         ("probabilities", ("outputs treated as probabilities p: class scores are log p",)),
@@ -323,10 +323,10 @@ def test_protocol_and_its_name_stay_on_one_line():
         ),
     ],
 )
-def test_outputs_other_than_logits_have_a_note(outputs, said):
+def test_outputs_other_than_logits_have_a_note(outputs, notes):
     made = record({"accuracy": value(0.5)})
     shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
-    assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(said)
+    assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(notes)
 
 
 def test_several_threshold_files():

@@ -1,4 +1,4 @@
-"""Suites: from a data folder and a view to images and labels, and what is said where that is impossible."""
+"""Suites: from a data folder and a view to images and labels, and errors on the way."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def places(tree: Any, above: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [place for step, inner in steps for place in ((*above, step), *places(inner, (*above, step)))]
 
 
-def alike(value: Any) -> st.SearchStrategy[Any]:
+def similar(value: Any) -> st.SearchStrategy[Any]:
     """Values of the same type as another, which pass more checks than others."""
     match value:
         case bool():
@@ -104,9 +104,9 @@ def spoilt(draw: st.DrawFn, sound: Any, odd: tuple[str, ...]) -> Any:
         inside = tree
         for step in place[:-1]:
             inside = inside[step]
-        match draw(st.sampled_from((*["alike"] * 8, "replace", "remove", "add", "copy"))):
-            case "alike":
-                inside[place[-1]] = draw(alike(inside[place[-1]]))
+        match draw(st.sampled_from((*["similar"] * 8, "replace", "remove", "add", "copy"))):
+            case "similar":
+                inside[place[-1]] = draw(similar(inside[place[-1]]))
             case "replace":
                 inside[place[-1]] = draw(VALUES | st.sampled_from(odd).map(Raw))
             case "remove":
