@@ -183,7 +183,7 @@ class ResultCollector:
 
 
 def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on a baseline that no demand uses, or that fails its own demands."""
+    """Yield a note on an unused baseline, or one with failed demands of its own."""
     baseline = gate.baseline
     if baseline is None:
         return

@@ -73,7 +73,7 @@ class EarlyJudge:
         return demand_result(planned, self._evaluation, verdict, outcomes, shards=decision.shards)
 
     def decide(self, demand: Demand, alpha: float) -> EarlyDecision | None:
-        """Decide from a part of the images if the value over all of them would meet a demand.
+        """Decide from a part of the images if the whole set would meet a demand.
 
         Args:
             demand: the demand.
