@@ -93,11 +93,9 @@ class Evaluation:
                 f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
                 "'model.pt' or 'package.module:callable', or a loaded Classifier."
             )
-        for name, number, least in (("seed", seed, 0), ("limit", limit, 1)):
-            if number is None and name == "limit":
-                continue
-            if not isinstance(number, int) or isinstance(number, bool) or number < least:
-                raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
+        _check_whole_number("seed", seed, least=0)
+        if limit is not None:
+            _check_whole_number("limit", limit, least=1)
         registry.load_entry_points()
         self.protocol = Protocol.named(protocol)
         self.seed = seed
@@ -320,3 +318,8 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
+
+
+def _check_whole_number(name: str, number: object, *, least: int) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")

@@ -29,8 +29,8 @@ def compare(
     """
     from quba_check.comparison.compare import compare as compare_runs
     from quba_check.comparison.misclassified import flips_csv
-    from quba_check.comparison.stored_run import SUFFIX, stored_run
-    from quba_check.records.files import read_record, write_text
+    from quba_check.comparison.stored_run import stored_run
+    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
     from quba_check.reports.comparison import comparison_text
     from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
@@ -41,7 +41,7 @@ def compare(
         )
     records = before, after
     if flips is not None:
-        check_not_read(flips, [*records, *(path.with_suffix(SUFFIX) for path in records)], "--flips")
+        check_not_read(flips, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--flips")
     folder = store or default_root()
     first, second = (stored_run(path, str(path), read_record(path), folder) for path in records)
     changes = compare_runs(first, second)

@@ -39,8 +39,8 @@ def failures(record: Path, output: Path | None, limit: int | None, store: Path |
     """List the clean images that a stored run got wrong, highest loss first."""
     from quba_check.comparison.misclassified import failures as failures_of
     from quba_check.comparison.misclassified import failures_csv
-    from quba_check.comparison.stored_run import SUFFIX, stored_run
-    from quba_check.records.files import read_record, write_text
+    from quba_check.comparison.stored_run import stored_run
+    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
     from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
 
@@ -50,7 +50,7 @@ def failures(record: Path, output: Path | None, limit: int | None, store: Path |
             "Leave one of the two options out."
         )
     if output is not None:
-        check_not_read(output, [record, record.with_suffix(SUFFIX)], "--csv")
+        check_not_read(output, [record, record.with_suffix(IMAGES_SUFFIX)], "--csv")
     run = stored_run(record, str(record), read_record(record), store or default_root())
     wrong = failures_of(run)
     if output is None:

@@ -12,12 +12,12 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError, listed
 from quba_check.records.conversion import measurements_of
+from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.storage.user_files import file_kind, read_bytes
 
-SUFFIX = ".npz"
 LARGEST = 2**30
 """Largest size of a per-image file in bytes; files for ImageNet take a few million."""
 
@@ -110,8 +110,8 @@ def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun
     Raises:
         UserError: the file next to the record is damaged or of another run.
     """
-    images = path.with_suffix(SUFFIX)
-    name = str(Path(shown).with_suffix(SUFFIX))
+    images = path.with_suffix(IMAGES_SUFFIX)
+    name = str(Path(shown).with_suffix(IMAGES_SUFFIX))
     if file_kind(images, name, UserError) is not None:
         return StoredRun(shown, record, _read(images, name, record))
     for copy in _copies(store / "runs", f"{record.stem}-"):
@@ -128,7 +128,7 @@ def _copies(folder: Path, prefix: str) -> list[Path]:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:
         return []
-    return [folder / name for name in names if name.startswith(prefix) and name.endswith(SUFFIX)]
+    return [folder / name for name in names if name.startswith(prefix) and name.endswith(IMAGES_SUFFIX)]
 
 
 def _read(path: Path, shown: str, record: Record) -> PerImage:

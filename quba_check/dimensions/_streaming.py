@@ -39,7 +39,7 @@ def sequential_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:
 
     Args:
         views: views of the shifted images.
-        hits: what is counted, or its mean over several views.
+        hits: the counted event of each image, or its mean over several views.
     """
 
     def terms(tables: Tables) -> Terms:

@@ -106,9 +106,9 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
 
 def _signs_of_masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
     """Yield signs that gradients mislead the attacks, which then overstate robustness."""
-    flat = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
-    if flat > ZERO_GRADIENTS:
-        yield f"{flat:.1%} of images have no input gradient".replace("%", " %")
+    zero_share = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
+    if zero_share > ZERO_GRADIENTS:
+        yield f"{zero_share:.1%} of images have no input gradient".replace("%", " %")
     if _is_above(pgd.correct, fgsm.correct):
         weak, strong = format_distinct(pgd.accuracy, fgsm.accuracy, "fraction")
         yield f"PGD is weaker than FGSM (acc {weak} > {strong})"

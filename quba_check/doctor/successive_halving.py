@@ -89,8 +89,9 @@ def successive_halving(
     remaining = list(candidates)
     scores: list[CandidateScore] = []
     for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
-        scores = [score for each in remaining if (score := _score(subject, each, columns, limit)) is not None]
-        scores = sorted(filter(is_promising, scores), key=lambda score: -float(score.gain.mean()))[:n_left]
+        candidate_scores = (_score(subject, candidate, columns, limit) for candidate in remaining)
+        promising = (score for score in candidate_scores if score is not None and is_promising(score))
+        scores = sorted(promising, key=lambda score: -float(score.gain.mean()))[:n_left]
         remaining = [score.variant for score in scores]
         if not remaining or len(subject.sample(limit=limit)) < limit:
             break

@@ -47,7 +47,7 @@ def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping
 def content_hashes(
     evaluation: Evaluation, dimensions: Iterable[str], shards: range | None = None
 ) -> dict[str, str]:
-    """Return hashes of the images and labels of each view behind some dimensions.
+    """Return hashes of the images and labels of each view that dimensions use.
 
     Args:
         evaluation: model and suite.
@@ -59,7 +59,7 @@ def content_hashes(
 
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:
-    """Return the numbers of images, found and expected, of each set behind some dimensions."""
+    """Return the numbers of images, found and expected, of each set that dimensions use."""
     counts = evaluation.suite.counts(_image_views(evaluation, dimensions))
     return {
         name: SetRow(
@@ -79,7 +79,7 @@ def per_image(evaluation: Evaluation, measurement: Measurement) -> PerImage:
 
 
 def _image_views(evaluation: Evaluation, dimensions: Iterable[str]) -> list[View]:
-    """Return the existing views of images behind some dimensions, in a fixed order."""
+    """Return the existing unattacked views that dimensions use, in a fixed order."""
     views = {view.images for name in dimensions for view in registry[name].views(evaluation.facts.suite)}
     return sorted((view for view in views if evaluation.suite.missing(view) is None), key=str)
 

@@ -97,14 +97,14 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         parameter.requires_grad_(False)
     module.eval()
     checksum = state_digest(tensors)
-    given = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
+    original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     pin_arithmetic(device)
     return Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
             module,
-            state_digest(given) if loaded.derived else checksum,
+            state_digest(original) if loaded.derived else checksum,
             architecture=base_name(loaded.architecture) if loaded.architecture else "",
             sources=loaded.sources,
             columns=head.columns,
@@ -157,12 +157,12 @@ def _load_module(  # noqa: C901  a branch for each kind
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:
-    """Convert all weights to float32, and return a note if they were not."""
-    others = {tensor.dtype for tensor in module.parameters() if tensor.dtype != torch.float32}
-    if not others:
+    """Convert all weights to float32; return a note if a parameter was converted."""
+    dtypes = {tensor.dtype for tensor in module.parameters() if tensor.dtype != torch.float32}
+    if not dtypes:
         return []
     module.float()
-    names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in others))
+    names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
     return [f"weights were converted from {names} to float32"]
 
 

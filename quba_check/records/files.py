@@ -33,7 +33,7 @@ LONGEST_VALUE = 40
 """Largest number of characters of a wrong value in a message."""
 LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
-IMAGES = ".npz"
+IMAGES_SUFFIX = ".npz"
 """Suffix of the per-image file next to a record."""
 
 
@@ -95,7 +95,7 @@ def write_images(content: bytes | None, record: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    path = record.with_suffix(IMAGES)
+    path = record.with_suffix(IMAGES_SUFFIX)
     if content is not None:
         _write(content, path)
         return

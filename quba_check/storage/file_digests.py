@@ -19,7 +19,7 @@ from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.user_files import file_kind, reason, remove
 
 BATCH = 500
-"""Files per transaction. A killed run loses at most the digests of so many files."""
+"""Files per transaction: the most digests that a killed run loses."""
 READERS = 4
 CLOCK_TICK_NS = 20_000_000
 """Time in which a file may change with the same mtime. Digests of younger files are not stored."""

@@ -194,7 +194,7 @@ def _candidates(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]
 
 
 def _tags(annotation: Any) -> dict[str, tuple[Any, ...]]:
-    """Return the allowed words of a model's keys with few allowed words."""
+    """Return the allowed words of each key that has a fixed set of them."""
     return {
         field.alias or name: get_args(field.annotation)
         for name, field in _fields(annotation)

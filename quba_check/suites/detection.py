@@ -99,12 +99,12 @@ class _Scan:
                 )
             self.sets[path or "."] = tuple(classes)
         elif depth < _DEEPEST:
-            for each in inside:
-                self.visit(f"{path}/{each}".lstrip("/"), depth + 1)
+            for child in inside:
+                self.visit(f"{path}/{child}".lstrip("/"), depth + 1)
 
     def _visit_corruptions(self, path: str) -> None:
         conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
-        missing = [each for each in conditions if not (self.root / path / each).is_dir()]
+        missing = [condition for condition in conditions if not (self.root / path / condition).is_dir()]
         if missing:
             self.left_out[path] = (
                 f"{len(missing)} of {len(conditions)} corruptions and severities are missing"
@@ -165,7 +165,8 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
         name = f"set_{name}".rstrip("_")
     if not is_shift_name(name):
         name = f"{name}_set"
-    return next(each for each in chain([name], (f"{name}_{n}" for n in count(2))) if each not in taken)
+    candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:

@@ -70,7 +70,7 @@ class Pictures(Sequence[Picture]):
 
     def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
         if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+            return [self[position] for position in range(*index.indices(len(self)))]
         example = self._examples[index]
         class_name = "" if example.label == NO_CLASS else self._classes[example.label]
         return Picture(example.full_name, example.label, class_name, np.array(self.suite.image(example)))

@@ -96,8 +96,8 @@ def make_object_focus(
 
     Raises:
         FewObjectsError: there are too few objects, and `allow_few` is False.
-        SuiteError: there are no clean images, a class cannot be a folder, `out` holds other content, not
-            two classes have two usable objects, or an image, mask or box cannot be used.
+        SuiteError: there are no clean images, a class cannot be a folder, `out` holds other content, fewer
+            than two classes have two usable objects, or an image, mask or box cannot be used.
 
     Source: Xiao et al. (ICLR 2021, arXiv 2006.09994). The published sets differ: nine coarse classes, not the
     suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get

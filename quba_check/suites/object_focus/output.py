@@ -63,7 +63,7 @@ def _check_free(out: Path, settings: Mapping[str, object]) -> None:
         ) from None
     for name, value in settings.items():
         if earlier.get(name) != value:
-            before, now = ("nothing" if each is None else each for each in (earlier.get(name), value))
+            before, now = ("nothing" if entry is None else entry for entry in (earlier.get(name), value))
             raise SuiteError(
                 f"{out}: was made with {name} {before}, got {now}. Remove the folder, or name another with "
                 "-o."
