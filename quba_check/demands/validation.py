@@ -64,7 +64,7 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
     where = document.at_key(location)
     if name not in parts and suite.samples_corruptions and _has_part(dimension, name, suite):
         raise ThresholdError(
-            f"{where}: {dimension.name}.{name} is not measured where the suite's manifest says sample: one. "
+            f"{where}: {dimension.name}.{name} is not measured if the suite's manifest states sample: one. "
             f"Allowed: demands on {dimension.name} itself, or sample: all in the manifest."
         )
     if name not in parts:

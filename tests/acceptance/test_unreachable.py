@@ -54,7 +54,7 @@ def test_no_image_is_measured_for_a_grade_that_lacks_a_dimension(judge_cold: Jud
     cues = f"shape_bias: the set 'cue_conflict' is missing: looked for {own / 'cc'}"
     assert printed_findings(result) == (
         f"doctor: no grade can be reached: class_balance: {FEW}; {cues}. evidence: demanded by "
-        "thresholds/x.yaml:2 fix: complete the sets, or name the dimensions under `allow_missing`, or drop "
+        "thresholds/x.yaml:2 fix: complete the sets, or name the dimensions under `allow_missing`, or remove "
         "the demand"
     )
     assert judge_cold.passes() == {}

@@ -526,7 +526,7 @@ def test_a_part_that_sampled_corruptions_do_not_have(tmp_path):
     with pytest.raises(ThresholdError) as caught:
         read_thresholds(path, shown="x.yaml", suite=replace(SUITE, samples_corruptions=True))
     assert str(caught.value) == (
-        "x.yaml:5: corruption_robustness.fog is not measured where the suite's manifest says sample: one. "
+        "x.yaml:5: corruption_robustness.fog is not measured if the suite's manifest states sample: one. "
         "Allowed: demands on corruption_robustness itself, or sample: all in the manifest."
     )
 

@@ -71,7 +71,7 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
             return replace(build_spec_of_config(config, f"the folder of {spec}"), where=OPTION)
         if timm_name is None or base_name(timm_name.architecture) == base_name(option):
             return _build_spec_of_name(option, OPTION, checkpoint, spec)
-        note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} says {timm_name.architecture}"
+        note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} names {timm_name.architecture}"
         return _build_spec_of_name(option, OPTION, checkpoint, spec, note)
     if timm_name is not None:
         where = f"{timm_name.where} in {spec}"
@@ -124,6 +124,6 @@ def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:
         return f"holds weights alone, so name their architecture: {OPTION}=NAME."
     first = names[0]
     return (
-        f"{first.where} in it says '{first.architecture}', which is not a model of timm {timm.__version__}; "
+        f"{first.where} in it names '{first.architecture}', which is not a model of timm {timm.__version__}; "
         f"name one of timm's, {OPTION}=NAME, or give package.module:callable."
     )
