@@ -148,10 +148,11 @@ def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
 def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made").mkdir()
+    kind = ", a folder" if Path(name).is_dir() else ""
     assert said(capsys, "population", *fleet[0], "-o", name) == (
         4,
         "",
-        f"ERROR: quba-check population: -o/--output: got '{name}'. Allowed: the name of a file.\n",
+        f"ERROR: quba-check population: -o/--output: got '{name}'{kind}. Allowed: a file name.\n",
     )
 
 
@@ -187,7 +188,7 @@ def test_suite_describe(data, capsys, monkeypatch):
         ["corruptions", "150", "375,000", "own", "2", "of", "2", "1", "made", "from", "clean"],
     ]
     assert lines[5].split() == ["sketch", "missing", "-", "own", "-", "-"]
-    assert lines[6] == "  the set 'sketch' is not there: looked for sk"
+    assert lines[6] == "  the set 'sketch' is missing: looked for sk"
     assert [line.split() for line in lines[-3:]] == [
         [name, "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
         for name in ("mixed_same", "mixed_rand", "cue_conflict")
@@ -254,16 +255,19 @@ def test_schemas(name, required, capsys):
             ["doctor", "--modle=demo"],
             (
                 "quba-check doctor: unknown option, got '--modle'. Did you mean '--model'? "
-                "'quba-check doctor --help' says what is allowed."
+                "See 'quba-check doctor --help'."
             ),
         ),
         (
             ["population", "r.json"],
-            (
-                "quba-check population: -o/--output: is missing. "
-                "'quba-check population --help' says what is allowed."
-            ),
+            "quba-check population: -o/--output: is missing. See 'quba-check population --help'.",
         ),
+        (["suite"], "quba-check suite: missing command. See 'quba-check suite --help'."),
+        (
+            ["doctor", "--model=demo", "--data"],
+            "quba-check: option '--data' requires an argument.",
+        ),
+        (["doctor", "--model=demo", "--limit=-1"], "--quba-limit: got '-1'. Allowed: a whole number from 1."),
     ],
 )
 def test_wrong_command_lines(arguments, message, capsys):
@@ -277,7 +281,7 @@ def test_command_lines_that_click_refuses(arguments, command, capsys):
     code, out, err = said(capsys, *arguments)
     assert (code, out, err.count("\n")) == (4, "", 1)
     assert err.startswith(f"ERROR: {command}: ")
-    assert err.endswith(f". '{command} --help' says what is allowed.\n")
+    assert err.endswith(f". See '{command} --help'.\n")
 
 
 def test_version(capsys):
@@ -387,7 +391,7 @@ def test_closed_streams_leave_the_exit_code(name, code):
         (
             ["what-if", "x" * 300, "a.json"],
             f"what-if: FILE: {'x' * 300}: cannot be read (File name too long). "
-            "'quba-check what-if --help' says what is allowed.",
+            "See 'quba-check what-if --help'.",
         ),
         (
             ["power", "mobile", "--images", "9" * 16],
