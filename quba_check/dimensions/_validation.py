@@ -167,7 +167,7 @@ def _plain(quantity: Number, unit: str, where: str, *, check_range: bool) -> Num
     """Return the quantity with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(
-            f"{where} is no finite number, got {quantity.value!r}. If there is no value, raise "
+            f"{where} is not a finite number, got {quantity.value!r}. If there is no value, raise "
             "UnmeasurableError('why')."
         )
     if quantity.unit != unit:
@@ -186,7 +186,7 @@ def _plain(quantity: Number, unit: str, where: str, *, check_range: bool) -> Num
     value = float(quantity.value)
     if check_range and unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:  # such as a percentage
         raise DimensionError(
-            f"{where} is no fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
+            f"{where} is not a fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
         )
     return replace(quantity, value=value, n=n)
 

@@ -182,10 +182,10 @@ def _preprocessing_notes(
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
     source = preprocessing.source
     if any(config.departs and config.source in source for config in configs):
-        return [f"images are prepared as {source} says: {text}{suite}"]
+        return [f"images are prepared as {source} states: {text}{suite}"]
     if SUITE_DEFAULTS in source:
-        return [f"{spec.text} does not say all of how to prepare images; with {SUITE_DEFAULTS}: {text}"]
-    return [f"images are prepared at {height} × {width} as {source} says{suite}"] if suite else []
+        return [f"{spec.text} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"]
+    return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
 
 
 def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:

@@ -83,7 +83,7 @@ def parse_spec(text: str) -> ModelSpec:
     if not text:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
     if len(text) > MAX_LENGTH:
-        raise ModelError(f"--model: is a text of {len(text):,} characters, which is no model spec.")
+        raise ModelError(f"--model: is a text of {len(text):,} characters, which is not a model spec.")
     spec = _parse(text) if _is_printable(text) else None
     if spec is None or not _is_printable(spec.name):
         raise ModelError(
@@ -98,7 +98,7 @@ def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:
     Names differ by more than capitals, so that files named after them differ on every file system.
 
     Raises:
-        ModelError: one of them is no model spec.
+        ModelError: one of them is not a model spec.
         OptionError: one is given twice.
     """
     models: dict[str, ModelSpec] = {}
@@ -126,8 +126,8 @@ def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
     """
     if not any(spec.takes_architecture for spec in specs):
         raise OptionError(
-            f"--quba-arch: got '{arch}', but '{specs[0].text}' is no checkpoint file and brings its own "
-            "architecture. Leave the option out (also of the ini file)."
+            f"--quba-arch: got '{arch}', but '{specs[0].text}' is not a checkpoint file and brings its own "
+            "architecture. Leave the option out (also in the ini file)."
         )
 
 
@@ -157,10 +157,10 @@ def _parse(text: str) -> ModelSpec:
     if (path / CONFIG).is_file():
         return ModelSpec(text, "folder", path.resolve().name)
     if path.is_dir():
-        raise ModelError(f"{text}: is a folder without {CONFIG}, which is no model. Allowed: {ALLOWED}.")
+        raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
-    raise ModelError(f"{text}: is no model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
+    raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
 
 
 def _prefixed(text: str) -> ModelSpec | None:

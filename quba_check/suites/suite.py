@@ -136,7 +136,7 @@ class Suite:
         is_there = READERS[str(self._entry(view.set).reader)].is_there
         for place in (self.place(view), *self._files(view).values()):
             if not is_there(place):
-                return f"the set '{view.images}' is not there: looked for {place}"
+                return f"the set '{view.images}' is missing: looked for {place}"
         return None
 
     @property

@@ -63,12 +63,12 @@ def test_under_workers_too(said, judge_cold: Judge) -> None:
 
 
 def test_no_model_spec(said) -> None:
-    assert said(model="dem") == f"dem: is no model spec. Allowed: {KINDS}. Did you mean 'demo'?"
+    assert said(model="dem") == f"dem: not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
 
 
 def test_file_that_is_no_checkpoint(said, folder: Path) -> None:
     (folder / "net.pt").write_bytes(b"hello")
-    assert said(model="net.pt") == "net.pt: is no checkpoint that torch.save wrote, or a damaged one."
+    assert said(model="net.pt") == "net.pt: not a checkpoint that torch.save wrote, or a damaged one."
 
 
 def test_architecture_that_nobody_knows(said, folder: Path) -> None:
@@ -331,7 +331,7 @@ def test_data_that_are_not_there_are_no_matter_of_options(said, judge_cold: Judg
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
     (data / "val").rename(data / "value")
     assert said() == (
-        f"{data}/quba-data.yaml: none of its sets is there: the set 'clean' is not there: looked for "
+        f"{data}/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
         f"{data}/val. Correct the paths, or name another folder."
     )
     assert said("--quba-data=nowhere").startswith(

@@ -82,7 +82,7 @@ def test_a_missing_set_is_printed_and_noted_only_in_its_verdict(
     gate.write("thresholds/x.yaml", "schema: 1\ndimensions: {ood_robustness: {min: 0.1}}\n")
     result = gate("thresholds/x.yaml", "--quba-report=record.json")
     assert printed_findings(result) == (
-        "doctor: ood_robustness cannot be measured: the set 'night' is not there: looked for "
+        "doctor: ood_robustness cannot be measured: the set 'night' is missing: looked for "
         f"{data / 'night'}. evidence: demanded by thresholds/x.yaml:2 "
         "fix: add the images, or drop the demand, or let it be `optional: true`"
     )

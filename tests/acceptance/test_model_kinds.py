@@ -92,7 +92,7 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
             "*= quba-check last =*",
             "*the architecture is test_resnet, as 'args.model' in last.pth.tar says*",
             "*weights were taken from 'state_dict'*",
-            "*images are prepared as prep.yaml says: 32 × 32, bicubic, crop 0.95, *",
+            "*images are prepared as prep.yaml states: 32 × 32, bicubic, crop 0.95, *",
         ]
     )
 
@@ -127,8 +127,8 @@ def test_mistakes_in_the_preparation_end_the_run_at_once(kinds: Judge) -> None:
 def test_an_architecture_for_a_model_that_brings_its_own(kinds: Judge) -> None:
     message = usage_error(kinds("gate.yaml", "--quba-arch=resnet50", model="script.pt"))
     assert message == (
-        "--quba-arch: got 'resnet50', but 'script.pt' is no checkpoint file and brings its own architecture. "
-        "Leave the option out (also of the ini file)."
+        "--quba-arch: got 'resnet50', but 'script.pt' is not a checkpoint file and brings its own "
+        "architecture. Leave the option out (also in the ini file)."
     )
     collect_only = ("--quba-arch=test_resnet", "--model=last.pth.tar", "--collect-only", "-q")
     assert kinds("gate.yaml", *collect_only, model="script.pt").ret == pytest.ExitCode.NO_TESTS_COLLECTED

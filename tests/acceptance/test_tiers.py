@@ -64,7 +64,7 @@ def test_missing_data_fail(judge: Judge, without_cues: Path) -> None:
     result = judge("thresholds/x.yaml", "--quba-report=record.json")
     assert (result.ret, letters(result)) == (pytest.ExitCode.TESTS_FAILED, ".F")
     (_, verdict) = judge.record()["verdicts"]
-    reason = f"the set 'cue_conflict' is not there: looked for {without_cues}/cc"
+    reason = f"the set 'cue_conflict' is missing: looked for {without_cues}/cc"
     assert verdict["outcome"] == "unmeasurable"
     assert verdict["message"].splitlines()[0] == f"shape_bias could not be measured: {reason}"
     assert judge.record()["measurements"]["shape_bias"] == {"unmeasurable": reason, "missing_data": True}

@@ -51,7 +51,7 @@ def test_no_image_is_measured_for_a_grade_that_lacks_a_dimension(judge_cold: Jud
     shutil.rmtree(own / "cc")
     result = run(judge_cold, GRADE)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    cues = f"shape_bias: the set 'cue_conflict' is not there: looked for {own / 'cc'}"
+    cues = f"shape_bias: the set 'cue_conflict' is missing: looked for {own / 'cc'}"
     assert printed_findings(result) == (
         f"doctor: no grade can be reached: class_balance: {FEW}; {cues}. evidence: demanded by "
         "thresholds/x.yaml:2 fix: complete the sets, or name the dimensions under `allow_missing`, or drop "

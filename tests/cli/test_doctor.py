@@ -129,7 +129,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     shutil.rmtree(here / "data" / "mixed_same")
     assert doctor("--thresholds=h.yaml", f"--model={NETS}:other") == 1
     out = " ".join(capsys.readouterr().out.split())
-    problem = f"object_focus cannot be measured: the set 'mixed_same' is not there: looked for {here}"
+    problem = f"object_focus cannot be measured: the set 'mixed_same' is missing: looked for {here}"
     assert out.count(problem) == 2
     assert "evidence: demanded by h.yaml:2 fix: add the images" in out
     assert [f"{NETS}:{name} on tiny: 1 problem" in out for name in ("net", "other")] == [True, True]
@@ -139,7 +139,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     ("arguments", "message"),
     [
         ([], "quba-check doctor: --model: is missing."),
-        (["--model=demmo"], "demmo: is no model spec. Allowed: "),
+        (["--model=demmo"], "demmo: not a model spec. Allowed: "),
         (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],

@@ -120,11 +120,13 @@ def test_parts() -> None:
         (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
         (
             Measurement("calm", float("nan"), "fraction", 3),
-            "the value is no finite number, got nan. If there is no value, raise UnmeasurableError('why').",
+            "the value is not a finite number, got nan. If there is no value, "
+            "raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
-            "the value is no finite number, got None. If there is no value, raise UnmeasurableError('why').",
+            "the value is not a finite number, got None. If there is no value, "
+            "raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
@@ -141,11 +143,11 @@ def test_parts() -> None:
         ),
         (
             Measurement("calm", 95, "fraction", 3),
-            "the value is no fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
+            "the value is not a fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(-0.1, "fraction", 3)}),
-            "the part 'left' is no fraction, got -0.1. Allowed: a number from 0 to 1, or another unit.",
+            "the part 'left' is not a fraction, got -0.1. Allowed: a number from 0 to 1, or another unit.",
         ),
         (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
         (

@@ -63,7 +63,7 @@ def test_a_complete_suite_has_no_findings(texts) -> None:
 def test_a_missing_set_is_reported_with_its_demands(texts, root: Path) -> None:
     shutil.rmtree(root / "night")
     assert texts() == [
-        f"ood_robustness cannot be measured: the set 'night' is not there: looked for {root / 'night'}.\n"
+        f"ood_robustness cannot be measured: the set 'night' is missing: looked for {root / 'night'}.\n"
         "  evidence: demanded by g.yaml:5, h.yaml:9\n"
         "  fix: add the images, or drop the demand, or let it be `optional: true`"
     ]
@@ -74,7 +74,7 @@ def test_a_set_of_several_dimensions_is_reported_once(texts, root: Path) -> None
     shutil.rmtree(root / "val")
     assert texts() == [
         "accuracy, corruption_robustness, ood_robustness, class_balance, object_focus cannot be measured: "
-        f"the set 'clean' is not there: looked for {root / 'val'}.\n"
+        f"the set 'clean' is missing: looked for {root / 'val'}.\n"
         "  evidence: demanded by g.yaml:3, g.yaml:4, g.yaml:5 and 3 more\n"
         "  fix: add the images, or drop the demand, or let it be `optional: true`"
     ]

@@ -119,7 +119,7 @@ def test_unknown_architecture_is_reported_before_the_file_is_read(tmp_path, monk
 def test_another_image_size_than_the_suites_is_noted(checkpoint):
     assert load(arch=ARCH, image_size=224).notes == ()
     assert load(arch=ARCH, image_size=64).notes == (
-        f"images are prepared at 224 × 224 as timm's {ARCH} says, not at the suite's 64 × 64",
+        f"images are prepared at 224 × 224 as timm's {ARCH} states, not at the suite's 64 × 64",
     )
 
 
@@ -156,7 +156,7 @@ def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeyp
     assert load("zoo_source:net", image_size=2).fingerprint != first.fingerprint
     assert first.notes == (
         (
-            "zoo_source:net does not say all of how to prepare images; with the suite's defaults: "
+            "zoo_source:net does not state its whole preprocessing; with the suite's defaults: "
             "2 × 2, bicubic, crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
         ),
     )

@@ -79,22 +79,22 @@ def test_kinds_and_names(text, kind, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dmeo", f"dmeo: is no model spec. {ALLOWED} Did you mean 'demo'?"),
-        ("resnet50", f"resnet50: is no model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        ("dmeo", f"dmeo: not a model spec. {ALLOWED} Did you mean 'demo'?"),
+        ("resnet50", f"resnet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         (
             "resnet50.a1_in1k",
-            f"resnet50.a1_in1k: is no model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
+            f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
         ),
-        ("ResNet50", f"ResNet50: is no model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
-        ("zzzzzzzzz", f"zzzzzzzzz: is no model spec. {ALLOWED}"),
-        ("gone/resnet50", f"gone/resnet50: is no model spec. {ALLOWED}"),
+        ("ResNet50", f"ResNet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        ("zzzzzzzzz", f"zzzzzzzzz: not a model spec. {ALLOWED}"),
+        ("gone/resnet50", f"gone/resnet50: not a model spec. {ALLOWED}"),
         ("", f"--model: is empty. {ALLOWED}"),
-        ("timm:", f"timm:: is no model spec. {ALLOWED}"),
-        ("a b:c", f"a b:c: is no model spec. {ALLOWED}"),
+        ("timm:", f"timm:: not a model spec. {ALLOWED}"),
+        ("a b:c", f"a b:c: not a model spec. {ALLOWED}"),
         ("net.tflite", f"net.tflite: is not a checkpoint file, got suffix '.tflite'. {ALLOWED}"),
-        ("hf-hub:", f"hf-hub:: is no model spec. {ALLOWED}"),
-        ("runs", f"runs: is a folder without config.json, which is no model. {ALLOWED}"),
-        ("runs.pt", f"runs.pt: is a folder without config.json, which is no model. {ALLOWED}"),
+        ("hf-hub:", f"hf-hub:: not a model spec. {ALLOWED}"),
+        ("runs", f"runs: is a folder without config.json, which is not a model. {ALLOWED}"),
+        ("runs.pt", f"runs.pt: is a folder without config.json, which is not a model. {ALLOWED}"),
         ("my_ckp.pt", "my_ckp.pt: no such file in {here}. Did you mean 'my_ckpt.pt'?"),
         (
             "runs/bst.safetensors",
@@ -141,8 +141,8 @@ def test_an_architecture_is_for_checkpoint_files():
     with pytest.raises(OptionError) as caught:
         check_takes_architecture("resnet50", specs[:1])
     assert str(caught.value) == (
-        "--quba-arch: got 'resnet50', but 'demo' is no checkpoint file and brings its own architecture. "
-        "Leave the option out (also of the ini file)."
+        "--quba-arch: got 'resnet50', but 'demo' is not a checkpoint file and brings its own architecture. "
+        "Leave the option out (also in the ini file)."
     )
 
 
@@ -216,7 +216,7 @@ def test_names_in_other_scripts(tmp_path):
 
 
 def test_a_very_long_text():
-    assert refused("x" * 5_000) == "--model: is a text of 5,000 characters, which is no model spec."
+    assert refused("x" * 5_000) == "--model: is a text of 5,000 characters, which is not a model spec."
 
 
 def test_neighbours_whose_names_cannot_be_shown_are_not_proposed(tmp_path):

@@ -72,7 +72,7 @@ def test_a_missing_condition_is_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     stored = suite(tmp_path, "reader: folder, path: c", SubsetSampler())
     assert stored.missing(SAMPLED) == (
-        f"the set 'corruptions/gaussian_noise/1' is not there: looked for {tmp_path}/c/gaussian_noise/1"
+        f"the set 'corruptions/gaussian_noise/1' is missing: looked for {tmp_path}/c/gaussian_noise/1"
     )
 
 

@@ -135,15 +135,15 @@ def test_prepared_is_what_the_manifest_says(suite: Suite) -> None:
 def test_missing_sets_are_reported(suite: Suite, root: Path) -> None:
     assert suite.missing(CLEAN) is None
     assert suite.missing(FGSM) is None
-    assert suite.missing(View("painted")) == f"the set 'painted' is not there: looked for {root}/painted"
+    assert suite.missing(View("painted")) == f"the set 'painted' is missing: looked for {root}/painted"
     snow = View("corruptions", corruption="snow", severity=1)
-    assert suite.missing(snow) == (f"the set 'corruptions/snow/1' is not there: looked for {root}/c/snow/1")
+    assert suite.missing(snow) == (f"the set 'corruptions/snow/1' is missing: looked for {root}/c/snow/1")
     assert suite.missing(View("mixed_same")) == f"{root}/quba-data.yaml declares no set 'mixed_same'"
 
 
 def test_asking_for_images_that_are_not_there_is_an_error(suite: Suite, root: Path) -> None:
     assert raised_text(lambda: suite.examples(View("painted"))) == (
-        f"{root}: the set 'painted' is not there: looked for {root}/painted."
+        f"{root}: the set 'painted' is missing: looked for {root}/painted."
     )
     assert raised_text(lambda: suite.examples(View("skech"))) == (
         f"{root}/quba-data.yaml: unknown set 'skech'. Did you mean 'sketch'? "
@@ -195,7 +195,7 @@ def test_generated_corruptions_are_the_clean_images(root: Path) -> None:
     assert suite.is_prepared(FOG_3)
     assert suite.counts()["corruptions"] == SetCount(75 * 3, 75 * 3)
     (root / "val").rename(root / "moved")
-    assert suite.missing(FOG_3) == f"the set 'clean' is not there: looked for {root}/val"
+    assert suite.missing(FOG_3) == f"the set 'clean' is missing: looked for {root}/val"
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
@@ -275,11 +275,11 @@ def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None
 
 
 def test_missing_containers_are_reported(tmp_path: Path) -> None:
-    looked = "the set 'sketch' is not there: looked for"
+    looked = "the set 'sketch' is missing: looked for"
     with pytest.raises(SuiteError) as caught:
         suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
     assert str(caught.value) == (
-        f"{tmp_path}/quba-data.yaml: none of its sets is there: {looked} {tmp_path}/s-{{0..1}}.tar. "
+        f"{tmp_path}/quba-data.yaml: none of its sets exists: {looked} {tmp_path}/s-{{0..1}}.tar. "
         "Correct the paths, or name another folder."
     )
     manifest = read_manifest(tmp_path / "quba-data.yaml", "quba-data.yaml")
@@ -318,7 +318,7 @@ def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "arrays/fog.npy", pixels)
     suite = corrupted("arrays")
     assert suite.missing(FOG_3) == (
-        f"the set 'corruptions/fog/3' is not there: looked for {tmp_path}/arrays/labels.npy"
+        f"the set 'corruptions/fog/3' is missing: looked for {tmp_path}/arrays/labels.npy"
     )
     np.save(tmp_path / "arrays/labels.npy", [0, 1] * 5)
     examples = suite.examples(FOG_3)

@@ -62,14 +62,14 @@ def _config_file(name: str, spec: str) -> Path:
     try:
         return Path(hf_hub_download(repository, NAME, revision=revision or None))
     except HFValidationError:
-        raise ModelError(f"{spec}: is no name of a model on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
+        raise ModelError(f"{spec}: not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"{spec}: it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "
             f"{_OFFLINE}"
         ) from error
     except EntryNotFoundError as error:
-        raise ModelError(f"{spec}: has no {NAME}, so it is no model of timm's.") from error
+        raise ModelError(f"{spec}: has no {NAME}, so it is not a timm model.") from error
     except RevisionNotFoundError as error:
         raise ModelError(f"{spec}: there is no revision '{revision}' of {repository} on the Hub.") from error
     except RepositoryNotFoundError as error:

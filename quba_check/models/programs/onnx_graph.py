@@ -73,7 +73,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     for file in files[1:]:
         if not file.is_file():
             raise ModelError(
-                f"{spec}: the file that holds its weights is not there: looked for {file}. "
+                f"{spec}: the file that holds its weights is missing: looked for {file}. "
                 "Put it next to the ONNX file, as it was when the file was written."
             )
     weights = [value for value in values if isinstance(value, int)]

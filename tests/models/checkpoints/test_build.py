@@ -108,7 +108,7 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
     source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
     assert preprocessing.source == source
     assert classifier.notes[2] == (
-        f"images are prepared as {source} says: "
+        f"images are prepared as {source} states: "
         "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
     )
 
@@ -183,7 +183,7 @@ def test_a_checkpoint_cannot_name_other_weights(model, argument):
 def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
-        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is no model of timm {timm.__version__}; "
+        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is not a model of timm {timm.__version__}; "
         "name one of timm's, --quba-arch=NAME, or give package.module:callable. "
         f"Its keys fit --quba-arch={ARCH}."
     )

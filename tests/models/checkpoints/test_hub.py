@@ -146,8 +146,8 @@ def refusing(kind):
             "there is no owner/net on the Hub, or you may not read it (hf auth login).",
         ),
         (errors.RevisionNotFoundError, "there is no revision 'v1' of owner/net on the Hub."),
-        (errors.RemoteEntryNotFoundError, "has no config.json, so it is no model of timm's."),
-        (errors.HFValidationError, "is no name of a model on the Hub. Allowed: hf-hub:OWNER/NAME."),
+        (errors.RemoteEntryNotFoundError, "has no config.json, so it is not a timm model."),
+        (errors.HFValidationError, "not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME."),
         (
             ConnectionError,
             "the Hub did not answer (ConnectionError: long). "

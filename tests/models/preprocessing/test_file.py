@@ -78,7 +78,7 @@ def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
     assert classifier.outputs == "sigmoids"
     assert classifier.notes == (
         (
-            "images are prepared as quba_config of prep_zoo:net (mean: prep.yaml) says: "
+            "images are prepared as quba_config of prep_zoo:net (mean: prep.yaml) states: "
             "8 × 8, bicubic, crop 1, mean 0.5 0.5 0.5, std 0.2 0.2 0.2"
         ),
         "outputs are sigmoids, as prep.yaml says",
@@ -89,7 +89,7 @@ def test_all_of_it_leaves_nothing_to_the_model(tmp_path):
     classifier = load(read(tmp_path, FULL))
     assert classifier.preprocessing.source == "prep.yaml"
     assert classifier.notes[0] == (
-        "images are prepared as prep.yaml says: "
+        "images are prepared as prep.yaml states: "
         "48 × 40, bilinear, crop 1, mean 0.5 0.5 0, std 0.5 0.5 1, not at the suite's 8 × 8"
     )
 
@@ -98,8 +98,8 @@ def test_what_neither_says_comes_from_the_suite(tmp_path):
     (tmp_path / "prep_zoo.py").write_text(ZOO.replace("made.quba_config", "made.other"))
     classifier = load(read(tmp_path, "mean: [0, 0, 0]\nstd: [1, 1, 1]\n"))
     assert classifier.notes == (
-        "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) says: "
-        "8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
+        "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) "
+        "states: 8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
     )
 
 

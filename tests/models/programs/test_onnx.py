@@ -69,7 +69,7 @@ def test_what_is_known_of_it(exported):
     )
     assert classifier.notes == (
         PARAMETERS,
-        f"{path} does not say all of how to prepare images; with the suite's defaults: 8 × 8, bicubic, "
+        f"{path} does not state its whole preprocessing; with the suite's defaults: 8 × 8, bicubic, "
         "crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225",
     )
 
@@ -119,7 +119,7 @@ def test_weights_may_be_stored_in_another_file(tmp_path):
     assert load(path).fingerprint != parted.fingerprint
     (tmp_path / "x.data").unlink()
     assert refusal(path) == (
-        f"{path}: the file that holds its weights is not there: looked for {tmp_path / 'x.data'}. "
+        f"{path}: the file that holds its weights is missing: looked for {tmp_path / 'x.data'}. "
         "Put it next to the ONNX file, as it was when the file was written."
     )
 

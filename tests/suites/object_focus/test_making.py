@@ -195,7 +195,7 @@ def test_no_clean_images(suite, masks, tmp_path):
     with pytest.raises(SuiteError) as raised:
         make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
     assert str(raised.value) == (
-        f"{suite.root}: the set 'clean' is not there: looked for {suite.root / 'val'}."
+        f"{suite.root}: the set 'clean' is missing: looked for {suite.root / 'val'}."
     )
 
 
