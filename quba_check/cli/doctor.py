@@ -56,10 +56,10 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
 def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
-    """Check from a few images that a model is set up correctly; report problems with evidence and a fix.
+    """Check from a few images that a model is set up correctly.
 
-    FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
-    code 0: healthy, 1: at least one problem.
+    Each problem is reported with evidence and a fix. FILE.yaml: threshold files, as for pytest. Takes the
+    options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
     from quba_check.dimensions import registry
