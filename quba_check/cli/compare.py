@@ -15,8 +15,8 @@ from quba_check.reports.comparison import FORMATS
 @click.command("compare", short_help="compare two stored runs, paired image by image")
 @click.argument("before", type=INPUT, metavar="A.json")
 @click.argument("after", type=INPUT, metavar="B.json")
-@click.option("--flips", type=OUTPUT, metavar="FILE.csv", help="write the images that flipped here")
-@click.option("--format", "form", default=FORMATS[0], metavar="NAME", help=", ".join(FORMATS))
+@click.option("--flips", type=OUTPUT, metavar="FILE.csv", help="write the images whose answers changed")
+@click.option("--format", "form", default=FORMATS[0], metavar="NAME", help="table (default), json, markdown")
 @click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
 @store_option
 def compare(
@@ -24,8 +24,7 @@ def compare(
 ) -> None:
     """Report what changed from record A to record B on the same images.
 
-    Differences with paired intervals, McNemar's exact test for accuracies, and the images whose answers
-    flipped.
+    Differences have paired intervals. For accuracies, McNemar's exact test is printed too.
     """
     from quba_check.comparison.compare import compare as compare_runs
     from quba_check.comparison.misclassified import flips_csv
@@ -37,7 +36,8 @@ def compare(
 
     if form not in FORMATS:
         raise OptionError(
-            f"--format: unknown '{form}'. Allowed: {listed(FORMATS)}.{did_you_mean(form, FORMATS)}"
+            f"quba-check compare: --format: got '{form}'. Allowed: {listed(FORMATS)}."
+            f"{did_you_mean(form, FORMATS)}"
         )
     records = before, after
     if flips is not None:

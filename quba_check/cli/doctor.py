@@ -34,7 +34,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             *flags,
             option.key,
-            is_flag=option.metavar is None,
+            is_flag=option.metavar is None or None,  # False would make each value optional
             multiple=option.repeatable,
             metavar=option.metavar,
             help=option.help,
@@ -52,14 +52,14 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "order_file",
     type=INPUT,
     metavar="FILE",
-    help="the model's classes in its own order, one per line",
+    help="the model's classes in the order of its outputs, one per line",
 )
 @click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
 def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
-    """Report errors in a model's setup, with evidence and fix, from a few images.
+    """Check from a few images that a model is set up correctly.
 
-    FILE.yaml: threshold files, as for pytest. Takes the options of the gate, with or without quba-. Exit
-    code 0: healthy, 1: at least one problem.
+    Each problem is reported with evidence and a fix. FILE.yaml: threshold files, as for pytest. Takes the
+    options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
     from quba_check.dimensions import registry

@@ -33,7 +33,7 @@ LONGEST_CLASS = 14
     metavar="FILE",
     help="write all of them as CSV, instead of the table; - is standard output",
 )
-@click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default {LIMIT})")
+@click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default: {LIMIT})")
 @store_option
 def failures(record: Path, output: Path | None, limit: int | None, store: Path | None) -> None:
     """List the clean images that a stored run got wrong, highest loss first."""

@@ -66,7 +66,8 @@ def init(folder: Path, force: bool) -> None:
     sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
     quoted = shlex.quote(str(folder))
     sys.stdout.write(
-        f"Next:\n  quba-check suite describe {quoted}\n  pytest --model=MODEL --quba-data={quoted}\n"
+        f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
+        f"  pytest --model=MODEL --quba-data={quoted}\n"
     )
 
 
@@ -244,7 +245,9 @@ def _thresholds_text(suite: Suite) -> str:
     }
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
     absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
-    notes = [f"# Left out, as the suite has no images for it: {listed(absent)}."] if absent else []
+    notes = (
+        [f"# Left out because the suite's images do not allow a value: {listed(absent)}."] if absent else []
+    )
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError, did_you_mean, listed, one_line
 from quba_check.gate.options import LARGEST_NUMBER
 from quba_check.storage.user_files import user_path
 
@@ -57,7 +57,8 @@ class OutputFile(InputPath):
         """Return the path, or raise `OptionError` if it names no file."""
         path = super().convert(value, param, ctx)
         if not path.name or path.is_dir():
-            _refuse(f"got '{value}'. Allowed: the name of a file.", param, ctx)
+            kind = ", a folder" if path.is_dir() else ""
+            _refuse(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
         return path
 
 
@@ -101,7 +102,12 @@ class NumberWithin(click.ParamType[float]):
 
 
 INPUT, OUTPUT = InputPath(), OutputFile()
-store_option = click.option("--store", type=INPUT, metavar="DIR", help="where predictions are kept")
+store_option = click.option(
+    "--store",
+    type=INPUT,
+    metavar="DIR",
+    help="store to search for per-image results (else $QUBA_STORE, else the user's cache)",
+)
 
 
 def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
@@ -128,8 +134,10 @@ def usage_message(error: click.UsageError) -> str:
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         problem = f"{_name(error.param)}: is missing."
     else:
-        problem = f"{error.format_message().removesuffix('.').strip()}."
-    return f"{command}: {problem} See '{command} --help'."
+        words = error.format_message().removesuffix(".").strip()
+        problem = f"{words[:1].lower()}{words[1:]}."
+    see = f" See '{command} --help'." if error.ctx else ""  # click's parser does not name its command
+    return one_line(f"{command}: {problem}{see}")
 
 
 def _refuse(problem: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:

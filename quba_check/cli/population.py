@@ -18,7 +18,8 @@ from quba_check.errors import OptionError
 def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Make a reference population from the records of your models.
 
-    It needs ten or more of one suite and protocol. A threshold file names it: population: fleet.json.
+    Ten or more records of one suite and protocol are needed. A threshold file names the population as
+    population: fleet.json.
     """
     from quba_check.grading import population_from_records
     from quba_check.grading.reference import BUILT_IN

@@ -13,12 +13,11 @@ from quba_check.cli.parser import INPUT, WholeNumber
 @click.command("power", short_help="print the differences that a threshold file can detect")
 @click.argument("file", type=INPUT, metavar="FILE.yaml")
 @click.option("--images", required=True, type=WholeNumber(1), metavar="N", help="images of each set")
-@click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="run with the standard errors")
+@click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="record with the standard errors")
 def power(file: Path, images: int, path: Path | None) -> None:
     """Print the differences that a threshold file can detect.
 
-    For each demand: how far below or above its threshold a model must truly be to be blocked or passed in
-    most runs (80 %).
+    For each demand: the true value of a model that is blocked, and of one that passes, in 80 % of runs.
     """
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.number_format import format_value

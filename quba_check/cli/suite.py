@@ -46,7 +46,9 @@ def describe(folder: Path) -> None:
 
 @suite.command(_MAKE, short_help="make mixed_same and mixed_rand from clean images and masks or boxes")
 @click.argument("folder", type=INPUT, metavar="DIR")
-@click.option("--masks", type=INPUT, metavar="DIR", help="masks, named as the images; the object is bright")
+@click.option(
+    "--masks", type=INPUT, metavar="DIR", help="folder of masks, named like the images; the object is bright"
+)
 @click.option(
     "--boxes",
     type=INPUT,
@@ -67,7 +69,7 @@ def describe(folder: Path) -> None:
     "--per-class",
     type=WholeNumber(2),
     metavar="N",
-    help="at most N images of a class, 2 or more (default: all)",
+    help="at most N images per class, 2 or more (default: all)",
 )
 @click.option(
     "--allow-few",

@@ -39,17 +39,17 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
 @click.command("tune", short_help="write a threshold file from stored runs, or from other models")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
-@click.option("--add", is_flag=True, help="also add what an existing file does not name")
+@click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
     "--z",
     type=NumberWithin(0, 4),
-    help=f"standard errors below the value of a single run (default {Z})",
+    help=f"standard errors between value and threshold (default: {Z})",
 )
 @click.option(
     "--percentile",
     type=NumberWithin(0, 100),
     metavar="P",
-    help="value missed by P % of a population",
+    help="the value that P % of a population do not reach, in place of records",
 )
 @click.option("--population", metavar="NAME", help="for --percentile (default: published)")
 @click.option(
@@ -63,8 +63,8 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
 def tune(output: Path, add: bool, **given: Any) -> None:
     """Write the thresholds that stored runs support, or those of other models.
 
-    RECORD.json: one run, or several seeds. In an existing file only the thresholds that it has are changed,
-    in place.
+    RECORD.json: one run, or several of one model with different seeds. In an existing file, only the
+    thresholds that it has are changed.
     """
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import write_text
@@ -73,9 +73,9 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
     if output.suffix not in SUFFIXES or output.is_dir():
-        what = "a folder" if output.is_dir() else f"'{output.name}'"
+        kind = ", a folder" if output.is_dir() else ""
         raise OptionError(
-            f"quba-check tune: --output: got {what}. "
+            f"quba-check tune: --output: got '{output.name}'{kind}. "
             f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
         )
     source = _source(**given)
@@ -90,7 +90,7 @@ def tune(output: Path, add: bool, **given: Any) -> None:
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
-            notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, which was left as it is")
+            notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there")
     else:
         text = change = new_threshold_file(source.limits, name=output.stem, protocol=source.protocol)
     write_text(text, output)
@@ -131,9 +131,9 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     stated = thresholds.protocol or "standard"
     if stated != protocol:
         raise OptionError(
-            f"{thresholds.shown}: its limits are about protocol {stated}, but these values are of protocol "
-            f"{protocol}, where {listed(CROSS_PROTOCOL)} is another quantity. "
-            f"Allowed: a file that states {protocol}, or a new one with -o."
+            f"{thresholds.shown}: its thresholds belong to protocol {stated}, the values to protocol "
+            f"{protocol}, which measures {listed(CROSS_PROTOCOL)} differently. "
+            f"Allowed: a file with 'protocol: {protocol}', or a new file with -o."
         )
 
 
@@ -147,9 +147,12 @@ def _source(
     from quba_check.grading.reference import population as read_population
     from quba_check.tuning.suggested_limits import percentile_limits, published_limits
 
-    if sum([bool(paths), percentile is not None, like is not None]) != 1:
+    given = {"records": bool(paths), "--percentile": percentile is not None, "--like": like is not None}
+    sources = [name for name, is_given in given.items() if is_given]
+    if len(sources) != 1:
         raise OptionError(
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME."
+            f"quba-check tune: needs one source of thresholds, got {listed(sources) or 'none'}. "
+            "Allowed: records, --percentile P, or --like NAME."
         )
     if population is not None and percentile is None:
         raise OptionError(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "baseline_path",
     type=INPUT,
     metavar="RECORD.json",
-    help="run that max_drop and max_relative_drop compare with",
+    help="record that max_drop and max_relative_drop compare with",
 )
 @store_option
 def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | None) -> int:
@@ -49,8 +49,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     files = [path for path in paths if path not in records]
     if not records or not files:
         raise OptionError(
-            f"quba-check what-if: got as records {listed(map(str, records)) or 'none'}, as threshold files "
-            f"{listed(map(str, files)) or 'none'}. "
+            f"quba-check what-if: needs records and threshold files, got only {listed(map(str, paths))}. "
             "Allowed: at least one of each, such as quba-check what-if run.json thresholds/*.yaml."
         )
     names = [file.name for file in files]

@@ -49,10 +49,13 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
         and text in shipped
         and os.path.realpath(path) == os.path.realpath(extended_by)
     )
-    if file_kind(path, text, ThresholdError) == "file" and not means_profile:
+    kind = file_kind(path, text, ThresholdError)
+    if kind == "file" and not means_profile:
         return path
     if text in shipped:
         return shipped[text]
+    if text and kind == "folder":
+        raise ThresholdError(f"{text}: this is a folder. Allowed: a threshold file, or {listed(profiles)}.")
     candidates = {name: name for name in profiles} | _neighbours(path)
     near = nearest(Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name, candidates)
     suggestion = f" Did you mean '{candidates[near]}'?" if near else ""

@@ -62,7 +62,7 @@ def _protocol(given: Given) -> str | None:
     value = given.value
     if value and value not in PROTOCOLS:
         near = did_you_mean(value, PROTOCOLS)
-        raise OptionError(f"{given.flag}: unknown '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
+        raise OptionError(f"{given.flag}: unknown protocol '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
     return value or None
 
 
@@ -156,48 +156,51 @@ OPTIONS = (
     Option(
         "--quba-preprocessing",
         "FILE.yaml",
-        "preprocessing and kind of outputs, instead of the model's own",
+        "preprocessing and outputs, in place of what the model states",
         _path,
         alias="--quba-preparation",
     ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
     Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
     Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
-    Option("--quba-batch-size", "N", "images of a forward pass, or auto", _whole_number(1, auto=True)),
+    Option(
+        "--quba-batch-size", "N", "images per forward pass, or auto (default)", _whole_number(1, auto=True)
+    ),
     Option(
         "--quba-workers",
         "N",
-        "threads of a process that read images (default: half the cores, at most 4)",
+        "threads per process that read images (default: half the cores, at most 4)",
         _whole_number(0, MOST_WORKERS),
     ),
     Option(
         "--quba-seed",
         "N",
-        "seed of random starts, corruptions and the subset of --quba-limit (default 0)",
+        "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
         _whole_number(0),
     ),
     Option(
         "--quba-early-stop",
         None,
-        "stop predicting a set as soon as its result is certain enough",
+        "stop a set early, once the verdict is known",
         _switch,
         has_ini=False,
     ),
     Option(
         "--quba-limit",
         "N",
-        "use at most N images of each set: stratified by class, the same for every model",
+        "read at most N images of each set: a stratified sample, the same for every model",
         _whole_number(1),
     ),
     Option(
         "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
-    Option("--quba-report", "FILE.json", "write the record of the run here too", _report),
+    Option("--quba-report", "FILE.json", "also write the record here", _report),
     Option(
         "--quba-trust-pickle",
         None,
-        "let a model file run code when it is read, and a program reach files; only for files you trust",
+        "allow model files to run code when they are read, and programs to access files; only for files "
+        "you trust",
         _switch,
         has_ini=False,
     ),

@@ -127,7 +127,7 @@ def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
     if not any(spec.takes_architecture for spec in specs):
         raise OptionError(
             f"--quba-arch: got '{arch}', but '{specs[0].text}' is not a checkpoint file and brings its own "
-            "architecture. Leave the option out (also of the ini file)."
+            "architecture. Leave the option out (also in the ini file)."
         )
 
 
@@ -160,7 +160,7 @@ def _parse(text: str) -> ModelSpec:
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
-    raise ModelError(f"{text}: is not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
+    raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
 
 
 def _prefixed(text: str) -> ModelSpec | None:

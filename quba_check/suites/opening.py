@@ -111,7 +111,7 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
         raise SuiteError(
-            f"{manifest}: all of its sets are missing: {listed(reasons, 2)}. Correct the paths, or name "
+            f"{manifest}: none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name "
             "another folder."
         )
 

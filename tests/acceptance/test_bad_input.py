@@ -62,13 +62,13 @@ def test_under_workers_too(error_line, judge_cold: Judge) -> None:
     assert text.startswith("nets:FourClasses: the model gives 4 numbers per image")
 
 
-def test_no_model_spec(error_line) -> None:
-    assert error_line(model="dem") == f"dem: is not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
+def test_no_model_spec(said) -> None:
+    assert error_line(model="dem") == f"dem: not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
 
 
 def test_file_that_is_no_checkpoint(error_line, folder: Path) -> None:
     (folder / "net.pt").write_bytes(b"hello")
-    assert error_line(model="net.pt") == "net.pt: is not a checkpoint that torch.save wrote, or is damaged."
+    assert error_line(model="net.pt") == "net.pt: not a checkpoint that torch.save wrote, or a damaged one."
 
 
 def test_architecture_that_nobody_knows(error_line, folder: Path) -> None:
@@ -331,7 +331,7 @@ def test_data_that_are_not_there_are_no_matter_of_options(error_line, judge_cold
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.5, optional: true}}\n")
     (data / "val").rename(data / "value")
     assert error_line() == (
-        f"{data}/quba-data.yaml: all of its sets are missing: the set 'clean' is missing: looked for "
+        f"{data}/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
         f"{data}/val. Correct the paths, or name another folder."
     )
     assert error_line("--quba-data=nowhere").startswith(

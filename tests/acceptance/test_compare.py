@@ -120,5 +120,6 @@ def test_mistakes(
 def test_an_unknown_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(folder / "net.json"), str(folder / "other.json"), "--format", "jsn"]) == 4
     assert capsys.readouterr().err == (
-        "ERROR: --format: unknown 'jsn'. Allowed: table, json, markdown. Did you mean 'json'?\n"
+        "ERROR: quba-check compare: --format: got 'jsn'. Allowed: table, json, markdown. "
+        "Did you mean 'json'?\n"
     )

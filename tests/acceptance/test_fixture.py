@@ -74,7 +74,7 @@ def test_a_model_that_cannot_be_used_is_one_line(judge: Judge) -> None:
     judge.write("test_own.py", "def test_own(quba):\n    pass\n")
     result = judge("test_own.py", model="nets:nett")
     result.assert_outcomes(errors=1)
-    assert "nets:nett: 'nets' has no 'nett'. Did you mean 'net'?" in result.outlines
+    assert "nets:nett: 'nets' has no attribute 'nett'. Did you mean 'net'?" in result.outlines
     # The row of results begins with an E too, after the line that the model is being loaded.
     lines = [line for line in result.outlines if not line.endswith("[100%]")]
     assert not any("Traceback" in line or line.startswith("E  ") for line in lines)

@@ -128,7 +128,7 @@ def test_an_architecture_for_a_model_that_brings_its_own(kinds: Judge) -> None:
     message = usage_error(kinds("gate.yaml", "--quba-arch=resnet50", model="script.pt"))
     assert message == (
         "--quba-arch: got 'resnet50', but 'script.pt' is not a checkpoint file and brings its own "
-        "architecture. Leave the option out (also of the ini file)."
+        "architecture. Leave the option out (also in the ini file)."
     )
     collect_only = ("--quba-arch=test_resnet", "--model=last.pth.tar", "--collect-only", "-q")
     assert kinds("gate.yaml", *collect_only, model="script.pt").ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -139,7 +139,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
     ("arguments", "message"),
     [
         ([], "quba-check doctor: --model: is missing."),
-        (["--model=demmo"], "demmo: is not a model spec. Allowed: "),
+        (["--model=demmo"], "demmo: not a model spec. Allowed: "),
         (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],
@@ -149,7 +149,7 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
         ([f"--model={NETS}:net", "--data=dat"], "there is no such data folder. Did you mean 'data'?"),
         (
             [f"--model={NETS}:nett", "--data=data"],
-            f"{NETS}:nett: '{NETS}' has no 'nett'. Did you mean 'net'?",
+            f"{NETS}:nett: '{NETS}' has no attribute 'nett'. Did you mean 'net'?",
         ),
         (
             [f"--model={NETS}:net", "--data=data", "--order=none.txt"],

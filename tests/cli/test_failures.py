@@ -100,7 +100,7 @@ def test_a_run_of_an_earlier_version(folder: Path, capsys: pytest.CaptureFixture
         ),
         (
             "failures a.json --csv .",
-            "quba-check failures: --csv: got '.'. Allowed: the name of a file.",
+            "quba-check failures: --csv: got '.', a folder. Allowed: a file name.",
         ),
         (
             "failures a.json --csv a.json/x.csv",

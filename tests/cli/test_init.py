@@ -49,6 +49,7 @@ def test_files_and_output(here: Path, capsys) -> None:
         "thresholds/default.yaml: demands to start from; set their numbers\n"
         "Next:\n"
         "  quba-check suite describe 'my data'\n"
+        "  quba-check doctor --model=MODEL --data='my data'\n"
         "  pytest --model=MODEL --quba-data='my data'\n",
         "",
     )
@@ -143,7 +144,7 @@ def test_names_that_yaml_would_read_otherwise(here: Path, capsys) -> None:
     assert len(suite.examples(CLEAN)) == len(names)
     assert max(map(len, (here / "data/quba-data.yaml").read_text(encoding="utf-8").splitlines())) < 110
     assert "class_balance" not in "".join(body(here / "thresholds/default.yaml"))
-    assert "# Left out, as the suite has no images for it: ood_robustness, class_balance, object_focus, " in (
+    assert "# Left out because the suite's images do not allow a value: ood_robustness, class_balance, " in (
         here / "thresholds/default.yaml"
     ).read_text(encoding="utf-8")
 

@@ -148,10 +148,11 @@ def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
 def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made").mkdir()
+    kind = ", a folder" if Path(name).is_dir() else ""
     assert run_command(capsys, "population", *fleet[0], "-o", name) == (
         4,
         "",
-        f"ERROR: quba-check population: -o/--output: got '{name}'. Allowed: the name of a file.\n",
+        f"ERROR: quba-check population: -o/--output: got '{name}'{kind}. Allowed: a file name.\n",
     )
 
 
@@ -261,6 +262,12 @@ def test_schemas(name, required, capsys):
             ["population", "r.json"],
             "quba-check population: -o/--output: is missing. See 'quba-check population --help'.",
         ),
+        (["suite"], "quba-check suite: missing command. See 'quba-check suite --help'."),
+        (
+            ["doctor", "--model=demo", "--data"],
+            "quba-check: option '--data' requires an argument.",
+        ),
+        (["doctor", "--model=demo", "--limit=-1"], "--quba-limit: got '-1'. Allowed: a whole number from 1."),
     ],
 )
 def test_wrong_command_lines(arguments, message, capsys):

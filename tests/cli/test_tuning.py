@@ -74,10 +74,10 @@ def test_tune_adds_demands_only_when_asked(run) -> None:
     assert err == left_out + (
         "mine.yaml: does not name corruption_robustness, calibration_error, parameters; "
         "--add demands them too\n"
-        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+        "mine.yaml: has no limit of accuracy, so nothing was changed there\n"
     )
     assert run("tune", "a.json", "-o", "mine.yaml", "--add")[2] == left_out + (
-        "mine.yaml: has no limit of accuracy, which was left as it is\n"
+        "mine.yaml: has no limit of accuracy, so nothing was changed there\n"
     )
     lines = Path("mine.yaml").read_bytes().decode().split("\r\n")
     assert lines[3] == "  corruption_robustness: {min: 0.58}          # tuned: 0.620 (0.581..0.659) in a.json"
@@ -279,16 +279,18 @@ def test_power(run) -> None:
     [
         (
             "what-if a.json",
-            "quba-check what-if: got as records a.json, as threshold files none. Allowed: at least one of "
-            "each, such as quba-check what-if run.json thresholds/*.yaml.",
+            "quba-check what-if: needs records and threshold files, got only a.json. Allowed: at least "
+            "one of each, such as quba-check what-if run.json thresholds/*.yaml.",
         ),
         (
             "tune -o x.yaml",
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME.",
+            "quba-check tune: needs one source of thresholds, got none. "
+            "Allowed: records, --percentile P, or --like NAME.",
         ),
         (
             "tune a.json --like ResNet50 -o x.yaml",
-            "quba-check tune: needs one source of limits. Allowed: records, --percentile P, or --like NAME.",
+            "quba-check tune: needs one source of thresholds, got records, --like. "
+            "Allowed: records, --percentile P, or --like NAME.",
         ),
         (
             "tune --percentile 101 -o x.yaml",
@@ -306,9 +308,9 @@ def test_power(run) -> None:
         ),
         (
             "tune --percentile 50 -o gate.yaml",
-            "gate.yaml: its limits are about protocol standard, but these values are of protocol released, "
-            "where adversarial_robustness is another quantity. "
-            "Allowed: a file that states released, or a new one with -o.",
+            "gate.yaml: its thresholds belong to protocol standard, the values to protocol released, "
+            "which measures adversarial_robustness differently. "
+            "Allowed: a file with 'protocol: released', or a new file with -o.",
         ),
         (
             "tune a.json --z x -o x.yaml",
@@ -316,7 +318,8 @@ def test_power(run) -> None:
         ),
         (
             "tune a.json -o folder.yaml",
-            "quba-check tune: --output: got a folder. Allowed: a file name that ends in .yaml or .yml.",
+            "quba-check tune: --output: got 'folder.yaml', a folder. "
+            "Allowed: a file name that ends in .yaml or .yml.",
         ),
         (
             "tune a.json -o x.json",
@@ -369,8 +372,8 @@ def test_power(run) -> None:
         ),
         (
             "what-if gate.yaml",
-            "quba-check what-if: got as records none, as threshold files gate.yaml. Allowed: at least one of "
-            "each, such as quba-check what-if run.json thresholds/*.yaml.",
+            "quba-check what-if: needs records and threshold files, got only gate.yaml. Allowed: at "
+            "least one of each, such as quba-check what-if run.json thresholds/*.yaml.",
         ),
         (
             "power gate.yaml --images 0",

@@ -66,7 +66,6 @@ def test_a_neighbour_of_a_missing_file_is_suggested_before_a_profile(tmp_path, t
         ("moble.yaml", " Did you mean 'mobile'?"),
         ("conf/zzz.yaml", ""),
         ("", ""),
-        (".", ""),
     ],
 )
 def test_neither_file_nor_profile(tmp_path, text, near):
@@ -75,4 +74,12 @@ def test_neither_file_nor_profile(tmp_path, text, near):
     assert str(caught.value) == (
         f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
         "Shipped: default, mobile, safety-critical, server."
+    )
+
+
+def test_a_folder_is_not_a_threshold_file(tmp_path):
+    with pytest.raises(ThresholdError) as caught:
+        find_thresholds(".", tmp_path)
+    assert str(caught.value) == (
+        ".: this is a folder. Allowed: a threshold file, or default, mobile, safety-critical, server."
     )

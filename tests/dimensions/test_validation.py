@@ -120,13 +120,13 @@ def test_parts() -> None:
         (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
         (
             Measurement("calm", float("nan"), "fraction", 3),
-            "the value is not a finite number, got nan. If there is no value, raise "
-            "UnmeasurableError('why').",
+            "the value is not a finite number, got nan. If there is no value, "
+            "raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
-            "the value is not a finite number, got None. If there is no value, raise "
-            "UnmeasurableError('why').",
+            "the value is not a finite number, got None. If there is no value, "
+            "raise UnmeasurableError('why').",
         ),
         (
             Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]

@@ -314,6 +314,7 @@ FLAGS = (
 
 
 @given(name=st.sampled_from(COMMANDS), words=st.lists(WORDS | st.sampled_from(FLAGS), max_size=6))
+@example("compare", ["", "", "a\nb\x00"])
 @example("compare", ["sound.json", "sound.json", "--flips", "/dev/null"])
 @FUZZ
 def test_commands(folder: Path, name: str, words: list[str]) -> None:

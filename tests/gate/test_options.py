@@ -88,7 +88,8 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_protocol",
             "standart",
-            "--quba-protocol: unknown 'standart'. Allowed: standard, released. Did you mean 'standard'?",
+            "--quba-protocol: unknown protocol 'standart'. Allowed: standard, released. "
+            "Did you mean 'standard'?",
         ),
         ("quba_batch_size", "0", "--quba-batch-size: got '0'. Allowed: auto, or a whole number from 1."),
         (

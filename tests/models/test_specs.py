@@ -79,20 +79,20 @@ def test_kinds_and_names(text, kind, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dmeo", f"dmeo: is not a model spec. {ALLOWED} Did you mean 'demo'?"),
-        ("resnet50", f"resnet50: is not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        ("dmeo", f"dmeo: not a model spec. {ALLOWED} Did you mean 'demo'?"),
+        ("resnet50", f"resnet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         (
             "resnet50.a1_in1k",
-            f"resnet50.a1_in1k: is not a model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
+            f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
         ),
-        ("ResNet50", f"ResNet50: is not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
-        ("zzzzzzzzz", f"zzzzzzzzz: is not a model spec. {ALLOWED}"),
-        ("gone/resnet50", f"gone/resnet50: is not a model spec. {ALLOWED}"),
+        ("ResNet50", f"ResNet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
+        ("zzzzzzzzz", f"zzzzzzzzz: not a model spec. {ALLOWED}"),
+        ("gone/resnet50", f"gone/resnet50: not a model spec. {ALLOWED}"),
         ("", f"--model: is empty. {ALLOWED}"),
-        ("timm:", f"timm:: is not a model spec. {ALLOWED}"),
-        ("a b:c", f"a b:c: is not a model spec. {ALLOWED}"),
+        ("timm:", f"timm:: not a model spec. {ALLOWED}"),
+        ("a b:c", f"a b:c: not a model spec. {ALLOWED}"),
         ("net.tflite", f"net.tflite: is not a checkpoint file, got suffix '.tflite'. {ALLOWED}"),
-        ("hf-hub:", f"hf-hub:: is not a model spec. {ALLOWED}"),
+        ("hf-hub:", f"hf-hub:: not a model spec. {ALLOWED}"),
         ("runs", f"runs: is a folder without config.json, which is not a model. {ALLOWED}"),
         ("runs.pt", f"runs.pt: is a folder without config.json, which is not a model. {ALLOWED}"),
         ("my_ckp.pt", "my_ckp.pt: no such file in {here}. Did you mean 'my_ckpt.pt'?"),
@@ -142,7 +142,7 @@ def test_an_architecture_is_for_checkpoint_files():
         check_takes_architecture("resnet50", specs[:1])
     assert str(caught.value) == (
         "--quba-arch: got 'resnet50', but 'demo' is not a checkpoint file and brings its own architecture. "
-        "Leave the option out (also of the ini file)."
+        "Leave the option out (also in the ini file)."
     )
 
 

@@ -279,7 +279,7 @@ def test_missing_containers_are_reported(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as caught:
         suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
     assert str(caught.value) == (
-        f"{tmp_path}/quba-data.yaml: all of its sets are missing: {looked} {tmp_path}/s-{{0..1}}.tar. "
+        f"{tmp_path}/quba-data.yaml: none of its sets exists: {looked} {tmp_path}/s-{{0..1}}.tar. "
         "Correct the paths, or name another folder."
     )
     manifest = read_manifest(tmp_path / "quba-data.yaml", "quba-data.yaml")

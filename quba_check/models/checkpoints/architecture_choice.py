@@ -124,6 +124,6 @@ def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:
         return f"holds weights alone, so name their architecture: {OPTION}=NAME."
     first = names[0]
     return (
-        f"{first.where} in it names '{first.architecture}', which is not a model of timm {timm.__version__}; "
+        f"{first.where} in it says '{first.architecture}', which is not a model of timm {timm.__version__}; "
         f"name one of timm's, {OPTION}=NAME, or give package.module:callable."
     )

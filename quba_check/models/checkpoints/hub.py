@@ -62,7 +62,7 @@ def _config_file(name: str, spec: str) -> Path:
     try:
         return Path(hf_hub_download(repository, NAME, revision=revision or None))
     except HFValidationError:
-        raise ModelError(f"{spec}: is not a model name on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
+        raise ModelError(f"{spec}: not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"{spec}: it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "

@@ -86,14 +86,14 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     except OSError as error:
         raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     if not beginning:
-        raise ModelError(f"{spec}: is not a checkpoint: the file is empty.")
+        raise ModelError(f"{spec}: not a checkpoint: the file is empty.")
     if beginning == _LFS_POINTER:
-        raise ModelError(f"{spec}: is a Git LFS pointer to a checkpoint. Fetch it: git lfs pull.")
+        raise ModelError(f"{spec}: not a checkpoint but a Git LFS pointer to one. Fetch it: git lfs pull.")
     if path.suffix.lower() == ".safetensors":
         try:
             return checkpoint_of(load_file(path), spec)
         except Exception as error:  # errors of safetensors, and of types missing in torch
-            raise ModelError(f"{spec}: is not a safetensors file, or is damaged.") from error
+            raise ModelError(f"{spec}: not a safetensors file, or a damaged one.") from error
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
 
 
@@ -123,7 +123,7 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
             f"{spec}: would run code when it is read ({listed(foreign or names, 3)}); nothing of it was run. "
             f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
         ) from error
-    raise ModelError(f"{spec}: is not a checkpoint that torch.save wrote, or is damaged.") from error
+    raise ModelError(f"{spec}: not a checkpoint that torch.save wrote, or a damaged one.") from error
 
 
 def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:

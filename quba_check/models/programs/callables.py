@@ -34,7 +34,9 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
         for name in path.split("."):
             if not hasattr(value, name):
                 owner = getattr(value, "__name__", module_name)
-                raise ModelError(f"{spec.text}: '{owner}' has no '{name}'.{did_you_mean(name, dir(value))}")
+                raise ModelError(
+                    f"{spec.text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
+                )
             value = getattr(value, name)
     if isinstance(value, nn.Module) or not callable(value):
         raise ModelError(

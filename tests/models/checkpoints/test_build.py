@@ -183,7 +183,7 @@ def test_a_checkpoint_cannot_name_other_weights(model, argument):
 def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
-        f"{ARCH}.pt: 'arch' in it names 'my_own_net', which is not a model of timm {timm.__version__}; "
+        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is not a model of timm {timm.__version__}; "
         "name one of timm's, --quba-arch=NAME, or give package.module:callable. "
         f"Its keys fit --quba-arch={ARCH}."
     )

@@ -147,7 +147,7 @@ def refusing(kind):
         ),
         (errors.RevisionNotFoundError, "there is no revision 'v1' of owner/net on the Hub."),
         (errors.RemoteEntryNotFoundError, "has no config.json, so it is not a timm model."),
-        (errors.HFValidationError, "is not a model name on the Hub. Allowed: hf-hub:OWNER/NAME."),
+        (errors.HFValidationError, "not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME."),
         (
             ConnectionError,
             "the Hub did not answer (ConnectionError: long). "

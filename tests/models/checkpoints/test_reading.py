@@ -21,7 +21,7 @@ from quba_check.models.checkpoints.reading import checkpoint_of, pickled_names, 
 
 STATE = OrderedDict(weight=torch.arange(6.0).view(2, 3), bias=torch.zeros(2))
 SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
-DAMAGED = "is not a checkpoint that torch.save wrote, or is damaged."
+DAMAGED = "not a checkpoint that torch.save wrote, or a damaged one."
 
 
 class Evil:
@@ -128,8 +128,8 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a checkpoint: the file is empty."),
-        (LFS, "is a Git LFS pointer to a checkpoint. Fetch it: git lfs pull."),
+        (b"", "not a checkpoint: the file is empty."),
+        (LFS, "not a checkpoint but a Git LFS pointer to one. Fetch it: git lfs pull."),
         (b"hello, this is text. " * 20, DAMAGED),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), DAMAGED),
         (saved(STATE)[:500], DAMAGED),
@@ -216,7 +216,7 @@ def test_a_trusted_file_that_is_none(tmp_path):
 
 
 def test_a_damaged_safetensors_file(tmp_path):
-    assert refusal(b"xx" * 50, tmp_path, "net.safetensors") == "is not a safetensors file, or is damaged."
+    assert refusal(b"xx" * 50, tmp_path, "net.safetensors") == "not a safetensors file, or a damaged one."
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):

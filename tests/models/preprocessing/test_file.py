@@ -99,8 +99,7 @@ def test_what_neither_says_comes_from_the_suite(tmp_path):
     classifier = load(read(tmp_path, "mean: [0, 0, 0]\nstd: [1, 1, 1]\n"))
     assert classifier.notes == (
         "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) "
-        "states: "
-        "8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
+        "states: 8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
     )
 
 

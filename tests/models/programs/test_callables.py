@@ -91,8 +91,8 @@ def test_callables_of_the_current_folder(spec, kind):
             "importing 'zoo_lacks' raised ModuleNotFoundError: No module named 'not_installed_at_all'",
         ),
         ("zoo_fails:x", "importing 'zoo_fails' raised ZeroDivisionError: division by zero"),
-        ("zoo_here:smal", "'zoo_here' has no 'smal'. Did you mean 'small'?"),
-        ("zoo_here:Net.huge", "'Net' has no 'huge'."),
+        ("zoo_here:smal", "'zoo_here' has no attribute 'smal'. Did you mean 'small'?"),
+        ("zoo_here:Net.huge", "'Net' has no attribute 'huge'."),
         ("zoo_here:raising", "calling it raised ValueError: no weights here"),
         (
             "zoo_here:needing",
