@@ -62,7 +62,7 @@ def test_under_workers_too(error_line, judge_cold: Judge) -> None:
     assert text.startswith("nets:FourClasses: the model gives 4 numbers per image")
 
 
-def test_no_model_spec(said) -> None:
+def test_no_model_spec(error_line) -> None:
     assert error_line(model="dem") == f"dem: not a model spec. Allowed: {KINDS}. Did you mean 'demo'?"
 
 
