@@ -133,11 +133,13 @@ def usage_message(error: click.UsageError) -> str:
         problem = f"unknown option, got '{error.option_name}'.{near}"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         problem = f"{_name(error.param)}: is missing."
+    elif isinstance(error, click.BadOptionUsage):
+        problem = f"{error.option_name}: its value is missing or not allowed."
     else:
         words = error.format_message().removesuffix(".").strip()
         problem = f"{words[:1].lower()}{words[1:]}."
-    see = f" See '{command} --help'." if error.ctx else ""  # click's parser does not name its command
-    return one_line(f"{command}: {problem}{see}")
+    # click's parser does not name the command of an option without its value.
+    return one_line(f"{command}: {problem} See '{command if error.ctx else 'quba-check COMMAND'} --help'.")
 
 
 def _refuse(problem: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:

@@ -265,7 +265,7 @@ def test_schemas(name, required, capsys):
         (["suite"], "quba-check suite: missing command. See 'quba-check suite --help'."),
         (
             ["doctor", "--model=demo", "--data"],
-            "quba-check: option '--data' requires an argument.",
+            "quba-check: --data: its value is missing or not allowed. See 'quba-check COMMAND --help'.",
         ),
         (["doctor", "--model=demo", "--limit=-1"], "--quba-limit: got '-1'. Allowed: a whole number from 1."),
     ],
