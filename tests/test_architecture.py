@@ -17,6 +17,7 @@ PACKAGE = Path(quba_check.__file__).parent
 GROUND = {"errors", "number_format", "storage", "core", "strict_yaml"}
 VALUES = {*GROUND, "stats", "records"}
 JUDGING = {*VALUES, "metrics", "dimensions", "demands", "grading", "comparison", "verdicts"}
+SHOWING = {"reports", "study", "page", "exports"}
 PREDICTING = {*VALUES, "demo", "suites", "models", "engine"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -34,6 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": VALUES,
     "verdicts": {*VALUES, "comparison", "demands", "grading"},
     "tuning": JUDGING,
+    "study": JUDGING,
+    "page": {*JUDGING, "reports", "study"},
+    "exports": {*VALUES, "reports"},
     "demo": {"errors", "storage"},
     "suites": {*GROUND, "demo"},
     "models": {*GROUND, "demo"},
@@ -42,8 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {*PREDICTING, "dimensions", "evaluation"},
     "testing": {"errors", "core", "stats", "suites", "evaluation"},
     "gate": {*PREDICTING, *JUDGING, "doctor", "evaluation"},
-    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", "reports", "tuning"},
-    "pytest_plugin": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", "reports"},
+    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "tuning"},
+    "pytest_plugin": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING},
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""

@@ -1,0 +1,1 @@
+"""Ranks, recommendations and statistics of a population, and a record explained."""
