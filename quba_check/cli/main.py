@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from quba_check.cli.annotations import print_annotations
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
 from quba_check.cli.failures import failures
@@ -32,6 +33,7 @@ COMMANDS = (
     doctor,
     verdict,
     summary,
+    print_annotations,
     compare,
     failures,
     population,

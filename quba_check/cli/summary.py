@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, store_option
-from quba_check.errors import OptionError, UserError
+from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address, store_option
+from quba_check.errors import UserError
 
 
 @click.command(
@@ -43,7 +42,7 @@ def summary(
     from quba_check.reports.tables import fit_encoding
     from quba_check.storage.store import default_root
 
-    _check_url(page_url)
+    check_web_address(page_url, "quba-check summary: --page-url")
     named = [*paths, *([baseline_path] if baseline_path else [])]
     if output is not None:
         images = [path.with_suffix(IMAGES_SUFFIX) for path in named]
@@ -64,16 +63,3 @@ def summary(
         write_text(text, output)
     else:
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
-
-
-def _check_url(url: str) -> None:
-    """Refuse an address that is not one of the web, such as a script."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # an invalid address of version 6
-        parts = urlsplit("invalid:")
-    if url and not (parts.scheme in ("http", "https") and parts.netloc and url.isprintable()):
-        raise OptionError(
-            f"quba-check summary: --page-url: got '{url}'. "
-            "Allowed: an address that begins with https:// or http://."
-        )

@@ -32,18 +32,15 @@ _HEADLINES: Mapping[OverallVerdict, str] = {
     "not judged": "❌ NOT JUDGED",
     "interrupted": "❌ INTERRUPTED",
 }
-_MARKS: Mapping[Label, str] = {
-    "FAIL": "❌",
-    "UNCERTAIN": "❌",
-    "NOT RUN": "❌",
+_MARKS: dict[Label, str] = {
+    "NOT RUN": "⚠️",
     "WARN": "⚠️",
     "INFO": "ℹ️",
     "ALLOWED": "➖",
     "SKIP": "➖",
     "PASS": "✅",
 }
-_SHOWN: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO")
-"""Labels of the demands that stand above the folded part, blocking ones first."""
+"""Marks of demands that do not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +189,8 @@ class _Section:
             ]
         )
         unmet = sorted(
-            (row for row in record.verdicts if label(row) in _SHOWN), key=lambda row: _SHOWN.index(label(row))
+            (row for row in record.verdicts if not row.is_met),
+            key=lambda row: (not row.blocks, LABELS.index(label(row))),
         )
         if unmet:
             yield self._table(list(self._rows(unmet[:MOST_FAILED])))
@@ -219,7 +217,8 @@ class _Section:
         width = len(self._columns())
         for row in verdicts:
             cells = demand_cells(row, self.record, self.run.comparison)
-            yield table_row([f"{_MARKS[label(row)]} {label(row)}", code(row.target), *_texts(cells)][:width])
+            mark = "❌" if row.blocks else _MARKS[label(row)]
+            yield table_row([f"{mark} {label(row)}", code(row.target), *_texts(cells)][:width])
 
     def _lines(self) -> Iterator[str]:
         """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
