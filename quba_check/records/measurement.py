@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from quba_check.core.confidence import SCORES
+from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import MASKED
 
@@ -95,6 +95,12 @@ class QuantityRow(JsonRow):
         if value is not None and not limits[0] - tolerance <= value <= limits[-1] + tolerance:
             raise _invalid(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
         return limits
+
+    def interval_at(self, confidence: float) -> tuple[float, float] | None:
+        """Return the two-sided interval at a level; None if unknown."""
+        if self.limits is None:
+            return self.interval if confidence == CONFIDENCE else None
+        return ConfidenceCurve(self.limits).interval(confidence)
 
 
 def _invalid(got: str, allowed: str) -> PydanticCustomError:
