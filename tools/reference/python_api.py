@@ -9,7 +9,7 @@ from tools.reference.markdown import page
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Measuring": ("Evaluation", "BatchSettings"),
-    "Results": ("Measurement", "Quantity", "Unmeasurable", "Grade"),
+    "Results": ("Measurement", "Quantity", "Table", "Unmeasurable", "Grade"),
     "Score": ("quba_score", "published_models"),
     "Custom dimensions": ("dimension", "Dimension", "Part", "share"),
     "What a dimension reads": ("View", "CLEAN", "FGSM", "PGD", "Predictions", "Facts", "SuiteFacts"),
