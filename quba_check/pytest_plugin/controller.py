@@ -6,12 +6,13 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 from quba_check.gate.collector import ResultCollector
@@ -21,7 +22,8 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
-from quba_check.records.files import record_paths, remove_records, write_images, write_record
+from quba_check.records.files import record_paths, remove_records, write_images, write_record, write_text
+from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.terminal import render
@@ -39,6 +41,7 @@ class Controller:
     Attributes:
         records: a record for each model and protocol; empty until the session ends.
         paths: file of each record: the user's, else the copy in the store; None if not written.
+        page: the page of the run; None if not written.
         errors: messages about a bug, and about records that could not be written.
         exit_code: by the verdicts; None until the session ends.
     """
@@ -50,6 +53,7 @@ class Controller:
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
+        self.page: Path | None = None
         self.errors: list[str] = []
         self.exit_code: int | None = None
         self._bugs: list[str] = []
@@ -59,22 +63,15 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Check that the record can be written; remove the record of an earlier run."""
-        report = self._gate.options.report
-        if report is None or self._config.option.collectonly:
+        options = self._gate.options
+        if self._config.option.collectonly:
             return
-        if report.is_dir():
-            raise pytest.UsageError(
-                f"--quba-report: {report} is a folder. Allowed: a file name that ends in .json."
-            )
-        try:
-            report.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=report.parent):
-                pass
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--quba-report: {report} cannot be written ({error.strerror}). "
-                "Allowed: a file in a folder that you may write to."
-            ) from None
+        for flag, path in (("--quba-report", options.report), ("--quba-html", options.html)):
+            if path is not None:
+                _check_writable(flag, path)
+        report = options.report
+        if report is None:
+            return
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
             remove_records(report, {(planned.model, planned.protocol) for planned in demands})
@@ -148,6 +145,24 @@ class Controller:
                 self.errors.append(str(error))
             else:
                 self.paths[number] = path
+        if self._gate.options.html is not None and self.records:
+            self._write_page(self._gate.options.html, images)
+
+    def _write_page(self, path: Path, images: Sequence[bytes | None]) -> None:
+        """Write the page of all records, compared with the run's baseline."""
+        from quba_check.page.render import render_page
+
+        runs = []
+        for record, content, file in zip(self.records, images, self.paths, strict=True):
+            name = record.model.name if file is None else _shown(file)
+            results = None if content is None else PerImage.from_bytes(content, name, record)
+            runs.append(StoredRun(name, record, results))
+        try:
+            write_text(render_page(runs, baseline=self._gate.baseline), path)
+        except UserError as error:
+            self.errors.append(str(error))
+        else:
+            self.page = path
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -224,6 +239,8 @@ class Summary:
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+        if self._controller.page is not None:
+            terminalreporter.write_line(f"page: {_shown(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
@@ -243,13 +260,34 @@ class InnerSummary:
         self._summary.print_reports(terminalreporter, config)
 
 
+def _check_writable(flag: str, path: Path) -> None:
+    """Raise a usage error if a file cannot be written; create its folder if missing."""
+    if path.is_dir():
+        raise pytest.UsageError(
+            f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{flag}: {path} cannot be written ({error.strerror}). "
+            "Allowed: a file in a folder that you may write to."
+        ) from None
+
+
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        yield f"record: {shown}"
+        yield f"record: {_shown(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
+
+
+def _shown(path: Path) -> str:
+    """Return a path relative to the working folder, if it lies in it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

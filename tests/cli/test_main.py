@@ -12,6 +12,7 @@ from PIL import Image
 from quba_check.cli import main as cli
 from quba_check.cli.main import main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.errors import listed
 from quba_check.grading import grade, population
 
 
@@ -240,8 +241,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
-                "population, suite, what-if, tune, power, schema. Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. Allowed: "
+                f"{listed(command.name for command in cli.COMMANDS)}. Did you mean 'suite'?"
             ),
         ),
         (
