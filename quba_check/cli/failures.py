@@ -24,7 +24,11 @@ LEAST_WIDTH, WIDEST = 72, 120
 LONGEST_CLASS = 14
 
 
-@click.command("failures", short_help="list the images that a stored run got wrong")
+@click.command(
+    "failures",
+    short_help="list the images that a stored run got wrong",
+    epilog="Example: quba-check failures textured.json --limit 5",
+)
 @click.argument("record", type=INPUT, metavar="RECORD.json")
 @click.option(
     "--csv",

@@ -51,7 +51,7 @@ def _path(given: Given) -> Path | None:
     return user_path(given.value, given.flag, given.base) if given.value else None
 
 
-def _file_name(suffix: str) -> Parse:
+def _file_ending_in(suffix: str) -> Parse:
     """Accept the paths of files with a suffix."""
 
     def parse(given: Given) -> Path | None:
@@ -200,8 +200,19 @@ OPTIONS = (
         "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
-    Option("--quba-report", "FILE.json", "also write the record here", _file_name(".json")),
-    Option("--quba-html", "FILE.html", "write a page on the run here: one HTML file", _file_name(".html")),
+    Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
+    Option(
+        "--quba-html",
+        "FILE.html",
+        "also write a page on the run here: one HTML file",
+        _file_ending_in(".html"),
+    ),
+    Option(
+        "--quba-markdown",
+        "FILE.md",
+        "also write a summary here, for pull requests and CI pages",
+        _file_ending_in(".md"),
+    ),
     Option(
         "--quba-trust-pickle",
         None,
@@ -239,6 +250,7 @@ class Options:
     store: Path | None = None
     report: Path | None = None
     html: Path | None = None
+    markdown: Path | None = None
     baseline: Path | None = None
     trust_pickle: bool = False
 

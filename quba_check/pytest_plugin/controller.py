@@ -6,13 +6,12 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 from quba_check.gate.collector import ResultCollector
@@ -22,8 +21,9 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
-from quba_check.records.files import record_paths, remove_records, write_images, write_record, write_text
-from quba_check.records.per_image import PerImage
+from quba_check.pytest_plugin.page_file import shown_path, write_page
+from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
+from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.terminal import render
@@ -42,7 +42,8 @@ class Controller:
         records: a record for each model and protocol; empty until the session ends.
         paths: file of each record: the user's, else the copy in the store; None if not written.
         page: the page of the run; None if not written.
-        errors: messages about a bug, and about records that could not be written.
+        errors: messages about a bug, and about files that could not be written.
+        warnings: messages about what does not change the outcome.
         exit_code: by the verdicts; None until the session ends.
     """
 
@@ -55,6 +56,7 @@ class Controller:
         self.paths: list[Path | None] = []
         self.page: Path | None = None
         self.errors: list[str] = []
+        self.warnings: list[str] = []
         self.exit_code: int | None = None
         self._bugs: list[str] = []
         self._interrupted = False
@@ -62,16 +64,18 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Check that the record can be written; remove the record of an earlier run."""
-        options = self._gate.options
+        """Check that the files can be written; remove those of an earlier run."""
         if self._config.option.collectonly:
             return
-        for flag, path in (("--quba-report", options.report), ("--quba-html", options.html)):
-            if path is not None:
-                _check_writable(flag, path)
+        options = self._gate.options
         report = options.report
+        for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
+            if path is not None:
+                _check_writable(path, flag)
+                remove_earlier(path, flag)
         if report is None:
             return
+        _check_writable(report, "--quba-report")
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
             remove_records(report, {(planned.model, planned.protocol) for planned in demands})
@@ -145,24 +149,11 @@ class Controller:
                 self.errors.append(str(error))
             else:
                 self.paths[number] = path
-        if self._gate.options.html is not None and self.records:
-            self._write_page(self._gate.options.html, images)
-
-    def _write_page(self, path: Path, images: Sequence[bytes | None]) -> None:
-        """Write the page of all records, compared with the run's baseline."""
-        from quba_check.page.render import render_page
-
-        runs = []
-        for record, content, file in zip(self.records, images, self.paths, strict=True):
-            name = record.model.name if file is None else _shown(file)
-            results = None if content is None else PerImage.from_bytes(content, name, record)
-            runs.append(StoredRun(name, record, results))
-        try:
-            write_text(render_page(runs, baseline=self._gate.baseline), path)
-        except UserError as error:
-            self.errors.append(str(error))
-        else:
-            self.page = path
+        errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
+        self.errors += errors
+        errors = write_page(self._gate, self.records, self.paths)
+        self.errors += errors
+        self.page = None if errors or not self.records else self._gate.options.html
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -240,11 +231,13 @@ class Summary:
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
         if self._controller.page is not None:
-            terminalreporter.write_line(f"page: {_shown(self._controller.page)}")
+            terminalreporter.write_line(f"page: {shown_path(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
             terminalreporter.write_line(f"ERROR: {line}", red=True)
+        for line in self._controller.warnings:
+            terminalreporter.write_line(f"warning: {line}", yellow=True)
 
 
 class InnerSummary:
@@ -260,8 +253,8 @@ class InnerSummary:
         self._summary.print_reports(terminalreporter, config)
 
 
-def _check_writable(flag: str, path: Path) -> None:
-    """Raise a usage error if a file cannot be written; create its folder if missing."""
+def _check_writable(path: Path, flag: str) -> None:
+    """Refuse the file of an option that cannot be written; create its folder."""
     if path.is_dir():
         raise pytest.UsageError(
             f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
@@ -280,14 +273,9 @@ def _check_writable(flag: str, path: Path) -> None:
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        yield f"record: {_shown(path)}"
+        yield f"record: {shown_path(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
-
-
-def _shown(path: Path) -> str:
-    """Return a path relative to the working folder, if it lies in it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from quba_check.cli import main as cli
-from quba_check.cli.main import main
+from quba_check.cli.main import COMMANDS, main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import listed
 from quba_check.grading import grade, population
@@ -241,8 +241,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: "
-                f"{listed(command.name for command in cli.COMMANDS)}. Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. "
+                f"Allowed: {listed(str(command.name) for command in COMMANDS)}. Did you mean 'suite'?"
             ),
         ),
         (
