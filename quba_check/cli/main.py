@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from quba_check.cli.annotations import print_annotations
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
 from quba_check.cli.failures import failures
@@ -20,9 +21,11 @@ from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
 from quba_check.cli.rank import rank
+from quba_check.cli.recommend import recommend
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
 from quba_check.cli.suite import suite
+from quba_check.cli.summary import summary
 from quba_check.cli.tune import tune
 from quba_check.cli.verdict import verdict
 from quba_check.cli.what_if import what_if
@@ -32,6 +35,8 @@ COMMANDS = (
     init,
     doctor,
     verdict,
+    summary,
+    print_annotations,
     compare,
     failures,
     population,
@@ -41,6 +46,7 @@ COMMANDS = (
     power,
     rank,
     show,
+    recommend,
     schema,
 )
 """In the order of `quba-check --help`."""

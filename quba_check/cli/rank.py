@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import INPUT, WholeNumber, store_option
+from quba_check.cli.study_options import check_format, named_population
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
-from quba_check.errors import OptionError, PopulationError, UserError, did_you_mean, listed
+from quba_check.errors import OptionError, UserError, did_you_mean, listed
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population
@@ -151,11 +152,7 @@ def rank(
     from quba_check.study.ranking import GROUPS, Constraints
     from quba_check.study.ranking import rank as rank_models
 
-    if form not in FORMATS:
-        raise OptionError(
-            f"quba-check rank: --format: got '{form}'. Allowed: {listed(FORMATS)}."
-            f"{did_you_mean(form, FORMATS)}"
-        )
+    check_format("quba-check rank", form, FORMATS)
     groups = dict(zip(GROUPS, (architecture, pretraining, training), strict=True))
     constraints = Constraints(
         _unique("--min", least),
@@ -190,14 +187,9 @@ def _unique(flag: str, pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
 
 def _population(name: str, constraints: Constraints) -> Population:
     """Read a population and check that it has the groups of the constraints."""
-    from quba_check.grading.reference import population
     from quba_check.study.ranking import check_groups
 
-    try:
-        reference = population(name)
-    except PopulationError as error:
-        reason = str(error).removeprefix("population: ")
-        raise OptionError(f"quba-check rank: --population: {reason}") from None
+    reference = named_population("quba-check rank", name)
     try:
         check_groups(reference, constraints)
     except UserError as error:
