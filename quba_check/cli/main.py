@@ -22,6 +22,7 @@ from quba_check.cli.population import population
 from quba_check.cli.power import power
 from quba_check.cli.rank import rank
 from quba_check.cli.recommend import recommend
+from quba_check.cli.report import report
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
 from quba_check.cli.suite import suite
@@ -35,6 +36,7 @@ COMMANDS = (
     init,
     doctor,
     verdict,
+    report,
     summary,
     print_annotations,
     compare,

@@ -1,0 +1,46 @@
+"""The page of a run, as `--quba-html` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.errors import UserError
+from quba_check.gate.session import GateSession
+from quba_check.records.files import write_text
+from quba_check.records.record import Record
+
+
+def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]) -> list[str]:
+    """Write the page of all records, compared with the run's baseline.
+
+    Args:
+        gate: options and baseline of the run.
+        records: the records of the run.
+        paths: the file of each record; None if it was not written.
+
+    Returns:
+        Errors about the page; empty if it was written or not asked for.
+    """
+    html = gate.options.html
+    if html is None or not records:
+        return []
+    from quba_check.page.render import render_page
+
+    try:
+        runs = [
+            StoredRun("this run", record)
+            if path is None
+            else stored_run(path, shown_path(path), record, gate.store)
+            for record, path in zip(records, paths, strict=True)
+        ]
+        write_text(render_page(runs, baseline=gate.baseline), html)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def shown_path(path: Path) -> str:
+    """Return a path relative to the working folder, if it lies in it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
