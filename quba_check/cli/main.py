@@ -20,9 +20,11 @@ from quba_check.cli.init import init
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
+from quba_check.cli.rank import rank
 from quba_check.cli.recommend import recommend
 from quba_check.cli.report import report
 from quba_check.cli.schema import schema
+from quba_check.cli.show import show
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
 from quba_check.cli.tune import tune
@@ -44,6 +46,8 @@ COMMANDS = (
     what_if,
     tune,
     power,
+    rank,
+    show,
     recommend,
     schema,
 )

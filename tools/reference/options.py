@@ -32,6 +32,8 @@ PAGES: Mapping[str, str] = {
     "verdict": "[exit codes](reading-the-result.md#what-does-the-exit-code-mean)",
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",
+    "rank": "[ranks](ranks.md)",
+    "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
     "compare": "[comparing](comparing.md)",
     "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
