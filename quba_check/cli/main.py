@@ -21,6 +21,7 @@ from quba_check.cli.population import population
 from quba_check.cli.power import power
 from quba_check.cli.recommend import recommend
 from quba_check.cli.schema import schema
+from quba_check.cli.study import study
 from quba_check.cli.suite import suite
 from quba_check.cli.tune import tune
 from quba_check.cli.verdict import verdict
@@ -39,6 +40,7 @@ COMMANDS = (
     tune,
     power,
     recommend,
+    study,
     schema,
 )
 """In the order of `quba-check --help`."""
