@@ -25,6 +25,7 @@ from quba_check.cli.recommend import recommend
 from quba_check.cli.report import report
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
+from quba_check.cli.study import study
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
 from quba_check.cli.tune import tune
@@ -49,6 +50,7 @@ COMMANDS = (
     rank,
     show,
     recommend,
+    study,
     schema,
 )
 """In the order of `quba-check --help`."""
