@@ -10,9 +10,12 @@ import pytest
 from PIL import Image
 
 from quba_check.cli import main as cli
-from quba_check.cli.main import main
+from quba_check.cli.main import COMMANDS, main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.errors import listed
 from quba_check.grading import grade, population
+
+COMMAND_NAMES = [str(command.name) for command in COMMANDS]
 
 
 def record(k, **changes):
@@ -240,8 +243,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
-                "population, suite, what-if, tune, power, schema. Did you mean 'suite'?"
+                f"quba-check: unknown command, got 'suit'. Allowed: {listed(COMMAND_NAMES)}. "
+                "Did you mean 'suite'?"
             ),
         ),
         (
