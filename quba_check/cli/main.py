@@ -17,6 +17,7 @@ from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
+from quba_check.cli.lint import lint
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
@@ -51,6 +52,7 @@ COMMANDS = (
     show,
     recommend,
     study,
+    lint,
     schema,
 )
 """In the order of `quba-check --help`."""
