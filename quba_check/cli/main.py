@@ -12,8 +12,10 @@ from pathlib import Path
 
 import click
 
+from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.parser import Group, usage_message
@@ -26,7 +28,21 @@ from quba_check.cli.verdict import verdict
 from quba_check.cli.what_if import what_if
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
-COMMANDS = (init, doctor, verdict, compare, failures, population, suite, what_if, tune, power, schema)
+COMMANDS = (
+    init,
+    doctor,
+    verdict,
+    compare,
+    failures,
+    population,
+    suite,
+    what_if,
+    tune,
+    power,
+    badge,
+    export,
+    schema,
+)
 """In the order of `quba-check --help`."""
 USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.guides import DOCS, Step, follow, steps
 
-PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "python.md")
+PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "python.md", "exports.md")
 
 
 @pytest.fixture(scope="module")
