@@ -33,7 +33,7 @@ from quba_check.verdicts.explanation import verdict_row
 SAMPLES = Path(__file__).with_name("sample_records.zip")
 SHIFTS = ("imagenet_r", "sketch", "stylized", "edge", "silhouette")
 HOSTILE = "<script>document.title='run'</script>\"><img src=x onerror=document.title='run'>{{7*7}}\u202e&amp;"
-"""A name that runs code, leaves its attribute, is a template, or turns text around where it is not escaped."""
+"""A name that does harm unless it is escaped: code, the end of an attribute, a template, a turn of direction."""
 THRESHOLDS = """\
 name: release
 dimensions:
@@ -102,7 +102,9 @@ def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
         },
     }
     answers = CleanAnswers.of(tables[CLEAN], files, names)
-    return judged(StoredRun("imagenet.json", Record.model_validate(content), PerImage(deviations.deviations, answers)))
+    return judged(
+        StoredRun("imagenet.json", Record.model_validate(content), PerImage(deviations.deviations, answers))
+    )
 
 
 def _answers(view: View, classes: int, images: int) -> Predictions:
@@ -156,7 +158,9 @@ def with_hostile_names(run: StoredRun) -> StoredRun:
         classes = [f"{HOSTILE} {number}" for number in range(len(clean.classes))]
         images = PerImage(
             images.deviations,
-            CleanAnswers(named, clean.label, clean.predicted, classes, clean.index, clean.confidence, clean.loss),
+            CleanAnswers(
+                named, clean.label, clean.predicted, classes, clean.index, clean.confidence, clean.loss
+            ),
         )
     return StoredRun(f"{HOSTILE}.json", Record.model_validate(content), images)
 
