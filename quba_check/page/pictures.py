@@ -14,7 +14,7 @@ from typing import Protocol
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import QubaError, UserError
+from quba_check.errors import QubaError, UserError, one_line
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images
 from quba_check.records.verdict import VerdictRow
 from quba_check.storage.atomic import write_atomically
@@ -77,6 +77,36 @@ class Picture:
     width: int = SIDE
     height: int = SIDE
     note: str = ""
+
+    @property
+    def is_inline(self) -> bool:
+        """True if the page holds the picture."""
+        return self.source.startswith("data:")
+
+    @property
+    def description(self) -> str:
+        """A description for readers who do not see it."""
+        return f"image of class {self.label}" if self.label else "image without a class"
+
+    @property
+    def label(self) -> str:
+        """The class of the image, on one line."""
+        return one_line(self.image.label)
+
+    @property
+    def answer(self) -> str | None:
+        """The class that the model chose, on one line; None if unknown."""
+        return None if self.image.predicted is None else one_line(self.image.predicted)
+
+    @property
+    def confidence(self) -> str:
+        """The probability of the answer as text; empty if unknown."""
+        return "" if self.image.confidence is None else f"{self.image.confidence:.3f}"
+
+    @property
+    def path(self) -> str:
+        """The file of the image, on one line."""
+        return one_line(self.image.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from quba_check.verdicts.explanation import verdict_row
 SAMPLES = Path(__file__).with_name("sample_records.zip")
 SHIFTS = ("imagenet_r", "sketch", "stylized", "edge", "silhouette")
 HOSTILE = "<script>document.title='run'</script>\"><img src=x onerror=document.title='run'>{{7*7}}\u202e&amp;"
-"""A name that does harm unless it is escaped: code, the end of an attribute, a template, a turn of direction."""
+"""A name with code, the end of an attribute, a template and a turn of direction, harmless if escaped."""
 THRESHOLDS = """\
 name: release
 dimensions:
