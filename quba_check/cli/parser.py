@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
 
@@ -123,6 +124,24 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
     """
     if output.absolute() in [path.absolute() for path in inputs]:
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
+
+
+def check_web_address(url: str, option: str) -> None:
+    """Refuse an address that is not one of the web, such as a script.
+
+    Args:
+        url: the address; empty if not given.
+        option: name of the option in messages.
+
+    Raises:
+        OptionError: it is not an http or https address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address with brackets that is not one of version 6
+        parts = urlsplit("")
+    if url and not (parts.scheme in ("http", "https") and parts.netloc and url.isprintable()):
+        raise OptionError(f"{option}: got '{url}'. Allowed: an address that begins with https:// or http://.")
 
 
 def usage_message(error: click.UsageError) -> str:

@@ -51,11 +51,16 @@ def _path(given: Given) -> Path | None:
     return user_path(given.value, given.flag, given.base) if given.value else None
 
 
-def _report(given: Given) -> Path | None:
-    path = _path(given)
-    if path is not None and path.suffix != ".json":
-        raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in .json.")
-    return path
+def _file_ending_in(suffix: str) -> Parse:
+    """Accept the paths of files with a suffix."""
+
+    def parse(given: Given) -> Path | None:
+        path = _path(given)
+        if path is not None and path.suffix != suffix:
+            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in {suffix}.")
+        return path
+
+    return parse
 
 
 def _protocol(given: Given) -> str | None:
@@ -195,7 +200,13 @@ OPTIONS = (
         "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
-    Option("--quba-report", "FILE.json", "also write the record here", _report),
+    Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
+    Option(
+        "--quba-markdown",
+        "FILE.md",
+        "also write a summary here, for pull requests and CI pages",
+        _file_ending_in(".md"),
+    ),
     Option(
         "--quba-trust-pickle",
         None,
@@ -232,6 +243,7 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
+    markdown: Path | None = None
     baseline: Path | None = None
     trust_pickle: bool = False
 
