@@ -21,6 +21,7 @@ from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
 from quba_check.cli.recommend import recommend
+from quba_check.cli.report import report
 from quba_check.cli.schema import schema
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
@@ -35,6 +36,7 @@ COMMANDS = (
     verdict,
     summary,
     print_annotations,
+    report,
     compare,
     failures,
     population,

@@ -124,16 +124,20 @@ class DemandPictures:
     same_as: str = ""
 
 
+Pictures = Mapping[tuple[int, str], DemandPictures]
+"""Pictures of failed demands, by the number of the record (from 0) and the id of the verdict."""
+
+
 @dataclass(frozen=True, slots=True)
 class Album:
     """All pictures of a page.
 
     Attributes:
-        demands: pictures of failed demands, by the number of the run (from 0) and the id of the verdict.
+        demands: the pictures of failed demands.
         files: files next to the page, by path relative to it; empty if the pictures are within the page.
     """
 
-    demands: Mapping[tuple[int, str], DemandPictures] = field(default_factory=dict)
+    demands: Pictures = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -152,6 +156,15 @@ class Thumbnail:
     width: int = SIDE
     height: int = SIDE
     note: str = ""
+
+
+def pictures_folder(page: Path) -> str:
+    """Return the name of the folder next to a page.
+
+    >>> pictures_folder(Path("out/report.html"))
+    'report-pictures'
+    """
+    return f"{page.stem}-pictures"
 
 
 def make_album(

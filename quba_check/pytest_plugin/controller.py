@@ -21,6 +21,7 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.page_file import write_page
 from quba_check.pytest_plugin.summary_files import remove_summary, write_summaries
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
@@ -40,6 +41,7 @@ class Controller:
     Attributes:
         records: a record for each model and protocol; empty until the session ends.
         paths: file of each record: the user's, else the copy in the store; None if not written.
+        page: the page of the run; None if not written.
         errors: messages about a bug, and about files that could not be written.
         warnings: messages about what does not change the outcome.
         exit_code: by the verdicts; None until the session ends.
@@ -52,6 +54,7 @@ class Controller:
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
+        self.page: Path | None = None
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.exit_code: int | None = None
@@ -64,10 +67,13 @@ class Controller:
         """Check that the files can be written; remove those of an earlier run."""
         if self._config.option.collectonly:
             return
-        report, markdown = self._gate.options.report, self._gate.options.markdown
-        if markdown is not None:
-            _check_writable(markdown, "--quba-markdown")
-            remove_summary(markdown)
+        options = self._gate.options
+        if options.markdown is not None:
+            _check_writable(options.markdown, "--quba-markdown")
+            remove_summary(options.markdown)
+        if options.html is not None:
+            _check_writable(options.html, "--quba-html")
+        report = options.report
         if report is None:
             return
         _check_writable(report, "--quba-report")
@@ -146,6 +152,17 @@ class Controller:
                 self.paths[number] = path
         errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
         self.errors += errors
+        if self._gate.options.html is not None and self.records:
+            names = [
+                record.model.name if path is None else _shown(path)
+                for record, path in zip(self.records, self.paths, strict=True)
+            ]
+            try:
+                write_page(self._gate, self.records, images, names)
+            except UserError as error:
+                self.errors.append(str(error))
+            else:
+                self.page = self._gate.options.html
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -222,6 +239,8 @@ class Summary:
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+        if self._controller.page is not None:
+            terminalreporter.write_line(f"page: {_shown(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
@@ -263,10 +282,14 @@ def _check_writable(path: Path, flag: str) -> None:
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        yield f"record: {shown}"
+        yield f"record: {_shown(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
+
+
+def _shown(path: Path) -> str:
+    """Return a path relative to the working folder, if it lies in it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:
