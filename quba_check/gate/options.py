@@ -203,13 +203,16 @@ OPTIONS = (
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
     Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
     Option(
+        "--quba-html",
+        "FILE.html",
+        "also write a page on the run here: one HTML file",
+        _file_ending_in(".html"),
+    ),
+    Option(
         "--quba-markdown",
         "FILE.md",
         "also write a summary here, for pull requests and CI pages",
         _file_ending_in(".md"),
-    ),
-    Option(
-        "--quba-html", "FILE.html", "write a page on the run here: one HTML file", _file_ending_in(".html")
     ),
     Option(
         "--quba-pictures",
@@ -253,9 +256,9 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
-    markdown: Path | None = None
     html: Path | None = None
     pictures: int | None = None
+    markdown: Path | None = None
     baseline: Path | None = None
     trust_pickle: bool = False
 

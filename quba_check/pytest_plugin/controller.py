@@ -21,8 +21,8 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
-from quba_check.pytest_plugin.page_file import write_page
-from quba_check.pytest_plugin.summary_files import remove_summary, write_summaries
+from quba_check.pytest_plugin.page_file import shown_path, write_page
+from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
@@ -68,12 +68,11 @@ class Controller:
         if self._config.option.collectonly:
             return
         options = self._gate.options
-        if options.markdown is not None:
-            _check_writable(options.markdown, "--quba-markdown")
-            remove_summary(options.markdown)
-        if options.html is not None:
-            _check_writable(options.html, "--quba-html")
         report = options.report
+        for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
+            if path is not None:
+                _check_writable(path, flag)
+                remove_earlier(path, flag)
         if report is None:
             return
         _check_writable(report, "--quba-report")
@@ -152,17 +151,9 @@ class Controller:
                 self.paths[number] = path
         errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
         self.errors += errors
-        if self._gate.options.html is not None and self.records:
-            names = [
-                record.model.name if path is None else _shown(path)
-                for record, path in zip(self.records, self.paths, strict=True)
-            ]
-            try:
-                write_page(self._gate, self.records, images, names)
-            except UserError as error:
-                self.errors.append(str(error))
-            else:
-                self.page = self._gate.options.html
+        errors = write_page(self._gate, self.records, self.paths)
+        self.errors += errors
+        self.page = None if errors or not self.records else self._gate.options.html
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -240,7 +231,7 @@ class Summary:
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
         if self._controller.page is not None:
-            terminalreporter.write_line(f"page: {_shown(self._controller.page)}")
+            terminalreporter.write_line(f"page: {shown_path(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
@@ -282,14 +273,9 @@ def _check_writable(path: Path, flag: str) -> None:
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        yield f"record: {_shown(path)}"
+        yield f"record: {shown_path(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
-
-
-def _shown(path: Path) -> str:
-    """Return a path relative to the working folder, if it lies in it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

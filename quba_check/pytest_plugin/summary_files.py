@@ -20,13 +20,13 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Environment variable with the path of the summary page of a job's step."""
 
 
-def remove_summary(path: Path) -> None:
-    """Remove the summary of an earlier run, so that a killed run leaves none."""
+def remove_earlier(path: Path, flag: str) -> None:
+    """Remove the file of an earlier run, so that a killed run leaves none."""
     try:
         path.unlink(missing_ok=True)
     except OSError as why:
         raise pytest.UsageError(
-            f"--quba-markdown: {path} belongs to another run and cannot be removed ({why.strerror}). "
+            f"{flag}: {path} belongs to another run and cannot be removed ({why.strerror}). "
             "Allowed: a file in a folder that you may write to."
         ) from None
 
