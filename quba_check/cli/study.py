@@ -11,8 +11,8 @@ import click
 from quba_check.cli.study_options import check_format, named_population
 
 if TYPE_CHECKING:
-    from quba_check.comparison.misclassified import Cell
     from quba_check.grading.population import Population
+    from quba_check.storage.csv_text import Cell
     from quba_check.study.statistics import Correlation, GroupComparison
     from quba_check.study.tables import StudyTable
 
