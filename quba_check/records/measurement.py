@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from quba_check.core.confidence import SCORES
+from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import MASKED
 
@@ -63,8 +63,12 @@ class QuantityRow(JsonRow):
     """A value with unit, n, confidence limits and better direction (None: reported only).
 
     Attributes:
-        interval: two-sided interval at `CONFIDENCE`.
-        limits: one-sided limits at `core.confidence.SCORES`, for intervals at other levels.
+        value: the value, in its unit.
+        unit: `fraction`, `ratio`, `millions`, `images`, or that of a custom dimension.
+        n: number of images; None if the value does not depend on images.
+        better: direction in which the value is better; None for parts that are only reported.
+        interval: two-sided 95 % interval; None if unknown.
+        limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
         debiased_limit: its one-sided 95 % limit on the bad side, if known.
     """
@@ -95,6 +99,12 @@ class QuantityRow(JsonRow):
         if value is not None and not limits[0] - tolerance <= value <= limits[-1] + tolerance:
             raise _invalid(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
         return limits
+
+    def interval_at(self, confidence: float) -> tuple[float, float] | None:
+        """Return the two-sided interval at a level; None if unknown."""
+        if self.limits is None:
+            return self.interval if confidence == CONFIDENCE else None
+        return ConfidenceCurve(self.limits).interval(confidence)
 
 
 def _invalid(got: str, allowed: str) -> PydanticCustomError:
@@ -128,6 +138,8 @@ class MeasurementRow(QuantityRow):
     """A measured dimension.
 
     Attributes:
+        parts: named parts of the dimension.
+        notes: notes that reports show next to the value.
         stopped: the early decision, if only some images were evaluated; the value is then not graded.
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.
