@@ -35,6 +35,7 @@ PAGES: Mapping[str, str] = {
     "rank": "[ranks](ranks.md)",
     "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
+    "attest": "[attestation](attestation.md)",
     "compare": "[comparing](comparing.md)",
     "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
     "population": "[populations](score.md#which-populations-are-there)",
