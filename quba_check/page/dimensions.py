@@ -108,9 +108,10 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
     drawn = figures(name, columns)
     if (figure := _population_figure(name, columns, population)) is not None:
         drawn.append(figure)
+    drawn.sort(key=lambda figure: figure.chart is None)
     return DimensionView(
         name=visible(name),
-        heading=visible(name.replace("_", " ")).capitalize(),
+        heading=_heading(name),
         meaning=registered.title if registered else "A custom dimension of these records.",
         readings=tuple(filter(None, (_reading(name, column) for column in columns))),
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
@@ -121,6 +122,16 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
         figures=tuple(drawn),
         parts=parts_rows(columns, name),
     )
+
+
+def _heading(name: str) -> str:
+    """Return the name of a dimension in plain words.
+
+    >>> _heading("ood_robustness"), _heading("shape_bias")
+    ('OOD robustness', 'Shape bias')
+    """
+    words = visible(name).replace("_", " ")
+    return f"OOD{words[3:]}" if words.startswith("ood ") else f"{words[:1].upper()}{words[1:]}"
 
 
 def _formula(name: str) -> str:

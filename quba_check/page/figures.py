@@ -99,8 +99,8 @@ def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Fi
         if (fit := tables.temperature(column)) is not None:
             of = f" of {column.short}" if len(names) > 1 else ""
             words.append(
-                f"Dashed{of}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → {fit[2]:.4f}, "
-                "fitted on these images and so optimistic."
+                f"Dashed{of}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → "
+                f"{fit[2]:.4f}, fitted on these images and so optimistic."
             )
     yield Figure(" ".join(words), reliability_diagram(bins, scaled, names))
 
@@ -135,8 +135,8 @@ def _focus(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     parts = {"same class": "mixed_same", "random class": "mixed_rand"}
     rows = {name: _points(columns, "object_focus", part) for name, part in parts.items()}
     caption = (
-        "Accuracy on objects before a background of the same and of a random class. The gap is what the model "
-        "takes from the background."
+        "Accuracy on objects before a background of the same and of a random class. The gap is what the "
+        "model takes from the background."
     )
     yield Figure(caption, dot_plot("Accuracy by background", _filled(rows), names=names))
 

@@ -146,7 +146,11 @@ def reliability_diagram(
         )
     for series, of_record in bins.items():
         shapes.append(polyline([(x(b.confidence), y(b.accuracy)) for b in of_record], f"curve s{series % 6}"))
-        shapes += [mark(series, x(b.confidence), y(b.accuracy), 3.5) for b in of_record]
+        most = max(b.images for b in of_record)
+        shapes += [
+            mark(series, x(b.confidence), y(b.accuracy), 2 + 3.5 * math.sqrt(b.images / most))
+            for b in of_record
+        ]
         listed = ", ".join(
             f"confidence {b.confidence:.2f} accuracy {b.accuracy:.2f} ({b.images:,} images)"
             for b in of_record
@@ -231,7 +235,8 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
         half = values[(len(values) - 1) // 2]
         prefix = f"{names[series]}: " if len(names) > 1 else ""
         words.append(
-            f"{prefix}{len(values):,} classes, lowest {values[0]:.3f}, median {half:.3f}, highest {values[-1]:.3f}"
+            f"{prefix}{len(values):,} classes, lowest {values[0]:.3f}, median {half:.3f}, "
+            f"highest {values[-1]:.3f}"
         )
     return Chart(WIDTH, 224, "Accuracy of each class, sorted", "; ".join(words), tuple(shapes))
 
