@@ -21,6 +21,8 @@ from quba_check.page.demands import demands
 from quba_check.page.header import cards
 from quba_check.page.picture import Pictures
 from quba_check.page.reference import reference
+from quba_check.page.scatter import family_mark
+from quba_check.page.standing import HIGHEST_WEIGHT, WEIGHT_STEP, standing
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -91,6 +93,10 @@ def _view(
         "demands": demanded,
         "changes": changed,
         "pictures": pictures,
+        "standing": standing(records, compared_with),
+        "family_mark": family_mark,
+        "highest_weight": HIGHEST_WEIGHT,
+        "weight_step": WEIGHT_STEP,
     }
 
 
