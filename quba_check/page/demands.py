@@ -16,7 +16,7 @@ from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart
-from quba_check.page.picture import Picture, Pictures
+from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, Tier, VerdictRow
@@ -50,7 +50,7 @@ class Cell:
         headline: the outcome in a sentence.
         details: facts behind it: worst parts, number of images, images needed to decide, notes.
         chart: the interval drawn against the bound; None without a number.
-        pictures: pictures of images behind the failure.
+        pictures: pictures of images behind the failure; None without.
         advice: next steps for an unmet demand.
     """
 
@@ -63,7 +63,7 @@ class Cell:
     headline: str
     details: tuple[str, ...]
     chart: Chart | None
-    pictures: Sequence[Picture]
+    pictures: DemandPictures | None
     advice: tuple[Step, ...]
 
     @property
@@ -78,6 +78,7 @@ class Demand:
 
     Attributes:
         address: value of `d` in the page's address, unique on the page.
+        dimension: the dimension; empty for demands on the grade.
         target: the bounded quantity, `corruption_robustness.fog`.
         bounds: the bound as text, one per distinct bound of the records.
         tier: `block`, `warn` or `info`.
@@ -86,6 +87,7 @@ class Demand:
     """
 
     address: str
+    dimension: str
     target: str
     bounds: tuple[str, ...]
     tier: Tier
@@ -153,6 +155,7 @@ def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
     first = next(iter(cells.values())).verdict
     return Demand(
         address=address,
+        dimension="" if first.is_on_grade else visible(first.dimension),
         target=visible(first.target),
         bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
         tier=first.tier,
@@ -184,7 +187,7 @@ def _cell(
         headline=headline,
         details=details,
         chart=_chart(column, row, evidence, baseline, population),
-        pictures=pictures.get((column.number, row.id), ()),
+        pictures=pictures.get((column.number, row.id)),
         advice=() if row.is_met else advice(column.run, row, baseline),
     )
 

@@ -16,10 +16,12 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.page.changes import changes
-from quba_check.page.columns import columns
-from quba_check.page.demands import demands
+from quba_check.page.columns import columns, visible
+from quba_check.page.demands import KINDS, demands
+from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
-from quba_check.page.picture import Pictures
+from quba_check.page.pictures import Pictures
+from quba_check.page.provenance import set_rows, sources
 from quba_check.page.reference import reference
 from quba_check.page.scatter import family_mark
 from quba_check.page.standing import HIGHEST_WEIGHT, WEIGHT_STEP, standing
@@ -91,7 +93,12 @@ def _view(
         "reference": compared_with,
         "cards": cards(records, demanded, changed),
         "demands": demanded,
+        "kinds": KINDS,
         "changes": changed,
+        "dimensions": dimension_views(records, compared_with),
+        "documentation": documentation(),
+        "sets": set_rows(records),
+        "sources": sources(records),
         "pictures": pictures,
         "standing": standing(records, compared_with),
         "family_mark": family_mark,
@@ -105,8 +112,9 @@ def content_security_policy(style: str, script: str, pictures: Pictures) -> str:
 
     Pictures in files next to the page need the page's own origin.
     """
-    sources = [picture.source for group in pictures.values() for picture in group]
-    origins = "data:" if all(source.startswith("data:") for source in sources) else "data: 'self' file:"
+    shown = [picture for group in pictures.values() for picture in group.pictures]
+    has_files = any(picture.source and not picture.is_inline for picture in shown)
+    origins = "data: 'self' file:" if has_files else "data:"
     return (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src {origins}; "
         "base-uri 'none'; form-action 'none'"
@@ -121,13 +129,15 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of the templates; unknown variables are errors."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("quba_check.page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.filters["visible"] = visible
+    return environment
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -186,7 +186,10 @@ def _choices(population: Population) -> list[str]:
 def _standing_text(model: RankedModel, population: Population, count: int) -> str:
     if model.rank is None:
         return f"not ranked: {model.reason}"
-    text = f"rank {model.rank} of {count + 1} by QUBA score with the default weights, next to {count} models of {population.name}"
+    text = (
+        f"rank {model.rank} of {count + 1} by QUBA score with the default weights, next to {count} models "
+        f"of {population.name}"
+    )
     if model.rank_interval is None:
         return text
     best, worst = model.rank_interval

@@ -26,6 +26,8 @@ PAGES: Mapping[str, str] = {
     "--quba-baseline": "[comparing](comparing.md)",
     "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
     "--quba-markdown": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
+    "--quba-html": "[the page](report.md)",
+    "--quba-pictures": "[pictures](report.md)",
     "--quba-trust-pickle": "[security](security.md)",
     "init": "[data](data.md)",
     "doctor": "[doctor](doctor.md)",
@@ -35,6 +37,11 @@ PAGES: Mapping[str, str] = {
     "rank": "[ranks](ranks.md)",
     "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
+    "report": "[the page](report.md)",
+    "study": "[the published models](study.md)",
+    "lint": "[pre-commit](ci.md)",
+    "badge": "[badge](exports.md)",
+    "export": "[tables](exports.md)",
     "compare": "[comparing](comparing.md)",
     "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
     "population": "[populations](score.md#which-populations-are-there)",
@@ -50,11 +57,12 @@ PAGES: Mapping[str, str] = {
 
 def options_page() -> str:
     """Return the page."""
+    without_ini = [option.flag for option in OPTIONS if not option.has_ini]
     return page(
         "Options and commands",
         "## Which options does pytest take?",
-        "An option with an ini key can also stand in `pytest.ini`, for example `quba_data = /data`. The "
-        "command line takes precedence.",
+        "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
+        f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
         _pytest_options(),
         "Batch size and workers have no influence on results.",
         "## Which commands does quba-check have?",
@@ -89,15 +97,9 @@ def _pytest_options() -> str:
     for option in OPTIONS:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
         older = f"; older name: {code(option.alias)}" if option.alias else ""
-        rows.append(
-            (
-                code(flag),
-                code(option.key) if option.has_ini else "",
-                _as_markdown(option.help) + older,
-                PAGES.get(option.flag, ""),
-            )
-        )
-    return table(("option", "ini key", "meaning", "page"), rows)
+        link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
+        rows.append((code(flag), _as_markdown(option.help) + older + link))
+    return table(("option", "meaning"), rows)
 
 
 def _command_section(name: str, command: click.Command) -> str:

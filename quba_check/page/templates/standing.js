@@ -1,4 +1,4 @@
-/* "Where it stands": scores, ranks, chart and table of a population under chosen weights and filters. */
+/* "Where it stands": ranks, chart and table of a population under chosen weights and filters. */
 (() => {
   const source = document.getElementById("standing-data");
   if (!source) return;
@@ -8,7 +8,6 @@
   const controls = [...section.querySelectorAll("[data-name]")];
   const dimensions = data.dimensions;
   const FIRST_ROWS = 20;
-
   const decode = (text) => new Float64Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   const orNull = (number) => (Number.isNaN(number) ? null : number);
   const columns = data.values.map((column) => (typeof column === "string" ? Array.from(decode(column), orNull) : column));
@@ -54,7 +53,6 @@
   }
 
   const isDoubtful = (model, k) => (model.doubtful >> k) & 1;
-
   function score(model) {
     const { mu, sigma } = data.populations[state.population];
     let sum = 0;
