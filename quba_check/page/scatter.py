@@ -65,7 +65,7 @@ class Axis:
     def ticks(self, scale: Scale) -> list[float]:
         """Return round values on the scale."""
         if self.name != LOGARITHMIC:
-            return scale.ticks()
+            return scale.ticks(8)
         decades = range(math.floor(scale.low), math.ceil(scale.high) + 1)
         values = [factor * 10.0**decade for decade in decades for factor in (1, 3)]
         return [value for value in values if scale.low <= math.log10(value) <= scale.high]
@@ -173,7 +173,7 @@ def _own_marks(own: Sequence[tuple[str, float, float]]) -> Iterable[Shape]:
         free = max(b + 5, free)
         is_right = a > (LEFT + RIGHT) / 2
         yield label(
-            a - 16 if is_right else a + 16,
+            a - 20 if is_right else a + 20,
             free,
             shorten(name, 24),
             "own",

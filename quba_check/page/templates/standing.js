@@ -4,10 +4,9 @@
   if (!source) return;
   const data = JSON.parse(source.textContent);
   const section = document.getElementById("standing");
-  const part = (name) => section.querySelector(`[data-part="${name}"]`);
+  const part = (name) => section.querySelector(`[data-part=${name}]`);
   const controls = [...section.querySelectorAll("[data-name]")];
   const dimensions = data.dimensions;
-  const FIRST_ROWS = 20;
   const decode = (text) => new Float64Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   const orNull = (number) => (Number.isNaN(number) ? null : number);
   const columns = data.values.map((column) => (typeof column === "string" ? Array.from(decode(column), orNull) : column));
@@ -31,7 +30,7 @@
   dimensions.forEach((name, k) => (defaults[`w.${name}`] = data.weights[k]));
   const state = {};
   let count, active, readable, drawn, timer;
-  let limit = FIRST_ROWS;
+  let limit = 20;
   let sorting = { column: 0, down: false };
 
   function read() {
@@ -111,13 +110,13 @@
     return node;
   };
   const write = (text, attributes) => element("text", attributes, text);
-  const ring = element("circle", { class: "ring", r: 10 });
+  const ring = element("circle", { class: "ring" });
   const near = element("g", {});
 
   function label({ model, x, y }) {
     const isRight = x > (LEFT + RIGHT) / 2;
     const name = model.name.length > 24 ? `${model.name.slice(0, 23)}…` : model.name;
-    return write(name, { class: "own", x: x + (isRight ? -16 : 16), y: y + 5, "text-anchor": isRight ? "end" : "start" });
+    return write(name, { class: "own", x: x + (isRight ? -20 : 20), y: y + 5, "text-anchor": isRight ? "end" : "start" });
   }
 
   function scale(name, shown, start, end) {
@@ -126,8 +125,8 @@
     const room = 0.05 * (places.at(-1) - places[0]) || 0.5;
     const [low, high] = [places[0] - room, places.at(-1) + room];
     const ticks = [];
-    const power = 10 ** Math.floor(Math.log10((high - low) / 5));
-    const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= (high - low) / 5) * power;
+    const power = 10 ** Math.floor(Math.log10((high - low) / 7));
+    const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= (high - low) / 7) * power;
     if (isLog(name)) for (let k = Math.floor(low); k <= high; k++) ticks.push(10 ** k, 3 * 10 ** k);
     else for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(k * step);
     return {
@@ -144,12 +143,12 @@
     drawn = shown.map((model) => ({ model, x: x.pixel(value(model, state.x)), y: y.pixel(value(model, state.y)) }));
     const paths = { grid: "", front: front() };
     const texts = [
-      write(data.titles[state.x], { x: (LEFT + RIGHT) / 2, y: BOTTOM + 50, "text-anchor": "middle" }),
-      write(data.titles[state.y], { x: -(TOP + BOTTOM) / 2, y: 14, "text-anchor": "middle", class: "up", transform: "rotate(-90)" }),
+      write(data.titles[state.x], { x: (LEFT + RIGHT) / 2, y: BOTTOM + 50 }),
+      write(data.titles[state.y], { x: -(TOP + BOTTOM) / 2, y: 14, class: "up", transform: "rotate(-90)" }),
     ];
     for (const tick of x.ticks) {
       paths.grid += `M${x.pixel(tick)} ${TOP}V${BOTTOM}`;
-      texts.push(write(+tick.toPrecision(6), { x: x.pixel(tick), y: BOTTOM + 24, "text-anchor": "middle" }));
+      texts.push(write(+tick.toPrecision(6), { x: x.pixel(tick), y: BOTTOM + 24 }));
     }
     for (const tick of y.ticks) {
       paths.grid += `M${LEFT} ${y.pixel(tick)}H${RIGHT}`;
@@ -184,17 +183,16 @@
     const dot = drawn.find((other) => other.model === model);
     if (!dot) return;
     active = model;
-    ring.setAttribute("cx", dot.x);
-    ring.setAttribute("cy", dot.y);
+    for (const [name, at] of Object.entries({ cx: dot.x, cy: dot.y, r: model.own ? 17 : 10 })) ring.setAttribute(name, at);
     near.replaceChildren(...(model.own ? [] : [label(dot)]));
     option.textContent = describe(model);
-    option.id = option.id === "standing-a" ? "standing-b" : "standing-a"; // screen readers announce a new id
+    option.id = option.id === "standing-a" ? "standing-b" : "standing-a"; // a new id is announced
     option.setAttribute("aria-posinset", readable.indexOf(model) + 1);
     option.setAttribute("aria-setsize", readable.length);
     chart.setAttribute("aria-activedescendant", option.id);
   }
 
-  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };
+  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: -1e9, End: 1e9 };
   chart.addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;
     event.preventDefault();
@@ -221,8 +219,7 @@
     const shown = rows.filter((model, place) => place < limit || model.own);
     table.tBodies[0].replaceChildren(...shown.map(row));
     part("shown").textContent = `${shown.length} of ${rows.length} shown`;
-    part("more").textContent = limit === FIRST_ROWS ? "Show all models" : "Show fewer models";
-    part("more").hidden = rows.length <= FIRST_ROWS;
+    part("more").hidden = rows.length <= limit;
     headings.forEach((heading, k) => heading.setAttribute("aria-sort", k !== column ? "none" : down ? "descending" : "ascending"));
   }
 
@@ -233,6 +230,7 @@
     for (const name of names) {
       const node = line.appendChild(document.createElement(name === "name" ? "th" : "td"));
       if (name === "name") node.scope = "row";
+      else if (data.groups[name]) node.className = "word";
       const content = cell(model, name);
       node.textContent = qualities.includes(name) ? format(name, content) : content ?? (name === "rank" ? "–" : "");
       if (content !== null && isDoubtful(model, dimensions.indexOf(name))) node.textContent += " ?";
@@ -281,16 +279,18 @@
     save();
   };
   part("more").onclick = () => {
-    limit = limit === FIRST_ROWS ? Infinity : FIRST_ROWS;
+    limit = Infinity;
     fill();
   };
   hash.listen(() => {
-    if (location.hash.length > 1 && !location.hash.includes("=")) return; // the address of a section
+    if (location.hash.length > 1 && !location.hash.includes("=")) return; // a section
     read();
     render();
   });
   for (const shown of section.querySelectorAll("[data-script]")) shown.hidden = false;
+  section.querySelector("details").open = innerWidth > 640;
   svg.setAttribute("aria-hidden", true);
+  svg.setAttribute("text-anchor", "middle");
   chart.setAttribute("role", "listbox");
   chart.setAttribute("aria-label", "Models in the chart, by rank");
   chart.tabIndex = 0;
