@@ -63,8 +63,12 @@ class QuantityRow(JsonRow):
     """A value with unit, n, confidence limits and better direction (None: reported only).
 
     Attributes:
-        interval: two-sided interval at `CONFIDENCE`.
-        limits: one-sided limits at `core.confidence.SCORES`, for intervals at other levels.
+        value: the value, in its unit.
+        unit: `fraction`, `ratio`, `millions`, `images`, or that of a custom dimension.
+        n: number of images; None if the value does not depend on images.
+        better: direction in which the value is better; None for parts that are only reported.
+        interval: two-sided 95 % interval; None if unknown.
+        limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
         debiased_limit: its one-sided 95 % limit on the bad side, if known.
     """
@@ -134,6 +138,8 @@ class MeasurementRow(QuantityRow):
     """A measured dimension.
 
     Attributes:
+        parts: named parts of the dimension.
+        notes: notes that reports show next to the value.
         stopped: the early decision, if only some images were evaluated; the value is then not graded.
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.

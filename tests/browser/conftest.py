@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from quba_check.page.render import render_page
 from support.sample_records import (
     run_of_1000_classes,
     sample,
@@ -25,6 +24,7 @@ from support.sample_records import (
 from support.watched_page import OpenPage, WatchedPage, watch
 
 from quba_check.page.pictures import make_album
+from quba_check.page.render import render_page
 from quba_check.suites.sampling import WHOLE
 from quba_check.suites.set_images import SetImages
 

@@ -33,7 +33,7 @@ def dimensions_page() -> str:
         "Formulas and pitfalls: [the nine dimensions](../dimensions.md). Weights: [the score](../score.md).",
         summary,
         "`shifts` are all sets that a manifest lists under that key. How sets are stored: "
-        "[data.md](../data.md).\n\n"
+        "[data](../data.md).\n\n"
         "A part with a direction can be demanded: `parts: {fog: {min: 0.6}}` in a "
         "[threshold file](../thresholds.md). The others are only reported.",
         *(_section(dimension, suite) for dimension in dimensions),

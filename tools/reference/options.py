@@ -33,9 +33,15 @@ PAGES: Mapping[str, str] = {
     "doctor": "[doctor](doctor.md)",
     "verdict": "[exit codes](reading-the-result.md#what-does-the-exit-code-mean)",
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
-    "report": "[the page](report.md)",
     "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",
+    "rank": "[ranks](ranks.md)",
+    "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
+    "report": "[the page](report.md)",
+    "study": "[the published models](study.md)",
+    "lint": "[pre-commit](ci.md)",
+    "badge": "[badge](exports.md)",
+    "export": "[tables](exports.md)",
     "compare": "[comparing](comparing.md)",
     "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
     "population": "[populations](score.md#which-populations-are-there)",
@@ -51,11 +57,12 @@ PAGES: Mapping[str, str] = {
 
 def options_page() -> str:
     """Return the page."""
+    without_ini = [option.flag for option in OPTIONS if not option.has_ini]
     return page(
         "Options and commands",
         "## Which options does pytest take?",
-        "An option with an ini key can also stand in `pytest.ini`, for example `quba_data = /data`. The "
-        "command line takes precedence.",
+        "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
+        f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
         _pytest_options(),
         "Batch size and workers have no influence on results.",
         "## Which commands does quba-check have?",
@@ -90,15 +97,9 @@ def _pytest_options() -> str:
     for option in OPTIONS:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
         older = f"; older name: {code(option.alias)}" if option.alias else ""
-        rows.append(
-            (
-                code(flag),
-                code(option.key) if option.has_ini else "",
-                _as_markdown(option.help) + older,
-                PAGES.get(option.flag, ""),
-            )
-        )
-    return table(("option", "ini key", "meaning", "page"), rows)
+        link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
+        rows.append((code(flag), _as_markdown(option.help) + older + link))
+    return table(("option", "meaning"), rows)
 
 
 def _command_section(name: str, command: click.Command) -> str:

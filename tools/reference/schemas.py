@@ -66,14 +66,14 @@ class _Walk:
                 attributes.get(FIELDS.get(name, name)) or _description(value)[0] or self._summary(value)
             )
             kind = self._kind(value, f"{path}.{name}" if path else name)
-            rows.append((code(name), kind, _default(value, is_required=name in required), own_text))
+            rows.append((code(name), kind + _default(value, is_required=name in required), own_text))
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
-            rows.append(("any name", self._kind(extra, f"{path}.NAME"), "", ""))
+            rows.append(("any name", self._kind(extra, f"{path}.NAME"), ""))
         yield f"## {heading}"
         if text and path:
             yield text
-        yield table(("key", "value", "default", "meaning"), rows)
+        yield table(("key", "value", "meaning"), rows)
 
     def _summary(self, schema: Schema) -> str:
         """Return the first paragraph of the object that a key holds; empty for several."""
@@ -189,11 +189,11 @@ def _sentence(text: str) -> str:
 
 def _default(schema: Schema, *, is_required: bool) -> str:
     if is_required:
-        return "required"
+        return "; required"
     value = schema.get("default")
     if value in (None, [], {}, ""):
         return ""
-    return code(str(value).lower() if isinstance(value, bool) else str(value))
+    return f"; default {code(str(value).lower() if isinstance(value, bool) else str(value))}"
 
 
 def _range(schema: Schema) -> str:
