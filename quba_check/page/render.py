@@ -16,10 +16,12 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.page.changes import changes
-from quba_check.page.columns import columns
-from quba_check.page.demands import demands
+from quba_check.page.columns import columns, visible
+from quba_check.page.demands import KINDS, demands
+from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
 from quba_check.page.pictures import Pictures
+from quba_check.page.provenance import set_rows, sources
 from quba_check.page.reference import reference
 
 SECTIONS = (
@@ -89,7 +91,12 @@ def _view(
         "reference": compared_with,
         "cards": cards(records, demanded, changed),
         "demands": demanded,
+        "kinds": KINDS,
         "changes": changed,
+        "dimensions": dimension_views(records, compared_with),
+        "documentation": documentation(),
+        "sets": set_rows(records),
+        "sources": sources(records),
         "pictures": pictures,
     }
 
@@ -116,13 +123,15 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of the templates; unknown variables are errors."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("quba_check.page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.filters["visible"] = visible
+    return environment
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -31,3 +31,67 @@ const hash = (() => {
     },
   };
 })();
+/* Rows that an address opens, `#d=accuracy`; opening one by hand changes the address. */
+(() => {
+  const rows = [...document.querySelectorAll("details.demand")];
+  const addressOf = (row) => row.id.slice(2);
+  const rowOf = (address) => rows.find((row) => addressOf(row) === address);
+  const open = (row, { scroll = true } = {}) => {
+    if (!row) return;
+    const wasOpen = row.open;
+    row.open = true;
+    if (scroll && !wasOpen) row.scrollIntoView({ block: "start" });
+  };
+  const show = () => open(rowOf(hash.get("d")));
+  hash.listen(show);
+  show();
+  for (const row of rows) {
+    row.addEventListener("toggle", () => {
+      const current = hash.get("d");
+      if (row.open) hash.set({ d: addressOf(row) });
+      else if (current === addressOf(row)) hash.set({ d: null });
+    });
+  }
+  /* Links within the page keep the rest of the address. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const target = decodeURIComponent(link.getAttribute("href").slice(1));
+    const element = document.getElementById(target);
+    if (!element) return;
+    if (element.matches("details.demand")) {
+      event.preventDefault();
+      open(element, { scroll: false });
+      hash.set({ d: addressOf(element) });
+      element.scrollIntoView({ block: "start" });
+      element.querySelector("summary").focus({ preventScroll: true });
+    } else if (location.hash.includes("=")) {
+      event.preventDefault();
+      element.scrollIntoView({ block: "start" });
+      const heading = element.querySelector("[tabindex='-1']");
+      if (heading) heading.focus({ preventScroll: true });
+    }
+  });
+  /* Paper shows why demands failed. */
+  addEventListener("beforeprint", () => {
+    rows.filter((row) => row.matches(".bad, .warn")).forEach((row) => { row.open = true; });
+  });
+})();
+/* Commands can be copied. */
+for (const command of navigator.clipboard ? document.querySelectorAll("code.command") : []) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy ${command.textContent}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(command);
+      button.textContent = "Press Ctrl+C";
+    }
+  });
+  command.after(button);
+}
