@@ -9,11 +9,13 @@ from quba_check.page import tables
 from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
 from quba_check.page.heatmap import heatmap
-from quba_check.page.plots import Bin, Point, class_curve, cue_bars, dot_plot, reliability_diagram
+from quba_check.page.plots import Bin, Cues, Point, class_curve, cue_bars, dot_plot, reliability_diagram
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 
 WORST_CLASSES = 10
 """Number of classes in the table of the worst ones."""
+MOST_CATEGORIES = 40
+"""Largest number of categories in a chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,10 @@ def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     if len(names) == 1:
         for cues in filter(None, by_record.values()):
             caption = "Images decided by texture and by shape, out of those with the shape of each category."
-            yield Figure(caption, cue_bars(cues))
+            shown = (
+                sorted(cues, key=_share_by_shape)[:MOST_CATEGORIES] if len(cues) > MOST_CATEGORIES else cues
+            )
+            yield Figure(_cut(caption, len(shown), len(cues)), cue_bars(shown))
         return
     rows: dict[str, dict[int, Point]] = {}
     for series, of_record in by_record.items():
@@ -160,7 +165,22 @@ def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
         caption = (
             "Share decided by shape, of the images decided by shape or texture, by category of the shape."
         )
-        yield Figure(caption, dot_plot("Shape bias by category", rows, names=names))
+        lowest = sorted(rows, key=lambda name: min(point.value for point in rows[name].values()))
+        kept = set(lowest[:MOST_CATEGORIES])
+        kept_rows = {name: points for name, points in rows.items() if name in kept}
+        chart = dot_plot("Shape bias by category", kept_rows, names=names)
+        yield Figure(_cut(caption, len(kept_rows), len(rows)), chart)
+
+
+def _share_by_shape(row: Cues) -> float:
+    return row.shape / max(row.shape + row.texture, 1)
+
+
+def _cut(caption: str, shown: int, categories: int) -> str:
+    """Return a caption that states the number of categories left out."""
+    if shown == categories:
+        return caption
+    return f"{caption} Of {categories:,} categories, the {shown} with the lowest share decided by shape."
 
 
 _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {
