@@ -27,7 +27,7 @@ PAGES: Mapping[str, str] = {
     "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
     "--quba-markdown": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "--quba-html": "[the page](report.md)",
-    "--quba-pictures": "[pictures](report.md)",
+    "--quba-pictures": "[pictures](report.md#which-images-did-a-demand-fail-on)",
     "--quba-trust-pickle": "[security](security.md)",
     "init": "[data](data.md)",
     "doctor": "[doctor](doctor.md)",
