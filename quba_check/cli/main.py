@@ -14,6 +14,7 @@ import click
 
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.explain import explain
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.parser import Group, usage_message
@@ -41,6 +42,7 @@ COMMANDS = (
     power,
     recommend,
     study,
+    explain,
     schema,
 )
 """In the order of `quba-check --help`."""
