@@ -16,6 +16,7 @@ from quba_check.cli.annotations import print_annotations
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.explain import explain
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
@@ -54,6 +55,7 @@ COMMANDS = (
     show,
     recommend,
     study,
+    explain,
     lint,
     badge,
     export,

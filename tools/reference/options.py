@@ -37,6 +37,7 @@ PAGES: Mapping[str, str] = {
     "rank": "[ranks](ranks.md)",
     "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
+    "explain": "[a record explained](study.md#what-is-my-model-good-and-bad-at)",
     "report": "[the page](report.md)",
     "study": "[the published models](study.md)",
     "lint": "[pre-commit](ci.md)",
