@@ -13,8 +13,10 @@ from pathlib import Path
 import click
 
 from quba_check.cli.annotations import print_annotations
+from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
@@ -53,6 +55,8 @@ COMMANDS = (
     recommend,
     study,
     lint,
+    badge,
+    export,
     schema,
 )
 """In the order of `quba-check --help`."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from quba_check.comparison.misclassified import Cell, csv_text
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.errors import listed, one_line
@@ -18,6 +17,7 @@ from quba_check.grading.published import Suspect
 from quba_check.grading.score import full_weights
 from quba_check.number_format import format_value
 from quba_check.reports.tables import table_text, wrap_line
+from quba_check.storage.csv_text import Cell, csv_text
 from quba_check.study.ranking import GROUPS, Constraints, RankedModel
 from quba_check.study.suspects import suspect_sentence
 

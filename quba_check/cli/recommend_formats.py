@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from quba_check.comparison.misclassified import Cell, csv_text
 from quba_check.demands.demand import Demand
 from quba_check.errors import listed, one_line
 from quba_check.number_format import format_distinct
 from quba_check.reports.tables import table_text, wrap_line
+from quba_check.storage.csv_text import Cell, csv_text
 from quba_check.study.recommendation import STATUSES, SUSPECT, Candidate, DemandCheck, Recommendation
 
 WIDTH = 80

@@ -11,8 +11,8 @@ import click
 from quba_check.cli.study_options import check_format, named_population
 
 if TYPE_CHECKING:
-    from quba_check.comparison.misclassified import Cell
     from quba_check.grading.population import Population
+    from quba_check.storage.csv_text import Cell
     from quba_check.study.statistics import Correlation, GroupComparison
     from quba_check.study.tables import StudyTable
 
@@ -43,8 +43,8 @@ def study(name: str, form: str) -> None:
     Spearman correlations and Mann-Whitney tests, corrected by Holm. The published models also have groups
     (architecture, pretraining, training, zero-shot), and a comparison with and without suspect values.
     """
-    from quba_check.comparison.misclassified import csv_text
     from quba_check.reports.tables import fit_encoding
+    from quba_check.storage.csv_text import csv_text
     from quba_check.study.tables import study_tables
 
     check_format("quba-check study", form, FORMATS)

@@ -16,7 +16,7 @@ from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart
-from quba_check.page.picture import Picture, Pictures
+from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, GradeRow, Tier, VerdictRow
@@ -50,7 +50,7 @@ class Cell:
         headline: the outcome in a sentence.
         details: facts behind it: worst parts, number of images, images needed to decide, notes.
         chart: the interval drawn against the bound; None without a number.
-        pictures: pictures of images behind the failure.
+        pictures: pictures of images behind the failure; None without.
         advice: next steps for an unmet demand.
     """
 
@@ -63,7 +63,7 @@ class Cell:
     headline: str
     details: tuple[str, ...]
     chart: Chart | None
-    pictures: Sequence[Picture]
+    pictures: DemandPictures | None
     advice: tuple[Step, ...]
 
     @property
@@ -184,7 +184,7 @@ def _cell(
         headline=headline,
         details=details,
         chart=_chart(column, row, evidence, baseline, population),
-        pictures=pictures.get((column.number, row.id), ()),
+        pictures=pictures.get((column.number, row.id)),
         advice=() if row.is_met else advice(column.run, row, baseline),
     )
 

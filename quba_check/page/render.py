@@ -19,7 +19,7 @@ from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
 from quba_check.page.header import cards
-from quba_check.page.picture import Pictures
+from quba_check.page.pictures import Pictures
 from quba_check.page.reference import reference
 
 SECTIONS = (
@@ -99,8 +99,9 @@ def content_security_policy(style: str, script: str, pictures: Pictures) -> str:
 
     Pictures in files next to the page need the page's own origin.
     """
-    sources = [picture.source for group in pictures.values() for picture in group]
-    origins = "data:" if all(source.startswith("data:") for source in sources) else "data: 'self' file:"
+    shown = [picture for group in pictures.values() for picture in group.pictures]
+    has_files = any(picture.source and not picture.is_inline for picture in shown)
+    origins = "data: 'self' file:" if has_files else "data:"
     return (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src {origins}; "
         "base-uri 'none'; form-action 'none'"

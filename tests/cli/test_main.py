@@ -16,7 +16,6 @@ from quba_check.errors import listed
 from quba_check.grading import grade, population
 
 
-
 def record(k, **changes):
     return {
         "schema": 1,

@@ -26,6 +26,8 @@ PAGES: Mapping[str, str] = {
     "--quba-baseline": "[comparing](comparing.md)",
     "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
     "--quba-markdown": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
+    "--quba-html": "[the report page](report.md)",
+    "--quba-pictures": "[the report page](report.md)",
     "--quba-trust-pickle": "[security](security.md)",
     "init": "[data](data.md)",
     "doctor": "[doctor](doctor.md)",
@@ -43,6 +45,11 @@ PAGES: Mapping[str, str] = {
     "what-if": "[other threshold files](tuning.md#would-a-run-pass-other-threshold-files)",
     "tune": "[thresholds from runs](tuning.md#which-thresholds-does-a-run-support)",
     "power": "[power](tuning.md#which-models-would-a-threshold-file-block)",
+    "report": "[the report page](report.md)",
+    "study": "[statistics](study.md#what-does-the-published-table-show)",
+    "lint": "[before a commit](ci.md#how-do-i-check-threshold-files-before-a-commit)",
+    "badge": "[badges](exports.md#how-do-i-show-the-verdict-in-a-readme)",
+    "export": "[tables](exports.md#how-do-i-get-the-values-as-a-table)",
     "schema": "[file formats](reference/thresholds.md)",
 }
 """The page on each option of pytest and each command."""
