@@ -143,7 +143,8 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_pictures",
             "5",
-            "--quba-pictures: got 5 without --quba-html, the page that shows them. Add --quba-html FILE.html.",
+            "--quba-pictures: got 5 without --quba-html, the page that shows them. "
+            "Add --quba-html FILE.html.",
         ),
     ],
 )
