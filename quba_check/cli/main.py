@@ -18,6 +18,7 @@ from quba_check.cli.doctor import doctor
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
+from quba_check.cli.model_card import model_card
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
@@ -40,6 +41,7 @@ COMMANDS = (
     tune,
     power,
     badge,
+    model_card,
     export,
     schema,
 )

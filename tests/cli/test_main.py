@@ -241,7 +241,8 @@ def test_schemas(name, required, capsys):
             ["suit", "describe"],
             (
                 "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
-                "population, suite, what-if, tune, power, badge, export, schema. Did you mean 'suite'?"
+                "population, suite, what-if, tune, power, badge, model-card, export, schema. "
+                "Did you mean 'suite'?"
             ),
         ),
         (
