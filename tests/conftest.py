@@ -40,4 +40,5 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     store = tmp_path_factory.getbasetemp() / "quba-store"
     monkeypatch.setenv("QUBA_STORE", str(store))
     monkeypatch.delenv("QUBA_DATA", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return store

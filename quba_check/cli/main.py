@@ -12,18 +12,26 @@ from pathlib import Path
 
 import click
 
+from quba_check.cli.annotations import print_annotations
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
+from quba_check.cli.lint import lint
 from quba_check.cli.model_card import model_card
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
+from quba_check.cli.rank import rank
+from quba_check.cli.recommend import recommend
+from quba_check.cli.report import report
 from quba_check.cli.schema import schema
+from quba_check.cli.show import show
+from quba_check.cli.study import study
 from quba_check.cli.suite import suite
+from quba_check.cli.summary import summary
 from quba_check.cli.tune import tune
 from quba_check.cli.verdict import verdict
 from quba_check.cli.what_if import what_if
@@ -33,6 +41,9 @@ COMMANDS = (
     init,
     doctor,
     verdict,
+    report,
+    summary,
+    print_annotations,
     compare,
     failures,
     population,
@@ -40,6 +51,11 @@ COMMANDS = (
     what_if,
     tune,
     power,
+    rank,
+    show,
+    recommend,
+    study,
+    lint,
     badge,
     model_card,
     export,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
 
@@ -63,12 +64,12 @@ class OutputFile(InputPath):
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number from `least`."""
+    """A whole number from `least` to `most`."""
 
     name = "whole number"
 
-    def __init__(self, least: int) -> None:
-        self.least = least
+    def __init__(self, least: int, most: int = LARGEST_NUMBER) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or raise `OptionError`."""
@@ -76,8 +77,8 @@ class WholeNumber(click.ParamType[int]):
             number = int(value)
         except ValueError:  # not a number, or one of thousands of digits
             number = self.least - 1
-        if not self.least <= number <= LARGEST_NUMBER:
-            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
+        if not self.least <= number <= self.most:
+            end = f" to {self.most:,}" if number > self.most else ""
             _refuse(f"got '{value}'. Allowed: a whole number from {self.least}{end}.", param, ctx)
         return number
 
@@ -123,6 +124,24 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
     """
     if output.absolute() in [path.absolute() for path in inputs]:
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
+
+
+def check_web_address(url: str, option: str) -> None:
+    """Refuse an address that is not one of the web, such as a script.
+
+    Args:
+        url: the address; empty if not given.
+        option: name of the option in messages.
+
+    Raises:
+        OptionError: it is not an http or https address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address with brackets that is not one of version 6
+        parts = urlsplit("")
+    if url and not (parts.scheme in ("http", "https") and parts.netloc and url.isprintable()):
+        raise OptionError(f"{option}: got '{url}'. Allowed: an address that begins with https:// or http://.")
 
 
 def usage_message(error: click.UsageError) -> str:

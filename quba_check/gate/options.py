@@ -13,6 +13,7 @@ from quba_check.models.request import DEVICES, PRECISIONS, check_device, check_p
 from quba_check.storage.user_files import user_path
 
 MOST_WORKERS = 256
+MOST_PICTURES = 1_000
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
@@ -51,11 +52,16 @@ def _path(given: Given) -> Path | None:
     return user_path(given.value, given.flag, given.base) if given.value else None
 
 
-def _report(given: Given) -> Path | None:
-    path = _path(given)
-    if path is not None and path.suffix != ".json":
-        raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in .json.")
-    return path
+def _file_ending_in(suffix: str) -> Parse:
+    """Accept the paths of files with a suffix."""
+
+    def parse(given: Given) -> Path | None:
+        path = _path(given)
+        if path is not None and path.suffix != suffix:
+            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in {suffix}.")
+        return path
+
+    return parse
 
 
 def _protocol(given: Given) -> str | None:
@@ -195,7 +201,25 @@ OPTIONS = (
         "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
-    Option("--quba-report", "FILE.json", "also write the record here", _report),
+    Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
+    Option(
+        "--quba-html",
+        "FILE.html",
+        "also write a page on the run here: one HTML file",
+        _file_ending_in(".html"),
+    ),
+    Option(
+        "--quba-markdown",
+        "FILE.md",
+        "also write a summary here, for pull requests and CI pages",
+        _file_ending_in(".md"),
+    ),
+    Option(
+        "--quba-pictures",
+        "N",
+        "show up to N images behind each failed demand on the page (default: none)",
+        _whole_number(1, MOST_PICTURES),
+    ),
     Option(
         "--quba-trust-pickle",
         None,
@@ -232,6 +256,9 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
+    html: Path | None = None
+    pictures: int | None = None
+    markdown: Path | None = None
     baseline: Path | None = None
     trust_pickle: bool = False
 
@@ -251,4 +278,9 @@ class Options:
             option.field: option.parse(Given(option.flag, given.get(option.key), base)) for option in OPTIONS
         }
         values = {field: value for field, value in checked.items() if value is not None}
+        if "pictures" in values and "html" not in values and "quba_pictures" not in defaults:
+            raise OptionError(
+                f"--quba-pictures: got {values['pictures']} without --quba-html, the page that shows them. "
+                "Add --quba-html FILE.html."
+            )
         return cls(**values, data_is_default="quba_data" in defaults)

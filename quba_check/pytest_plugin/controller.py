@@ -21,6 +21,8 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.page_file import shown_path, write_page
+from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
@@ -39,7 +41,9 @@ class Controller:
     Attributes:
         records: a record for each model and protocol; empty until the session ends.
         paths: file of each record: the user's, else the copy in the store; None if not written.
-        errors: messages about a bug, and about records that could not be written.
+        page: the page of the run; None if not written.
+        errors: messages about a bug, and about files that could not be written.
+        warnings: messages about what does not change the outcome.
         exit_code: by the verdicts; None until the session ends.
     """
 
@@ -50,7 +54,9 @@ class Controller:
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
+        self.page: Path | None = None
         self.errors: list[str] = []
+        self.warnings: list[str] = []
         self.exit_code: int | None = None
         self._bugs: list[str] = []
         self._interrupted = False
@@ -58,23 +64,18 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Check that the record can be written; remove the record of an earlier run."""
-        report = self._gate.options.report
-        if report is None or self._config.option.collectonly:
+        """Check that the files can be written; remove those of an earlier run."""
+        if self._config.option.collectonly:
             return
-        if report.is_dir():
-            raise pytest.UsageError(
-                f"--quba-report: {report} is a folder. Allowed: a file name that ends in .json."
-            )
-        try:
-            report.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=report.parent):
-                pass
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--quba-report: {report} cannot be written ({error.strerror}). "
-                "Allowed: a file in a folder that you may write to."
-            ) from None
+        options = self._gate.options
+        report = options.report
+        for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
+            if path is not None:
+                _check_writable(path, flag)
+                remove_earlier(path, flag)
+        if report is None:
+            return
+        _check_writable(report, "--quba-report")
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
             remove_records(report, {(planned.model, planned.protocol) for planned in demands})
@@ -148,6 +149,11 @@ class Controller:
                 self.errors.append(str(error))
             else:
                 self.paths[number] = path
+        errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
+        self.errors += errors
+        errors = write_page(self._gate, self.records, self.paths)
+        self.errors += errors
+        self.page = None if errors or not self.records else self._gate.options.html
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -224,10 +230,14 @@ class Summary:
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+        if self._controller.page is not None:
+            terminalreporter.write_line(f"page: {shown_path(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
             terminalreporter.write_line(f"ERROR: {line}", red=True)
+        for line in self._controller.warnings:
+            terminalreporter.write_line(f"warning: {line}", yellow=True)
 
 
 class InnerSummary:
@@ -243,11 +253,27 @@ class InnerSummary:
         self._summary.print_reports(terminalreporter, config)
 
 
+def _check_writable(path: Path, flag: str) -> None:
+    """Refuse the file of an option that cannot be written; create its folder."""
+    if path.is_dir():
+        raise pytest.UsageError(
+            f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{flag}: {path} cannot be written ({error.strerror}). "
+            "Allowed: a file in a folder that you may write to."
+        ) from None
+
+
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        yield f"record: {shown}"
+        yield f"record: {shown_path(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 

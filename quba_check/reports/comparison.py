@@ -122,13 +122,13 @@ def _cells(row: ChangeRow) -> list[str]:
     before, after = format_distinct(row.before, row.after, row.unit)
     interval, unpaired = "-", ""
     if row.interval is not None:
-        interval = interval_text(row.interval, row.unit, row.n, write=_signed)
+        interval = interval_text(row.interval, row.unit, row.n, write=signed_value)
         unpaired = "" if row.paired else " (unpaired)"
     return [
         row.dimension if row.part is None else f"  {row.part}",
         before,
         after,
-        _signed(row.change, row.unit),
+        signed_value(row.change, row.unit),
         f"{interval}{unpaired}",
         row.finding if row.better else "-",
         "-" if row.lost is None else f"{row.lost:,}/{row.gained:,}",
@@ -136,7 +136,8 @@ def _cells(row: ChangeRow) -> list[str]:
     ]
 
 
-def _signed(value: float, unit: str) -> str:
+def signed_value(value: float, unit: str) -> str:
+    """Return a change as text, with its sign."""
     text = format_value(value, unit)
     return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 

@@ -2,7 +2,7 @@
 
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 from quba_check.strict_yaml.reading import read_yaml
-from quba_check.strict_yaml.schema import SchemaVersion, Strict, validate
+from quba_check.strict_yaml.schema import SchemaVersion, Strict, schema_problems, validate
 
 __all__ = [
     "Document",
@@ -12,5 +12,6 @@ __all__ = [
     "describe",
     "dotted_path",
     "read_yaml",
+    "schema_problems",
     "validate",
 ]

@@ -67,16 +67,37 @@ def validate(document: Document, model: type[Model]) -> Model:
         UserError: of the document's class, for the first error in the file.
     """
     try:
-        # Through JSON, because pydantic's strict mode accepts a list for a tuple only there.
-        return model.model_validate_json(json.dumps(document.data), strict=True)
+        return _validated(document, model)
     except ValidationError as problem:
-        errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
+        raise document.error(_problems(document, model, problem)[0]) from None
+
+
+def schema_problems(document: Document, model: type[BaseModel]) -> list[str]:
+    """Return a message for each wrong value, in the order of lines.
+
+    The first one is that of `validate`; an empty list means that it raises no error.
+    """
+    try:
+        _validated(document, model)
+    except ValidationError as problem:
+        return _problems(document, model, problem)
+    return []
+
+
+def _validated(document: Document, model: type[Model]) -> Model:
+    # Through JSON, because pydantic's strict mode accepts a list for a tuple only there.
+    return model.model_validate_json(json.dumps(document.data), strict=True)
+
+
+def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> list[str]:
+    errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
     misspelt = {error.location[:-1] for error in errors if error.type == "extra_forbidden"}
     # A key that is missing next to an unknown key is most likely that key, misspelt.
     errors = [error for error in errors if error.type != "missing" or error.location not in misspelt]
-    first = min(errors, key=lambda error: error.line)
-    same = [error for error in errors if error.location == first.location]
-    raise document.error(f"{document.shown}:{first.line}: {_message(same)}")
+    by_location: dict[Location, list[_SchemaError]] = {}
+    for error in sorted(errors, key=lambda error: error.line):
+        by_location.setdefault(error.location, []).append(error)
+    return [f"{document.shown}:{same[0].line}: {_message(same)}" for same in by_location.values()]
 
 
 class _SchemaError:

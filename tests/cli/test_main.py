@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from quba_check.cli import main as cli
-from quba_check.cli.main import main
+from quba_check.cli.main import COMMANDS, main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.errors import listed
 from quba_check.grading import grade, population
 
 
@@ -240,9 +241,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                "quba-check: unknown command, got 'suit'. Allowed: init, doctor, verdict, compare, failures, "
-                "population, suite, what-if, tune, power, badge, model-card, export, schema. "
-                "Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. "
+                f"Allowed: {listed(str(command.name) for command in COMMANDS)}. Did you mean 'suite'?"
             ),
         ),
         (

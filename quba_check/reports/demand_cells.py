@@ -1,0 +1,156 @@
+"""One demand as texts: bound, value, interval, gap, and change from a baseline."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from quba_check.number_format import format_distinct, format_gap, format_value, interval_text
+from quba_check.records.comparison import ChangeRow, Comparison
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
+from quba_check.reports.comparison import signed_value
+from quba_check.reports.verdict_labels import limit_text
+
+NONE = "-"
+_NUMBER = r"-?\d[\d.]*(?: M)?"
+_DROP = re.compile(rf"drop (?P<value>{_NUMBER}) is [^()]*?(?:\((?:over|short) by (?P<gap>{_NUMBER})\))?$")
+_FROM = re.compile(rf"^from (?P<before>{_NUMBER}) in .* to (?P<after>{_NUMBER}), (?:un)?paired")
+_INTERVAL = re.compile(r"^[\d.]+ % interval(?: of the score)?:? (?P<ends>.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCells:
+    """A demand as texts; `-` stands for an unknown one.
+
+    Attributes:
+        bound: sign and threshold, such as `>= 0.9`.
+        value: the value that was compared with it.
+        interval: its interval at the level of the demand's file.
+        gap: distance from the bound, or the reason for a missing value; `-` if the bound is met.
+        change: change against the baseline, with the conclusion.
+        has_reason: the gap is a sentence.
+    """
+
+    bound: str
+    value: str = NONE
+    interval: str = NONE
+    gap: str = NONE
+    change: str = NONE
+    has_reason: bool = False
+
+
+def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | None = None) -> DemandCells:
+    """Return a demand of a record as texts.
+
+    Args:
+        verdict: the verdict on it.
+        record: its record.
+        comparison: the changes from a baseline to this record, if compared.
+    """
+    quantity = _quantity(verdict, record)
+    is_millions = quantity is not None and quantity.unit == "millions"
+    bound = f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, millions=is_millions)}"
+    change = _change(verdict, comparison)
+    if verdict.outcome in ("unmeasurable", "skipped", "not run"):
+        return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)
+    if verdict.bound in DROPS:
+        return _drop_cells(verdict, bound, change)
+    if verdict.is_on_grade:
+        return _grade_cells(verdict, record, bound)
+    if quantity is None:
+        return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
+    ends = quantity.interval_at(verdict.confidence)
+    interval = NONE if ends is None else interval_text(ends, quantity.unit, quantity.n)
+    limit = float(verdict.limit)
+    value, _ = format_distinct(quantity.value, limit, quantity.unit)
+    if _is_masked(verdict, record):
+        return DemandCells(bound, value, interval, _reason(verdict), change, has_reason=True)
+    return DemandCells(bound, value, interval, _gap(verdict, quantity.value, quantity.unit), change)
+
+
+def _is_masked(verdict: VerdictRow, record: Record) -> bool:
+    """True if a demand failed for signs of masked gradients, whatever its value."""
+    row = record.measurements.get(verdict.dimension)
+    return (
+        isinstance(row, MeasurementRow)
+        and bool(row.masked)
+        and verdict.outcome == "fail"
+        and " by " not in verdict.message.partition("\n")[0]
+    )
+
+
+def _quantity(verdict: VerdictRow, record: Record) -> QuantityRow | None:
+    row = record.measurements.get(verdict.dimension)
+    if not isinstance(row, MeasurementRow):
+        return None
+    return row if verdict.part is None else row.parts.get(verdict.part)
+
+
+def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
+    """Return the distance to an unmet bound, on either side of it."""
+    limit = float(verdict.limit)
+    if verdict.outcome == "pass" or value == limit:
+        return NONE if verdict.is_met else "not shown to be met"
+    is_short = value < limit
+    if is_short != (verdict.bound == "min"):  # the early decision, or a value not shown to meet the bound
+        return "not shown to be met" if verdict.outcome == "uncertain" else NONE
+    return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
+
+
+def _drop_cells(verdict: VerdictRow, bound: str, change: str) -> DemandCells:
+    """Return the cells of a drop, which only the message of its verdict states."""
+    headline, *details = (line.strip() for line in verdict.message.split("\n"))
+    match = _DROP.search(headline)
+    if match is None:
+        return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
+    value, gap = match["value"], NONE if match["gap"] is None else f"over by {match['gap']}"
+    for line in details:
+        if (ends := _FROM.match(line)) and change == NONE:
+            change = f"from {ends['before']} to {ends['after']}"
+    intervals = [found["ends"] for line in details if (found := _INTERVAL.match(line))]
+    interval = intervals[0].replace(" to ", "..") if intervals else NONE
+    if gap == NONE and verdict.outcome == "uncertain":
+        gap = "not shown to be met"
+    return DemandCells(bound, f"drop {value}", interval, gap, change)
+
+
+def _grade_cells(verdict: VerdictRow, record: Record, bound: str) -> DemandCells:
+    grade = next((row for row in record.grades if row.file == verdict.id.partition("::")[0]), None)
+    if grade is None or grade.score is None:
+        return DemandCells(bound, gap=_reason(verdict), has_reason=bool(verdict.message))
+    interval = NONE if grade.interval is None else interval_text(grade.interval, "score", None)
+    if verdict.part == "score" and not isinstance(verdict.limit, str):
+        value = format_distinct(grade.score, verdict.limit, "score")[0]
+        return DemandCells(bound, value, interval, _gap(verdict, grade.score, "score"))
+    gap = NONE if verdict.is_met else f"grade {grade.letter}, score {format_value(grade.score, 'score')}"
+    return DemandCells(bound, grade.letter or NONE, letters_text(grade) or NONE, gap)
+
+
+def letters_text(grade: GradeRow) -> str:
+    """Return the letters that the interval of a grade spans, such as `A to C`."""
+    return f"{grade.letters[0]} to {grade.letters[-1]}" if len(grade.letters) > 1 else ""
+
+
+def _reason(verdict: VerdictRow) -> str:
+    """Return the reason from the headline of a verdict's message."""
+    headline = verdict.message.partition("\n")[0]
+    for separator in (" could not be measured: ", " was skipped: ", " was not judged: "):
+        if separator in headline:
+            return headline.partition(separator)[2]
+    return headline or verdict.outcome
+
+
+def _change_row(verdict: VerdictRow, comparison: Comparison | None) -> ChangeRow | None:
+    """Return the change of a demand's value; None if it was not compared."""
+    rows = () if comparison is None else comparison.changes
+    return next((row for row in rows if (row.dimension, row.part) == (verdict.dimension, verdict.part)), None)
+
+
+def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
+    row = _change_row(verdict, comparison)
+    if row is None:
+        return NONE
+    finding = "" if row.finding in ("unknown", "same") else f" ({row.finding})"
+    return f"{signed_value(row.change, row.unit)}{finding}"

@@ -1,0 +1,103 @@
+"""`quba-check annotations`: threshold files are found in the workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reports.test_markdown import row
+from support.tuned import record
+
+from quba_check.cli.annotations import path_in
+from quba_check.cli.main import main
+from quba_check.records.verdict import VerdictRow
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in a folder of a workspace with a threshold file."""
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_JOB_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "models" / "gates").mkdir(parents=True)
+    (tmp_path / "models" / "gates" / "t.yaml").touch()
+    monkeypatch.chdir(tmp_path / "models")
+    ours = record(verdicts=[row(file="gates/t.yaml", message="accuracy is low")])
+    Path("r.json").write_text(ours.to_json(), encoding="utf-8")
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = main(["annotations", *words])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return command
+
+
+def test_paths_are_relative_to_the_workspace(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = "title=FAIL accuracy[min] (r50)::accuracy is low\n"
+    assert run("r.json", "--format", "github") == (0, f"::error file=gates/t.yaml,line=3,{expected}", "")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    assert run("r.json", "--format", "github") == (
+        0,
+        f"::error file=models/gates/t.yaml,line=3,{expected}",
+        "",
+    )
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "elsewhere"))
+    assert run("r.json", "--format", "github") == (0, f"::error {expected}", "")
+
+
+def test_the_message_finds_a_file_that_the_record_names_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").touch()
+    message = f"accuracy is low\n  demanded by {tmp_path / 't.yaml'}:3"
+    verdict = VerdictRow.model_validate(row(file="../elsewhere/t.yaml", message=message))
+    assert path_in(tmp_path.resolve(), verdict) == "t.yaml"
+
+
+def test_shipped_files_of_an_environment_inside_are_outside(tmp_path: Path) -> None:
+    file = tmp_path / ".venv" / "site-packages" / "quba_check" / "default.yaml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    verdict = VerdictRow.model_validate(row(message=f"low\n  demanded by {file}:3"))
+    assert path_in(tmp_path.resolve(), verdict) is None
+
+
+def test_gitlab_in_a_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path))
+    monkeypatch.setenv("CI_PROJECT_URL", "https://gitlab.example/p")
+    monkeypatch.setenv("CI_COMMIT_SHA", "abc")
+    assert run("r.json", "--format", "gitlab", "-o", "a.json") == (0, "", "")
+    (item,) = json.loads(Path("a.json").read_text(encoding="utf-8"))["quba-check"]
+    assert item["external_link"]["url"] == "https://gitlab.example/p/-/blob/abc/models/gates/t.yaml#L3"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["r.json", "--format", "gitlub"],
+            "quba-check annotations: --format: got 'gitlub'. Allowed: github, gitlab. Did you mean 'gitlab'?",
+        ),
+        (
+            ["r.json", "--format", "gitlab"],
+            "quba-check annotations: --format gitlab: the address of the repository is unknown outside of a "
+            "GitLab job. Allowed: --source-url URL, such as https://gitlab.example/group/project/-/blob/main.",
+        ),
+        (
+            ["r.json", "--format", "gitlab", "--source-url", "x.example"],
+            "quba-check annotations: --source-url: got 'x.example'. Allowed: an address that begins with "
+            "https:// or http://.",
+        ),
+        (
+            ["r.json", "--format", "github", "-o", "r.json"],
+            "--output: got 'r.json', which this command reads. Allowed: another file.",
+        ),
+        (["r.json"], "quba-check annotations: --format: is missing. See 'quba-check annotations --help'."),
+    ],
+)
+def test_mistakes(run: Run, words: list[str], message: str) -> None:
+    assert run(*words) == (4, "", f"ERROR: {message}\n")

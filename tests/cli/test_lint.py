@@ -1,0 +1,114 @@
+"""`quba-check lint`: all files are checked, and the exit code says whether there is a finding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from support.tuned import record
+
+from quba_check.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in a folder with threshold files."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "gates/good.yaml": "schema: 1\ndimensions: {accuracy: {min: 0.9}}\n",
+        "gates/deep/child.yml": "schema: 1\nextends: ../good.yaml\n",
+        "gates/.hidden/bad.yaml": "schema: 3\n",
+        "bad/one.yaml": "schema: 1\ndimensions: {accuracy: {mn: 1}}\n",
+        "bad/two.yaml": "schema: 1\n\nname: 3\n",
+        "bad/zero.yaml": "schema: 1\ndimensions: {accuracy: {min: 0}}\n",
+        "none/read.me": "",
+        "r.json": record().to_json(),
+    }
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = main(["lint", *words])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return command
+
+
+def test_clean_files(run: Run) -> None:
+    assert run("gates") == (0, "2 files: 0 errors, 0 warnings\n", "")
+    assert run("gates/good.yaml", "gates/good.yaml") == (0, "1 file: 0 errors, 0 warnings\n", "")
+    assert run("mobile") == (0, "1 file: 0 errors, 0 warnings\n", "")
+
+
+def test_all_files_are_checked(run: Run) -> None:
+    code, text, _ = run("bad", "gates")
+    assert code == 1
+    assert [line.partition(": ")[::2][0] for line in text.splitlines()] == [
+        "error",
+        "error",
+        "warning",
+        "5 files",
+    ]
+    assert text.splitlines()[0].startswith("error: bad/one.yaml:2: dimensions.accuracy: unknown key 'mn'.")
+    assert text.splitlines()[1] == "error: bad/two.yaml:3: name: got 3. Allowed: text."
+    assert text.endswith("5 files: 2 errors, 1 warning\n")
+
+
+def test_a_warning_is_a_finding(run: Run) -> None:
+    code, text, _ = run("bad/zero.yaml")
+    assert (code, text.splitlines()[-1]) == (1, "1 file: 0 errors, 1 warning")
+
+
+def test_shared_demands_are_stated_once(run: Run) -> None:
+    code, text, _ = run("gates", "--images", "500")
+    assert code == 0
+    assert re.fullmatch(
+        r"gates/good.yaml:2: accuracy >= 0.9: with 500 images this demand notices values more than "
+        r"[\d.]+ points below the bound\n2 files: 0 errors, 0 warnings\n",
+        text,
+    )
+
+
+def test_the_sizes_of_a_record(run: Run) -> None:
+    assert ": with 1,000 images this demand notices " in run("gates", "--record", "r.json")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["none"],
+            "quba-check lint: PATH: got 'none', a folder without YAML files. "
+            "Allowed: threshold files, or folders that have some.",
+        ),
+        (
+            ["gates/god.yaml"],
+            "gates/god.yaml: there is no such threshold file, and no shipped profile of that name. "
+            "Did you mean 'good.yaml'? Shipped: default, mobile, safety-critical, server.",
+        ),
+        (
+            ["gates", "--images", "1"],
+            "quba-check lint: --images: got '1'. Allowed: a whole number from 2.",
+        ),
+        ([], "quba-check lint: PATH: is missing. See 'quba-check lint --help'."),
+    ],
+)
+def test_mistakes(run: Run, words: list[str], message: str) -> None:
+    assert run(*words) == (4, "", f"ERROR: {message}\n")
+
+
+def test_the_hook_of_pre_commit() -> None:
+    (hook,) = YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook["id"] == "quba-check-lint"
+    assert hook["entry"] == "quba-check lint"
+    assert re.search(hook["files"], "thresholds/release.yaml")
+    assert re.search(hook["files"], "models/thresholds/release.yaml")
+    assert not re.search(hook["files"], "quba-data.yaml")

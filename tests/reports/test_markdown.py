@@ -1,0 +1,308 @@
+"""The Markdown summary: what failed and by how much, at most 60 kB, hostile names shown as they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from reports.test_github_markdown import rendered
+from support.tuned import record
+
+from quba_check.records.comparison import ChangeRow, Comparison, SideRow
+from quba_check.records.record import Record
+from quba_check.reports.markdown import LARGEST, Run, markdown_summary
+
+MESSAGE = "accuracy 0.900 is below 0.950 (short by 0.050)\n  n = 1,000 images\n  demanded by t.yaml:3"
+
+FAILED = (
+    "| ❌ FAIL | `accuracy` | `>= 0.95` | `0.900` | `0.880..0.920` | **short by 0.050** | -0.0300 (worse) |"
+)
+
+
+def row(
+    target: str = "accuracy", limit: float | str = 0.95, outcome: str = "fail", **changes: object
+) -> dict:
+    dimension, _, part = target.partition(".")
+    bound = changes.get("bound", "min")
+    return {
+        "id": f"t.yaml::{target}[{bound}]",
+        "dimension": dimension,
+        "part": part or None,
+        "bound": bound,
+        "limit": limit,
+        "tier": "block",
+        "outcome": outcome,
+        "file": "t.yaml",
+        "line": 3,
+        **changes,
+    }
+
+
+def comparison(**changes: object) -> Comparison:
+    side = SideRow(file="base.json", model="old", fingerprint="0", time="")
+    change = {
+        "dimension": "accuracy",
+        "part": None,
+        "unit": "fraction",
+        "better": "high",
+        "before": 0.93,
+        "after": 0.9,
+        "change": -0.03,
+        "finding": "worse",
+    }
+    return Comparison(
+        before=side,
+        after=side,
+        suite="tiny",
+        protocol="standard",
+        changes=(ChangeRow.model_validate(change | changes),),
+    )
+
+
+def summary(*records: Record, **options: str) -> str:
+    return markdown_summary([Run(each) for each in records], **options)
+
+
+def cells(text: str, target: str) -> list[str]:
+    """The cells of the first row about a demand."""
+    line = next(line for line in text.splitlines() if line.startswith("| ") and f"`{target}`" in line)
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def test_a_failed_run_exactly() -> None:
+    ours = record(verdicts=[row(message=MESSAGE), row("corruption_robustness.fog", 0.5, "pass")])
+    assert markdown_summary([Run(ours, comparison())], url="https://ci.example/1") == (
+        "### ❌ FAIL: `r50` · 1 of 2 demands passed, 1 failed\n\n"
+        "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        f"{FAILED}\n\n"
+        "[Report page](<https://ci.example/1>)\n\n"
+        "<details><summary>All 2 demands, explanations and notes</summary>\n\n"
+        "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        f"{FAILED}\n"
+        "| ✅ PASS | `corruption_robustness.fog` | `>= 0.5` | `0.550` | `0.491..0.609` | - | - |\n\n"
+        "```text\n"
+        "FAIL: accuracy 0.900 is below 0.950 (short by 0.050)\n"
+        "  n = 1,000 images\n"
+        "  demanded by t.yaml:3\n"
+        "```\n\n"
+        "</details>\n\n"
+        "Repeat this run:\n\n"
+        "```sh\n"
+        "pytest --model=r50.pt --quba-data=/data --quba-thresholds=t.yaml\n"
+        "```\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (row(limit=0.95, confidence=0.99), ["`>= 0.95`", "`0.900`", "`0.874..0.926`", "**short by 0.050**"]),
+        (
+            row("calibration_error", 0.03, bound="max"),
+            ["`<= 0.03`", "`0.0312`", "`0.0234..0.0390`", "**over by 0.0012**"],
+        ),
+        (row("parameters", 5, bound="max"), ["`<= 5 M`", "`5.289 M`", "-", "**over by 0.289 M**"]),
+        (
+            row(limit=0.89, outcome="uncertain", policy="fail"),
+            ["`>= 0.89`", "`0.900`", "`0.880..0.920`", "**not shown to be met**"],
+        ),
+        (
+            row(
+                "shape_bias", 0.3, "unmeasurable", message="shape_bias could not be measured: no images\n  x"
+            ),
+            ["`>= 0.3`", "-", "-", "`no images`"],
+        ),
+        (
+            row("shape_bias", 0.3, "not run", message="shape_bias[min] was not judged: stopped"),
+            ["`>= 0.3`", "-", "-", "`stopped`"],
+        ),
+        (
+            row(
+                limit=0.01,
+                bound="max_drop",
+                message="accuracy drop 0.030 is above 0.010 (over by 0.020)\n  from 0.930 in base.json to "
+                "0.900, paired image by image\n  n = 1,000 images\n  95 % interval 0.020 to 0.040",
+            ),
+            ["`drop <= 0.01`", "`drop 0.030`", "`0.020..0.040`", "**over by 0.020**", "from 0.930 to 0.900"],
+        ),
+        (
+            row(limit=0.01, bound="max_drop", message="accuracy drop is <b>odd</b>"),
+            ["`drop <= 0.01`", "-", "-", "`accuracy drop is <b>odd</b>`", "-"],
+        ),
+    ],
+)
+def test_cells_say_by_how_much(verdict: dict, expected: list[str]) -> None:
+    text = summary(record(verdicts=[verdict]))
+    target = verdict["dimension"]
+    assert cells(text, target)[2:] == expected
+
+
+def test_masked_values_name_the_reason() -> None:
+    measurement = {
+        "value": 0.5,
+        "unit": "fraction",
+        "n": 10,
+        "better": "high",
+        "parts": {},
+        "masked": ["zero gradients"],
+    }
+    message = "accuracy 0.500 is no evidence of robustness: zero gradients\n  n = 10 images"
+    text = summary(record(measurements={"accuracy": measurement}, verdicts=[row(limit=0.3, message=message)]))
+    assert cells(text, "accuracy")[3:] == [
+        "`0.500`",
+        "-",
+        "`accuracy 0.500 is no evidence of robustness: zero gradients`",
+    ]
+
+
+def test_grades() -> None:
+    grade = {
+        "file": "t.yaml",
+        "score": -0.5,
+        "percentile": 20,
+        "letter": "D",
+        "population": "published",
+        "protocol_of_population": "released",
+        "complete": True,
+        "interval": [-0.7, -0.3],
+        "letters": ["C", "D"],
+    }
+    verdicts = [row("quba.grade", "B"), row("quba.score", 0.0)]
+    text = summary(record(verdicts=verdicts, grades=[grade]))
+    assert text.startswith("### ❌ FAIL: `r50` · 0 of 2 demands passed, 2 failed · grade `D` (`C to D`)\n")
+    assert cells(text, "quba.grade")[2:] == ["`>= B`", "`D`", "`C to D`", "**grade D, score -0.500**"]
+    assert cells(text, "quba.score")[2:] == [
+        "`>= 0`",
+        "`-0.500`",
+        "`-0.700..-0.300`",
+        "**short by 0.500**",
+    ]
+
+
+def test_blocking_demands_come_first_and_at_most_ten() -> None:
+    warnings = [row(limit=0.91 + place / 100, tier="warn") for place in range(3)]
+    failed = [row("corruption_robustness.fog", 0.6 + place / 100) for place in range(9)]
+    head = summary(record(verdicts=[*warnings, *failed])).partition("<details>")[0]
+    rows = [line for line in head.splitlines() if line.startswith(("| ❌", "| ⚠"))]
+    assert [line.split()[2] for line in rows] == ["FAIL"] * 9 + ["WARN"]
+    assert "\n\n… and 2 more, listed below.\n" in head
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline"),
+    [
+        ({"verdicts": [row(outcome="pass")]}, "### ✅ PASS: `r50` · 1 of 1 demand passed"),
+        (
+            {"verdicts": [row(outcome="pass")], "unselected": 2},
+            "### ⚠️ NOT DECIDED: `r50` · 1 of 1 demand passed, 2 not selected",
+        ),
+        (
+            {"verdicts": [row(outcome="pass")], "interrupted": True},
+            "### ❌ INTERRUPTED: `r50` · 1 of 1 demand passed",
+        ),
+        ({}, "### ❌ NOT JUDGED: `r50` · no demands"),
+    ],
+)
+def test_the_verdict_in_a_line(changes: dict, headline: str) -> None:
+    assert summary(record(**changes)).partition("\n")[0] == headline
+
+
+def test_several_runs() -> None:
+    passed, failed = record(verdicts=[row(outcome="pass")]), record(verdicts=[row()])
+    text = summary(passed, failed, page="out/page.html")
+    assert text.startswith("## ❌ quba-check: 1 of 2 runs may be released\n\n### ✅ PASS: `r50`")
+    assert text.endswith("\n\nReport page: `out/page.html`\n")
+    assert text.count("Repeat this run:") == 2
+    assert summary(passed, passed).startswith("## ✅ quba-check: 2 of 2 runs may be released\n")
+
+
+def test_a_baseline_that_cannot_be_compared() -> None:
+    text = markdown_summary([Run(record(verdicts=[row()]), notes=("base.json and x differ",))])
+    assert "\n\nNot compared with the baseline: `base.json and x differ`\n\n" in text
+
+
+def test_the_stored_command_is_repeated() -> None:
+    ours = record(verdicts=[row()])
+    object.__setattr__(ours, "command", ("pytest", "--model=my model.pt"))
+    assert "```sh\npytest '--model=my model.pt'\n```" in summary(ours)
+
+
+NAMES = [
+    "<script>alert(1)</script>",
+    "a | b",
+    "`tick`",
+    "@someone #1",
+    "line\n\n# break",
+    "</details>",
+    "[x](y)",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_names_are_shown_not_run(name: str) -> None:
+    model = record().model.model_copy(update={"name": name, "spec": name})
+    verdict = row(limit=0.95, message=f"{name} is bad") | {
+        "dimension": name,
+        "id": f"{name}::x",
+        "file": name,
+    }
+    ours = record(verdicts=[verdict]).model_copy(update={"model": model})
+    text = markdown_summary([Run(ours, comparison(), notes=(name,))], page=name)
+    parts = rendered(text)
+    expected = {
+        "h3",
+        "code",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "strong",
+        "p",
+        "pre",
+        "details",
+        "summary",
+    }
+    assert set(parts.tags) <= expected
+    assert parts.tags.count("details") == 1
+    assert len(parts.texts["td"]) == 2 * 7
+    assert "".join(parts.texts["h3"]).replace("\\n", "\n").startswith(f"❌ FAIL: {name}")
+
+
+def test_mentions_stand_in_code_only() -> None:
+    model = record().model.model_copy(update={"name": "@someone"})
+    text = summary(record(verdicts=[row()]).model_copy(update={"model": model}))
+    outside = re.sub(r"```.*?```|`[^`]*`|<code>.*?</code>", "", text, flags=re.DOTALL)
+    assert "@" not in outside
+
+
+@pytest.mark.parametrize("count", [400, 3000])
+def test_a_long_summary_is_cut_from_the_end(count: int) -> None:
+    verdicts = [
+        row("corruption_robustness.fog", place / count, message=f"{place} " * 40) for place in range(count)
+    ]
+    text = summary(record(verdicts=verdicts))
+    assert LARGEST - 2500 < len(text.encode()) <= LARGEST
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert "Repeat this run:" in text
+    last = text.rstrip().splitlines()[-1]
+    assert last.startswith("*Cut to 60 kB. Missing here, but in the record: `r50`: ")
+    shown = text.partition("<details>")[2].count("| ❌ FAIL")
+    if shown < count:
+        assert last.endswith(f"`r50`: {count - shown} of {count} demands, and all explanations.*")
+    else:
+        lines = text.partition("```text")[2].count("\nFAIL: ")
+        assert last.endswith(f"{count - lines} of {count} lines of explanations and notes.*")
+
+
+def test_many_runs_are_cut_from_the_end() -> None:
+    ours = record(verdicts=[row(message=MESSAGE) for _ in range(20)])
+    text = summary(*[ours] * 100)
+    assert len(text.encode()) <= LARGEST
+    shown = text.count("### ❌ FAIL")
+    assert 0 < shown < 100
+    assert text.rstrip().splitlines()[-1].startswith("*Cut to 60 kB.")
+    assert "parts of" in text or f"the last {100 - shown} of 100 runs" in text

@@ -1,0 +1,169 @@
+"""Findings about threshold files: every schema error, and demands that no sample decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.tuned import FACTS, record, thresholds
+
+from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
+from quba_check.suites.opening import published_facts
+from quba_check.tuning.lint import LintFinding, demand_findings, lint_file
+from quba_check.tuning.power import detectable_effects
+
+
+def texts(text: str, images: int | None = None, **options: object) -> list[str]:
+    return [
+        f"{finding.severity}: {finding.text}"
+        for finding in demand_findings(thresholds(text), images, **options)  # type: ignore[arg-type]
+    ]
+
+
+def linted(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    return [finding.text for finding in lint_file(path, "x.yaml", FACTS)]
+
+
+def test_all_errors_of_the_schema(tmp_path: Path) -> None:
+    text = "schema: 1\ndimensions:\n  accuracy: {min: 93%, tier: blok}\n  parameters: {mx: 3}\nnme: x\n"
+    assert linted(tmp_path, text) == [
+        "x.yaml:3: dimensions.accuracy.min: got text '93%'. Allowed: a number.",
+        "x.yaml:3: dimensions.accuracy.tier: got text 'blok'. Allowed: block, warn, info. "
+        "Did you mean 'block'?",
+        "x.yaml:4: dimensions.parameters: unknown key 'mx'. Did you mean 'max'? Allowed: min, max, max_drop, "
+        "max_relative_drop, tier, optional, parts.",
+        "x.yaml:5: unknown key 'nme'. Did you mean 'name'? Allowed: schema, name, extends, protocol, "
+        "uncertain, confidence, dimensions, quba.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1\n", "x.yaml:1: got a list. Allowed: keys with values."),
+        ("schema: 1\ndimensions: {acuracy: {min: 1}}\n", "x.yaml:2: unknown dimension 'acuracy'."),
+        (
+            "schema: 1\n\ndimensions: {accuracy: {min: 93}}\n",
+            "x.yaml:3: accuracy min 93 can never be met: fractions end at 1. Did you mean 0.93?",
+        ),
+        ("schema: 2\nnme: x\n", "x.yaml:1: schema 2 is newer than this version of quba-check reads."),
+    ],
+)
+def test_other_errors(tmp_path: Path, text: str, message: str) -> None:
+    (finding,) = linted(tmp_path, text)
+    assert finding.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "dimensions: {accuracy: {min: 0}}",
+            "x.yaml:2: accuracy >= 0: even with 1,000,000 images it does not block any model in 80 % of runs",
+        ),
+        (
+            "dimensions: {accuracy: {min: 1}}\nuncertain: fail",
+            "x.yaml:2: accuracy >= 1: even with 1,000,000 images it does not pass any model in 80 % of runs",
+        ),
+        (
+            "dimensions: {accuracy: {min: 0.8, max_drop: 0}}",
+            # √(2 · 0.8 · 0.2 / 10⁶) / 4 = 0.00014
+            "x.yaml:2: accuracy drop <= 0: even with 1,000,000 images the noise of a drop is about "
+            "0.014 points, more than the bound: chance decides about models as good as the baseline",
+        ),
+        (
+            "dimensions: {accuracy: {min: 0.8, max_relative_drop: 0.01%}}",
+            "x.yaml:2: accuracy relative drop <= 0.0001: even with 1,000,000 images the noise of a drop is "
+            "about 0.018 %, more than the bound: chance decides about models as good as the baseline",
+        ),
+    ],
+)
+def test_undecidable_demands(text: str, warning: str) -> None:
+    assert texts(text) == [f"warning: {warning}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dimensions: {accuracy: {min: 0, tier: info}}",
+        "dimensions: {accuracy: {min: 0.8, max_drop: 0}}\nuncertain: allow",
+        "dimensions: {accuracy: {min: 1}}",
+        "dimensions: {parameters: {max: 0}}",
+        "quba: {min_grade: A}",
+    ],
+)
+def test_decidable_demands(text: str) -> None:
+    assert texts(text) == []
+
+
+@pytest.mark.parametrize("path", [*shipped_profiles().values(), DEMO_THRESHOLDS], ids=lambda path: path.stem)
+def test_shipped_files_have_no_finding(path: Path) -> None:
+    assert lint_file(path, path.name, published_facts()) == []
+
+
+def test_detectable_differences() -> None:
+    text = "dimensions: {accuracy: {min: 0.93}, calibration_error: {max: 0.05}}"
+    (effect, _) = detectable_effects(thresholds(text), 500)
+    assert effect.blocked is not None
+    points = 100 * (0.93 - effect.blocked)
+    assert texts(text, 500) == [
+        f"note: x.yaml:2: accuracy >= 0.93: with 500 images this demand notices values more than "
+        f"{points:.2g} points below the bound",
+        "note: x.yaml: no statement on calibration_error[max]: exact, or need --record",
+    ]
+    assert f"{points:.2g}" == "1.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        # 0.84 standard errors of 0.02 · √(1000 / 250); those of drops times √2; 1.96 more under `fail`
+        ("corruption_robustness: {min: 0.5}", "values more than 3.4 points below the bound"),
+        (
+            "corruption_robustness: {min: 0.5}}\nuncertain: fail\nquba: {",
+            "all values below the bound, and passes",
+        ),
+        ("calibration_error: {max: 0.02}", "values more than 0.67 points above the bound"),
+        (
+            "accuracy: {max_drop: 0.05}",
+            "drops above 7.4 points; on the images of the baseline also smaller ones",
+        ),
+        (
+            "accuracy: {max_drop: 0.02}}\nuncertain: fail\nquba: {",
+            "drops above 0 points, and passes only gains above 5.9 points; "
+            "on the images of the baseline also",
+        ),
+    ],
+)
+def test_differences_with_the_errors_of_a_record(text: str, end: str) -> None:
+    (line,) = texts(f"dimensions: {{{text}}}", 250, record=record())
+    assert f"with 250 images this demand notices {end}" in line
+
+
+def test_the_images_of_a_record() -> None:
+    text = "dimensions: {corruption_robustness: {min: 0.5}, parameters: {max: 9}}"
+    assert texts(text, record=record()) == [
+        "note: x.yaml:2: corruption_robustness >= 0.5: with 1,000 images this demand notices values "
+        "more than 1.7 points below the bound",
+        "note: x.yaml: no statement on parameters[max]: exact, or without a standard error in the record",
+    ]
+
+
+def test_too_few_images() -> None:
+    assert texts("dimensions: {corruption_robustness: {min: 0.01}}", 250, record=record()) == [
+        "note: x.yaml:2: corruption_robustness >= 0.01: with 250 images it does not block any model in 80 % "
+        "of runs"
+    ]
+
+
+def test_another_protocol_than_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("schema: 1\nprotocol: released\ndimensions: {accuracy: {min: 0.5}}\n", encoding="utf-8")
+    (finding,) = lint_file(path, "x.yaml", FACTS, record=record())
+    assert finding == LintFinding(
+        "error",
+        "x.yaml: states protocol released, but the values of r50 are of protocol standard. "
+        "Allowed: a file that states standard, or no protocol.",
+    )
