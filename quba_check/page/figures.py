@@ -14,6 +14,10 @@ from quba_check.records.measurement import MeasurementRow, QuantityRow
 
 WORST_CLASSES = 10
 """Number of classes in the table of the worst ones."""
+MOST_ROWS = 24
+"""Largest number of rows in a chart; the rows with the lowest values are drawn."""
+MOST_PARTS = 100
+"""Largest number of parts in a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ def _shifts(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]
         if part.better is not None
     )
     rows = {name: _points(columns, "ood_robustness", name) for name in sets}
-    caption = "Accuracy on each set divided by the clean accuracy, with its interval; 1 is no loss."
-    yield Figure(caption, dot_plot("Relative accuracy by set", _filled(rows), names=names))
+    lowest, note = _lowest(_filled(rows), "sets")
+    caption = f"Accuracy on each set divided by the clean accuracy, with its interval; 1 is no loss.{note}"
+    yield Figure(caption, dot_plot("Relative accuracy by set", lowest, names=names))
 
 
 def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
@@ -148,8 +153,11 @@ def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
             yield _missing("The chart of categories", column)
     if len(names) == 1:
         for cues in filter(None, by_record.values()):
+            drawn = sorted(cues, key=lambda row: row.shape - row.texture)[:MOST_ROWS]
             caption = "Images decided by texture and by shape, out of those with the shape of each category."
-            yield Figure(caption, cue_bars(cues))
+            if len(drawn) < len(cues):
+                caption += f" The {len(drawn)} of {len(cues):,} categories that lean most to texture."
+            yield Figure(caption, cue_bars([row for row in cues if row in drawn]))
         return
     rows: dict[str, dict[int, Point]] = {}
     for series, of_record in by_record.items():
@@ -160,7 +168,8 @@ def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
         caption = (
             "Share decided by shape, of the images decided by shape or texture, by category of the shape."
         )
-        yield Figure(caption, dot_plot("Shape bias by category", rows, names=names))
+        lowest, note = _lowest(rows, "categories")
+        yield Figure(f"{caption}{note}", dot_plot("Shape bias by category", lowest, names=names))
 
 
 _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {
@@ -202,14 +211,25 @@ def _filled(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, P
     return {visible(name): row for name, row in rows.items() if row}
 
 
+def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[str, Mapping[int, Point]], str]:
+    """Return the rows with the lowest values in their order, and a note on those left out."""
+    if len(rows) <= MOST_ROWS:
+        return dict(rows), ""
+    order = sorted(rows, key=lambda name: min(point.value for point in rows[name].values()))
+    drawn = {name: row for name, row in rows.items() if name in order[:MOST_ROWS]}
+    return drawn, f" The lowest {MOST_ROWS} of {len(rows):,} {kind}."
+
+
 def parts_rows(columns: Sequence[Column], dimension: str) -> tuple[tuple[str, ...], ...]:
     """Return the parts of a dimension: name, then value with interval for each record."""
     names = dict.fromkeys(
         name for column in columns if (row := column.measured(dimension)) is not None for name in row.parts
     )
     rows = []
-    for name in names:
+    for name in list(names)[:MOST_PARTS]:
         points = _points(columns, dimension, name)
         cells = [points[column.number].words if column.number in points else "–" for column in columns]
         rows.append((visible(name), *cells))
+    if len(names) > MOST_PARTS:
+        rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))
     return tuple(rows)

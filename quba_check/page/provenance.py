@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from quba_check.page.columns import Column, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
+from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import Record
 from quba_check.reports.notes import record_notes
 
@@ -35,7 +35,7 @@ class Finding:
     """A finding of the doctor.
 
     Attributes:
-        severity: `error`, `warning` or `info`.
+        severity: `problem` or `remark`.
         title: the finding in a line.
         text: its details.
     """
@@ -115,15 +115,15 @@ def _images(record: Record, name: str) -> str:
 
 def _source(column: Column) -> Source:
     record = column.record
-    findings = getattr(record, "findings", None)
+    is_examined = "findings" in record.model_fields_set
     return Source(
         column=column,
         missing=tuple(_missing(record)),
         notes=tuple(map(visible, record_notes(record))),
-        findings=None if findings is None else tuple(map(_finding, findings)),
+        findings=tuple(map(_finding, record.findings)) if is_examined else None,
         facts=tuple((name, visible(value)) for name, value in _facts(record)),
         hashes=tuple((visible(name), visible(value)) for name, value in _hashes(record)),
-        inputs=tuple(_input(one) for one in getattr(record, "inputs", ())),
+        inputs=tuple(_input(one) for one in record.inputs),
         commands=tuple(_commands(column)),
     )
 
@@ -139,8 +139,8 @@ def _missing(record: Record) -> Iterator[Missing]:
                 yield Missing(visible(name), visible(str(stopped)))
 
 
-def _finding(row: Any) -> Finding:
-    return Finding(visible(str(row.severity)), visible(str(row.title)), visible(str(row.text)))
+def _finding(row: FindingRow) -> Finding:
+    return Finding(row.severity, visible(row.title), row.text)
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
@@ -149,7 +149,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{model.parameters:,}"
     yield "classes", f"{model.classes:,}"
     yield "outputs", model.outputs or "unknown"
-    yield "preprocessing", json.dumps(model.preparation, ensure_ascii=False)
+    yield "preprocessing", "; ".join(f"{name} {_plain(value)}" for name, value in model.preparation.items())
     yield "suite", f"{suite.name} at {suite.root}"
     yield "protocol", record.protocol
     yield "images of each set", "all" if record.limit is None else f"at most {record.limit:,}"
@@ -161,23 +161,32 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {number}" for name, number in environment.versions.items())
 
 
+def _plain(value: Any) -> str:
+    """Return a value of JSON without brackets.
+
+    >>> _plain([3, 48, 48])
+    '3 48 48'
+    """
+    return " ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _hashes(record: Record) -> Iterator[tuple[str, str]]:
     yield "model", record.model.fingerprint
     yield "suite", record.suite.fingerprint
     if record.suite.classes is not None:
         yield "class list", record.suite.classes
-    for name, digest in getattr(record.model, "files", {}).items():
+    for name, digest in record.model.files.items():
         yield f"file {name} (sha256)", digest
     for view, digest in record.suite.contents.items():
         yield f"images of {view}", digest
 
 
-def _input(row: Any) -> InputFile:
+def _input(row: InputRow) -> InputFile:
     text = "\n".join(visible(line.replace("\t", "    ")) for line in (row.text or "").splitlines())
     return InputFile(
         kind=visible(row.kind),
         path=visible(row.path),
-        digest=visible(row.sha256 or ""),
+        digest=visible(row.sha256),
         text=text[:LONGEST_TEXT],
         cut=max(len(text) - LONGEST_TEXT, 0),
     )
@@ -192,8 +201,8 @@ def _commands(column: Column) -> Iterator[tuple[str, str]]:
 
 def _gate_command(record: Record) -> list[str]:
     """Return the recorded command line, else one made of the record's settings."""
-    if command := getattr(record, "command", ()):
-        return ["pytest", *command[1:]] if command[0].endswith(("pytest", "__main__.py")) else list(command)
+    if record.command:
+        return list(record.command)
     words = ["pytest", f"--model={record.model.spec}"]
     if not record.model.spec.startswith("demo"):
         files = dict.fromkeys(row.file for row in record.verdicts)

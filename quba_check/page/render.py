@@ -16,7 +16,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.page.changes import changes
-from quba_check.page.columns import columns, visible
+from quba_check.page.columns import columns, printable
 from quba_check.page.demands import KINDS, demands
 from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
@@ -129,15 +129,14 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of the templates; unknown variables are errors."""
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("quba_check.page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=printable,
     )
-    environment.filters["visible"] = visible
-    return environment
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -36,20 +36,35 @@ const hash = (() => {
   const rows = [...document.querySelectorAll("details.demand")];
   const addressOf = (row) => row.id.slice(2);
   const rowOf = (address) => rows.find((row) => addressOf(row) === address);
-  const open = (row, { scroll = true } = {}) => {
-    if (!row) return;
-    const wasOpen = row.open;
-    row.open = true;
-    if (scroll && !wasOpen) row.scrollIntoView({ block: "start" });
+  const silent = new Set(); // rows whose next event is the page's own doing
+  const toggle = (row, isOpen) => {
+    if (!row || row.open === isOpen) return;
+    silent.add(row);
+    row.open = isOpen;
   };
-  const show = () => open(rowOf(hash.get("d")));
+  let shown = null;
+  const show = () => {
+    const address = hash.get("d");
+    if (address === shown) return;
+    const row = rowOf(address);
+    toggle(rowOf(shown), false); // back and forward, since the page sets `shown` before the address
+    if (row && !row.open) {
+      toggle(row, true);
+      row.scrollIntoView({ block: "start" });
+    }
+    shown = address;
+  };
+  const setAddress = (address) => {
+    shown = address;
+    hash.set({ d: address });
+  };
   hash.listen(show);
   show();
   for (const row of rows) {
     row.addEventListener("toggle", () => {
-      const current = hash.get("d");
-      if (row.open) hash.set({ d: addressOf(row) });
-      else if (current === addressOf(row)) hash.set({ d: null });
+      if (silent.delete(row)) return;
+      if (row.open) setAddress(addressOf(row));
+      else if (hash.get("d") === addressOf(row)) setAddress(null);
     });
   }
   /* Links within the page keep the rest of the address. */
@@ -61,8 +76,8 @@ const hash = (() => {
     if (!element) return;
     if (element.matches("details.demand")) {
       event.preventDefault();
-      open(element, { scroll: false });
-      hash.set({ d: addressOf(element) });
+      toggle(element, true);
+      setAddress(addressOf(element));
       element.scrollIntoView({ block: "start" });
       element.querySelector("summary").focus({ preventScroll: true });
     } else if (location.hash.includes("=")) {
@@ -74,7 +89,7 @@ const hash = (() => {
   });
   /* Paper shows why demands failed. */
   addEventListener("beforeprint", () => {
-    rows.filter((row) => row.matches(".bad, .warn")).forEach((row) => { row.open = true; });
+    rows.filter((row) => row.matches(".bad, .warn")).forEach((row) => toggle(row, true));
   });
 })();
 /* Commands can be copied. */
