@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from quba_check.core.dimension import Dimension, Part
     from quba_check.core.facts import Facts, SuiteFacts
     from quba_check.core.grade import Grade
-    from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+    from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
     from quba_check.core.predictions import Predictions
     from quba_check.core.view import CLEAN, FGSM, PGD, View
     from quba_check.demands.reading import read_thresholds
@@ -42,6 +42,7 @@ __all__ = [
     "Record",
     "Suite",
     "SuiteFacts",
+    "Table",
     "Unmeasurable",
     "UnmeasurableError",
     "UserError",
@@ -59,7 +60,7 @@ _MODULES = {
     "core.dimension": ("Dimension", "Part"),
     "core.facts": ("Facts", "SuiteFacts"),
     "core.grade": ("Grade",),
-    "core.measurement": ("Measurement", "Quantity", "Unmeasurable"),
+    "core.measurement": ("Measurement", "Quantity", "Table", "Unmeasurable"),
     "core.predictions": ("Predictions",),
     "core.view": ("CLEAN", "FGSM", "PGD", "View"),
     "demands.reading": ("read_thresholds",),

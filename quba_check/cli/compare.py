@@ -12,7 +12,11 @@ from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.reports.comparison import FORMATS
 
 
-@click.command("compare", short_help="compare two stored runs, paired image by image")
+@click.command(
+    "compare",
+    short_help="compare two stored runs, paired image by image",
+    epilog="Example: quba-check compare demo.json textured.json",
+)
 @click.argument("before", type=INPUT, metavar="A.json")
 @click.argument("after", type=INPUT, metavar="B.json")
 @click.option("--flips", type=OUTPUT, metavar="FILE.csv", help="write the images whose answers changed")

@@ -44,7 +44,11 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("doctor", short_help="find errors in a model, its preprocessing and its suite")
+@click.command(
+    "doctor",
+    short_help="find errors in a model, its preprocessing and its suite",
+    epilog="Example: quba-check doctor --model=demo",
+)
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
 @_gate_options
 @click.option(

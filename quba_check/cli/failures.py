@@ -1,4 +1,4 @@
-"""`quba-check failures`: the misclassified clean images of a stored run."""
+"""`quba-check failures`: the misclassified clean images of a stored run, or those lost against another."""
 
 from __future__ import annotations
 
@@ -24,8 +24,18 @@ LEAST_WIDTH, WIDEST = 72, 120
 LONGEST_CLASS = 14
 
 
-@click.command("failures", short_help="list the images that a stored run got wrong")
+@click.command(
+    "failures",
+    short_help="list the images that a stored run got wrong",
+    epilog="Example: quba-check failures textured.json --baseline demo.json",
+)
 @click.argument("record", type=INPUT, metavar="RECORD.json")
+@click.option(
+    "--baseline",
+    type=INPUT,
+    metavar="FILE.json",
+    help="list only the images that this earlier run got right",
+)
 @click.option(
     "--csv",
     "output",
@@ -35,7 +45,9 @@ LONGEST_CLASS = 14
 )
 @click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default: {LIMIT})")
 @store_option
-def failures(record: Path, output: Path | None, limit: int | None, store: Path | None) -> None:
+def failures(
+    record: Path, baseline: Path | None, output: Path | None, limit: int | None, store: Path | None
+) -> None:
     """List the clean images that a stored run got wrong, highest loss first."""
     from quba_check.comparison.misclassified import failures as failures_of
     from quba_check.comparison.misclassified import failures_csv
@@ -50,12 +62,18 @@ def failures(record: Path, output: Path | None, limit: int | None, store: Path |
             "Leave one of the two options out."
         )
     if output is not None:
-        check_not_read(output, [record, record.with_suffix(IMAGES_SUFFIX)], "--csv")
-    run = stored_run(record, str(record), read_record(record), store or default_root())
-    wrong = failures_of(run)
+        records = [record] if baseline is None else [record, baseline]
+        inputs = [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)]
+        check_not_read(output, inputs, "--csv")
+    folder = store or default_root()
+    run = stored_run(record, str(record), read_record(record), folder)
+    before = None
+    if baseline is not None:
+        before = stored_run(baseline, str(baseline), read_record(baseline), folder)
+    wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
     if output is None:
         shown = wrong[: limit or LIMIT]
-        text = f"{_heading(run, wrong)}\n"
+        text = f"{_heading(run, wrong, before)}\n"
         if shown:
             text += _table(shown, run)
         if len(shown) < len(wrong):
@@ -73,12 +91,14 @@ def failures(record: Path, output: Path | None, limit: int | None, store: Path |
         )
 
 
-def _heading(run: StoredRun, wrong: Sequence[Failure]) -> str:
+def _heading(run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None) -> str:
     images = len(run.clean_answers().names)
     are = "is" if len(wrong) == 1 else "are"
     record = run.record
+    end = "" if baseline is None else f", and right in {baseline.file}"
     return (
-        f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {images:,} clean images {are} wrong"
+        f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {images:,} clean images "
+        f"{are} wrong{end}"
     )
 
 

@@ -30,7 +30,11 @@ _OPENED = 64
 _WIDTH = 100
 
 
-@click.command("init", short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images")
+@click.command(
+    "init",
+    short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images",
+    epilog="Example: quba-check init photos",
+)
 @click.argument("folder", type=INPUT, metavar="DIR")
 @click.option("--force", is_flag=True, help="overwrite existing files")
 def init(folder: Path, force: bool) -> None:

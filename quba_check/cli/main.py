@@ -13,15 +13,22 @@ from pathlib import Path
 import click
 
 from quba_check.cli.annotations import print_annotations
+from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
+from quba_check.cli.rank import rank
+from quba_check.cli.recommend import recommend
+from quba_check.cli.report import report
 from quba_check.cli.schema import schema
+from quba_check.cli.show import show
+from quba_check.cli.study import study
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
 from quba_check.cli.tune import tune
@@ -33,6 +40,7 @@ COMMANDS = (
     init,
     doctor,
     verdict,
+    report,
     summary,
     print_annotations,
     compare,
@@ -42,7 +50,13 @@ COMMANDS = (
     what_if,
     tune,
     power,
+    rank,
+    show,
+    recommend,
+    study,
     lint,
+    badge,
+    export,
     schema,
 )
 """In the order of `quba-check --help`."""

@@ -64,12 +64,12 @@ class OutputFile(InputPath):
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number from `least`."""
+    """A whole number from `least` to `most`."""
 
     name = "whole number"
 
-    def __init__(self, least: int) -> None:
-        self.least = least
+    def __init__(self, least: int, most: int = LARGEST_NUMBER) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or raise `OptionError`."""
@@ -77,8 +77,8 @@ class WholeNumber(click.ParamType[int]):
             number = int(value)
         except ValueError:  # not a number, or one of thousands of digits
             number = self.least - 1
-        if not self.least <= number <= LARGEST_NUMBER:
-            end = f" to {LARGEST_NUMBER:,}" if number > LARGEST_NUMBER else ""
+        if not self.least <= number <= self.most:
+            end = f" to {self.most:,}" if number > self.most else ""
             _refuse(f"got '{value}'. Allowed: a whole number from {self.least}{end}.", param, ctx)
         return number
 

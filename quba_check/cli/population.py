@@ -11,7 +11,11 @@ from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
 from quba_check.errors import OptionError
 
 
-@click.command("population", short_help="make a reference population from your models' records")
+@click.command(
+    "population",
+    short_help="make a reference population from your models' records",
+    epilog="Example: quba-check population runs/*.json -o fleet.json",
+)
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 @click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
 @click.option("--name", help="its name in reports (default: the file's name)")

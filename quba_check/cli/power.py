@@ -10,7 +10,11 @@ import click
 from quba_check.cli.parser import INPUT, WholeNumber
 
 
-@click.command("power", short_help="print the differences that a threshold file can detect")
+@click.command(
+    "power",
+    short_help="print the differences that a threshold file can detect",
+    epilog="Example: quba-check power release.yaml --images 1000 --record demo.json",
+)
 @click.argument("file", type=INPUT, metavar="FILE.yaml")
 @click.option("--images", required=True, type=WholeNumber(1), metavar="N", help="images of each set")
 @click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="record with the standard errors")

@@ -12,7 +12,11 @@ import click
 from quba_check.errors import OptionError, did_you_mean
 
 
-@click.command("schema", short_help="print the JSON Schema of a file format, for editors")
+@click.command(
+    "schema",
+    short_help="print the JSON Schema of a file format, for editors",
+    epilog="Example: quba-check schema thresholds",
+)
 @click.argument("form", metavar="FORMAT")
 def schema(form: str) -> None:
     """Print the JSON Schema of a file format, for editors and other programs.

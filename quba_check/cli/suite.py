@@ -30,7 +30,9 @@ def suite() -> None:
     """Describe a data folder, or add sets to it."""
 
 
-@suite.command("describe", short_help="print the sets of a data folder")
+@suite.command(
+    "describe", short_help="print the sets of a data folder", epilog="Example: quba-check suite describe data"
+)
 @click.argument("folder", type=INPUT, metavar="DIR")
 def describe(folder: Path) -> None:
     """Print the sets of a data folder with images, classes, and path or source."""
@@ -44,7 +46,11 @@ def describe(folder: Path) -> None:
     console.print(sets_text(open_suite(folder), console.width, rule=rule))
 
 
-@suite.command(_MAKE, short_help="make mixed_same and mixed_rand from clean images and masks or boxes")
+@suite.command(
+    _MAKE,
+    short_help="make mixed_same and mixed_rand from clean images and masks or boxes",
+    epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus",
+)
 @click.argument("folder", type=INPUT, metavar="DIR")
 @click.option(
     "--masks", type=INPUT, metavar="DIR", help="folder of masks, named like the images; the object is bright"

@@ -36,7 +36,11 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     return name
 
 
-@click.command("tune", short_help="write a threshold file from stored runs, or from other models")
+@click.command(
+    "tune",
+    short_help="write a threshold file from stored runs, or from other models",
+    epilog="Example: quba-check tune demo.json -o tuned.yaml",
+)
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from quba_check.records.record import Record
 
 
-@click.command("verdict", short_help="print the verdict of stored runs, with the exit code of the gate")
+@click.command(
+    "verdict",
+    short_help="print the verdict of stored runs, with the exit code of the gate",
+    epilog="Example: quba-check verdict demo.json",
+)
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 @click.option(
     "--thresholds",

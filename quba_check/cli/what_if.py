@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from quba_check.verdicts import Verdict
 
 
-@click.command("what-if", short_help="judge stored runs by other threshold files")
+@click.command(
+    "what-if",
+    short_help="judge stored runs by other threshold files",
+    epilog="Example: quba-check what-if demo.json thresholds/*.yaml",
+)
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="FILE...")
 @click.option(
     "--baseline",

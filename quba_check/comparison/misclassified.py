@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
+from quba_check.storage.csv_text import csv_text
 
 FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
 FLIP_HEADINGS = ("image", "flip", "label", "before", "after")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""First characters of cells that a spreadsheet reads as formulas."""
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_QUOTED = re.compile('[",;\r\n]')
-"""Characters that need quotes. A lone carriage return would end a row in the csv module, and a semicolon
-separates cells in locales with a decimal comma."""
-Cell = str | int | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +26,7 @@ class Failure:
         predicted: the class that the model chose.
         confidence: probability of that class; None if the run did not store it.
         loss: cross-entropy, -log of the probability of the true class; None if the run did not store it.
+        is_lost: the baseline classifies it correctly; False without a baseline.
     """
 
     index: int | None
@@ -41,16 +35,26 @@ class Failure:
     predicted: str
     confidence: float | None
     loss: float | None
+    is_lost: bool = False
 
 
-def failures(run: StoredRun) -> list[Failure]:
+def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]:
     """Return the misclassified images, by decreasing loss and then by position.
 
+    Args:
+        run: the run.
+        baseline: an earlier run on the same images.
+
     Raises:
-        UserError: the predictions of the run are not stored.
+        UserError: the predictions of a run are not stored, or the runs have different clean images.
     """
     answers = run.clean_answers()
     rows = answers.wrong.tolist()
+    lost = [False] * len(rows)
+    if baseline is not None:
+        before = baseline.clean_answers("--baseline: ")
+        _check_same_images("--baseline: ", baseline, run)
+        lost = (before.predicted == before.label)[rows].tolist()
     unknown: list[None] = [None] * len(rows)
     if answers.index is not None:
         positions: Sequence[int | None] = answers.index[rows].tolist()
@@ -60,13 +64,15 @@ def failures(run: StoredRun) -> list[Failure]:
     loss = unknown if answers.loss is None else answers.loss.tolist()
     wrong = [
         Failure(
-            position,
+            positions[number],
             answers.names[row],
             answers.classes[answers.label[row]],
             answers.classes[answers.predicted[row]],
-            *probabilities,
+            confidence[number],
+            loss[number],
+            lost[number],
         )
-        for row, position, *probabilities in zip(rows, positions, confidence, loss, strict=True)
+        for number, row in enumerate(rows)
     ]
     return sorted(wrong, key=lambda failure: -(failure.loss or 0.0))
 
@@ -86,49 +92,70 @@ def failures_csv(wrong: Sequence[Failure]) -> str:
     return csv_text(FAILURE_HEADINGS, rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A clean image that only one of two runs classifies correctly.
+
+    Attributes:
+        path: its file, relative to the suite's folder.
+        lost: True if only the first run is correct.
+        label: its class.
+        before: the class that the first run chose.
+        after: the class that the second run chose.
+    """
+
+    path: str
+    lost: bool
+    label: str
+    before: str
+    after: str
+
+
+def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
+    """Return the images with only one run correct, in the order of the set.
+
+    Args:
+        before: the first run.
+        after: the second run.
+        where: beginning of messages, before the names of the records.
+
+    Raises:
+        UserError: the predictions of a run are not stored, or the runs have different clean images.
+    """
+    first, second = before.clean_answers(where), after.clean_answers(where)
+    _check_same_images(where, before, after)
+    was_correct = first.predicted == first.label
+    flipped = np.flatnonzero(was_correct != (second.predicted == second.label)).tolist()
+    return [
+        Flip(
+            second.names[row],
+            bool(was_correct[row]),
+            *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
+        )
+        for row in flipped
+    ]
+
+
 def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
     """Return the images with only one run correct as CSV, and their number.
 
     The column `flip` is `lost` for images that only the first run classifies correctly, else `gained`.
 
     Raises:
-        UserError: the predictions of a run are not stored, or the runs have different clean images.
+        UserError: see `flips`.
     """
-    first, second = before.clean_answers("--flips: "), after.clean_answers("--flips: ")
-    if list(first.names) != list(second.names):
+    flipped = flips(before, after, "--flips: ")
+    rows = (
+        (flip.path, "lost" if flip.lost else "gained", flip.label, flip.before, flip.after)
+        for flip in flipped
+    )
+    return csv_text(FLIP_HEADINGS, rows), len(flipped)
+
+
+def _check_same_images(where: str, before: StoredRun, after: StoredRun) -> None:
+    first, second = before.clean_answers(), after.clean_answers()
+    if list(first.names) != list(second.names) or not np.array_equal(first.label, second.label):
         raise UserError(
-            f"--flips: {before.file} and {after.file}: their clean images differ. "
+            f"{where}{before.file} and {after.file}: their clean images differ. "
             "Allowed: runs on the same images."
         )
-    was_correct = first.predicted == first.label
-    flipped = np.flatnonzero(was_correct != (second.predicted == second.label)).tolist()
-    rows = [
-        (
-            second.names[row],
-            "lost" if was_correct[row] else "gained",
-            *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
-        )
-        for row in flipped
-    ]
-    return csv_text(FLIP_HEADINGS, rows), len(rows)
-
-
-def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
-    """Return a table with headings as CSV, without formulas.
-
-    A string that begins like a formula gets an apostrophe in front; numbers stay numbers, also in strings.
-    None is an empty cell. Bytes of a file name that are not UTF-8 are written as escapes.
-
-    >>> csv_text(["file", "loss"], [["=1+1.png", -0.5], ["a.png", None]]).splitlines()
-    ['file,loss', "'=1+1.png,-0.5", 'a.png,']
-    """
-    return "".join(f"{','.join(map(_cell_text, row))}\n" for row in (headings, *rows))
-
-
-def _cell_text(cell: Cell) -> str:
-    if not isinstance(cell, str):
-        return "" if cell is None else str(cell)
-    text = cell.encode("utf-8", "backslashreplace").decode()
-    if text.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(text):
-        text = f"'{text}"
-    return '"{}"'.format(text.replace('"', '""')) if _QUOTED.search(text) else text

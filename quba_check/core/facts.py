@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,22 @@ def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(cut if times[cut] == 1 else name for cut, name in zip(short, names, strict=True))
 
 
+LONGEST_NAME = 100
+"""Largest length of a class name in a table."""
+
+
+def table_class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return a short name for each class of a table, or a number.
+
+    >>> table_class_names(["tench, Tinca tinca", "goldfish"], 2), table_class_names([], 2)
+    (('tench', 'goldfish'), ('class 0', 'class 1'))
+    """
+    if not names:
+        return tuple(f"class {k}" for k in range(count))
+    short = short_class_names(names)
+    return tuple(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in short)
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteFacts:
     """Facts from the manifest, known before any image is read.
@@ -38,6 +54,7 @@ class SuiteFacts:
         generates_corruptions: True if corruptions are computed from the clean set instead of read from files.
         samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
         class_names: readable names of the classes; empty if they only have numbers.
+        space_classes: names of the classes of each other label space that a set declares.
     """
 
     name: str
@@ -48,6 +65,12 @@ class SuiteFacts:
     generates_corruptions: bool = False
     samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
+    space_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def class_names_of(self, set_name: str) -> tuple[str, ...]:
+        """Return the names of the classes of a set; empty if they are unknown."""
+        space = self.spaces.get(set_name)
+        return self.class_names if space is None else self.space_classes.get(space, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,25 @@ class Quantity:
         return f"Quantity({_summary(self)})"
 
 
+Cell = str | int | float
+"""A cell of a table; numbers are finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of details behind a measurement, for reports. No demand reads it.
+
+    Attributes:
+        columns: the column names.
+        rows: the rows, each with a cell for every column.
+        note: a note for the reader, for example that a number is optimistic.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """The value of a dimension for a model on a suite.
@@ -64,6 +83,7 @@ class Measurement:
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
+        tables: tables of details by name, such as the accuracy of each class.
     """
 
     dimension: str
@@ -77,6 +97,7 @@ class Measurement:
     notes: tuple[str, ...] = ()
     deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -95,10 +116,11 @@ class Measurement:
         parts: Mapping[str, Quantity] | None = None,
         notes: tuple[str, ...] = (),
         masked: tuple[str, ...] = (),
+        tables: Mapping[str, Table] | None = None,
     ) -> Measurement:
         """Return a measurement with the value of a quantity."""
         quantity = {item.name: getattr(whole, item.name) for item in fields(whole)}
-        return cls(dimension, **quantity, parts=parts or {}, notes=notes, masked=masked)
+        return cls(dimension, **quantity, parts=parts or {}, notes=notes, masked=masked, tables=tables or {})
 
 
 def _summary(number: Quantity | Measurement) -> str:

@@ -24,6 +24,7 @@ from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
+from quba_check.dimensions._table_validation import checked_tables
 from quba_check.errors import DimensionError, QubaError, did_you_mean, listed
 
 RESERVED = ("quba",)
@@ -160,7 +161,7 @@ def _with_checked_result(
             parts[name] = _checked_quantity(
                 part, units[name], f"{where}: the part '{name}'", check_range=is_custom
             )
-        return replace(whole, parts=parts)
+        return replace(whole, parts=parts, tables=checked_tables(measurement.tables, where))
 
     return measure
 

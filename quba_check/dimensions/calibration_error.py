@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.measurement import Measurement, Quantity, Table
+from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import BINS
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
@@ -17,9 +23,13 @@ from quba_check.metrics.calibration import (
     expected_calibration_error,
 )
 from quba_check.metrics.means import geometric_mean
+from quba_check.metrics.reliability import reliability_bins
+from quba_check.metrics.temperature import fit_temperature
 from quba_check.stats.estimate import geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits
 
+OPTIMISTIC = "the temperature was fitted on these images, so its effect on new images is smaller"
+AT_LIMIT = "no temperature is best: the likelihood grows to the end of the searched range"
 ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""
 
@@ -46,9 +56,34 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     n = accuracy_on(predictions, CLEAN).n
     clean = predictions[CLEAN]
     ece = expected_calibration_error(clean.confidence, clean.correct, bins=BINS, sample=CLEAN)
-    ace = adaptive_calibration_error(clean_probabilities(predictions), clean.label, bins=BINS, sample=CLEAN)
+    probabilities = clean_probabilities(predictions)
+    ace = adaptive_calibration_error(probabilities, clean.label, bins=BINS, sample=CLEAN)
     parts = {"ece": _quantity(n, ece), "ace": _quantity(n, ace)}
-    return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts)
+    tables = _tables(clean, probabilities, ece.value)
+    return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts, tables=tables)
+
+
+def _tables(clean: Predictions, probabilities: NDArray[np.float32], ece: float) -> dict[str, Table]:
+    """Return the reliability diagram, as measured and after temperature scaling."""
+    reliability = {"reliability": _reliability(clean.confidence, clean.correct)}
+    if not np.any(clean.label >= 0):
+        return reliability
+    fit = fit_temperature(probabilities, clean.label, clean.predicted)
+    scaled = expected_calibration_error(fit.confidence, clean.correct, bins=BINS).value
+    note = f"{OPTIMISTIC}; {AT_LIMIT}" if fit.is_at_limit else OPTIMISTIC
+    return reliability | {
+        "reliability_scaled": _reliability(fit.confidence, clean.correct, note),
+        "temperature": Table(
+            ("temperature", "nll", "nll_scaled", "ece", "ece_scaled"),
+            ((fit.temperature, fit.nll, fit.nll_scaled, ece, scaled),),
+            note,
+        ),
+    }
+
+
+def _reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], note: str = "") -> Table:
+    bins = reliability_bins(confidence, correct, bins=BINS)
+    return Table(("from", "to", "images", "confidence", "accuracy"), tuple(map(astuple, bins)), note)
 
 
 def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:

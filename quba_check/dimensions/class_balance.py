@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SuiteFacts, short_class_names
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.facts import Facts, SuiteFacts, short_class_names, table_class_names
+from quba_check.core.measurement import Measurement, Quantity, Table
+from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import Z, accuracy_on
@@ -18,6 +19,7 @@ from quba_check.metrics.class_balance import (
     LEAST_IMAGES,
     accuracy_evenness,
     between_class_evenness,
+    class_means,
     confidence_evenness,
 )
 from quba_check.metrics.means import geometric_mean
@@ -63,7 +65,20 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         "confidence": _quantity(confidence.estimate, n, confidence.debiased),
         "between_class_confidence": Quantity(between, "fraction", n),
     }
-    return Measurement.of("class_balance", _quantity(whole, n, debiased), parts=parts)
+    tables = {"classes": _class_table(clean, facts.suite)}
+    return Measurement.of("class_balance", _quantity(whole, n, debiased), parts=parts, tables=tables)
+
+
+def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
+    """Return images, accuracy and mean true-class probability of each class."""
+    classes = suite.class_count
+    columns = (
+        table_class_names(suite.class_names, classes),
+        np.bincount(clean.label, minlength=classes).tolist(),
+        class_means(clean.label, clean.correct, classes=classes).tolist(),
+        class_means(clean.label, clean.true_probability, classes=classes).tolist(),
+    )
+    return Table(("class", "images", "accuracy", "true_probability"), tuple(zip(*columns, strict=True)))
 
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import Measurement, Table
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._ratios import mean_ratio, ratios
@@ -94,4 +94,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     for severity in SEVERITIES:
         parts[f"severity_{severity}"] = mean_ratio([relative[_corrupted(name, severity)] for name in names])
     whole = mean_ratio(list(relative.values()))
-    return Measurement.of("corruption_robustness", whole, parts=parts)
+    severities = Table(
+        ("corruption", *map(str, SEVERITIES)),
+        tuple(
+            (name, *(relative[_corrupted(name, severity)].value for severity in SEVERITIES)) for name in names
+        ),
+        "accuracy relative to the clean accuracy, by severity",
+    )
+    return Measurement.of("corruption_robustness", whole, parts=parts, tables={"severities": severities})

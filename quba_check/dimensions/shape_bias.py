@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SetLabels, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.facts import Facts, SetLabels, SuiteFacts, table_class_names
+from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.dimensions._ratios import Z, accuracy_on, share
@@ -103,7 +103,7 @@ def _check_suite(_suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> Non
     streamed=_sequential,
     check_suite=_check_suite,
 )
-def measure(predictions: Tables, _facts: Facts) -> Measurement:
+def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Shape hits / (shape hits + texture hits) on images whose shape and texture conflict.
 
     Raises:
@@ -136,4 +136,23 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
             "either": share(either, CUE_CONFLICT),
         },
         deviations=bias.deviations,
+        tables={"categories": _category_table(table.label, hits, facts.suite)},
+    )
+
+
+def _category_table(label: NDArray[np.int64], hits: CueHits, suite: SuiteFacts) -> Table:
+    """Return conflicts and hits by the class of the shape, for classes with a conflict."""
+    in_class = label >= 0
+    classes = np.unique(label[hits.conflict & in_class])
+    count = int(classes.max(initial=-1)) + 1
+    columns = [
+        np.bincount(label[mask & in_class], minlength=count)[classes].tolist()
+        for mask in (hits.conflict, hits.shape, hits.texture)
+    ]
+    names = table_class_names(suite.class_names_of(CUE_CONFLICT_SET), count)
+    rows = zip([names[k] for k in classes], *columns, strict=True)
+    return Table(
+        ("category", "images", "shape_hits", "texture_hits"),
+        tuple(rows),
+        "by the class of the shape; images whose texture is of the same class are left out",
     )

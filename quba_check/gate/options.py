@@ -13,6 +13,7 @@ from quba_check.models.request import DEVICES, PRECISIONS, check_device, check_p
 from quba_check.storage.user_files import user_path
 
 MOST_WORKERS = 256
+MOST_PICTURES = 1_000
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
@@ -202,10 +203,22 @@ OPTIONS = (
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
     Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
     Option(
+        "--quba-html",
+        "FILE.html",
+        "also write a page on the run here: one HTML file",
+        _file_ending_in(".html"),
+    ),
+    Option(
         "--quba-markdown",
         "FILE.md",
         "also write a summary here, for pull requests and CI pages",
         _file_ending_in(".md"),
+    ),
+    Option(
+        "--quba-pictures",
+        "N",
+        "show up to N images behind each failed demand on the page (default: none)",
+        _whole_number(1, MOST_PICTURES),
     ),
     Option(
         "--quba-trust-pickle",
@@ -243,6 +256,8 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     report: Path | None = None
+    html: Path | None = None
+    pictures: int | None = None
     markdown: Path | None = None
     baseline: Path | None = None
     trust_pickle: bool = False
@@ -263,4 +278,9 @@ class Options:
             option.field: option.parse(Given(option.flag, given.get(option.key), base)) for option in OPTIONS
         }
         values = {field: value for field, value in checked.items() if value is not None}
+        if "pictures" in values and "html" not in values and "quba_pictures" not in defaults:
+            raise OptionError(
+                f"--quba-pictures: got {values['pictures']} without --quba-html, the page that shows them. "
+                "Add --quba-html FILE.html."
+            )
         return cls(**values, data_is_default="quba_data" in defaults)

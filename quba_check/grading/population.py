@@ -104,6 +104,12 @@ class Population:
             PopulationError: see `score`; or fewer than ten such models.
         """
         positive = self._positive_weights(full_weights() if weights is None else weights)
+        key = tuple(sorted(positive.items()))
+        if key not in self._known_scores:
+            self._known_scores[key] = self._scores(positive)
+        return self._known_scores[key]
+
+    def _scores(self, positive: Mapping[str, float]) -> tuple[float, ...]:
         complete = [row for row in self.rows if positive.keys() <= row.values.keys()]
         if len(complete) < LEAST_MODELS:
             raise PopulationError(
@@ -121,6 +127,11 @@ class Population:
         """
         scores = self.scores(weights)
         return 100 * bisect_left(scores, score) / len(scores)
+
+    @cached_property
+    def _known_scores(self) -> dict[tuple[tuple[str, float], ...], tuple[float, ...]]:
+        """The scores by weights: a study asks for them once per model."""
+        return {}
 
     @cached_property
     def _normalised(self) -> dict[str, Normalisation | PopulationError]:

@@ -12,6 +12,7 @@ a second softmax, and the attacks left `train-mode` models (networks with BatchN
 from __future__ import annotations
 
 import csv
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,9 @@ SUITE = "imagenet"
 IMAGES = 50_000
 CLASSES = 1000
 ZERO_SHOT_FAMILY = "vision-language"
+TIMM_PREFIX = "timm:"
+NEAREST = 5
+"""Largest number of suggestions for an unknown name."""
 SUSPECT_DIMENSIONS: Mapping[Suspect, frozenset[str]] = {
     "double-softmax": frozenset({"adversarial_robustness", "calibration_error", "class_balance"}),
     "train-mode": frozenset(
@@ -116,6 +120,26 @@ def published_models() -> tuple[PublishedModel, ...]:
         )
         for row in csv.DictReader(text.splitlines())
     )
+
+
+@cache
+def models_by_name() -> Mapping[str, PublishedModel]:
+    """Return the published models by their name in the table and, where known, in timm."""
+    models = published_models()
+    return {model.timm: model for model in models if model.timm} | {model.id: model for model in models}
+
+
+def nearest_names(name: str) -> list[str]:
+    """Return the most similar names of published models, case ignored, best first.
+
+    >>> nearest_names("EVA02-b")[0]
+    'EVA02-b-21k'
+    """
+    folded: dict[str, str] = {}
+    for candidate in models_by_name():
+        folded.setdefault(candidate.casefold(), candidate)
+    near = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.6)
+    return [folded[candidate] for candidate in near]
 
 
 @cache

@@ -89,8 +89,7 @@ def expected_calibration_error(
     0.55
     """
     rows = _row_count(confidence, correct)
-    edges = (np.arange(1, bins + 1) / bins).astype(np.float32)
-    bin_of_row = np.digitize(confidence, edges)
+    bin_of_row = confidence_bins(confidence, bins)
     p = confidence.astype(np.float64)
     gap = correct - p
     totals = np.bincount(bin_of_row, weights=gap)
@@ -99,6 +98,20 @@ def expected_calibration_error(
     error = Estimate(float(np.abs(totals).sum() / rows), {sample: influence - influence.mean()})
     noise = np.sqrt(np.bincount(bin_of_row, weights=p * (1 - p))) / rows  # with labels drawn from p
     return CalibrationError(error, total_without_noise(totals / rows, noise), float(noise.sum()))
+
+
+def confidence_bins(confidence: NDArray[np.float32], bins: int) -> NDArray[np.intp]:
+    """Return the bin of each confidence by the rule of `expected_calibration_error`.
+
+    Args:
+        confidence: (N,) float32, in [0, 1].
+        bins: number of equally wide bins.
+
+    Returns:
+        (N,) 0 to `bins`; `bins` stands for a confidence of exactly 1.
+    """
+    edges = (np.arange(1, bins + 1) / bins).astype(np.float32)
+    return np.digitize(confidence, edges)
 
 
 def adaptive_calibration_error(

@@ -46,6 +46,25 @@ class Evenness:
     debiased: float
 
 
+def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int) -> Column:
+    """Return the mean of a column in each class; NaN for a class without images.
+
+    Args:
+        label: (N,) class of each image, 0 to classes − 1.
+        values: (N,) a column in any unit.
+        classes: number of classes C.
+
+    Returns:
+        (C,) the means, in the unit of the column.
+
+    >>> class_means(np.array([0, 1, 1]), np.array([True, True, False]), classes=2).tolist()
+    [1.0, 0.5]
+    """
+    counts = np.bincount(label, minlength=classes)
+    with np.errstate(invalid="ignore"):
+        return _class_means(label, values, counts)
+
+
 def accuracy_evenness(
     label: NDArray[np.int64], correct: NDArray[np.bool_], *, classes: int, sample: Sample
 ) -> Evenness:

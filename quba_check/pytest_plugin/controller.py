@@ -21,7 +21,8 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import selects
-from quba_check.pytest_plugin.summary_files import remove_summary, write_summaries
+from quba_check.pytest_plugin.page_file import shown_path, write_page
+from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
@@ -40,6 +41,7 @@ class Controller:
     Attributes:
         records: a record for each model and protocol; empty until the session ends.
         paths: file of each record: the user's, else the copy in the store; None if not written.
+        page: the page of the run; None if not written.
         errors: messages about a bug, and about files that could not be written.
         warnings: messages about what does not change the outcome.
         exit_code: by the verdicts; None until the session ends.
@@ -52,6 +54,7 @@ class Controller:
         self._selected: set[str] = set()
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
+        self.page: Path | None = None
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.exit_code: int | None = None
@@ -64,10 +67,12 @@ class Controller:
         """Check that the files can be written; remove those of an earlier run."""
         if self._config.option.collectonly:
             return
-        report, markdown = self._gate.options.report, self._gate.options.markdown
-        if markdown is not None:
-            _check_writable(markdown, "--quba-markdown")
-            remove_summary(markdown)
+        options = self._gate.options
+        report = options.report
+        for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
+            if path is not None:
+                _check_writable(path, flag)
+                remove_earlier(path, flag)
         if report is None:
             return
         _check_writable(report, "--quba-report")
@@ -144,7 +149,10 @@ class Controller:
                 self.errors.append(str(error))
             else:
                 self.paths[number] = path
-        errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
+        errors = write_page(self._gate, self.records, self.paths)
+        self.errors += errors
+        self.page = None if errors or not self.records else self._gate.options.html
+        errors, self.warnings = write_summaries(self._gate, self.records, self.paths, self.page)
         self.errors += errors
 
     def _exit_code(self, session: pytest.Session) -> int:
@@ -222,6 +230,8 @@ class Summary:
                 ascii=not encoding.lower().startswith("utf"),
             )
             terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+        if self._controller.page is not None:
+            terminalreporter.write_line(f"page: {shown_path(self._controller.page)}")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
@@ -263,8 +273,7 @@ def _check_writable(path: Path, flag: str) -> None:
 def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
     """Yield the record's path and, after the demo, the command for one's own model."""
     if path is not None:
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        yield f"record: {shown}"
+        yield f"record: {shown_path(path)}"
     if record.model.spec in DEMO_MODELS:
         yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 

@@ -14,7 +14,7 @@ from quba_check.storage.user_files import file_kind, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
-PATHS = ("DIR", "FILE.json", "FILE.yaml")
+PATHS = ("DIR", "FILE.json", "FILE.yaml", "FILE.html", "FILE.md")
 """Metavars of options whose value is a path."""
 
 

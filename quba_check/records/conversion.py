@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Outcome, Quantity, Unmeasurable
+from quba_check.core.measurement import Measurement, Outcome, Quantity, Table, Unmeasurable
 from quba_check.errors import DimensionError
 from quba_check.records.measurement import (
     AnyMeasurementRow,
@@ -18,6 +18,7 @@ from quba_check.records.measurement import (
     NotMeasuredRow,
     QuantityRow,
     StoppedRow,
+    TableRow,
     UnmeasurableRow,
 )
 
@@ -42,6 +43,10 @@ def row_of(
             notes=outcome.notes,
             stopped=stopped,
             masked=outcome.masked,
+            tables={
+                name: TableRow(columns=table.columns, rows=table.rows, note=table.note)
+                for name, table in outcome.tables.items()
+            },
         )
     except ValidationError as why:
         error = why.errors()[0]
@@ -75,7 +80,8 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
         return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
     whole = _quantity_of(row)
     parts = {name: _quantity_of(part) for name, part in row.parts.items()}
-    return Measurement.of(dimension, whole, parts=parts, notes=row.notes, masked=row.masked)
+    tables = {name: Table(table.columns, table.rows, table.note) for name, table in row.tables.items()}
+    return Measurement.of(dimension, whole, parts=parts, notes=row.notes, masked=row.masked, tables=tables)
 
 
 def _quantity_of(row: QuantityRow) -> Quantity:

@@ -97,7 +97,7 @@ def write_images(content: bytes | None, record: Path) -> None:
     """
     path = record.with_suffix(IMAGES_SUFFIX)
     if content is not None:
-        _write(content, path)
+        write_bytes(content, path)
         return
     if file_kind(path, str(path), UserError) == "other":
         _target(path)
@@ -121,10 +121,15 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    _write(text.encode(), path)
+    write_bytes(text.encode(), path)
 
 
-def _write(content: bytes, path: Path) -> None:
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file atomically; create its folder if missing.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     target = _target(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

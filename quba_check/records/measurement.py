@@ -24,6 +24,8 @@ from quba_check.core.measurement import MASKED
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number. Strings are rejected."""
 Count = Annotated[int, Strict(), Field(ge=0)]
+Cell = Annotated[str, Strict()] | Annotated[int, Strict()] | Number
+"""A cell of a table. The kind of a number, whole or not, is kept."""
 TOLERANCE = 1e-9
 """Tolerance for a value outside its limits, relative to the larger of its size and 1."""
 
@@ -61,8 +63,12 @@ class QuantityRow(JsonRow):
     """A value with unit, n, confidence limits and better direction (None: reported only).
 
     Attributes:
-        interval: two-sided interval at `CONFIDENCE`.
-        limits: one-sided limits at `core.confidence.SCORES`, for intervals at other levels.
+        value: the value, in its unit.
+        unit: `fraction`, `ratio`, `millions`, `images`, or that of a custom dimension.
+        n: number of images; None if the value does not depend on images.
+        better: direction in which the value is better; None for parts that are only reported.
+        interval: two-sided 95 % interval; None if unknown.
+        limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
         debiased_limit: its one-sided 95 % limit on the bad side, if known.
     """
@@ -105,18 +111,45 @@ def _invalid(got: str, allowed: str) -> PydanticCustomError:
     return PydanticCustomError("invalid", "got {got}. Allowed: {allowed}", {"got": got, "allowed": allowed})
 
 
+class TableRow(JsonRow):
+    """A table of details behind a measurement, for reports.
+
+    Attributes:
+        columns: the column names.
+        rows: the rows, each with a cell for every column: text, a whole number, or a finite number.
+        note: a note for the reader.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    @field_validator("rows")
+    @classmethod
+    def _check_rows(cls, rows: tuple[tuple[Cell, ...], ...], info: ValidationInfo) -> Any:
+        columns = len(info.data.get("columns", ()))
+        for number, row in enumerate(rows, start=1):
+            if "columns" in info.data and len(row) != columns:
+                raise _invalid(f"{len(row)} cells in row {number}", f"{columns} cells, one for each column")
+        return rows
+
+
 class MeasurementRow(QuantityRow):
     """A measured dimension.
 
     Attributes:
+        parts: named parts of the dimension.
+        notes: notes that reports show next to the value.
         stopped: the early decision, if only some images were evaluated; the value is then not graded.
         masked: signs of masked gradients; the value is then no evidence of robustness.
+        tables: tables of details by name, such as the accuracy of each class.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stopped: StoppedRow | None = None
     masked: tuple[str, ...] = ()
+    tables: dict[str, TableRow] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

@@ -49,10 +49,15 @@ class VerdictRow(JsonRow):
         id: node id of the demand's item.
         dimension: dimension name, or `quba` for demands on score and grade.
         part: part name; for `quba`: `score` or `grade`.
+        bound: kind of the threshold.
         limit: the threshold as in the file (a letter for `quba.grade`).
-        message: the text of `verdicts.explanation`; empty for a passed demand.
+        tier: only unmet demands of `block` keep the model from release.
+        outcome: the verdict; `not run` if the session ended before.
+        file: threshold file of the demand.
+        line: line of the demand in it.
+        message: the explanation of the verdict; empty for a passed demand.
         within_noise: the bound lies inside the interval of the value.
-        policy: the file's rule for that: `point`, `fail` or `allow` (`demands.policy`).
+        policy: the file's rule for that.
         confidence: level of the interval.
         stopped: the early decision; None if all images were evaluated.
     """
@@ -102,8 +107,11 @@ class GradeRow(JsonRow):
     """The grade by the settings of one threshold file.
 
     Attributes:
+        file: threshold file with the settings.
+        population: name of the reference population.
+        protocol_of_population: protocol of the population's values.
         score: QUBA score; None if not graded.
-        interval: two-sided interval of the score at `CONFIDENCE`; None if unknown.
+        interval: two-sided 95 % interval of the score; None if unknown.
         letters: the letters that the interval spans, best first.
         percentile: share of the population's scores that are lower, in [0, 100].
         letter: A to F.

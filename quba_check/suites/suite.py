@@ -71,6 +71,7 @@ class Suite:
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
+            space_classes=self._space_classes(),
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.
@@ -113,6 +114,10 @@ class Suite:
         if name in BUILT_IN_SPACES and self._manifest.classes is None:
             return built_in_space(name)
         raise SuiteError(f"{self._manifest.shown}: unknown label space '{name}'.")
+
+    def _space_classes(self) -> dict[str, tuple[str, ...]]:
+        names = {declared.space for declared in self._manifest.sets.values() if declared.space is not None}
+        return {name: self.space(name).classes for name in sorted(names)}
 
     def space_of(self, set_name: str) -> LabelSpace:
         """Return the label space of a set.

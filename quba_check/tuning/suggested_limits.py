@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +13,15 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.population import Population
-from quba_check.grading.published import published_models
+from quba_check.grading.published import TIMM_PREFIX, models_by_name, nearest_names, published_models
 from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on an exact value, such as parameters."""
-TIMM_PREFIX = "timm:"
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
-NEAREST = 5
-"""Largest number of suggestions for an unknown name."""
 LEAST_STEP = 1e-4
 """Rounding step of limits without noise on the bad side, and smallest step to stay above 0."""
 
@@ -148,10 +144,10 @@ def published_limits(name: str) -> dict[str, SuggestedLimit]:
         OptionError: no such model.
     """
     models = published_models()
-    by_name = {model.timm: model for model in models if model.timm} | {model.id: model for model in models}
+    by_name = models_by_name()
     model_name = name.removeprefix(TIMM_PREFIX)
     if model_name not in by_name:
-        near = ", ".join(f"'{candidate}'" for candidate in _nearest_names(model_name, by_name))
+        near = ", ".join(f"'{candidate}'" for candidate in nearest_names(model_name))
         raise OptionError(
             f"--like: there is no published model '{name}'.{f' Did you mean {near}?' if near else ''} "
             f"Allowed: one of {len(models)} names in the published table or in timm, which "
@@ -173,15 +169,6 @@ def published_names() -> str:
     return "".join(
         f"{model.id}\t{model.timm}\n" if model.timm else f"{model.id}\n" for model in published_models()
     )
-
-
-def _nearest_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return the most similar names, case ignored, best first."""
-    folded: dict[str, str] = {}
-    for candidate in names:
-        folded.setdefault(candidate.casefold(), candidate)
-    near = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.6)
-    return [folded[candidate] for candidate in near]
 
 
 def _significant(value: float, *, down: bool, digits: int = 3) -> float:

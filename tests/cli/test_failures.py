@@ -83,9 +83,49 @@ def test_a_run_of_an_earlier_version(folder: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_images_lost_against_a_baseline(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("b.json").write_bytes(Path("a.json").read_bytes())
+    answers = CleanAnswers(NAMES, np.array([0, 1, 2]), np.array([0, 1, 1]), CLASSES)
+    Path("b.npz").write_bytes(PerImage({}, answers).to_bytes())
+    assert run(capsys, "failures a.json --baseline b.json") == (
+        0,
+        "r50 on tiny: 1 of 3 clean images is wrong, and right in b.json\n"
+        "index   loss  confidence  label           predicted  path\n"
+        "    1  1.500       0.750  great white...  tench      ...0000_of_a_long_name.JPEG\n",
+        "",
+    )
+    assert run(capsys, "failures a.json --baseline b.json --csv -")[1].splitlines() == [
+        "index,path,label,predicted,confidence,loss",
+        f'1,{NAMES[1]},"great white shark, white shark, man-eater","tench, Tinca tinca",0.75,1.5',
+    ]
+    assert run(capsys, "failures a.json --baseline a.json")[1] == (
+        "r50 on tiny: 0 of 3 clean images are wrong, and right in a.json\n"
+    )
+
+
+def test_a_baseline_on_other_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("b.json").write_bytes(Path("a.json").read_bytes())
+    answers = CleanAnswers(["x", "y", "z"], np.array([0, 1, 2]), np.array([0, 1, 1]), CLASSES)
+    Path("b.npz").write_bytes(PerImage({}, answers).to_bytes())
+    assert run(capsys, "failures a.json --baseline b.json") == (
+        4,
+        "",
+        "ERROR: --baseline: b.json and a.json: their clean images differ. "
+        "Allowed: runs on the same images.\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            "failures a.json --baseline b.json",
+            "b.json: there is no such file. Allowed: a file that --quba-report wrote.",
+        ),
+        (
+            "failures a.json --baseline a.json --csv a.npz",
+            "--csv: got 'a.npz', which this command reads. Allowed: another file.",
+        ),
         (
             "failures a.npz",
             "a.npz: it is not JSON. Allowed: a file that --quba-report wrote. Did you mean 'a.json'?",

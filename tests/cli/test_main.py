@@ -15,8 +15,6 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import listed
 from quba_check.grading import grade, population
 
-COMMAND_NAMES = [str(command.name) for command in COMMANDS]
-
 
 def record(k, **changes):
     return {
@@ -243,8 +241,8 @@ def test_schemas(name, required, capsys):
         (
             ["suit", "describe"],
             (
-                f"quba-check: unknown command, got 'suit'. Allowed: {listed(COMMAND_NAMES)}. "
-                "Did you mean 'suite'?"
+                "quba-check: unknown command, got 'suit'. "
+                f"Allowed: {listed(str(command.name) for command in COMMANDS)}. Did you mean 'suite'?"
             ),
         ),
         (

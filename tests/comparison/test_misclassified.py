@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.runs_compared import CLASSES, stored
 
-from quba_check.comparison.misclassified import Cell, Failure, csv_text, failures, failures_csv, flips_csv
+from quba_check.comparison.misclassified import Failure, failures, failures_csv, flips_csv
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
@@ -101,38 +99,3 @@ def test_flips_are_no_formulas_either() -> None:
     names = ["=1.png", "@2.png", "3.png"]
     text, _ = flips_csv(stored("a.json", [1, 1, 2], names=names), stored("b.json", [0, 2, 2], names=names))
     assert text == "image,flip,label,before,after\n'=1.png,gained,ape,bee,ape\n'@2.png,lost,bee,bee,cat\n"
-
-
-@pytest.mark.parametrize(
-    ("cell", "written"),
-    [
-        ("=1+1", "'=1+1"),
-        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
-        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
-        ("-2+3", "'-2+3"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
-        ("\n=1", "'\n=1"),
-        ("a=1", "a=1"),
-        ("a\r=1", "a\r=1"),
-        ("a\n=1", "a\n=1"),
-        ('a "b", c', 'a "b", c'),
-        ("tench, Tinca tinca", "tench, Tinca tinca"),
-        ("-0.5", "-0.5"),
-        ("+1", "+1"),
-        (-0.5, "-0.5"),
-        (-3, "-3"),
-        (None, ""),
-        ("", ""),
-        ("\udcff.png", "\\udcff.png"),
-    ],
-)
-def test_a_cell(cell: Cell, written: str) -> None:
-    text = csv_text(["first", "second"], [["x", cell]])
-    assert text.encode()  # nothing is left that UTF-8 cannot hold
-    assert list(csv.reader(io.StringIO(text, newline=""))) == [["first", "second"], ["x", written]]
-
-
-def test_a_cell_that_only_some_spreadsheets_split() -> None:
-    assert csv_text(["a"], [["x;=1"]]) == 'a\n"x;=1"\n'

@@ -10,7 +10,7 @@ import pytest
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *DOCS]
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -30,10 +30,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("index", ["README.md", "docs/README.md"])
-def test_an_index_names_every_page(index: str) -> None:
+@pytest.mark.parametrize(("index", "pattern"), [("README.md", "*.md"), ("docs/README.md", "**/*.md")])
+def test_an_index_names_every_page(index: str, pattern: str) -> None:
     linked = {(ROOT / index).parent / target for target, _ in LINK.findall((ROOT / index).read_text("utf-8"))}
-    assert [page.name for page in DOCS if page not in linked and page.name != "README.md"] == []
+    pages = set((ROOT / "docs").glob(pattern)) - {ROOT / "docs" / "README.md"}
+    assert sorted(pages - linked) == []
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)

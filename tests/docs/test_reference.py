@@ -1,30 +1,31 @@
-"""Tables and examples of the reference pages agree with the code."""
+"""Tables and examples of hand-written pages agree with the code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields
 from fractions import Fraction
+from math import sqrt
 from pathlib import Path
+from statistics import median
 
-import click
 import pytest
+from scipy.stats import spearmanr
 from support.guides import DOCS
 
-from quba_check.cli.main import quba_check
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.protocols import BINS, EPSILON, PGD_STEP, PGD_STEPS, RELEASED, STANDARD
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import read_thresholds
 from quba_check.demands.profiles import shipped_profiles
-from quba_check.demands.schema import AttackedEntry, QubaEntry, ThresholdFile
 from quba_check.dimensions import registry
-from quba_check.gate.options import OPTIONS
+from quba_check.grading import published_models
+from quba_check.grading.published import SUSPECT_DIMENSIONS
 from quba_check.suites import open_suite
 
-SHARED = {"--help", "-h", "--store"}
-OF_THE_GATE = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag is not None}
-OF_THE_GATE |= {flag.replace("--quba-", "--") for flag in OF_THE_GATE}
 SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
 
 
@@ -40,25 +41,6 @@ def rows(text: str) -> list[list[str]]:
 
 def quoted(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
-
-
-def test_the_table_of_dimensions() -> None:
-    table = re.findall(r"^\| `(\w+)` \| (high|low) \| (\w+) \| (.*) \|$", page("dimensions.md"), re.MULTILINE)
-    assert table == [
-        (name, registry[name].better, registry[name].unit, registry[name].title)
-        for name in PUBLISHED_DIMENSIONS
-    ]
-
-
-def test_the_table_of_sets_and_parts() -> None:
-    section = page("dimensions.md").partition("## Which images")[2].partition("\n## ")[0]
-    table = {quoted(name)[0]: (sets, parts) for name, sets, parts in rows(section)[1:] if "`" in name}
-    assert list(table) == list(PUBLISHED_DIMENSIONS)
-    for name, (sets, parts) in table.items():
-        views = {view.set for view in registry[name].views(SUITE)}
-        assert {"sketch" if stated == "shifts" else stated for stated in quoted(sets)} == views
-        stated = [part.replace("SET", "sketch") for part in quoted(parts)]
-        assert stated == [part.name for part in registry[name].parts(SUITE)]
 
 
 def test_the_weights_of_the_score() -> None:
@@ -80,12 +62,6 @@ def test_the_threshold_file_is_one(tmp_path: Path) -> None:
     assert "shape_bias[min]" not in names
 
 
-def test_every_key_of_threshold_files_is_named() -> None:
-    stated = {key for row in rows(page("thresholds.md")) for key in quoted(row[0])}
-    fields = {**ThresholdFile.model_fields, **AttackedEntry.model_fields, **QubaEntry.model_fields}
-    assert stated | {"parts"} == {field.alias or name for name, field in fields.items()}
-
-
 def test_every_shipped_profile_is_named() -> None:
     for name in shipped_profiles():
         assert f"`{name}`" in page("thresholds.md")
@@ -105,41 +81,110 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"```yaml\n(.*?)```", page(name), re.DOTALL)
 
 
-def test_every_option_of_pytest() -> None:
-    stated = [(quoted(row[0])[0], quoted(row[1])) for row in rows(page("options.md")) if row[0][:3] == "`--"]
-    assert stated == [
-        (
-            option.flag + (f"={option.metavar}" if option.metavar else ""),
-            [option.key] if option.has_ini else [],
-        )
-        for option in OPTIONS
-    ]
+DIMENSION_SECTIONS = re.findall(r"^## (\w+)$", page("dimensions.md"), re.MULTILINE)
 
 
-def test_every_older_name_of_an_option() -> None:
-    for option in OPTIONS:
-        assert option.alias is None or f"older name: `{option.alias}`" in page("options.md")
+def test_the_nine_dimensions_have_sections_of_their_names() -> None:
+    assert tuple(DIMENSION_SECTIONS) == PUBLISHED_DIMENSIONS
 
 
-def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    """The commands of `quba-check`, those of its groups as `suite describe`."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", found) for inner, found in commands(command))
-        else:
-            yield name, command
+@pytest.mark.parametrize("name", PUBLISHED_DIMENSIONS)
+def test_a_dimension_has_direction_formula_pitfalls_and_source(name: str) -> None:
+    section = page("dimensions.md").partition(f"## {name}\n")[2].partition("\n## ")[0]
+    assert f"{'Higher' if registry[name].better == 'high' else 'Lower'} is better." in section
+    assert "```" in section
+    assert "Pitfalls:" in section
+    assert re.search(r"^Sources?: ", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("name", "command"), list(commands(quba_check)))
-def test_every_option_of_a_command(name: str, command: click.Command) -> None:
-    section = page("options.md").partition("## Which commands")[2]
-    stated: dict[str, set[str]] = {}
-    row = ""
-    for start, option, _ in rows(section)[1:]:
-        if start:
-            row = " ".join(re.findall(r"(?<![\w.-])[a-z][a-z-]*(?= |$)", *quoted(start)))
-        stated.setdefault(row, set()).update(flag.partition("=")[0] for flag in quoted(option))
-    options = {
-        flag for option in command.params if option.param_type_name == "option" for flag in option.opts
+def test_the_constants_of_the_attacks_and_bins() -> None:
+    text = " ".join(page("dimensions.md").split())
+    assert f"once by {Fraction(EPSILON).limit_denominator(255)}" in text
+    assert f"steps of {Fraction(PGD_STEP).limit_denominator(255)}" in text
+    assert {10: "ten"}[PGD_STEPS] + " steps" in text
+    assert f"over {BINS} equally wide bins" in text
+    assert f"over {len(CORRUPTIONS)} corruptions" in text
+
+
+def test_the_protocols_differ_as_stated() -> None:
+    section = page("protocols.md").partition("## What differs?")[2].partition("\n## ")[0]
+    table = {row[0]: row[1:] for row in rows(section)[1:]}
+    stated = {
+        "attacks": (STANDARD.attack_space, RELEASED.attack_space) == ("pixel", "input"),
+        "sets stored at their final size": (STANDARD.crops_prepared, RELEASED.crops_prepared)
+        == (False, True),
+        "parameters": (STANDARD.rounds_parameters, RELEASED.rounds_parameters) == (False, True),
+        "a tie of cue-conflict decisions": (STANDARD.ties, RELEASED.ties) == ("first", "last"),
     }
-    assert stated[name] == options - SHARED - (OF_THE_GATE if name == "doctor" else set())
+    assert list(table) == list(stated)
+    assert all(stated.values())
+    # The constructor has the name and these four settings.
+    assert len(fields(STANDARD)) == 1 + len(stated)
+
+
+def test_the_published_table_is_counted_right() -> None:
+    text = " ".join(page("published-table.md").split())
+    models = published_models()
+    marks = Counter(mark for model in models for mark in model.suspect)
+    for counts in (
+        Counter(model.family for model in models),
+        Counter(model.pretraining for model in models),
+        Counter(model.training for model in models),
+    ):
+        assert ", ".join(f"{n} {name}" for name, n in counts.most_common()) in text
+    for mark, dimensions in SUSPECT_DIMENSIONS.items():
+        names = ", ".join(name for name in PUBLISHED_DIMENSIONS if name in dimensions)
+        assert f"| `{mark}` | {marks[mark]} | {names} |" in text
+    suspect = [model for model in models if model.suspect]
+    assert f"the {len(models)} models" in text
+    assert f"{len(suspect)} rows look affected" in text
+    assert f"{len(models) - len(suspect)} rows keep all nine" in text
+    assert {4: "Four"}[sum(len(model.suspect) == 2 for model in models)] + " rows have both marks" in text
+    assert f"For {sum('parameters' in model.doubtful for model in models)} zero-shot models" in text
+    assert f"For {sum(model.timm is not None for model in models)} rows the name in timm" in text
+
+
+def test_the_findings_about_the_published_table() -> None:
+    text = " ".join(page("published-table.md").split())
+    models = published_models()
+
+    def middle(name: str, training: str | None = None, digits: int = 3) -> str:
+        return f"{median(m.values[name] for m in models if training in (None, m.training)):.{digits}f}"
+
+    def correlation(rows: list[Mapping[str, float]]) -> str:
+        names = ("adversarial_robustness", "corruption_robustness")
+        return f"{spearmanr(*([row[name] for row in rows] for name in names)).statistic:.2f}"
+
+    recipes = [model for model in models if model.training == "a1-a2-a3"]
+    assert all("train-mode" in model.suspect and model.family == "cnn" for model in recipes)
+    assert f"All {len(recipes)} rows of the training recipes" in text
+    usual = [middle(name, digits=2) for name in ("accuracy", "shape_bias")]
+    assert "The median accuracy is {}, the median shape_bias {}.".format(*usual) in text
+    assert f"is {middle('corruption_robustness', 'a1-a2-a3')}, against" in text
+    assert f"against {middle('corruption_robustness', 'supervised')} of the supervised" in text
+    assert f"Spearman correlation of {correlation([model.values for model in models])}." in text
+    sound = [model.values for model in models if not model.suspect]
+    assert f"Over the {len(sound)} rows without suspect values it is {correlation(sound)}." in text
+    language = [model for model in models if model.family == "vision-language"]
+    assert f"all {len(language)} vision-language models have large pretraining" in text
+    assert {model.pretraining for model in language} == {"large"}
+    assert f"{sqrt(0.8 * 0.2 / 50_000):.4f};" in text
+    assert f"{sqrt(0.5 * 0.5 / 160):.2f}." in text
+
+
+def test_the_price_of_adversarial_training() -> None:
+    text = " ".join(page("dimensions.md").split())
+    groups = [
+        [model.values for model in published_models() if model.training == training]
+        for training in ("adversarial", "supervised")
+    ]
+    trained, usual = (
+        {name: median(values[name] for values in group) for name in PUBLISHED_DIMENSIONS} for group in groups
+    )
+    assert (
+        f"The {len(groups[0])} adversarially trained models of the published table have a median of "
+        f"{trained['adversarial_robustness']:.2f} here, against {usual['adversarial_robustness']:.2f} of the "
+        f"{len(groups[1])} supervised ones, but an accuracy of {trained['accuracy']:.2f} against "
+        f"{usual['accuracy']:.2f} and twice the calibration error."
+    ) in text
+    assert round(trained["calibration_error"] / usual["calibration_error"]) == 2

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from support.demo_runs import demo_store
 from support.guides import DOCS, Step, follow, steps
 
-PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "python.md")
+PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "ranks.md", "python.md", "exports.md")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One store for all pages and workers: the demo's images are predicted once."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stored-runs"
+    return demo_store(tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", PAGES)

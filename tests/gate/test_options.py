@@ -62,6 +62,12 @@ def test_a_default_data_folder() -> None:
     assert Options.parse(given, BASE, ["quba_data"]).data_is_default
 
 
+def test_pictures_of_the_ini_file_need_no_page() -> None:
+    given = {"quba_pictures": "5"}
+    assert Options.parse(given, BASE, ["quba_pictures"]).pictures == 5
+    assert Options.parse({**given, "quba_html": "r.html"}, BASE).pictures == 5
+
+
 def test_auto_is_a_batch_size() -> None:
     assert Options.parse({"quba_batch_size": "auto"}, BASE).batch_size is None
 
@@ -132,6 +138,14 @@ def test_auto_is_a_batch_size() -> None:
         ),
         ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
+        ("quba_pictures", "0", "--quba-pictures: got '0'. Allowed: a whole number from 1."),
+        ("quba_pictures", "1001", "--quba-pictures: got '1001'. Allowed: a whole number from 1 to 1,000."),
+        (
+            "quba_pictures",
+            "5",
+            "--quba-pictures: got 5 without --quba-html, the page that shows them. "
+            "Add --quba-html FILE.html.",
+        ),
     ],
 )
 def test_values_that_are_not_allowed(key: str, value: str, text: str) -> None:

@@ -11,7 +11,7 @@ from support.runs_compared import stored
 from support.tuned import record
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.pytest_plugin.summary_files import remove_summary, write_summaries
+from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 
 
 def gate(store: Path, markdown: Path | None = None, baseline: StoredRun | None = None) -> Any:
@@ -72,14 +72,14 @@ def test_a_baseline_that_cannot_be_compared(tmp_path: Path) -> None:
 def test_the_summary_of_an_earlier_run_is_removed(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.touch()
-    remove_summary(file)
-    remove_summary(file)
+    remove_earlier(file, "--quba-markdown")
+    remove_earlier(file, "--quba-markdown")
     assert not file.exists()
 
 
 def test_an_earlier_summary_that_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(pytest.UsageError) as error:
-        remove_summary(tmp_path)
+        remove_earlier(tmp_path, "--quba-markdown")
     assert str(error.value).startswith(
         f"--quba-markdown: {tmp_path} belongs to another run and cannot be removed ("
     )

@@ -6,7 +6,7 @@ import pytest
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import DimensionError
 from quba_check.records.conversion import measurements_of, outcome_of, row_of
@@ -30,6 +30,7 @@ MEASURED = Measurement(
     0.4,
     parts={"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))},
     notes=("a remark",),
+    tables={"classes": Table(("class", "images"), (("<b>", 3),), "two")},
 )
 
 
@@ -62,6 +63,7 @@ def test_row_of_a_measurement():
         "notes": ("a remark",),
         "stopped": None,
         "masked": (),
+        "tables": {"classes": {"columns": ("class", "images"), "rows": (("<b>", 3),), "note": "two"}},
     }
 
 

@@ -19,6 +19,13 @@ class SetEntries(Strict):
     """The sets of a suite.
 
     Each may be left out; dimensions that need it are then unmeasurable.
+
+    Attributes:
+        clean: unchanged images; most dimensions need them.
+        shifts: other renditions of the classes, by name, for ood_robustness.
+        mixed_same: objects on backgrounds of their own class, for object_focus.
+        mixed_rand: objects on backgrounds of random classes, for object_focus.
+        cue_conflict: images with the shape of one class and the texture of another, for shape_bias.
     """
 
     clean: SetEntry | None = None
@@ -30,7 +37,12 @@ class SetEntries(Strict):
 
 
 class SpaceEntry(BaseModel):
-    """A label space: the model's classes that belong to each of its classes."""
+    """A label space: the model's classes that belong to each of its classes.
+
+    Attributes:
+        by: rule of the predicted class. `mean`: the highest mean probability over its members; `argmax`: the
+            most probable member; `map`: the class of the model's own prediction.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, list[str]]
@@ -77,6 +89,12 @@ class ManifestEntry(Strict):
     """A whole manifest, as written in the file.
 
     Attributes:
+        schema_version: version of this format.
+        name: name of the suite; populations and baselines refer to it.
+        classes: the classes in the order of the model's outputs: `imagenet`, a list, names with readable
+            ones, or a text file.
+        image_size: side in pixels for models that state no preprocessing.
+        spaces: label spaces by name.
         restrict: the models have more classes than `classes`, and only these count. `true`: ImageNet's 1,000;
             or a text file with all classes.
     """

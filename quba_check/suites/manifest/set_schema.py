@@ -189,6 +189,10 @@ class CorruptionsEntry(Strict):
     holds all severities one after the other and `labels.npy` the labels, as CIFAR-10-C is published.
 
     Attributes:
+        generate: makes the images from the clean set while they are read.
+        reader: layout of stored images.
+        path: their folder, relative to the data folder.
+        prepared: stored at the final size: resized if necessary, not cropped again.
         partial: folders of classes may be missing.
         sample: `one` shows each image under one corruption at one severity instead of all 75.
         encode: generated images go through a file format, as the stored ImageNet-C did: JPEG at quality 85.

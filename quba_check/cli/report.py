@@ -1,0 +1,74 @@
+"""`quba-check report`: the page of stored runs, as one HTML file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, store_option
+from quba_check.cli.picture_sources import picture_sources
+from quba_check.errors import OptionError
+from quba_check.gate.options import MOST_PICTURES
+
+
+@click.command(
+    "report",
+    short_help="write the page of stored runs: one HTML file",
+    epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
+)
+@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.option("--output", "-o", required=True, type=OUTPUT, metavar="FILE.html", help="file to write")
+@click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
+@click.option(
+    "--population",
+    metavar="NAME",
+    help="population to compare with: published, screened, demo, or a file (else that of the grade)",
+)
+@click.option(
+    "--pictures",
+    "n",
+    type=WholeNumber(1, MOST_PICTURES),
+    metavar="N",
+    help="show up to N images behind each failed demand (default: none)",
+)
+@click.option(
+    "--data", type=INPUT, metavar="DIR", help="data folder with these images (else that of the run)"
+)
+@store_option
+def report(
+    paths: tuple[Path, ...],
+    output: Path,
+    baseline: Path | None,
+    population: str | None,
+    n: int | None,
+    data: Path | None,
+    store: Path | None,
+) -> None:
+    """Write one page on stored runs, with a column for each.
+
+    The page is a single file that opens without a network: verdict, demands, changes, dimensions, data and
+    provenance. Pictures of more than 5 MB go into a folder next to it.
+    """
+    from quba_check.comparison.stored_run import stored_run
+    from quba_check.page.pictures import Album, make_album, pictures_folder, write_album
+    from quba_check.page.render import render_page
+    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
+    from quba_check.storage.store import default_root
+
+    if data is not None and n is None:
+        raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
+    records = [*paths, *([] if baseline is None else [baseline])]
+    check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")
+    folder = store or default_root()
+    runs = [stored_run(path, str(path), read_record(path), folder) for path in records]
+    shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
+    album = Album()
+    if n is not None:
+        sources = picture_sources(shown, data, folder)
+        album = make_album(shown, sources, n, baseline=before, folder=pictures_folder(output))
+    page = render_page(shown, baseline=before, pictures=album.demands, population=population)
+    write_album(album, output)
+    write_text(page, output)
+    sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")

@@ -1,0 +1,179 @@
+"""Records as CSV and Parquet: a row per dimension, part and grade."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from quba_check.errors import UserError, needs
+from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import QUBA, SIGNS, GradeRow, VerdictRow
+from quba_check.reports.verdict_labels import limit_text, most_severe
+from quba_check.storage.csv_text import csv_text
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """A dimension, part or grade of a record; the fields are the columns.
+
+    Attributes:
+        model: the model's name.
+        fingerprint: content hash of the model.
+        protocol: the protocol of the record.
+        suite: the suite's name.
+        time: time of the run, ISO 8601 with its offset from UTC.
+        commit: git commit of the run; None if unknown.
+        dimension: the dimension, or `quba` for score and grade.
+        part: the part; None for the dimension itself. For `quba`: `score` or `grade`.
+        value: the value; None if it could not be measured. For `quba.grade` the percentile.
+        lower: lower limit of the two-sided 95 % interval; None if unknown.
+        upper: upper limit, likewise.
+        unit: the value's unit.
+        n: number of images; None if the value depends on none.
+        demand: the demand as in reports, such as `>= 0.93`; None without one. Of several on the same quantity
+            the one with the most severe verdict, the first of equals.
+        bound: its threshold; None if that is a letter.
+        outcome: its outcome.
+        tier: its tier.
+    """
+
+    model: str
+    fingerprint: str
+    protocol: str
+    suite: str
+    time: str
+    commit: str | None
+    dimension: str
+    part: str | None
+    value: float | None
+    lower: float | None
+    upper: float | None
+    unit: str | None
+    n: int | None
+    demand: str | None
+    bound: float | None
+    outcome: str | None
+    tier: str | None
+
+
+COLUMNS = tuple(field.name for field in fields(ExportRow))
+"""Names of the columns of every table."""
+PERCENTILE = "percentile"
+"""Unit of the value of `quba.grade`."""
+_NUMBERS = ("value", "lower", "upper", "bound")
+
+
+def export_rows(records: Iterable[Record]) -> Iterator[ExportRow]:
+    """Yield the rows of each record: dimensions with their parts, then score and grade.
+
+    A dimension or part without a value has a row only if it could not be measured.
+    """
+    for record in records:
+        for name, row in record.measurements.items():
+            verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
+            if not isinstance(row, NotMeasuredRow):
+                yield _row(record, name, None, row if isinstance(row, MeasurementRow) else None, verdicts)
+            parts = row.parts if isinstance(row, MeasurementRow) else {}
+            demanded = [verdict.part for verdict in verdicts if verdict.part is not None]
+            for part in dict.fromkeys([*parts, *demanded]):
+                yield _row(record, name, part, parts.get(part), verdicts)
+        yield from _grade_rows(record)
+
+
+def _grade_rows(record: Record) -> Iterator[ExportRow]:
+    """Yield score and percentile of each grade, once if several files agree."""
+    files: dict[GradeRow, list[str]] = {}
+    for grade in record.grades:
+        files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+    for grade, names in files.items():
+        if grade.score is None:
+            continue
+        verdicts = [
+            verdict
+            for verdict in record.verdicts
+            if verdict.is_on_grade and verdict.id.partition("::")[0] in names
+        ]
+        score = QuantityRow(value=grade.score, unit="score", interval=grade.interval)
+        yield _row(record, QUBA, "score", score, verdicts)
+        if grade.percentile is not None:
+            percentile = QuantityRow(value=grade.percentile, unit=PERCENTILE)
+            yield _row(record, QUBA, "grade", percentile, verdicts)
+
+
+def _row(
+    record: Record,
+    dimension: str,
+    part: str | None,
+    quantity: QuantityRow | None,
+    verdicts: Iterable[VerdictRow],
+) -> ExportRow:
+    verdict = most_severe(verdict for verdict in verdicts if verdict.part == part)
+    columns: dict[str, Any] = dict.fromkeys(COLUMNS) | {
+        "model": record.model.name,
+        "fingerprint": record.model.fingerprint,
+        "protocol": record.protocol,
+        "suite": record.suite.name,
+        "time": record.environment.time,
+        "commit": record.environment.git,
+        "dimension": dimension,
+        "part": part,
+    }
+    if quantity is not None:
+        columns |= {"value": quantity.value, "unit": quantity.unit, "n": quantity.n}
+        columns["lower"], columns["upper"] = quantity.interval or (None, None)
+    if verdict is not None:
+        columns |= {
+            "demand": f"{SIGNS[verdict.bound]} {limit_text(verdict.limit)}",
+            "bound": verdict.limit if isinstance(verdict.limit, float) else None,
+            "outcome": verdict.outcome,
+            "tier": verdict.tier,
+        }
+    return ExportRow(**columns)
+
+
+def csv_table(records: Iterable[Record]) -> str:
+    """Return the rows of records as CSV, without formulas; missing values are empty cells."""
+    return csv_text(COLUMNS, map(astuple, export_rows(records)))
+
+
+def parquet_table(records: Iterable[Record]) -> bytes:
+    """Return the rows of records as a Parquet file; missing values are null.
+
+    The types do not depend on the rows: float64 for values and bounds, int64 for n, a timestamp in UTC for
+    the time, strings for the rest.
+
+    Raises:
+        UserError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise UserError(f"--to parquet {needs('pyarrow', extra='parquet')}") from None
+
+    types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
+    types |= dict.fromkeys(_NUMBERS, pa.float64())
+    types |= {"n": pa.int64(), "time": pa.timestamp("ms", tz="UTC")}
+    rows = list(export_rows(records))
+    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    columns["time"] = [utc_time(time) for time in columns["time"]]
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns, schema=pa.schema(types.items())), file)
+    return file.getvalue()
+
+
+def utc_time(text: str) -> datetime | None:
+    """Return the time of a record; None if it is not an ISO time with an offset.
+
+    >>> utc_time("2026-01-01T12:00:00+00:00").isoformat(), utc_time("yesterday")
+    ('2026-01-01T12:00:00+00:00', None)
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else time

@@ -1,0 +1,151 @@
+"""Temperature scaling: the one number that best corrects a model's confidence.
+
+With the temperature T, a probability p becomes p^(1/T), normalised over the classes: the softmax of the
+logits divided by T. The predicted class stays the same. The best T minimises the mean negative log-likelihood
+of the labels, which is convex in 1/T.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOWEST, HIGHEST = 1e-3, 1e3
+"""Range of the search for a temperature."""
+BLOCK = 1 << 19
+"""Largest number of probabilities processed at once: bounds the memory to some 20 MB."""
+MOST_STEPS = 60
+TOLERANCE = 1e-7
+"""Largest last step of the search, in log T. Steps of Newton's method: the error is about its square."""
+NEAR = 1e-6
+"""Relative distance from the range's ends that counts as an end."""
+SMALLEST = np.finfo(np.float32).smallest_subnormal
+"""The smallest probability above 0, used for 0 in logarithms."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemperatureFit:
+    """The best temperature, and what it changes.
+
+    Attributes:
+        temperature: the best temperature: above 1 if the model is too confident.
+        nll: mean negative log-likelihood of the labels, in nats.
+        nll_scaled: the same at the best temperature.
+        confidence: (N,) float32, probability of the predicted class at the best temperature.
+        is_at_limit: True if no temperature of the searched range is best. An example is a model that is right
+            on all images: the likelihood grows as the temperature falls.
+    """
+
+    temperature: float
+    nll: float
+    nll_scaled: float
+    confidence: NDArray[np.float32]
+    is_at_limit: bool
+
+
+def fit_temperature(
+    probabilities: NDArray[np.float32], label: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> TemperatureFit:
+    """Find the temperature with the highest likelihood of the labels.
+
+    Newton's method in log T, within a bracket. Each step passes over the table once (0.4 seconds for
+    N = 50,000, C = 1,000 on one core); six to ten steps are common. A probability of 0 counts as the smallest
+    float32 number above it.
+
+    Args:
+        probabilities: (N, C) float32, in [0, 1].
+        label: (N,) class of each image; images with a label outside 0 to C − 1 are left out of the fit.
+        predicted: (N,) predicted class of each image, 0 to C − 1.
+
+    Raises:
+        ValueError: no image has a label.
+
+    Source: Guo et al., ICML 2017, section 4.2.
+
+    >>> table = np.array([[0.9, 0.1]] * 4, dtype=np.float32)
+    >>> fit = fit_temperature(table, np.array([0, 0, 0, 1]), np.zeros(4, dtype=np.int64))
+    >>> round(fit.temperature, 6), fit.confidence  # 0.75 of the answers are right, and 9^(1/2) = 3
+    (2.0, array([0.75, 0.75, 0.75, 0.75], dtype=float32))
+    """
+    labelled = np.flatnonzero((label >= 0) & (label < probabilities.shape[1]))
+    if not len(labelled):
+        raise ValueError("temperature: no image with a label. Allowed: a table with at least one.")
+    table, labels = probabilities, label
+    if len(labelled) < len(label):
+        table, labels = probabilities[labelled], label[labelled]
+    log_beta, low, high = 0.0, -math.log(HIGHEST), -math.log(LOWEST)
+    point = start = _likelihood(table, labels, log_beta)
+    for _ in range(MOST_STEPS):
+        if point.nll == 0 or point.slope == 0:
+            break
+        low, high = (log_beta, high) if point.slope < 0 else (low, log_beta)
+        step = -point.slope / point.curvature if point.curvature > 0 else math.inf
+        target = log_beta + step
+        if not low < target < high:
+            target = (low + high) / 2
+        converged, log_beta = abs(target - log_beta) < TOLERANCE, target
+        point = _likelihood(table, labels, log_beta)
+        if converged:
+            break
+    temperature = math.exp(-log_beta)
+    at_limit = not LOWEST * (1 + NEAR) < temperature < HIGHEST * (1 - NEAR)
+    vanishes = point.nll == 0 < start.nll  # labels with a probability of 1: any lower temperature is as good
+    confidence = _confidence(probabilities, predicted, math.exp(log_beta))
+    return TemperatureFit(temperature, start.nll, point.nll, confidence, at_limit or vanishes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Likelihood:
+    """Negative log-likelihood, with its derivatives by the logarithm of 1/T."""
+
+    nll: float
+    slope: float
+    curvature: float
+
+
+def _likelihood(probabilities: NDArray[np.float32], label: NDArray[np.int64], log_beta: float) -> _Likelihood:
+    beta = math.exp(log_beta)
+    nll = slope = curvature = 0.0
+    for rows, logs, weights, totals in _blocks(probabilities, beta):
+        # With the weights w_k = p_k^β / Σ p^β: the slope by β is E[log p] − log p of the label, and the
+        # curvature is the variance of log p.
+        means = np.einsum("ij,ij->i", weights, logs) / totals
+        squares = np.einsum("ij,ij,ij->i", weights, logs, logs) / totals
+        of_label = logs[np.arange(len(logs)), label[rows]]
+        nll += float((np.log(totals) - beta * of_label).sum())
+        slope += float((means - of_label).sum())
+        curvature += float((squares - means * means).sum())
+    n = len(label)
+    return _Likelihood(nll / n, beta * slope / n, (beta * beta * curvature + beta * slope) / n)
+
+
+def _confidence(
+    probabilities: NDArray[np.float32], predicted: NDArray[np.int64], beta: float
+) -> NDArray[np.float32]:
+    confidence = np.empty(len(predicted), dtype=np.float32)
+    for rows, _, weights, totals in _blocks(probabilities, beta):
+        confidence[rows] = weights[np.arange(len(weights)), predicted[rows]] / totals
+    return np.minimum(confidence, np.float32(1))
+
+
+def _blocks(
+    probabilities: NDArray[np.float32], beta: float
+) -> Iterator[tuple[slice, Floats, Floats, Floats]]:
+    """Yield the rows of each block, with logarithms, powers and their sums.
+
+    Logarithms (n, C) and powers p^β (n, C) are relative to the largest of the row. The sums (n,) are of
+    the powers.
+    """
+    step = max(1, BLOCK // probabilities.shape[1])
+    for first in range(0, len(probabilities), step):
+        rows = slice(first, first + step)
+        logs = np.log(np.maximum(probabilities[rows], SMALLEST), dtype=np.float64)
+        logs -= logs.max(axis=1, keepdims=True)
+        weights = np.exp(beta * logs)
+        yield rows, logs, weights, weights.sum(axis=1)

@@ -1,0 +1,152 @@
+"""Changes since the baseline: paired differences and flipped images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quba_check.comparison.compare import compare
+from quba_check.comparison.misclassified import Flip, flips
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import UserError, listed
+from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.page.columns import Column, visible
+from quba_check.page.drawing import Chart
+from quba_check.page.interval_chart import change_chart
+from quba_check.records.comparison import ChangeRow, Finding
+
+MOST_FLIPS = 60
+"""Largest number of flipped images in the list of a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """The change of a dimension or part in words.
+
+    Attributes:
+        name: name of the dimension or part.
+        is_part: True for a part.
+        before: value of the baseline.
+        after: value of the record.
+        change: the signed difference.
+        interval: interval of the difference; `-` if unknown.
+        finding: conclusion from the interval.
+        flips: `12 lost, 3 gained, p = 0.04` for shares of the same images; else empty.
+        chart: the interval drawn against no change.
+    """
+
+    name: str
+    is_part: bool
+    before: str
+    after: str
+    change: str
+    interval: str
+    finding: Finding
+    flips: str
+    chart: Chart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of one record.
+
+    Attributes:
+        column: the record.
+        baseline: name and date of the baseline.
+        problem: the reason why the two cannot be compared; else empty.
+        lines: changes of dimensions, each followed by those of its parts.
+        notes: notes of the comparison.
+        flipped: the flipped images, lost ones first, at most `MOST_FLIPS`.
+        lost: number of images that only the baseline classifies correctly; None if unknown.
+        gained: number of images that only the record classifies correctly; None if unknown.
+        unknown: the reason why the flipped images are unknown; else empty.
+    """
+
+    column: Column
+    baseline: str
+    problem: str = ""
+    lines: tuple[ChangeLine, ...] = ()
+    notes: tuple[str, ...] = ()
+    flipped: tuple[Flip, ...] = ()
+    lost: int | None = None
+    gained: int | None = None
+    unknown: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The changes in a line."""
+        if self.problem:
+            return f"not comparable with {self.baseline}"
+        counts = Counter(line.finding for line in self.lines if not line.is_part)
+        names = [line.name for line in self.lines if not line.is_part and line.finding == "worse"]
+        parts = [f"worse: {listed(names, 3)}"] if names else []
+        parts += [f"{counts['better']} better"] if counts["better"] else []
+        if not parts:
+            parts = ["no dimension changed by more than noise"]
+        if self.lost is not None:
+            parts.append(f"{self.lost:,} images lost, {self.gained:,} gained")
+        return "; ".join(parts)
+
+    @property
+    def hidden(self) -> int:
+        """Number of flipped images that are not in the list."""
+        return (self.lost or 0) + (self.gained or 0) - len(self.flipped)
+
+
+def changes(columns: Sequence[Column], baseline: StoredRun | None) -> tuple[Changes, ...]:
+    """Return the changes of each record; empty without baseline."""
+    return () if baseline is None else tuple(_changes(column, baseline) for column in columns)
+
+
+def _changes(column: Column, baseline: StoredRun) -> Changes:
+    name = visible(f"{baseline.record.model.name} ({baseline.file})")
+    try:
+        comparison = compare(baseline, column.run)
+    except UserError as why:
+        return Changes(column, name, problem=str(why))
+    try:
+        flipped = flips(baseline, column.run)
+        unknown = ""
+    except UserError as why:
+        flipped, unknown = None, str(why)
+    lost = [flip for flip in flipped or () if flip.lost]
+    gained = [flip for flip in flipped or () if not flip.lost]
+    return Changes(
+        column,
+        name,
+        lines=tuple(map(_line, comparison.changes)),
+        notes=tuple(map(visible, comparison.notes)),
+        flipped=tuple([*lost, *gained][:MOST_FLIPS]),
+        lost=None if flipped is None else len(lost),
+        gained=None if flipped is None else len(gained),
+        unknown=visible(unknown),
+    )
+
+
+def _line(row: ChangeRow) -> ChangeLine:
+    before, after = format_distinct(row.before, row.after, row.unit)
+    interval = "-"
+    if row.interval is not None:
+        interval = interval_text(row.interval, row.unit, row.n, write=signed, between=" to ")
+        interval += "" if row.paired else " (unpaired)"
+    flipped = ""
+    if row.lost is not None and row.gained is not None and row.p is not None:
+        flipped = f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
+    return ChangeLine(
+        name=visible(row.part or row.dimension),
+        is_part=row.part is not None,
+        before=before,
+        after=after,
+        change=signed(row.change, row.unit),
+        interval=interval,
+        finding=row.finding,
+        flips=flipped,
+        chart=None if row.interval is None or row.part is not None else change_chart(row),
+    )
+
+
+def signed(value: float, unit: str) -> str:
+    """Return a difference with its sign; differences that read 0 have none."""
+    text = format_value(value, unit)
+    return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"

@@ -1,0 +1,221 @@
+"""Images that explain why a demand failed, chosen from stored runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.comparison.misclassified import Failure, failures
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import Better
+from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET
+from quba_check.errors import QubaError, UserError
+from quba_check.records.measurement import MeasurementRow
+from quba_check.records.verdict import VerdictRow
+
+BY_LOSS = ("accuracy", "calibration_error", "class_balance")
+"""Dimensions of the clean images as they are: their wrong images have a stored answer and loss."""
+CHANGED_CLEAN: Mapping[str, str] = {
+    "adversarial_robustness": "shown before the attack. Answers under attack are not stored",
+    "corruption_robustness": "shown before the corruption. Answers on corrupted images are not stored",
+}
+"""Dimensions of changed clean images, with a note on their pictures."""
+Listing = Callable[[str], Sequence[tuple[str, str, str]]]
+"""Returns name, class and texture class of each image of a set. Raises QubaError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenImage:
+    """An image that lowers the value of a demand.
+
+    Attributes:
+        set: name of its set.
+        path: its file, relative to the suite's folder.
+        label: its class; empty if it has none.
+        predicted: the class that the model chose; None if the run did not store it.
+        confidence: probability of that class; None if the run did not store it.
+        loss: cross-entropy; None if the run did not store it.
+        is_lost: the baseline classifies it correctly.
+    """
+
+    set: str
+    path: str
+    label: str
+    predicted: str | None = None
+    confidence: float | None = None
+    loss: float | None = None
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The images chosen for a demand.
+
+    Attributes:
+        images: those that lower its value most, then further ones that the baseline classifies correctly.
+        note: how they were chosen, or why there are none.
+    """
+
+    images: tuple[ChosenImage, ...] = ()
+    note: str = ""
+
+
+def choose_images(
+    run: StoredRun, demand: VerdictRow, n: int, listing: Listing, baseline: StoredRun | None = None
+) -> Choice:
+    """Choose images that explain a failed demand.
+
+    Args:
+        run: the run.
+        demand: one of its verdicts.
+        n: largest number of images that lower the value most, and of lost ones.
+        listing: names of the images of sets whose names are not stored.
+        baseline: an earlier run.
+    """
+    if demand.is_on_grade:
+        return Choice(note="No pictures: the grade combines all dimensions.")
+    row = run.record.measurements.get(demand.dimension)
+    if not isinstance(row, MeasurementRow):
+        return Choice(note="No pictures: this dimension has no value.")
+    try:
+        if demand.dimension in BY_LOSS:
+            return _by_loss(run, n, baseline)
+        return _by_harm(run, demand, row, n, listing, baseline)
+    except QubaError as why:
+        return Choice(note=f"No pictures: {why}")
+
+
+def _by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
+    problem = ""
+    try:
+        wrong = failures(run, baseline)
+    except UserError as why:
+        wrong = failures(run)
+        problem = f" Images lost against the baseline are unknown: {why}"
+    if not wrong:
+        return Choice(note=f"No pictures: no clean image is wrong.{problem}")
+    worst, others = wrong[:n], wrong[n:]
+    n_lost = sum(failure.is_lost for failure in worst)
+    further = [failure for failure in others if failure.is_lost][: n - n_lost]
+    count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
+    note = f"Wrong clean images, {count}, highest loss first.{problem}"
+    return Choice(tuple(map(_image_of, (*worst, *further))), note)
+
+
+def _image_of(failure: Failure) -> ChosenImage:
+    return ChosenImage(
+        CLEAN_SET,
+        failure.path,
+        failure.label,
+        failure.predicted,
+        failure.confidence,
+        failure.loss,
+        failure.is_lost,
+    )
+
+
+def _by_harm(
+    run: StoredRun,
+    demand: VerdictRow,
+    row: MeasurementRow,
+    n: int,
+    listing: Listing,
+    baseline: StoredRun | None,
+) -> Choice:
+    """Choose the images that lower the value most."""
+    target, only = _explaining_value(demand, row)
+    harm_by_set = {name: harm for name, harm in _harm(run, target, row).items() if only in (None, name)}
+    if len(harm_by_set) != 1:
+        return Choice(note="No pictures: the run stored no results of single images for this demand.")
+    ((name, harm),) = harm_by_set.items()
+    images = _images_of(run, name, listing)
+    if len(images) != len(harm):
+        return Choice(
+            note=f"No pictures: the set '{name}' has {len(images):,} images now, and had {len(harm):,} in "
+            "the run."
+        )
+    harmful = np.flatnonzero(harm > 0)
+    lost = np.array([], np.intp)
+    if (
+        baseline is not None
+        and demand.dimension not in CHANGED_CLEAN
+        and _has_same_images(run, baseline, name)
+    ):
+        before = _harm(baseline, target, row).get(name)
+        if before is not None and len(before) == len(harm):
+            lost = harmful[before[harmful] <= 0]
+    worst = _worst(harmful, harm, n)
+    further = _worst(np.setdiff1d(lost, worst), harm, n - len(np.intersect1d(lost, worst)))
+    chosen = [replace(images[place], is_lost=place in lost) for place in (*worst, *further)]
+    count = f"{len(harmful):,} of {len(images):,}"
+    verb = "raise" if _better(target, row) == "low" else "lower"
+    return Choice(tuple(chosen), _note(demand.dimension, f"that {verb} {target} most", name, count))
+
+
+def _explaining_value(demand: VerdictRow, row: MeasurementRow) -> tuple[str, str | None]:
+    """Return the stored value that explains a demand, and its set if known."""
+    dimension = demand.dimension
+    if dimension == "object_focus":
+        return f"{dimension}.{MIXED_RAND_SET}", MIXED_RAND_SET
+    if dimension == "ood_robustness":
+        shifts = [name for name in row.parts if f"{name}_accuracy" in row.parts]
+        worst = min(shifts, key=lambda name: row.parts[name].value, default="")
+        shift = demand.part or worst
+        return f"{dimension}.{shift}_accuracy", shift
+    return demand.target, None
+
+
+def _harm(run: StoredRun, target: str, row: MeasurementRow) -> dict[str, NDArray[np.float64]]:
+    """Return by set the contribution of each image, positive for a worse value."""
+    if run.images is None:
+        return {}
+    sign = 1.0 if _better(target, row) == "low" else -1.0
+    return {name: sign * values for name, values in run.images.deviations.get(target, {}).items()}
+
+
+def _better(target: str, row: MeasurementRow) -> Better | None:
+    return row.parts.get(target.partition(".")[2], row).better or row.better
+
+
+def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]:
+    """Return the images of a set in the order of stored results."""
+    if name == CLEAN_SET:
+        answers = run.clean_answers()
+        return [
+            ChosenImage(CLEAN_SET, path, answers.classes[label])
+            for path, label in zip(answers.names, answers.label.tolist(), strict=True)
+        ]
+    if name == CUE_CONFLICT_SET:  # an image that lowers the shape bias is decided for its texture
+        return [
+            ChosenImage(name, path, label, texture)
+            for path, label, texture in listing(name)
+            if label != texture
+        ]
+    return [ChosenImage(name, path, label) for path, label, _ in listing(name)]
+
+
+def _has_same_images(run: StoredRun, baseline: StoredRun, name: str) -> bool:
+    content = run.record.suite.contents.get(name)
+    return content is not None and baseline.record.suite.contents.get(name) == content
+
+
+def _worst(places: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:
+    """Return the n most harmful places, evenly spread if all are equally harmful."""
+    if len(places) > n and np.ptp(harm[places]) == 0:
+        chosen = places[np.arange(n) * len(places) // n]
+    else:
+        chosen = places[np.argsort(-harm[places], kind="stable")][:n]
+    return [int(place) for place in chosen]
+
+
+def _note(dimension: str, which: str, name: str, count: str) -> str:
+    if dimension in CHANGED_CLEAN:
+        return f"Clean images {which}, {CHANGED_CLEAN[dimension]}."
+    if name == CUE_CONFLICT_SET:
+        return f"Images decided by texture: {count}."
+    if dimension in ("ood_robustness", "object_focus"):
+        return f"Wrong images of the set '{name}': {count}. The run stored neither their answers nor losses."
+    return f"Images of the set '{name}' {which}."

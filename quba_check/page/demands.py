@@ -1,0 +1,253 @@
+"""The demands of a page: one row each, with a verdict for each record."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.page.advice import Step, advice
+from quba_check.page.columns import Column, visible
+from quba_check.page.drawing import Chart
+from quba_check.page.evidence import Evidence, evidence_of
+from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart
+from quba_check.page.pictures import DemandPictures, Pictures
+from quba_check.page.reference import Reference
+from quba_check.records.record import Record
+from quba_check.records.verdict import SIGNS, GradeRow, Tier, VerdictRow
+from quba_check.reports.verdict_labels import LABELS, Label, label, limit_text
+
+KINDS: Mapping[Label, str] = {
+    "FAIL": "bad",
+    "UNCERTAIN": "warn",
+    "NOT RUN": "open",
+    "WARN": "warn",
+    "INFO": "open",
+    "ALLOWED": "warn",
+    "SKIP": "open",
+    "PASS": "good",
+}
+"""Kind of sign of each label."""
+_PLACE = re.compile("demanded by .*:[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The verdict on a demand for one record.
+
+    Attributes:
+        column: the record.
+        verdict: the verdict's row in the record.
+        label: its label, such as `FAIL`.
+        kind: kind of its sign.
+        value: the value as text; a dash if there is none.
+        interval: its interval as text; empty if unknown.
+        headline: the outcome in a sentence.
+        details: facts behind it: worst parts, number of images, images needed to decide, notes.
+        chart: the interval drawn against the bound; None without a number.
+        pictures: pictures of images behind the failure; None without.
+        advice: next steps for an unmet demand.
+    """
+
+    column: Column
+    verdict: VerdictRow
+    label: Label
+    kind: str
+    value: str
+    interval: str
+    headline: str
+    details: tuple[str, ...]
+    chart: Chart | None
+    pictures: DemandPictures | None
+    advice: tuple[Step, ...]
+
+    @property
+    def is_noisy(self) -> bool:
+        """True if another sample of the same size could flip the verdict."""
+        return self.verdict.within_noise and self.label in ("PASS", "FAIL", "WARN", "INFO")
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A demand of a threshold file.
+
+    Attributes:
+        address: value of `d` in the page's address, unique on the page.
+        target: the bounded quantity, `corruption_robustness.fog`.
+        bounds: the bound as text, one per distinct bound of the records.
+        tier: `block`, `warn` or `info`.
+        place: file and line.
+        cells: the verdicts, by number of the record.
+    """
+
+    address: str
+    target: str
+    bounds: tuple[str, ...]
+    tier: Tier
+    place: str
+    cells: Mapping[int, Cell]
+
+    @property
+    def name(self) -> str:
+        """Target and bound in a few words."""
+        return f"{self.target} {' or '.join(self.bounds)}"
+
+    @property
+    def link(self) -> str:
+        """Its address as the fragment of a link."""
+        return f"d={quote(self.address, safe='')}"
+
+    @property
+    def worst(self) -> Cell:
+        """The cell with the most severe verdict."""
+        return min(self.cells.values(), key=lambda cell: LABELS.index(cell.label))
+
+    def verdict_of(self, column: Column) -> VerdictRow | None:
+        """Return the verdict for a record; None if it has no such demand."""
+        cell = self.cells.get(column.number)
+        return None if cell is None else cell.verdict
+
+
+def demands(
+    columns: Sequence[Column], baseline: StoredRun | None, population: Reference, pictures: Pictures
+) -> tuple[Demand, ...]:
+    """Return the demands of all records, failed ones first."""
+    groups: dict[tuple[str, str], dict[int, VerdictRow]] = {}
+    for column in columns:
+        for row in column.record.verdicts:
+            groups.setdefault((row.file, row.name), {})[column.number] = row
+    addresses = _addresses(list(groups))
+    rows = [
+        _demand(
+            address,
+            {
+                number: _cell(columns[number], row, baseline, population, pictures)
+                for number, row in group.items()
+            },
+        )
+        for address, group in zip(addresses, groups.values(), strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda demand: LABELS.index(demand.worst.label)))
+
+
+def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a unique address for each file and name.
+
+    It is the target, with the bound and the file where others have the same.
+    """
+    targets = [name.rpartition("[")[0] for _, name in keys]
+    by_target, by_name = Counter(targets), Counter(name for _, name in keys)
+    addresses = []
+    for target, (file, name) in zip(targets, keys, strict=True):
+        address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
+        addresses.append(re.sub(r"\s", "_", visible(address)))
+    return addresses
+
+
+def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
+    first = next(iter(cells.values())).verdict
+    return Demand(
+        address=address,
+        target=visible(first.target),
+        bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
+        tier=first.tier,
+        place=visible(f"{first.file}:{first.line}"),
+        cells=cells,
+    )
+
+
+def _bound_text(row: VerdictRow) -> str:
+    sign = SIGNS[row.bound].replace(">=", "≥").replace("<=", "≤")
+    if isinstance(row.limit, float) and row.bound == "max_relative_drop":
+        return f"{sign} {100 * row.limit:.12g} %"
+    return f"{sign} {limit_text(row.limit, millions=row.dimension == 'parameters')}"
+
+
+def _cell(
+    column: Column, row: VerdictRow, baseline: StoredRun | None, population: Reference, pictures: Pictures
+) -> Cell:
+    evidence = evidence_of(column.run, row, baseline)
+    verdict_label = label(row)
+    headline, details = _message(row, evidence)
+    return Cell(
+        column=column,
+        verdict=row,
+        label=verdict_label,
+        kind=KINDS[verdict_label],
+        value=_value_text(row, evidence),
+        interval=_interval_text(evidence),
+        headline=headline,
+        details=details,
+        chart=_chart(column, row, evidence, baseline, population),
+        pictures=pictures.get((column.number, row.id)),
+        advice=() if row.is_met else advice(column.run, row, baseline),
+    )
+
+
+def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
+    """Return headline and details, of the record if it has them."""
+    text = row.message or evidence.message
+    headline, *details = (
+        visible(line.strip()) for line in (text or f"{row.name}: {row.outcome}").splitlines()
+    )
+    return headline, tuple(line for line in details if line and not _PLACE.fullmatch(line))
+
+
+def _value_text(row: VerdictRow, evidence: Evidence) -> str:
+    value = evidence.value
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
+        return format_distinct(value, row.limit, evidence.unit)[0]
+    return format_value(value, evidence.unit)
+
+
+def _interval_text(evidence: Evidence) -> str:
+    if evidence.interval is None:
+        return ""
+    unit = "score" if isinstance(evidence.value, str) else evidence.unit
+    text = interval_text(evidence.interval, unit, evidence.n, between=" to ")
+    return f"score {text}" if isinstance(evidence.value, str) else text
+
+
+def _chart(
+    column: Column,
+    row: VerdictRow,
+    evidence: Evidence,
+    baseline: StoredRun | None,
+    population: Reference,
+) -> Chart | None:
+    if isinstance(evidence.value, str):
+        grade = grade_of(column.record, row)
+        spanned = () if grade is None else grade.letters
+        return letters_chart(evidence.value, str(row.limit), spanned)
+    if evidence.value is None or isinstance(row.limit, str):
+        return None
+    is_value = row.bound in ("min", "max") and not row.is_on_grade
+    before = baseline.value_of(row.dimension, row.part) if baseline is not None and is_value else None
+    has_median = is_value and row.part is None
+    return interval_chart(
+        Bounded(
+            value=evidence.value,
+            bound=row.limit,
+            is_minimum=row.bound == "min",
+            unit=evidence.unit,
+            interval=evidence.interval,
+            baseline=None if before is None else before.value,
+            median=population.median(row.dimension, column.record) if has_median else None,
+            series=column.number,
+        )
+    )
+
+
+def grade_of(record: Record, row: VerdictRow) -> GradeRow | None:
+    """Return the grade behind a demand on it; None if the record has none."""
+    file = row.id.partition("::")[0]
+    return next((grade for grade in record.grades if grade.file in (file, row.file)), None)

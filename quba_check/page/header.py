@@ -1,0 +1,160 @@
+"""The head of the page: verdict, grade, counts and change of each record."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from quba_check.number_format import ordinal
+from quba_check.page.changes import Changes
+from quba_check.page.columns import Column, visible
+from quba_check.page.demands import Demand
+from quba_check.records.record import Record
+from quba_check.records.verdict import GradeRow, OverallVerdict
+from quba_check.reports.verdict_labels import label, summary_line
+
+Kind = str
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
+    "pass": ("PASS", "good", "This model may be released: it meets every blocking demand."),
+    "partial": ("PARTIAL", "open", "Not decided: some demands of the same files were not selected."),
+    "fail": ("FAIL", "bad", "This model must not be released."),
+    "uncertain": ("UNCERTAIN", "warn", "This model is not released: a demand is not shown to be met."),
+    "incomplete": ("INCOMPLETE", "open", "This model is not released: a blocking demand was not judged."),
+    "not judged": ("NOT JUDGED", "open", "No demand was judged."),
+    "interrupted": ("INTERRUPTED", "open", "The run was interrupted, so there is no verdict."),
+}
+"""Word, kind and meaning of each overall verdict. The kind chooses form and colour of the sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The verdict on one record.
+
+    Attributes:
+        column: the record.
+        word: the verdict as a word in capitals.
+        kind: `good`, `bad`, `warn` or `open`: form and colour of the sign.
+        meaning: the verdict as a sentence.
+        failed: `3 of 11 demands failed`.
+        counts: all counts in a line, if they say more than `failed`; else empty.
+        blocking: target and fragment of each demand that blocks the release.
+        grades: grades of the threshold files.
+        change: the change since the baseline in a line; empty without baseline.
+        date: date and time of the run.
+        commit: commit of the folder of the run; empty if unknown.
+    """
+
+    column: Column
+    word: str
+    kind: Kind
+    meaning: str
+    failed: str
+    counts: str
+    blocking: tuple[tuple[str, str], ...]
+    grades: tuple[Grade, ...]
+    change: str
+    date: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A grade in words.
+
+    Attributes:
+        letter: the letter; empty if not graded.
+        spans: the letters that the interval of the score spans, `A to C`; empty for a single one.
+        text: score, percentile and caveats, or the reason against a grade.
+        notes: notes on the grade.
+    """
+
+    letter: str
+    spans: str
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def cards(
+    columns: Sequence[Column], demands: Sequence[Demand], changes: Sequence[Changes]
+) -> tuple[Card, ...]:
+    """Return the verdict on each record.
+
+    Args:
+        columns: the records.
+        demands: the demands, for their addresses.
+        changes: the changes since the baseline, one per record; empty without baseline.
+    """
+    return tuple(_card(column, demands, changes[column.number] if changes else None) for column in columns)
+
+
+def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) -> Card:
+    record = column.record
+    word, kind, meaning = WORDS[record.overall_verdict]
+    blocking = tuple(
+        (demand.target, demand.link)
+        for demand in demands
+        if (row := demand.verdict_of(column)) is not None and row.blocks
+    )
+    failed = _failed(record)
+    summary = summary_line(record)
+    return Card(
+        column=column,
+        word=word,
+        kind=kind,
+        meaning=meaning,
+        failed=failed,
+        counts=summary if record.verdicts else "",
+        blocking=blocking,
+        grades=tuple(_grade(grade) for grade in _distinct(record.grades)),
+        change="" if changes is None else changes.summary,
+        date=_date(record.environment.time),
+        commit=visible(record.environment.git or ""),
+    )
+
+
+def _failed(record: Record) -> str:
+    if not record.verdicts:
+        return "no demands"
+    counts = Counter(label(row) for row in record.verdicts)
+    total = len(record.verdicts)
+    return f"{counts['FAIL']} of {total} {'demand' if total == 1 else 'demands'} failed"
+
+
+def _distinct(grades: Sequence[GradeRow]) -> list[GradeRow]:
+    """Return the grades without those that differ only in the name of the file."""
+    return list({grade.model_copy(update={"file": ""}): grade for grade in reversed(grades)}.values())[::-1]
+
+
+def _grade(grade: GradeRow) -> Grade:
+    models = "" if grade.models is None else f" ({grade.models:,} models)"
+    notes = tuple(map(visible, grade.notes))
+    score = grade.score
+    if score is None or not math.isfinite(score) or grade.percentile is None or grade.letter is None:
+        missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
+        reason = grade.not_graded or missing
+        prefix = f"score {score:.3f}, " if score is not None and math.isfinite(score) else ""
+        return Grade("", "", visible(f"{prefix}not graded: {reason}"), notes)
+    spans = f"{grade.letters[0]} to {grade.letters[-1]}" if len(grade.letters) > 1 else ""
+    ends = f" ({grade.interval[0]:.2f} to {grade.interval[1]:.2f})" if grade.interval else ""
+    text = f"score {score:.2f}{ends}, {ordinal(grade.percentile)} percentile of {grade.population}{models}"
+    if not grade.complete:
+        text += f"; partial, without {', '.join(grade.missing)}"
+    if grade.cross_protocol:
+        text += f"; cross-protocol: {', '.join(grade.cross_protocol)}"
+    if grade.other_suite:
+        text += f"; other suite: {grade.other_suite}"
+    return Grade(visible(grade.letter), visible(spans), visible(text), notes)
+
+
+def _date(time: str) -> str:
+    """Return a time of a record as `25 Nov 2026, 19:55 UTC`; other text unchanged."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return visible(time)
+    zone = moment.strftime("%Z") or ""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} {zone}".strip()

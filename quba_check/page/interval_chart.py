@@ -1,0 +1,151 @@
+"""Intervals drawn against a bound, and changes drawn against none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quba_check.core.grade import LETTERS
+from quba_check.number_format import format_value
+from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, rect, shape
+from quba_check.records.comparison import ChangeRow
+
+WIDTH = 300
+HEIGHT = 44
+MIDDLE = 20
+LOW, HIGH = 8.0, WIDTH - 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A value with what it is compared with; all numbers are in one unit.
+
+    Attributes:
+        value: the value.
+        bound: the threshold.
+        is_minimum: True if the value must not be below the threshold, else not above it.
+        unit: the unit.
+        interval: interval of the value; None if unknown.
+        baseline: value of the baseline; None without.
+        median: median of the population; None without.
+        series: number of the record, for its mark and colour.
+    """
+
+    value: float
+    bound: float
+    is_minimum: bool
+    unit: str
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    median: float | None = None
+    series: int = 0
+
+    @property
+    def numbers(self) -> list[float]:
+        """Every number to draw."""
+        others = (self.baseline, self.median, *(self.interval or ()))
+        return [self.value, self.bound, *(other for other in others if other is not None)]
+
+
+def interval_chart(data: Bounded) -> Chart | None:
+    """Return a value with its interval, drawn against the bound; None for an infinite number."""
+    if not all(map(math.isfinite, data.numbers)):
+        return None
+    possible = (0.0, 1.0) if data.unit in ("fraction", "ratio") and max(data.numbers) <= 1 else None
+    scale = Scale(*hull(data.numbers, margin=0.12, within=possible), LOW, HIGH)
+    bound = scale(data.bound)
+    allowed = (bound, HIGH - bound) if data.is_minimum else (LOW, bound - LOW)
+    shapes = [
+        rect(LOW, MIDDLE - 9, HIGH - LOW, 18, "track"),
+        rect(allowed[0], MIDDLE - 9, allowed[1], 18, "allowed"),
+        line(bound, MIDDLE - 13, bound, MIDDLE + 13, "bound"),
+        _end_label(scale, data.bound, data.unit),
+    ]
+    if data.median is not None:
+        x = scale(data.median)
+        shapes.append(line(x, MIDDLE - 9, x, MIDDLE + 9, "median"))
+    if data.interval is not None:
+        low, high = map(scale, data.interval)
+        shapes += [
+            line(low, MIDDLE, high, MIDDLE, "interval"),
+            line(low, MIDDLE - 4, low, MIDDLE + 4, "interval"),
+            line(high, MIDDLE - 4, high, MIDDLE + 4, "interval"),
+        ]
+    if data.baseline is not None:
+        x = scale(data.baseline)
+        corners = [(x - 4, MIDDLE - 14.0), (x + 4, MIDDLE - 14.0), (x, MIDDLE - 7.0), (x - 4, MIDDLE - 14.0)]
+        shapes.append(polyline(corners, "baseline"))
+    shapes.append(mark(data.series, scale(data.value), MIDDLE, 5))
+    return Chart(WIDTH, HEIGHT, "Value against its bound", _words(data), tuple(shapes))
+
+
+def _end_label(scale: Scale, value: float, unit: str) -> Shape:
+    """Return the label of the bound, below its line and inside the drawing."""
+    text = f"{value:.4g}{' M' if unit == 'millions' else ''}"
+    half = 3.2 * len(text)
+    x = min(max(scale(value), LOW + half), HIGH - half)
+    return label(x, HEIGHT - 1, text, "small", anchor="middle")
+
+
+def _words(data: Bounded) -> str:
+    words = [f"value {format_value(data.value, data.unit)}"]
+    if data.interval is not None:
+        words.append("interval " + " to ".join(format_value(end, data.unit) for end in data.interval))
+    words.append(f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}")
+    if data.baseline is not None:
+        words.append(f"baseline {format_value(data.baseline, data.unit)}")
+    if data.median is not None:
+        words.append(f"median of the population {format_value(data.median, data.unit)}")
+    return "; ".join(words)
+
+
+def letters_chart(letter: str, least: str, spanned: Sequence[str]) -> Chart | None:
+    """Return a grade, drawn against the least allowed letter; None for other letters.
+
+    Args:
+        letter: the grade.
+        least: the least letter that meets the demand.
+        spanned: the letters that the interval of the score spans.
+    """
+    if letter not in LETTERS or least not in LETTERS:
+        return None
+    step = (HIGH - LOW) / len(LETTERS)
+    first = LETTERS.index(least)
+    shapes: list[Shape] = []
+    for place, name in enumerate(LETTERS):
+        x = LOW + place * step
+        kind = "allowed" if place >= first else "track"
+        shapes.append(rect(x, MIDDLE - 9, step, 18, kind))
+        if name in spanned:
+            shapes.append(line(x + 3, MIDDLE + 7, x + step - 3, MIDDLE + 7, "interval"))
+        if name == letter:
+            shapes.append(shape("circle", cx=x + step / 2, cy=MIDDLE - 1, r=9, class_="ring"))
+        shapes.append(label(x + step / 2, MIDDLE + 3, name, "letter", anchor="middle"))
+    x = LOW + first * step
+    shapes.append(line(x, MIDDLE - 13, x, MIDDLE + 13, "bound"))
+    shapes.append(label(x + 3, HEIGHT - 1, f"{least} or better", "small"))
+    words = f"grade {letter}; bound: {least} or better"
+    if len(spanned) > 1:
+        words += f"; the interval of the score spans {spanned[0]} to {spanned[-1]}"
+    return Chart(WIDTH, HEIGHT, "Grade against its bound", words, tuple(shapes))
+
+
+def change_chart(row: ChangeRow) -> Chart:
+    """Return the interval of a change, drawn against no change; improvements are to the right."""
+    low, high = row.interval or (row.change, row.change)
+    sign = -1 if row.better == "low" else 1
+    ends = sorted((sign * low, sign * high))
+    reach = max(abs(end) for end in (*ends, row.change)) or 1.0
+    scale = Scale(-reach * 1.1, reach * 1.1, 4, 156)
+    colour = {"better": "better", "worse": "worse"}.get(row.finding, "neutral")
+    left, right = scale(ends[0]), scale(ends[1])
+    shapes = (
+        line(scale(0), 1, scale(0), 19, "zero"),
+        line(left, 10, right, 10, f"interval {colour}"),
+        line(left, 6, left, 14, f"interval {colour}"),
+        line(right, 6, right, 14, f"interval {colour}"),
+        shape("circle", cx=scale(sign * row.change), cy=10, r=4, class_=f"dot {colour}"),
+    )
+    words = f"{row.finding}; improvements are to the right of the line"
+    return Chart(160, 20, "Change with its interval", words, shapes)

@@ -1,0 +1,57 @@
+"""Ranks of one model in each dimension of a population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from quba_check.dimensions import registry
+from quba_check.grading.population import Population
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionRank:
+    """A value among those of a population.
+
+    Attributes:
+        dimension: name of the dimension.
+        value: the value, in the dimension's unit.
+        mu: the population's trimmed mean.
+        distance: distance from `mu` in standard deviations; positive is better.
+        rank: one more than the number of models with a better value.
+        models: number of models with a value.
+    """
+
+    dimension: str
+    value: float
+    mu: float
+    distance: float
+    rank: int
+    models: int
+
+
+def dimension_ranks(values: Mapping[str, float], population: Population) -> list[DimensionRank]:
+    """Return the ranks of a model's values in the comparable dimensions of a population.
+
+    >>> from quba_check.grading import population
+    >>> (rank,) = dimension_ranks({"parameters": 1.0}, population("published"))
+    >>> rank.rank, rank.models
+    (1, 326)
+    """
+    ranks = []
+    for name, mu in population.mu.items():
+        if name not in values:
+            continue
+        sign = 1 if registry[name].better == "high" else -1
+        theirs = [row.values[name] for row in population.rows if name in row.values]
+        ranks.append(
+            DimensionRank(
+                name,
+                values[name],
+                mu,
+                sign * (values[name] - mu) / population.sigma[name],
+                1 + sum(sign * value > sign * values[name] for value in theirs),
+                len(theirs),
+            )
+        )
+    return ranks

@@ -1,0 +1,349 @@
+"""Ranks of a population's models by QUBA score, with own models among them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Unmeasurable
+from quba_check.dimensions import registry
+from quba_check.errors import UserError, did_you_mean, listed
+from quba_check.grading.grade import grade
+from quba_check.grading.population import Population
+from quba_check.grading.published import (
+    PublishedModel,
+    Suspect,
+    published_models,
+    published_population,
+    screened_population,
+)
+from quba_check.grading.score import full_weights
+from quba_check.number_format import format_distinct
+from quba_check.records.conversion import outcome_of
+from quba_check.records.measurement import NotMeasuredRow
+
+Group = Literal["architecture", "pretraining", "training"]
+GROUPS: tuple[Group, ...] = ("architecture", "pretraining", "training")
+"""The properties of published models that a constraint can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Conditions on the ranked models. They leave the scores unchanged.
+
+    Attributes:
+        least: smallest value by dimension name, in the dimension's unit.
+        most: largest value by dimension name.
+        groups: allowed values by group, such as `{"architecture": ("cnn",)}`; own models have no groups, so
+            these do not apply to them.
+    """
+
+    least: Mapping[str, float] = field(default_factory=dict)
+    most: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[Group, Sequence[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.least or self.most or self.groups)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the dimensions with a bound."""
+        return tuple(name for name in PUBLISHED_DIMENSIONS if name in self.least or name in self.most)
+
+    def violation(self, values: Mapping[str, float]) -> str:
+        """Return the first violated bound in words; empty if values meet all of them.
+
+        >>> Constraints(most={"parameters": 30}).violation({"parameters": 87.8})
+        'parameters 87.800 M is above 30.000 M'
+        """
+        for name in self.dimensions:
+            value, low, high = values[name], self.least.get(name), self.most.get(name)
+            if low is not None and value < low:
+                word, bound = "below", low
+            elif high is not None and value > high:
+                word, bound = "above", high
+            else:
+                continue
+            shown = format_distinct(value, bound, registry[name].unit)
+            return f"{name} {shown[0]} is {word} {shown[1]}"
+        return ""
+
+    def admits(self, groups: Mapping[Group, str]) -> bool:
+        """Return True if a model's groups are allowed."""
+        return all(groups.get(name) in allowed for name, allowed in self.groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class RankedModel:
+    """A model with its rank, or with the reason for having none.
+
+    Attributes:
+        id: its name in the population or record.
+        values: value by dimension name, in the dimension's unit; masked values of own models are left out.
+        score: QUBA score; None if a weighted value is missing.
+        rank: one more than the number of the population's models with a higher score that meet the
+            constraints; None for a model without rank. Own models do not change other ranks.
+        overall_rank: the same without constraints.
+        percentile: share of the population's scores that are lower, without constraints, in percent [0, 100].
+        groups: architecture, pretraining and training, if known.
+        suspect: causes of suspect published values.
+        timm: name in timm, if known.
+        reason: the reason for a missing rank; empty for a ranked model.
+        file: the record of an own model; None for a model of the population.
+        rank_interval: ranks within the 95 % interval of an own model's score, best first; None if unknown.
+        is_of_other_suite: True for an own model without rank for this reason.
+        notes: differences between an own model's values and those of the population.
+    """
+
+    id: str
+    values: Mapping[str, float]
+    score: float | None
+    rank: int | None = None
+    overall_rank: int | None = None
+    percentile: float | None = None
+    groups: Mapping[Group, str] = field(default_factory=dict)
+    suspect: tuple[Suspect, ...] = ()
+    timm: str | None = None
+    reason: str = ""
+    file: str | None = None
+    rank_interval: tuple[int, int] | None = None
+    is_of_other_suite: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """True for the model of a record."""
+        return self.file is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Ascending scores of the models behind the ranks.
+
+    Attributes:
+        ranked: scores of the models that meet the constraints.
+        all: scores of all models.
+    """
+
+    ranked: Sequence[float]
+    all: Sequence[float]
+
+    def rank(self, score: float) -> int:
+        return _rank(score, self.ranked)
+
+    def overall_rank(self, score: float) -> int:
+        return _rank(score, self.all)
+
+    def percentile(self, score: float) -> float:
+        return 100 * bisect_left(self.all, score) / len(self.all)
+
+
+def _rank(score: float, scores: Sequence[float]) -> int:
+    return len(scores) - bisect_right(scores, score) + 1
+
+
+def rank(
+    population: Population,
+    weights: Mapping[str, float] | None = None,
+    constraints: Constraints | None = None,
+    own: Sequence[StoredRun] = (),
+    *,
+    allow_other_suite: bool = False,
+) -> list[RankedModel]:
+    """Return a population's models and own models, highest score first.
+
+    Scores are those of the grade: means and deviations are of the whole population, whatever the constraints.
+
+    Args:
+        population: the models.
+        weights: weights that replace the defaults, by dimension name.
+        constraints: conditions on the ranked models; None for none.
+        own: runs of own models.
+        allow_other_suite: also rank own models that were measured on another suite than the population.
+
+    Returns:
+        The ranked models, then those without a rank with the reason. Models of the population that violate a
+        constraint are left out; own ones are listed with the reason.
+
+    Raises:
+        UserError: an unknown dimension or group, or an invalid weight.
+        PopulationError: the population cannot be compared by a weighted dimension, or it has fewer than ten
+            models with all weighted values.
+
+    >>> from quba_check.grading import population
+    >>> best, *_ = rank(population("published"), constraints=Constraints(most={"parameters": 10}))
+    >>> best.id, best.rank, best.overall_rank
+    ('NS-EfficientNet-B2', 1, 76)
+    """
+    constraints = constraints or Constraints()
+    full = full_weights(weights)
+    details = published_details(population)
+    check_groups(population, constraints)
+    candidates = _population_models(population, full, constraints, details)
+    listed_models = [
+        model
+        for model in candidates
+        if constraints.admits(model.groups) and (model.reason or not constraints.violation(model.values))
+    ]
+    scores = _Scores(
+        sorted(model.score for model in listed_models if model.score is not None and not model.reason),
+        population.scores(full),
+    )
+    own_models = [_own_model(run, population, full, constraints, scores, allow_other_suite) for run in own]
+    models = [_placed(model, scores) for model in listed_models] + own_models
+    return sorted(models, key=lambda model: (bool(model.reason), -(model.score or 0.0), not model.is_own))
+
+
+def published_details(population: Population) -> dict[str, PublishedModel]:
+    """Return the published models behind a population, by name; empty for other populations."""
+    if population is published_population() or population is screened_population():
+        return {model.id: model for model in published_models()}
+    return {}
+
+
+def groups_of(model: PublishedModel) -> dict[Group, str]:
+    """Return architecture, pretraining and training of a published model."""
+    return {"architecture": model.family, "pretraining": model.pretraining, "training": model.training}
+
+
+def group_names(models: Iterable[PublishedModel], group: Group) -> tuple[str, ...]:
+    """Return the values of a group among models, the most frequent first."""
+    values = [groups_of(model)[group] for model in models]
+    return tuple(sorted(set(values), key=lambda value: (-values.count(value), value)))
+
+
+def check_groups(population: Population, constraints: Constraints) -> None:
+    """Check that a population has the groups of constraints.
+
+    Raises:
+        UserError: an unknown group, or a population without groups.
+    """
+    details = published_details(population)
+    for group, values in constraints.groups.items():
+        if not details:
+            raise UserError(
+                f"{group}: it is not known for the models of population '{population.name}', "
+                f"got '{values[0]}'. Allowed: only with the populations published and screened."
+            )
+        allowed = group_names(details.values(), group)
+        for value in values:
+            if value not in allowed:
+                near = did_you_mean(value, allowed)
+                raise UserError(f"{group}: got '{value}'. Allowed: {listed(allowed)}.{near}")
+
+
+def _population_models(
+    population: Population,
+    weights: Mapping[str, float],
+    constraints: Constraints,
+    details: Mapping[str, PublishedModel],
+) -> list[RankedModel]:
+    """Return the models of a population with their scores, not yet ranked."""
+    weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
+    models = []
+    for row in population.rows:
+        published = details.get(row.id)
+        suspect = published.suspect if published else ()
+        has_score = all(name in row.values for name in weighted)
+        models.append(
+            RankedModel(
+                id=row.id,
+                values=row.values,
+                score=population.score(row.values, weights) if has_score else None,
+                groups=groups_of(published) if published else {},
+                suspect=suspect,
+                timm=published.timm if published else None,
+                reason=_missing_reason(row.values, {*weighted, *constraints.dimensions}, suspect),
+            )
+        )
+    return models
+
+
+def _missing_reason(values: Mapping[str, float], needed: Iterable[str], suspect: Sequence[str]) -> str:
+    missing = [name for name in PUBLISHED_DIMENSIONS if name in needed and name not in values]
+    cause = f" (suspect: {', '.join(suspect)})" if suspect else ""
+    return f"missing {', '.join(missing)}{cause}" if missing else ""
+
+
+def _placed(model: RankedModel, scores: _Scores) -> RankedModel:
+    """Return a model with its ranks; unchanged if it cannot be ranked."""
+    if model.reason or model.score is None:
+        return model
+    return replace(
+        model,
+        rank=scores.rank(model.score),
+        overall_rank=scores.overall_rank(model.score),
+        percentile=scores.percentile(model.score),
+    )
+
+
+def _own_model(
+    run: StoredRun,
+    population: Population,
+    weights: Mapping[str, float],
+    constraints: Constraints,
+    scores: _Scores,
+    allow_other_suite: bool,
+) -> RankedModel:
+    measured = {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
+    weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
+    record = run.record
+    result = grade(
+        {name: row.value for name, row in measured.items()},
+        weights=weights,
+        population=population,
+        protocol=record.protocol,
+        allow_missing=[name for name in PUBLISHED_DIMENSIONS if name not in weighted],
+        suite=record.suite.name,
+        classes=record.model.classes,
+        allow_other_suite=allow_other_suite,
+        generated_corruptions=record.suite.generates_corruptions,
+        measured=measured,
+    )
+    values = {name: row.value for name, row in measured.items() if not row.masked}
+    reason = _own_reason(
+        run, result, [name for name in weighted if name not in measured]
+    ) or _constraint_reason(values, constraints)
+    low, high = result.interval or (0.0, 0.0)
+    model = RankedModel(
+        id=record.model.name,
+        values=values,
+        score=result.score,
+        reason=reason,
+        file=run.file,
+        rank_interval=(scores.rank(high), scores.rank(low)) if low < high and not reason else None,
+        is_of_other_suite=result.score is not None and result.percentile is None,
+        notes=(*((result.other_suite,) if result.other_suite and not reason else ()), *result.notes),
+    )
+    return _placed(model, scores)
+
+
+def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
+    """Return the reason why an own model cannot be ranked; empty if it can."""
+    if result.score is None:
+        if result.not_graded:
+            return result.not_graded
+        causes: dict[str, list[str]] = {}
+        for name in missing:
+            causes.setdefault(_absence(run, name), []).append(name)
+        return "; ".join(f"missing {', '.join(names)} ({cause})" for cause, names in causes.items())
+    if result.percentile is None:
+        return f"{result.other_suite}: scores compare models on the same images"
+    return ""
+
+
+def _absence(run: StoredRun, name: str) -> str:
+    row = run.record.measurements.get(name)
+    if row is None or isinstance(row, NotMeasuredRow):
+        return "not measured"
+    outcome = outcome_of(name, row)
+    return outcome.reason if isinstance(outcome, Unmeasurable) else ""
+
+
+def _constraint_reason(values: Mapping[str, float], constraints: Constraints) -> str:
+    return _missing_reason(values, constraints.dimensions, ()) or constraints.violation(values)

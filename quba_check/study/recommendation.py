@@ -1,0 +1,291 @@
+"""Recommendations: the models of a population that meet a threshold file, or come nearest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.protocols import ProtocolName
+from quba_check.demands.demand import Demand, Thresholds
+from quba_check.dimensions import registry
+from quba_check.errors import UserError
+from quba_check.grading import Population, PopulationRow, PublishedModel, grade, published_models
+from quba_check.grading.notes import CROSS_PROTOCOL
+from quba_check.records.verdict import QUBA
+from quba_check.verdicts import judge
+
+Decision = Literal["met", "missed", "undecided"]
+Status = Literal["meets", "undecided", "misses"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""From best to worst."""
+PUBLISHED = ("published", "screened")
+"""The populations of published models."""
+NO_PARTS = "the population has values of whole dimensions, not of parts"
+NO_BASELINE = "a drop needs two runs of one model, the population has one value each"
+SUSPECT = "suspect value"
+"""Reason for an undecided demand on a value that the population marks as suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCheck:
+    """A demand checked against a model of a population.
+
+    Attributes:
+        demand: the demand.
+        decision: `undecided` if the population has no trustworthy value for it.
+        value: the value, score or letter of the model; None if there is none. An undecided demand can have a
+            value: a suspect one.
+        margin: distance to the threshold in standard deviations of the population, negative if the value
+            misses it; None without a value or spread.
+        reason: reason for an undecided demand.
+    """
+
+    demand: Demand
+    decision: Decision
+    value: float | str | None = None
+    margin: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model of a population, checked against a threshold file.
+
+    Attributes:
+        id: its name in the population.
+        timm: its name in timm; None if unknown.
+        score: QUBA score with the file's weights; None if it lacks a weighted dimension.
+        is_score_suspect: a suspect value is part of the score.
+        checks: the demands that the population can answer, in file order.
+    """
+
+    id: str
+    timm: str | None
+    score: float | None
+    is_score_suspect: bool
+    checks: tuple[DemandCheck, ...]
+
+    @property
+    def status(self) -> Status:
+        """The outcome of the blocking demands that the population can answer.
+
+        `undecided`: it misses none, but some depend on suspect or missing values.
+        """
+        decisions = {check.decision for check in self._blocking}
+        return "misses" if "missed" in decisions else "undecided" if "undecided" in decisions else "meets"
+
+    @property
+    def misses(self) -> tuple[DemandCheck, ...]:
+        """The blocking demands that it misses."""
+        return tuple(check for check in self._blocking if check.decision == "missed")
+
+    @property
+    def undecided(self) -> tuple[DemandCheck, ...]:
+        """The blocking demands without a trustworthy value."""
+        return tuple(check for check in self._blocking if check.decision == "undecided")
+
+    @property
+    def meets_as_published(self) -> bool | None:
+        """True if suspect values meet the undecided demands; None if one is missing."""
+        margins = [check.margin for check in self.undecided]
+        return None if None in margins else all(margin >= 0 for margin in margins if margin is not None)
+
+    @property
+    def warned(self) -> tuple[DemandCheck, ...]:
+        """The demands of tier `warn` that it misses."""
+        return tuple(
+            check for check in self.checks if check.demand.tier == "warn" and check.decision == "missed"
+        )
+
+    @property
+    def distance(self) -> float:
+        """Sum of the shortfalls of missed blocking demands, in standard deviations of the population."""
+        return math.fsum(-check.margin for check in self.misses if check.margin is not None)
+
+    @property
+    def closest(self) -> DemandCheck | None:
+        """The decided blocking demand with the smallest margin; None if there is none."""
+        decided = [check for check in self._blocking if check.decision != "undecided"]
+        return min(
+            (check for check in decided if check.margin is not None),
+            key=lambda check: check.margin or 0.0,
+            default=None,
+        )
+
+    @property
+    def _blocking(self) -> tuple[DemandCheck, ...]:
+        return tuple(check for check in self.checks if check.demand.tier == "block")
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A threshold file checked against all models of a population.
+
+    Attributes:
+        thresholds: the file.
+        population: the population.
+        protocol: the protocol of the file's thresholds.
+        not_decidable: reason by demand, for demands that the population cannot answer for any model.
+        candidates: the models by status. Those that meet the demands are ordered by score; undecided ones
+            likewise, after those that would meet them by their suspect values; the others by distance, those
+            with undecided demands last.
+    """
+
+    thresholds: Thresholds
+    population: Population
+    protocol: ProtocolName
+    not_decidable: Mapping[Demand, str]
+    candidates: tuple[Candidate, ...]
+
+    def with_status(self, status: Status) -> tuple[Candidate, ...]:
+        """Return the models with a status, best first."""
+        return tuple(candidate for candidate in self.candidates if candidate.status == status)
+
+    @property
+    def decidable(self) -> tuple[Demand, ...]:
+        """The blocking demands that the population can answer."""
+        return tuple(
+            demand
+            for demand in self.thresholds.demands
+            if demand.tier == "block" and demand not in self.not_decidable
+        )
+
+    @property
+    def undecidable(self) -> tuple[Demand, ...]:
+        """The blocking demands that the population cannot answer for any model."""
+        return tuple(demand for demand in self.not_decidable if demand.tier == "block")
+
+
+def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
+    """Check every model of a population against a threshold file.
+
+    Args:
+        thresholds: the file. Without a protocol of its own, its thresholds count as those of `standard`.
+        population: the population.
+    """
+    protocol = thresholds.protocol or "standard"
+    not_decidable = {
+        demand: reason for demand in thresholds.demands if (reason := _obstacle(demand, population, protocol))
+    }
+    grades = {row.id: _grade(row, thresholds, population) for row in population.rows}
+    if not any(isinstance(one, Grade) and one.letter is not None for one in grades.values()):
+        reason = _grade_reason(
+            next(iter(grades.values()), Unmeasurable(QUBA, "the population has no models"))
+        )
+        not_decidable |= {demand: reason for demand in thresholds.demands if demand.is_on_grade}
+    demands = [demand for demand in thresholds.demands if demand not in not_decidable]
+    published = _published_by_id(population)
+    candidates = (
+        _candidate(row, published.get(row.id), demands, grades[row.id], thresholds, population)
+        for row in population.rows
+    )
+    return Recommendation(
+        thresholds, population, protocol, not_decidable, tuple(sorted(candidates, key=_order))
+    )
+
+
+def _order(candidate: Candidate) -> tuple[int, bool, float, float, str]:
+    status = candidate.status
+    is_last = bool(candidate.undecided) if status == "misses" else candidate.meets_as_published is not True
+    score = math.inf if candidate.score is None else -candidate.score
+    return STATUSES.index(status), is_last, candidate.distance, score, candidate.id
+
+
+def _obstacle(demand: Demand, population: Population, protocol: ProtocolName) -> str:
+    """Return the reason against a demand for all models; empty if there is none."""
+    if demand.is_on_grade:
+        return ""
+    if demand.needs_baseline:
+        return NO_BASELINE
+    if demand.part is not None:
+        return NO_PARTS
+    if demand.dimension not in population.dimensions:
+        return f"the population has no values of {demand.dimension}"
+    if demand.dimension in CROSS_PROTOCOL and population.protocol != protocol:
+        return f"its threshold is for protocol {protocol}, the values are of protocol {population.protocol}"
+    return ""
+
+
+def _published_by_id(population: Population) -> dict[str, PublishedModel]:
+    return {model.id: model for model in published_models()} if population.name in PUBLISHED else {}
+
+
+def _grade(row: PopulationRow, thresholds: Thresholds, population: Population) -> Grade | Unmeasurable:
+    quba = thresholds.quba
+    try:
+        return grade(
+            row.values,
+            weights=quba.weights,
+            population=quba.population,
+            protocol=population.protocol,
+            allow_missing=quba.allow_missing,
+            suite=population.suite,
+            classes=population.classes,
+            allow_other_suite=quba.allow_other_suite,
+        )
+    except UserError as error:
+        return Unmeasurable(QUBA, str(error))
+
+
+def _grade_reason(evidence: Grade | Unmeasurable) -> str:
+    if isinstance(evidence, Unmeasurable):
+        return evidence.reason
+    if evidence.other_suite:
+        return f"the file grades against {evidence.population}, which was measured on another suite"
+    return evidence.not_graded or f"no grade: missing {', '.join(evidence.missing)}"
+
+
+def _candidate(
+    row: PopulationRow,
+    published: PublishedModel | None,
+    demands: list[Demand],
+    evidence: Grade | Unmeasurable,
+    thresholds: Thresholds,
+    population: Population,
+) -> Candidate:
+    doubtful = published.doubtful if published else frozenset[str]()
+    weighted = {name for name, weight in thresholds.quba.weights.items() if weight > 0}
+    is_suspect = bool(doubtful & weighted)
+    checks = tuple(
+        _check_grade(demand, evidence, is_suspect)
+        if demand.is_on_grade
+        else _check_value(demand, row, doubtful, population)
+        for demand in demands
+    )
+    score = evidence.score if isinstance(evidence, Grade) else None
+    timm = published.timm if published else None
+    return Candidate(row.id, timm, score, is_suspect and score is not None, checks)
+
+
+def _check_value(
+    demand: Demand, row: PopulationRow, doubtful: frozenset[str], population: Population
+) -> DemandCheck:
+    name = demand.dimension
+    value = row.values.get(name)
+    if value is None:
+        reason = SUSPECT if name in doubtful else "no value"
+        return DemandCheck(demand, "undecided", reason=f"{reason} left out" if name in doubtful else reason)
+    difference = value - float(demand.threshold)
+    sigma = population.sigma.get(name)
+    if demand.bound == "max":
+        difference = 0.0 - difference  # not -0.0 at the threshold
+    margin = difference / sigma if sigma else None
+    if name in doubtful:
+        return DemandCheck(demand, "undecided", value, margin, SUSPECT)
+    outcome = judge(demand, Measurement(name, value, registry[name].unit, None)).outcome
+    return DemandCheck(demand, "met" if outcome == "pass" else "missed", value, margin)
+
+
+def _check_grade(demand: Demand, evidence: Grade | Unmeasurable, is_suspect: bool) -> DemandCheck:
+    verdict = judge(demand, evidence)
+    if verdict.value is None or not isinstance(evidence, Grade) or evidence.score is None:
+        return DemandCheck(demand, "undecided", reason=_grade_reason(evidence))
+    bound = evidence.least.get(str(demand.threshold)) if demand.part == "grade" else float(demand.threshold)
+    margin = None if bound is None else evidence.score - bound
+    if is_suspect:
+        return DemandCheck(demand, "undecided", verdict.value, margin, SUSPECT)
+    return DemandCheck(demand, "met" if verdict.outcome == "pass" else "missed", verdict.value, margin)

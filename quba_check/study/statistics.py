@@ -1,0 +1,164 @@
+"""Statistics of a population: rank correlations of dimensions, and groups of models compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.grading import Population, PublishedModel, published_models
+from quba_check.grading.published import ZERO_SHOT_FAMILY
+from quba_check.grading.score import LEAST_MODELS
+from quba_check.stats.rank_statistics import (
+    GroupDifference,
+    RankCorrelation,
+    group_difference,
+    holm_adjusted,
+    rank_correlation,
+)
+
+PUBLISHED = ("published", "screened")
+"""The populations of published models, which have groups."""
+LEAST_GROUP = 5
+"""Smallest group that is compared."""
+SIGNIFICANT = 0.05
+"""Largest adjusted p-value of a significant result."""
+FINE_TUNED = "FT-Vision-Encoder"
+"""Part of the names of image encoders of vision-language models that were fine-tuned on ImageNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """The rank correlation of two dimensions over the models with both values.
+
+    Attributes:
+        first: a dimension.
+        second: another one.
+        result: the correlation of the values as measured, whatever their better direction.
+        adjusted: p-value after Holm's correction over all pairs of the population.
+    """
+
+    first: str
+    second: str
+    result: RankCorrelation
+    adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two groups of published models.
+
+    Attributes:
+        attribute: the property that defines them: architecture, pretraining, training or zero-shot.
+        group: name of the group.
+        reference: name of the group that it is compared with.
+    """
+
+    attribute: str
+    group: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """Two groups compared in one dimension.
+
+    Attributes:
+        contrast: the groups.
+        dimension: the dimension.
+        n: number of models with a value in the group and in the reference.
+        result: the difference, above 0 if the group's values are higher; None for fewer than five models.
+        adjusted: p-value after Holm's correction over all comparisons of the population; None without result.
+    """
+
+    contrast: Contrast
+    dimension: str
+    n: tuple[int, int]
+    result: GroupDifference | None
+    adjusted: float | None
+
+    @property
+    def is_significant(self) -> bool:
+        """True for an adjusted p-value below 0.05."""
+        return self.adjusted is not None and self.adjusted < SIGNIFICANT
+
+
+def is_zero_shot(model: PublishedModel) -> bool:
+    """Return True for vision-language models without a head that was trained on ImageNet."""
+    return model.family == ZERO_SHOT_FAMILY and FINE_TUNED not in model.id
+
+
+ZERO_SHOT, OTHERS = "zero-shot", "all others"
+_WITH_HEAD = "zero-shot models left out"
+_ATTRIBUTES: Mapping[str, Callable[[PublishedModel], str]] = {
+    "architecture": lambda model: model.family,
+    "pretraining": lambda model: model.pretraining,
+    "training": lambda model: model.training,
+    ZERO_SHOT: lambda model: ZERO_SHOT if is_zero_shot(model) else OTHERS,
+}
+CONTRASTS = (
+    Contrast("architecture", "transformer", "cnn"),
+    Contrast("architecture", "b-cos", "cnn"),
+    Contrast("pretraining", "imagenet-21k", "imagenet-1k"),
+    Contrast("pretraining", "large", "imagenet-1k"),
+    Contrast("training", "self-supervised", "supervised"),
+    Contrast("training", "semi-supervised", "supervised"),
+    Contrast("training", "adversarial", "supervised"),
+    Contrast("training", "a1-a2-a3", "supervised"),
+    Contrast(ZERO_SHOT, ZERO_SHOT, OTHERS),
+)
+"""Each group against the largest one of its attribute.
+
+Zero-shot models are compared on their own and left out of the other contrasts: their pretraining, their
+training and their parameters differ from those of all other models at once.
+"""
+
+
+def correlations(population: Population) -> tuple[Correlation, ...]:
+    """Return the rank correlations of all pairs of dimensions with ten common models or more."""
+    pairs: list[tuple[str, str, RankCorrelation]] = []
+    for first, second in combinations(population.dimensions, 2):
+        rows = [row.values for row in population.rows if {first, second} <= row.values.keys()]
+        if len(rows) >= LEAST_MODELS:
+            result = rank_correlation([row[first] for row in rows], [row[second] for row in rows])
+            pairs += [(first, second, result)] if result is not None else []
+    adjusted = holm_adjusted([result.p for *_, result in pairs])
+    return tuple(Correlation(*pair, p) for pair, p in zip(pairs, adjusted, strict=True))
+
+
+def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
+    """Return all contrasts in all dimensions; none for other populations than the published ones."""
+    if population.name not in PUBLISHED:
+        return ()
+    values = {row.id: row.values for row in population.rows}
+    compared = [
+        _compared(contrast, dimension, values) for contrast in CONTRASTS for dimension in PUBLISHED_DIMENSIONS
+    ]
+    adjusted = iter(holm_adjusted([row.result.p for row in compared if row.result is not None]))
+    return tuple(row if row.result is None else replace(row, adjusted=next(adjusted)) for row in compared)
+
+
+def members(contrast: Contrast) -> tuple[list[PublishedModel], list[PublishedModel]]:
+    """Return the models of a contrast's group and of its reference."""
+    attribute = _ATTRIBUTES[contrast.attribute]
+    models = [
+        model
+        for model in published_models()
+        if contrast.attribute == ZERO_SHOT or model.family != ZERO_SHOT_FAMILY
+    ]
+    groups = (contrast.group, contrast.reference)
+    group, reference = ([model for model in models if attribute(model) == name] for name in groups)
+    return group, reference
+
+
+def _compared(
+    contrast: Contrast, dimension: str, values: Mapping[str, Mapping[str, float]]
+) -> GroupComparison:
+    group, reference = (
+        [values[model.id][dimension] for model in models if dimension in values[model.id]]
+        for models in members(contrast)
+    )
+    sizes = len(group), len(reference)
+    result = group_difference(group, reference) if min(sizes) >= LEAST_GROUP else None
+    return GroupComparison(contrast, dimension, sizes, result, None)

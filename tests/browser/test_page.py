@@ -1,0 +1,178 @@
+"""The page in a browser. `open_page` also checks that no page sends a request or reports an error."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.sample_records import HOSTILE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from support.watched_page import OpenPage
+
+NAMES = ("passed", "failed", "both", "pictures", "hostile", "gaps", "classes")
+each_page = pytest.mark.parametrize("name", NAMES)
+PHONE = {"viewport": {"width": 360, "height": 600}}
+ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+"""A window of 1280 pixels at a zoom of 200 %."""
+
+
+def open_all(page: Page) -> None:
+    """Open all details, so that everything is laid out."""
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+
+def address(page: Page) -> str:
+    """The hash of the page, decoded."""
+    return str(page.evaluate("decodeURIComponent(location.hash)"))
+
+
+@each_page
+def test_nothing_is_requested_and_nothing_reported(open_page: OpenPage, name: str) -> None:
+    page = open_page(name)
+    open_all(page)
+    page.mouse.wheel(0, 100_000)
+    assert page.locator("h1").first.is_visible()
+
+
+@each_page
+@pytest.mark.parametrize("screen", [PHONE, ZOOMED], ids=["phone", "zoom 200 %"])
+def test_nothing_scrolls_sideways(open_page: OpenPage, name: str, screen: dict[str, Any]) -> None:
+    page = open_page(name, **screen)
+    open_all(page)
+    widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    needed, given = page.evaluate(widths)
+    assert needed <= given, wide_elements(page)
+
+
+def wide_elements(page: Page) -> str:
+    """The elements that reach beyond the window, outside of boxes that scroll."""
+    return json.dumps(
+        page.evaluate(
+            """() => [...document.querySelectorAll("body *")].filter((each) => {
+              if (each.getBoundingClientRect().right <= innerWidth + 0.5) return false;
+              for (let box = each.parentElement; box !== document.body; box = box.parentElement)
+                if (getComputedStyle(box).overflowX !== "visible") return false;
+              return true;
+            }).slice(0, 5).map((each) => each.outerHTML.slice(0, 120))"""
+        ),
+        indent=1,
+    )
+
+
+@pytest.mark.parametrize("name", ["passed", "failed"])
+def test_the_header_fits_a_phone(open_page: OpenPage, name: str) -> None:
+    box = open_page(name, **PHONE).locator("header").first.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 600
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["failed", "both", "pictures", "gaps"])
+def test_accessibility(browser: Browser, pages: dict[str, Path], name: str, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(pages[name].as_uri())
+    open_all(page)
+    results = Axe().run(page)
+    report = results.generate_report()
+    context.close()
+    assert results.violations_count == 0, report
+    assert results.response["testEngine"]["name"] == "axe-core"
+
+
+@each_page
+def test_without_javascript(open_page: OpenPage, name: str) -> None:
+    page = open_page(name, java_script_enabled=False)
+    assert page.locator("header .verdict").first.is_visible()
+    assert page.locator("header .verdict").first.inner_text().strip()
+    assert page.locator("#demands svg[role=img]:visible").count() > 0
+    assert page.locator("#dimensions svg[role=img]:visible").count() > 0
+    tables = page.locator("table:visible")
+    assert tables.count() > 0
+    assert tables.first.locator("tr").count() > 1
+
+
+def test_hostile_names_are_shown_and_not_run(open_page: OpenPage) -> None:
+    page = open_page("hostile", "#d=ood_robustness")
+    open_all(page)
+    assert page.title() != "run"
+    assert page.evaluate("document.querySelectorAll('script:not([type])').length") == 1
+    assert page.evaluate("document.querySelectorAll('[onerror], img[src=x]').length") == 0
+    text = page.locator("body").inner_text()
+    shown = HOSTILE.replace("\u202e", "\\u202e")
+    assert text.count(shown) >= 5
+    assert "49" not in page.locator("h1").first.inner_text()
+    assert "\u202e" not in page.content()
+
+
+def test_gaps_are_named(open_page: OpenPage) -> None:
+    page = open_page("gaps")
+    open_all(page)
+    text = page.locator("body").inner_text()
+    assert "the model gives no probabilities" in text
+    for word in ("undefined", "[object", "None", "Infinity"):
+        assert word not in text
+
+
+def test_a_thousand_classes(open_page: OpenPage) -> None:
+    page = open_page("classes")
+    assert page.locator("#dimensions").inner_text().count("of a long scientific name") >= 10
+
+
+def test_an_address_opens_its_demand(open_page: OpenPage) -> None:
+    page = open_page("failed", "#d=object_focus")
+    opened = page.locator("details.demand[open]")
+    assert opened.count() == 1
+    assert "object_focus" in opened.locator("summary").inner_text()
+    assert opened.bounding_box()["y"] < 900  # type: ignore[index]
+
+
+def test_back_and_reload_restore_the_state(open_page: OpenPage) -> None:
+    page = open_page("failed")
+    demands = page.locator("details.demand")
+    demands.nth(0).locator("summary").click()
+    first = address(page)
+    demands.nth(1).locator("summary").click()
+    second = address(page)
+    assert "d=" in first
+    assert "d=" in second
+    assert first != second
+    page.go_back()
+    assert address(page) == first
+    assert demands.nth(0).get_attribute("open") is not None
+    page.go_forward()
+    assert address(page) == second
+    assert demands.nth(1).get_attribute("open") is not None
+    page.reload()
+    assert demands.nth(1).get_attribute("open") is not None
+
+
+def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(open_page("failed").pdf(format="A4")))
+    first = reader.pages[0].extract_text()
+    assert "FAIL" in first
+    assert "demo-textured" in first
+    assert "3 of 11" in first
+    assert len(reader.pages) <= 20
+
+
+def test_pictures_are_shown(open_page: OpenPage) -> None:
+    page = open_page("pictures")
+    open_all(page)
+    pictures = page.locator("#demands img")
+    assert pictures.count() >= 24
+    pictures.last.scroll_into_view_if_needed()
+    assert all(
+        page.evaluate("[...document.querySelectorAll('#demands img')].map((img) => img.naturalWidth > 0)")
+    )
+    texts = page.evaluate("[...document.querySelectorAll('#demands img')].map((img) => img.alt)")
+    assert all(texts)

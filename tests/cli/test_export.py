@@ -1,0 +1,105 @@
+"""`quba-check export`: files, standard output, MLflow, and mistakes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from support.tuned import record
+
+from quba_check.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the records a.json and b.json."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Path("a.json").write_text(record().to_json(), encoding="utf-8")
+    Path("b.json").write_text(record(0.7).to_json(), encoding="utf-8")
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(words.split())
+    return code, *capsys.readouterr()
+
+
+def test_csv_on_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "export a.json b.json a.json --to csv")
+    values = [row["value"] for row in csv.DictReader(io.StringIO(out)) if row["dimension"] == "accuracy"]
+    assert (code, values, err) == (0, ["0.9", "0.7"], "")
+
+
+@pytest.mark.parametrize(("form", "start"), [("csv", b"model,"), ("parquet", b"PAR1")])
+def test_files(folder: Path, capsys: pytest.CaptureFixture[str], form: str, start: bytes) -> None:
+    assert run(capsys, f"export a.json b.json --to {form} -o out/x") == (0, "", "out/x: 2 records\n")
+    assert run(capsys, f"export a.json --to {form} -o out/x")[2] == "out/x: 1 record\n"
+    assert Path("out/x").read_bytes().startswith(start)
+
+
+def test_mlflow(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = (folder / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    code, out, _ = run(capsys, "export a.json --to mlflow --experiment release")
+    assert code == 0
+    assert run(capsys, f"export a.json --to mlflow --tracking-uri {uri} --experiment release") == (
+        0,
+        f"{out.rstrip()}, exported before\n",
+        "",
+    )
+    assert out.startswith("a.json: run '")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "export a.json",
+            "quba-check export: --to: is missing. See 'quba-check export --help'.",
+        ),
+        (
+            "export --to csv",
+            "quba-check export: RECORD.json: is missing. See 'quba-check export --help'.",
+        ),
+        (
+            "export a.json --to parket",
+            "quba-check export: --to: got 'parket'. Allowed: csv, parquet, mlflow. Did you mean 'parquet'?",
+        ),
+        (
+            "export a.json --to parquet",
+            "quba-check export: --output: is missing. Allowed: --to parquet -o FILE.parquet.",
+        ),
+        (
+            "export a.json --to csv -o a.json",
+            "--output: got 'a.json', which this command reads. Allowed: another file.",
+        ),
+        (
+            "export a.json --to csv --experiment x",
+            "quba-check export: --experiment: got 'x' with --to csv. Allowed: with mlflow.",
+        ),
+        (
+            "export a.json --to mlflow -o x",
+            "quba-check export: --output: got 'x' with --to mlflow. Allowed: with csv and parquet.",
+        ),
+        (
+            "export a.json --to mlflow",
+            "quba-check export: --to mlflow: no tracking store is named. Allowed: --tracking-uri URI, or "
+            "MLFLOW_TRACKING_URI in the environment.",
+        ),
+        (
+            "export a.json --to mlflow --tracking-uri mlruns --html page.html",
+            "quba-check export: --html: page.html: there is no such file.",
+        ),
+        (
+            "export c.json --to csv",
+            "c.json: there is no such file. Allowed: a file that --quba-report wrote.",
+        ),
+    ],
+)
+def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")

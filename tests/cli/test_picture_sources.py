@@ -1,0 +1,55 @@
+"""Images behind stored runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.runs_compared import stored
+from support.tiny import CLASSES, write_suite
+
+from quba_check.cli.picture_sources import picture_sources
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import SuiteError, UserError
+
+
+def run_on(root: Path, spec: str = "r50.pt") -> StoredRun:
+    run = stored("a.json", [0, 1, 2], suite={"name": "tiny", "root": str(root), "fingerprint": "1"})
+    model = run.record.model.model_copy(update={"spec": spec})
+    return StoredRun("a.json", run.record.model_copy(update={"model": model}), run.images)
+
+
+def test_the_folder_of_the_run(tmp_path: Path, own_store: Path) -> None:
+    root = write_suite(tmp_path / "data")
+    (source,) = picture_sources([run_on(root)], None, own_store)
+    names = source.labelled_names("clean")
+    assert {label for _, label, _ in names} == set(CLASSES)
+    with source.open_image("clean", names[0][0]) as image:
+        assert image.size[0] > 0
+
+
+def test_another_folder_for_all(tmp_path: Path, own_store: Path) -> None:
+    root = write_suite(tmp_path / "data")
+    sources = picture_sources([run_on(tmp_path / "gone"), run_on(tmp_path / "gone")], root, own_store)
+    assert [bool(source.labelled_names("clean")) for source in sources] == [True, True]
+
+
+def test_a_missing_folder_is_a_reason(tmp_path: Path, own_store: Path) -> None:
+    (source,) = picture_sources([run_on(tmp_path / "gone")], None, own_store)
+    message = (
+        f"{tmp_path}/gone: there is no such data folder. Allowed: an existing folder. "
+        "Another folder: --data DIR."
+    )
+    with pytest.raises(UserError) as caught:
+        source.open_image("clean", "a.png")
+    assert str(caught.value) == message
+
+
+def test_a_missing_folder_that_was_named_is_an_error(tmp_path: Path, own_store: Path) -> None:
+    with pytest.raises(SuiteError, match="there is no such data folder"):
+        picture_sources([run_on(tmp_path)], tmp_path / "gone", own_store)
+
+
+def test_the_images_of_the_demo(own_store: Path) -> None:
+    (source,) = picture_sources([run_on(Path("/gone"), "demo-textured")], None, own_store)
+    assert source.labelled_names("clean")[0] == ("clean/arrow/000.png", "arrow", "")

@@ -1,0 +1,93 @@
+"""`quba-check show`: values, ranks and doubts of a published model."""
+
+from __future__ import annotations
+
+import pytest
+
+from quba_check.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_model_that_timm_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "EVA02-b-21k"]) == 0
+    assert capsys.readouterr().out == (
+        "EVA02-b-21k: transformer, pretraining imagenet-21k, training self-supervised\n"
+        "published: QUBA 1.0738, rank 1 of 326, 99th percentile, grade A\n"
+        "screened: QUBA 1.0540, rank 1 of 219, 99th percentile, grade A\n"
+        "dimension               better   value      mean  deviations        rank\n"
+        "accuracy                high    0.8826    0.7991       +2.41    1 of 326\n"
+        "adversarial_robustness  high    0.2137    0.1858       +0.25  135 of 326\n"
+        "corruption_robustness   high    0.8066    0.5299       +1.18   10 of 326\n"
+        "ood_robustness          high    0.8635    0.5665       +2.04   28 of 326\n"
+        "calibration_error       low     0.0039    0.0045       +0.22  178 of 326\n"
+        "class_balance           high    0.8320    0.7834       +2.02   33 of 326\n"
+        "object_focus            high    0.9712    0.9286       +2.40    4 of 326\n"
+        "shape_bias              high    0.3350    0.3055       +0.35  111 of 326\n"
+        "parameters              low     87.1 M    55.3 M       -0.74  233 of 326\n"
+        "mean: trimmed mean of the published models; deviations: standard deviations,\n"
+        "  positive is better\n"
+        "timm: eva02_base_patch14_448.mim_in22k_ft_in1k\n"
+        "measure it: pytest --model=timm:eva02_base_patch14_448.mim_in22k_ft_in1k --quba-data=DIR\n"
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "timm:"])
+def test_a_name_of_timm(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", f"{prefix}inception_v4.tf_in1k"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "InceptionV4: cnn, pretraining imagenet-1k, training supervised\n"
+    )
+
+
+def test_suspect_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "clip-resnet101"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:5] == [
+        "screened: not ranked: missing adversarial_robustness, corruption_robustness,",
+        "  ood_robustness, calibration_error, class_balance, parameters (suspect:",
+        "  double-softmax, train-mode)",
+    ]
+    marked = [line.split()[0] for line in lines[6:15] if "  ?  " in line]
+    assert marked == [
+        "adversarial_robustness",
+        "corruption_robustness",
+        "ood_robustness",
+        "calibration_error",
+        "class_balance",
+        "parameters",
+    ]
+    assert lines[17:] == [
+        "? double-softmax: the probabilities seem to have passed through softmax twice,",
+        "  which affects adversarial_robustness, calibration_error, class_balance",
+        "  (inferred from the results, not proven)",
+        "? train-mode: the attacks seem to have left BatchNorm in train mode, which",
+        "  affects adversarial_robustness, corruption_robustness, ood_robustness,",
+        "  calibration_error, class_balance (inferred from the results, not proven)",
+        "? parameters: include the text encoder, which does not classify images",
+        "timm: no name known",
+    ]
+
+
+def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "hiera-b"]) == 4
+    assert capsys.readouterr().err == (
+        "ERROR: quba-check show: ID: there is no published model 'hiera-b'. Allowed: one of the 326 names in "
+        "the published table, or the model's name in timm. Did you mean 'Hiera-B', 'Hiera-T', 'Hiera-S', "
+        "'Hiera-L', 'Hiera-B-LP'?\n"
+    )
+
+
+def test_nothing_like_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "zzz"]) == 4
+    assert capsys.readouterr().err.endswith("or the model's name in timm.\n")
+
+
+def test_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show"]) == 4
+    assert (
+        capsys.readouterr().err == "ERROR: quba-check show: ID: is missing. See 'quba-check show --help'.\n"
+    )

@@ -1,0 +1,91 @@
+"""`quba-check study` as people type it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+
+import pytest
+
+from quba_check.cli.main import main
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(["study", *words.split()])
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["published", "screened", "demo"])
+def test_it_fits_eighty_columns(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, out, err = run(capsys, f"--population {name}")
+    assert (code, err) == (0, "")
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+def test_what_the_tables_show(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "")[1].splitlines()
+    assert lines[:4] == [
+        "Spearman rank correlations, published",
+        "                        acc    adv    corr   ood    calib  bal    focus  shape",
+        "adversarial_robustness  +.44*",
+        "corruption_robustness   +.62*  +.01",
+    ]
+    at = lines.index("training: 40, 14, 12, 57 against 174 supervised")
+    assert lines[at + 1] == (
+        "  self-supervised  +.37*  +.32   +.44*  +.44*  +.06   +.42*  +.33*  +.60*  +.28"
+    )
+    assert "adversarial_robustness - corruption_robustness  +.01       +.65*     219" in lines
+    at = lines.index("  zero-shot against all others")
+    assert lines[at - 2 : at + 4] == [
+        "Zero-shot vision-language models have a high class balance and are robust to",
+        "  domain shift.",
+        "  zero-shot against all others",
+        "    dimensions      2 better of 2             1 better, 1 untested of 2",
+        "    ood_robustness  better +.92 (+.74..+.98)  better +1.0 (+1.0..+1.0)",
+        "    class_balance   better +.97 (+.92..+.99)  untested, 0 left",
+    ]
+
+
+def test_csv_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(capsys, "--population screened --format csv")[1])))
+    assert len(rows) == 36 + 9 * 9
+    assert {row["population"] for row in rows} == {"screened"}
+    first = rows[0]
+    assert (first["analysis"], first["dimension"], first["second_dimension"], first["n"]) == (
+        "spearman",
+        "accuracy",
+        "adversarial_robustness",
+        "219",
+    )
+    assert float(first["lower"]) < float(first["estimate"]) < float(first["upper"])
+    untested = [row for row in rows if not row["estimate"]]
+    assert all(min(int(row["n"]), int(row["n_reference"])) < 5 and not row["p"] for row in untested)
+    assert len(untested) == 14
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--format json", "quba-check study: --format: got 'json'. Allowed: table, csv."),
+        (
+            "--population screend",
+            "quba-check study: --population: no such name or file, got 'screend'. Allowed: published, "
+            "screened, demo, or a file that 'quba-check population' made. Did you mean 'screened'?",
+        ),
+        (
+            "mobile",
+            "quba-check study: got unexpected extra argument (mobile). See 'quba-check study --help'.",
+        ),
+    ],
+)
+def test_wrong_command_lines(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+
+
+def test_it_loads_no_torch() -> None:
+    code = (
+        "import sys; from quba_check.cli.main import main; main(['study']); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,221 @@
+"""Tables of details: by hand, against the parts, and their validation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quba_check.core.dimension import Dimension
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts, table_class_names
+from quba_check.core.measurement import Measurement, Table
+from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.core.view import CLEAN, SAMPLED, SEVERITIES, View
+from quba_check.dimensions import registry
+from quba_check.dimensions._table_validation import checked_tables
+from quba_check.dimensions._validation import validated_dimension
+from quba_check.errors import DimensionError
+from quba_check.records.conversion import outcome_of, row_of
+from quba_check.records.measurement import MeasurementRow
+
+HOSTILE = ("<script>alert(1)</script>", "a\nb", "\udcff, x")
+
+
+def facts(names=("cat", "dog"), count=2, **changes):
+    suite = SuiteFacts("tiny", count, (), ("fog", "snow"), {}, class_names=tuple(names))
+    return Facts(replace(suite, **changes), ModelFacts(1, 1))
+
+
+def clean(probabilities, label):
+    table, label = np.array(probabilities, np.float32), np.array(label, np.int64)
+    rows = np.arange(len(label))
+    true = np.where(label >= 0, table[rows, label], np.nan).astype(np.float32)
+    return {CLEAN: Predictions(rows, label, table.argmax(axis=1), table.max(axis=1), true, table)}
+
+
+def answers(correct, views):
+    """A table for each view: so many images of four are predicted correctly."""
+    half = np.full(4, 0.5, np.float32)
+    return {
+        view: Predictions(
+            np.arange(4), np.zeros(4, np.int64), (np.arange(4) >= n).astype(np.int64), half, half
+        )
+        for view, n in zip(views, correct, strict=True)
+    }
+
+
+def test_relative_accuracies_by_corruption_and_severity():
+    views = [CLEAN, *(View("corruptions", name, s) for name in ("fog", "snow") for s in SEVERITIES)]
+    tables = answers([2, 4, 3, 2, 1, 0, 2, 2, 1, 1, 0], views)
+    measured = registry["corruption_robustness"].measure(tables, facts())
+    assert measured.tables == {
+        "severities": Table(
+            ("corruption", "1", "2", "3", "4", "5"),
+            (("fog", 2.0, 1.5, 1.0, 0.5, 0.0), ("snow", 1.0, 1.0, 0.5, 0.5, 0.0)),
+            "accuracy relative to the clean accuracy, by severity",
+        )
+    }
+    for row in measured.tables["severities"].rows:
+        assert np.mean(row[1:]) == pytest.approx(measured.parts[row[0]].value)
+
+
+def test_sampled_corruptions_have_no_table():
+    """The condition of an image is not stored, and some images of each would tell little."""
+    measured = registry["corruption_robustness"].measure(
+        answers([2, 1], [CLEAN, SAMPLED]), facts(samples_corruptions=True)
+    )
+    assert measured.tables == {}
+
+
+def test_reliability_and_temperature():
+    """Three of four answers with 0.9 are right: a temperature of 2 makes them 0.75."""
+    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 4, [0, 0, 0, 1]), facts())
+    note = "the temperature was fitted on these images, so its effect on new images is smaller"
+    columns = ("from", "to", "images", "confidence", "accuracy")
+    tables = measured.tables
+    assert list(tables) == ["reliability", "reliability_scaled", "temperature"]
+    assert tables["reliability"] == Table(columns, ((13 / 15, 14 / 15, 4, pytest.approx(0.9), 0.75),))
+    assert tables["reliability_scaled"] == Table(columns, ((11 / 15, 12 / 15, 4, 0.75, 0.75),), note)
+    assert tables["temperature"].columns == ("temperature", "nll", "nll_scaled", "ece", "ece_scaled")
+    assert tables["temperature"].rows == (pytest.approx((2, 0.654667, 0.562335, 0.15, 0), abs=1e-6),)
+    assert tables["temperature"].rows[0][3] == measured.parts["ece"].value
+
+
+def test_a_temperature_at_the_end_of_its_range_is_noted():
+    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 4, [0, 0, 0, 0]), facts())
+    assert measured.tables["temperature"].note == (
+        "the temperature was fitted on these images, so its effect on new images is smaller; "
+        "no temperature is best: the likelihood grows to the end of the searched range"
+    )
+
+
+def test_images_without_labels_have_no_temperature():
+    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 2, [NO_CLASS] * 2), facts())
+    assert list(measured.tables) == ["reliability"]
+
+
+def test_accuracy_by_class():
+    tables = clean([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.1, 0.9]], [0, 0, 1, 1])
+    measured = registry["class_balance"].measure(tables, facts(["cat, Felis catus", "dog"]))
+    assert measured.tables["classes"] == Table(
+        ("class", "images", "accuracy", "true_probability"),
+        (("cat", 2, 0.5, pytest.approx(0.65)), ("dog", 2, 1.0, pytest.approx(0.85))),
+    )
+
+
+def test_hostile_class_names_are_stored_and_read_again():
+    names = (*HOSTILE, "n" * 5000)
+    tables = clean(np.tile(np.eye(4), (2, 1)), [0, 1, 2, 3] * 2)
+    measured = registry["class_balance"].measure(tables, facts(names, 4))
+    shown = ["<script>alert(1)</script>", "a\nb", "\\udcff", "n" * 99 + "…"]
+    assert [row[0] for row in measured.tables["classes"].rows] == shown
+    row = row_of(measured, registry["class_balance"], facts().suite)
+    again = MeasurementRow.model_validate_json(row.model_dump_json())
+    assert outcome_of("class_balance", again).tables == measured.tables
+
+
+def test_classes_without_names_are_numbered():
+    assert table_class_names([], 3) == ("class 0", "class 1", "class 2")
+
+
+def test_hits_by_category():
+    shape, texture = np.array([0, 0, 0, 2, 2, 1]), np.array([1, 1, 2, 0, 0, 1])
+    decided = np.array([0, 1, 0, 1, 0, 1])
+    half = np.full(6, 0.5, np.float32)
+    table = Predictions(np.arange(6), shape, decided, half, half, extra={"texture": texture})
+    known = facts(spaces={"cue_conflict": "coarse"}, space_classes={"coarse": ("car", "bus", "bike")})
+    measured = registry["shape_bias"].measure({View("cue_conflict"): table}, known)
+    assert measured.tables["categories"] == Table(
+        ("category", "images", "shape_hits", "texture_hits"),
+        (("car", 3, 2, 1), ("bike", 2, 0, 1)),
+        "by the class of the shape; images whose texture is of the same class are left out",
+    )
+
+
+def custom(tables):
+    def measure(_predictions, _facts):
+        return Measurement("calm", 0.5, "fraction", 3, tables=tables)
+
+    return validated_dimension(
+        Dimension("calm", "How calm.", "fraction", "high", 0.0, "ours", lambda _: (), lambda _: (), measure)
+    )
+
+
+def test_numbers_of_numpy_become_pythons():
+    cells = (np.float32(0.5), np.int64(3), np.str_("x"), 2)
+    measured = custom({"t": Table(("a", "b", "c", "d"), (cells,))}).measure({}, facts())
+    assert measured.tables["t"].rows == ((0.5, 3, "x", 2),)
+    assert [type(cell) for cell in measured.tables["t"].rows[0]] == [float, int, str, int]
+
+
+def test_lists_become_tuples_and_text_can_be_encoded():
+    table = Table(["a\udcff"], [["\ud800"], [1]], "\udcff")
+    assert checked_tables({"t": table}, "here") == {
+        "t": Table(("a\\udcff",), (("\\ud800",), (1,)), "\\udcff")
+    }
+
+
+ROWS = ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([], "tables, got []. Allowed: a dict of name and Table."),
+        (
+            {"My table": Table(("a",), ())},
+            "the table 'My table': the name cannot be used. Allowed: small letters, digits and underscores, "
+            "beginning with a letter.",
+        ),
+        (
+            {7: Table(("a",), ())},
+            "the table 7: the name cannot be used. Allowed: small letters, digits and underscores, beginning "
+            "with a letter.",
+        ),
+        ({"t": [[1]]}, "the table 't', got [[1]]. Allowed: a quba_check.Table."),
+        ({"t": Table((), ())}, "the table 't': columns, got (). Allowed: a tuple of names."),
+        ({"t": Table("ab", ROWS)}, "the table 't': columns, got 'ab'. Allowed: a tuple of names."),
+        ({"t": Table((1, 2), ROWS)}, "the table 't': columns, got (1, 2). Allowed: a tuple of names."),
+        ({"t": Table(("a", "a"), ROWS)}, "the table 't': columns, got ('a', 'a'). Allowed: each name once."),
+        ({"t": Table(("a", "b"), (1,))}, "the table 't': rows, got (1,). Allowed: a tuple of tuples."),
+        (
+            {"t": Table(("a", "b"), (*ROWS, (1,)))},
+            "the table 't': row 2 has 1 cells. Allowed: 2, one for each column.",
+        ),
+        (
+            {"t": Table(("a", "b"), ((1, float("nan")),))},
+            "the table 't': row 1, column 'b', got nan. Allowed: text, a whole number, or a finite number.",
+        ),
+        (
+            {"t": Table(("a", "b"), ((np.inf, 1),))},
+            "the table 't': row 1, column 'a', got inf. Allowed: text, a whole number, or a finite number.",
+        ),
+        (
+            {"t": Table(("a", "b"), ((True, None),))},
+            "the table 't': row 1, column 'a', got True. Allowed: text, a whole number, or a finite number.",
+        ),
+        (
+            {"t": Table(("a", "b"), ((1, None),))},
+            "the table 't': row 1, column 'b', got None. Allowed: text, a whole number, or a finite number.",
+        ),
+        (
+            {"t": Table(("a",), (("x" * 1001,),))},
+            "the table 't': row 1, column 'a' has 1,001 characters. Allowed: text of at most 1,000.",
+        ),
+        ({"t": Table(("a",), (), 5)}, "the table 't': note, got 5. Allowed: text."),
+        (
+            {"t": Table(("a", "b"), ROWS * 500_001)},
+            "the table 't' has 1,000,002 cells. Allowed: at most 1,000,000.",
+        ),
+    ],
+)
+def test_messages(tables, message):
+    with pytest.raises(DimensionError) as caught:
+        custom(tables).measure({}, facts())
+    assert str(caught.value).partition("dimension 'calm': measure: ")[2] == message
+
+
+def test_every_table_has_a_value_in_every_cell():
+    with pytest.raises(ValueError, match=r"got 1 cells in row 2\. Allowed: 2 cells, one for each column"):
+        MeasurementRow(
+            value=0.5, unit="fraction", tables={"t": {"columns": ("a", "b"), "rows": ((1, 2), (3,))}}
+        )

@@ -1,0 +1,192 @@
+"""The docs site: it builds strictly, shows every page, and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import quba_check
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "mkdocs.yml"
+SOURCES = ("docs", "quba_check", "mkdocs.yml")
+LOADED = {
+    "link": ("href",),
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "iframe": ("src",),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "object": ("data",),
+    "embed": ("src",),
+    "use": ("href", "xlink:href"),
+    "image": ("href", "xlink:href"),
+}
+"""Elements and attributes that a browser loads by itself."""
+REMOTE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+IN_STYLES = re.compile(r"(?:url\(|@import)\s*[\"']?\s*((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
+
+
+def files_of(entries: list[Any]) -> Iterator[str]:
+    """The pages of a navigation, in order."""
+    for entry in entries:
+        value = entry if isinstance(entry, str) else next(iter(entry.values()))
+        if isinstance(value, str):
+            yield value
+        else:
+            yield from files_of(value)
+
+
+def navigation() -> list[Any]:
+    config: dict[str, Any] = YAML(typ="safe").load(CONFIG)
+    return list(config["nav"])
+
+
+def test_the_navigation_has_every_page_once() -> None:
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert sorted(files_of(navigation())) == sorted(pages)
+
+
+def test_the_navigation_has_the_four_kinds_of_pages() -> None:
+    assert [next(iter(entry)) for entry in navigation()] == [
+        "Overview",
+        "Tutorial",
+        "How-to",
+        "Reference",
+        "Explanation",
+    ]
+
+
+class Loads(HTMLParser):
+    """Collects what a page makes a browser load, its headings' ids and its styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remote: list[str] = []
+        self.ids: set[str] = set()
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids.add(values.get("id") or "")
+        self._in_style = tag == "style"
+        is_loaded = tag != "link" or values.get("rel") not in ("canonical", "prev", "next")
+        for name in LOADED.get(tag, ()) if is_loaded else ():
+            if REMOTE.match(values.get(name) or ""):
+                self.remote.append(f"<{tag} {name}={values[name]}>")
+        self.remote += IN_STYLES.findall(values.get("style") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.remote += IN_STYLES.findall(data)
+
+
+def loads_of(text: str) -> Loads:
+    parser = Loads()
+    parser.feed(text)
+    return parser
+
+
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict", "--clean"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def copy_sources(folder: Path) -> None:
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copy(CONFIG, folder)
+    package = Path(quba_check.__file__).parent
+    shutil.copytree(
+        package, folder / "quba_check", ignore=shutil.ignore_patterns("__pycache__", "*.safetensors")
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs-site")
+    copy_sources(folder)
+    built = build(folder)
+    assert built.returncode == 0, built.stdout
+    return folder / "site"
+
+
+def test_every_page_is_built(site: Path) -> None:
+    for name in files_of(navigation()):
+        built = site / name.replace("README.md", "index.md").replace(".md", ".html")
+        assert "<h1" in built.read_text(encoding="utf-8"), name
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 20
+    assert {
+        page.name: loads.remote for page in pages if (loads := loads_of(page.read_text("utf-8"))).remote
+    } == {}
+
+
+def test_no_style_loads_anything_from_elsewhere(site: Path) -> None:
+    styles = sorted(site.rglob("*.css"))
+    assert styles
+    assert {path.name: IN_STYLES.findall(path.read_text(encoding="utf-8")) for path in styles} == {
+        path.name: [] for path in styles
+    }
+
+
+def test_the_api_is_filled_in(site: Path) -> None:
+    ids = loads_of((site / "reference" / "python.html").read_text(encoding="utf-8")).ids
+    assert {f"quba_check.{name}" for name in quba_check.__all__} <= ids
+
+
+def test_dimensions_have_the_addresses_that_reports_link_to(site: Path) -> None:
+    ids = loads_of((site / "dimensions.html").read_text(encoding="utf-8")).ids
+    assert {"accuracy", "adversarial_robustness", "calibration_error", "parameters"} <= ids
+
+
+def test_no_source_file_is_published(site: Path) -> None:
+    assert list(site.rglob("*.py")) == []
+
+
+@pytest.mark.parametrize("link", ["no-such-page.md", "ci.md#no-such-heading"])
+def test_a_broken_link_stops_the_build(link: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "mkdocs.yml").write_text("site_name: x\n", encoding="utf-8")
+    (tmp_path / "docs" / "index.md").write_text(f"# Page\n\n[broken]({link})\n", encoding="utf-8")
+    (tmp_path / "docs" / "ci.md").write_text("# CI\n", encoding="utf-8")
+    assert build(tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<link rel="stylesheet" href="https://fonts.example/x.css">',
+        '<script src="//cdn.example/x.js"></script>',
+        '<img src="http://example.org/x.png">',
+        "<style>@import 'https://example.org/x.css';</style>",
+        '<p style="background: url(https://example.org/x.png)"></p>',
+    ],
+)
+def test_the_scan_finds_what_loads(html: str) -> None:
+    assert loads_of(html).remote
+
+
+def test_the_scan_allows_links() -> None:
+    assert not loads_of('<a href="https://arxiv.org/abs/2503.17110">x</a><img src="images/x.svg">').remote

@@ -1,0 +1,167 @@
+"""Temperature scaling: cases by hand, two independent searches, and properties."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
+
+from quba_check.metrics import temperature
+from quba_check.metrics.temperature import fit_temperature
+
+SMALLEST = 2.0**-149
+"""The smallest float32 number above 0."""
+
+
+def fit(table, label):
+    table = np.asarray(table, np.float32)
+    return fit_temperature(table, np.asarray(label, np.int64), table.argmax(axis=1))
+
+
+def answers(seed, rows=300, classes=7, scale=3.0):
+    """Probabilities whose logits are `scale` times those that the labels are drawn from."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(rows, classes))
+    label = np.array([rng.choice(classes, p=softmax(row)) for row in logits])
+    return softmax(scale * logits, axis=1).astype(np.float32), label
+
+
+def likelihood(table, label, temperature):
+    logits = np.log(np.maximum(table.astype(np.float64), SMALLEST)) / temperature
+    return float(np.mean(logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]))
+
+
+def test_by_hand():
+    """Nine to one where three of four are right: √9 to 1, with the entropy of (3/4, 1/4)."""
+    result = fit([[0.9, 0.1]] * 4, [0, 0, 0, 1])
+    assert result.temperature == pytest.approx(2, abs=1e-6)
+    assert result.nll == pytest.approx(-0.75 * math.log(0.9) - 0.25 * math.log(0.1), abs=1e-6)
+    assert result.nll_scaled == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25), abs=1e-6)
+    assert result.confidence.dtype == np.float32
+    assert result.confidence.tolist() == [0.75] * 4
+    assert not result.is_at_limit
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.3, 1.0, 4.0, 40.0])
+def test_equals_a_search_by_scipy(scale):
+    table, label = answers(1, scale=scale)
+    result = fit(table, label)
+    best = minimize_scalar(
+        lambda log_t: likelihood(table, label, math.exp(log_t)),
+        bounds=(-7, 7),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert math.log(result.temperature) == pytest.approx(best.x, abs=1e-5)
+    assert result.nll_scaled == pytest.approx(best.fun, abs=1e-9)
+    assert result.nll == pytest.approx(likelihood(table, label, 1.0), abs=1e-9)
+
+
+def test_equals_lbfgs_on_the_logits():
+    """As in the code of Guo et al.: a parameter, cross-entropy and LBFGS."""
+    table, label = answers(2)
+    logits, target = torch.from_numpy(np.log(table)).double(), torch.from_numpy(label)
+    t = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([t], lr=0.1, max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-14)
+
+    def loss():
+        optimizer.zero_grad()
+        value = torch.nn.functional.cross_entropy(logits / t, target)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    result = fit(table, label)
+    assert result.temperature == pytest.approx(t.item(), abs=1e-5)
+    expected = torch.softmax(logits / t, dim=1).max(dim=1).values.detach().numpy()
+    assert result.confidence == pytest.approx(expected, abs=1e-6)
+
+
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.05, 20), classes=st.integers(2, 12))
+@settings(max_examples=25, deadline=None)
+def test_no_other_temperature_is_better(seed, scale, classes):
+    table, label = answers(seed, rows=40, classes=classes, scale=scale)
+    result = fit(table, label)
+    assert result.nll_scaled <= result.nll + 1e-12
+    for factor in (0.5, 0.99, 1.01, 2):
+        assert likelihood(table, label, result.temperature * factor) >= result.nll_scaled - 1e-9
+
+
+@given(seed=st.integers(0, 10_000), factor=st.floats(0.3, 3))
+@settings(max_examples=25, deadline=None)
+def test_scaled_logits_scale_the_temperature(seed, factor):
+    table, label = answers(seed, rows=60, classes=4, scale=1.0)
+    scaled = softmax(factor * np.log(table.astype(np.float64)), axis=1).astype(np.float32)
+    first, second = fit(table, label), fit(scaled, label)
+    if not first.is_at_limit and not second.is_at_limit:
+        assert second.temperature == pytest.approx(factor * first.temperature, rel=1e-4)
+        assert second.nll_scaled == pytest.approx(first.nll_scaled, abs=1e-5)
+
+
+def test_a_model_that_is_always_right_has_no_best_temperature():
+    result = fit([[0.9, 0.1], [0.2, 0.8]], [0, 1])
+    assert result.is_at_limit
+    assert result.temperature < 0.1
+    assert result.confidence.tolist() == [1, 1]
+
+
+def test_a_model_that_is_always_wrong_has_no_best_temperature():
+    result = fit([[0.9, 0.1], [0.2, 0.8]], [1, 0])
+    assert result.is_at_limit
+    assert result.temperature == pytest.approx(1000, rel=1e-5)
+    assert result.confidence == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("table", [[[0.5, 0.5]] * 3, [[1.0]] * 3, [[1.0, 0.0]] * 3])
+def test_answers_without_a_preferred_temperature_keep_theirs(table):
+    result = fit(table, [0, 0, 0])
+    assert (result.temperature, result.is_at_limit) == (1.0, False)
+    assert result.confidence.tolist() == [table[0][0]] * 3
+
+
+def test_probabilities_of_zero_count_as_the_smallest_number():
+    result = fit([[1, 0]] * 4, [0, 0, 0, 1])
+    assert result.nll == pytest.approx(-math.log(SMALLEST) / 4, rel=1e-6)
+    assert result.confidence == pytest.approx(0.75, abs=1e-6)
+
+
+def test_images_without_a_label_are_scaled_but_not_fitted():
+    result = fit([[0.9, 0.1]] * 5, [0, 0, 0, 1, -1])
+    assert result.temperature == pytest.approx(2, abs=1e-6)
+    assert len(result.confidence) == 5
+
+
+def test_needs_an_image_with_a_label():
+    with pytest.raises(ValueError, match="no image with a label"):
+        fit([[0.9, 0.1]], [-1])
+
+
+def test_blocks_change_nothing_but_the_memory(monkeypatch):
+    table, label = answers(3, rows=500, classes=10)
+    whole = fit(table, label)
+    monkeypatch.setattr(temperature, "BLOCK", 64)
+    blocks = fit(table, label)
+    assert blocks.temperature == pytest.approx(whole.temperature, rel=1e-12)
+    assert blocks.confidence == pytest.approx(whole.confidence, abs=1e-7)
+
+
+def test_memory_is_bounded():
+    """A table of 80 MB takes less than 40 MB in addition."""
+    rng = np.random.default_rng(0)
+    table = rng.dirichlet(np.ones(1000), size=500).astype(np.float32)
+    table = np.tile(table, (40, 1))
+    label = rng.integers(0, 1000, len(table))
+    tracemalloc.start()
+    try:
+        temperature.MOST_STEPS, steps = 2, temperature.MOST_STEPS
+        fit_temperature(table, label, table.argmax(axis=1))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        temperature.MOST_STEPS = steps
+    assert peak < 40e6

@@ -1,0 +1,224 @@
+"""Small pictures of images, in the page or next to it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.generated_images import Images
+from support.runs_compared import CLASSES, stored
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import UserError
+from quba_check.page.chosen_images import ChosenImage
+from quba_check.page.pictures import (
+    LARGEST_INLINE,
+    Album,
+    NoSource,
+    Picture,
+    make_album,
+    make_thumbnail,
+    read_thumbnail,
+    write_album,
+)
+from quba_check.records.verdict import VerdictRow
+
+IMAGE = ChosenImage("clean", "a.png", "ape")
+
+
+class Files:
+    """A source of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def labelled_names(self, set_name: str) -> Sequence[tuple[str, str, str]]:
+        return []
+
+    def open_image(self, set_name: str, name: str) -> Image.Image:
+        return Image.open(self.path)
+
+
+def failed(demand: str, dimension: str = "accuracy", **changed: object) -> VerdictRow:
+    row = {"id": f"t.yaml::{demand}", "dimension": dimension, "part": None, "bound": "min", "limit": 0.9}
+    row |= {"tier": "block", "outcome": "fail", "file": "t.yaml", "line": 3}
+    return VerdictRow.model_validate(row | changed)
+
+
+def wrong_run(n: int, *verdicts: VerdictRow) -> StoredRun:
+    """A run with n wrong images of distinct losses."""
+    run = stored("a.json", [(k + 1) % len(CLASSES) for k in range(n)])
+    assert run.images is not None
+    assert run.images.clean is not None
+    clean = replace(run.images.clean, confidence=np.full(n, 0.75), loss=np.arange(n, 0, -1.0))
+    record = run.record.model_copy(update={"verdicts": verdicts or (failed("accuracy[min]"),)})
+    return replace(run, record=record, images=replace(run.images, clean=clean))
+
+
+def decoded(picture: Picture) -> Image.Image:
+    head, _, content = picture.source.partition(",")
+    assert head == "data:image/webp;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
+
+
+def test_pictures_are_within_the_page() -> None:
+    album = make_album([wrong_run(3)], [Images(200)], 2)
+    assert album.files == {}
+    ((key, shown),) = album.demands.items()
+    assert key == (0, "t.yaml::accuracy[min]")
+    assert [picture.image.path for picture in shown.pictures] == ["ape/0.png", "bee/1.png"]
+    for picture in shown.pictures:
+        assert decoded(picture).size == (picture.width, picture.height) == (96, 96)
+        assert decoded(picture).format == "WEBP"
+        assert picture.note == ""
+    assert shown.pictures[0].source != shown.pictures[1].source
+
+
+def test_equal_bytes_for_equal_records() -> None:
+    assert make_album([wrong_run(9)], [Images()], 9) == make_album([wrong_run(9)], [Images()], 9)
+
+
+def test_a_demand_with_the_same_images_refers_to_the_first() -> None:
+    rows = failed("accuracy[min]"), failed("calibration_error[max]", "calibration_error", bound="max")
+    run = wrong_run(3, *rows)
+    measured = run.record.measurements
+    record = run.record.model_copy(update={"measurements": measured, "verdicts": rows})
+    album = make_album([replace(run, record=record)], [Images()], 2)
+    first, second = album.demands.values()
+    assert (len(first.pictures), first.same_as) == (2, "")
+    assert (second.pictures, second.same_as, second.note) == ((), "accuracy[min]", first.note)
+
+
+@pytest.mark.parametrize("outcome", ["pass", "skipped", "not run"])
+def test_only_failed_demands_have_pictures(outcome: str) -> None:
+    run = wrong_run(3, failed("accuracy[min]", outcome=outcome), failed("accuracy[max]", outcome="uncertain"))
+    album = make_album([run, run], [Images(), Images()], 2)
+    assert list(album.demands) == [(0, "t.yaml::accuracy[max]"), (1, "t.yaml::accuracy[max]")]
+
+
+def test_the_size_of_200_pictures() -> None:
+    album = make_album([wrong_run(200)], [Images()], 200)
+    (shown,) = album.demands.values()
+    assert len({picture.source for picture in shown.pictures}) == 200
+    assert sum(len(picture.source) for picture in shown.pictures) <= 430_000
+
+
+def test_more_than_5_mb_go_into_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 8_000)
+    album = make_album([wrong_run(4)], [Images(noise=True)], 4, folder="report-pictures")
+    (shown,) = album.demands.values()
+    assert sorted(picture.source for picture in shown.pictures) == list(album.files)
+    assert all(name.startswith("report-pictures/") and name.endswith(".webp") for name in album.files)
+    for _ in range(2):
+        write_album(album, tmp_path / "new" / "report.html")
+    written = {
+        f"report-pictures/{path.name}": path for path in (tmp_path / "new" / "report-pictures").iterdir()
+    }
+    assert {name: path.read_bytes() for name, path in written.items()} == album.files
+    assert LARGEST_INLINE == 5_000_000
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "report-pictures").write_text("a file", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        write_album(Album(files={"report-pictures/0.webp": b"x"}), tmp_path / "report.html")
+    assert str(caught.value) == (
+        f"{tmp_path}/report-pictures/0.webp: cannot be written (File exists). "
+        "Allowed: a page in a folder that you may write to."
+    )
+
+
+def test_the_shape_is_kept() -> None:
+    thumbnail = make_thumbnail(Image.new("RGB", (400, 100)), 4_000)
+    assert (thumbnail.width, thumbnail.height) == (96, 24)
+    small = make_thumbnail(Image.new("RGB", (3, 2)), 4_000)
+    assert (small.width, small.height) == (3, 2)
+    thin = make_thumbnail(Image.new("RGB", (5_000, 1)), 4_000)
+    assert (thin.width, thin.height) == (96, 1)
+
+
+@pytest.mark.parametrize("limit", [1_600, 4_000])
+def test_quality_is_lowered_until_the_limit_holds(limit: int) -> None:
+    content = make_thumbnail(Images().open_image("clean", "x"), limit).content
+    assert limit / 3 < len(content) <= limit
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "shown", "note"),
+    [
+        ("RGB", (200, 100, 50), (200, 100, 50), ""),
+        ("L", 120, (120, 120, 120), ""),
+        ("1", 1, (255, 255, 255), ""),
+        ("CMYK", (0, 255, 255, 0), (255, 0, 0), ""),
+        ("RGBA", (200, 100, 50, 0), (200, 100, 50), "its transparency is ignored, as in the gate"),
+        ("LA", (120, 10), (120, 120, 120), "its transparency is ignored, as in the gate"),
+        ("I;16", 100, (100, 100, 100), "values above 255 are cut off, as in the gate"),
+        ("I;16", 40_000, (255, 255, 255), "values above 255 are cut off, as in the gate"),
+    ],
+)
+def test_modes_are_shown_as_the_gate_reads_them(
+    tmp_path: Path, mode: str, colour: object, shown: tuple[int, int, int], note: str
+) -> None:
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    Image.new(mode, (32, 32), colour).save(path)  # type: ignore[arg-type]
+    thumbnail = read_thumbnail(Files(path), IMAGE, 4_000)
+    pixel = Image.open(io.BytesIO(thumbnail.content)).convert("RGB").getpixel((16, 16))
+    assert np.abs(np.subtract(pixel, shown)).max() <= 4  # type: ignore[arg-type]
+    assert thumbnail.note == note
+    with Image.open(path) as image:  # the gate's conversion, see Suite.image
+        assert np.abs(np.subtract(image.convert("RGB").getpixel((16, 16)), shown)).max() <= 1  # type: ignore[arg-type]
+
+
+def test_the_rotation_of_exif_data_is_ignored_as_in_the_gate(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (400, 100)).save(tmp_path / "x.jpg", exif=exif)
+    thumbnail = read_thumbnail(Files(tmp_path / "x.jpg"), IMAGE, 4_000)
+    assert (thumbnail.width, thumbnail.height) == (96, 24)
+    assert thumbnail.note == "the rotation in its EXIF data is ignored, as in the gate"
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (None, "cannot be decoded as an image (No such file or directory)"),
+        (b"no image", "cannot be decoded as an image (no image format recognises it)"),
+        (b"", "cannot be decoded as an image (no image format recognises it)"),
+    ],
+)
+def test_a_missing_or_damaged_image_has_a_note(tmp_path: Path, content: bytes | None, note: str) -> None:
+    if content is not None:
+        (tmp_path / "x.png").write_bytes(content)
+    thumbnail = read_thumbnail(Files(tmp_path / "x.png"), IMAGE, 4_000)
+    assert (thumbnail.content, thumbnail.note) == (b"", note)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_cut_file_and_a_very_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Images(300, noise=True).open_image("clean", "x").save(file, "PNG")
+    (tmp_path / "x.png").write_bytes(file.getvalue()[:10_000])
+    assert read_thumbnail(Files(tmp_path / "x.png"), IMAGE, 4_000).note.startswith("cannot be decoded")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # a warning above it, an error above twice as many
+    Image.new("1", (120, 100)).save(tmp_path / "x.png")
+    thumbnail = read_thumbnail(Files(tmp_path / "x.png"), IMAGE, 4_000)
+    assert (thumbnail.width, thumbnail.height) == (96, 80)
+    Image.new("1", (200, 200)).save(tmp_path / "x.png")
+    assert read_thumbnail(Files(tmp_path / "x.png"), IMAGE, 4_000).note.startswith("cannot be decoded")
+
+
+def test_images_that_cannot_be_found() -> None:
+    album = make_album([wrong_run(2)], [NoSource("/data: there is no such data folder.")], 5)
+    (shown,) = album.demands.values()
+    assert [(one.source, one.note) for one in shown.pictures] == [
+        ("", "/data: there is no such data folder."),
+        ("", "/data: there is no such data folder."),
+    ]
+    with pytest.raises(UserError, match="no such data folder"):
+        NoSource("/data: there is no such data folder.").labelled_names("sketch")

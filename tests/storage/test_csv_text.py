@@ -1,0 +1,45 @@
+"""CSV without formulas, read again by the csv module."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from quba_check.storage.csv_text import Cell, csv_text
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\n=1", "'\n=1"),
+        ("a=1", "a=1"),
+        ("a\r=1", "a\r=1"),
+        ("a\n=1", "a\n=1"),
+        ('a "b", c', 'a "b", c'),
+        ("tench, Tinca tinca", "tench, Tinca tinca"),
+        ("-0.5", "-0.5"),
+        ("+1", "+1"),
+        (-0.5, "-0.5"),
+        (-3, "-3"),
+        (None, ""),
+        ("", ""),
+        ("\udcff.png", "\\udcff.png"),
+    ],
+)
+def test_a_cell(cell: Cell, written: str) -> None:
+    text = csv_text(["first", "second"], [["x", cell]])
+    assert text.encode()  # nothing is left that UTF-8 cannot hold
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["first", "second"], ["x", written]]
+
+
+def test_a_cell_that_only_some_spreadsheets_split() -> None:
+    assert csv_text(["a"], [["x;=1"]]) == 'a\n"x;=1"\n'

@@ -1,0 +1,51 @@
+"""A page in a browser without a network, with what it reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page, Route
+
+OpenPage = Callable[..., "Page"]
+"""Opens a page by name and fragment; options are those of the browser's context."""
+VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
+  console.error(`violates ${event.violatedDirective}: ${event.blockedURI || event.sample}`));"""
+
+
+@dataclass
+class WatchedPage:
+    """A page and what it reported.
+
+    Attributes:
+        page: the page.
+        messages: console messages, errors, and violations of the Content-Security-Policy.
+        requests: addresses of requests other than for the page itself and data URLs; they are aborted.
+    """
+
+    page: Page
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+def watch(context: BrowserContext, address: str, *, scripts: bool = True) -> WatchedPage:
+    """Return a new page that may load nothing but an address."""
+    page = context.new_page()
+    watched = WatchedPage(page)
+
+    def check(route: Route) -> None:
+        url = route.request.url
+        if url.partition("#")[0] == address or url.startswith("data:"):
+            route.continue_()
+        else:
+            watched.requests.append(url)
+            route.abort()
+
+    context.route("**/*", check)
+    page.on("console", lambda message: watched.messages.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: watched.messages.append(f"error: {error}"))
+    if scripts:
+        page.add_init_script(VIOLATIONS)
+    return watched

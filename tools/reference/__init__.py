@@ -1,0 +1,1 @@
+"""Generator of the reference pages from the code: `python -m tools.reference`."""

@@ -1,0 +1,86 @@
+"""The page of the nine dimensions: units, sets and parts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
+from quba_check.core.facts import SuiteFacts
+from quba_check.dimensions import registry
+from quba_check.suites.opening import published_facts
+from tools.reference.markdown import code, codes, page, table
+
+
+def dimensions_page() -> str:
+    """Return the page."""
+    suite = published_facts()
+    dimensions = [registry[name] for name in PUBLISHED_DIMENSIONS]
+    summary = table(
+        ("dimension", "better", "unit", "weight", "sets"),
+        [
+            (
+                f"[{code(dimension.name)}](#{dimension.name})",
+                dimension.better,
+                dimension.unit,
+                str(Fraction(dimension.weight).limit_denominator(12)),
+                _sets(dimension, suite),
+            )
+            for dimension in dimensions
+        ],
+    )
+    return page(
+        "Dimensions: units, images, parts",
+        "Formulas and pitfalls: [the nine dimensions](../dimensions.md). Weights: [the score](../score.md).",
+        summary,
+        "`shifts` are all sets that a manifest lists under that key. How sets are stored: "
+        "[data](../data.md).\n\n"
+        "A part with a direction can be demanded: `parts: {fog: {min: 0.6}}` in a "
+        "[threshold file](../thresholds.md). The others are only reported.",
+        *(_section(dimension, suite) for dimension in dimensions),
+    )
+
+
+def _section(dimension: Dimension, suite: SuiteFacts) -> str:
+    parts = table(
+        ("part", "better", "unit", "meaning"),
+        [
+            (code(part.name), part.better or "reported only", part.unit, part.title)
+            for part in dimension.parts(suite)
+        ],
+    )
+    notes = {
+        "accuracy": "Only in suites of more than five classes:",
+        "ood_robustness": f"For each shifted set of the suite, here of {suite.name}:",
+    }
+    return "\n\n".join(
+        [
+            f"## {dimension.name}",
+            dimension.title,
+            f"Images: {_images(dimension, suite)}. Source: {dimension.source}.",
+            *([notes[dimension.name]] if dimension.name in notes else []),
+            parts,
+        ]
+    )
+
+
+def _sets(dimension: Dimension, suite: SuiteFacts) -> str:
+    names = dict.fromkeys(
+        "shifts" if view.set in suite.shifts else view.set for view in dimension.views(suite)
+    )
+    return codes(names) or "none"
+
+
+def _images(dimension: Dimension, suite: SuiteFacts) -> str:
+    views = dimension.views(suite)
+    if not views:
+        return "none"
+    corrupted = [view for view in views if view.corruption]
+    others = dict.fromkeys(
+        "shifts" if view.set in suite.shifts else str(view) for view in views if not view.corruption
+    )
+    names = len({view.corruption for view in corrupted})
+    severities = len({view.severity for view in corrupted})
+    shown = [code(view) for view in others]
+    if corrupted:
+        shown.append(f"`corruptions` ({names} corruptions × {severities} severities)")
+    return ", ".join(shown)

@@ -1,0 +1,203 @@
+"""Pages of file formats, from their JSON Schemas."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from tools.reference.markdown import anchor, code, codes, page, table
+
+Schema = Mapping[str, Any]
+ATTRIBUTES = re.compile(r"\n\s*Attributes:\n(?P<lines>.*)", re.DOTALL)
+ATTRIBUTE = re.compile(r"^(?P<indent> *)(?P<name>\w+): ")
+FIELDS = {"schema": "schema_version"}
+"""Names in Python of keys that differ."""
+SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true` or `false`"}
+
+
+def schema_page(title: str, schema: Schema, introduction: str, headings: Mapping[str, str]) -> str:
+    """Return the page of one format.
+
+    Args:
+        title: title of the page.
+        schema: JSON Schema of the format.
+        introduction: text above the keys.
+        headings: headings by name of an object in the schema; by default the path of its first place.
+    """
+    return page(title, introduction, *_Walk(schema, headings).sections())
+
+
+@dataclass
+class _Walk:
+    """The objects of a schema, each described once, at the first place where it occurs.
+
+    Attributes:
+        schema: the whole schema.
+        headings: given headings by name of an object.
+        places: heading of each described object, by its name in the schema.
+        queue: objects to describe: heading and schema.
+    """
+
+    schema: Schema
+    headings: Mapping[str, str]
+    places: dict[str, str] = field(default_factory=dict)
+    queue: list[tuple[str, Schema]] = field(default_factory=list)
+
+    def sections(self) -> Iterator[str]:
+        """Yield a section for each object, the outermost first."""
+        yield from self._section("Keys of the file", "", self.schema)
+        while self.queue:
+            heading, schema = self.queue.pop(0)
+            yield from self._section(heading, heading, schema)
+
+    def _section(self, heading: str, path: str, schema: Schema) -> Iterator[str]:
+        text, attributes = _description(schema)
+        attributes = {**_inherited(schema.get("title", "")), **attributes}
+        required = set(schema.get("required", ()))
+        rows = []
+        for name, value in schema.get("properties", {}).items():
+            own_text = (
+                attributes.get(FIELDS.get(name, name)) or _description(value)[0] or self._summary(value)
+            )
+            kind = self._kind(value, f"{path}.{name}" if path else name)
+            rows.append((code(name), kind + _default(value, is_required=name in required), own_text))
+        extra = schema.get("additionalProperties")
+        if isinstance(extra, dict):
+            rows.append(("any name", self._kind(extra, f"{path}.NAME"), ""))
+        yield f"## {heading}"
+        if text and path:
+            yield text
+        yield table(("key", "value", "meaning"), rows)
+
+    def _summary(self, schema: Schema) -> str:
+        """Return the first paragraph of the object that a key holds; empty for several."""
+        options = [option for option in schema.get("anyOf", (schema,)) if "$ref" in option]
+        if len(options) != 1:
+            return ""
+        target = self.schema["$defs"][options[0]["$ref"].rpartition("/")[2]]
+        return _description(target)[0].partition("\n\n")[0]
+
+    def _kind(self, schema: Schema, path: str) -> str:
+        """Return the allowed values in words; objects are queued for sections of their own."""
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            target = self.schema["$defs"][name]
+            return self._object(name, target, path) if _is_object(target) else self._kind(target, path)
+        options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        if options:
+            kinds = [self._kind(option, path) for option in options if option.get("type") != "null"]
+            has_readers = any("(#reader-" in kind for kind in kinds)
+            return (", " if has_readers else " or ").join(dict.fromkeys(kinds))
+        if "enum" in schema:
+            return codes(str(value) for value in schema["enum"])
+        if "const" in schema:
+            value = schema["const"]
+            return code(str(value).lower() if isinstance(value, bool) else str(value))
+        if schema.get("type") == "array":
+            return self._array(schema, path)
+        if schema.get("type") == "object":
+            return self._mapping(schema, path)
+        return SCALARS.get(str(schema.get("type")), "any value") + _range(schema)
+
+    def _array(self, schema: Schema, path: str) -> str:
+        if "items" in schema:
+            return f"list of {self._kind(schema['items'], path)}"
+        kinds = [self._kind(item, path) for item in schema.get("prefixItems", ())]
+        return f"list of {len(kinds)}: {', '.join(kinds)}"
+
+    def _mapping(self, schema: Schema, path: str) -> str:
+        if schema.get("properties"):
+            return self._object(path, schema, path)
+        values = schema.get("additionalProperties")
+        if not isinstance(values, dict):
+            return "any keys"
+        return f"by name: {self._kind(values, f'{path}.NAME')}"
+
+    def _object(self, name: str, schema: Schema, path: str) -> str:
+        reader = _reader(schema)
+        if name not in self.places:
+            self.places[name] = self.headings.get(name) or (f"Reader {reader}" if reader else path)
+            self.queue.append((self.places[name], schema))
+        heading = self.places[name]
+        return f"[{reader or heading}](#{anchor(heading)})"
+
+
+def _is_object(schema: Schema) -> bool:
+    return schema.get("type") == "object" and bool(
+        schema.get("properties") or isinstance(schema.get("additionalProperties"), dict)
+    )
+
+
+def _reader(schema: Schema) -> str:
+    """Return the reader of a set's entry; empty for other objects."""
+    return str(schema.get("properties", {}).get("reader", {}).get("const", ""))
+
+
+@cache
+def _models() -> Mapping[str, type[BaseModel]]:
+    """Return all loaded models of quba-check by name."""
+    models: dict[str, type[BaseModel]] = {}
+    queue = [BaseModel]
+    while queue:
+        found = queue.pop().__subclasses__()
+        queue += found
+        models |= {model.__name__: model for model in found if model.__module__.startswith("quba_check.")}
+    return models
+
+
+def _inherited(name: str) -> dict[str, str]:
+    """Return the descriptions of keys that a model inherits from its bases."""
+    model = _models().get(name)
+    bases = [] if model is None else list(model.__mro__[1:])
+    attributes: dict[str, str] = {}
+    for base in reversed(bases):
+        attributes |= _description({"description": inspect.cleandoc(vars(base).get("__doc__") or "")})[1]
+    return attributes
+
+
+def _description(schema: Schema) -> tuple[str, dict[str, str]]:
+    """Return the description of an object or key, and the descriptions of its keys."""
+    text = schema.get("description", "")
+    match = ATTRIBUTES.search(text)
+    if not match:
+        return _paragraphs(text), {}
+    attributes: dict[str, str] = {}
+    last = ""
+    for line in match["lines"].splitlines():
+        start = ATTRIBUTE.match(line)
+        if start:
+            last = start["name"]
+            attributes[last] = line[start.end() :].strip()
+        elif last and line.strip():
+            attributes[last] += f" {line.strip()}"
+    return _paragraphs(text[: match.start()]), {name: _sentence(text) for name, text in attributes.items()}
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _sentence(text: str) -> str:
+    return (text[:1].upper() + text[1:]).replace("None", "`null`")
+
+
+def _default(schema: Schema, *, is_required: bool) -> str:
+    if is_required:
+        return "; required"
+    value = schema.get("default")
+    if value in (None, [], {}, ""):
+        return ""
+    return f"; default {code(str(value).lower() if isinstance(value, bool) else str(value))}"
+
+
+def _range(schema: Schema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    return f" from {low:g}" if low is not None else f" to {high:g}" if high is not None else ""
