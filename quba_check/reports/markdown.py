@@ -262,9 +262,8 @@ def _texts(cells: DemandCells) -> list[str]:
 
 def command_of(record: Record) -> list[str]:
     """Return the command line of a record's run, rebuilt if it is not stored."""
-    stored: Sequence[str] = getattr(record, "command", ())  # missing in records of earlier versions
-    if stored:
-        return list(stored)
+    if record.command:
+        return list(record.command)
     files = dict.fromkeys(row.id.partition("::")[0] for row in record.verdicts)
     is_demo = record.suite.name == "demo"
     options = {

@@ -107,7 +107,7 @@ def published_facts() -> SuiteFacts:
 
 
 def manifest_facts(path: Path) -> SuiteFacts:
-    """Return the facts of a manifest; no image is read, and its folders may be missing.
+    """Return the facts of a manifest. No image is read.
 
     Raises:
         SuiteError: the manifest has an error.

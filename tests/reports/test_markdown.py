@@ -225,8 +225,7 @@ def test_a_baseline_that_cannot_be_compared() -> None:
 
 
 def test_the_stored_command_is_repeated() -> None:
-    ours = record(verdicts=[row()])
-    object.__setattr__(ours, "command", ("pytest", "--model=my model.pt"))
+    ours = record(verdicts=[row()], command=["pytest", "--model=my model.pt"])
     assert "```sh\npytest '--model=my model.pt'\n```" in summary(ours)
 
 
