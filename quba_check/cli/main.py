@@ -16,10 +16,12 @@ from quba_check.cli.annotations import print_annotations
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.explain import explain
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
+from quba_check.cli.model_card import model_card
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
@@ -54,8 +56,10 @@ COMMANDS = (
     show,
     recommend,
     study,
+    explain,
     lint,
     badge,
+    model_card,
     export,
     schema,
 )

@@ -14,6 +14,7 @@ from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
+from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import LABELS, Label, label, summary_line
 
 LARGEST = 60_000
@@ -23,6 +24,8 @@ MOST_FAILED = 10
 _RESERVE = 600
 """Bytes kept free for the closing lines about the cut."""
 _LONGEST_REASON = 160
+_WIDTH = 110
+"""Width of explanations in columns; readers of Markdown do not wrap code."""
 _HEADLINES: Mapping[OverallVerdict, str] = {
     "pass": "✅ PASS",
     "partial": "⚠️ NOT DECIDED",
@@ -177,7 +180,7 @@ class _Section:
     def _head(self) -> Iterator[str]:
         record = self.record
         grades = [
-            f"grade {code(grade.letter)}{f' ({code(spans)})' if (spans := letters_text(grade)) else ''}"
+            f"grade {code(grade.letter + (f' ({spans})' if (spans := letters_text(grade)) else ''))}"
             for grade in record.grades
             if grade.letter is not None
         ]
@@ -222,6 +225,9 @@ class _Section:
 
     def _lines(self) -> Iterator[str]:
         """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
+        return (part for line in self._messages() for part in wrap_line(line, _WIDTH) or [""])
+
+    def _messages(self) -> Iterator[str]:
         record = self.record
         for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
             if verdict.message:

@@ -105,6 +105,15 @@ def test_mistakes(run: Run, words: list[str], message: str) -> None:
     assert run(*words) == (4, "", f"ERROR: {message}\n")
 
 
+def test_the_lines_on_the_page_about_ci(run: Run) -> None:
+    Path("thresholds").mkdir()
+    text = "schema: 1\n\ndimensions:\n  accuracy: {min: 0.80, max_drop: 0.01}\n"
+    Path("thresholds/release.yaml").write_text(text, encoding="utf-8")
+    code, printed, _ = run("thresholds", "--images", "5000")
+    assert code == 0
+    assert f"```\n{printed}```" in (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+
+
 def test_the_hook_of_pre_commit() -> None:
     (hook,) = YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert hook["id"] == "quba-check-lint"
