@@ -7,7 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quba_check.number_format import format_value
-from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, rect, shape
+from quba_check.page.drawing import (
+    Chart,
+    Scale,
+    Shape,
+    group,
+    hull,
+    label,
+    line,
+    mark,
+    number,
+    polyline,
+    rect,
+    shape,
+    ticks,
+    vertical_lines,
+)
 
 WIDTH = 380
 """Width of charts; a phone of 360 pixels shows them at nine tenths of their size."""
@@ -98,12 +113,10 @@ def fit(name: str, room: float = NAMES - 8) -> str:
 
 
 def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
-    shapes: list[Shape] = []
-    for tick in scale.ticks():
-        x = scale(tick)
-        shapes.append(line(x, 0, x, bottom, "grid"))
-        shapes.append(label(x, bottom + 15, f"{tick:g}", "small", anchor="middle"))
-    return shapes
+    return [
+        vertical_lines(map(scale, scale.ticks()), 0, bottom),
+        ticks(scale, scale.ticks(), bottom + 15),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +205,14 @@ def compact(count: int) -> str:
 
 def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     """Return grid, ticks and titles of two axes."""
-    shapes: list[Shape] = []
-    for tick in x.ticks():
-        shapes += [
-            line(x(tick), y.start, x(tick), y.end, "grid"),
-            label(x(tick), y.start + 14, f"{tick:g}", "small", anchor="middle"),
-        ]
-    for tick in y.ticks():
-        shapes += [
-            line(x.start, y(tick), x.end, y(tick), "grid"),
-            label(x.start - 6, y(tick) + 4, f"{tick:g}", "small", anchor="end"),
-        ]
+    rows = "".join(f"M{number(x.start)} {number(y(tick))}H{number(x.end)}" for tick in y.ticks())
+    texts = [shape("text", f"{tick:g}", x=x.start - 6, y=y(tick) + 4) for tick in y.ticks()]
+    shapes = [
+        vertical_lines(map(x, x.ticks()), y.end, y.start),
+        shape("path", d=rows, class_="grid"),
+        ticks(x, x.ticks(), y.start + 14),
+        group(texts, **{"class": "small", "text-anchor": "end"}),
+    ]
     middle = (y.start + y.end) / 2
     shapes += [
         label((x.start + x.end) / 2, y.start + 28, x_title, "small", anchor="middle"),

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quba_check.errors import listed
 from quba_check.page.columns import Column, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import Record
 from quba_check.reports.notes import record_notes
 
+MOST_VIEWS = 4
+"""Largest number of views named with their common hash."""
 LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
 
@@ -74,7 +77,7 @@ class Source:
         notes: notes of the run.
         findings: findings of the doctor; None if the record stores none.
         facts: names and values of versions, settings and hashes.
-        hashes: content hashes of model files and image sets, by name.
+        hashes: content hashes of model files and image sets, each with the names that share it.
         inputs: the files that the run read.
         commands: commands that measure again, judge again and make this page again.
     """
@@ -122,7 +125,7 @@ def _source(column: Column) -> Source:
         notes=tuple(map(visible, record_notes(record))),
         findings=tuple(map(_finding, record.findings)) if is_examined else None,
         facts=tuple((name, visible(value)) for name, value in _facts(record)),
-        hashes=tuple((visible(name), visible(value)) for name, value in _hashes(record)),
+        hashes=tuple((visible(value), visible(name)) for name, value in _hashes(record)),
         inputs=tuple(_input(one) for one in record.inputs),
         commands=tuple(_commands(column)),
     )
@@ -177,8 +180,11 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
         yield "class list", record.suite.classes
     for name, digest in record.model.files.items():
         yield f"file {name} (sha256)", digest
+    views: dict[str, list[str]] = {}
     for view, digest in record.suite.contents.items():
-        yield f"images of {view}", digest
+        views.setdefault(digest, []).append(view)
+    for digest, names in views.items():
+        yield f"images of {listed(names, MOST_VIEWS)}", digest
 
 
 def _input(row: InputRow) -> InputFile:
