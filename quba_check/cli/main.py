@@ -21,6 +21,7 @@ from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
+from quba_check.cli.model_card import model_card
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
@@ -60,6 +61,7 @@ COMMANDS = (
     reproduce,
     lint,
     badge,
+    model_card,
     export,
     schema,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
@@ -60,6 +61,7 @@ class Changes:
         flipped: the flipped images, lost ones first, at most `MOST_FLIPS`.
         lost: number of images that only the baseline classifies correctly; None if unknown.
         gained: number of images that only the record classifies correctly; None if unknown.
+        command: command that writes all flipped images.
         unknown: the reason why the flipped images are unknown; else empty.
     """
 
@@ -71,6 +73,7 @@ class Changes:
     flipped: tuple[Flip, ...] = ()
     lost: int | None = None
     gained: int | None = None
+    command: str = ""
     unknown: str = ""
 
     @property
@@ -120,6 +123,9 @@ def _changes(column: Column, baseline: StoredRun) -> Changes:
         flipped=tuple([*lost, *gained][:MOST_FLIPS]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
+        command=visible(
+            f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv"
+        ),
         unknown=visible(unknown),
     )
 

@@ -78,6 +78,7 @@ class Demand:
 
     Attributes:
         address: value of `d` in the page's address, unique on the page.
+        dimension: the dimension; empty for demands on the grade.
         target: the bounded quantity, `corruption_robustness.fog`.
         bounds: the bound as text, one per distinct bound of the records.
         tier: `block`, `warn` or `info`.
@@ -86,6 +87,7 @@ class Demand:
     """
 
     address: str
+    dimension: str
     target: str
     bounds: tuple[str, ...]
     tier: Tier
@@ -153,6 +155,7 @@ def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
     first = next(iter(cells.values())).verdict
     return Demand(
         address=address,
+        dimension="" if first.is_on_grade else visible(first.dimension),
         target=visible(first.target),
         bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
         tier=first.tier,

@@ -152,5 +152,7 @@ def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
     row = _change_row(verdict, comparison)
     if row is None:
         return NONE
-    finding = "" if row.finding in ("unknown", "same") else f" ({row.finding})"
+    if row.finding == "same":
+        return row.finding
+    finding = "" if row.finding == "unknown" else f" ({row.finding})"
     return f"{signed_value(row.change, row.unit)}{finding}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.cli.main import quba_check
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +42,12 @@ def test_an_index_names_every_page(index: str, pattern: str) -> None:
 def test_only_options_that_exist(page: Path) -> None:
     known = {flag for option in OPTIONS for flag in (option.flag, option.alias)}
     assert set(re.findall(r"--(?:quba-[a-z-]+|model)\b", page.read_text(encoding="utf-8"))) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_only_commands_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    lines = "".join(re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    used = re.findall(r"^(?:\$ )?quba-check ([a-z][a-z-]+)", lines, re.MULTILINE)
+    used += re.findall(r"`quba-check ([a-z][a-z-]+)", text)
+    assert set(used) <= set(quba_check.commands)

@@ -17,6 +17,7 @@ MESSAGE = "accuracy 0.900 is below 0.950 (short by 0.050)\n  n = 1,000 images\n 
 FAILED = (
     "| ❌ FAIL | `accuracy` | `>= 0.95` | `0.900` | `0.880..0.920` | **short by 0.050** | -0.0300 (worse) |"
 )
+LINKED = FAILED.replace("`accuracy`", "[`accuracy`](<https://ci.example/1#d=accuracy>)")
 
 
 def row(
@@ -75,7 +76,7 @@ def test_a_failed_run_exactly() -> None:
         "### ❌ FAIL: `r50` · 1 of 2 demands passed, 1 failed\n\n"
         "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
-        f"{FAILED}\n\n"
+        f"{LINKED}\n\n"
         "[Report page](<https://ci.example/1>)\n\n"
         "<details><summary>All 2 demands, explanations and notes</summary>\n\n"
         "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
@@ -171,7 +172,7 @@ def test_grades() -> None:
     }
     verdicts = [row("quba.grade", "B"), row("quba.score", 0.0)]
     text = summary(record(verdicts=verdicts, grades=[grade]))
-    assert text.startswith("### ❌ FAIL: `r50` · 0 of 2 demands passed, 2 failed · grade `D` (`C to D`)\n")
+    assert text.startswith("### ❌ FAIL: `r50` · 0 of 2 demands passed, 2 failed · grade `D (C to D)`\n")
     assert cells(text, "quba.grade")[2:] == ["`>= B`", "`D`", "`C to D`", "**grade D, score -0.500**"]
     assert cells(text, "quba.score")[2:] == [
         "`>= 0`",
@@ -224,8 +225,7 @@ def test_a_baseline_that_cannot_be_compared() -> None:
 
 
 def test_the_stored_command_is_repeated() -> None:
-    ours = record(verdicts=[row()])
-    object.__setattr__(ours, "command", ("pytest", "--model=my model.pt"))
+    ours = record(verdicts=[row()], command=["pytest", "--model=my model.pt"])
     assert "```sh\npytest '--model=my model.pt'\n```" in summary(ours)
 
 
@@ -282,7 +282,7 @@ def test_mentions_stand_in_code_only() -> None:
 @pytest.mark.parametrize("count", [400, 3000])
 def test_a_long_summary_is_cut_from_the_end(count: int) -> None:
     verdicts = [
-        row("corruption_robustness.fog", place / count, message=f"{place} " * 40) for place in range(count)
+        row("corruption_robustness.fog", place / count, message=f"{place} " * 20) for place in range(count)
     ]
     text = summary(record(verdicts=verdicts))
     assert LARGEST - 2500 < len(text.encode()) <= LARGEST
