@@ -29,6 +29,7 @@ from quba_check.cli.power import power
 from quba_check.cli.rank import rank
 from quba_check.cli.recommend import recommend
 from quba_check.cli.report import report
+from quba_check.cli.reproduce import reproduce
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
 from quba_check.cli.study import study
@@ -58,6 +59,7 @@ COMMANDS = (
     recommend,
     study,
     explain,
+    reproduce,
     lint,
     badge,
     model_card,

@@ -38,6 +38,7 @@ PAGES: Mapping[str, str] = {
     "show": "[one published model](ranks.md#how-good-is-a-published-model)",
     "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
     "explain": "[a record explained](study.md#what-is-my-model-good-and-bad-at)",
+    "reproduce": "[measuring a published model](study.md#do-i-get-the-published-values)",
     "report": "[the page](report.md)",
     "study": "[the published models](study.md)",
     "lint": "[pre-commit](ci.md)",
