@@ -97,7 +97,7 @@ def data_folder(root: Path) -> Path:
         near = did_you_mean(root.name, _siblings(root))
         raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
     if kind != "folder":
-        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+        raise SuiteError(f"{root}: is a file, not a data folder. Allowed: a folder, such as {root.parent}.")
     return root
 
 
