@@ -196,7 +196,7 @@ def _measured(column: Column, dimension: str) -> MeasurementRow:
 
 
 def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict[int, Point]:
-    """Return the value of a dimension or part, by number of the record; without unknown ones."""
+    """Return the known values of a dimension or part, by number of the record."""
     points = {}
     for column in columns:
         row = column.measured(dimension)
@@ -212,7 +212,7 @@ def _filled(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, P
 
 
 def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[str, Mapping[int, Point]], str]:
-    """Return the rows with the lowest values in their order, and a note on those left out."""
+    """Return the rows with the lowest values, and a note on the others."""
     if len(rows) <= MOST_ROWS:
         return dict(rows), ""
     order = sorted(rows, key=lambda name: min(point.value for point in rows[name].values()))

@@ -259,7 +259,7 @@ class Cues:
 
 
 def cue_bars(cues: Sequence[Cues]) -> Chart:
-    """Return for each category the share decided by texture, to the left, and by shape, to the right."""
+    """Return the shares decided by texture, to the left, and by shape, by category."""
     left, right = Scale(0, 1, 240, NAMES + 14), Scale(0, 1, 240, WIDTH - 26)
     bottom = 18.0 + 20 * len(cues)
     shapes = [

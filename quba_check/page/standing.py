@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError
+from quba_check.errors import PopulationError, listed
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population, screened_population
 from quba_check.page.columns import Column, shorten, visible
@@ -130,6 +130,9 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
             problem="No known population has the suite of this run. Make one of your models with "
             "quba-check population, and name it with --population."
         )
+    if not population.mu:
+        reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
+        return Standing(problem=f"{population.name}: {reasons or 'it has no values of the nine dimensions'}")
     weights = dict.fromkeys(population.problems, 0.0)
     try:
         models = rank(

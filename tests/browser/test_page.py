@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.sample_records import HOSTILE
+from support.watched_page import wait_for_address
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,13 +25,6 @@ ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 def open_all(page: Page) -> None:
     """Open all details, so that everything is laid out."""
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-
-
-def wait_for_address(page: Page, fragment: str) -> None:
-    """Wait until the page has a fragment; changes of details are reported later than they happen."""
-    page.wait_for_function(
-        "(text) => decodeURIComponent(location.hash) === text", arg=fragment, timeout=5_000
-    )
 
 
 def is_open(page: Page, place: int) -> bool:

@@ -155,15 +155,19 @@ def test_the_scripts_for_gitlab(gated: Job) -> None:
     reports = {name: gated.folder / path for name, path in artifacts["reports"].items()}
     assert missing(gated, [*artifacts["paths"], *artifacts["reports"].values()]) == []
     junit = reports["junit"].read_text(encoding="utf-8")
-    assert junit.count("<system-out>[[ATTACHMENT|quba.md]]</system-out>") == 1
+    assert junit.count("<system-out>[[ATTACHMENT|quba.html]]</system-out>") == 1
     links = json.loads(reports["annotations"].read_text(encoding="utf-8"))
-    assert [item["external_link"]["url"] for item in links["quba-check"]] == ["https://job.example"]
+    urls = [item["external_link"]["url"] for item in links["quba-check"]]
+    assert urls == ["https://job.example/artifacts/file/quba.html"] * 2
 
 
 def test_the_steps_for_jenkins(gated: Job) -> None:
     text = JENKINS.read_text(encoding="utf-8")
     assert text.count("{") == text.count("}")
-    install, gate, verdict = re.findall(r"^ *sh '(.*)'$", text, re.MULTILINE)
+    install, gate, verdict = (
+        " ".join(script.replace("\\\\\n", " ").split())
+        for script in re.findall(r"^ *sh '{1,3}(.*?)'{1,3}$", text, re.MULTILINE | re.DOTALL)
+    )
     assert "pip install" in install
     assert [gate, verdict] == [github_scripts()["Gate"], github_scripts()["Verdict"]]
     named = re.findall(r"(?:testResults|artifacts): '(.*)'", text)
@@ -215,7 +219,7 @@ def action(tmp_path: Path) -> Action:
 
 
 def test_a_model_that_fails_fails_the_job(action: Action) -> None:
-    steps = list(action.steps(model="demo-textured", record="out/quba.json"))
+    steps = list(action.steps(model="demo-textured", record="out/quba.json", html="out/quba.html"))
     assert [(name, code) for name, code, _ in steps] == [("Gate", 0), ("Comment", 0), ("Verdict", 1)]
     assert re.match(r"::stop-commands::(\w+)\n(?s:.)*\n::\1::\n::error title=FAIL shape_bias", steps[0][2])
     assert steps[1][2] == "quba-check: the job is not about a pull request, so there is no comment\n"
@@ -223,7 +227,7 @@ def test_a_model_that_fails_fails_the_job(action: Action) -> None:
         "verdict": "fail",
         "grade": "",
         "record": "out/quba.json",
-        "html": "",
+        "html": "out/quba.html",
         "code": "1",
         "summary": str(action.folder / "quba-check-summary.md"),
     }

@@ -77,6 +77,22 @@ def test_shared_demands_are_stated_once(run: Run) -> None:
     )
 
 
+def test_the_sets_of_a_manifest(run: Run) -> None:
+    demand = "schema: 1\ndimensions: {ood_robustness: {parts: {night: {min: 0.5}}}}\n"
+    Path("gates/own.yaml").write_text(demand, encoding="utf-8")
+    Path("quba-data.yaml").write_text(
+        "schema: 1\nname: own\nclasses: [ape, bee]\n"
+        "sets: {clean: {reader: folder, path: val}, shifts: {night: {reader: folder, path: night}}}\n",
+        encoding="utf-8",
+    )
+    code, text, _ = run("gates/own.yaml")
+    assert code == 1
+    assert text.startswith("error: gates/own.yaml:2: ood_robustness has no part 'night'. ")
+    words = ("gates/own.yaml", "--suite", "quba-data.yaml")
+    assert run(*words) == (0, "1 file: 0 errors, 0 warnings\n", "")
+    assert run("gates/own.yaml", "--suite", "gates/good.yaml")[0] == 4
+
+
 def test_the_sizes_of_a_record(run: Run) -> None:
     assert ": with 1,000 images this demand notices " in run("gates", "--record", "r.json")[1]
 

@@ -17,6 +17,7 @@ MESSAGE = "accuracy 0.900 is below 0.950 (short by 0.050)\n  n = 1,000 images\n 
 FAILED = (
     "| ❌ FAIL | `accuracy` | `>= 0.95` | `0.900` | `0.880..0.920` | **short by 0.050** | -0.0300 (worse) |"
 )
+LINKED = FAILED.replace("`accuracy`", "[`accuracy`](<https://ci.example/1#d=accuracy>)")
 
 
 def row(
@@ -75,7 +76,7 @@ def test_a_failed_run_exactly() -> None:
         "### ❌ FAIL: `r50` · 1 of 2 demands passed, 1 failed\n\n"
         "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
-        f"{FAILED}\n\n"
+        f"{LINKED}\n\n"
         "[Report page](<https://ci.example/1>)\n\n"
         "<details><summary>All 2 demands, explanations and notes</summary>\n\n"
         "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
@@ -224,8 +225,7 @@ def test_a_baseline_that_cannot_be_compared() -> None:
 
 
 def test_the_stored_command_is_repeated() -> None:
-    ours = record(verdicts=[row()])
-    object.__setattr__(ours, "command", ("pytest", "--model=my model.pt"))
+    ours = record(verdicts=[row()], command=["pytest", "--model=my model.pt"])
     assert "```sh\npytest '--model=my model.pt'\n```" in summary(ours)
 
 
