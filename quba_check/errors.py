@@ -130,15 +130,20 @@ def one_line(text: str) -> str:
     )
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str | None:
+def nearest(word: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the most similar allowed word, ignoring case; None if none is similar.
+
+    Args:
+        word: the word.
+        allowed: the allowed words.
+        cutoff: least share of common letters, in [0, 1].
 
     >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
     'ResNet50'
     """
     names = list(allowed)
     same = [name for name in names if name.casefold() == word.casefold()]
-    return next(iter(same or difflib.get_close_matches(word, names, n=1, cutoff=0.6)), None)
+    return next(iter(same or difflib.get_close_matches(word, names, n=1, cutoff=cutoff)), None)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -60,7 +60,7 @@ class Evaluation:
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
 
-    Example:
+    Examples:
         >>> Evaluation("demo").measure("accuracy")  # doctest: +SKIP
         Measurement(accuracy 0.975 fraction, n=400, 0.955..0.986)
     """
@@ -295,7 +295,7 @@ class Evaluation:
             UserError: the input is not a list of images or a float tensor, or the outputs cannot be used.
             InvariantError: a forward pass changed the model.
 
-        Example:
+        Examples:
             >>> quba = Evaluation("demo")  # doctest: +SKIP
             >>> quba.answers([Image.open("zebra.jpg")]).confidence  # doctest: +SKIP
             array([0.98], dtype=float32)

@@ -22,13 +22,15 @@ from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
 def badge(path: Path, output: Path | None) -> None:
     """Draw a badge with verdict and grade of a stored run, for a README."""
     from quba_check.records.files import read_record, write_text
-    from quba_check.reports.badge import badge_svg
+    from quba_check.reports.badge import badge_message, badge_svg
     from quba_check.reports.tables import fit_encoding
 
     if output is not None:
         check_not_read(output, [path], "--output")
-    svg = badge_svg(read_record(path))
+    record = read_record(path)
+    svg = badge_svg(record)
     if output is None:
         sys.stdout.write(fit_encoding(svg, sys.stdout.encoding))
     else:
         write_text(svg, output)
+        sys.stderr.write(f"{output}: {badge_message(record)}\n")

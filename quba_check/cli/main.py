@@ -17,16 +17,19 @@ from quba_check.cli.attest import attest
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
+from quba_check.cli.explain import explain
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
+from quba_check.cli.model_card import model_card
 from quba_check.cli.parser import Group, usage_message
 from quba_check.cli.population import population
 from quba_check.cli.power import power
 from quba_check.cli.rank import rank
 from quba_check.cli.recommend import recommend
 from quba_check.cli.report import report
+from quba_check.cli.reproduce import reproduce
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
 from quba_check.cli.study import study
@@ -55,8 +58,11 @@ COMMANDS = (
     show,
     recommend,
     study,
+    explain,
+    reproduce,
     lint,
     badge,
+    model_card,
     attest,
     export,
     schema,

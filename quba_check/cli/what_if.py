@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from quba_check.tuning.what_if import WhatIf
     from quba_check.verdicts import Verdict
 
+WIDTH = 80
+"""Columns at which reasons below the table are wrapped."""
+
 
 @click.command(
     "what-if",
@@ -43,7 +46,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     from quba_check.comparison.stored_run import StoredRun, stored_run
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
-    from quba_check.reports.tables import table_text
+    from quba_check.reports.tables import table_text, wrap_line
     from quba_check.reports.verdict_labels import STYLES, label
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
@@ -83,7 +86,8 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
         rows.append((Text("released", "bold"), *released))
         sys.stdout.write(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n")
         sys.stdout.write(table_text(("demand", *headings), rows))
-        sys.stdout.writelines(f"{line}\n" for line in _reasons(headings, judged))
+        for reason in _reasons(headings, judged):
+            sys.stdout.writelines(f"{line}\n" for line in wrap_line(reason, WIDTH))
         passes &= all(judged_file.passes for judged_file in judged)
     return 0 if passes else 1
 

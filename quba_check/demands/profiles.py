@@ -13,6 +13,8 @@ _SUFFIXES = (".yaml", ".yml")
 
 DEMO_THRESHOLDS = _PACKAGE / "demo" / "thresholds.yaml"
 """The thresholds of the demo's models."""
+_SIMILAR = 0.75
+"""Share of common letters from which on a name is suggested: `nofile` is not meant for `mobile` (0.67)."""
 
 
 def shipped_profiles() -> dict[str, Path]:
@@ -57,7 +59,8 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
     if text and kind == "folder":
         raise ThresholdError(f"{text}: this is a folder. Allowed: a threshold file, or {listed(profiles)}.")
     candidates = {name: name for name in profiles} | _neighbours(path)
-    near = nearest(Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name, candidates)
+    word = Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name
+    near = nearest(word, candidates, cutoff=_SIMILAR)
     suggestion = f" Did you mean '{candidates[near]}'?" if near else ""
     raise ThresholdError(
         f"{text}: there is no such threshold file, and no shipped profile of that name.{suggestion} "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,13 +62,16 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     between = between_class_evenness(clean.label, clean.true_probability, classes=classes)
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
     debiased = geometric_mean([accuracy.debiased, confidence.debiased])
+    hidden = [whole.value * part.hidden_error / (2 * part.estimate.value) for part in (accuracy, confidence)]
     parts = {
-        "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased),
-        "confidence": _quantity(confidence.estimate, n, confidence.debiased),
+        "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased, accuracy.hidden_error),
+        "confidence": _quantity(confidence.estimate, n, confidence.debiased, confidence.hidden_error),
         "between_class_confidence": Quantity(between, "fraction", n),
     }
     tables = {"classes": _class_table(clean, facts.suite)}
-    return Measurement.of("class_balance", _quantity(whole, n, debiased), parts=parts, tables=tables)
+    return Measurement.of(
+        "class_balance", _quantity(whole, n, debiased, math.hypot(*hidden)), parts=parts, tables=tables
+    )
 
 
 def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
@@ -81,8 +86,9 @@ def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     return Table(("class", "images", "accuracy", "true_probability"), tuple(zip(*columns, strict=True)))
 
 
-def _quantity(estimate: Estimate, n: int | None, debiased: float) -> Quantity:
-    curve = bounded_curve(normal_limits(estimate, Z), 0.0, 1.0)
+def _quantity(estimate: Estimate, n: int | None, debiased: float, hidden_error: float) -> Quantity:
+    """Return a value with limits; `hidden_error` is an error that the images do not show."""
+    curve = bounded_curve(normal_limits(estimate, Z, hidden_error=hidden_error), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, curve, debiased, deviations=estimate.deviations)
 
 

@@ -167,7 +167,7 @@ def parquet_table(records: Iterable[Record]) -> bytes:
 
 
 def utc_time(text: str) -> datetime | None:
-    """Return the time of a record; None if it is not an ISO time with an offset.
+    """Return the time of a record; None if it has no offset from UTC.
 
     >>> utc_time("2026-01-01T12:00:00+00:00").isoformat(), utc_time("yesterday")
     ('2026-01-01T12:00:00+00:00', None)

@@ -26,6 +26,8 @@ MANY_CLASSES = 30
 """Classes from which on their mean has little sampling error."""
 LEAST_FOR_MOMENTS = 4
 """Images of a class that its fourth moment and the jackknife need."""
+NO_SPREAD = 1e-6
+"""Standard deviation of probabilities in float32 below which they are the same."""
 
 ROOT_CORRECTION = 0.8
 """Standard errors of an excess variance for which its root is corrected. 1 corrects the second order exactly,
@@ -40,10 +42,12 @@ class Evenness:
     Attributes:
         estimate: the part, at most 1 (even), with its sampling error.
         debiased: the part expected on infinitely many images.
+        hidden_error: standard error that these images do not show, because no class varies; else 0.
     """
 
     estimate: Estimate
     debiased: float
+    hidden_error: float = 0.0
 
 
 def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int) -> Column:
@@ -95,13 +99,7 @@ def accuracy_evenness(
     binomial = accuracy * (1 - accuracy) / (counts - 1)
     off = accuracy - accuracy.mean()
     variance = float(off @ off) / (classes - 1)
-    first_order = 4 * float(off * off @ binomial) / (classes - 1) ** 2
-    noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
-    if classes >= MANY_CLASSES and counts.min() >= LEAST_FOR_MOMENTS:
-        error_squared = _variance_of_variance(counts, accuracy)
-    else:  # `off` is from the mean of the same accuracies, which makes its noise too small by this factor
-        error_squared = first_order * classes / (classes - 1) - noise
-    standard_error = math.sqrt(max(error_squared, noise))  # of the variance
+    first_order, standard_error = _error_of_variance(counts, accuracy, binomial)
     spread = math.sqrt(variance)
     slope = -1 / max(2 * spread, math.sqrt(standard_error)) if standard_error > 0 else 0.0
     correction = standard_error / math.sqrt(first_order) if first_order > 0 else 0.0
@@ -110,7 +108,42 @@ def accuracy_evenness(
     excess = variance - float(binomial.mean())
     # The root of a noisy number is too small on average.
     true_spread = math.sqrt((excess + math.hypot(excess, ROOT_CORRECTION * standard_error)) / 2)
-    return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - true_spread)
+    hidden = 0.0 if binomial.any() else _hidden_error_of_accuracy(counts, accuracy)
+    return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - true_spread, hidden)
+
+
+def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Column) -> tuple[float, float]:
+    """Return the variance of class accuracies' sampling error: the squared first order, and the whole error.
+
+    Args:
+        counts: (C,) images of each class.
+        accuracy: (C,) accuracies of the classes, in [0, 1].
+        binomial: (C,) sampling variance of each.
+    """
+    classes = len(counts)
+    off = accuracy - accuracy.mean()
+    first_order = 4 * float(off * off @ binomial) / (classes - 1) ** 2
+    noise = 2 * float(binomial @ binomial) / (classes - 1) ** 2
+    if classes >= MANY_CLASSES and counts.min() >= LEAST_FOR_MOMENTS:
+        error_squared = _variance_of_variance(counts, accuracy)
+    else:  # `off` is from the mean of the same accuracies, which makes its noise too small by this factor
+        error_squared = first_order * classes / (classes - 1) - noise
+    return first_order, math.sqrt(max(error_squared, noise))
+
+
+def _hidden_error_of_accuracy(counts: NDArray[np.int64], accuracy: Column) -> float:
+    """Return the standard error of the evenness if each class is all right or all wrong.
+
+    The binomial variance is then 0, although another sample could differ. It is taken at the accuracy after
+    half a right and half a wrong image more.
+
+    Args:
+        counts: (C,) images of each class.
+        accuracy: (C,) accuracies of the classes, 0 or 1.
+    """
+    likely = (accuracy * counts + 0.5) / (counts + 1)
+    _, error = _error_of_variance(counts, likely, likely * (1 - likely) / counts)
+    return error / max(2 * float(likely.std(ddof=1)), math.sqrt(error))
 
 
 def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
@@ -176,7 +209,12 @@ def confidence_evenness(
     else:
         deviations = len(label) / classes * (n - 1) / n * (spread_without - mean_without[label])
     jackknife = counts * spread - (counts - 1) * mean_without
-    return Evenness(Estimate(float(1 - spread.mean()), {sample: deviations}), float(1 - jackknife.mean()))
+    hidden = 0.0
+    if spread.max() < NO_SPREAD:  # allow for one more image, which is as far off as a probability can be
+        share = 1 / (len(label) + 1)
+        hidden = math.sqrt(share * (1 - share)) * float(np.maximum(p, 1 - p).mean())
+    estimate = Estimate(float(1 - spread.mean()), {sample: deviations})
+    return Evenness(estimate, float(1 - jackknife.mean()), hidden)
 
 
 def between_class_evenness(

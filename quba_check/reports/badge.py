@@ -33,8 +33,7 @@ def badge_svg(record: Record) -> str:
 
     Its title, for screen readers and tooltips, also names model, suite and protocol.
     """
-    verdict = record.overall_verdict
-    message = ", ".join([verdict, *_grade(record)])
+    verdict, message = record.overall_verdict, badge_message(record)
     model = one_line(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}")
     title = f"{LABEL}: {message} ({model})"
     left, right = _box_width(LABEL), _box_width(message)
@@ -54,10 +53,12 @@ def badge_svg(record: Record) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _grade(record: Record) -> list[str]:
-    """Return the letters of the grades as text; an empty list if not graded."""
+def badge_message(record: Record) -> str:
+    """Return verdict and letters, such as `pass, grade A`; the verdict alone if not graded."""
     letters = dict.fromkeys(grade.letter for grade in record.grades if grade.letter is not None)
-    return [f"{'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}"] if letters else []
+    if not letters:
+        return record.overall_verdict
+    return f"{record.overall_verdict}, {'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}"
 
 
 def _text(start: int, width: int, text: str) -> str:

@@ -6,6 +6,7 @@ value exceeds in 95 % of samples, at z = +1.645 the upper one. Both together are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -84,18 +85,19 @@ def log_normal_limits(estimate: Estimate, z: Scores) -> Limits:
     return limits
 
 
-def normal_limits(estimate: Estimate, z: Scores) -> Limits:
+def normal_limits(estimate: Estimate, z: Scores, *, hidden_error: float = 0.0) -> Limits:
     """Limits of a number that is taken as normal.
 
     Args:
         estimate: the number.
         z: (K,) normal scores.
+        hidden_error: a further standard error in the unit of the number, independent of the estimate's.
 
     Returns:
         (K,) limits in the unit of the number.
     """
     with np.errstate(invalid="ignore"):  # an infinite standard error times the score 0
-        return estimate.value + z * estimate.standard_error
+        return estimate.value + z * math.hypot(estimate.standard_error, hidden_error)
 
 
 def exact_ratio_limits(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:

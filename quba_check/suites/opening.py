@@ -97,13 +97,22 @@ def data_folder(root: Path) -> Path:
         near = did_you_mean(root.name, _siblings(root))
         raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
     if kind != "folder":
-        raise SuiteError(f"{root}: the data folder is a file. {_EXPECTED} Name another folder.")
+        raise SuiteError(f"{root}: is a file, not a data folder. Allowed: a folder, such as {root.parent}.")
     return root
 
 
 def published_facts() -> SuiteFacts:
     """Return the facts of the published ImageNet family; no folder is read."""
     return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
+
+
+def manifest_facts(path: Path) -> SuiteFacts:
+    """Return the facts of a manifest. No image is read.
+
+    Raises:
+        SuiteError: the manifest has an error.
+    """
+    return Suite(path.parent, read_manifest(path, str(path))).facts
 
 
 def _check_holds_a_set(suite: Suite, manifest: str) -> None:

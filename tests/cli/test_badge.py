@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_file_and_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["badge", "a.json", "-o", "out/badge.svg"]) == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "out/badge.svg: not judged\n")
     assert main(["badge", "a.json"]) == 0
     svg = badge_svg(record())
     assert (Path("out/badge.svg").read_text(encoding="utf-8"), capsys.readouterr().out) == (svg, svg)

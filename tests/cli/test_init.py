@@ -178,8 +178,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
         ("no", "{here}/no: there is no such data folder. Allowed: an existing folder."),
         (
             "file",
-            "{here}/file: the data folder is a file. Expected in it: quba-data.yaml, or the published layout "
-            "(imagenet/val, imagenet-c, imagenet-r, modelvshuman, bg_challenge). Name another folder.",
+            "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}.",
         ),
         (
             "empty",

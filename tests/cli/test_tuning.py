@@ -100,10 +100,11 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "",
     )
     told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
-    assert told[-2:] == [
+    assert told[-4:] == [
         "released                     no",
-        "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be measured: there is no "
-        "baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)",
+        "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be",
+        "  measured: there is no baseline to compare with. Name a record with",
+        "  --quba-baseline FILE.json (what-if: --baseline)",
     ]
 
 
@@ -122,10 +123,12 @@ def test_what_if_says_what_is_no_evidence_and_what_compares_suites(run) -> None:
         "adversarial_robustness[min]  FAIL >= 0.1  PASS >= 0.1\n"
         "quba.grade[min]              FAIL >= F    PASS >= F (other suite)\n"
         "released                     no           yes\n"
-        "a.yaml: adversarial_robustness[min] is no evidence of robustness: FGSM helps the model\n"
-        "a.yaml: quba.grade[min] could not be measured: not graded: no evidence of robustness: "
-        "adversarial_robustness is masked (FGSM helps the model)\n"
-        "b.yaml: quba.grade[min] compares suites: published was measured on imagenet, this run on tiny",
+        "a.yaml: adversarial_robustness[min] is no evidence of robustness: FGSM helps the\n"
+        "  model\n"
+        "a.yaml: quba.grade[min] could not be measured: not graded: no evidence of\n"
+        "  robustness: adversarial_robustness is masked (FGSM helps the model)\n"
+        "b.yaml: quba.grade[min] compares suites: published was measured on imagenet,\n"
+        "  this run on tiny",
         "",
     )
 
@@ -173,7 +176,8 @@ def test_what_if_distinguishes_files_of_one_name(run) -> None:
         "accuracy[min]      PASS >= 0.85  PASS >= 0.85  FAIL >= 0.95",
         "object_focus[min]  FAIL >= 0.9   -             FAIL >= 0.9",
         "released           no            yes           no",
-        "old/x.yaml, new/x.yaml: object_focus[min] could not be measured: the run did not measure it",
+        "old/x.yaml, new/x.yaml: object_focus[min] could not be measured: the run did not",
+        "  measure it",
     ]
 
 

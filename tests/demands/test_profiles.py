@@ -64,7 +64,10 @@ def test_a_neighbour_of_a_missing_file_is_suggested_before_a_profile(tmp_path, t
     [
         ("moble", " Did you mean 'mobile'?"),
         ("moble.yaml", " Did you mean 'mobile'?"),
+        ("servers.yml", " Did you mean 'server'?"),
         ("conf/zzz.yaml", ""),
+        ("nofile.yaml", ""),
+        ("file", ""),
         ("", ""),
     ],
 )

@@ -76,3 +76,27 @@ def test_reasons(label, classes, reason):
         BALANCE.measure({CLEAN: clean(label, np.ones(n, bool), np.ones(n))}, facts(classes))
     assert caught.value.reason == reason
     assert caught.value.missing_data
+
+
+@pytest.mark.parametrize("probability", [1 / 3, 1.0])
+def test_a_model_that_always_gives_the_same_answer_has_an_interval(probability):
+    """18 images, of which one class of three is right: the value is √(1 − √(1/3)), and no image deviates."""
+    label = np.repeat([0, 1, 2], 6)
+    table = clean(label, label == 0, np.full(18, probability))
+    measured = BALANCE.measure({CLEAN: table}, facts(3))
+    assert measured.value == pytest.approx((1 - (1 / 3) ** 0.5) ** 0.5)
+    for number in (measured, measured.parts["accuracy"], measured.parts["confidence"]):
+        low, high = number.interval
+        assert low <= number.value <= high
+        assert high - low > 0.2
+    assert measured.interval[0] < 0.55
+    assert measured.interval[1] > 0.75
+
+
+def test_the_interval_of_the_whole_follows_those_of_the_parts():
+    """Independent errors a and c of parts A and C: the error of √(AC) is its half times √(a²/A² + c²/C²)."""
+    label = np.repeat([0, 1, 2], 6)
+    measured = BALANCE.measure({CLEAN: clean(label, label == 0, np.full(18, 0.5))}, facts(3))
+    parts = [measured.parts[name] for name in ("accuracy", "confidence")]
+    lower = [(part.value - part.curve.at(-1)) / part.value for part in parts]
+    assert measured.value - measured.curve.at(-1) == pytest.approx(measured.value / 2 * np.hypot(*lower))

@@ -147,3 +147,49 @@ def test_the_variance_estimate_is_unbiased():
     variances = drawn.var(axis=1, ddof=1)
     estimates = [_variance_of_variance(counts, accuracy) for accuracy in drawn]
     assert np.mean(estimates) == pytest.approx(variances.var(), rel=0.08)
+
+
+@pytest.mark.parametrize(
+    "accuracies", [[0.97, 0.97, 0.97], [0.95, 0.95, 0.05], [0.99] * 10], ids=lambda rates: str(len(rates))
+)
+def test_intervals_hold_where_no_class_varies(accuracies):
+    """400 draws of six images a class; in about half of them each class is all right or all wrong.
+
+    Probabilities are 0 or 1, as of an overconfident model. Before, such draws had intervals of width 0.
+    """
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(len(accuracies)), 6)
+    found = {"accuracy": [], "confidence": []}
+    for _ in range(400):
+        right = rng.random(len(label)) < np.array(accuracies)[label]
+        found["accuracy"].append(accuracy_evenness(label, right, classes=len(accuracies), sample=0))
+        p = right.astype(np.float32)
+        found["confidence"].append(confidence_evenness(label, p, classes=len(accuracies), sample=0))
+    for part, draws in found.items():
+        values = np.array([drawn.estimate.value for drawn in draws])
+        hidden = np.array([drawn.hidden_error for drawn in draws])
+        errors = np.hypot([drawn.estimate.standard_error for drawn in draws], hidden)
+        assert 0.3 < np.mean(hidden > 0) < 0.7
+        assert np.mean(np.abs(values - values.mean()) <= 1.96 * errors) >= 0.92, part
+
+
+def test_hidden_errors_by_hand():
+    """Two classes of one right and one wrong pair: likely accuracies 5/6 and 1/6, each ± √(5/36/2).
+
+    Their variance 2/9 has the error √(2 · 4 · 2 · (1/3)² · 5/72 − 2 · 2 · (5/72)²), and its root that over
+    twice the root. One more image of five with the probability 0 has the standard deviation √(1/5 · 4/5).
+    """
+    label, right = np.array([0, 0, 1, 1]), np.array([True, True, False, False])
+    variance = 2 * 4 * 2 * (1 / 3) ** 2 * 5 / 72 - 2 * 2 * (5 / 72) ** 2
+    found = accuracy_evenness(label, right, classes=2, sample=0)
+    assert found.hidden_error == pytest.approx(variance**0.5 / (2 * (2 / 9) ** 0.5))
+    assert found.estimate.standard_error == 0
+    same = confidence_evenness(label, np.ones(4, np.float32), classes=2, sample=0)
+    assert same.hidden_error == pytest.approx(0.4)
+
+
+def test_images_that_vary_hide_nothing():
+    label, right = np.array([0, 0, 1, 1]), np.array([True, False, True, True])
+    p = np.array([0.5, 0.6, 0.5, 0.5], np.float32)
+    assert accuracy_evenness(label, right, classes=2, sample=0).hidden_error == 0
+    assert confidence_evenness(label, p, classes=2, sample=0).hidden_error == 0

@@ -384,7 +384,7 @@ def test_a_data_folder_that_is_a_file(root: Path) -> None:
     path = root / "quba-data.yaml"
     assert (
         raised_text(lambda: open_suite(path))
-        == f"{path}: the data folder is a file. {EXPECTED} Name another folder."
+        == f"{path}: is a file, not a data folder. Allowed: a folder, such as {root}."
     )
 
 

@@ -132,7 +132,8 @@ def test_detectable_differences() -> None:
         ),
         (
             "accuracy: {max_drop: 0.02}}\nuncertain: fail\nquba: {",
-            "drops above 0 points, and passes only gains above 5.9 points; on the images of the baseline also",
+            "drops above 0 points, and passes only gains above 5.9 points; "
+            "on the images of the baseline also",
         ),
     ],
 )

@@ -1,0 +1,114 @@
+"""`quba-check model-card`: results of a stored run for a Hugging Face model page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from quba_check.cli.parser import INPUT
+from quba_check.errors import OptionError, UserError
+
+if TYPE_CHECKING:
+    from quba_check.exports.leaderboard import Benchmark
+    from quba_check.records.record import Record
+
+_WHERE = "quba-check model-card"
+_VALUE = "accuracy"
+
+
+@click.command(
+    "model-card",
+    short_help="write results into a Hugging Face model card",
+    epilog="Example: quba-check model-card demo.json README.md",
+)
+@click.argument("path", type=INPUT, metavar="RECORD.json")
+@click.argument("card", type=INPUT, metavar="README.md")
+@click.option("--url", metavar="URL", help="page where readers find the record or a report")
+@click.option(
+    "--dataset",
+    metavar="ID",
+    help="benchmark dataset on the Hub; with --task, write .eval_results instead of the card",
+)
+@click.option("--task", metavar="ID", help="the dataset's task, as in its eval.yaml")
+@click.option("--value", metavar="NAME", help=f"dimension or part for the task (default: {_VALUE})")
+@click.option("--percent", is_flag=True, help="write the value for the task times 100")
+@click.option("--revision", metavar="COMMIT", help="commit of the dataset")
+def model_card(
+    path: Path,
+    card: Path,
+    url: str | None,
+    dataset: str | None,
+    task: str | None,
+    value: str | None,
+    percent: bool,
+    revision: str | None,
+) -> None:
+    """Write the results of a stored run into the model card README.md.
+
+    Nothing else in it changes; a second run replaces the results of the first.
+
+    With --dataset and --task, one value goes into the folder .eval_results next to the card, for the
+    leaderboard of that benchmark.
+    """
+    from quba_check.exports.leaderboard import Benchmark
+    from quba_check.records.files import read_record
+
+    if (dataset is None) != (task is None):
+        missing = "--task" if task is None else "--dataset"
+        raise OptionError(
+            f"{_WHERE}: {missing}: is missing. Allowed: both --dataset ID and --task ID, or neither."
+        )
+    for option, given in (("--value", value), ("--percent", percent), ("--revision", revision)):
+        if given and dataset is None:
+            raise OptionError(f"{_WHERE}: {option}: is given without --dataset ID and --task ID. Add them.")
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise OptionError(f"{_WHERE}: --url: got '{url}'. Allowed: an address that begins with https://.")
+    record = read_record(path)
+    text = _card_text(card)
+    if dataset is None or task is None:
+        _write_card(record, card, text, url)
+    else:
+        _write_value(
+            record, card, Benchmark(dataset, task, revision), value or _VALUE, percent=percent, url=url
+        )
+
+
+def _card_text(card: Path) -> str:
+    """Return the text of a model card with its own line breaks."""
+    from quba_check.storage.user_files import file_kind, read_bytes
+
+    if file_kind(card, str(card), UserError) is None:
+        raise UserError(f"{card}: there is no such file. Allowed: a model card; it may be empty.")
+    content = read_bytes(card, str(card), UserError, 2**26)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise UserError(f"{card}:{line}: the file is not UTF-8 text.") from None
+
+
+def _write_card(record: Record, card: Path, text: str, url: str | None) -> None:
+    """Write all measured dimensions into the card."""
+    from quba_check.exports.model_card import card_with_results
+    from quba_check.records.files import write_text
+
+    write_text(card_with_results(text, str(card), record, url), card)
+    sys.stdout.write(f"{card}: model-index has the results of {record.model.name} on {record.suite.name}\n")
+
+
+def _write_value(
+    record: Record, card: Path, benchmark: Benchmark, value: str, *, percent: bool, url: str | None
+) -> None:
+    """Write one value into the folder next to the card."""
+    from quba_check.exports.leaderboard import FOLDER, leaderboard_text, other_files
+    from quba_check.records.files import write_text
+
+    text = leaderboard_text(record, benchmark, value, as_percentage=percent, url=url)
+    file = card.parent / FOLDER / benchmark.file_name
+    write_text(text, file)
+    sys.stdout.write(f"{file}: {value} for the task {benchmark.task} of {benchmark.dataset}\n")
+    for other in other_files(file.parent, benchmark):
+        sys.stderr.write(f"WARNING: {other} also has a value for this task; the Hub expects one.\n")

@@ -1,0 +1,50 @@
+"""Names and details of values for readers of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+
+from quba_check.errors import needs
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import SIGNS, VerdictRow
+from quba_check.reports.verdict_labels import limit_text, most_severe
+
+TOOL = "quba-check"
+"""Name of this package where a result states its origin."""
+MISSING = needs("huggingface_hub 1.4 or newer", extra="hf")
+"""End of a message if huggingface_hub is missing or too old."""
+
+
+def metric_name(name: str, quantity: QuantityRow) -> str:
+    """Return the name of a metric with unit, number of images and caveats.
+
+    >>> metric_name("accuracy", QuantityRow(value=0.9, unit="fraction", n=1000))
+    'accuracy, 1,000 images'
+    """
+    words = [f"{name} in millions" if quantity.unit == "millions" else name]
+    if quantity.n is not None:
+        words.append(f"{quantity.n:,} images")
+    if isinstance(quantity, MeasurementRow):
+        words += ["masked: no evidence of robustness"] if quantity.masked else []
+        words += [str(quantity.stopped)] if quantity.stopped is not None else []
+    return ", ".join(words)
+
+
+def demand_text(verdict: VerdictRow) -> str:
+    """Return the demand behind a verdict, such as `>= 0.93`."""
+    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
+
+
+def worst_verdict(record: Record, dimension: str, part: str | None = None) -> VerdictRow | None:
+    """Return the most severe verdict on a dimension or part; None without a demand."""
+    return most_severe(row for row in record.verdicts if (row.dimension, row.part) == (dimension, part))
+
+
+def slug(text: str) -> str:
+    """Return a text with only the characters that the Hub allows in ids.
+
+    >>> slug("my ten classes")
+    'my-ten-classes'
+    """
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.") or "unnamed"

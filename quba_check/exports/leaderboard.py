@@ -1,0 +1,137 @@
+"""One value in `.eval_results`, for the leaderboard of a benchmark on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from quba_check.errors import OptionError, UserError, did_you_mean, listed
+from quba_check.exports.hub_metrics import MISSING, TOOL, demand_text, metric_name, slug, worst_verdict
+from quba_check.number_format import interval_text
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.record import Record
+
+FOLDER = ".eval_results"
+"""Folder of a model repository with results for leaderboards."""
+_DATASET = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_WHERE = "quba-check model-card"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A task of a dataset on the Hub, which has a leaderboard.
+
+    Attributes:
+        dataset: id of the dataset, such as `ILSVRC/imagenet-1k`.
+        task: id of the task, as in the dataset's `eval.yaml`.
+        revision: commit of the dataset; None if unknown.
+    """
+
+    dataset: str
+    task: str
+    revision: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file with our result."""
+        return f"{TOOL}-{slug(self.dataset)}-{slug(self.task)}.yaml"
+
+
+def leaderboard_text(
+    record: Record, benchmark: Benchmark, name: str, *, as_percentage: bool = False, url: str | None = None
+) -> str:
+    """Return the file in `.eval_results` with one value of a record.
+
+    Args:
+        record: the record.
+        benchmark: the dataset and the task that the value belongs to.
+        name: dimension, or dimension.part.
+        as_percentage: write fractions and ratios times 100, as leaderboards in per cent need.
+        url: where a reader finds the record or a report; None if nowhere.
+
+    Raises:
+        UserError: huggingface_hub is not installed, or the record has no such value.
+        OptionError: the dataset has no valid id.
+    """
+    try:
+        import yaml
+        from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+    except ImportError:
+        raise UserError(f"{_WHERE}: --dataset {MISSING}") from None
+
+    if not _DATASET.fullmatch(benchmark.dataset):
+        raise OptionError(
+            f"{_WHERE}: --dataset: got '{benchmark.dataset}'. Allowed: a dataset on the Hub as "
+            "OWNER/NAME, such as ILSVRC/imagenet-1k."
+        )
+    quantity = _quantity(record, name)
+    factor = 100 if as_percentage else 1
+    if as_percentage and quantity.unit not in ("fraction", "ratio"):
+        raise OptionError(
+            f"{_WHERE}: --percent: got {name}, which has the unit {quantity.unit}. Allowed: a "
+            "fraction or ratio."
+        )
+    entry = EvalResultEntry(
+        dataset_id=benchmark.dataset,
+        task_id=benchmark.task,
+        value=float(f"{factor * quantity.value:.12g}"),
+        dataset_revision=benchmark.revision,
+        date=record.environment.time,
+        source_url=url,
+        source_name=None if url is None else f"{TOOL} record",
+        notes=_notes(record, name, quantity),
+    )
+    about = f"# Written by {TOOL} model-card, which replaces this file.\n"
+    content = eval_result_entries_to_yaml([entry])
+    return about + str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def _quantity(record: Record, name: str) -> QuantityRow:
+    """Return the value of a dimension or part."""
+    values: dict[str, QuantityRow] = {}
+    for dimension, row in record.measurements.items():
+        if isinstance(row, MeasurementRow):
+            values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
+    if name not in values:
+        raise OptionError(
+            f"{_WHERE}: --value: got '{name}'. Allowed: {listed(values) or 'nothing was measured'}."
+            f"{did_you_mean(name, values)}"
+        )
+    return values[name]
+
+
+def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
+    """Return what a reader of a leaderboard must know about the value."""
+    dimension, _, part = name.partition(".")
+    version = record.environment.versions.get(TOOL)
+    notes = [
+        f"{TOOL} {version}" if version else TOOL,
+        f"protocol {record.protocol}",
+        f"suite {record.suite.name}",
+        metric_name(name, quantity),
+    ]
+    if quantity.interval is not None:
+        notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
+    verdict = worst_verdict(record, dimension, part or None)
+    if verdict is not None:
+        notes.append(f"demand {demand_text(verdict)} in {verdict.file}:{verdict.line}: {verdict.outcome}")
+    return ", ".join(notes)
+
+
+def other_files(folder: Path, benchmark: Benchmark) -> list[Path]:
+    """Return the other readable files of a folder with results for the same task."""
+    import yaml
+    from huggingface_hub import parse_eval_result_entries
+
+    found = []
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name == benchmark.file_name:
+            continue
+        try:
+            entries = parse_eval_result_entries(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+            continue
+        if any((entry.dataset_id, entry.task_id) == (benchmark.dataset, benchmark.task) for entry in entries):
+            found.append(path)
+    return found

@@ -1,0 +1,110 @@
+"""`quba-check model-card`: the card, the folder next to it, and mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.tuned import record
+
+from quba_check.cli.main import main
+
+pytest.importorskip("huggingface_hub")
+
+CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
+FILE = "card/.eval_results/quba-check-me-set-test.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text(record().to_json(), encoding="utf-8")
+    Path("card").mkdir()
+    Path("card/README.md").write_bytes(CARD)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(words.split())
+    return code, *capsys.readouterr()
+
+
+def test_the_card(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "model-card a.json card/README.md") == (
+        0,
+        "card/README.md: model-index has the results of r50 on tiny\n",
+        "",
+    )
+    written = Path("card/README.md").read_bytes()
+    start, end = CARD.split(b"mit\r\n")
+    assert written.startswith(start + b"mit\r\nmodel-index:\r\n- name: r50\r\n")
+    assert written.endswith(end)
+    assert run(capsys, "model-card a.json card/README.md")[0] == 0
+    assert Path("card/README.md").read_bytes() == written
+
+
+def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "model-card a.json card/README.md --dataset me/set --task test"
+    assert run(capsys, f"{words} --percent") == (0, f"{FILE}: accuracy for the task test of me/set\n", "")
+    assert "  value: 90.0\n" in Path(FILE).read_text(encoding="utf-8")
+    Path(FILE).rename(Path(FILE).with_name("mine.yaml"))
+    assert run(capsys, f"{words} --value corruption_robustness.fog --revision abc") == (
+        0,
+        f"{FILE}: corruption_robustness.fog for the task test of me/set\n",
+        "WARNING: card/.eval_results/mine.yaml also has a value for this task; the Hub expects one.\n",
+    )
+    assert "    revision: abc\n  value: 0.55\n" in Path(FILE).read_text(encoding="utf-8")
+    assert Path("card/README.md").read_bytes() == CARD
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "model-card a.json",
+            "quba-check model-card: README.md: is missing. See 'quba-check model-card --help'.",
+        ),
+        (
+            "model-card a.json README.md",
+            "README.md: there is no such file. Allowed: a model card; it may be empty.",
+        ),
+        (
+            "model-card a.json card",
+            "card: this is a folder, not a file.",
+        ),
+        (
+            "model-card a.json card/README.md --dataset me/set",
+            "quba-check model-card: --task: is missing. Allowed: both --dataset ID and --task ID, "
+            "or neither.",
+        ),
+        (
+            "model-card a.json card/README.md --task test",
+            "quba-check model-card: --dataset: is missing. Allowed: both --dataset ID and --task ID, "
+            "or neither.",
+        ),
+        (
+            "model-card a.json card/README.md --percent",
+            "quba-check model-card: --percent: is given without --dataset ID and --task ID. Add them.",
+        ),
+        (
+            "model-card a.json card/README.md --url example.org",
+            "quba-check model-card: --url: got 'example.org'. Allowed: an address that begins with https://.",
+        ),
+        (
+            "model-card card/README.md a.json",
+            "card/README.md: it is not JSON. Allowed: a file that --quba-report wrote.",
+        ),
+    ],
+)
+def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+    assert Path("card/README.md").read_bytes() == CARD
+
+
+def test_a_card_in_another_encoding(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("card/README.md").write_bytes(b"one\n\xff")
+    assert run(capsys, "model-card a.json card/README.md") == (
+        4,
+        "",
+        "ERROR: card/README.md:2: the file is not UTF-8 text.\n",
+    )

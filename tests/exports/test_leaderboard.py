@@ -1,0 +1,122 @@
+"""Files of `.eval_results`, read back with huggingface_hub."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from support.tuned import record
+
+from quba_check.errors import OptionError, UserError
+from quba_check.exports.leaderboard import Benchmark, leaderboard_text, other_files
+
+hub = pytest.importorskip("huggingface_hub")
+
+BENCHMARK = Benchmark("ILSVRC/imagenet-1k", "default", "0123abc")
+
+
+def entry(text: str) -> object:
+    (only,) = hub.parse_eval_result_entries(yaml.safe_load(text))
+    return only
+
+
+def test_a_value_by_hand() -> None:
+    verdict = {
+        "id": "x.yaml::accuracy[min]",
+        "dimension": "accuracy",
+        "part": None,
+        "bound": "min",
+        "limit": 0.85,
+        "tier": "block",
+        "outcome": "pass",
+        "file": "x.yaml",
+        "line": 3,
+    }
+    environment = record().environment.model_dump() | {"versions": {"quba-check": "0.2.0"}}
+    run = record(verdicts=[verdict], environment=environment)
+    text = leaderboard_text(run, BENCHMARK, "accuracy", url="https://example.org/run")
+    assert entry(text) == hub.EvalResultEntry(
+        dataset_id="ILSVRC/imagenet-1k",
+        task_id="default",
+        value=0.9,
+        dataset_revision="0123abc",
+        date="2026-01-01T00:00:00+00:00",
+        source_url="https://example.org/run",
+        source_name="quba-check record",
+        notes="quba-check 0.2.0, protocol standard, suite tiny, accuracy, 1,000 images, 95 % interval "
+        "0.880..0.920, demand >= 0.85 in x.yaml:3: pass",
+    )
+
+
+def test_a_part_in_per_cent() -> None:
+    found = entry(leaderboard_text(record(), BENCHMARK, "corruption_robustness.fog", as_percentage=True))
+    assert found == hub.EvalResultEntry(
+        dataset_id="ILSVRC/imagenet-1k",
+        task_id="default",
+        value=55.0,
+        dataset_revision="0123abc",
+        date="2026-01-01T00:00:00+00:00",
+        notes="quba-check, protocol standard, suite tiny, corruption_robustness.fog, 1,000 images, "
+        "95 % interval 0.491..0.609",
+    )
+
+
+def test_the_file_name_has_no_folders() -> None:
+    assert Benchmark("me/../x", "../a b").file_name == "quba-check-me-..-x-a-b.yaml"
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "value", "percent", "message"),
+    [
+        (
+            Benchmark("imagenet", "default"),
+            "accuracy",
+            False,
+            "quba-check model-card: --dataset: got 'imagenet'. Allowed: a dataset on the Hub as OWNER/NAME, "
+            "such as ILSVRC/imagenet-1k.",
+        ),
+        (
+            BENCHMARK,
+            "acuracy",
+            False,
+            "quba-check model-card: --value: got 'acuracy'. Allowed: accuracy, corruption_robustness, "
+            "corruption_robustness.fog, calibration_error, parameters. Did you mean 'accuracy'?",
+        ),
+        (
+            BENCHMARK,
+            "parameters",
+            True,
+            "quba-check model-card: --percent: got parameters, which has the unit millions. Allowed: a "
+            "fraction or ratio.",
+        ),
+    ],
+)
+def test_mistakes(benchmark: Benchmark, value: str, percent: bool, message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        leaderboard_text(record(), benchmark, value, as_percentage=percent)
+    assert str(caught.value) == message
+
+
+def test_other_files_with_the_same_task(tmp_path: Path) -> None:
+    text = leaderboard_text(record(), BENCHMARK, "accuracy")
+    for name, content in {
+        BENCHMARK.file_name: text,
+        "theirs.yaml": text,
+        "another.yaml": text.replace("default", "other"),
+        "broken.yaml": "- [",
+        "list.yaml": "3",
+    }.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert other_files(tmp_path, BENCHMARK) == [tmp_path / "theirs.yaml"]
+
+
+def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UserError) as caught:
+        leaderboard_text(record(), BENCHMARK, "accuracy")
+    assert str(caught.value) == (
+        "quba-check model-card: --dataset needs huggingface_hub 1.4 or newer, which is not installed. "
+        'Install it: pip install "quba-check[hf]".'
+    )

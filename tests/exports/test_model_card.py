@@ -1,0 +1,260 @@
+"""`model-index` of model cards: read back with huggingface_hub, and all other bytes compared."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from support.tuned import record
+
+from quba_check.errors import UserError
+from quba_check.exports.model_card import card_with_results
+from quba_check.records.record import Record
+
+hub = pytest.importorskip("huggingface_hub")
+
+VERDICT = {
+    "id": "x.yaml::accuracy[min]",
+    "dimension": "accuracy",
+    "part": None,
+    "bound": "min",
+    "limit": 0.85,
+    "tier": "block",
+    "outcome": "pass",
+    "file": "x.yaml",
+    "line": 3,
+}
+GRADE = {
+    "file": "x.yaml",
+    "score": 0.5,
+    "percentile": 81.25,
+    "letter": "B",
+    "population": "demo",
+    "protocol_of_population": "standard",
+    "complete": True,
+}
+THEIRS = """\
+- name: my-model
+  results:
+  - task:
+      type: image-classification   # theirs
+    dataset: {type: beans, name: Beans, args: default}
+    metrics:
+    - type: accuracy
+      value: 0.5
+"""
+BLOCK_SCALAR = """\
+- name: my-model
+  results:
+    - task: {type: image-classification}
+      dataset:
+        type: beans
+        name: |
+          Beans
+
+      metrics:
+        - type: accuracy
+          value: 0.5
+          name: >-
+            two
+            lines
+"""
+
+
+def results(card: str) -> list[Any]:
+    """The results of a card, read by huggingface_hub."""
+    found: list[Any] = hub.ModelCard(card).data.eval_results
+    return found
+
+
+def ours(card: str) -> list[Any]:
+    return [result for result in results(card) if "QUBA" in str(result) or "quba-check" in str(result)]
+
+
+def run(**changed: Any) -> Record:
+    return record(verdicts=[VERDICT], grades=[GRADE], **changed)
+
+
+def test_results_by_hand() -> None:
+    written = results(card_with_results("# My model\n", "README.md", run(), "https://example.org/run"))
+    assert {result.metric_type: result.metric_value for result in written} == {
+        "accuracy": 0.9,
+        "corruption_robustness": 0.62,
+        "calibration_error": 0.0312,
+        "parameters": 5.289,
+        "quba_score": 0.5,
+    }
+    accuracy = written[0]
+    assert accuracy.metric_name == "accuracy, 1,000 images"
+    assert accuracy.metric_args == {
+        "unit": "fraction",
+        "images": 1000,
+        "interval": [pytest.approx(0.8804), pytest.approx(0.9196)],
+        "demand": ">= 0.85",
+        "verdict": "pass",
+        "source": "x.yaml:3",
+    }
+    assert (accuracy.task_type, accuracy.dataset_type, accuracy.dataset_name) == (
+        "image-classification",
+        "tiny",
+        "tiny, protocol standard",
+    )
+    assert accuracy.dataset_args == {
+        "tool": "quba-check",
+        "version": "unknown",
+        "protocol": "standard",
+        "suite_fingerprint": "1" * 32,
+        "verdict": "pass",
+    }
+    assert (accuracy.source_name, accuracy.source_url) == ("quba-check record", "https://example.org/run")
+    assert [result.metric_name for result in written[3:]] == [
+        "parameters in millions",
+        "QUBA score, grade B, 81st percentile of demo",
+    ]
+
+
+def test_caveats_are_in_the_name() -> None:
+    row = record().measurements["accuracy"].model_dump()
+    stopped = {"images": 500, "of": 1000, "passes": True, "alpha": 0.05}
+    measured = {
+        "adversarial_robustness": row | {"masked": ["gradients are zero"]},
+        "accuracy": row | {"stopped": stopped},
+    }
+    written = results(card_with_results("", "README.md", record(measurements=measured)))
+    assert [result.metric_name for result in written] == [
+        "adversarial_robustness, 1,000 images, masked: no evidence of robustness",
+        "accuracy, 1,000 images, stopped early after 500 of 1,000 images: the full run would pass (α = 0.05)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("# My model\n", "# My model\n"),
+        ("---\n---\nText", "---\nText"),
+        ("---\nlicense: mit # ours\n\ntags: [a,  b]\n---\nText", "---\nText"),
+        ("---\r\nlicense: mit\r\n---\r\n\r\nText\r\n", "---\r\n\r\nText\r\n"),
+        ("\ufeff---\nlicense: mit\n---\nText", "---\nText"),
+        (f"---\nmodel-index:\n{THEIRS}license: mit\n---\nText\n---\n", "license: mit\n---\nText\n---\n"),
+        (f"---\nmodel-index:\n{BLOCK_SCALAR}# end\nlicense: mit\n---\n", "# end\nlicense: mit\n---\n"),
+        ("---\nmodel-index:\n- name: m\n  results: [] # none\nlicense: mit\n---\n", "license: mit\n---\n"),
+        ("---\nmodel-index: []\nlicense: mit\n---\n", "license: mit\n---\n"),
+        ("---\nmodel-index:\nlicense: mit\n---\n", "license: mit\n---\n"),
+        ("---\nmodel-index: null  # none yet\nlicense: mit\n---\n", "license: mit\n---\n"),
+        ("---\n# comment only\n---\n", "---\n"),
+        ("--- \nno: front matter\n---\n", "--- \nno: front matter\n---\n"),
+    ],
+)
+def test_all_other_bytes_stay(before: str, after: str) -> None:
+    written = card_with_results(before, "README.md", run())
+    assert written.endswith(after)
+    kept = before.removesuffix(after).replace(" []", "").replace(" null", "")
+    # Lines are only added.
+    lines, position = written.splitlines(keepends=True), 0
+    for line in kept.splitlines(keepends=True):
+        position = lines.index(line, position) + 1
+    assert len(ours(written.removeprefix("\ufeff"))) == 5
+    assert ("\r\n" in before) == ("\r\n" in written)
+    assert "\r" not in written.replace("\r\n", "")
+    assert card_with_results(written, "README.md", run()) == written
+
+
+def test_a_later_record_replaces_ours_and_nothing_else() -> None:
+    card = f"---\nlicense: mit\nmodel-index:\n{THEIRS}  # a comment\ntags: [x]\n---\n"
+    first = card_with_results(card, "README.md", run())
+    other = run(protocol="released")
+    both = card_with_results(first, "README.md", other)
+    again = card_with_results(both, "README.md", record(0.8, verdicts=[VERDICT]))
+    assert [len(results(text)) for text in (card, first, both, again)] == [1, 6, 11, 10]
+    assert [result.metric_value for result in results(again) if result.metric_type == "accuracy"] == [
+        0.5,
+        0.8,
+        0.9,
+    ]
+    start, end = card.split("  # a comment\n")
+    for text in (first, both, again):
+        assert text.startswith(start)
+        assert text.endswith("  # a comment\n" + end)
+    undone = card_with_results(card_with_results(both, "README.md", other), "README.md", run())
+    assert undone == both
+
+
+def test_indented_lists_keep_their_indentation() -> None:
+    written = card_with_results(f"---\nmodel-index:\n{BLOCK_SCALAR}---\n", "README.md", run())
+    assert "\n    - task:\n        type: image-classification\n      dataset:\n" in written
+
+
+def test_hostile_names_are_text() -> None:
+    name = "a: [b]\n---\n# <script> \x1b ☃ 'q' \"p\""
+    model = record().model.model_copy(update={"name": name}).model_dump()
+    suite = record().suite.model_copy(update={"name": name}).model_dump()
+    written = card_with_results("---\nlicense: mit\n---\nText", "README.md", run(model=model, suite=suite))
+    assert hub.ModelCard(written).data.model_name == name
+    assert written.endswith("---\nText")
+    assert results(written)[0].dataset_type == "a-b-script-q-p"
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        (
+            "---\nlicense: [mit\n---\n",
+            "README.md:3: the front matter is not YAML.",
+        ),
+        (
+            "---\n- mit\n---\n",
+            "README.md: the front matter is not a mapping. Allowed: lines such as license: mit.",
+        ),
+        (
+            "---\nlicense: mit\nmodel-index:\n- name: m\n  results: [{task: {type: x}, "
+            "dataset: {type: y, name: y}, metrics: []}]\n---\n",
+            "README.md:5: YAML in brackets cannot be edited in place. Allowed: one key or item a line.",
+        ),
+        (
+            "---\n{license: mit}\n---\n",
+            "README.md:2: YAML in brackets cannot be edited in place. Allowed: one key or item a line.",
+        ),
+    ],
+)
+def test_cards_that_cannot_be_edited(card: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        card_with_results(card, "README.md", run())
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "index", ["model-index: text", "model-index:\n- 3", "model-index:\n- name: m\n  results:\n  - x: 1"]
+)
+def test_cards_that_huggingface_hub_refuses(index: str) -> None:
+    with pytest.raises(UserError) as caught:
+        card_with_results(f"---\n{index}\n---\n", "README.md", run())
+    assert str(caught.value).partition(" huggingface_hub reports: ")[0] == (
+        "README.md: the front matter is no metadata of a model. Allowed: that of a model card."
+    )
+
+
+def test_an_alias_that_the_edit_would_break() -> None:
+    item = "  - &one\n    task: {type: x}\n    dataset: {type: y, name: y}\n    metrics: []\n"
+    card = f"---\nmodel-index:\n- name: m\n  results:\n{item}  - *one\n---\n"
+    written = card_with_results(card, "README.md", run())
+    assert len(ours(written)) == 5
+
+
+def test_a_run_without_values() -> None:
+    with pytest.raises(UserError) as caught:
+        card_with_results("", "README.md", record(measurements={}))
+    assert str(caught.value) == (
+        "quba-check model-card: the run of r50 measured no dimension. Allowed: a record with at least one."
+    )
+
+
+def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UserError) as caught:
+        card_with_results("", "README.md", run())
+    assert str(caught.value) == (
+        "quba-check model-card needs huggingface_hub 1.4 or newer, which is not installed. "
+        'Install it: pip install "quba-check[hf]".'
+    )
