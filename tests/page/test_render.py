@@ -139,7 +139,8 @@ def test_hostile_names_are_text(demo: StoredRun, textured: StoredRun) -> None:
     for element in hostile.walk():
         assert not any(name.startswith("on") for name in element.attributes)
         assert "\u202e" not in "".join(element.attributes.values())
-    assert len([script for script in hostile.all("script") if "type" not in script.attributes]) == 1
+    for page in (plain, hostile):  # the demo's population is not that of a suite with another name
+        assert len([script for script in page.all("script") if "type" not in script.attributes]) == 1
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "x" * 300, "עברית", "'\"`", "{{ 1 }}", "</style>"])
