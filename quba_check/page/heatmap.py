@@ -10,7 +10,7 @@ from quba_check.page.plots import NAMES, WIDTH, fit
 
 STOPS = ((0.0, (8, 48, 107)), (0.35, (33, 113, 181)), (0.7, (158, 202, 225)), (1.0, (247, 251, 255)))
 """Colours of values from 0 to 1: the darker, the more accuracy is lost."""
-LIGHT, DARK = "#fff", "#111"
+LIGHT, DARK = "#fff", "#000"
 ROW = 22
 HEAD = 22
 

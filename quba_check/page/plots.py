@@ -148,7 +148,7 @@ def reliability_diagram(
         scaled: the bins after temperature scaling, likewise.
         names: names of the records.
     """
-    left, right, top, bottom = 40.0, WIDTH - 20.0, 8.0, 260.0
+    left, right, top, bottom = 52.0, WIDTH - 14.0, 8.0, 260.0
     x, y = Scale(0, 1, left, right), Scale(0, 1, bottom, top)
     shapes = _frame(x, y, "confidence", "accuracy")
     shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
@@ -231,7 +231,7 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
     ordered = {series: sorted(filter(math.isfinite, values)) for series, values in accuracies.items()}
     everything = [value for values in ordered.values() for value in values]
     most = max(map(len, ordered.values()), default=1)
-    x = Scale(1, max(most, 2), 40, WIDTH - 20)
+    x = Scale(1, max(most, 2), 52, WIDTH - 14)
     y = Scale(*hull([*everything, 1.0], margin=0.06, within=(0.0, 1.0)), 190, 8)
     shapes = _frame(x, y, "classes, the worst first", "accuracy")
     words = []

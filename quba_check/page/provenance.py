@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import listed
 from quba_check.page.columns import Column, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
@@ -92,9 +93,12 @@ class Source:
     commands: tuple[tuple[str, str], ...]
 
 
-def sources(columns: Sequence[Column]) -> tuple[Source, ...]:
+def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tuple[Source, ...]:
     """Return data and provenance of each record."""
-    return tuple(_source(column) for column in columns)
+    files = [column.run.file for column in columns]
+    words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
+    again = visible(f"quba-check report {shlex.join(words)} -o report.html")
+    return tuple(_source(column, again) for column in columns)
 
 
 def set_rows(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
@@ -116,7 +120,7 @@ def _images(record: Record, name: str) -> str:
     return text if row.generated is None else visible(f"{text}, {row.generated}")
 
 
-def _source(column: Column) -> Source:
+def _source(column: Column, again: str) -> Source:
     record = column.record
     is_examined = "findings" in record.model_fields_set
     return Source(
@@ -127,7 +131,7 @@ def _source(column: Column) -> Source:
         facts=tuple((name, visible(value)) for name, value in _facts(record)),
         hashes=tuple((visible(value), visible(name)) for name, value in _hashes(record)),
         inputs=tuple(_input(one) for one in record.inputs),
-        commands=tuple(_commands(column)),
+        commands=(*_commands(column), ("Make this page again", again)),
     )
 
 
@@ -202,7 +206,6 @@ def _commands(column: Column) -> Iterator[tuple[str, str]]:
     file = shlex.quote(column.run.file)
     yield "Measure again", visible(shlex.join(_gate_command(column.record)))
     yield "Print the verdict again, with the exit code of the gate", visible(f"quba-check verdict {file}")
-    yield "Make this page again", visible(f"quba-check report {file} -o report.html")
 
 
 def _gate_command(record: Record) -> list[str]:
