@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.annotations import print_annotations
+from quba_check.cli.attest import attest
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
@@ -62,6 +63,7 @@ COMMANDS = (
     lint,
     badge,
     model_card,
+    attest,
     export,
     schema,
 )

@@ -45,6 +45,7 @@ PAGES: Mapping[str, str] = {
     "badge": "[badge](exports.md#how-do-i-show-the-verdict-in-a-readme)",
     "model-card": "[model cards](exports.md#how-do-i-put-results-on-a-hugging-face-model-page)",
     "export": "[tables](exports.md#how-do-i-get-the-values-as-a-table)",
+    "attest": "[attestation](attestation.md)",
     "compare": "[comparing](comparing.md)",
     "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
     "population": "[populations](score.md#which-populations-are-there)",
