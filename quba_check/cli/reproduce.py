@@ -128,7 +128,7 @@ def _outcomes(
 
 
 def _outcome(evaluation: Evaluation, name: str) -> Outcome:
-    """Return the outcome of a dimension; a value that a guard withholds has the guard's reason."""
+    """Return the outcome of a dimension, with the reason of a withheld value."""
     from quba_check.core.measurement import Unmeasurable
     from quba_check.errors import InvariantError
 
