@@ -193,18 +193,18 @@ def test_the_chart_is_one_tab_stop(open_section: Any) -> None:
 def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     page = open_section("#y=accuracy&x=class_balance")
     svg = page.locator("#standing .scatter svg")
-    svg.scroll_into_view_if_needed()
-    box = svg.bounding_box()
-    assert box is not None
     ring = page.locator("#standing .ring")
     start = ring.get_attribute("cx"), ring.get_attribute("cy")
-    unit = box["width"] / 720
     star = page.locator("#standing path.own").get_attribute("d")
     assert star is not None
     page.get_by_role("listbox").press("Home")
     first = page.locator("#standing [data-part=option]").inner_text()
     assert not first.startswith("my")
     assert start != (ring.get_attribute("cx"), ring.get_attribute("cy"))
+    svg.scroll_into_view_if_needed()  # the key may have scrolled
+    box = svg.bounding_box()
+    assert box is not None
+    unit = box["width"] / 720
     page.mouse.move(box["x"] + float(start[0] or 0) * unit, box["y"] + float(start[1] or 0) * unit)
     assert not page.locator("#standing [data-part=option]").inner_text().startswith(first[:8])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def test_hostile_names_are_text(demo: StoredRun, textured: StoredRun) -> None:
     for element in hostile.walk():
         assert not any(name.startswith("on") for name in element.attributes)
         assert "\u202e" not in "".join(element.attributes.values())
-    assert len(hostile.all("script")) == len(plain.all("script"))
+    for page in (plain, hostile):  # the demo's population is not that of a suite with another name
+        assert len([script for script in page.all("script") if "type" not in script.attributes]) == 1
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "x" * 300, "עברית", "'\"`", "{{ 1 }}", "</style>"])
@@ -150,7 +152,11 @@ def test_a_model_of_any_name(name: str) -> None:
 
 
 def test_gaps_are_named(textured: StoredRun) -> None:
-    page = parsed(render_page([with_gaps(textured)]))
+    gaps = with_gaps(textured)
+    measured = dict(gaps.record.measurements)  # an older record has no tables
+    measured["corruption_robustness"] = measured["corruption_robustness"].model_copy(update={"tables": {}})
+    record = gaps.record.model_copy(update={"measurements": measured})
+    page = parsed(render_page([replace(gaps, record=record)]))
     assert "INTERRUPTED" in page.one("header").text
     assert "the model gives no probabilities" in page.one(id="data").text
     assert "The heatmap of severities is missing" in page.one(id="dimension-corruption_robustness").text
