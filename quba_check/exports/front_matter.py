@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from quba_check.errors import UserError
@@ -112,7 +113,9 @@ class Card:
             UserError: it is not YAML, or no mapping in block style.
         """
         try:
-            root = YAML(typ="rt", pure=True).compose(self.yaml)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReusedAnchorWarning)
+                root = YAML(typ="rt", pure=True).compose(self.yaml)
         except YAMLError as why:
             mark = why.problem_mark if isinstance(why, MarkedYAMLError) else None
             line = self.start.count("\n") + mark.line + 1 if mark else 1

@@ -65,6 +65,10 @@ def leaderboard_text(
             f"{_WHERE}: --dataset: got '{benchmark.dataset}'. Allowed: a dataset on the Hub as "
             "OWNER/NAME, such as ILSVRC/imagenet-1k."
         )
+    if not benchmark.task.strip():
+        raise OptionError(
+            f"{_WHERE}: --task: got '{benchmark.task}'. Allowed: the id of a task in the dataset's eval.yaml."
+        )
     quantity = _quantity(record, name)
     factor = 100 if as_percentage else 1
     if as_percentage and quantity.unit not in ("fraction", "ratio"):

@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.tuned import record
 
 from quba_check.errors import UserError
@@ -258,3 +260,54 @@ def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         "quba-check model-card needs huggingface_hub 1.4 or newer, which is not installed. "
         'Install it: pip install "quba-check[hf]".'
     )
+
+
+FRAGMENTS = (
+    *(
+        "model-index:\n",
+        "- name: m\n",
+        "  results:\n",
+        "  - task: {type: x}\n",
+        "    dataset:\n",
+        "      type: a\n",
+    ),
+    *(
+        "      name: b\n",
+        "    metrics:\n",
+        "    - type: t\n",
+        "      value: 1\n",
+        "license: mit\n",
+        "# c\n",
+        "\n",
+    ),
+    *(
+        "x: |\n",
+        "  text\n",
+        "- ",
+        "[",
+        "{}",
+        "\t",
+        "&a ",
+        "*a\n",
+        "'",
+        '"',
+        " []\n",
+        "? k\n",
+        ": v\n",
+        "\r\n",
+    ),
+    *("!!python/x y\n", "%YAML 1.1\n", "...\n", "---\n", "null\n", "\0", "\u2028", "💥", "<<: *a\n"),
+)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=20).map("".join))
+@settings(derandomize=True, max_examples=200)
+def test_any_card_is_edited_or_refused(front_matter: str) -> None:
+    card = f"---\n{front_matter}---\nText"
+    try:
+        written = card_with_results(card, "README.md", run())
+    except UserError:
+        return
+    assert card_with_results(written, "README.md", run()) == written
+    assert written.endswith("---\nText")
+    assert len(ours(written)) == 5
