@@ -73,8 +73,8 @@ def open_experiment(uri: str, name: str) -> Experiment:
         found = client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(
-                f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. Allowed: another --experiment, or "
-                f"restore it: mlflow experiments restore --experiment-id {found.experiment_id}."
+                f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. "
+                f"Allowed: another --experiment, or restore it: mlflow experiments restore --experiment-id {found.experiment_id}."
             )
         return Experiment(client, uri, found.experiment_id if found else client.create_experiment(name))
 
