@@ -74,7 +74,8 @@ def open_experiment(uri: str, name: str) -> Experiment:
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(
                 f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. "
-                f"Allowed: another --experiment, or restore it: mlflow experiments restore --experiment-id {found.experiment_id}."
+                "Allowed: another --experiment, or restore it: "
+                f"mlflow experiments restore --experiment-id {found.experiment_id}."
             )
         return Experiment(client, uri, found.experiment_id if found else client.create_experiment(name))
 

@@ -188,6 +188,18 @@ def test_indented_lists_keep_their_indentation() -> None:
     assert "\n    - task:\n        type: image-classification\n      dataset:\n" in written
 
 
+def test_a_name_of_several_lines() -> None:
+    """YAML folds it."""
+    model = record().model.model_copy(update={"name": "two words " * 20}).model_dump()
+    suite = record().suite.model_copy(update={"name": "results: " * 20}).model_dump()
+    run = record(model=model, suite=suite)
+    for card in ("", f"---\nmodel-index:\n{THEIRS}---\n"):
+        written = card_with_results(card, "README.md", run)
+        assert written.count("\n  results:\n") == 1
+        assert len(ours(written)) == 4
+        assert card_with_results(written, "README.md", run) == written
+
+
 def test_hostile_names_are_text() -> None:
     name = "a: [b]\n---\n# <script> \x1b ☃ 'q' \"p\""
     model = record().model.model_copy(update={"name": name}).model_dump()
@@ -204,6 +216,10 @@ def test_hostile_names_are_text() -> None:
         (
             "---\nlicense: [mit\n---\n",
             "README.md:3: the front matter is not YAML.",
+        ),
+        (
+            f"---\nx: {'[' * 3000}\n---\n",
+            "README.md: the front matter is nested too deeply.",
         ),
         (
             "---\n- mit\n---\n",
