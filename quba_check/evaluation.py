@@ -60,7 +60,7 @@ class Evaluation:
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
 
-    Example:
+    Examples:
         >>> Evaluation("demo").measure("accuracy")  # doctest: +SKIP
         Measurement(accuracy 0.975 fraction, n=400, 0.955..0.986)
     """
@@ -221,6 +221,8 @@ class Evaluation:
     def measure(self, name: str) -> Measurement:
         """Return the measurement of a dimension.
 
+        Its `tables` hold the details behind the value, for example the accuracy of each class.
+
         Raises:
             UnmeasurableError: the dimension has no value here, with the reason.
             UserError, InvariantError: see `outcome`.
@@ -293,7 +295,7 @@ class Evaluation:
             UserError: the input is not a list of images or a float tensor, or the outputs cannot be used.
             InvariantError: a forward pass changed the model.
 
-        Example:
+        Examples:
             >>> quba = Evaluation("demo")  # doctest: +SKIP
             >>> quba.answers([Image.open("zebra.jpg")]).confidence  # doctest: +SKIP
             array([0.98], dtype=float32)

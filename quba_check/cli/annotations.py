@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,13 +61,14 @@ def print_annotations(
         check_not_read(output, paths, "--output")
     records = [read_record(path) for path in paths]
     workspace = _workspace(os.environ)
+    folders = list(dict.fromkeys([Path.cwd(), workspace, *(path.absolute().parent for path in paths)]))
     if form == "github":
-        text = github_commands(records, lambda row: path_in(workspace, row))
+        text = github_commands(records, lambda row: path_in(workspace, row, folders))
     else:
         source = source_url.rstrip("/") or _commit_url(os.environ)
         job = os.environ.get("CI_JOB_URL", "")
         text = gitlab_report(
-            records, lambda row: path_in(workspace, row), source=source, page=page_url, job=job
+            records, lambda row: path_in(workspace, row, folders), source=source, page=page_url, job=job
         )
     if output is not None:
         write_text(text, output)
@@ -75,23 +76,24 @@ def print_annotations(
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
 
 
-def path_in(workspace: Path, row: VerdictRow) -> str | None:
+def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> str | None:
     """Return the path of a demand's threshold file below a folder, else None.
 
     The record names it relative to the run's root folder, and its message relative to the folder in which
     pytest was started.
+
+    Args:
+        workspace: the folder of the repository.
+        row: the verdict.
+        folders: where these folders may be.
     """
-    for path in _candidates(workspace, row):
+    place = _PLACE.search(row.message)
+    names = (*([place[1]] if place else []), row.file)
+    for path in (folder / name for name in names for folder in folders or (workspace,)):
         real = Path(os.path.realpath(path))
         if "site-packages" not in real.parts and real.is_relative_to(workspace) and real.is_file():
             return real.relative_to(workspace).as_posix()
     return None
-
-
-def _candidates(workspace: Path, row: VerdictRow) -> Iterator[Path]:
-    place = _PLACE.search(row.message)
-    for text in (*([place[1]] if place else []), row.file):
-        yield from (Path.cwd() / text, workspace / text)
 
 
 def _workspace(environment: Mapping[str, str]) -> Path:

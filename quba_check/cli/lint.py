@@ -26,7 +26,14 @@ SUFFIXES = (".yaml", ".yml")
 @click.option(
     "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"
 )
-def lint(paths: tuple[Path, ...], images: int | None, record_path: Path | None) -> int:
+@click.option(
+    "--suite",
+    "manifest",
+    type=INPUT,
+    metavar="FILE.yaml",
+    help="manifest with the sets that demands may name (else those of the record, else of ImageNet)",
+)
+def lint(paths: tuple[Path, ...], images: int | None, record_path: Path | None, manifest: Path | None) -> int:
     """Check threshold files: schema, names, bounds, and whether a realistic sample can decide them.
 
     PATH: files, folders with YAML files, shipped profiles. With --images or --record also print the
@@ -36,13 +43,14 @@ def lint(paths: tuple[Path, ...], images: int | None, record_path: Path | None) 
     from quba_check.gate.threshold_files import shown_path
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding
-    from quba_check.suites.opening import published_facts
+    from quba_check.suites.opening import manifest_facts, published_facts
     from quba_check.tuning.lint import LintFinding, lint_file
     from quba_check.tuning.record_facts import suite_facts
 
     registry.load_entry_points()
     record = read_record(record_path) if record_path else None
     facts = suite_facts(record) if record else published_facts()
+    facts = manifest_facts(manifest) if manifest else facts
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
     findings: dict[LintFinding, None] = {}
     for file in files:

@@ -18,6 +18,7 @@ from quba_check.grading.score import full_weights
 from quba_check.number_format import format_value
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import GROUPS, Constraints, RankedModel
 from quba_check.study.suspects import suspect_sentence
 
@@ -62,23 +63,8 @@ class Ranking:
         return self.population.weights(full_weights(self.weights))
 
     def shown(self, limit: int | None) -> list[RankedModel | None]:
-        """Return the best models, and each own model with its neighbours; None for a gap.
-
-        Args:
-            limit: number of the best models of the population; None for all.
-        """
-        models = self.ranked
-        theirs = [place for place, model in enumerate(models) if not model.is_own]
-        places = set(theirs[:limit])
-        for place, model in enumerate(models):
-            if model.is_own:
-                places |= {place - 1, place, place + 1}
-        shown: list[RankedModel | None] = []
-        before = -1
-        for place in sorted(places & set(range(len(models)))):
-            shown += [models[place]] if place == before + 1 else [None, models[place]]
-            before = place
-        return shown
+        """Return the rows of a table with a limit; see `excerpt`."""
+        return excerpt(self.ranked, limit)
 
 
 def ranking_table(ranking: Ranking, limit: int, width: int) -> str:

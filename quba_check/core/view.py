@@ -48,10 +48,11 @@ class View:
 
     Two views that differ only in `space` share their forward passes.
 
-    >>> str(View("corruptions", corruption="fog", severity=3))
-    'corruptions/fog/3'
-    >>> str(View("clean", attack="pgd"))
-    'clean+pgd'
+    Examples:
+        >>> str(View("corruptions", corruption="fog", severity=3))
+        'corruptions/fog/3'
+        >>> str(View("clean", attack="pgd"))
+        'clean+pgd'
     """
 
     set: str

@@ -10,6 +10,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import StoppedRow
+from quba_check.records.provenance import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
 
@@ -152,6 +153,7 @@ class Thresholds:
         demands: at least one, in file order, those of the extended file first.
         quba: settings of score and grade.
         policy: the outcome of demands within the noise.
+        inputs: the file and the files that it extends, for records.
     """
 
     path: Path
@@ -161,3 +163,4 @@ class Thresholds:
     demands: tuple[Demand, ...]
     quba: QubaSettings
     policy: Policy = POINT
+    inputs: tuple[InputRow, ...] = ()

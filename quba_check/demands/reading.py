@@ -16,8 +16,9 @@ from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.validation import check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
+from quba_check.records.provenance import InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
-from quba_check.strict_yaml import dotted_path
+from quba_check.strict_yaml import Document, dotted_path
 
 _BOUNDS: Mapping[str, Bound] = {bound: bound for bound in get_args(Bound)}
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
@@ -36,7 +37,13 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     Raises:
         ThresholdError: an error in one of the files, with file and line.
     """
-    tree = merged_tree(path, shown, lambda document: check_entries(document, suite))
+    inputs: list[InputRow] = []
+
+    def check(document: Document) -> None:
+        check_entries(document, suite)
+        inputs.append(yaml_input("threshold file", document.shown, document.content))
+
+    tree = merged_tree(path, shown, check)
     demands = tuple(_demands(tree, suite))
     if not demands:
         raise ThresholdError(
@@ -55,6 +62,7 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
         policy=Policy(
             _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
         ),
+        inputs=tuple(inputs),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,8 +69,12 @@ def demo_module(name: str) -> DemoNetwork:
             f"demo model: unknown name, got '{name}'. Allowed: {', '.join(DEMO_MODELS)}."
             f"{did_you_mean(name, DEMO_MODELS)}"
         )
-    with as_file(files("quba_check.demo") / f"{name}.safetensors") as path:
-        return network_of(load_file(path))
+    return network_of(load_file(demo_weights(name)))
+
+
+def demo_weights(name: str) -> Path:
+    """Return the file with the weights of a shipped model."""
+    return Path(__file__).with_name(f"{name}.safetensors")
 
 
 def network_of(weights: dict[str, Tensor]) -> DemoNetwork:

@@ -12,6 +12,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import listed
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.provenance import input_rows
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
@@ -142,6 +143,9 @@ class ResultCollector:
             unselected=unselected,
             interrupted=interrupted,
             notes=tuple(dict.fromkeys(notes)),
+            inputs=input_rows(gate, demands),
+            command=gate.command,
+            findings=gate.findings.get(model, ()),
         )
 
     def _verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
@@ -189,6 +193,6 @@ def _baseline_notes(gate: GateSession) -> Iterator[str]:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         reason = "no demand has max_drop or max_relative_drop"
-        yield f"the baseline {baseline.file} is not used in this run: {reason}"
+        yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
     elif baseline.failed_demands:
         yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

@@ -27,6 +27,7 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
         preparation=classifier.preprocessing.as_dict(),
         classes=classifier.classes,
         outputs=classifier.outputs,
+        files=dict(classifier.files),
     )
 
 

@@ -25,7 +25,8 @@ from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record
-from quba_check.storage.user_files import file_kind
+from quba_check.records.provenance import FindingRow
+from quba_check.storage.user_files import file_kind, sha256
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class GateSession:
         finished: called for every complete set, likewise.
         announce: called with each step that precedes predictions.
         notes: notes on a model for its records, by its name.
+        findings: the doctor's findings on a model before the run, by its name.
+        baseline_digest: SHA-256 (hex) of the baseline's record, once it was read.
+        command: words of the command line for records.
         preprocessing: content of the file given by `--quba-preprocessing`, if any.
         is_demo: True if the models bring their own suite and thresholds.
 
@@ -63,6 +67,8 @@ class GateSession:
         self.models = models_by_name(options.models)
         self.files: tuple[Path, ...] = ()
         self.notes: dict[str, list[str]] = {}
+        self.findings: dict[str, tuple[FindingRow, ...]] = {}
+        self.command: tuple[str, ...] = ()
         self.progress: Progress | None = None
         self.finished: Finished | None = None
         self.announce: Callable[[str], None] = lambda _: None
@@ -72,6 +78,7 @@ class GateSession:
         self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
+        self.baseline_digest = ""
         self.is_demo = _is_demo(options, root)
         if options.arch is not None:
             check_takes_architecture(options.arch, list(self.models.values()))
@@ -264,7 +271,9 @@ class GateSession:
         if path is None:
             return None
         shown = shown_path(path, self.root)
-        return stored_run(path, shown, read_record(path, f"--quba-baseline: {shown}"), self.store)
+        record = read_record(path, f"--quba-baseline: {shown}")
+        self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
+        return stored_run(path, shown, record, self.store)
 
 
 def _is_demo(options: Options, root: Path) -> bool:

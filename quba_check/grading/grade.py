@@ -58,11 +58,12 @@ def quba_score(
 
     Source: arXiv 2503.17110, section 3.
 
-    >>> swin_b = {"accuracy": 0.8358, "adversarial_robustness": 0.1492, "corruption_robustness": 0.7058,
-    ...           "ood_robustness": 0.6004, "calibration_error": 0.003, "class_balance": 0.8014,
-    ...           "object_focus": 0.9276, "shape_bias": 0.2328, "parameters": 87.8}
-    >>> round(quba_score(swin_b), 6)
-    0.226482
+    Examples:
+        >>> swin_b = {"accuracy": 0.8358, "adversarial_robustness": 0.1492, "corruption_robustness": 0.7058,
+        ...           "ood_robustness": 0.6004, "calibration_error": 0.003, "class_balance": 0.8014,
+        ...           "object_focus": 0.9276, "shape_bias": 0.2328, "parameters": 87.8}
+        >>> round(quba_score(swin_b), 6)
+        0.226482
     """
     check_values(values)
     missing = [name for name in PUBLISHED_DIMENSIONS if name not in values]

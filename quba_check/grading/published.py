@@ -103,9 +103,10 @@ class PublishedModel:
 def published_models() -> tuple[PublishedModel, ...]:
     """Return the 326 published models, in the order of the table.
 
-    >>> models = published_models()
-    >>> len(models), sum(not model.suspect for model in models)
-    (326, 219)
+    Examples:
+        >>> models = published_models()
+        >>> len(models), sum(not model.suspect for model in models)
+        (326, 219)
     """
     text = files("quba_check.grading").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -45,6 +45,7 @@ class Classifier:
         notes: notes for the record, such as defaults in use.
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
+        files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
     """
 
     spec: str
@@ -63,6 +64,7 @@ class Classifier:
     no_gradient: str = ""
     notes: tuple[str, ...] = ()
     head: Head | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)

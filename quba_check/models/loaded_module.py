@@ -29,6 +29,7 @@ class LoadedModule:
         no_gradient: reason why no gradient passes through it; empty if one may.
         derived: names of tensors that are computed from the others. They are left out of the fingerprint,
             since their last bits depend on the machine.
+        files: the files that it was loaded from, the weights first; none if they are not known.
     """
 
     module: nn.Module
@@ -41,6 +42,7 @@ class LoadedModule:
     precision: Precision | None = None
     no_gradient: str = ""
     derived: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import cached_weights, file_digests
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
@@ -121,6 +122,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         no_gradient=loaded.no_gradient,
         stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
         notes=tuple(notes),
+        files=file_digests(loaded.files),
     )
 
 
@@ -129,15 +131,17 @@ def _load_module(  # noqa: C901  a branch for each kind
 ) -> LoadedModule:
     match spec.kind:
         case "demo":
-            from quba_check.demo.network import demo_module
+            from quba_check.demo.network import demo_module, demo_weights
 
             demo = demo_module(spec.text)
-            return LoadedModule(demo, sources=own_sources(demo))
+            return LoadedModule(demo, sources=own_sources(demo), files=(demo_weights(spec.text),))
         case "timm":
             module = pretrained_model(spec.name, spec=spec.text)
             head = request.expected_head
             check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-            return LoadedModule(module, spec.name)
+            return LoadedModule(
+                module, spec.name, files=cached_weights(getattr(module, "pretrained_cfg", {}))
+            )
         case "callable":
             return load_callable(spec)
         case "file":

@@ -29,19 +29,19 @@ class Step:
 
 MEASURES: Mapping[str, str] = {
     "accuracy": (
-        "Rule out an error of the setup first: preprocessing, class order and labels decide more often than "
-        "the weights."
+        "Rule out an error of the setup first: `quba-check doctor` examines preprocessing, class order and "
+        "labels."
     ),
     "adversarial_robustness": (
         "Adversarial training raises this value and usually costs clean accuracy (Madry et al., ICLR 2018)."
     ),
     "corruption_robustness": (
         "The heatmap below shows which corruptions cost most. Augmentations of another kind than the test, "
-        "such as AugMix (Hendrycks et al., ICLR 2020), raise this value without making the test easier."
+        "such as AugMix (Hendrycks et al., ICLR 2020), raise this value."
     ),
     "ood_robustness": (
-        "The chart of the sets below shows which rendition costs most. More varied training data help most "
-        "in the published study; a better clean accuracy alone does not raise this ratio."
+        "The chart of the sets below shows which rendition costs most. A better clean accuracy alone does "
+        "not raise this ratio."
     ),
     "calibration_error": (
         "Temperature scaling on held-out images changes no prediction and usually lowers this value "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
@@ -60,6 +61,7 @@ class Changes:
         flipped: the flipped images, lost ones first, at most `MOST_FLIPS`.
         lost: number of images that only the baseline classifies correctly; None if unknown.
         gained: number of images that only the record classifies correctly; None if unknown.
+        command: command that writes all flipped images.
         unknown: the reason why the flipped images are unknown; else empty.
     """
 
@@ -71,6 +73,7 @@ class Changes:
     flipped: tuple[Flip, ...] = ()
     lost: int | None = None
     gained: int | None = None
+    command: str = ""
     unknown: str = ""
 
     @property
@@ -110,16 +113,20 @@ def _changes(column: Column, baseline: StoredRun) -> Changes:
         unknown = ""
     except UserError as why:
         flipped, unknown = None, str(why)
+    own_failures = f"{column.run.file}: this run fails its own demands"
     lost = [flip for flip in flipped or () if flip.lost]
     gained = [flip for flip in flipped or () if not flip.lost]
     return Changes(
         column,
         name,
         lines=tuple(map(_line, comparison.changes)),
-        notes=tuple(map(visible, comparison.notes)),
+        notes=tuple(visible(note) for note in comparison.notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][:MOST_FLIPS]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
+        command=visible(
+            f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv"
+        ),
         unknown=visible(unknown),
     )
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import one_line
 from quba_check.page.drawing import Chart, mark
@@ -70,8 +72,26 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
 
 
 def visible(text: str) -> str:
-    """Return text without characters that are invisible or change the direction of other text."""
+    """Return text for one line, at most 2,000 characters; see `printable`."""
     return one_line(text)
+
+
+def printable(value: object) -> object:
+    r"""Return text with escapes for characters that are invisible or change the direction of text.
+
+    Line breaks stay; other values are unchanged.
+
+    >>> print(printable("a\u202eb"))
+    a\u202eb
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(
+        character
+        if character == "\n" or character.isprintable()
+        else character.encode("unicode_escape").decode("ascii")
+        for character in value
+    )
 
 
 def shorten(text: str, longest: int = LONGEST_NAME) -> str:

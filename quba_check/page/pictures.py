@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from PIL import Image, UnidentifiedImageError
 
@@ -66,7 +67,7 @@ class Picture:
 
     Attributes:
         image: the image.
-        source: a data URL, or the file relative to the page; empty if there is no picture.
+        source: a data URL, or the URL of a file relative to the page; empty if there is no picture.
         width: in pixels.
         height: in pixels.
         note: difference between picture and image file, or the reason for a missing picture.
@@ -194,12 +195,14 @@ def make_album(
     limit = min(max(TOTAL // max(len(images), 1), SMALLEST_LIMIT), LARGEST_LIMIT)
     thumbnails = {(number, image): read_thumbnail(sources[number], image, limit) for number, image in images}
     is_inline = sum(_length(one.content) for one in thumbnails.values()) <= LARGEST_INLINE
-    urls = {one.content: _url(one.content, folder, is_inline=is_inline) for one in thumbnails.values()}
-    files = {} if is_inline else {url: content for content, url in urls.items() if content}
+    contents = {one.content for one in thumbnails.values() if one.content}
+    names = {content: f"{folder}/{_digest(content)}.webp" for content in contents}
+    urls = {content: _data_url(content) if is_inline else quote(names[content]) for content in contents}
+    files = {} if is_inline else {name: content for content, name in names.items()}
     demands: dict[tuple[int, str], DemandPictures] = {}
     for number, of_run in enumerate(choices):
         pictures = {
-            image: Picture(image, urls[one.content], one.width, one.height, one.note)
+            image: Picture(image, urls.get(one.content, ""), one.width, one.height, one.note)
             for (of, image), one in thumbnails.items()
             if of == number
         }
@@ -314,9 +317,9 @@ def _length(content: bytes) -> int:
     return -(-len(content) // 3) * 4
 
 
-def _url(content: bytes, folder: str, *, is_inline: bool) -> str:
-    if not content:
-        return ""
-    if is_inline:
-        return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
-    return f"{folder}/{hashlib.blake2b(content, digest_size=8).hexdigest()}.webp"
+def _data_url(content: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -16,11 +16,15 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.page.changes import changes
-from quba_check.page.columns import columns
-from quba_check.page.demands import demands
+from quba_check.page.columns import columns, printable
+from quba_check.page.demands import KINDS, demands
+from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
 from quba_check.page.pictures import Pictures
+from quba_check.page.provenance import set_rows, sources
 from quba_check.page.reference import reference
+from quba_check.page.scatter import family_mark
+from quba_check.page.standing import HIGHEST_WEIGHT, WEIGHT_STEP, standing
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -89,8 +93,17 @@ def _view(
         "reference": compared_with,
         "cards": cards(records, demanded, changed),
         "demands": demanded,
+        "kinds": KINDS,
         "changes": changed,
+        "dimensions": dimension_views(records, compared_with),
+        "documentation": documentation(),
+        "sets": set_rows(records),
+        "sources": sources(records, baseline),
         "pictures": pictures,
+        "standing": standing(records, compared_with),
+        "family_mark": family_mark,
+        "highest_weight": HIGHEST_WEIGHT,
+        "weight_step": WEIGHT_STEP,
     }
 
 
@@ -122,6 +135,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=printable,
     )
 
 

@@ -149,11 +149,11 @@ class Controller:
                 self.errors.append(str(error))
             else:
                 self.paths[number] = path
-        errors, self.warnings = write_summaries(self._gate, self.records, self.paths)
-        self.errors += errors
         errors = write_page(self._gate, self.records, self.paths)
         self.errors += errors
         self.page = None if errors or not self.records else self._gate.options.html
+        errors, self.warnings = write_summaries(self._gate, self.records, self.paths, self.page)
+        self.errors += errors
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.

@@ -10,6 +10,7 @@ import pytest
 
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.preflight import examinations
+from quba_check.gate.provenance import finding_rows
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
@@ -72,6 +73,7 @@ class GateHooks:
             self._gate.notes[name] = [
                 finding.as_note() for finding in examination.findings if finding.check != IN_RECORD
             ]
+            self._gate.findings[name] = finding_rows(examination.findings)
             if not examination.findings or reporter is None:
                 continue
             width = min(self._config.get_terminal_writer().fullwidth, WIDEST)

@@ -99,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with one_line_errors():
         registry.load_entry_points()
         gate = _new_gate(config)
+        gate.command = _command(config)
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(path) for path in gate.default_files()]
         else:
@@ -187,6 +188,14 @@ def _new_gate(config: pytest.Config) -> GateSession:
     return GateSession(
         options_of(config), config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
     )
+
+
+def _command(config: pytest.Config) -> tuple[str, ...]:
+    from quba_check.gate.provenance import shown_command
+
+    arguments = [str(argument) for argument in config.invocation_params.args]
+    # Parsed with the options of all plugins: what follows an option is its value, not a path.
+    return shown_command(arguments, config.option.file_or_dir or ())
 
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:

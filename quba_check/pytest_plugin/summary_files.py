@@ -12,6 +12,7 @@ from quba_check.comparison.compare import compare
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
+from quba_check.pytest_plugin.page_file import shown_path
 from quba_check.records.files import write_text
 from quba_check.records.record import Record
 from quba_check.reports.markdown import Run, markdown_summary
@@ -32,7 +33,10 @@ def remove_earlier(path: Path, flag: str) -> None:
 
 
 def write_summaries(
-    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]
+    gate: GateSession,
+    records: Sequence[Record],
+    paths: Sequence[Path | None],
+    page: Path | None = None,
 ) -> tuple[list[str], list[str]]:
     """Write the summaries that the options and the environment ask for.
 
@@ -40,6 +44,7 @@ def write_summaries(
         gate: options and baseline of the run.
         records: the records of the run.
         paths: the file of each record; None if it was not written.
+        page: the page of the run, if written.
 
     Returns:
         Errors about the user's file, and warnings about the page of the job.
@@ -48,8 +53,7 @@ def write_summaries(
     if not records or (markdown is None and not step_summary):
         return [], []
     runs = [summary_run(record, path, gate) for record, path in zip(records, paths, strict=True)]
-    page = getattr(gate.options, "html", None)
-    text = markdown_summary(runs, page="" if page is None else str(page))
+    text = markdown_summary(runs, page="" if page is None else shown_path(page))
     errors, warnings = [], []
     if markdown is not None:
         try:
@@ -71,7 +75,9 @@ def summary_run(record: Record, path: Path | None, gate: GateSession) -> Run:
     if baseline is None:
         return Run(record)
     try:
-        run = stored_run(path, str(path), record, gate.store) if path else StoredRun("this run", record)
+        run = (
+            stored_run(path, shown_path(path), record, gate.store) if path else StoredRun("this run", record)
+        )
         return Run(record, compare(baseline, run))
     except UserError as why:
         return Run(record, notes=(str(why),))

@@ -11,6 +11,7 @@ from pydantic import Field, computed_field
 
 from quba_check.core.protocols import ProtocolName
 from quba_check.records.measurement import AnyMeasurementRow, JsonRow
+from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.verdict import GradeRow, OverallVerdict, VerdictRow, overall_verdict
 from quba_check.strict_yaml.schema import SchemaVersion
 
@@ -22,6 +23,8 @@ class ModelRow(JsonRow):
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
         preparation: the preprocessing of images as timm's data config, with its origin in `source`.
+        files: SHA-256 (hex) of each file that the model was loaded from, by file name; empty if there is
+            none, as for callables, or if it is not known.
     """
 
     spec: str
@@ -31,6 +34,7 @@ class ModelRow(JsonRow):
     preparation: dict[str, Any]
     classes: int
     outputs: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class SetRow(JsonRow):
@@ -92,6 +96,9 @@ class Record(JsonRow):
         unselected: number of demands of the same threshold files that the command line left out.
         interrupted: the run was stopped before every selected demand was judged.
         notes: notes on the run as a whole (defaults used, store repaired, …).
+        inputs: the files that the run read, apart from model and images.
+        command: words of the command line; values of options unknown to quba-check are replaced by `***`.
+        findings: the doctor's findings on the model before the run.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -106,6 +113,9 @@ class Record(JsonRow):
     unselected: int = Field(default=0, ge=0)
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    inputs: tuple[InputRow, ...] = ()
+    command: tuple[str, ...] = ()
+    findings: tuple[FindingRow, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -14,6 +14,7 @@ from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
+from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import LABELS, Label, label, summary_line
 
 LARGEST = 60_000
@@ -23,6 +24,8 @@ MOST_FAILED = 10
 _RESERVE = 600
 """Bytes kept free for the closing lines about the cut."""
 _LONGEST_REASON = 160
+_WIDTH = 110
+"""Width of explanations in columns; readers of Markdown do not wrap code."""
 _HEADLINES: Mapping[OverallVerdict, str] = {
     "pass": "✅ PASS",
     "partial": "⚠️ NOT DECIDED",
@@ -70,7 +73,7 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
         page: path of the report page, if written.
         url: address of the report page, if known.
     """
-    sections = [_Section(run) for run in runs]
+    sections = [_Section(run, url) for run in runs]
     beginning = _beginning(sections)
     link = _link(page, url)
     room = LARGEST - _RESERVE - _size(beginning, link)
@@ -137,11 +140,13 @@ class _Section:
 
     Attributes:
         run: the run.
+        url: address of the report page; empty if unknown.
         head: verdict line and table of unmet demands.
         command: the command that repeats the run, as a block.
     """
 
     run: Run
+    url: str
     head: str = field(init=False)
     command: str = field(init=False)
 
@@ -177,7 +182,7 @@ class _Section:
     def _head(self) -> Iterator[str]:
         record = self.record
         grades = [
-            f"grade {code(grade.letter)}{f' ({code(spans)})' if (spans := letters_text(grade)) else ''}"
+            f"grade {code(grade.letter + (f' ({spans})' if (spans := letters_text(grade)) else ''))}"
             for grade in record.grades
             if grade.letter is not None
         ]
@@ -193,7 +198,7 @@ class _Section:
             key=lambda row: (not row.blocks, LABELS.index(label(row))),
         )
         if unmet:
-            yield self._table(list(self._rows(unmet[:MOST_FAILED])))
+            yield self._table(list(self._rows(unmet[:MOST_FAILED], links=True)))
         if len(unmet) > MOST_FAILED:
             yield f"… and {len(unmet) - MOST_FAILED} more, listed below."
         yield from (f"Not compared with the baseline: {code(note, 300)}" for note in self.run.notes)
@@ -213,15 +218,21 @@ class _Section:
         columns = self._columns()
         return "\n".join([table_row(columns), table_row(["---"] * len(columns)), *rows])
 
-    def _rows(self, verdicts: Sequence[VerdictRow]) -> Iterator[str]:
+    def _rows(self, verdicts: Sequence[VerdictRow], *, links: bool = False) -> Iterator[str]:
         width = len(self._columns())
         for row in verdicts:
             cells = demand_cells(row, self.record, self.run.comparison)
             mark = "❌" if row.blocks else _MARKS[label(row)]
-            yield table_row([f"{mark} {label(row)}", code(row.target), *_texts(cells)][:width])
+            name = code(row.target)
+            if links and self.url and "#" not in self.url:  # the page opens the demand that its address names
+                name = markdown_link(name, f"{self.url}#d={quote(row.target, safe='')}")
+            yield table_row([f"{mark} {label(row)}", name, *_texts(cells)][:width])
 
     def _lines(self) -> Iterator[str]:
         """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
+        return (part for line in self._messages() for part in wrap_line(line, _WIDTH) or [""])
+
+    def _messages(self) -> Iterator[str]:
         record = self.record
         for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
             if verdict.message:
@@ -251,9 +262,8 @@ def _texts(cells: DemandCells) -> list[str]:
 
 def command_of(record: Record) -> list[str]:
     """Return the command line of a record's run, rebuilt if it is not stored."""
-    stored: Sequence[str] = getattr(record, "command", ())  # missing in records of earlier versions
-    if stored:
-        return list(stored)
+    if record.command:
+        return list(record.command)
     files = dict.fromkeys(row.id.partition("::")[0] for row in record.verdicts)
     is_demo = record.suite.name == "demo"
     options = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import re
@@ -10,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
 
@@ -143,13 +145,36 @@ def read_bytes(path: Path, shown: str, error: type[UserError], largest: int) -> 
     return content
 
 
+def sha256(path: Path, shown: str, error: type[UserError]) -> str:
+    """Return the SHA-256 of a file as 64 hex digits.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    with regular_file(path, shown, error) as file:
+        return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
+
+
 def read_text(path: Path, shown: str, error: type[UserError], largest: int = 64 * MIB) -> str:
     """Return the text of a UTF-8 file, with or without a byte order mark.
 
     Raises:
         UserError: the file cannot be read, is larger than `largest` bytes, or is not UTF-8.
     """
-    content = read_bytes(path, shown, error, largest)
+    return decode_text(read_bytes(path, shown, error, largest), shown, error)
+
+
+def decode_text(content: bytes, shown: str, error: type[UserError]) -> str:
+    """Return UTF-8 bytes as text, without a byte order mark.
+
+    Args:
+        content: the bytes of a file.
+        shown: start of the message.
+        error: class of error to raise.
+
+    Raises:
+        UserError: they are not UTF-8.
+    """
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

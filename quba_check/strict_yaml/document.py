@@ -26,6 +26,7 @@ class Document:
         error: the class of errors about it.
         data: its content: dicts with text keys, lists, str, int, float, bool and None.
         root: the node tree behind `data`, with the lines.
+        content: the bytes of the file.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Document:
     error: type[UserError]
     data: dict[str, Any]
     root: Node
+    content: bytes = field(default=b"", repr=False)
     _children: dict[int, dict[str | int, Child]] = field(default_factory=dict, repr=False, compare=False)
 
     def line(self, location: Location) -> int:

@@ -17,7 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from quba_check.errors import UserError
-from quba_check.storage.user_files import MIB, read_text
+from quba_check.storage.user_files import MIB, decode_text, read_bytes
 from quba_check.strict_yaml.document import Document, Location, children, dotted_path, line_of
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -47,7 +47,8 @@ def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
             not YAML, or not a mapping; or it has a duplicate key, a key that is not text, a number that is
             not finite, a tag, an alias to itself, too many values, or a control character.
     """
-    text = read_text(path, shown, error, LARGEST)
+    content = read_bytes(path, shown, error, LARGEST)
+    text = decode_text(content, shown, error)
     try:
         root, data = _compose(text, shown, error)
     except UserError:
@@ -63,7 +64,7 @@ def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
         raise error(f"{shown}:1: the file is nested too deeply to be read.") from None
     except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
         raise error(f"{shown}:1: the file has a value that cannot be read: {problem}.") from None
-    document = Document(path, shown, error, data, root)
+    document = Document(path, shown, error, data, root, content)
     _check_numbers(document, data, ())
     return document
 

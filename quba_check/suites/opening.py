@@ -106,6 +106,15 @@ def published_facts() -> SuiteFacts:
     return Suite(Path(), read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN)).facts
 
 
+def manifest_facts(path: Path) -> SuiteFacts:
+    """Return the facts of a manifest. No image is read.
+
+    Raises:
+        SuiteError: the manifest has an error.
+    """
+    return Suite(path.parent, read_manifest(path, str(path))).facts
+
+
 def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     # Otherwise a run with only optional demands would pass on a wrong path.
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]

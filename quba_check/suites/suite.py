@@ -49,6 +49,8 @@ class Suite:
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
+        manifest_shown: name of the manifest in messages.
+        manifest_content: its bytes.
         facts: facts for dimensions; no image is read for them.
         notes: notes for records of runs on the suite.
     """
@@ -60,6 +62,8 @@ class Suite:
         self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
+        self.manifest_shown = manifest.shown
+        self.manifest_content = manifest.content
         self._manifest = manifest
         corruptions = manifest.corruptions
         self.facts = SuiteFacts(

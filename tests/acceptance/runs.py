@@ -184,9 +184,9 @@ def passes(notes: Path) -> Counter[str]:
 def same_findings(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Return True if two records agree on model and data: values within 1e-6, all else exactly.
 
-    Environment and notes may differ.
+    Environment, notes and command line may differ.
     """
-    names = (one.keys() | other.keys()) - {"environment", "notes"}
+    names = (one.keys() | other.keys()) - {"environment", "notes", "command"}
     return all(_same(one[name], other[name]) for name in names)
 
 

@@ -47,6 +47,11 @@ def test_paths_are_relative_to_the_workspace(
         f"::error file=models/gates/t.yaml,line=3,{expected}",
         "",
     )
+    monkeypatch.chdir(tmp_path)  # the run's root folder is that of its record
+    assert run("models/r.json", "--format", "github")[1].startswith(
+        "::error file=models/gates/t.yaml,line=3,"
+    )
+    monkeypatch.chdir("models")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "elsewhere"))
     assert run("r.json", "--format", "github") == (0, f"::error {expected}", "")
 

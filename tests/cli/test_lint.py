@@ -77,6 +77,22 @@ def test_shared_demands_are_stated_once(run: Run) -> None:
     )
 
 
+def test_the_sets_of_a_manifest(run: Run) -> None:
+    demand = "schema: 1\ndimensions: {ood_robustness: {parts: {night: {min: 0.5}}}}\n"
+    Path("gates/own.yaml").write_text(demand, encoding="utf-8")
+    Path("quba-data.yaml").write_text(
+        "schema: 1\nname: own\nclasses: [ape, bee]\n"
+        "sets: {clean: {reader: folder, path: val}, shifts: {night: {reader: folder, path: night}}}\n",
+        encoding="utf-8",
+    )
+    code, text, _ = run("gates/own.yaml")
+    assert code == 1
+    assert text.startswith("error: gates/own.yaml:2: ood_robustness has no part 'night'. ")
+    words = ("gates/own.yaml", "--suite", "quba-data.yaml")
+    assert run(*words) == (0, "1 file: 0 errors, 0 warnings\n", "")
+    assert run("gates/own.yaml", "--suite", "gates/good.yaml")[0] == 4
+
+
 def test_the_sizes_of_a_record(run: Run) -> None:
     assert ": with 1,000 images this demand notices " in run("gates", "--record", "r.json")[1]
 
@@ -103,6 +119,15 @@ def test_the_sizes_of_a_record(run: Run) -> None:
 )
 def test_mistakes(run: Run, words: list[str], message: str) -> None:
     assert run(*words) == (4, "", f"ERROR: {message}\n")
+
+
+def test_the_lines_on_the_page_about_ci(run: Run) -> None:
+    Path("thresholds").mkdir()
+    text = "schema: 1\n\ndimensions:\n  accuracy: {min: 0.80, max_drop: 0.01}\n"
+    Path("thresholds/release.yaml").write_text(text, encoding="utf-8")
+    code, printed, _ = run("thresholds", "--images", "5000")
+    assert code == 0
+    assert f"```\n{printed}```" in (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 
 
 def test_the_hook_of_pre_commit() -> None:

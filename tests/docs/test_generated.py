@@ -61,9 +61,12 @@ def test_every_command_is_there_with_its_options_and_example() -> None:
             assert flags & gate or flags <= {"--store"} or all(f"`{flag}" in section for flag in flags), flags
 
 
-def test_links_of_options_belong_to_options() -> None:
-    names = {option.flag for option in OPTIONS} | {name for name, _ in all_commands(group)}
-    assert set(LINKED) <= names
+def test_every_command_has_a_page() -> None:
+    commands = [name for name, _ in all_commands(group)]
+    assert [name for name in commands if name not in LINKED] == [], (
+        "add them to PAGES in tools/reference/options.py"
+    )
+    assert set(LINKED) <= {*commands, *(option.flag for option in OPTIONS)}
 
 
 def test_every_dimension_is_there_with_its_parts() -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.cli.main import quba_check
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *DOCS]
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+MOST_BYTES = 150_000
+"""Largest size of a picture."""
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -37,7 +40,25 @@ def test_an_index_names_every_page(index: str, pattern: str) -> None:
     assert sorted(pages - linked) == []
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "README.md"], ids=["start", "docs"])
+def test_pictures_are_small_and_described(page: Path) -> None:
+    pictures = re.findall(r"^!\[(.*)\]\((.*)\)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [Path(path).name for _, path in pictures] == ["demo.svg", "page.webp"]
+    for text, path in pictures:
+        assert len(text.split()) > 8
+        assert (page.parent / path).stat().st_size <= MOST_BYTES
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)
 def test_only_options_that_exist(page: Path) -> None:
     known = {flag for option in OPTIONS for flag in (option.flag, option.alias)}
     assert set(re.findall(r"--(?:quba-[a-z-]+|model)\b", page.read_text(encoding="utf-8"))) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_only_commands_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    lines = "".join(re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    used = re.findall(r"^(?:\$ )?quba-check ([a-z][a-z-]+)", lines, re.MULTILINE)
+    used += re.findall(r"`quba-check ([a-z][a-z-]+)", text)
+    assert set(used) <= set(quba_check.commands)

@@ -156,6 +156,13 @@ def test_the_api_is_filled_in(site: Path) -> None:
     assert {f"quba_check.{name}" for name in quba_check.__all__} <= ids
 
 
+def test_examples_of_the_api_are_code(site: Path) -> None:
+    """Without the heading "Examples:", Markdown takes `>>>` for quotations."""
+    text = (site / "reference" / "python.html").read_text(encoding="utf-8")
+    assert "&gt;&gt;&gt;" in text
+    assert "<blockquote" not in text
+
+
 def test_dimensions_have_the_addresses_that_reports_link_to(site: Path) -> None:
     ids = loads_of((site / "dimensions.html").read_text(encoding="utf-8")).ids
     assert {"accuracy", "adversarial_robustness", "calibration_error", "parameters"} <= ids

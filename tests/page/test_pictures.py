@@ -24,6 +24,7 @@ from quba_check.page.pictures import (
     Picture,
     make_album,
     make_thumbnail,
+    pictures_folder,
     read_thumbnail,
     write_album,
 )
@@ -122,6 +123,17 @@ def test_more_than_5_mb_go_into_a_folder(tmp_path: Path, monkeypatch: pytest.Mon
     }
     assert {name: path.read_bytes() for name, path in written.items()} == album.files
     assert LARGEST_INLINE == 5_000_000
+
+
+def test_names_of_folders_are_quoted_in_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 0)
+    folder = pictures_folder(Path("out/50 % off#1?.html"))
+    assert folder == "50 % off#1?-pictures"
+    album = make_album([wrong_run(1)], [Images()], 1, folder=folder)
+    ((name, _),) = album.files.items()
+    ((picture,),) = (shown.pictures for shown in album.demands.values())
+    assert name.startswith("50 % off#1?-pictures/")
+    assert picture.source == name.replace("50 % off#1?", "50%20%25%20off%231%3F")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

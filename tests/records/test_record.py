@@ -157,6 +157,39 @@ def test_other_records_are_refused(changes):
         Record.model_validate({**CONTENT, **changes})
 
 
+def test_origin_of_a_record():
+    record = Record.model_validate(
+        {
+            **CONTENT,
+            "model": {**CONTENT["model"], "files": {"r50.pt": "ab" * 32}},
+            "inputs": [
+                {"kind": "threshold file", "path": "t.yaml", "sha256": "cd" * 32, "text": "schema: 1"}
+            ],
+            "command": ["pytest", "--model=r50.pt"],
+            "findings": [{"severity": "remark", "title": "odd", "text": "fix: none"}],
+        }
+    )
+    assert Record.model_validate_json(record.to_json()) == record
+    assert list(json.loads(record.to_json()))[-5:] == [
+        *("notes", "inputs", "command", "findings", "overall_verdict"),
+    ]
+
+
+def test_older_records_have_no_origin():
+    record = Record.model_validate(CONTENT)
+    assert (record.inputs, record.command, record.findings, record.model.files) == ((), (), (), {})
+    assert record.measurements["accuracy"].tables == {}
+
+
+def test_the_schema_describes_tables_and_origin():
+    schema = SCHEMAS["record"]()
+    assert {"inputs", "command", "findings"} <= schema["properties"].keys()
+    assert "files" in schema["$defs"]["ModelRow"]["properties"]
+    assert "tables" in schema["$defs"]["MeasurementRow"]["properties"]
+    kinds = schema["$defs"]["InputRow"]["properties"]["kind"]["enum"]
+    assert kinds == ["threshold file", "manifest", "preprocessing", "baseline"]
+
+
 def test_the_schema_describes_the_overall_verdict():
     schema = SCHEMAS["record"]()
     assert schema["properties"]["overall_verdict"]["enum"] == [

@@ -63,7 +63,7 @@ def sample(folder: Path, name: str) -> StoredRun:
 
 def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
     """A run on generated answers in the layout of the ImageNet family; three demands fail."""
-    names = tuple(f"class {k}, of a long scientific name" for k in range(classes))
+    names = tuple(f"class {k} of a long scientific name" for k in range(classes))
     suite = SuiteFacts(
         "imagenet", classes, SHIFTS, CORRUPTIONS, dict.fromkeys(SHIFTS, None), class_names=names
     )

@@ -49,3 +49,10 @@ def watch(context: BrowserContext, address: str, *, scripts: bool = True) -> Wat
     if scripts:
         page.add_init_script(VIOLATIONS)
     return watched
+
+
+def wait_for_address(page: Page, fragment: str) -> None:
+    """Wait until the page has a fragment; changes of details are reported later than they happen."""
+    page.wait_for_function(
+        "(text) => decodeURIComponent(location.hash) === text", arg=fragment, timeout=5_000
+    )

@@ -41,6 +41,7 @@ class BuildSpec:
         pretrained_cfg: description of the weights that replaces the architecture's own.
         arguments: arguments of the architecture.
         notes: notes for the record.
+        file: the `config.json` with these settings; None if they have another origin.
     """
 
     architecture: str
@@ -49,6 +50,7 @@ class BuildSpec:
     pretrained_cfg: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> BuildSpec:
@@ -68,7 +70,8 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
     timm_name = next((name for name in names if is_model(name.architecture)), None)
     if option is not None:
         if config is not None and base_name(option) == base_name(config.architecture):
-            return replace(build_spec_of_config(config, f"the folder of {spec}"), where=OPTION)
+            build_spec = build_spec_of_config(config, f"the folder of {spec}")
+            return replace(build_spec, where=OPTION, file=path.parent / NAME)
         if timm_name is None or base_name(timm_name.architecture) == base_name(option):
             return _build_spec_of_name(option, OPTION, checkpoint, spec)
         note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} names {timm_name.architecture}"
@@ -80,7 +83,7 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
     if config is not None:
         build_spec = build_spec_of_config(config, f"the folder of {spec}")
         note = f"the architecture is {build_spec.architecture}, as {build_spec.where} states"
-        return replace(build_spec, notes=(note,))
+        return replace(build_spec, notes=(note,), file=path.parent / NAME)
     near = [path.name.partition(".")[0], *(name.architecture for name in names)]
     fitting = fitting_architecture(checkpoint.state, near=near)
     hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ def read_build_spec(path: Path, spec: ModelSpec, request: LoadRequest) -> BuildS
         HeadError: it states another number of classes than the suite.
     """
     config = read_config(path, spec=spec.text)
-    build_spec = build_spec_of_config(config, spec.text)
+    build_spec = replace(build_spec_of_config(config, spec.text), file=path)
     if config.classes is not None:
         check_head(config.classes, request.expected_head, f"{spec.text}: the model")
     return build_spec
@@ -128,6 +129,7 @@ def _build(
         build_spec.architecture,
         configs=(build_spec.config,) if build_spec.config else (),
         notes=tuple(notes),
+        files=(path, *([build_spec.file] if build_spec.file else [])),
     )
 
 

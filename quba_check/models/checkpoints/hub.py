@@ -21,6 +21,7 @@ from quba_check.models.checkpoints.build import read_build_spec
 from quba_check.models.checkpoints.hub_config import NAME
 from quba_check.models.classifier import error_summary
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import cached_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -50,10 +51,12 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         raise ModelError(
             f"{spec.text}: its weights could not be loaded ({error_summary(error)}). {_OFFLINE}"
         ) from error
+    weights = cached_weights(getattr(module, "pretrained_cfg", {}))
     return LoadedModule(
         cast(nn.Module, module),
         build_spec.architecture,
         configs=(build_spec.config,) if build_spec.config else (),
+        files=(*weights, build_spec.file) if weights and build_spec.file else (),
     )
 
 

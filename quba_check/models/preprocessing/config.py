@@ -6,7 +6,7 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from quba_check.errors import ModelError, did_you_mean
@@ -31,11 +31,13 @@ class PreprocessingConfig:
         values: valid values for some of `KEYS`; sequences are tuples.
         source: name of the source in records and reports.
         departs: True if it overrides the model's own config, which reports mention.
+        content: the bytes of the user's file, if it comes from one.
     """
 
     values: Mapping[str, Any]
     source: str
     departs: bool = False
+    content: bytes = field(default=b"", repr=False, compare=False)
 
 
 def preprocessing_config(

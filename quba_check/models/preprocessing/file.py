@@ -67,9 +67,10 @@ def read_preprocessing(path: Path, shown: str) -> PreprocessingConfig:
     Raises:
         ModelError: the file is invalid; the message has file and line of every error.
     """
-    entry = validate(read_yaml(path, shown, ModelError), PreprocessingFile)
+    document = read_yaml(path, shown, ModelError)
+    entry = validate(document, PreprocessingFile)
     values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
-    return PreprocessingConfig(values, shown, departs=True)
+    return PreprocessingConfig(values, shown, departs=True, content=document.content)
 
 
 def preprocessing_schema() -> dict[str, Any]:

@@ -142,6 +142,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         configs=(PreprocessingConfig({"input_size": images.size}, spec.text),) if images.size else (),
         notes=(*notes, *weight_notes),
         parameters=parameters,
+        files=(spec.path,),
     )
 
 

@@ -27,10 +27,12 @@ class OnnxGraph:
             more than one element, as initialisers, constants or attributes, dense or sparse, in subgraphs and
             functions too. Layers that the exporter folded into others do not count.
         contents: digest (blake2b) of the file and of the files with its external weights.
+        files: these files.
     """
 
     parameters: int
     contents: bytes
+    files: tuple[Path, ...] = ()
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -78,7 +80,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
             )
     weights = [value for value in values if isinstance(value, int)]
     weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
-    return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files))
+    return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files), tuple(files))
 
 
 def _of_graph(graph: Any) -> Iterator[Any]:

@@ -153,6 +153,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         device=actual_device,
         precision="fp32",
         no_gradient=NO_GRADIENT,
+        files=graph.files,
     )
 
 

@@ -82,7 +82,8 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
             "Give the model before quantisation, or package.module:callable."
         )
-    return LoadedModule(module, sources=(spec.path,), notes=notes, parameters=parameters)
+    files = (spec.path,)
+    return LoadedModule(module, sources=files, notes=notes, parameters=parameters, files=files)
 
 
 def _nodes(block: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import logging
 import pickle
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, config_of_open_clip
-from quba_check.models.zero_shot.spec import CONFIG, ZeroShotSpec, zero_shot_spec
+from quba_check.models.zero_shot.spec import CONFIG, FOLDER, ZeroShotSpec, zero_shot_spec
 from quba_check.models.zero_shot.text_weights import cached_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
@@ -75,7 +76,23 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         configs=(PreprocessingConfig(config, f"open_clip's {spec.name}"),),
         notes=(PARAMETERS, *prompts.notes, *notes, *config_notes),
         derived=DERIVED,
+        files=_files(open_clip, zero_shot),
     )
+
+
+def _files(open_clip: Any, zero_shot: ZeroShotSpec) -> tuple[Path, ...]:
+    """Return the files of a model on disk.
+
+    Names of the Hub and tags of open_clip have none here.
+    """
+    if zero_shot.file is not None:
+        return (zero_shot.file,)
+    find = getattr(open_clip.factory, "_find_checkpoint_in_dir", None)
+    if not zero_shot.model.startswith(FOLDER) or find is None:
+        return ()
+    folder = Path(zero_shot.model.removeprefix(FOLDER))
+    weights = find(folder)
+    return () if weights is None else (Path(weights), folder / CONFIG)
 
 
 def _open_clip(spec: ModelSpec) -> Any:

@@ -50,6 +50,7 @@ class Manifest:
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
+        content: the bytes of the file.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
@@ -62,6 +63,7 @@ class Manifest:
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
     head: Head | None = None
+    content: bytes = b""
     assumed: str = ""
 
     @property
@@ -105,6 +107,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         spaces=spaces,
         prompts=prompts,
         head=head,
+        content=document.content,
     )
 
 

@@ -1,0 +1,107 @@
+"""Origin of a record: the files read, the command line, the doctor's findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from quba_check.gate.options import OPTIONS
+from quba_check.records.provenance import FindingRow, InputRow, yaml_input
+
+if TYPE_CHECKING:
+    from quba_check.doctor.finding import Finding
+    from quba_check.gate.plan import PlannedDemand
+    from quba_check.gate.session import GateSession
+
+HIDDEN = "***"
+"""Stands for a word that may hold a secret, such as the value of another plugin's option."""
+MOST_WORDS, LONGEST_WORD = 200, 1_000
+_OWN = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag is not None}
+_OF_PYTEST = {
+    *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
+    *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),
+    *(
+        "--ignore-glob",
+        "--confcutdir",
+        "-r",
+        "--verbosity",
+        "--import-mode",
+        "--lfnf",
+        "--last-failed-no-failures",
+    ),
+}
+"""Options of pytest and xdist whose values are no secrets."""
+_KNOWN = {*_OWN, *_OF_PYTEST}
+_SWITCHES = {option.flag for option in OPTIONS if option.metavar is None}
+_GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
+"""A short option with its value, such as `-n2`."""
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
+    """Return the files that the judgement of demands rests on, each once."""
+    suite, preprocessing, baseline = gate.suite, gate.preprocessing, gate.baseline
+    rows = [row for planned in demands for row in planned.thresholds.inputs]
+    rows.append(yaml_input("manifest", suite.manifest_shown, suite.manifest_content))
+    if preprocessing is not None:
+        rows.append(yaml_input("preprocessing", preprocessing.source, preprocessing.content))
+    if baseline is not None:
+        rows.append(InputRow(kind="baseline", path=baseline.file, sha256=gate.baseline_digest))
+    return tuple({(row.kind, row.path): row for row in rows}.values())
+
+
+def finding_rows(findings: Iterable[Finding]) -> tuple[FindingRow, ...]:
+    """Return the rows of the doctor's findings."""
+    return tuple(
+        FindingRow(
+            severity=finding.severity,
+            title=finding.problem,
+            text="\n".join(
+                f"{name}: {content}"
+                for name, content in (("evidence", finding.evidence), ("fix", finding.fix))
+                if content
+            ),
+        )
+        for finding in findings
+    )
+
+
+def shown_command(arguments: Sequence[str], paths: Collection[str]) -> tuple[str, ...]:
+    """Return the words of a pytest command line, without what may be a secret.
+
+    Kept are paths and the options of quba-check, and those of pytest whose values are no secrets. Values of
+    other options, for example another plugin's `--api-token`, are replaced by `***`, as are user and password
+    in addresses.
+
+    Args:
+        arguments: the words after `pytest`.
+        paths: those among them that are neither options nor values of options.
+
+    >>> shown_command(["--model=demo", "--token", "s3cret", "-k", "fog", "a.yaml"], ["a.yaml"])
+    ('pytest', '--model=demo', '--token', '***', '-k', 'fog', 'a.yaml')
+    """
+    words = [_storable(word) for word in _words(arguments[:MOST_WORDS], paths)]
+    cut = len(arguments) - MOST_WORDS
+    return ("pytest", *words, *([f"… and {cut} more"] if cut > 0 else []))
+
+
+def _words(arguments: Sequence[str], paths: Collection[str]) -> Iterator[str]:
+    takes_value = False
+    for word in arguments:
+        if takes_value:
+            yield word
+            takes_value = False
+        elif not word.startswith("-"):
+            yield word if word in paths else HIDDEN
+        else:
+            name, equals, _ = word.partition("=")
+            is_known = name in _KNOWN or bool(_GLUED.fullmatch(word))
+            yield word if is_known or not equals else f"{name}={HIDDEN}"
+            takes_value = name in _KNOWN - _SWITCHES and not equals
+
+
+def _storable(word: str) -> str:
+    word = _CREDENTIALS.sub(f"{HIDDEN}@", word)
+    word = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
+    return word.encode(errors="backslashreplace").decode()

@@ -1,0 +1,219 @@
+"""The dimensions of a page: values, words, charts and parts."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.dimensions import registry
+from quba_check.number_format import format_value, interval_text
+from quba_check.page.columns import Column, visible
+from quba_check.page.distribution import distribution
+from quba_check.page.figures import Figure, figures, parts_rows
+from quba_check.page.reference import Reference
+from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
+from quba_check.reports.verdict_labels import Label, label, most_severe
+
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+READINGS: Mapping[str, str] = {
+    "accuracy": "{name} is right on {percent} of the clean images.",
+    "adversarial_robustness": "Under FGSM and PGD, {name} keeps {percent} of its clean accuracy.",
+    "corruption_robustness": "Under corruptions, {name} keeps {percent} of its clean accuracy.",
+    "ood_robustness": "On other renditions of the classes, {name} keeps {percent} of its clean accuracy.",
+    "calibration_error": "The probabilities of {name} are off by {value} (geometric mean of two errors).",
+    "object_focus": "A background of another class costs {name} {lost} of its clean accuracy.",
+    "shape_bias": "Of the images that it decides by shape or texture, {name} decides {percent} by shape.",
+    "parameters": "{name} has {value} parameters.",
+}
+"""The value as a sentence, by dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of a dimension for one record.
+
+    Attributes:
+        column: the record.
+        text: the value; a dash if there is none.
+        interval: its interval; empty if unknown.
+        n: number of images, as text; empty if it does not depend on images.
+        rank: position in the population; empty if unknown.
+        label: most severe label of the demands on it; None without demands.
+        problem: the reason for a missing value, or a caveat of the value; else empty.
+        notes: notes on the value.
+    """
+
+    column: Column
+    text: str
+    interval: str = ""
+    n: str = ""
+    rank: str = ""
+    label: Label | None = None
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionView:
+    """A section on one dimension.
+
+    Attributes:
+        name: its name.
+        heading: its name in plain words.
+        meaning: its meaning in one sentence.
+        reading: the value as a sentence; empty for several records.
+        better: `higher is better` or `lower is better`.
+        formula: its definition; empty if unknown.
+        source: paper or other source; empty if unknown.
+        link: address of the paper; empty if unknown.
+        values: the values, one per record.
+        figures: charts and small tables.
+        parts: the parts: name, then a value for each record.
+    """
+
+    name: str
+    heading: str
+    meaning: str
+    reading: str
+    better: str
+    formula: str
+    source: str
+    link: str
+    values: tuple[Value, ...]
+    figures: tuple[Figure, ...]
+    parts: tuple[tuple[str, ...], ...]
+
+
+def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
+    """Return a section for each dimension of the records, the published ones first."""
+    recorded = dict.fromkeys(name for column in columns for name in column.record.measurements)
+    names = [name for name in PUBLISHED_DIMENSIONS if name in recorded]
+    names += [name for name in recorded if name not in PUBLISHED_DIMENSIONS]
+    return tuple(_view(name, columns, population) for name in names)
+
+
+def _view(name: str, columns: Sequence[Column], population: Reference) -> DimensionView:
+    registered = next((dimension for dimension in registry if dimension.name == name), None)
+    measured = [row for column in columns if (row := column.measured(name)) is not None]
+    better = registered.better if registered else next((row.better for row in measured), None)
+    source = registered.source if registered else ""
+    arxiv = _ARXIV.search(source)
+    drawn = figures(name, columns)
+    if (figure := _population_figure(name, columns, population)) is not None:
+        drawn.append(figure)
+    drawn.sort(key=lambda figure: figure.chart is None)
+    return DimensionView(
+        name=visible(name),
+        heading=_heading(name),
+        meaning=registered.title if registered else "A custom dimension of these records.",
+        reading=_reading(name, columns[0]) if len(columns) == 1 else "",
+        better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
+        formula=_formula(name),
+        source=source,
+        link=f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else "",
+        values=tuple(_value(name, column, population) for column in columns),
+        figures=tuple(drawn),
+        parts=parts_rows(columns, name),
+    )
+
+
+def _heading(name: str) -> str:
+    """Return the name of a dimension in plain words.
+
+    >>> _heading("ood_robustness"), _heading("shape_bias")
+    ('OOD robustness', 'Shape bias')
+    """
+    words = visible(name).replace("_", " ")
+    return f"OOD{words[3:]}" if words.startswith("ood ") else f"{words[:1].upper()}{words[1:]}"
+
+
+def _formula(name: str) -> str:
+    """Return the definition from the documentation of the measure; empty if there is none."""
+    text = inspect.getdoc(registry[name].measure) if name in registry else None
+    return " ".join((text or "").partition("\n\n")[0].split())
+
+
+def _reading(name: str, column: Column) -> str:
+    row = column.measured(name)
+    if row is None or name not in READINGS:
+        return ""
+    if name == "object_focus" and row.value >= 1:
+        return f"A background of another class costs {column.short} no accuracy."
+    return READINGS[name].format(
+        name=column.short,
+        value=format_value(row.value, row.unit),
+        percent=f"{100 * row.value:.1f} %",
+        lost=f"{100 * (1 - row.value):.1f} %",
+    )
+
+
+def _value(name: str, column: Column, population: Reference) -> Value:
+    row = column.record.measurements.get(name)
+    verdicts = [verdict for verdict in column.record.verdicts if verdict.dimension == name]
+    worst = most_severe(verdicts)
+    verdict_label = None if worst is None else label(worst)
+    if not isinstance(row, MeasurementRow):
+        reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
+        return Value(column, "–", label=verdict_label, problem=visible(reason))
+    problems = [str(row.stopped)] if row.stopped is not None else []
+    problems += [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
+    return Value(
+        column=column,
+        text=format_value(row.value, row.unit),
+        interval="" if row.interval is None else interval_text(row.interval, row.unit, row.n, between=" to "),
+        n="" if row.n is None else f"{row.n:,} images",
+        rank=_rank(name, row, column, population),
+        label=verdict_label,
+        problem=visible("; ".join(problems)),
+        notes=tuple(map(visible, row.notes)),
+    )
+
+
+def _rank(name: str, row: MeasurementRow, column: Column, population: Reference) -> str:
+    values = population.values(name)
+    if not values or population.difference(column.record) or row.stopped is not None:
+        return ""
+    lower = bisect_left(values, row.value)
+    higher = len(values) - bisect_right(values, row.value)
+    worse = higher if row.better == "low" else lower
+    return f"better than {math.floor(100 * worse / len(values))} % of {population.name}"
+
+
+def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> Figure | None:
+    values = population.values(name)
+    own = {
+        column.number: row.value
+        for column in columns
+        if (row := column.measured(name)) is not None
+        and row.stopped is None
+        and not population.difference(column.record)
+    }
+    differences = {population.difference(column.record) for column in columns} - {""}
+    if not values or not own:
+        if not population.name or not differences:
+            return None
+        return Figure(f"No comparison with a population: {'; '.join(sorted(differences))}.")
+    names = [column.short for column in columns]
+    unit = next(row.unit for column in columns if (row := column.measured(name)) is not None)
+    caption = f"{len(values):,} models of the population {visible(population.name)}, with their median."
+    if any(population.crosses(name, column.record) for column in columns):
+        caption += " Its protocol defines this dimension differently, so the values are not comparable."
+    return Figure(caption, distribution(values, own, names, unit))
+
+
+@cache
+def documentation() -> str:
+    """Return the address of the documentation of the installed package; empty if it states none."""
+    try:
+        urls = metadata("quba-check").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    pairs = (str(url).partition(",") for url in urls)
+    return next((url.strip() for kind, _, url in pairs if kind.strip().lower() == "documentation"), "")

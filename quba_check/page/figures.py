@@ -1,0 +1,235 @@
+"""The charts of each dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from quba_check.page import tables
+from quba_check.page.columns import Column, visible
+from quba_check.page.drawing import Chart
+from quba_check.page.heatmap import heatmap
+from quba_check.page.plots import Bin, Point, class_curve, cue_bars, dot_plot, reliability_diagram
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+
+WORST_CLASSES = 10
+"""Number of classes in the table of the worst ones."""
+MOST_ROWS = 24
+"""Largest number of rows in a chart; the rows with the lowest values are drawn."""
+MOST_PARTS = 100
+"""Largest number of parts in a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart or a small table with a caption.
+
+    Attributes:
+        caption: meaning of marks and numbers.
+        chart: the chart; None for a table or a missing chart.
+        headings: headings of the table; empty without one.
+        rows: cells of the table.
+    """
+
+    caption: str
+    chart: Chart | None = None
+    headings: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def figures(dimension: str, columns: Sequence[Column]) -> list[Figure]:
+    """Return the charts of a dimension, of the records that have a value of it."""
+    measured = [column for column in columns if column.measured(dimension) is not None]
+    draw = _DRAW.get(dimension)
+    return list(draw(measured, [column.short for column in columns])) if draw and measured else []
+
+
+def _attacks(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    parts = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
+    rows = {"clean images": _points(columns, "accuracy", None)}
+    rows |= {name: _points(columns, "adversarial_robustness", part) for name, part in parts.items()}
+    caption = "Accuracy on clean images and under two attacks that move no pixel by more than 8/255."
+    yield Figure(caption, dot_plot("Accuracy under attack", _filled(rows), names=names))
+
+
+def _corruptions(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    for column in columns:
+        cells = tables.severities(column)
+        of = f" of {column.short}" if len(names) > 1 else ""
+        if not cells:
+            yield _missing(f"The heatmap of severities{of}", column)
+            continue
+        title = f"Relative accuracy{of} by corruption and severity"
+        caption = f"{title}: accuracy divided by clean accuracy, 1 is no loss. Darker cells lose more."
+        yield Figure(caption, heatmap(title, [str(severity) for severity in range(1, 6)], cells))
+    if len(names) > 1:
+        kinds = list(dict.fromkeys(name for column in columns for name in tables.severities(column)))
+        rows = {kind: _points(columns, "corruption_robustness", kind) for kind in kinds}
+        if any(rows.values()):
+            yield Figure(
+                "Relative accuracy under each corruption, all severities.",
+                dot_plot("Corruptions", rows, names=names),
+            )
+
+
+def _shifts(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    sets = dict.fromkeys(
+        name
+        for column in columns
+        for name, part in _measured(column, "ood_robustness").parts.items()
+        if part.better is not None
+    )
+    rows = {name: _points(columns, "ood_robustness", name) for name in sets}
+    lowest, note = _lowest(_filled(rows), "sets")
+    caption = f"Accuracy on each set divided by the clean accuracy, with its interval; 1 is no loss.{note}"
+    yield Figure(caption, dot_plot("Relative accuracy by set", lowest, names=names))
+
+
+def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    bins: dict[int, list[Bin]] = {column.number: tables.reliability(column) for column in columns}
+    scaled = {column.number: tables.reliability(column, "reliability_scaled") for column in columns}
+    bins, scaled = ({key: value for key, value in one.items() if value} for one in (bins, scaled))
+    for column in columns:
+        if column.number not in bins:
+            yield _missing("The reliability diagram", column)
+    if not bins:
+        return
+    words = [
+        (
+            "Accuracy by confidence, in bins of equal width; a calibrated model is on the diagonal. "
+            "Bars count the images of each bin."
+        )
+    ]
+    for column in columns:
+        if (fit := tables.temperature(column)) is not None:
+            of = f" of {column.short}" if len(names) > 1 else ""
+            words.append(
+                f"Dashed{of}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → "
+                f"{fit[2]:.4f}, fitted on these images and so optimistic."
+            )
+    yield Figure(" ".join(words), reliability_diagram(bins, scaled, names))
+
+
+def _classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    rows = {column.number: tables.classes(column) for column in columns}
+    for column in columns:
+        if not rows[column.number]:
+            yield _missing("The accuracies of single classes", column)
+    known = {series: [row[2] for row in of_record] for series, of_record in rows.items() if of_record}
+    if known:
+        yield Figure("Accuracy of each class, sorted from the worst to the best.", class_curve(known, names))
+    for column in columns:
+        if worst := sorted(rows[column.number], key=lambda row: row[2])[:WORST_CLASSES]:
+            of = f" of {column.short}" if len(names) > 1 else ""
+            yield Figure(
+                caption=f"The {len(worst)} classes{of} with the lowest accuracy",
+                headings=("class", "images", "accuracy", "mean probability of the true class"),
+                rows=tuple(
+                    (
+                        name,
+                        f"{images:,}",
+                        f"{accuracy:.3f}",
+                        "–" if probability is None else f"{probability:.3f}",
+                    )
+                    for name, images, accuracy, probability in worst
+                ),
+            )
+
+
+def _focus(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    parts = {"same class": "mixed_same", "random class": "mixed_rand"}
+    rows = {name: _points(columns, "object_focus", part) for name, part in parts.items()}
+    caption = (
+        "Accuracy on objects before a background of the same and of a random class. The gap is what the "
+        "model takes from the background."
+    )
+    yield Figure(caption, dot_plot("Accuracy by background", _filled(rows), names=names))
+
+
+def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    by_record = {column.number: tables.cues(column) for column in columns}
+    for column in columns:
+        if not by_record[column.number]:
+            yield _missing("The chart of categories", column)
+    if len(names) == 1:
+        for cues in filter(None, by_record.values()):
+            drawn = sorted(cues, key=lambda row: row.shape - row.texture)[:MOST_ROWS]
+            caption = "Images decided by texture and by shape, out of those with the shape of each category."
+            if len(drawn) < len(cues):
+                caption += f" The {len(drawn)} of {len(cues):,} categories that lean most to texture."
+            yield Figure(caption, cue_bars([row for row in cues if row in drawn]))
+        return
+    rows: dict[str, dict[int, Point]] = {}
+    for series, of_record in by_record.items():
+        for row in of_record:
+            if row.shape + row.texture:
+                rows.setdefault(row.name, {})[series] = Point(row.shape / (row.shape + row.texture))
+    if rows:
+        caption = (
+            "Share decided by shape, of the images decided by shape or texture, by category of the shape."
+        )
+        lowest, note = _lowest(rows, "categories")
+        yield Figure(f"{caption}{note}", dot_plot("Shape bias by category", lowest, names=names))
+
+
+_DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {
+    "adversarial_robustness": _attacks,
+    "corruption_robustness": _corruptions,
+    "ood_robustness": _shifts,
+    "calibration_error": _calibration,
+    "class_balance": _classes,
+    "object_focus": _focus,
+    "shape_bias": _shape,
+}
+
+
+def _missing(what: str, column: Column) -> Figure:
+    return Figure(
+        f"{what} is missing: the record of {column.short} stores no such table. Run the gate again."
+    )
+
+
+def _measured(column: Column, dimension: str) -> MeasurementRow:
+    row = column.measured(dimension)
+    assert row is not None  # noqa: S101  `figures` draws measured records only
+    return row
+
+
+def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict[int, Point]:
+    """Return the known values of a dimension or part, by number of the record."""
+    points = {}
+    for column in columns:
+        row = column.measured(dimension)
+        quantity: QuantityRow | None = row if part is None or row is None else row.parts.get(part)
+        if quantity is not None:
+            points[column.number] = Point(quantity.value, quantity.interval, quantity.unit)
+    return points
+
+
+def _filled(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, Point]]:
+    """Return the rows with a value, under names that can be shown."""
+    return {visible(name): row for name, row in rows.items() if row}
+
+
+def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[str, Mapping[int, Point]], str]:
+    """Return the rows with the lowest values, and a note on the others."""
+    if len(rows) <= MOST_ROWS:
+        return dict(rows), ""
+    order = sorted(rows, key=lambda name: min(point.value for point in rows[name].values()))
+    drawn = {name: row for name, row in rows.items() if name in order[:MOST_ROWS]}
+    return drawn, f" The lowest {MOST_ROWS} of {len(rows):,} {kind}."
+
+
+def parts_rows(columns: Sequence[Column], dimension: str) -> tuple[tuple[str, ...], ...]:
+    """Return the parts of a dimension: name, then value with interval for each record."""
+    names = dict.fromkeys(
+        name for column in columns if (row := column.measured(dimension)) is not None for name in row.parts
+    )
+    rows = []
+    for name in list(names)[:MOST_PARTS]:
+        points = _points(columns, dimension, name)
+        cells = [points[column.number].words if column.number in points else "–" for column in columns]
+        rows.append((visible(name), *cells))
+    if len(names) > MOST_PARTS:
+        rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))
+    return tuple(rows)

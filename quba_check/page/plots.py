@@ -1,0 +1,295 @@
+"""Charts of several records: dots with intervals, curves, bars and heatmaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from quba_check.number_format import format_value
+from quba_check.page.drawing import (
+    Chart,
+    Scale,
+    Shape,
+    group,
+    hull,
+    label,
+    line,
+    mark,
+    number,
+    polyline,
+    rect,
+    shape,
+    ticks,
+    vertical_lines,
+)
+
+WIDTH = 380
+"""Width of charts; a phone of 360 pixels shows them at nine tenths of their size."""
+NAMES = 128.0
+"""Room for the names of rows."""
+ROW = 24
+AXIS = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of one record in a row.
+
+    Attributes:
+        value: the value.
+        interval: its interval; None if unknown.
+        unit: unit of the value, for its text.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    unit: str = "fraction"
+
+    @property
+    def text(self) -> str:
+        """The value as text."""
+        return format_value(self.value, self.unit)
+
+    @property
+    def words(self) -> str:
+        """The value with its interval as text."""
+        if self.interval is None:
+            return self.text
+        return f"{self.text} ({' to '.join(format_value(end, self.unit) for end in self.interval)})"
+
+
+def dot_plot(
+    title: str,
+    rows: Mapping[str, Mapping[int, Point]],
+    *,
+    names: Sequence[str],
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Chart:
+    """Return a chart with a row for each name and a mark for each record.
+
+    Args:
+        title: name of the chart.
+        rows: values by name of the row and number of the record.
+        names: names of the records.
+        low: least end of the axis.
+        high: least upper end of the axis.
+    """
+    points = {
+        name: {series: point for series, point in row.items() if math.isfinite(point.value)}
+        for name, row in rows.items()
+    }
+    values = [point.value for row in points.values() for point in row.values()]
+    scale = Scale(min([low, *values]), max([high, *values]), NAMES, WIDTH - 44)
+    step = max(ROW, 10 + 9 * len(names)) if len(names) > 1 else ROW
+    bottom = step * len(rows)
+    shapes = _vertical_grid(scale, bottom)
+    words = []
+    for place, (name, row) in enumerate(points.items()):
+        middle = step * (place + 0.5)
+        shapes.append(label(NAMES - 8, middle + 4, fit(name), anchor="end"))
+        for series, point in row.items():
+            y = middle + (9.0 * (series - (len(names) - 1) / 2) if len(names) > 1 else 0.0)
+            if point.interval is not None and all(map(math.isfinite, point.interval)):
+                shapes.append(
+                    line(scale(point.interval[0]), y, scale(point.interval[1]), y, f"interval s{series % 6}")
+                )
+            shapes.append(mark(series, scale(point.value), y))
+            if len(names) == 1:
+                shapes.append(label(WIDTH, middle + 4, point.text, "small", anchor="end"))
+            words.append(f"{name}{_of(names, series)} {point.words}")
+    return Chart(WIDTH, round(bottom + AXIS), title, "; ".join(words), tuple(shapes))
+
+
+def _of(names: Sequence[str], series: int) -> str:
+    return f", {names[series]}:" if len(names) > 1 else ""
+
+
+def fit(name: str, room: float = NAMES - 8) -> str:
+    """Return a name cut to a room in pixels, with an ellipsis."""
+    most = max(int(room / 6.4), 2)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
+    return [
+        vertical_lines(map(scale, scale.ticks()), 0, bottom),
+        ticks(scale, scale.ticks(), bottom + 15),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Images with similar confidence.
+
+    Attributes:
+        images: number of images.
+        confidence: their mean confidence, in [0, 1].
+        accuracy: share of them that is classified correctly.
+        low: lower end of the bin.
+        high: upper end of the bin.
+    """
+
+    images: int
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+
+
+def reliability_diagram(
+    bins: Mapping[int, Sequence[Bin]], scaled: Mapping[int, Sequence[Bin]], names: Sequence[str]
+) -> Chart:
+    """Return accuracy by confidence, with the number of images in each bin.
+
+    Args:
+        bins: non-empty bins by number of the record.
+        scaled: the bins after temperature scaling, likewise.
+        names: names of the records.
+    """
+    left, right, top, bottom = 52.0, WIDTH - 14.0, 8.0, 260.0
+    x, y = Scale(0, 1, left, right), Scale(0, 1, bottom, top)
+    shapes = _frame(x, y, "confidence", "accuracy")
+    shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
+    words = []
+    for series, of_record in scaled.items():
+        shapes.append(
+            polyline([(x(b.confidence), y(b.accuracy)) for b in of_record], f"curve dashed s{series % 6}")
+        )
+    for series, of_record in bins.items():
+        shapes.append(polyline([(x(b.confidence), y(b.accuracy)) for b in of_record], f"curve s{series % 6}"))
+        most = max(b.images for b in of_record)
+        shapes += [
+            mark(series, x(b.confidence), y(b.accuracy), 2 + 3.5 * math.sqrt(b.images / most))
+            for b in of_record
+        ]
+        listed = ", ".join(
+            f"confidence {b.confidence:.2f} accuracy {b.accuracy:.2f} ({b.images:,} images)"
+            for b in of_record
+        )
+        words.append(f"{names[series]}: {listed}" if len(names) > 1 else listed)
+    start = bottom + 42
+    for series, of_record in bins.items():
+        shapes += _counts(series, of_record, x, start)
+        start += 44
+    return Chart(WIDTH, round(start), "Reliability diagram", "; ".join(words), tuple(shapes))
+
+
+def _counts(series: int, bins: Sequence[Bin], x: Scale, start: float) -> list[Shape]:
+    """Return a histogram of the bins: one path of bars, and a number above each."""
+    most = max((b.images for b in bins), default=1)
+    base = start + 40
+    steps, shapes = [], []
+    for b in bins:
+        first, last = x(b.low) + 1, max(x(b.high) - 1, x(b.low) + 3)
+        height = max(26 * b.images / most, 1)
+        steps.append(f"M{first:.1f} {base}V{base - height:.1f}H{last:.1f}V{base}Z")
+        shapes.append(
+            label((first + last) / 2, base - height - 2, compact(b.images), "tiny", anchor="middle")
+        )
+    return [shape("path", d="".join(steps), class_=f"bars s{series % 6}"), *shapes]
+
+
+def compact(count: int) -> str:
+    """Return a count in at most four characters.
+
+    >>> compact(950), compact(1250), compact(49_870), compact(1_250_000)
+    ('950', '1.2k', '50k', '1.2M')
+    """
+    for size, suffix in ((1_000_000, "M"), (1000, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{suffix}" if count < 10 * size else f"{count / size:.0f}{suffix}"
+    return str(count)
+
+
+def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
+    """Return grid, ticks and titles of two axes."""
+    rows = "".join(f"M{number(x.start)} {number(y(tick))}H{number(x.end)}" for tick in y.ticks())
+    texts = [shape("text", f"{tick:g}", x=x.start - 6, y=y(tick) + 4) for tick in y.ticks()]
+    shapes = [
+        vertical_lines(map(x, x.ticks()), y.end, y.start),
+        shape("path", d=rows, class_="grid"),
+        ticks(x, x.ticks(), y.start + 14),
+        group(texts, **{"class": "small", "text-anchor": "end"}),
+    ]
+    middle = (y.start + y.end) / 2
+    shapes += [
+        label((x.start + x.end) / 2, y.start + 28, x_title, "small", anchor="middle"),
+        label(11, middle, y_title, "small", anchor="middle", transform=f"rotate(-90 11 {middle:g})"),
+    ]
+    return shapes
+
+
+def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str]) -> Chart:
+    """Return the accuracies of all classes, sorted; one path for each record.
+
+    Args:
+        accuracies: accuracy of each class, by number of the record.
+        names: names of the records.
+    """
+    ordered = {series: sorted(filter(math.isfinite, values)) for series, values in accuracies.items()}
+    everything = [value for values in ordered.values() for value in values]
+    most = max(map(len, ordered.values()), default=1)
+    x = Scale(1, max(most, 2), 52, WIDTH - 14)
+    y = Scale(*hull([*everything, 1.0], margin=0.06, within=(0.0, 1.0)), 190, 8)
+    shapes = _frame(x, y, "classes, the worst first", "accuracy")
+    words = []
+    for series, values in ordered.items():
+        if not values:
+            continue
+        shapes.append(
+            polyline([(x(place + 1), y(value)) for place, value in enumerate(values)], f"curve s{series % 6}")
+        )
+        shapes.append(mark(series, x(1), y(values[0])))
+        half = values[(len(values) - 1) // 2]
+        prefix = f"{names[series]}: " if len(names) > 1 else ""
+        words.append(
+            f"{prefix}{len(values):,} classes, lowest {values[0]:.3f}, median {half:.3f}, "
+            f"highest {values[-1]:.3f}"
+        )
+    return Chart(WIDTH, 224, "Accuracy of each class, sorted", "; ".join(words), tuple(shapes))
+
+
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """Decisions on the cue-conflict images of a category.
+
+    Attributes:
+        name: the category.
+        images: number of images with its shape.
+        shape: number of images decided for the shape.
+        texture: number of images decided for the texture.
+    """
+
+    name: str
+    images: int
+    shape: int
+    texture: int
+
+
+def cue_bars(cues: Sequence[Cues]) -> Chart:
+    """Return the shares decided by texture, to the left, and by shape, by category."""
+    left, right = Scale(0, 1, 240, NAMES + 14), Scale(0, 1, 240, WIDTH - 26)
+    bottom = 18.0 + 20 * len(cues)
+    shapes = [
+        label(236, 12, "texture", "small", anchor="end"),
+        label(244, 12, "shape", "small"),
+    ]
+    words = []
+    for place, row in enumerate(cues):
+        top = 18.0 + 20 * place
+        of = max(row.images, 1)
+        texture, by_shape = left(row.texture / of), right(row.shape / of)
+        shapes += [
+            label(NAMES - 18, top + 13, fit(row.name, NAMES - 18), anchor="end"),
+            rect(texture, top + 2, 240 - texture, 15, "texture"),
+            rect(240, top + 2, by_shape - 240, 15, "shape"),
+            label(texture - 3, top + 13, f"{row.texture}", "tiny", anchor="end"),
+            label(by_shape + 3, top + 13, f"{row.shape}", "tiny"),
+        ]
+        words.append(f"{row.name}: {row.shape} by shape, {row.texture} by texture, of {row.images}")
+    shapes.append(line(240, 16, 240, bottom, "zero"))
+    return Chart(
+        WIDTH, round(bottom + 4), "Decisions by shape and by texture", "; ".join(words), tuple(shapes)
+    )

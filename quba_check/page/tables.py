@@ -1,0 +1,80 @@
+"""Tables of records, read with care: older records lack them, custom dimensions have others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from quba_check.page.columns import Column, visible
+from quba_check.page.plots import Bin, Cues
+from quba_check.records.measurement import TableRow
+
+
+def table_of(
+    column: Column, dimension: str, name: str, needed: Sequence[str]
+) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a table by name of the column; none without table or column."""
+    row = column.measured(dimension)
+    table: TableRow | None = None if row is None else row.tables.get(name)
+    if table is None or not set(needed) <= set(table.columns):
+        return
+    for cells in table.rows:
+        yield dict(zip(table.columns, cells, strict=True))
+
+
+def number_of(cell: object) -> float | None:
+    """Return a cell as a finite number; None for other cells."""
+    if isinstance(cell, bool) or not isinstance(cell, int | float) or not math.isfinite(cell):
+        return None
+    return float(cell)
+
+
+def severities(column: Column) -> dict[str, list[float | None]]:
+    """Return the relative accuracy of each corruption at the severities 1 to 5."""
+    names = [str(severity) for severity in range(1, 6)]
+    rows = table_of(column, "corruption_robustness", "severities", ["corruption", *names])
+    return {visible(str(row["corruption"])): [number_of(row[name]) for name in names] for row in rows}
+
+
+def reliability(column: Column, name: str = "reliability") -> list[Bin]:
+    """Return the bins of a reliability table."""
+    needed = ("from", "to", "images", "confidence", "accuracy")
+    bins = []
+    for row in table_of(column, "calibration_error", name, needed):
+        low, high, images, confidence, accuracy = (number_of(row[key]) for key in needed)
+        if None not in (low, high, images, confidence, accuracy):
+            bins.append(Bin(int(images or 0), confidence or 0.0, accuracy or 0.0, low or 0.0, high or 0.0))
+    return bins
+
+
+def temperature(column: Column) -> tuple[float, float, float] | None:
+    """Return the fitted temperature, and ECE before and after scaling; None if unknown."""
+    needed = ("temperature", "ece", "ece_scaled")
+    for row in table_of(column, "calibration_error", "temperature", needed):
+        fitted, before, after = (number_of(row[key]) for key in needed)
+        if fitted is not None and before is not None and after is not None:
+            return fitted, before, after
+    return None
+
+
+def classes(column: Column) -> list[tuple[str, int, float, float | None]]:
+    """Return name, number of images, accuracy and mean true-class probability of each class."""
+    rows = []
+    for row in table_of(
+        column, "class_balance", "classes", ("class", "images", "accuracy", "true_probability")
+    ):
+        accuracy = number_of(row["accuracy"])
+        if accuracy is not None:
+            images = int(number_of(row["images"]) or 0)
+            rows.append((visible(str(row["class"])), images, accuracy, number_of(row["true_probability"])))
+    return rows
+
+
+def cues(column: Column) -> list[Cues]:
+    """Return the decisions on the cue-conflict images of each category."""
+    needed = ("images", "shape_hits", "texture_hits")
+    rows = []
+    for row in table_of(column, "shape_bias", "categories", ("category", *needed)):
+        images, by_shape, by_texture = (int(number_of(row[key]) or 0) for key in needed)
+        rows.append(Cues(visible(str(row["category"])), images, by_shape, by_texture))
+    return rows

@@ -1,0 +1,299 @@
+/* "Where it stands": ranks, chart and table of a population under chosen weights and filters. */
+(() => {
+  const source = document.getElementById("standing-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const section = document.getElementById("standing");
+  const part = (name) => section.querySelector(`[data-part=${name}]`);
+  const controls = [...section.querySelectorAll("[data-name]")];
+  const dimensions = data.dimensions;
+  const decode = (text) => new Float64Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  const orNull = (number) => (Number.isNaN(number) ? null : number);
+  const columns = data.values.map((column) => (typeof column === "string" ? Array.from(decode(column), orNull) : column));
+  const theirs = data.ids.map((name, row) => ({
+    name,
+    values: columns.map((column) => column[row]),
+    doubtful: data.doubtful[row],
+    groups: data.groups.map((group) => group.values[group.of[row]]),
+  }));
+  const own = data.own.map((model) => ({ ...model, groups: [], own: true }));
+  const models = [...theirs, ...own];
+
+  /* The state is what the address says, else the default. */
+  const qualities = ["score", ...dimensions];
+  const choices = { x: qualities, y: qualities, population: Object.keys(data.populations) };
+  const defaults = { x: data.x, y: data.y, population: data.population };
+  for (const group of data.groups) {
+    choices[group.name] = ["", ...group.values];
+    defaults[group.name] = "";
+  }
+  dimensions.forEach((name, k) => (defaults[`w.${name}`] = data.weights[k]));
+  const state = {};
+  let count, active, readable, drawn, timer;
+  let limit = 20;
+  let sorting = { column: 0, down: false };
+
+  function read() {
+    for (const name in defaults) {
+      const text = hash.get(name);
+      const isAllowed = choices[name]?.includes(text) ?? (text && text >= 0 && text <= 1e6);
+      state[name] = isAllowed ? (choices[name] ? text : Number(text)) : defaults[name];
+    }
+  }
+
+  const save = () =>
+    hash.set(Object.fromEntries(Object.keys(state).map((name) => [name, state[name] === defaults[name] ? null : state[name]])));
+
+  /* Scores and ranks, as `quba-check rank` computes them. */
+  function value(model, name) {
+    if (name === "score") return model.score;
+    const k = dimensions.indexOf(name);
+    return state.population === "screened" && isDoubtful(model, k) ? null : model.values[k];
+  }
+
+  const isDoubtful = (model, k) => (model.doubtful >> k) & 1;
+  function score(model) {
+    const { mu, sigma } = data.populations[state.population];
+    let sum = 0;
+    let total = 0;
+    for (const [k, name] of dimensions.entries()) {
+      const weight = state[`w.${name}`];
+      const measured = weight ? value(model, name) : 0;
+      if (measured === null) return null;
+      sum += weight * (((data.lower[k] ? -1 : 1) * (measured - mu[k])) / sigma[k]);
+      total += weight;
+    }
+    return total ? sum / total : null;
+  }
+
+  function rankAll() {
+    for (const model of models) {
+      model.score = score(model);
+      model.selected = model.own || data.groups.every((group, k) => ["", model.groups[k]].includes(state[group.name]));
+    }
+    const hasRank = (model) => model.selected && model.score !== null && model.drawn !== false;
+    const scores = theirs.filter(hasRank).map((model) => model.score).sort((a, b) => b - a);
+    const above = (score) => scores.filter((other) => other > score).length;
+    for (const model of models) model.rank = hasRank(model) ? above(model.score) + 1 : null;
+    count = scores.length;
+  }
+
+  const byRank = (a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || Boolean(b.own) - Boolean(a.own);
+
+  /* Text. */
+  const isLog = (name) => name === "parameters";
+  function format(name, number) {
+    if (number === null) return "–";
+    const digits = isLog(name) && number >= 1 ? 1 : name !== "score" && number && Math.abs(number) < 0.1 ? 4 : 3;
+    return number.toFixed(digits) + (isLog(name) ? " M" : "");
+  }
+
+  const rankText = (model) =>
+    `${model.name}: ${model.rank === null ? "not ranked" : `rank ${model.rank} of ${count + (model.own ? 1 : 0)}`}`;
+  const describe = (model) =>
+    [
+      rankText(model),
+      ...[state.x, state.y].map((name) => `${name.replaceAll("_", " ")} ${format(name, value(model, name))}`),
+      ...model.groups,
+    ].join(", ");
+
+  /* Chart. */
+  const [LEFT, RIGHT, TOP, BOTTOM] = data.box;
+  const MARKS = [[0, 0, "h0"], [0, -4, "l4 7h-8z"], [-3, -3, "h6v6h-6z"], [0, -5, "l4 5-4 5-4-5z"]];
+  const chart = part("chart");
+  const svg = chart.querySelector("svg");
+
+  const element = (tag, attributes, text = "") => {
+    const node = document.createElementNS(svg.namespaceURI, tag);
+    for (const name in attributes) node.setAttribute(name, attributes[name]);
+    node.textContent = text;
+    return node;
+  };
+  const write = (text, attributes) => element("text", attributes, text);
+  const ring = element("circle", { class: "ring" });
+  const near = element("g", {});
+
+  function label({ model, x, y }) {
+    const isRight = x > (LEFT + RIGHT) / 2;
+    const name = model.name.length > 24 ? `${model.name.slice(0, 23)}…` : model.name;
+    return write(name, { class: "own", x: x + (isRight ? -20 : 20), y: y + 5, "text-anchor": isRight ? "end" : "start" });
+  }
+
+  function scale(name, shown, start, end) {
+    const place = (number) => (isLog(name) ? Math.log10(number) : number);
+    const places = shown.map((model) => place(value(model, name))).sort((a, b) => a - b);
+    const room = 0.05 * (places.at(-1) - places[0]) || 0.5;
+    const [low, high] = [places[0] - room, places.at(-1) + room];
+    const ticks = [];
+    const power = 10 ** Math.floor(Math.log10((high - low) / 7));
+    const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= (high - low) / 7) * power;
+    if (isLog(name)) for (let k = Math.floor(low); k <= high; k++) ticks.push(10 ** k, 3 * 10 ** k);
+    else for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(k * step);
+    return {
+      pixel: (number) => +(start + ((place(number) - low) / (high - low)) * (end - start)).toFixed(1),
+      ticks: ticks.filter((number) => place(number) >= low && place(number) <= high),
+    };
+  }
+
+  function draw() {
+    const isShown = (model, name) => value(model, name) !== null && !(isLog(name) && value(model, name) <= 0);
+    const shown = models.filter((model) => model.drawn !== false && isShown(model, state.x) && isShown(model, state.y));
+    const x = scale(state.x, shown, LEFT, RIGHT);
+    const y = scale(state.y, shown, BOTTOM, TOP);
+    drawn = shown.map((model) => ({ model, x: x.pixel(value(model, state.x)), y: y.pixel(value(model, state.y)) }));
+    const paths = { grid: "", front: front() };
+    const texts = [
+      write(data.titles[state.x], { x: (LEFT + RIGHT) / 2, y: BOTTOM + 50 }),
+      write(data.titles[state.y], { x: -(TOP + BOTTOM) / 2, y: 14, class: "up", transform: "rotate(-90)" }),
+    ];
+    for (const tick of x.ticks) {
+      paths.grid += `M${x.pixel(tick)} ${TOP}V${BOTTOM}`;
+      texts.push(write(+tick.toPrecision(6), { x: x.pixel(tick), y: BOTTOM + 24 }));
+    }
+    for (const tick of y.ticks) {
+      paths.grid += `M${LEFT} ${y.pixel(tick)}H${RIGHT}`;
+      texts.push(write(+tick.toPrecision(6), { x: LEFT - 6, y: y.pixel(tick) + 5, "text-anchor": "end" }));
+    }
+    for (const dot of drawn) {
+      const { own, selected, groups } = dot.model;
+      const family = groups.length ? data.groups[0].values.indexOf(groups[0]) % MARKS.length : 0;
+      const kind = own ? "own" : selected ? `f${family}` : "rest";
+      const [right, down, shape] = own ? [0, -13, data.star] : MARKS[selected ? family : 0];
+      paths[kind] = `${paths[kind] ?? ""}M${dot.x + right} ${dot.y + down}${shape}`;
+      if (own) texts.push(label(dot));
+    }
+    const kinds = ["grid", "front", "rest", "f0", "f1", "f2", "f3", "own"].filter((kind) => paths[kind]);
+    svg.replaceChildren(...kinds.map((kind) => element("path", { class: kind, d: paths[kind] })), ...texts, ring, near);
+  }
+
+  function front() {
+    const sign = (name) => (data.lower[dimensions.indexOf(name)] ? -1 : 1);
+    const right = (dot) => sign(state.x) * dot.x;
+    const up = (dot) => -sign(state.y) * dot.y;
+    const order = drawn.filter(({ model }) => !model.own && model.selected).sort((a, b) => right(b) - right(a) || up(b) - up(a));
+    const line = [];
+    for (const dot of order) if (!line.length || up(dot) > up(line.at(-1))) line.push(dot);
+    return line.map((dot, k) => `${k ? "L" : "M"}${dot.x} ${dot.y}`).join("");
+  }
+
+  /* The chart is a list box with one tab stop: arrow keys choose the option, which is the text below it. */
+  const option = part("option");
+
+  function activate(model) {
+    const dot = drawn.find((other) => other.model === model);
+    if (!dot) return;
+    active = model;
+    for (const [name, at] of Object.entries({ cx: dot.x, cy: dot.y, r: model.own ? 17 : 10 })) ring.setAttribute(name, at);
+    near.replaceChildren(...(model.own ? [] : [label(dot)]));
+    option.textContent = describe(model);
+    option.id = option.id === "standing-a" ? "standing-b" : "standing-a"; // a new id is announced
+    option.setAttribute("aria-posinset", readable.indexOf(model) + 1);
+    option.setAttribute("aria-setsize", readable.length);
+    chart.setAttribute("aria-activedescendant", option.id);
+  }
+
+  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: -1e9, End: 1e9 };
+  chart.addEventListener("keydown", (event) => {
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    activate(readable[Math.max(0, Math.min(readable.indexOf(active) + STEPS[event.key], readable.length - 1))]);
+  });
+  svg.onpointermove = svg.onpointerdown = (event) => {
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const away = (dot) => Math.hypot(dot.x - x, dot.y - y);
+    const [nearest] = drawn.filter((dot) => dot.model.selected && away(dot) < 24).sort((a, b) => away(a) - away(b));
+    if (nearest && nearest.model !== active) activate(nearest.model);
+  };
+
+  /* Table. */
+  const table = part("table");
+  const headings = [...table.querySelectorAll("thead th")];
+  const names = ["rank", "name", ...qualities, ...data.groups.keys()];
+  const cell = (model, name) => (qualities.includes(name) ? value(model, name) : model[name] ?? model.groups[name] ?? null);
+
+  function fill() {
+    const { column, down } = sorting;
+    const key = (model) => cell(model, names[column]);
+    const compare = (a, b) => (a === null) - (b === null) || (down ? -1 : 1) * (a < b ? -1 : a > b);
+    const rows = models.filter((model) => model.selected).sort((a, b) => compare(key(a), key(b)) || byRank(a, b));
+    const shown = rows.filter((model, place) => place < limit || model.own);
+    table.tBodies[0].replaceChildren(...shown.map(row));
+    part("shown").textContent = `${shown.length} of ${rows.length} shown`;
+    part("more").hidden = rows.length <= limit;
+    headings.forEach((heading, k) => heading.setAttribute("aria-sort", k !== column ? "none" : down ? "descending" : "ascending"));
+  }
+
+  function row(model) {
+    const line = document.createElement("tr");
+    if (model.own) line.className = "own";
+    line.dataset.score = model.score;
+    for (const name of names) {
+      const node = line.appendChild(document.createElement(name === "name" ? "th" : "td"));
+      if (name === "name") node.scope = "row";
+      else if (data.groups[name]) node.className = "word";
+      const content = cell(model, name);
+      node.textContent = qualities.includes(name) ? format(name, content) : content ?? (name === "rank" ? "–" : "");
+      if (content !== null && isDoubtful(model, dimensions.indexOf(name))) node.textContent += " ?";
+    }
+    return line;
+  }
+
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    button.onclick = () => {
+      sorting = { column, down: sorting.column === column ? !sorting.down : column === 2 || data.lower[column - 3] === 0 };
+      fill();
+    };
+    heading.append(button);
+  });
+
+  /* The whole section. */
+  function render() {
+    rankAll();
+    for (const control of controls) {
+      const chosen = (control.value = state[control.dataset.name]);
+      if (control.type === "range") control.previousElementSibling.textContent = Number(chosen.toFixed(2));
+    }
+    draw();
+    readable = drawn.map((dot) => dot.model).filter((model) => model.selected).sort(byRank);
+    activate(readable.includes(active) ? active : readable.find((model) => model.own) ?? readable[0]);
+    fill();
+    const first = theirs.filter((model) => model.rank === 1).map((model) => `first: ${model.name}`);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      part("status").textContent = [`${count} models ranked`, ...first, ...own.map(rankText)].join("; ");
+    }, 300);
+  }
+
+  for (const control of controls) {
+    control.oninput = () => {
+      state[control.dataset.name] = control.type === "range" ? Number(control.value) : control.value;
+      render();
+    };
+    control.onchange = save;
+  }
+  part("reset").onclick = () => {
+    for (const name of dimensions) state[`w.${name}`] = defaults[`w.${name}`];
+    save();
+  };
+  part("more").onclick = () => {
+    limit = Infinity;
+    fill();
+  };
+  hash.listen(() => {
+    if (location.hash.length > 1 && !location.hash.includes("=")) return; // a section
+    read();
+    render();
+  });
+  for (const shown of section.querySelectorAll("[data-script]")) shown.hidden = false;
+  section.querySelector("details").open = innerWidth > 640;
+  svg.setAttribute("aria-hidden", true);
+  svg.setAttribute("text-anchor", "middle");
+  chart.setAttribute("role", "listbox");
+  chart.setAttribute("aria-label", "Models in the chart, by rank");
+  chart.tabIndex = 0;
+  read();
+  render();
+})();

@@ -1,0 +1,289 @@
+"""A record explained: its place in a population, costly parts, the value of one point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.view import CORRUPTIONS
+from quba_check.demands.demand import QubaSettings
+from quba_check.dimensions import registry
+from quba_check.errors import PopulationError
+from quba_check.grading import Population, grade
+from quba_check.grading.notes import suite_difference
+from quba_check.grading.published import published_models
+from quba_check.grading.reference import BUILT_IN
+from quba_check.grading.score import full_weights
+from quba_check.number_format import format_value
+from quba_check.records.conversion import outcome_of
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.records.record import Record
+
+STRONG, WEAK = 70.0, 30.0
+"""Shares of the population, in percent, that a strength exceeds and a weakness does not reach."""
+POINT: Mapping[str, float] = {"millions": 1.0}
+"""Size of one point by unit; 0.01 for all others."""
+ROUNDING = 1e-6
+"""Largest deviation of a mean of parts from its dimension's value."""
+LEAST_COST = 0.0005
+"""Smallest cost of a part that is reported."""
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    "adversarial_robustness": ("fgsm", "pgd"),
+    "corruption_robustness": CORRUPTIONS,
+    "calibration_error": ("ece", "ace"),
+    "class_balance": ("accuracy", "confidence"),
+}
+"""Parts whose mean is the dimension; for ood_robustness these are the parts with a direction."""
+ARITHMETIC = ("corruption_robustness",)
+"""Dimensions that are arithmetic means of their parts; the others are geometric ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartCost:
+    """A part that makes its dimension worse.
+
+    Attributes:
+        name: the part.
+        value: its value.
+        unit: its unit.
+        cost: improvement of the dimension if this part were as good as the mean of the others; positive.
+    """
+
+    name: str
+    value: float
+    unit: str
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A dimension of a record and its place in a population.
+
+    Attributes:
+        name: the dimension.
+        measured: the measurement; None without a value over all images.
+        state: reason for a missing value, or `masked`; empty for a usable value.
+        better_than: share of the population's models with a worse value, in percent [0, 100]; None without a
+            usable value or without values of the population.
+        point: change of the score if the value gets better by one point; None without weight.
+        costs: parts that make it worse, the most expensive first.
+        detail: the parts behind a dimension that is no mean of them; else empty.
+    """
+
+    name: str
+    measured: Measurement | None
+    state: str = ""
+    better_than: float | None = None
+    point: float | None = None
+    costs: tuple[PartCost, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A record explained.
+
+    Attributes:
+        record: the record.
+        population: the population of the positions.
+        grade: the score against it; not graded if a dimension is missing.
+        positions: the nine dimensions, then the custom ones of the record.
+        caveats: sentences on the comparison with the population.
+    """
+
+    record: Record
+    population: Population
+    grade: Grade
+    positions: tuple[Position, ...]
+    caveats: tuple[str, ...] = field(default=())
+
+    @property
+    def strengths(self) -> tuple[Position, ...]:
+        """The dimensions better than those of 70 % of the models, best first."""
+        strong = [one for one in self.positions if one.better_than is not None and one.better_than >= STRONG]
+        return tuple(sorted(strong, key=lambda one: -(one.better_than or 0.0)))
+
+    @property
+    def weaknesses(self) -> tuple[Position, ...]:
+        """The dimensions better than those of under 30 % of the models, worst first."""
+        weak = [one for one in self.positions if one.better_than is not None and one.better_than < WEAK]
+        return tuple(sorted(weak, key=lambda one: one.better_than or 0.0))
+
+
+def explain(run: StoredRun, population: Population, settings: QubaSettings | None = None) -> Explanation:
+    """Explain a record against a population.
+
+    Args:
+        run: the record, with per-image results for the interval of the score if they are stored.
+        population: the population.
+        settings: settings of a threshold file for the score; None for the defaults.
+    """
+    record = run.record
+    weights = full_weights() if settings is None else dict(settings.weights)
+    measured = run.measurements()
+    published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
+    caveats = []
+    try:
+        slopes = population.slopes(weights)
+        result = grade(
+            {name: measurement.value for name, measurement in published.items()},
+            weights=weights,
+            population=population,
+            protocol=record.protocol,
+            allow_missing=() if settings is None else settings.allow_missing,
+            suite=record.suite.name,
+            classes=record.model.classes,
+            allow_other_suite=settings is not None and settings.allow_other_suite,
+            allow_masked=settings is not None and settings.allow_masked,
+            measured=published,
+            generated_corruptions=record.suite.generates_corruptions,
+        )
+    except PopulationError as error:
+        slopes, result = {}, _ungraded(population, str(error))
+        caveats.append(str(error))
+    names = [
+        *PUBLISHED_DIMENSIONS,
+        *(name for name in record.measurements if name not in PUBLISHED_DIMENSIONS),
+    ]
+    positions = tuple(
+        _position(
+            name,
+            record.measurements.get(name, NotMeasuredRow(not_measured=True)),
+            measured.get(name),
+            population,
+            slopes.get(name),
+        )
+        for name in names
+    )
+    return Explanation(
+        record, population, result, positions, (*caveats, *_caveats(record, population, result, weights))
+    )
+
+
+def default_population(record: Record) -> str:
+    """Return the name of the built-in population that fits a record best."""
+    graded = [row.population for row in record.grades if row.population in BUILT_IN]
+    of_suite = [name for name, read in BUILT_IN.items() if read().suite == record.suite.name]
+    return [*(name for name in graded if name in of_suite), *of_suite, *graded, "published"][0]
+
+
+def _ungraded(population: Population, reason: str) -> Grade:
+    return Grade(None, None, None, population.name, population.protocol, complete=False, not_graded=reason)
+
+
+def _position(
+    name: str,
+    row: AnyMeasurementRow,
+    measured: Measurement | None,
+    population: Population,
+    slope: float | None,
+) -> Position:
+    point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
+    if measured is None:
+        return Position(name, None, _state(name, row), point=point)
+    if measured.masked:
+        return Position(name, measured, "masked", point=point)
+    values = [model.values[name] for model in population.rows if name in model.values]
+    sign = -1 if name in registry and registry[name].better == "low" else 1
+    worse = sum(sign * value < sign * measured.value for value in values)
+    return Position(
+        name,
+        measured,
+        better_than=100 * worse / len(values) if values else None,
+        point=point,
+        costs=part_costs(name, measured, row),
+        detail=_detail(name, measured),
+    )
+
+
+def _state(name: str, row: AnyMeasurementRow) -> str:
+    if isinstance(row, NotMeasuredRow):
+        return "not measured"
+    if isinstance(row, MeasurementRow):
+        return "stopped early"
+    outcome = outcome_of(name, row)
+    return f"unmeasurable: {outcome.reason}" if not isinstance(outcome, Measurement) else "unmeasurable"
+
+
+def part_costs(name: str, measured: Measurement, row: AnyMeasurementRow) -> tuple[PartCost, ...]:
+    """Return the parts below the mean of the others, the most expensive first.
+
+    Empty if the value is not the mean of its parts, as with custom dimensions.
+
+    Args:
+        name: the dimension.
+        measured: its measurement.
+        row: its row in the record, which has the directions of parts.
+    """
+    parts = _components(name, measured, row)
+    if len(parts) < 2 or name not in registry:
+        return ()
+    values = [part.value for part in parts.values()]
+    if not math.isclose(_mean(name, values), measured.value, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        return ()
+    sign = -1 if registry[name].better == "low" else 1
+    costs = []
+    for place, (part_name, part) in enumerate(parts.items()):
+        others = _mean(name, values[:place] + values[place + 1 :])
+        if sign * part.value < sign * others:
+            # If one part equals the mean of the others, the mean of all of them does too.
+            costs.append(PartCost(part_name, part.value, part.unit, abs(others - measured.value)))
+    return tuple(sorted((one for one in costs if one.cost >= LEAST_COST), key=lambda one: -one.cost))
+
+
+def _components(name: str, measured: Measurement, row: AnyMeasurementRow) -> dict[str, Quantity]:
+    if name == "ood_robustness" and isinstance(row, MeasurementRow):
+        names: Sequence[str] = [part for part, quantity in row.parts.items() if quantity.better]
+    else:
+        names = COMPONENTS.get(name, ())
+    return {part: measured.parts[part] for part in names if part in measured.parts}
+
+
+def _mean(name: str, values: Sequence[float]) -> float:
+    if name in ARITHMETIC:
+        return math.fsum(values) / len(values)
+    return math.prod(values) ** (1 / len(values)) if min(values) >= 0 else math.nan
+
+
+def _detail(name: str, measured: Measurement) -> str:
+    shown = {"object_focus": ("mixed_same", "mixed_rand"), "shape_bias": ("shape_hits", "texture_hits")}
+    parts = [(part, measured.parts[part]) for part in shown.get(name, ()) if part in measured.parts]
+    return ", ".join(f"{part} {format_value(quantity.value, quantity.unit)}" for part, quantity in parts)
+
+
+def _caveats(
+    record: Record, population: Population, result: Grade, weights: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Return the caveats of the comparison with the population."""
+    caveats = list(result.notes)
+    difference = suite_difference(population, record.suite.name, record.model.classes)
+    if difference:
+        caveats.append(f"other suite: {difference}; positions compare different images")
+    if (
+        population.protocol != record.protocol
+        and not result.cross_protocol
+        and weights["adversarial_robustness"]
+    ):
+        caveats.append(
+            f"cross-protocol: {population.name} has values of protocol {population.protocol}, this run of "
+            f"protocol {record.protocol}: adversarial_robustness is not comparable"
+        )
+    if population.name == "published":
+        suspect = sum(bool(model.suspect) for model in published_models())
+        caveats.append(
+            f"published includes suspect values of {suspect} models (inferred from patterns, not proven); "
+            "--population screened leaves them out"
+        )
+    same = [row for row in record.grades if row.population == population.name and row.score is not None]
+    if (
+        result.score is not None
+        and same
+        and all(abs((row.score or 0) - result.score) > ROUNDING for row in same)
+    ):
+        caveats.append("the run's own grade has other weights: name its threshold file with --thresholds")
+    return tuple(dict.fromkeys(caveats))

@@ -1,0 +1,107 @@
+"""The record names what a run rests on: command, files read, model files, findings."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from acceptance.runs import Judge
+from torch import nn
+
+from quba_check.records.files import read_record
+
+PARENT = "schema: 1\ndimensions:\n  accuracy: {min: 0.1}\n"
+CHILD = "schema: 1\nextends: parent.yaml\ndimensions:\n  parameters: {max: 1}\n"
+PREPROCESSING = "mean: [0.5, 0.5, 0.5]\n"
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_files_of_a_run(judge: Judge, tiny_data: Path) -> None:
+    judge.write("child.yaml", CHILD)
+    judge.write("parent.yaml", PARENT)
+    judge.write("p.yaml", PREPROCESSING)
+    assert judge("child.yaml", "--quba-report=old.json").ret == 0
+    result = judge(
+        "child.yaml", "--quba-preprocessing=p.yaml", "--quba-baseline=old.json", "--quba-report=record.json"
+    )
+    assert result.ret == 0
+    folder = judge.pytester.path
+    manifest = tiny_data / "quba-data.yaml"
+    assert judge.record()["inputs"] == [
+        {"kind": "threshold file", "path": "child.yaml", "sha256": sha(folder / "child.yaml"), "text": CHILD},
+        {
+            "kind": "threshold file",
+            "path": "parent.yaml",
+            "sha256": sha(folder / "parent.yaml"),
+            "text": PARENT,
+        },
+        {
+            "kind": "manifest",
+            "path": str(manifest),
+            "sha256": sha(manifest),
+            "text": manifest.read_text(encoding="utf-8"),
+        },
+        {"kind": "preprocessing", "path": "p.yaml", "sha256": sha(folder / "p.yaml"), "text": PREPROCESSING},
+        {"kind": "baseline", "path": "old.json", "sha256": sha(folder / "old.json"), "text": None},
+    ]
+    assert judge.record()["command"] == [
+        "pytest",
+        "-p",
+        "no:hypothesispytest",
+        "child.yaml",
+        "--quba-preprocessing=p.yaml",
+        "--quba-baseline=old.json",
+        "--quba-report=record.json",
+        "--model=nets:net",
+    ]
+    assert judge.record()["model"]["files"] == {}
+    read_record(folder / "record.json")
+
+
+def test_a_secret_of_another_plugin_is_not_stored(judge: Judge) -> None:
+    judge.write("gate.yaml", PARENT)
+    judge.pytester.makeconftest(
+        "def pytest_addoption(parser):\n    parser.addoption('--api-token')\n    parser.addini('token', '')\n"
+    )
+    result = judge("--api-token", "s3cret", "gate.yaml", "-o", "token=s3cret", "--quba-report", "record.json")
+    assert result.ret == 0
+    assert "s3cret" not in (judge.pytester.path / "record.json").read_text(encoding="utf-8")
+    assert judge.record()["command"][3:] == [
+        *("--api-token", "***", "gate.yaml", "-o", "***", "--quba-report", "record.json"),
+        "--model=nets:net",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_digest_of_a_model_file(judge: Judge) -> None:
+    judge.write("gate.yaml", PARENT.replace("accuracy: {min: 0.1}", "parameters: {max: 1}"))
+    path = judge.pytester.path / "net.pt"
+    torch.jit.script(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))).save(path)
+    judge("gate.yaml", "--quba-report=record.json", model="net.pt")
+    assert judge.record()["model"]["files"] == {"net.pt": sha(path)}
+
+
+def test_findings_of_the_doctor(judge_cold: Judge) -> None:
+    judge_cold.write("gate.yaml", PARENT)
+    judge_cold("gate.yaml", "--quba-report=record.json", model="nets:LooksAlongTheBatch")
+    (finding,) = judge_cold.record()["findings"]
+    assert finding["severity"] == "problem"
+    assert finding["title"] == "nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch."
+    evidence, fix = finding["text"].splitlines()
+    assert evidence.startswith("evidence: in another batch, answers change by up to ")
+    assert fix == (
+        "fix: compute each image on its own: nothing in forward() may combine values along the batch"
+    )
+
+
+def test_a_missing_set_is_a_finding_too(judge: Judge, tiny_data: Path, monkeypatch) -> None:
+    judge.write("gate.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.1, max_drop: 0.1}}\n")
+    judge("gate.yaml", "--quba-report=record.json")
+    (finding,) = judge.record()["findings"]
+    assert finding["title"] == "accuracy[max_drop] cannot be measured: there is no baseline."
+    assert finding["text"].startswith("evidence: demanded by ")

@@ -1,0 +1,151 @@
+"""`quba-check explain` as people type it: one page of text for any record."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.tuned import quantity, record
+
+from quba_check.cli.main import main
+from quba_check.core.view import CORRUPTIONS
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text(record().to_json(), encoding="utf-8")
+
+    def command(words: str) -> tuple[int, str, str]:
+        code = main(["explain", *words.split()])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+def test_a_partial_record_of_another_suite(run) -> None:
+    assert run("a.json") == (
+        0,
+        "r50 on tiny, protocol standard\n"
+        "no demands\n"
+        "not graded against published: missing adversarial_robustness, ood_robustness,\n"
+        "  class_balance, object_focus, shape_bias\n"
+        "\n"
+        "strong against published: accuracy (better than 100 %), parameters (better than\n"
+        "  96 %)\n"
+        "weak against published: calibration_error (better than 6 %)\n"
+        "\n"
+        "dimension                      value  interval        better than  one point\n"
+        "accuracy                       0.900  0.880..0.920          100 %     +0.048\n"
+        "adversarial_robustness  not measured                            -     +0.005\n"
+        "corruption_robustness          0.620  0.581..0.659           48 %     +0.002\n"
+        "ood_robustness          not measured                            -     +0.004\n"
+        "calibration_error             0.0312  0.0234..0.0390          6 %     +0.623\n"
+        "class_balance           not measured                            -     +0.069\n"
+        "object_focus            not measured                            -     +0.047\n"
+        "shape_bias              not measured                            -     +0.010\n"
+        "parameters                   5.289 M                         96 %     +0.004\n"
+        "one point: gain of the score if the value gets better by 0.01, parameters by one\n"
+        "  million\n"
+        "\n"
+        "caveats:\n"
+        "  other suite: published was measured on imagenet, this run on tiny; positions\n"
+        "    compare different images\n"
+        "  cross-protocol: published has values of protocol released, this run of\n"
+        "    protocol standard: adversarial_robustness is not comparable\n"
+        "  published includes suspect values of 107 models (inferred from patterns, not\n"
+        "    proven); --population screened leaves them out\n",
+        "",
+    )
+
+
+def test_parts_that_cost_most(run) -> None:
+    parts = {name: quantity(0.7, None, "ratio", better="high") for name in CORRUPTIONS}
+    parts |= {name: quantity(0.4, None, "ratio", better="high") for name in ("fog", "snow", "frost")}
+    rows = {"corruption_robustness": quantity(0.64, None, "ratio", better="high", parts=parts)}
+    Path("c.json").write_text(record(measurements=rows).to_json(), encoding="utf-8")
+    lines = run("c.json")[1].splitlines()
+    at = lines.index("parts that cost most (gain if the part were as good as the mean of the others):")
+    assert lines[at + 1] == "  corruption_robustness: snow 0.400 (0.0171), frost 0.400 (0.0171)"
+
+
+def test_every_page_has_at_most_sixty_lines_of_eighty_columns(run) -> None:
+    rows = {name: row.model_dump() for name, row in record().measurements.items()}
+    rows |= {f"custom_{k}": quantity(0.5, 0.1, "ms", better="low", parts={}) for k in range(30)}
+    notes = tuple(f"note {k}: " + "words " * 30 for k in range(30))
+    long = record(measurements=rows, notes=notes, interrupted=True)
+    Path("long.json").write_text(long.to_json(), encoding="utf-8")
+    code, out, _ = run("long.json")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 80
+    assert "and 23 custom dimensions" in lines
+    assert lines[-1].startswith("  and ")
+    assert lines[-1].endswith(" more, which the run's own report lists")
+
+
+def test_an_interrupted_run_states_it(run) -> None:
+    Path("i.json").write_text(record(interrupted=True).to_json(), encoding="utf-8")
+    assert "  interrupted: not every demand was judged\n" in run("i.json")[1]
+
+
+def test_the_reason_of_an_unmeasurable_dimension(run) -> None:
+    rows = {"ood_robustness": {"unmeasurable": "there is no set of shifted images"}}
+    Path("u.json").write_text(record(measurements=rows).to_json(), encoding="utf-8")
+    out = run("u.json")[1]
+    assert "ood_robustness          unmeasurable " in out
+    assert "  ood_robustness: unmeasurable: there is no set of shifted images\n" in out
+
+
+def test_the_threshold_file_gives_population_and_weights(run) -> None:
+    Path("own.yaml").write_text(
+        "schema: 1\ndimensions: {accuracy: {min: 0.5}}\n"
+        "quba: {population: screened, weights: {accuracy: 9}}\n",
+        encoding="utf-8",
+    )
+    out = run("a.json --thresholds own.yaml")[1]
+    assert "against screened" in out
+    assert "accuracy                       0.900  0.880..0.920          100 %     +0.185\n" in out
+    assert "against published" in run("a.json --thresholds own.yaml --population published")[1]
+
+
+def test_a_hostile_name_stays_on_its_line(run) -> None:
+    model = record().model.model_dump() | {"name": "a\x1b[31m\nb"}
+    Path("h.json").write_text(record(model=model).to_json(), encoding="utf-8")
+    assert run("h.json")[1].splitlines()[0] == r"a\x1b[31m\nb on tiny, protocol standard"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "quba-check explain: RECORD.json: is missing. See 'quba-check explain --help'."),
+        (
+            "aa.json",
+            "aa.json: there is no such file. Allowed: a file that --quba-report wrote. "
+            "Did you mean 'a.json'?",
+        ),
+        (
+            "a.json --population demos",
+            "quba-check explain: --population: no such name or file, got 'demos'. Allowed: published, "
+            "screened, demo, or a file that 'quba-check population' made. Did you mean 'demo'?",
+        ),
+        (
+            "a.json --thresholds mobil",
+            "mobil: there is no such threshold file, and no shipped profile of that name. "
+            "Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
+        ),
+    ],
+)
+def test_wrong_command_lines(run, words: str, message: str) -> None:
+    assert run(words) == (4, "", f"ERROR: {message}\n")
+
+
+def test_it_loads_no_torch(run) -> None:
+    code = (
+        "import sys; from quba_check.cli.main import main; main(['explain', 'a.json']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,170 @@
+"""Digests of the files that a model was loaded from, by kind of model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from support.clip_files import write_folder
+from support.onnx_files import mean_of_colours
+from timm.models import save_for_hf
+from torch import nn
+
+from quba_check.errors import ModelError
+from quba_check.models.loading import load_classifier
+from quba_check.models.model_files import cached_weights, file_digests
+from quba_check.models.request import LoadRequest
+
+TEN = tuple("abcdefghij")
+ARCH = "mobilenetv3_small_050"
+COMMIT = "0" * 40
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files_of(spec, classes=TEN, **options):
+    request = LoadRequest(classes=classes, image_size=8, **{"device": "cpu"} | options)
+    return dict(load_classifier(str(spec), request).files)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return timm.create_model(ARCH, num_classes=10)
+
+
+def test_a_checkpoint(tmp_path, network):
+    path = tmp_path / "net.pt"
+    torch.save(network.state_dict(), path)
+    assert files_of(path, arch=ARCH) == {"net.pt": sha(path)}
+
+
+def test_a_checkpoint_with_the_config_that_names_its_architecture(tmp_path, network):
+    path = tmp_path / "net.safetensors"
+    save_file(network.state_dict(), path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"architecture": ARCH, "num_classes": 10}))
+    assert files_of(path) == {"net.safetensors": sha(path), "config.json": sha(config)}
+    assert files_of(path, arch=ARCH) == {"net.safetensors": sha(path), "config.json": sha(config)}
+    config.write_text(json.dumps({"model_type": "vit"}))
+    assert files_of(path, arch=ARCH) == {"net.safetensors": sha(path)}
+
+
+def test_a_folder(tmp_path, network):
+    save_for_hf(network, tmp_path, model_config={"num_classes": 10}, safe_serialization=True)
+    (tmp_path / "README.md").write_text("not read")
+    assert files_of(tmp_path) == {
+        "model.safetensors": sha(tmp_path / "model.safetensors"),
+        "config.json": sha(tmp_path / "config.json"),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript(tmp_path):
+    path = tmp_path / "net.pt"
+    torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(192, 10))).save(path)
+    assert files_of(path) == {"net.pt": sha(path)}
+
+
+def test_an_onnx_file_with_external_weights(tmp_path):
+    import onnx
+
+    path = mean_of_colours(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    assert files_of(path, classes=TEN[:3]) == {
+        "net.onnx": sha(path),
+        "net.data": sha(tmp_path / "net.data"),
+    }
+
+
+def test_an_open_clip_folder(tmp_path):
+    write_folder(tmp_path)
+    files = files_of(f"open_clip:local-dir:{tmp_path}", classes=TEN[:3])
+    assert files == {name: sha(tmp_path / name) for name in files}
+    assert "open_clip_config.json" in files
+    assert len(files) == 2
+
+
+def test_a_demo_model():
+    import quba_check.demo
+
+    path = Path(quba_check.demo.__file__).with_name("demo.safetensors")
+    assert files_of("demo") == {"demo.safetensors": sha(path)}
+
+
+def test_a_callable_has_none(tmp_path, monkeypatch):
+    (tmp_path / "files_of_nets.py").write_text(
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert files_of("files_of_nets:net") == {}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def snapshot(cache, name):
+    folder = cache / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(COMMIT)
+    (folder / "snapshots" / COMMIT).mkdir(parents=True)
+    return folder / "snapshots" / COMMIT
+
+
+def test_a_model_of_the_hub(cache, network):
+    folder = snapshot(cache, "owner/net")
+    save_for_hf(network, folder, model_config={"num_classes": 10}, safe_serialization=True)
+    expected = {name: sha(folder / name) for name in ("model.safetensors", "config.json")}
+    assert files_of("hf-hub:owner/net") == expected
+
+
+def test_a_model_of_timms_own(cache):
+    model = timm.create_model("test_vit")
+    path = snapshot(cache, "timm/test_vit.r160_in1k") / "model.safetensors"
+    save_file(model.state_dict(), path)
+    files = files_of("timm:test_vit.r160_in1k", classes=tuple(map(str, range(1000))))
+    assert files == {"model.safetensors": sha(path)}
+
+
+def test_weights_by_address(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = tmp_path / "checkpoints" / "net-0123.pth"
+    config = {"url": "https://example.org/a/net-0123.pth?download=1"}
+    assert cached_weights(config) == ()
+    path.parent.mkdir()
+    path.touch()
+    assert cached_weights(config) == (path,)
+    assert cached_weights({**config, "file": str(tmp_path / "none.pth")}) == ()
+    assert cached_weights({}) == ()
+
+
+def test_names_are_relative_to_the_folder_of_the_first_file(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    paths = [tmp_path / "a" / "net.onnx", tmp_path / "a" / "b" / "net.data", tmp_path / "config.json"]
+    for path in paths:
+        path.write_bytes(b"abc")
+    assert list(file_digests(paths)) == ["net.onnx", "b/net.data", "config.json"]
+    assert set(file_digests(paths).values()) == {hashlib.sha256(b"abc").hexdigest()}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a file that cannot be opened")
+def test_a_file_that_vanished(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        file_digests([tmp_path / "net.pt"])
+    assert str(caught.value) == f"{tmp_path / 'net.pt'}: there is no such file."

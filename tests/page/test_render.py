@@ -1,0 +1,259 @@
+"""The whole page: structure, policy, escaping, gaps, several records, and limits of its sources."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from support.parsed_page import Element, parsed
+from support.sample_records import (
+    HOSTILE,
+    run_of_1000_classes,
+    sample,
+    with_gaps,
+    with_hostile_names,
+    write_samples,
+)
+from support.tuned import record
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import PopulationError, UserError
+from quba_check.page.render import render_page
+from quba_check.records.measurement import StoppedRow
+
+TEMPLATES = files("quba_check.page").joinpath("templates")
+MOST_FILES, MOST_BYTES, MOST_LINES = 12, 60_000, 300
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(folder)
+    return sample(folder, "demo")
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(folder)
+    return sample(folder, "textured")
+
+
+@pytest.fixture(scope="module")
+def failed(demo: StoredRun, textured: StoredRun) -> Element:
+    """The page of a failed run with a baseline."""
+    return parsed(render_page([textured], baseline=demo))
+
+
+def ids(page: Element) -> list[str]:
+    return [element.attributes["id"] for element in page.walk() if "id" in element.attributes]
+
+
+def test_sections_in_order(failed: Element) -> None:
+    sections = [
+        element.attributes["id"]
+        for element in failed.one("main").all("section")
+        if "class" not in element.attributes
+    ]
+    required = ["demands", "changes", "dimensions", "data", "provenance"]
+    assert [name for name in sections if name in required] == required
+    linked = [link.attributes["href"] for link in failed.one("nav").all("a")]
+    assert linked == [f"#{name}" for name in sections]
+    for section in failed.one("main").all("section"):
+        assert section.attributes["aria-labelledby"] in ids(failed)
+
+
+def test_ids_are_unique_and_links_lead_to_them(failed: Element) -> None:
+    names = ids(failed)
+    assert len(names) == len(set(names))
+    links = [link.attributes["href"] for link in failed.all("a")]
+    assert {link[1:].replace("%5B", "[").replace("%5D", "]") for link in links if link[0] == "#"} <= set(
+        names
+    )
+    assert all(link[0] == "#" or link.startswith("https://") for link in links)
+
+
+def test_tables_have_captions_and_scopes(failed: Element) -> None:
+    tables = failed.all("table")
+    assert len(tables) > 10
+    for table in tables:
+        assert table.one("caption").text
+        assert all("scope" in head.attributes for head in table.all("th"))
+    scrolling = failed.all("div", class_="scroll")
+    assert len(scrolling) >= len(tables) - 1
+    for box in scrolling:
+        assert (box.attributes["tabindex"], box.attributes["role"]) == ("0", "region")
+        assert box.attributes["aria-label"]
+
+
+def test_charts_have_words(failed: Element) -> None:
+    charts = failed.all("svg", class_="chart")
+    assert len(charts) > 30
+    for chart in charts:
+        assert chart.attributes["role"] in ("img", "table")
+        assert len(chart.attributes["aria-label"]) > 20
+    for figure in failed.all("figure"):
+        assert figure.one("figcaption").text
+
+
+def test_the_policy_names_the_style_and_the_script(failed: Element) -> None:
+    def digest(element: Element) -> str:
+        (text,) = element.children
+        assert isinstance(text, str)
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    (policy,) = failed.all("meta", http_equiv="Content-Security-Policy")
+    (script,) = (element for element in failed.all("script") if "type" not in element.attributes)
+    assert policy.attributes["content"] == (
+        f"default-src 'none'; style-src {digest(failed.one('style'))}; script-src {digest(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_no_element_has_a_style_or_a_handler(failed: Element) -> None:
+    for element in failed.walk():
+        assert not [name for name in element.attributes if name == "style" or name.startswith("on")]
+        assert element.tag not in ("link", "iframe", "object", "base")
+        assert not element.attributes.get("src", "data:").startswith("http")
+
+
+def test_equal_records_give_equal_bytes(demo: StoredRun, textured: StoredRun) -> None:
+    first, second = (render_page([textured, demo], baseline=demo) for _ in range(2))
+    assert first == second
+
+
+def test_hostile_names_are_text(demo: StoredRun, textured: StoredRun) -> None:
+    plain, hostile = (
+        parsed(render_page([run], baseline=demo)) for run in (textured, with_hostile_names(textured))
+    )
+    shown = HOSTILE.replace("\u202e", "\\u202e")
+    assert hostile.one("h1").text == shown
+    assert hostile.one("title").text.startswith("FAIL <script>")
+    assert hostile.text.count(shown) > 10
+    assert {element.tag for element in hostile.walk()} <= {element.tag for element in plain.walk()}
+    for element in hostile.walk():
+        assert not any(name.startswith("on") for name in element.attributes)
+        assert "\u202e" not in "".join(element.attributes.values())
+    for page in (plain, hostile):  # the demo's population is not that of a suite with another name
+        assert len([script for script in page.all("script") if "type" not in script.attributes]) == 1
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "x" * 300, "עברית", "'\"`", "{{ 1 }}", "</style>"])
+def test_a_model_of_any_name(name: str) -> None:
+    content = record()
+    content = content.model_copy(update={"model": content.model.model_copy(update={"name": name})})
+    page = parsed(render_page([StoredRun(f"{name}.json", content)]))
+    assert page.one("h1").text == name.encode().decode().replace("\n", "\\n").replace("\x1b", "\\x1b")
+
+
+def test_gaps_are_named(textured: StoredRun) -> None:
+    gaps = with_gaps(textured)
+    measured = dict(gaps.record.measurements)  # an older record has no tables
+    measured["corruption_robustness"] = measured["corruption_robustness"].model_copy(update={"tables": {}})
+    record = gaps.record.model_copy(update={"measurements": measured})
+    page = parsed(render_page([replace(gaps, record=record)]))
+    assert "INTERRUPTED" in page.one("header").text
+    assert "the model gives no probabilities" in page.one(id="data").text
+    assert "The heatmap of severities is missing" in page.one(id="dimension-corruption_robustness").text
+    assert not re.search(r"\b(None|nan|NaN|Infinity|undefined)\b", page.one(id="dimensions").text)
+    for chart in page.all("svg"):
+        for element in chart.walk():
+            assert not re.search("nan|inf|None", "".join(element.attributes.values()).replace("interval", ""))
+
+
+def test_several_records_have_a_column_each(demo: StoredRun, textured: StoredRun) -> None:
+    page = parsed(render_page([demo, textured]))
+    assert [card.text for card in page.all("h1")] == ["demo", "demo-textured"]
+    (verdicts,) = (table for table in page.all("table") if table.one("caption").text.startswith("Verdicts"))
+    assert [head.text for head in verdicts.one("thead").all("th")] == [
+        "demand",
+        "bound",
+        "demo",
+        "demo-textured",
+    ]
+    rows = [
+        [cell.text for cell in row.all() if cell.tag in ("th", "td")]
+        for row in verdicts.one("tbody").all("tr")
+    ]
+    assert rows[0] == ["ood_robustness", "≥ 0.9", "PASS 0.986", "FAIL 0.197"]
+    assert len(rows) == 11
+    demands = page.all("details", class_="demand")
+    assert all(len(demand.one("summary").all("span", class_="line")) == 2 for demand in demands)
+    marks = page.one(id="dimension-ood_robustness").all("circle", class_="s0")
+    assert len(marks) >= 5
+
+
+def test_two_records_of_one_model_have_names_of_their_own(demo: StoredRun) -> None:
+    other = StoredRun("later.json", demo.record, demo.images)
+    assert [head.text for head in parsed(render_page([demo, other])).all("h1")] == [
+        "demo (demo.json)",
+        "demo (later.json)",
+    ]
+    same = parsed(render_page([demo, demo]))
+    assert [head.text for head in same.all("h1")] == ["demo (1)", "demo (2)"]
+
+
+def test_a_record_of_measurements_only() -> None:
+    page = parsed(render_page([StoredRun("r.json", record())]))
+    assert "NOT JUDGED" in page.one("header").text
+    assert page.one(id="demands").text == "Demands No demand was judged: this record holds measurements only."
+    assert not page.all(id="changes")
+    assert "The record stores no findings of the doctor" in page.one(id="data").text
+
+
+def test_a_record_stopped_early(textured: StoredRun) -> None:
+    stopped = StoppedRow(images=64, of=400, passes=True, alpha=0.05)
+    measured = dict(textured.record.measurements)
+    measured["accuracy"] = measured["accuracy"].model_copy(update={"stopped": stopped})
+    page = parsed(
+        render_page([StoredRun("s.json", textured.record.model_copy(update={"measurements": measured}))])
+    )
+    sentence = "stopped early after 64 of 400 images: the full run would pass (α = 0.05)"
+    assert sentence in page.one(id="data").text
+    assert sentence in page.one(id="dimension-accuracy").text
+
+
+def test_a_thousand_classes_take_one_path() -> None:
+    run = run_of_1000_classes()
+    page = parsed(render_page([run], baseline=run))
+    section = page.one(id="dimension-class_balance")
+    curve = next(
+        chart for chart in section.all("svg") if chart.attributes["aria-label"].startswith("Accuracy of each")
+    )
+    assert len(curve.all("path", class_="curve")) == 1
+    assert len(list(curve.walk())) < 40
+    assert sum(len(list(chart.walk())) for chart in page.all("svg")) < 2_500
+    assert max(len(list(chart.walk())) for chart in page.all("svg")) < 300
+
+
+def test_a_population_of_another_suite_is_not_compared(textured: StoredRun) -> None:
+    page = parsed(render_page([textured], population="published"))
+    assert not page.one(id="demands").one("details", id="d=accuracy").all("line", class_="median")
+    assert (
+        "No comparison with a population: published was measured on imagenet, this run on demo."
+        in page.one(id="dimension-accuracy").text
+    )
+
+
+def test_wrong_arguments(demo: StoredRun) -> None:
+    with pytest.raises(
+        UserError, match=r"^report: there is no record to show\. Allowed: one record or several\.$"
+    ):
+        render_page([])
+    with pytest.raises(PopulationError, match="no such name or file, got 'publishd'"):
+        render_page([demo], population="publishd")
+
+
+def test_the_sources_are_small() -> None:
+    sources = {Path(str(path)).name: path.read_text(encoding="utf-8") for path in TEMPLATES.iterdir()}
+    assert len(sources) <= MOST_FILES
+    assert sum(len(text.encode()) for text in sources.values()) <= MOST_BYTES
+    assert max(text.count("\n") for text in sources.values()) < MOST_LINES
+    for text in sources.values():
+        assert not re.search(r"""\s(style|on[a-z]+)=["'{]""", text)
+        assert "http://" not in text.replace("http://www.w3.org", "")

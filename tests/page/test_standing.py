@@ -1,0 +1,241 @@
+"""The section "Where it stands": sentences, rows, chart, data for its script, and its limits."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.own_records import SWIN_B, own_run
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.grading import Population, PopulationRow, population, published_models
+from quba_check.page.columns import columns
+from quba_check.page.reference import Reference
+from quba_check.page.render import render_page
+from quba_check.page.scatter import BOTTOM, LEFT, RIGHT, SCORE, TOP, Axis, scatter, value_text
+from quba_check.page.standing import Standing, compact, script_json, standing
+from quba_check.study.ranking import RankedModel
+
+PUBLISHED = population("published")
+
+
+def section(*runs: StoredRun, reference: Population | None = PUBLISHED) -> Standing:
+    return standing(columns(runs), Reference(reference))
+
+
+def fleet(size: int, seed: int = 0) -> Population:
+    """Models with values at full precision."""
+    random = np.random.default_rng(seed)
+    rows = tuple(
+        PopulationRow(
+            f"model-{k}-of-the-fleet",
+            dict(
+                zip(PUBLISHED_DIMENSIONS, [*random.uniform(0.2, 0.9, 8), random.uniform(1, 300)], strict=True)
+            ),
+        )
+        for k in range(size)
+    )
+    return Population("fleet", "standard", "imagenet", rows, classes=1000)
+
+
+def test_a_ranked_record() -> None:
+    content = section(own_run())
+    (name, text, notes) = content.sentences[0]
+    assert name == "r50"
+    assert text == "rank 121 of 327 by QUBA score with the default weights, next to 326 models of published"
+    assert [note.partition(":")[0] for note in notes] == ["cross-protocol"]
+    assert content.populations == ("published", "screened")
+    assert [filter_.name for filter_ in content.filters] == ["family", "pretraining", "training"]
+    assert content.filters[0].counts[0] == ("cnn", 170)
+
+
+def test_the_interval_of_a_rank() -> None:
+    (_, text, _) = section(own_run(error=0.01)).sentences[0]
+    assert "; 95 % interval: rank " in text
+
+
+def test_a_record_of_another_suite() -> None:
+    content = section(own_run(suite="pets"))
+    (_, text, _) = content.sentences[0]
+    assert text.startswith("not ranked: published was measured on imagenet, this run on pets")
+    assert content.chart is not None
+    assert [shape for shape in content.chart.shapes if shape.attributes.get("class") == "own"] == []
+    assert json.loads(content.data or "")["own"][0]["drawn"] is False
+
+
+def test_no_population() -> None:
+    content = section(own_run(), reference=None)
+    assert content.problem.startswith("No known population has the suite of this run.")
+    assert "quba-check population" in render_page([own_run(suite="pets")])
+
+
+def test_a_population_that_is_too_small() -> None:
+    small = Population("small", "standard", "imagenet", fleet(9).rows, classes=1000)
+    content = section(own_run(), reference=small)
+    assert content.problem == "small: too few models to compare with, got 9. Allowed: 10 or more."
+
+
+def test_a_population_without_values() -> None:
+    empty = Population("empty", "standard", "imagenet", (PopulationRow("m", {}),), classes=1000)
+    content = section(own_run(), reference=empty)
+    assert content.problem == "empty: it has no values of the nine dimensions"
+
+
+def test_a_dimension_without_spread_weighs_nothing() -> None:
+    rows = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet(20).rows)
+    content = section(own_run(), reference=Population("same", "standard", "imagenet", rows, classes=1000))
+    assert "parameters" not in [name for name, _ in content.dimensions]
+    assert content.sentences[0][1].startswith("rank ")
+
+
+def test_rows_are_the_best_and_the_neighbours_of_records() -> None:
+    content = section(own_run())
+    assert len(content.rows) == 24
+    first, gap, before, own, after = content.rows[0], *content.rows[20:]
+    assert first is not None
+    assert (first.rank, first.name, first.score) == ("1", "EVA02-b-21k", "1.074")
+    assert first.groups == ("transformer", "imagenet-21k", "self-supervised")
+    assert first.values[-1] == "87.1 M"
+    assert gap is None
+    assert [row and (row.rank, row.is_own) for row in (before, own, after)] == [
+        ("120", False),
+        ("121", True),
+        ("121", False),
+    ]
+
+
+def test_suspect_values_are_marked() -> None:
+    content = section(own_run())
+    hiera = next(row for row in content.rows if row and row.name == "Hiera-B-Plus")
+    marked = [name for name, text in zip(PUBLISHED_DIMENSIONS, hiera.values, strict=True) if "?" in text]
+    assert marked == ["adversarial_robustness", "calibration_error", "class_balance"]
+    assert [doubt.partition(":")[0] for doubt in content.doubts] == ["double-softmax", "train-mode"]
+
+
+def test_two_records_of_one_name_have_their_own_rows() -> None:
+    better = own_run({**SWIN_B, "accuracy": 0.9}, file="better.json")
+    content = section(own_run(), better)
+    names = [name for name, _, _ in content.sentences]
+    assert names == ["r50 (r50.json)", "r50 (better.json)"]
+    own = [row for row in content.rows if row and row.is_own]
+    assert [row.name for row in own] == ["r50 (better.json)", "r50 (r50.json)"]
+
+
+# Data for the script.
+
+
+def decode(column: str | list[float | None]) -> list[float | None]:
+    if not isinstance(column, str):
+        return column
+    data = base64.b64decode(column)
+    numbers = struct.unpack(f"<{len(data) // 8}d", data)
+    return [None if math.isnan(number) else number for number in numbers]
+
+
+def test_the_data_are_those_of_the_population() -> None:
+    data = json.loads(section(own_run()).data or "")
+    assert data["ids"] == [model.id for model in published_models()]
+    for name, column in zip(data["dimensions"], data["values"], strict=True):
+        assert decode(column) == [model.values[name] for model in published_models()]
+    for name in ("published", "screened"):
+        twin = population(name)
+        assert data["populations"][name]["mu"] == [twin.mu[dimension] for dimension in data["dimensions"]]
+        assert data["populations"][name]["sigma"] == [
+            twin.sigma[dimension] for dimension in data["dimensions"]
+        ]
+    family = data["groups"][0]
+    assert [family["values"][int(digit)] for digit in family["of"]] == [
+        model.family for model in published_models()
+    ]
+    for model, mask in zip(published_models(), data["doubtful"], strict=True):
+        assert model.doubtful == {name for k, name in enumerate(data["dimensions"]) if mask >> k & 1}
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(finite | st.none(), max_size=20))
+def test_compact_columns_are_exact(values: list[float | None]) -> None:
+    assert decode(json.loads(json.dumps(compact(values)))) == values
+
+
+def test_data_cannot_end_their_element() -> None:
+    run = own_run(name="</script><script>alert(1)</script>")
+    page = render_page([run])
+    assert "<script>alert" not in page
+    assert page.count("</script>") == 2
+    assert json.loads(script_json({"a": "</script>"})) == {"a": "</script>"}
+
+
+# Limits.
+
+
+def test_the_data_of_the_published_models_are_compact() -> None:
+    assert len((section(own_run()).data or "").encode()) <= 40_000
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_a_page_of_5000_models(seed: int) -> None:
+    page = render_page([own_run()], population=fleet(5000, seed))
+    assert len(page.encode()) < 1_000_000
+
+
+# Chart.
+
+
+def chart_models() -> list[RankedModel]:
+    """Four models, one without score and one without parameters; and an own one."""
+    values = [(0.5, 1.0), (0.6, 10.0), (0.7, 5.0), (0.8, 100.0), (0.9, 0.0)]
+    models = [
+        RankedModel(f"m{k}", {"accuracy": accuracy, "parameters": size}, k / 10)
+        for k, (accuracy, size) in enumerate(values)
+    ]
+    own = RankedModel("own", {"accuracy": 0.65, "parameters": 50.0}, 0.1, file="0")
+    return [*models, RankedModel("none", {"accuracy": 0.1}, None), own]
+
+
+def test_points_lie_within_the_axes() -> None:
+    chart = scatter(chart_models(), Axis("parameters"), Axis("accuracy"), [], ["mine"])
+    assert chart.title == "accuracy against parameters, millions (lower is better)"
+    assert chart.description == "4 models; 3 of them are on the Pareto front"
+    (points,) = [shape for shape in chart.shapes if shape.attributes.get("class") == "f0"]
+    pixels = [
+        tuple(map(float, piece.removesuffix("h0").split())) for piece in points.attributes["d"].split("M")[1:]
+    ]
+    assert len(pixels) == 4
+    for a, b in pixels:
+        assert LEFT <= a <= RIGHT
+        assert TOP <= b <= BOTTOM
+    # On a logarithmic axis 1 to 10 and 10 to 100 are equally long; accuracy grows upwards.
+    assert pixels[1][0] - pixels[0][0] == pytest.approx(pixels[3][0] - pixels[1][0], abs=1.5)
+    assert pixels[0][1] > pixels[1][1] > pixels[2][1] > pixels[3][1]
+
+
+def test_the_own_model_has_a_label() -> None:
+    chart = scatter(chart_models(), Axis("accuracy"), Axis(SCORE), [], ["mine"])
+    assert [shape.text for shape in chart.shapes if shape.attributes.get("class") == "own"] == ["", "mine"]
+
+
+def test_families_have_marks() -> None:
+    models = [
+        RankedModel(f"m{k}", {"accuracy": 0.5 + k / 10}, k / 10, groups={"architecture": family})
+        for k, family in enumerate(("cnn", "transformer", "cnn"))
+    ]
+    chart = scatter(models, Axis("accuracy"), Axis(SCORE), ["cnn", "transformer"], [])
+    paths = {
+        shape.attributes["class"]: shape.attributes["d"] for shape in chart.shapes if shape.tag == "path"
+    }
+    assert paths["f0"].count("M") == 2
+    assert paths["f1"].count("M") == 1
+
+
+def test_texts_of_values() -> None:
+    assert [value_text("parameters", value) for value in (87.1, 0.047)] == ["87.1 M", "0.0470 M"]
+    assert [Axis(SCORE).text(1.0738), Axis("accuracy").text(0.8826)] == ["1.074", "0.883"]
