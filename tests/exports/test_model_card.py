@@ -116,6 +116,13 @@ def test_results_by_hand() -> None:
     ]
 
 
+def test_no_folder_of_the_machine_is_published() -> None:
+    verdict = VERDICT | {"file": "/home/me/secret/x.yaml", "id": "/home/me/secret/x.yaml::accuracy[min]"}
+    card = card_with_results("", "README.md", record(verdicts=[verdict]))
+    assert results(card)[0].metric_args["source"] == "x.yaml:3"
+    assert "secret" not in card
+
+
 def test_caveats_are_in_the_name() -> None:
     row = record().measurements["accuracy"].model_dump()
     stopped = {"images": 500, "of": 1000, "passes": True, "alpha": 0.05}
