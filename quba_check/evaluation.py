@@ -221,6 +221,8 @@ class Evaluation:
     def measure(self, name: str) -> Measurement:
         """Return the measurement of a dimension.
 
+        Its `tables` hold the details behind the value, for example the accuracy of each class.
+
         Raises:
             UnmeasurableError: the dimension has no value here, with the reason.
             UserError, InvariantError: see `outcome`.

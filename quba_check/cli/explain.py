@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -140,7 +141,7 @@ def _sentences(explanation: Explanation) -> Iterator[str]:
 
 
 def _percent(one: Position) -> str:
-    return "-" if one.better_than is None else f"{one.better_than:.0f} %"
+    return "-" if one.better_than is None else f"{math.floor(one.better_than)} %"
 
 
 def _table(explanation: Explanation) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.annotations import print_annotations
+from quba_check.cli.attest import attest
 from quba_check.cli.badge import badge
 from quba_check.cli.compare import compare
 from quba_check.cli.doctor import doctor
@@ -28,6 +29,7 @@ from quba_check.cli.power import power
 from quba_check.cli.rank import rank
 from quba_check.cli.recommend import recommend
 from quba_check.cli.report import report
+from quba_check.cli.reproduce import reproduce
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
 from quba_check.cli.study import study
@@ -57,9 +59,11 @@ COMMANDS = (
     recommend,
     study,
     explain,
+    reproduce,
     lint,
     badge,
     model_card,
+    attest,
     export,
     schema,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.errors import OptionError
+from quba_check.cli.study_options import published_model
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population
@@ -32,28 +32,13 @@ def show(name: str) -> None:
     """
     from quba_check.reports.tables import fit_encoding, wrap_line
 
-    model = _model(name)
+    model = published_model("quba-check show", name)
     width = max(shutil.get_terminal_size().columns, LEAST_WIDTH)
     head, foot = ([part for line in lines for part in wrap_line(line, width)] for lines in _lines(model))
     # The command is one line, so that it can be copied.
     rows = [*head, *_table(model).splitlines(), *foot, *_command_lines(model)]
     text = "".join(f"{row}\n" for row in rows)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
-
-
-def _model(name: str) -> PublishedModel:
-    """Return the model of a name, or raise `OptionError`."""
-    from quba_check.grading.published import TIMM_PREFIX, models_by_name, nearest_names, published_models
-
-    given = name.removeprefix(TIMM_PREFIX)
-    if model := models_by_name().get(given):
-        return model
-    near = ", ".join(f"'{other}'" for other in nearest_names(given))
-    raise OptionError(
-        f"quba-check show: ID: there is no published model '{name}'. Allowed: one of the "
-        f"{len(published_models())} names in the published table, or the model's name in timm."
-        f"{f' Did you mean {near}?' if near else ''}"
-    )
 
 
 def _lines(model: PublishedModel) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ from quba_check.errors import OptionError, PopulationError, did_you_mean, listed
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population
+    from quba_check.grading.published import PublishedModel
 
 
 def check_format(command: str, form: str, allowed: Sequence[str]) -> None:
@@ -34,3 +35,22 @@ def named_population(command: str, name: str) -> Population:
     except PopulationError as error:
         reason = str(error).removeprefix("population: ")
         raise OptionError(f"{command}: --population: {reason}") from None
+
+
+def published_model(command: str, name: str) -> PublishedModel:
+    """Return a published model by its name in the table or in timm.
+
+    Raises:
+        OptionError: there is no such model; the message has the nearest names.
+    """
+    from quba_check.grading.published import TIMM_PREFIX, models_by_name, nearest_names, published_models
+
+    given = name.removeprefix(TIMM_PREFIX)
+    if model := models_by_name().get(given):
+        return model
+    near = ", ".join(f"'{other}'" for other in nearest_names(given))
+    raise OptionError(
+        f"{command}: ID: there is no published model '{name}'. Allowed: one of the "
+        f"{len(published_models())} names in the published table, or the model's name in timm."
+        f"{f' Did you mean {near}?' if near else ''}"
+    )

@@ -193,6 +193,6 @@ def _baseline_notes(gate: GateSession) -> Iterator[str]:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         reason = "no demand has max_drop or max_relative_drop"
-        yield f"the baseline {baseline.file} is not used in this run: {reason}"
+        yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
     elif baseline.failed_demands:
         yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

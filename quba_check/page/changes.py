@@ -113,13 +113,14 @@ def _changes(column: Column, baseline: StoredRun) -> Changes:
         unknown = ""
     except UserError as why:
         flipped, unknown = None, str(why)
+    own_failures = f"{column.run.file}: this run fails its own demands"
     lost = [flip for flip in flipped or () if flip.lost]
     gained = [flip for flip in flipped or () if not flip.lost]
     return Changes(
         column,
         name,
         lines=tuple(map(_line, comparison.changes)),
-        notes=tuple(map(visible, comparison.notes)),
+        notes=tuple(visible(note) for note in comparison.notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][:MOST_FLIPS]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),

@@ -15,7 +15,7 @@ from quba_check.page.advice import Step, advice
 from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of
-from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart
+from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
@@ -125,13 +125,7 @@ def demands(
             groups.setdefault((row.file, row.name), {})[column.number] = row
     addresses = _addresses(list(groups))
     rows = [
-        _demand(
-            address,
-            {
-                number: _cell(columns[number], row, baseline, population, pictures)
-                for number, row in group.items()
-            },
-        )
+        _demand(address, _cells(columns, group, baseline, population, pictures))
         for address, group in zip(addresses, groups.values(), strict=True)
     ]
     return tuple(sorted(rows, key=lambda demand: LABELS.index(demand.worst.label)))
@@ -171,10 +165,43 @@ def _bound_text(row: VerdictRow) -> str:
     return f"{sign} {limit_text(row.limit, millions=row.dimension == 'parameters')}"
 
 
+def _cells(
+    columns: Sequence[Column],
+    rows: Mapping[int, VerdictRow],
+    baseline: StoredRun | None,
+    population: Reference,
+    pictures: Pictures,
+) -> dict[int, Cell]:
+    """Return the cells of a demand; their charts share an axis."""
+    evidence = {number: evidence_of(columns[number].run, row, baseline) for number, row in rows.items()}
+    bounded = {
+        number: data
+        for number, row in rows.items()
+        if (data := _bounded(columns[number], row, evidence[number], baseline, population)) is not None
+    }
+    ends = shared_range(bounded.values())
+    charts = {number: interval_chart(data, ends) for number, data in bounded.items()}
+    return {
+        number: _cell(
+            columns[number],
+            row,
+            evidence[number],
+            charts.get(number) or _letters(columns[number], row, evidence[number]),
+            pictures.get((number, row.id)),
+            advice(columns[number].run, row, baseline),
+        )
+        for number, row in rows.items()
+    }
+
+
 def _cell(
-    column: Column, row: VerdictRow, baseline: StoredRun | None, population: Reference, pictures: Pictures
+    column: Column,
+    row: VerdictRow,
+    evidence: Evidence,
+    chart: Chart | None,
+    pictures: DemandPictures | None,
+    steps: tuple[Step, ...],
 ) -> Cell:
-    evidence = evidence_of(column.run, row, baseline)
     verdict_label = label(row)
     headline, details = _message(row, evidence)
     return Cell(
@@ -186,9 +213,9 @@ def _cell(
         interval=_interval_text(evidence),
         headline=headline,
         details=details,
-        chart=_chart(column, row, evidence, baseline, population),
-        pictures=pictures.get((column.number, row.id)),
-        advice=() if row.is_met else advice(column.run, row, baseline),
+        chart=chart,
+        pictures=pictures,
+        advice=() if row.is_met else steps,
     )
 
 
@@ -220,33 +247,36 @@ def _interval_text(evidence: Evidence) -> str:
     return f"score {text}" if isinstance(evidence.value, str) else text
 
 
-def _chart(
+def _letters(column: Column, row: VerdictRow, evidence: Evidence) -> Chart | None:
+    """Return the chart of a letter; None for another value."""
+    if not isinstance(evidence.value, str):
+        return None
+    grade = grade_of(column.record, row)
+    return letters_chart(evidence.value, str(row.limit), () if grade is None else grade.letters)
+
+
+def _bounded(
     column: Column,
     row: VerdictRow,
     evidence: Evidence,
     baseline: StoredRun | None,
     population: Reference,
-) -> Chart | None:
-    if isinstance(evidence.value, str):
-        grade = grade_of(column.record, row)
-        spanned = () if grade is None else grade.letters
-        return letters_chart(evidence.value, str(row.limit), spanned)
-    if evidence.value is None or isinstance(row.limit, str):
+) -> Bounded | None:
+    """Return a value with what it is compared with; None for a letter or a missing value."""
+    if not isinstance(evidence.value, float) or isinstance(row.limit, str):
         return None
     is_value = row.bound in ("min", "max") and not row.is_on_grade
     before = baseline.value_of(row.dimension, row.part) if baseline is not None and is_value else None
     has_median = is_value and row.part is None
-    return interval_chart(
-        Bounded(
-            value=evidence.value,
-            bound=row.limit,
-            is_minimum=row.bound == "min",
-            unit=evidence.unit,
-            interval=evidence.interval,
-            baseline=None if before is None else before.value,
-            median=population.median(row.dimension, column.record) if has_median else None,
-            series=column.number,
-        )
+    return Bounded(
+        value=evidence.value,
+        bound=row.limit,
+        is_minimum=row.bound == "min",
+        unit=evidence.unit,
+        interval=evidence.interval,
+        baseline=None if before is None else before.value,
+        median=population.median(row.dimension, column.record) if has_median else None,
+        series=column.number,
     )
 
 

@@ -68,7 +68,7 @@ class DimensionView:
         name: its name.
         heading: its name in plain words.
         meaning: its meaning in one sentence.
-        readings: values as sentences.
+        reading: the value as a sentence; empty for several records.
         better: `higher is better` or `lower is better`.
         formula: its definition; empty if unknown.
         source: paper or other source; empty if unknown.
@@ -81,7 +81,7 @@ class DimensionView:
     name: str
     heading: str
     meaning: str
-    readings: tuple[str, ...]
+    reading: str
     better: str
     formula: str
     source: str
@@ -113,7 +113,7 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
         name=visible(name),
         heading=_heading(name),
         meaning=registered.title if registered else "A custom dimension of these records.",
-        readings=tuple(filter(None, (_reading(name, column) for column in columns))),
+        reading=_reading(name, columns[0]) if len(columns) == 1 else "",
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
         formula=_formula(name),
         source=source,
@@ -144,6 +144,8 @@ def _reading(name: str, column: Column) -> str:
     row = column.measured(name)
     if row is None or name not in READINGS:
         return ""
+    if name == "object_focus" and row.value >= 1:
+        return f"A background of another class costs {column.short} no accuracy."
     return READINGS[name].format(
         name=column.short,
         value=format_value(row.value, row.unit),

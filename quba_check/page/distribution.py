@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from quba_check.number_format import format_value
-from quba_check.page.drawing import Chart, Scale, hull, label, line, mark, shape
+from quba_check.page.drawing import Chart, Scale, group, hull, line, mark, shape, vertical_lines
 from quba_check.page.plots import WIDTH
 
 BINS = 32
@@ -48,12 +48,10 @@ def distribution(
         line(scale.start, BASE, scale.end, BASE, "axis"),
         line(scale(turned(median)), BASE - TALLEST - 6, scale(turned(median)), BASE, "median"),
     ]
-    for value in _ticks(scale, is_log=is_log):
-        x = scale(turned(value))
-        shapes += [
-            line(x, BASE, x, BASE + 4, "axis"),
-            label(x, BASE + 16, f"{value:g}", "small", anchor="middle"),
-        ]
+    marked = _ticks(scale, is_log=is_log)
+    shapes.append(vertical_lines([scale(turned(value)) for value in marked], BASE, BASE + 4, "axis"))
+    texts = [shape("text", f"{value:g}", x=scale(turned(value)), y=BASE + 16) for value in marked]
+    shapes.append(group(texts, **{"class": "small", "text-anchor": "middle"}))
     words = [f"median of {len(population):,} models {format_value(median, unit)}"]
     for series, value in finite.items():
         x = scale(turned(value))

@@ -156,6 +156,19 @@ def label(
     return shape("text", text, x=x, y=y, **named, **more)
 
 
+def ticks(scale: Scale, values: Iterable[float], y: float, class_: str = "small") -> Shape:
+    """Return the numbers below a horizontal axis."""
+    texts = [shape("text", f"{value:g}", x=scale(value), y=y) for value in values]
+    return group(texts, **{"class": class_, "text-anchor": "middle"})
+
+
+def vertical_lines(places: Iterable[float], top: float, bottom: float, class_: str = "grid") -> Shape:
+    """Return vertical lines as one path."""
+    return shape(
+        "path", d="".join(f"M{number(x)} {number(top)}V{number(bottom)}" for x in places), class_=class_
+    )
+
+
 def polyline(points: Iterable[tuple[float, float]], class_: str) -> Shape:
     """Return a path through points."""
     steps = [f"{number(x)} {number(y)}" for x, y in points]

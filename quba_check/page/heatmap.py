@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from quba_check.page.drawing import Chart, Shape, group, label, shape
+from quba_check.page.drawing import Chart, Shape, group, shape
 from quba_check.page.plots import NAMES, WIDTH, fit
 
 STOPS = ((0.0, (8, 48, 107)), (0.35, (33, 113, 181)), (0.7, (158, 202, 225)), (1.0, (247, 251, 255)))
 """Colours of values from 0 to 1: the darker, the more accuracy is lost."""
-LIGHT, DARK = "#fff", "#111"
+LIGHT, DARK = "#fff", "#000"
 ROW = 22
 HEAD = 22
 
@@ -27,32 +27,37 @@ def heatmap(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[floa
     """
     width = (WIDTH - NAMES) / max(len(columns), 1)
     heads = [
-        label(NAMES + width * (place + 0.5), 15, name, "small", anchor="middle", role="columnheader")
+        shape("text", name, x=NAMES + width * (place + 0.5), role="columnheader")
         for place, name in enumerate(columns)
     ]
-    shapes = [
-        group(
-            [label(NAMES - 8, 15, "severity", "small", anchor="end", role="columnheader"), *heads], role="row"
-        )
-    ]
-    for number, (name, values) in enumerate(rows.items()):
-        top = HEAD + ROW * number
-        header = label(NAMES - 8, top + 15, fit(name), "", anchor="end", role="rowheader")
-        cells = [_cell(NAMES + width * place, top, width, value) for place, value in enumerate(values)]
-        shapes.append(group([header, *(part for cell in cells for part in cell)], role="row"))
+    corner = shape("text", "severity", x=NAMES - 8, class_="end", role="columnheader")
+    shapes = [_row([corner, *heads], 15, "small")]
+    for place, (name, values) in enumerate(rows.items()):
+        header = shape("text", fit(name), x=NAMES - 8, class_="end", role="rowheader")
+        cells = [
+            element
+            for column, value in enumerate(values)
+            for element in _cell(NAMES + width * column, width, value)
+        ]
+        shapes.append(_row([header, *cells], HEAD + ROW * place + 15))
     description = f"{len(rows)} rows, {len(columns)} columns"
     return Chart(WIDTH, HEAD + ROW * len(rows), title, description, tuple(shapes), role="table")
 
 
-def _cell(x: float, y: float, width: float, value: float | None) -> tuple[Shape, Shape]:
-    is_known = value is not None and math.isfinite(value)
-    fill = colour(value) if value is not None and is_known else "none"
-    text = f"{value:.2f}" if is_known else "–"
-    ink = ink_on(fill) if is_known else "currentColor"
-    return (
-        shape("rect", x=x, y=y, width=width - 1, height=ROW - 1.0, fill=fill, aria_hidden="true"),
-        label(x + (width - 1) / 2, y + 15, text, "", anchor="middle", fill=ink, role="cell"),
-    )
+def _row(cells: Sequence[Shape], baseline: float, class_: str = "cells") -> Shape:
+    """Return a row of cells, whose texts stand at the height 0."""
+    return group(cells, **{"class": class_, "role": "row", "transform": f"translate(0 {baseline:g})"})
+
+
+def _cell(x: float, width: float, value: float | None) -> Iterator[Shape]:
+    middle = x + (width - 1) / 2
+    if value is None or not math.isfinite(value):
+        yield shape("text", "–", x=middle, role="cell", class_="muted")
+        return
+    fill = colour(value)
+    yield shape("rect", x=x, y=-15.0, width=width - 1, height=ROW - 1.0, fill=fill)
+    is_light = ink_on(fill) == LIGHT
+    yield shape("text", f"{value:.2f}", x=middle, role="cell", **({"class_": "light"} if is_light else {}))
 
 
 def colour(value: float) -> str:

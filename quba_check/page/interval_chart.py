@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from quba_check.core.grade import LETTERS
@@ -47,13 +47,30 @@ class Bounded:
         others = (self.baseline, self.median, *(self.interval or ()))
         return [self.value, self.bound, *(other for other in others if other is not None)]
 
+    @property
+    def is_drawable(self) -> bool:
+        """True if all numbers are finite."""
+        return all(map(math.isfinite, self.numbers))
 
-def interval_chart(data: Bounded) -> Chart | None:
-    """Return a value with its interval, drawn against the bound; None for an infinite number."""
-    if not all(map(math.isfinite, data.numbers)):
+
+def shared_range(rows: Iterable[Bounded]) -> tuple[float, float]:
+    """Return the range of an axis that shows several values with what they are compared with."""
+    rows = [row for row in rows if row.is_drawable]
+    numbers = [number for row in rows for number in row.numbers]
+    is_share = all(row.unit in ("fraction", "ratio") for row in rows) and max(numbers, default=2.0) <= 1
+    return hull(numbers, margin=0.12, within=(0.0, 1.0) if is_share else None)
+
+
+def interval_chart(data: Bounded, ends: tuple[float, float] | None = None) -> Chart | None:
+    """Return a value with its interval, drawn against the bound; None for an infinite number.
+
+    Args:
+        data: the value.
+        ends: range of the axis; None for that of the value alone.
+    """
+    if not data.is_drawable:
         return None
-    possible = (0.0, 1.0) if data.unit in ("fraction", "ratio") and max(data.numbers) <= 1 else None
-    scale = Scale(*hull(data.numbers, margin=0.12, within=possible), LOW, HIGH)
+    scale = Scale(*(ends or shared_range([data])), LOW, HIGH)
     bound = scale(data.bound)
     allowed = (bound, HIGH - bound) if data.is_minimum else (LOW, bound - LOW)
     shapes = [

@@ -7,7 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quba_check.number_format import format_value
-from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, rect, shape
+from quba_check.page.drawing import (
+    Chart,
+    Scale,
+    Shape,
+    group,
+    hull,
+    label,
+    line,
+    mark,
+    number,
+    polyline,
+    rect,
+    shape,
+    ticks,
+    vertical_lines,
+)
 
 WIDTH = 380
 """Width of charts; a phone of 360 pixels shows them at nine tenths of their size."""
@@ -98,12 +113,10 @@ def fit(name: str, room: float = NAMES - 8) -> str:
 
 
 def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
-    shapes: list[Shape] = []
-    for tick in scale.ticks():
-        x = scale(tick)
-        shapes.append(line(x, 0, x, bottom, "grid"))
-        shapes.append(label(x, bottom + 15, f"{tick:g}", "small", anchor="middle"))
-    return shapes
+    return [
+        vertical_lines(map(scale, scale.ticks()), 0, bottom),
+        ticks(scale, scale.ticks(), bottom + 15),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +148,7 @@ def reliability_diagram(
         scaled: the bins after temperature scaling, likewise.
         names: names of the records.
     """
-    left, right, top, bottom = 40.0, WIDTH - 20.0, 8.0, 260.0
+    left, right, top, bottom = 52.0, WIDTH - 14.0, 8.0, 260.0
     x, y = Scale(0, 1, left, right), Scale(0, 1, bottom, top)
     shapes = _frame(x, y, "confidence", "accuracy")
     shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
@@ -192,17 +205,14 @@ def compact(count: int) -> str:
 
 def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     """Return grid, ticks and titles of two axes."""
-    shapes: list[Shape] = []
-    for tick in x.ticks():
-        shapes += [
-            line(x(tick), y.start, x(tick), y.end, "grid"),
-            label(x(tick), y.start + 14, f"{tick:g}", "small", anchor="middle"),
-        ]
-    for tick in y.ticks():
-        shapes += [
-            line(x.start, y(tick), x.end, y(tick), "grid"),
-            label(x.start - 6, y(tick) + 4, f"{tick:g}", "small", anchor="end"),
-        ]
+    rows = "".join(f"M{number(x.start)} {number(y(tick))}H{number(x.end)}" for tick in y.ticks())
+    texts = [shape("text", f"{tick:g}", x=x.start - 6, y=y(tick) + 4) for tick in y.ticks()]
+    shapes = [
+        vertical_lines(map(x, x.ticks()), y.end, y.start),
+        shape("path", d=rows, class_="grid"),
+        ticks(x, x.ticks(), y.start + 14),
+        group(texts, **{"class": "small", "text-anchor": "end"}),
+    ]
     middle = (y.start + y.end) / 2
     shapes += [
         label((x.start + x.end) / 2, y.start + 28, x_title, "small", anchor="middle"),
@@ -221,7 +231,7 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
     ordered = {series: sorted(filter(math.isfinite, values)) for series, values in accuracies.items()}
     everything = [value for values in ordered.values() for value in values]
     most = max(map(len, ordered.values()), default=1)
-    x = Scale(1, max(most, 2), 40, WIDTH - 20)
+    x = Scale(1, max(most, 2), 52, WIDTH - 14)
     y = Scale(*hull([*everything, 1.0], margin=0.06, within=(0.0, 1.0)), 190, 8)
     shapes = _frame(x, y, "classes, the worst first", "accuracy")
     words = []

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import listed
 from quba_check.page.columns import Column, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import Record
 from quba_check.reports.notes import record_notes
 
+MOST_VIEWS = 4
+"""Largest number of views named with their common hash."""
 LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
 
@@ -74,7 +78,7 @@ class Source:
         notes: notes of the run.
         findings: findings of the doctor; None if the record stores none.
         facts: names and values of versions, settings and hashes.
-        hashes: content hashes of model files and image sets, by name.
+        hashes: content hashes of model files and image sets, each with the names that share it.
         inputs: the files that the run read.
         commands: commands that measure again, judge again and make this page again.
     """
@@ -89,9 +93,12 @@ class Source:
     commands: tuple[tuple[str, str], ...]
 
 
-def sources(columns: Sequence[Column]) -> tuple[Source, ...]:
+def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tuple[Source, ...]:
     """Return data and provenance of each record."""
-    return tuple(_source(column) for column in columns)
+    files = [column.run.file for column in columns]
+    words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
+    again = visible(f"quba-check report {shlex.join(words)} -o report.html")
+    return tuple(_source(column, again) for column in columns)
 
 
 def set_rows(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
@@ -113,7 +120,7 @@ def _images(record: Record, name: str) -> str:
     return text if row.generated is None else visible(f"{text}, {row.generated}")
 
 
-def _source(column: Column) -> Source:
+def _source(column: Column, again: str) -> Source:
     record = column.record
     is_examined = "findings" in record.model_fields_set
     return Source(
@@ -122,9 +129,9 @@ def _source(column: Column) -> Source:
         notes=tuple(map(visible, record_notes(record))),
         findings=tuple(map(_finding, record.findings)) if is_examined else None,
         facts=tuple((name, visible(value)) for name, value in _facts(record)),
-        hashes=tuple((visible(name), visible(value)) for name, value in _hashes(record)),
+        hashes=tuple((visible(value), visible(name)) for name, value in _hashes(record)),
         inputs=tuple(_input(one) for one in record.inputs),
-        commands=tuple(_commands(column)),
+        commands=(*_commands(column), ("Make this page again", again)),
     )
 
 
@@ -177,8 +184,11 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
         yield "class list", record.suite.classes
     for name, digest in record.model.files.items():
         yield f"file {name} (sha256)", digest
+    views: dict[str, list[str]] = {}
     for view, digest in record.suite.contents.items():
-        yield f"images of {view}", digest
+        views.setdefault(digest, []).append(view)
+    for digest, names in views.items():
+        yield f"images of {listed(names, MOST_VIEWS)}", digest
 
 
 def _input(row: InputRow) -> InputFile:
@@ -196,7 +206,6 @@ def _commands(column: Column) -> Iterator[tuple[str, str]]:
     file = shlex.quote(column.run.file)
     yield "Measure again", visible(shlex.join(_gate_command(column.record)))
     yield "Print the verdict again, with the exit code of the gate", visible(f"quba-check verdict {file}")
-    yield "Make this page again", visible(f"quba-check report {file} -o report.html")
 
 
 def _gate_command(record: Record) -> list[str]:

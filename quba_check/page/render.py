@@ -98,7 +98,7 @@ def _view(
         "dimensions": dimension_views(records, compared_with),
         "documentation": documentation(),
         "sets": set_rows(records),
-        "sources": sources(records),
+        "sources": sources(records, baseline),
         "pictures": pictures,
         "standing": standing(records, compared_with),
         "family_mark": family_mark,

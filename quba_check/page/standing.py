@@ -42,7 +42,6 @@ FILTERS: Mapping[str, Group] = {
     "training": "training",
 }
 """Groups by the name of their filter in the address."""
-DATA_ID = "standing-data"
 Json = dict[str, Any]
 
 
@@ -303,7 +302,7 @@ def compact(values: Sequence[float | None]) -> Sequence[float | None] | str:
     In the text, NaN is a missing value and the bytes are little-endian.
 
     >>> compact([0.25, None]), compact([0.1 + 0.2, 0.1 + 0.7])
-    ([0.25, None], 'NDMzMzMz0z+amZmZmZnpPw==')
+    ([0.25, None], 'NDMzMzMz0z+ZmZmZmZnpPw==')
     """
     numbers = [float("nan") if value is None else value for value in values]
     text = base64.b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()

@@ -95,7 +95,7 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
         return NONE if verdict.is_met else "not shown to be met"
     is_short = value < limit
     if is_short != (verdict.bound == "min"):  # the early decision, or a value not shown to meet the bound
-        return "not shown to be met" if verdict.outcome == "uncertain" else NONE
+        return "not shown to be met" if verdict.outcome == "uncertain" else "predicted for all images"
     return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
 
 
@@ -105,7 +105,10 @@ def _drop_cells(verdict: VerdictRow, bound: str, change: str) -> DemandCells:
     match = _DROP.search(headline)
     if match is None:
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
-    value, gap = match["value"], NONE if match["gap"] is None else f"over by {match['gap']}"
+    value = f"drop {match['value']}"
+    if match["gap"] is None and verdict.outcome == "fail":  # masked, whatever the value
+        return DemandCells(bound, value, gap=headline, change=change, has_reason=True)
+    gap = NONE if match["gap"] is None else f"over by {match['gap']}"
     for line in details:
         if (ends := _FROM.match(line)) and change == NONE:
             change = f"from {ends['before']} to {ends['after']}"
@@ -113,7 +116,7 @@ def _drop_cells(verdict: VerdictRow, bound: str, change: str) -> DemandCells:
     interval = intervals[0].replace(" to ", "..") if intervals else NONE
     if gap == NONE and verdict.outcome == "uncertain":
         gap = "not shown to be met"
-    return DemandCells(bound, f"drop {value}", interval, gap, change)
+    return DemandCells(bound, value, interval, gap, change)
 
 
 def _grade_cells(verdict: VerdictRow, record: Record, bound: str) -> DemandCells:

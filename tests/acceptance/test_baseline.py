@@ -105,7 +105,7 @@ def test_a_baseline_under_another_limit(other: Judge) -> None:
 def test_a_baseline_that_nothing_is_compared_with(other: Judge) -> None:
     assert other("plain.yaml", "--quba-report=record.json", "--quba-baseline=net.json").ret == 0
     assert other.record()["notes"] == [
-        "the baseline net.json is not used in this run: no demand has max_drop or max_relative_drop"
+        "the baseline net.json decides nothing in this run: no demand has max_drop or max_relative_drop"
     ]
     other.write("drops.yaml", DROPS)
     run(other, "net", "--quba-baseline=net.json")

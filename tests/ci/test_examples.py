@@ -78,6 +78,20 @@ def test_inputs_and_outputs_of_the_action() -> None:
     assert set(gate["env"]) == {f"QUBA_INPUT_{name.upper()}" for name in names}
 
 
+def test_the_page_names_the_inputs() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    inputs = content(ACTION)["inputs"]
+    assert sorted(name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)) == sorted(inputs)
+    blocks = [
+        YAML(typ="safe").load(text)
+        for text in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ]
+    (job,) = (block for block in blocks if "steps" in block)
+    assert set(job["steps"][-1]["with"]) <= set(inputs)
+    assert job["steps"][0]["uses"] in {step.get("uses") for step in github_steps()}
+
+
 class Job:
     """A folder in which the shell steps of a job run, with the textured demo model and one demand."""
 
@@ -216,6 +230,20 @@ class Action(Job):
 @pytest.fixture
 def action(tmp_path: Path) -> Action:
     return Action(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "installed"),
+    [("", str(ROOT)), ("quba-check[onnx]; touch hacked", "quba-check[onnx]; touch hacked"), ("none", None)],
+)
+def test_the_installation(action: Action, given: str, installed: str | None) -> None:
+    stub = action.folder / "bin" / "python"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n", encoding="utf-8")
+    stub.chmod(0o755)
+    environment = {"PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}", "QUBA_INPUT_INSTALL": given}
+    expected = f"<-m><pip><install><--disable-pip-version-check><{installed}>" if installed else ""
+    assert action.run(action_steps()[0]["run"], **environment) == (0, expected)
 
 
 def test_a_model_that_fails_fails_the_job(action: Action) -> None:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *DOCS]
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+MOST_BYTES = 150_000
+"""Largest size of a picture."""
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -36,6 +38,15 @@ def test_an_index_names_every_page(index: str, pattern: str) -> None:
     linked = {(ROOT / index).parent / target for target, _ in LINK.findall((ROOT / index).read_text("utf-8"))}
     pages = set((ROOT / "docs").glob(pattern)) - {ROOT / "docs" / "README.md"}
     assert sorted(pages - linked) == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "README.md"], ids=["start", "docs"])
+def test_pictures_are_small_and_described(page: Path) -> None:
+    pictures = re.findall(r"^!\[(.*)\]\((.*)\)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [Path(path).name for _, path in pictures] == ["demo.svg", "page.webp"]
+    for text, path in pictures:
+        assert len(text.split()) > 8
+        assert (page.parent / path).stat().st_size <= MOST_BYTES
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)

@@ -24,6 +24,7 @@ from quba_check.demands.profiles import shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.grading import published_models
 from quba_check.grading.published import SUSPECT_DIMENSIONS
+from quba_check.records.record import Record
 from quba_check.suites import open_suite
 
 SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
@@ -188,3 +189,15 @@ def test_the_price_of_adversarial_training() -> None:
         f"{usual['accuracy']:.2f} and twice the calibration error."
     ) in text
     assert round(trained["calibration_error"] / usual["calibration_error"]) == 2
+
+
+def test_evidence_names_keys_that_records_have() -> None:
+    schema = Record.model_json_schema(by_alias=True, mode="serialization")
+    keys = set(schema["properties"])
+    for name in ("model", "suite", "environment"):
+        row = schema["$defs"][f"{name.capitalize()}Row"]
+        keys |= {f"{name}.{key}" for key in row["properties"]}
+    keys |= {f"measurements.{name}" for name in PUBLISHED_DIMENSIONS}
+    stated = [name for name in quoted(page("evidence.md")) if name.partition(".")[0] in schema["properties"]]
+    assert len(stated) > 10
+    assert [name for name in stated if name not in keys] == []

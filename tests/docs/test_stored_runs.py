@@ -9,7 +9,15 @@ import pytest
 from support.demo_runs import demo_store
 from support.guides import DOCS, Step, follow, steps
 
-PAGES = ("reading-the-result.md", "tuning.md", "comparing.md", "ranks.md", "python.md", "exports.md")
+PAGES = (
+    "reading-the-result.md",
+    "tuning.md",
+    "comparing.md",
+    "ranks.md",
+    "python.md",
+    "exports.md",
+    "attestation.md",
+)
 
 
 @pytest.fixture(scope="module")

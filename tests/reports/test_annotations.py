@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reports.test_markdown import row
 from support.tuned import record
 
@@ -135,3 +138,15 @@ def test_gitlab_without_a_page_links_to_the_job() -> None:
     assert json.loads(
         gitlab_report([record(verdicts=[row(outcome="pass")])], in_repository, source=SOURCE)
     ) == {"quba-check": []}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=12))
+def test_no_text_ends_its_command(demands: list[tuple[str, str]]) -> None:
+    verdicts = [row(message=message, file=file) for message, file in demands] or [row()]
+    text = github_commands([record(verdicts=verdicts)], in_repository)
+    commands_of = text.split("\n")
+    assert len(commands_of) == min(10, len(verdicts)) + 1
+    assert commands_of.pop() == ""
+    pattern = re.compile(r"::error (file=[^,:\r]*,line=3,)?title=[^,:\r]*::[^\r]*")
+    assert all(pattern.fullmatch(command) for command in commands_of)

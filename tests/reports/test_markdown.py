@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reports.test_github_markdown import rendered
 from support.tuned import record
 
@@ -100,6 +102,14 @@ def test_a_failed_run_exactly() -> None:
     ("verdict", "expected"),
     [
         (row(limit=0.95, confidence=0.99), ["`>= 0.95`", "`0.900`", "`0.874..0.926`", "**short by 0.050**"]),
+        (
+            row(
+                limit=0.89,
+                stopped={"images": 100, "of": 1000, "passes": False, "alpha": 0.01},
+                message="accuracy 0.900 is below 0.890",
+            ),
+            ["`>= 0.89`", "`0.900`", "`0.880..0.920`", "**predicted for all images**"],
+        ),
         (
             row("calibration_error", 0.03, bound="max"),
             ["`<= 0.03`", "`0.0312`", "`0.0234..0.0390`", "**over by 0.0012**"],
@@ -306,3 +316,29 @@ def test_many_runs_are_cut_from_the_end() -> None:
     assert 0 < shown < 100
     assert text.rstrip().splitlines()[-1].startswith("*Cut to 60 kB.")
     assert "parts of" in text or f"the last {100 - shown} of 100 runs" in text
+
+
+TEXTS = st.text(alphabet=st.sampled_from("ab`|\\<>&@#*_[]()!~$:\n\r\t\x1b\u202e é-"), max_size=40)
+TAGS = {
+    *("h2", "h3", "p", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "strong", "em"),
+    *("details", "summary"),
+}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=15), st.integers(1, 3), TEXTS)
+def test_any_text_of_a_record_is_shown_as_text(
+    demands: list[tuple[str, str, str]], n: int, page: str
+) -> None:
+    verdicts = [
+        row(limit=0.9, message=message) | {"dimension": name, "file": file, "id": f"{file}::{name}"}
+        for name, message, file in demands
+    ]
+    model = record().model.model_copy(update={"name": demands[0][1], "spec": demands[0][2]})
+    ours = record(verdicts=verdicts).model_copy(update={"model": model})
+    text = markdown_summary([Run(ours, comparison(), notes=(page,))] * n, page=page)
+    parts = rendered(text)
+    assert set(parts.tags) <= TAGS
+    assert parts.tags.count("details") == n
+    assert parts.tags.count("td") == 7 * n * (min(10, len(demands)) + len(demands))
+    assert len(text.encode()) <= LARGEST

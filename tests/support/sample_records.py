@@ -1,7 +1,10 @@
 """Records for tests of pages: of the demo's models, of 1,000 classes, with hostile names, with gaps.
 
-sample_records.zip holds the four files of `support.demo_runs.write_demo_records`, with the paths of the machine
-replaced in the JSON, packed by `python -m zipfile -c`. Make it anew when records get new keys.
+sample_records.zip holds demo.json and textured.json with their .npz, as written in an empty folder by
+
+    pytest --model=demo --quba-report=demo.json
+    pytest --model=demo-textured --quba-report=textured.json --quba-baseline=demo.json
+    python -m zipfile -c sample_records.zip demo.json demo.npz textured.json textured.npz
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""`quba-check attest`: an in-toto statement on the verdict of a stored run, ready to be signed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
+from quba_check.errors import OptionError, one_line
+
+
+@click.command(
+    "attest",
+    short_help="write an in-toto statement on a run's verdict, to be signed",
+    epilog="Example: quba-check attest demo.json -o statement.json",
+)
+@click.argument("path", type=INPUT, metavar="RECORD.json")
+@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
+@click.option(
+    "--predicate",
+    type=OUTPUT,
+    metavar="FILE",
+    help="also write the predicate alone, as actions/attest takes it",
+)
+@click.option(
+    "--checksums",
+    type=OUTPUT,
+    metavar="FILE",
+    help="also write the digests of the model's files, in the format of sha256sum",
+)
+@click.option("--url", metavar="URL", help="address of the run, to store in the statement")
+def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | None, url: str | None) -> None:
+    """Write an in-toto statement on the verdict of a stored run.
+
+    The subject is the model's files, the predicate test-result/v0.1. The result is FAILED unless the record
+    allows the release. The exit code is 0 for a failed run too: a signed failure is worth as much.
+    """
+    from quba_check.exports.attestation import checksums as checksums_of
+    from quba_check.exports.attestation import statement as statement_of
+    from quba_check.records.files import read_record, write_text
+    from quba_check.storage.user_files import sha256
+
+    outputs = {"--output": output, "--predicate": predicate, "--checksums": checksums}
+    used: list[Path] = [path]
+    for option, file in outputs.items():
+        if file is not None:
+            check_not_read(file, [path], option)
+            if file.absolute() in [other.absolute() for other in used]:
+                raise OptionError(
+                    f"{option}: got '{file}', which another option writes. Allowed: a file of its own."
+                )
+            used.append(file)
+    _check_url(url)
+    record = read_record(path)
+    digest = sha256(path, str(path), OptionError)
+    content = statement_of(record, file=path.name, digest=digest, url=url)
+    digests = None if checksums is None else checksums_of(content)
+    write_text(_json(content), output)
+    if predicate is not None:
+        write_text(_json(content["predicate"]), predicate)
+    if checksums is not None and digests is not None:
+        write_text(digests, checksums)
+    counts = ", ".join(
+        f"{len(content['predicate'][f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")
+    )
+    files = ", ".join(subject["name"] for subject in content["subject"])
+    line = f"{output}: {content['predicate']['result']}, {counts}; subject: {files}"
+    sys.stdout.write(f"{one_line(line)}\n")
+
+
+def _check_url(url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address or not url.isprintable() or " " in url:
+        raise OptionError(
+            f"quba-check attest: --url: got '{url}'. Allowed: an address that begins with https:// or http://."
+        )
+    if parts.username is not None or parts.password is not None:
+        raise OptionError(
+            "quba-check attest: --url: the address has a user or a password, which the statement would "
+            "publish. Leave them out."
+        )
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,116 @@
+"""A record as an in-toto statement with the predicate `test-result`.
+
+Specification: https://github.com/in-toto/attestation, `spec/v1` and `spec/predicates/test-result.md`. The
+predicate has no other keys, since some verifiers refuse unknown ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from quba_check.errors import UserError
+from quba_check.records.record import Record
+from quba_check.records.verdict import VerdictRow
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+_YAML, _JSON = "application/yaml", "application/json"
+
+
+def statement(record: Record, *, file: str, digest: str, url: str | None = None) -> dict[str, Any]:
+    """Return the in-toto statement of a record.
+
+    The subject is the files of the model. The result is `PASSED` or `WARNED` only if the record allows the
+    release of the model; everything else is `FAILED`, also an interrupted run, or one of selected demands.
+
+    Args:
+        record: the record.
+        file: name of its file.
+        digest: SHA-256 (hex) of that file.
+        url: address of the run.
+
+    Raises:
+        UserError: the record has no digests of the model's files.
+    """
+    if not record.model.files:
+        raise UserError(f"{file}: {_reason_without_files(record)}")
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [
+            {"name": name, "digest": {"sha256": sha256}} for name, sha256 in record.model.files.items()
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": _predicate(record, file=file, digest=digest, url=url),
+    }
+
+
+def checksums(statement: Mapping[str, Any]) -> str:
+    """Return the subject in the format of `sha256sum`.
+
+    Raises:
+        UserError: a file name cannot be written in that format.
+    """
+    lines = []
+    for subject in statement["subject"]:
+        name = subject["name"]
+        if not name.isprintable() or "\\" in name:
+            raise UserError(
+                f"the model file {name!a}: its name cannot stand in a list of checksums. Rename the file, "
+                "and run the gate again."
+            )
+        lines.append(f"{subject['digest']['sha256']}  {name}\n")
+    return "".join(lines)
+
+
+def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> dict[str, Any]:
+    tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for row in record.verdicts:
+        if (key := _list_of(row)) is not None:
+            tests[key].append(row.id)
+    passed = "WARNED" if tests["warnedTests"] else "PASSED"
+    configuration = [
+        _descriptor(row.path, row.sha256, _JSON if row.kind == "baseline" else _YAML, row.kind)
+        for row in record.inputs
+    ]
+    configuration.append(_descriptor(file, digest, _JSON, "record"))
+    return {
+        "result": passed if record.overall_verdict == "pass" else "FAILED",
+        "configuration": configuration,
+        **({"url": url} if url is not None else {}),
+        **tests,
+    }
+
+
+def _list_of(row: VerdictRow) -> str | None:
+    """Return the list that a demand belongs to; None if it was skipped, as its images are missing."""
+    if row.outcome == "skipped":
+        return None
+    if row.blocks:
+        return "failedTests"
+    return "passedTests" if row.outcome == "pass" else "warnedTests"
+
+
+def _descriptor(path: str, sha256: str, media_type: str, role: str) -> dict[str, Any]:
+    """Return a resource descriptor; absolute paths are cut to the file name, as statements may be public."""
+    is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    return {
+        "name": PureWindowsPath(path).name if is_absolute else path,
+        "digest": {"sha256": sha256},
+        "mediaType": media_type,
+        "annotations": {"role": role},
+    }
+
+
+def _reason_without_files(record: Record) -> str:
+    if "files" not in record.model.model_fields_set:
+        return (
+            "an earlier version wrote this record, without digests of the model's files, which an "
+            "attestation is about. Run the gate again."
+        )
+    return (
+        f"the model '{record.model.spec}' was not loaded from files with a known digest, which an "
+        "attestation is about. Allowed: a record of a checkpoint, an ONNX file, another model file or "
+        "folder, or a timm model. Save the model, and run the gate with --model=FILE."
+    )

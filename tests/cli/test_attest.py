@@ -1,0 +1,94 @@
+"""`quba-check attest`: files, exit code, and mistakes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from support.tuned import record
+
+from quba_check.cli.main import main
+
+SHA = "a" * 64
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = record()
+    model = base.model.model_copy(update={"files": {"net.pt": SHA}})
+    Path("runs").mkdir()
+    Path("runs/run.json").write_text(base.model_copy(update={"model": model}).to_json(), encoding="utf-8")
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(["attest", *shlex.split(words)])
+    return code, *capsys.readouterr()
+
+
+def test_a_failed_run_has_a_statement_too(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(
+        capsys,
+        "runs/run.json -o new/st.json --predicate p.json --checksums s.txt --url https://ci.example.org",
+    )
+    assert (code, err) == (0, "")
+    assert out == "new/st.json: FAILED, 0 passed, 0 warned, 0 failed; subject: net.pt\n"
+    statement = json.loads(Path("new/st.json").read_text(encoding="utf-8"))
+    predicate = json.loads(Path("p.json").read_text(encoding="utf-8"))
+    assert statement["predicate"] == predicate
+    assert predicate["url"] == "https://ci.example.org"
+    assert predicate["configuration"][-1]["name"] == "run.json"
+    assert predicate["configuration"][-1]["digest"] == {
+        "sha256": hashlib.sha256(Path("runs/run.json").read_bytes()).hexdigest()
+    }
+    assert Path("s.txt").read_text(encoding="utf-8") == f"{SHA}  net.pt\n"
+
+
+def test_the_same_record_gives_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.json", "b.json"):
+        run(capsys, f"runs/run.json -o {name}")
+    assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
+
+
+USER = "the address has a user or a password, which the statement would publish. Leave them out."
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("runs/run.json", "quba-check attest: -o/--output: is missing. See 'quba-check attest --help'."),
+        ("no.json -o a.json", "no.json: there is no such file. Allowed: a file that --quba-report wrote."),
+        (
+            "runs/run.json -o runs/run.json",
+            "--output: got 'runs/run.json', which this command reads. Allowed: another file.",
+        ),
+        (
+            "runs/run.json -o a.json --checksums ./a.json",
+            "--checksums: got 'a.json', which another option writes. Allowed: a file of its own.",
+        ),
+        (
+            "runs/run.json -o a.json --url ci.example.org/7",
+            "quba-check attest: --url: got 'ci.example.org/7'. Allowed: an address that begins with https:// "
+            "or http://.",
+        ),
+        (
+            "runs/run.json -o a.json --url 'https://[x'",
+            "quba-check attest: --url: got 'https://[x'. Allowed: an address that begins with https:// or "
+            "http://.",
+        ),
+        ("runs/run.json -o a.json --url https://me:s3cret@host/7", f"quba-check attest: --url: {USER}"),
+    ],
+)
+def test_mistakes(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+    assert not Path("a.json").exists()
+
+
+def test_a_model_of_a_callable(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("c.json").write_text(record().to_json(), encoding="utf-8")
+    code, _, err = run(capsys, "c.json -o a.json")
+    assert code == 4
+    assert err.startswith("ERROR: c.json: the model 'r50.pt' was not loaded from files with a known digest")

@@ -1,0 +1,203 @@
+"""Statements: by hand, read by in-toto's own package, and hypothesis over verdicts."""
+
+from __future__ import annotations
+
+import json
+
+import google.protobuf.json_format as protobuf_json
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from in_toto_attestation.predicates.test_result.v0.test_result_pb2 import TestResult as ResultPredicate
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
+from support.tuned import record
+
+from quba_check.errors import UserError
+from quba_check.exports.attestation import checksums, statement
+from quba_check.records.provenance import InputRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import VerdictRow
+
+WEIGHTS, CONFIG, FILE, DATA, RECORD = ("a" * 64, "b" * 64, "c" * 64, "d" * 64, "e" * 64)
+FILES = {"net.pt": WEIGHTS, "config.json": CONFIG}
+
+
+def verdict(name="accuracy", outcome="pass", tier="block", policy="point"):
+    return VerdictRow(
+        id=f"gate.yaml::{name}[min]",
+        dimension=name,
+        part=None,
+        bound="min",
+        limit=0.5,
+        tier=tier,
+        outcome=outcome,
+        file="gate.yaml",
+        line=3,
+        policy=policy,
+    )
+
+
+def run(*verdicts, files=FILES, inputs=(), **changes) -> Record:
+    base = record()
+    changes |= {"verdicts": verdicts, "inputs": inputs, "unselected": changes.get("unselected", 0)}
+    return base.model_copy(update={"model": base.model.model_copy(update={"files": files}), **changes})
+
+
+def of(record: Record, **options):
+    return statement(record, file="quba.json", digest=RECORD, **options)
+
+
+def result_of(*verdicts, **changes):
+    predicate = of(run(*verdicts, **changes))["predicate"]
+    return predicate["result"], *(predicate[f"{kind}Tests"] for kind in ("passed", "warned", "failed"))
+
+
+def test_by_hand():
+    inputs = (
+        InputRow(kind="threshold file", path="thresholds/gate.yaml", sha256=FILE, text="schema: 1"),
+        InputRow(kind="manifest", path="/home/me/data/quba-data.yaml", sha256=DATA),
+        InputRow(kind="baseline", path="C:\\runs\\old.json", sha256=DATA),
+    )
+    run_record = run(verdict(), verdict("shape_bias", "fail", "warn"), inputs=inputs)
+    assert of(run_record, url="https://ci.example.org/7") == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [
+            {"name": "net.pt", "digest": {"sha256": WEIGHTS}},
+            {"name": "config.json", "digest": {"sha256": CONFIG}},
+        ],
+        "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+        "predicate": {
+            "result": "WARNED",
+            "configuration": [
+                descriptor("thresholds/gate.yaml", FILE, "application/yaml", "threshold file"),
+                descriptor("quba-data.yaml", DATA, "application/yaml", "manifest"),
+                descriptor("old.json", DATA, "application/json", "baseline"),
+                descriptor("quba.json", RECORD, "application/json", "record"),
+            ],
+            "url": "https://ci.example.org/7",
+            "passedTests": ["gate.yaml::accuracy[min]"],
+            "warnedTests": ["gate.yaml::shape_bias[min]"],
+            "failedTests": [],
+        },
+    }
+
+
+def descriptor(name, sha256, media_type, role):
+    return {
+        "name": name,
+        "digest": {"sha256": sha256},
+        "mediaType": media_type,
+        "annotations": {"role": role},
+    }
+
+
+A, B = "gate.yaml::a[min]", "gate.yaml::b[min]"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "result"),
+    [
+        ([verdict("a")], ("PASSED", [A], [], [])),
+        ([verdict("a"), verdict("b", "fail")], ("FAILED", [A], [], [B])),
+        ([verdict("a"), verdict("b", "unmeasurable")], ("FAILED", [A], [], [B])),
+        ([verdict("a"), verdict("b", "not run")], ("FAILED", [A], [], [B])),
+        ([verdict("a"), verdict("b", "uncertain", policy="fail")], ("FAILED", [A], [], [B])),
+        ([verdict("a"), verdict("b", "uncertain", policy="allow")], ("WARNED", [A], [B], [])),
+        ([verdict("a"), verdict("b", "fail", "info")], ("WARNED", [A], [B], [])),
+        ([verdict("a"), verdict("b", "not run", "warn")], ("WARNED", [A], [B], [])),
+        ([verdict("a"), verdict("b", "skipped")], ("PASSED", [A], [], [])),
+        ([verdict("a", "skipped")], ("FAILED", [], [], [])),
+        ([], ("FAILED", [], [], [])),
+    ],
+)
+def test_results(verdicts, result):
+    assert result_of(*verdicts) == result
+
+
+def test_a_run_of_selected_demands_has_failed():
+    """The demands that were left out may have failed."""
+    assert result_of(verdict("a"), unselected=1) == ("FAILED", [A], [], [])
+
+
+def test_an_interrupted_run_has_failed():
+    assert result_of(verdict("a"), interrupted=True) == ("FAILED", [A], [], [])
+
+
+@given(
+    st.lists(
+        st.builds(
+            verdict,
+            st.sampled_from("abcd"),
+            st.sampled_from(["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]),
+            st.sampled_from(["block", "warn", "info"]),
+            st.sampled_from(["point", "fail", "allow"]),
+        ),
+        max_size=6,
+    ),
+    st.booleans(),
+    st.integers(0, 2),
+)
+def test_only_a_released_model_has_passed(verdicts, interrupted, unselected):
+    run_record = run(*verdicts, interrupted=interrupted, unselected=unselected)
+    predicate = of(run_record)["predicate"]
+    assert (predicate["result"] != "FAILED") == (run_record.overall_verdict == "pass")
+    if predicate["result"] != "FAILED":
+        assert predicate["failedTests"] == []
+    assert (predicate["result"] == "PASSED") <= (predicate["warnedTests"] == [])
+    listed = [name for kind in ("passed", "warned", "failed") for name in predicate[f"{kind}Tests"]]
+    assert sorted(listed) == sorted(row.id for row in verdicts if row.outcome != "skipped")
+
+
+@pytest.mark.parametrize("url", [None, "https://ci.example.org/7"])
+def test_the_package_of_in_toto_reads_it(url):
+    inputs = (InputRow(kind="threshold file", path="gate.yaml", sha256=FILE),)
+    files = {"<script>ü\n.pt": WEIGHTS}
+    content = of(run(verdict(), verdict("b", "fail"), files=files, inputs=inputs), url=url)
+    message = protobuf_json.Parse(json.dumps(content), StatementMessage())
+    Statement.copy_from_pb(message).validate()
+    assert message.subject[0].name == "<script>ü\n.pt"
+    assert message.subject[0].digest == {"sha256": WEIGHTS}
+    predicate = protobuf_json.Parse(json.dumps(content["predicate"]), ResultPredicate())
+    assert (predicate.result, predicate.url) == ("FAILED", url or "")
+    assert list(predicate.passed_tests) == ["gate.yaml::accuracy[min]"]
+    assert list(predicate.failed_tests) == ["gate.yaml::b[min]"]
+    assert [part.name for part in predicate.configuration] == ["gate.yaml", "quba.json"]
+    for part in predicate.configuration:
+        ResourceDescriptor.copy_from_pb(part).validate()
+
+
+def test_checksums():
+    assert checksums(of(run(verdict()))) == f"{WEIGHTS}  net.pt\n{CONFIG}  config.json\n"
+
+
+@pytest.mark.parametrize("name", ["x.data\n" + "f" * 64 + "  other.pt", "a\\b.data"])
+def test_a_name_that_would_add_a_line_of_checksums(name):
+    with pytest.raises(UserError) as caught:
+        checksums(of(run(verdict(), files={name: WEIGHTS})))
+    assert str(caught.value) == (
+        f"the model file {name!a}: its name cannot stand in a list of checksums. Rename the file, and run "
+        "the gate again."
+    )
+
+
+def test_a_model_without_files():
+    with pytest.raises(UserError) as caught:
+        of(run(verdict(), files={}))
+    assert str(caught.value) == (
+        f"quba.json: the model '{record().model.spec}' was not loaded from files with a known digest, which "
+        "an attestation is about. Allowed: a record of a checkpoint, an ONNX file, another model file or "
+        "folder, or a timm model. Save the model, and run the gate with --model=FILE."
+    )
+
+
+def test_a_record_of_an_earlier_version():
+    content = json.loads(record().to_json())
+    del content["model"]["files"]
+    with pytest.raises(UserError) as caught:
+        of(Record.model_validate(content))
+    assert str(caught.value) == (
+        "quba.json: an earlier version wrote this record, without digests of the model's files, which an "
+        "attestation is about. Run the gate again."
+    )
