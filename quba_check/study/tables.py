@@ -118,7 +118,7 @@ def _correlation_table(population: Population) -> StudyTable:
     return StudyTable(
         "correlations",
         f"Spearman rank correlations, {population.name}",
-        ("", *(_short(name) for name in names[:-1])),
+        ("dimension", *(_short(name) for name in names[:-1])),
         rows,
         (*notes, NOT_INDEPENDENT),
     )
@@ -204,7 +204,7 @@ def _finding_table() -> StudyTable:
     return StudyTable(
         "findings",
         "The paper's findings with and without suspect values",
-        ("", "published", "screened"),
+        ("comparison", "published", "screened"),
         tuple(rows),
         (FINDING_NOTE,),
     )
