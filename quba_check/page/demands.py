@@ -160,6 +160,8 @@ def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
 
 def _bound_text(row: VerdictRow) -> str:
     sign = SIGNS[row.bound].replace(">=", "≥").replace("<=", "≤")
+    if isinstance(row.limit, float) and not math.isfinite(row.limit):
+        return f"{sign} ?"
     if isinstance(row.limit, float) and row.bound == "max_relative_drop":
         return f"{sign} {100 * row.limit:.12g} %"
     return f"{sign} {limit_text(row.limit, millions=row.dimension == 'parameters')}"

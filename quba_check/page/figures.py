@@ -60,7 +60,9 @@ def _corruptions(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Fi
             yield _missing(f"The heatmap of severities{of}", column)
             continue
         title = f"Relative accuracy{of} by corruption and severity"
-        caption = f"{title}: accuracy divided by clean accuracy, 1 is no loss. Darker cells lose more."
+        caption = (
+            f"{title}: accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
+        )
         yield Figure(caption, heatmap(title, [str(severity) for severity in range(1, 6)], cells))
     if len(names) > 1:
         kinds = list(dict.fromkeys(name for column in columns for name in tables.severities(column)))

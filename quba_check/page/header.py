@@ -14,9 +14,14 @@ from quba_check.page.columns import Column, visible
 from quba_check.page.demands import Demand
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.verdict_labels import label, summary_line
+from quba_check.reports.verdict_labels import Label, label
 
-Kind = str
+_PHRASES: Mapping[Label, str] = {
+    "UNCERTAIN": "uncertain",
+    "WARN": "warned",
+    "NOT RUN": "not run",
+    "SKIP": "skipped",
+}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
     "pass": ("PASS", "good", "This model may be released: it meets every blocking demand."),
@@ -39,8 +44,7 @@ class Card:
         word: the verdict as a word in capitals.
         kind: `good`, `bad`, `warn` or `open`: form and colour of the sign.
         meaning: the verdict as a sentence.
-        failed: `3 of 11 demands failed`.
-        counts: all counts in a line, if they say more than `failed`; else empty.
+        failed: `3 of 11 demands failed, 1 warned`.
         blocking: target and fragment of each demand that blocks the release.
         grades: grades of the threshold files.
         change: the change since the baseline in a line; empty without baseline.
@@ -50,10 +54,9 @@ class Card:
 
     column: Column
     word: str
-    kind: Kind
+    kind: str
     meaning: str
     failed: str
-    counts: str
     blocking: tuple[tuple[str, str], ...]
     grades: tuple[Grade, ...]
     change: str
@@ -99,15 +102,12 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
         for demand in demands
         if (row := demand.verdict_of(column)) is not None and row.blocks
     )
-    failed = _failed(record)
-    summary = summary_line(record)
     return Card(
         column=column,
         word=word,
         kind=kind,
         meaning=meaning,
-        failed=failed,
-        counts=summary if record.verdicts else "",
+        failed=_failed(record),
         blocking=blocking,
         grades=tuple(_grade(grade) for grade in _distinct(record.grades)),
         change="" if changes is None else changes.summary,
@@ -121,7 +121,8 @@ def _failed(record: Record) -> str:
         return "no demands"
     counts = Counter(label(row) for row in record.verdicts)
     total = len(record.verdicts)
-    return f"{counts['FAIL']} of {total} {'demand' if total == 1 else 'demands'} failed"
+    others = [f"{counts[name]} {phrase}" for name, phrase in _PHRASES.items() if counts[name]]
+    return ", ".join([f"{counts['FAIL']} of {total} {'demand' if total == 1 else 'demands'} failed", *others])
 
 
 def _distinct(grades: Sequence[GradeRow]) -> list[GradeRow]:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from quba_check.page.drawing import Chart, Shape, group, shape
 from quba_check.page.plots import NAMES, WIDTH, fit
 
-STOPS = ((0.0, (8, 48, 107)), (0.35, (33, 113, 181)), (0.7, (158, 202, 225)), (1.0, (247, 251, 255)))
-"""Colours of values from 0 to 1: the darker, the more accuracy is lost."""
-LIGHT, DARK = "#fff", "#000"
+LEVELS = 10
+"""Number of steps from 0 to 1; each has a colour and a text colour in page.css, for light and dark."""
 ROW = 22
 HEAD = 22
 
@@ -54,42 +53,15 @@ def _cell(x: float, width: float, value: float | None) -> Iterator[Shape]:
     if value is None or not math.isfinite(value):
         yield shape("text", "–", x=middle, role="cell", class_="muted")
         return
-    fill = colour(value)
-    yield shape("rect", x=x, y=-15.0, width=width - 1, height=ROW - 1.0, fill=fill)
-    is_light = ink_on(fill) == LIGHT
-    yield shape("text", f"{value:.2f}", x=middle, role="cell", **({"class_": "light"} if is_light else {}))
+    class_ = f"h{level(value)}"
+    yield shape("rect", x=x, y=-15.0, width=width - 1, height=ROW - 1.0, class_=class_)
+    yield shape("text", f"{value:.2f}", x=middle, role="cell", class_=class_)
 
 
-def colour(value: float) -> str:
-    """Return the colour of a value as `#rrggbb`.
+def level(value: float) -> int:
+    """Return the step of a value, from 0 to `LEVELS`; values outside of [0, 1] have that of its ends.
 
-    >>> colour(0.0), colour(1.2)
-    ('#08306b', '#f7fbff')
+    >>> level(0.0), level(0.74), level(1.2)
+    (0, 7, 10)
     """
-    value = min(max(value, 0.0), 1.0)
-    place = next(place for place in range(1, len(STOPS)) if value <= STOPS[place][0])
-    (low, before), (high, after) = STOPS[place - 1], STOPS[place]
-    share = (value - low) / (high - low)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(before, after, strict=True))
-
-
-def ink_on(fill: str) -> str:
-    """Return the text colour with the higher contrast on a colour."""
-    return max((LIGHT, DARK), key=lambda ink: contrast(ink, fill))
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours by WCAG 2, from 1 to 21.
-
-    >>> round(contrast("#fff", "#000000"), 1)
-    21.0
-    """
-    low, high = sorted(map(_luminance, (one, other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(text: str) -> float:
-    digits = text[1:] if len(text) == 7 else "".join(2 * digit for digit in text[1:])
-    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return round(LEVELS * min(max(value, 0.0), 1.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from quba_check.page.distribution import distribution
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
-from quba_check.page.heatmap import colour, contrast, heatmap, ink_on
+from quba_check.page.heatmap import LEVELS, heatmap
 from quba_check.page.plots import Bin, Cues, Point, class_curve, cue_bars, dot_plot, fit, reliability_diagram
 
 FINITE = st.floats(-1e6, 1e6)
@@ -71,15 +73,29 @@ def test_marks_differ_in_form_and_colour() -> None:
     assert len(forms) == len(colours) == len(MARKS) == 6
 
 
-@given(st.floats(0, 1))
-def test_numbers_are_readable_on_every_colour(value: float) -> None:
-    fill = colour(value)
-    assert contrast(ink_on(fill), fill) >= 4.5
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG 2 of `#rgb` or `#rrggbb`."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_contrast_is_that_of_wcag() -> None:
-    assert contrast("#ffffff", "#767676") == pytest.approx(4.54, abs=0.01)
-    assert contrast("#777777", "#777777") == 1
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_numbers_are_readable_on_every_colour() -> None:
+    assert contrast("#fff", "#767676") == pytest.approx(4.54, abs=0.01)
+    style = files("quba_check.page").joinpath("templates", "page.css").read_text(encoding="utf-8")
+    found = re.findall(r"\.h(\d+) { --cell: (#[0-9a-f]{6}); --ink: (#[0-9a-f]{3}); }", style)
+    assert [int(number) for number, _, _ in found] == [*range(LEVELS + 1)] * 2  # light, then dark
+    assert min(contrast(cell, ink) for _, cell, ink in found) >= 4.5
+    brightness = [luminance(cell) for _, cell, _ in found]
+    light, dark = brightness[: LEVELS + 1], brightness[LEVELS + 1 :]
+    assert light == sorted(light)
+    assert dark == sorted(dark, reverse=True)
 
 
 def test_a_heatmap_is_a_table_of_numbers() -> None:
@@ -90,11 +106,9 @@ def test_a_heatmap_is_a_table_of_numbers() -> None:
     assert [cell.text for cell in chart.shapes[1].children if cell.tag == "text"] == [
         "fog", "1.00", "0.50", "0.00", "–", "–"
     ]  # fmt: skip
-    assert [cell.attributes["fill"] for cell in chart.shapes[1].children if cell.tag == "rect"] == [
-        "#f7fbff", colour(0.5), "#08306b"
+    assert [cell.attributes["class"] for cell in chart.shapes[1].children if cell.tag == "rect"] == [
+        "h10", "h5", "h0"
     ]  # fmt: skip
-    light = [cell.text for cell in elements(chart, "text", "light")]
-    assert light == ["0.00"]
     roles = {element.attributes["role"] for element in elements(chart, "text")}
     assert roles == {"columnheader", "rowheader", "cell"}
 

@@ -58,7 +58,7 @@ def test_every_verdict_has_words() -> None:
     ("changed", "word", "kind", "failed"),
     [
         ({"verdicts": [VERDICT]}, "FAIL", "bad", "1 of 1 demand failed"),
-        ({"verdicts": [VERDICT | {"tier": "warn"}]}, "PASS", "good", "0 of 1 demand failed"),
+        ({"verdicts": [VERDICT | {"tier": "warn"}]}, "PASS", "good", "0 of 1 demand failed, 1 warned"),
         ({"verdicts": [VERDICT | {"outcome": "pass"}] * 2}, "PASS", "good", "0 of 2 demands failed"),
         (
             {"verdicts": [VERDICT | {"outcome": "pass"}], "unselected": 2},
@@ -70,9 +70,14 @@ def test_every_verdict_has_words() -> None:
             {"verdicts": [VERDICT | {"outcome": "uncertain", "policy": "fail"}]},
             "UNCERTAIN",
             "warn",
-            "0 of 1 demand failed",
+            "0 of 1 demand failed, 1 uncertain",
         ),
-        ({"verdicts": [VERDICT | {"outcome": "not run"}]}, "INCOMPLETE", "open", "0 of 1 demand failed"),
+        (
+            {"verdicts": [VERDICT | {"outcome": "not run"}]},
+            "INCOMPLETE",
+            "open",
+            "0 of 1 demand failed, 1 not run",
+        ),
         ({"verdicts": [VERDICT], "interrupted": True}, "INTERRUPTED", "open", "1 of 1 demand failed"),
         ({}, "NOT JUDGED", "open", "no demands"),
     ],
