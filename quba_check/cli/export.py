@@ -73,13 +73,13 @@ def export(
 def _write_table(paths: list[Path], form: str, output: Path | None) -> None:
     """Write records as CSV or Parquet."""
     from quba_check.exports.tables import csv_table, parquet_table
-    from quba_check.records.files import read_record, write_bytes, write_text
+    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes, write_text
     from quba_check.reports.tables import fit_encoding
 
     if output is None and form == PARQUET:
         raise OptionError(f"{_WHERE}: --output: is missing. Allowed: --to {PARQUET} -o FILE.{PARQUET}.")
     if output is not None:
-        check_not_read(output, paths, "--output")
+        check_not_read(output, [*paths, *(path.with_suffix(IMAGES_SUFFIX) for path in paths)], "--output")
     records = [read_record(path) for path in paths]
     if form == PARQUET and output is not None:
         write_bytes(parquet_table(records), output)

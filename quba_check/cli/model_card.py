@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WHERE = "quba-check model-card"
 _VALUE = "accuracy"
+SUFFIX = ".md"
+"""Suffix of model cards; other files are never written over."""
 
 
 @click.command(
@@ -77,9 +79,17 @@ def model_card(
 
 
 def _card_text(card: Path) -> str:
-    """Return the text of a model card with its own line breaks."""
+    """Return the text of a model card with its own line breaks.
+
+    Raises:
+        UserError: it is no Markdown file, or cannot be read.
+    """
     from quba_check.storage.user_files import file_kind, read_bytes
 
+    if card.suffix.casefold() != SUFFIX:
+        raise OptionError(
+            f"{_WHERE}: README.md: got '{card}'. Allowed: a model card, a file that ends in {SUFFIX}."
+        )
     if file_kind(card, str(card), UserError) is None:
         raise UserError(f"{card}: there is no such file. Allowed: a model card; it may be empty.")
     content = read_bytes(card, str(card), UserError, 2**26)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from quba_check.errors import UserError
@@ -82,7 +83,7 @@ class Card:
             return self._filled(key, index, lines[1:], root.start_mark.column)
         entry = self._entry(index, is_replaced)
         results_key, results = _pair(entry, "results") or (key, index)
-        items = [line[2:] for line in lines[3:]]  # below `model-index:`, `- name:` and `  results:`
+        items = [line[2:] for line in lines[lines.index("  results:") + 1 :]]
         if _is_empty(results):
             return self._filled(results_key, results, items, results_key.start_mark.column)
         block = self._block(items, results.start_mark.column)
@@ -112,7 +113,11 @@ class Card:
             UserError: it is not YAML, or no mapping in block style.
         """
         try:
-            root = YAML(typ="rt", pure=True).compose(self.yaml)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReusedAnchorWarning)
+                root = YAML(typ="rt", pure=True).compose(self.yaml)
+        except RecursionError:
+            raise UserError(f"{self.shown}: the front matter is nested too deeply.") from None
         except YAMLError as why:
             mark = why.problem_mark if isinstance(why, MarkedYAMLError) else None
             line = self.start.count("\n") + mark.line + 1 if mark else 1

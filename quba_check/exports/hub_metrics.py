@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 from quba_check.errors import needs
 from quba_check.records.measurement import MeasurementRow, QuantityRow
@@ -34,6 +35,15 @@ def metric_name(name: str, quantity: QuantityRow) -> str:
 def demand_text(verdict: VerdictRow) -> str:
     """Return the demand behind a verdict, such as `>= 0.93`."""
     return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
+
+
+def demand_place(verdict: VerdictRow) -> str:
+    """Return file and line of a demand; of an absolute path only the file's name.
+
+    Model pages are public; the folders of a machine are not.
+    """
+    path = PurePath(verdict.file)
+    return f"{path.name if path.is_absolute() else verdict.file}:{verdict.line}"
 
 
 def worst_verdict(record: Record, dimension: str, part: str | None = None) -> VerdictRow | None:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import OptionError, UserError, did_you_mean, listed
-from quba_check.exports.hub_metrics import MISSING, TOOL, demand_text, metric_name, slug, worst_verdict
+from quba_check.exports.hub_metrics import (
+    MISSING,
+    TOOL,
+    demand_place,
+    demand_text,
+    metric_name,
+    slug,
+    worst_verdict,
+)
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
@@ -65,6 +73,10 @@ def leaderboard_text(
             f"{_WHERE}: --dataset: got '{benchmark.dataset}'. Allowed: a dataset on the Hub as "
             "OWNER/NAME, such as ILSVRC/imagenet-1k."
         )
+    if not benchmark.task.strip():
+        raise OptionError(
+            f"{_WHERE}: --task: got '{benchmark.task}'. Allowed: the id of a task in the dataset's eval.yaml."
+        )
     quantity = _quantity(record, name)
     factor = 100 if as_percentage else 1
     if as_percentage and quantity.unit not in ("fraction", "ratio"):
@@ -115,7 +127,7 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
     verdict = worst_verdict(record, dimension, part or None)
     if verdict is not None:
-        notes.append(f"demand {demand_text(verdict)} in {verdict.file}:{verdict.line}: {verdict.outcome}")
+        notes.append(f"demand {demand_text(verdict)} in {demand_place(verdict)}: {verdict.outcome}")
     return ", ".join(notes)
 
 

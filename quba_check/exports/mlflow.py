@@ -73,8 +73,9 @@ def open_experiment(uri: str, name: str) -> Experiment:
         found = client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise UserError(
-                f"MLflow at {uri}: the experiment '{name}' is deleted. Allowed: another --experiment, or "
-                f"restore it: mlflow experiments restore --experiment-id {found.experiment_id}."
+                f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. "
+                "Allowed: another --experiment, or restore it: "
+                f"mlflow experiments restore --experiment-id {found.experiment_id}."
             )
         return Experiment(client, uri, found.experiment_id if found else client.create_experiment(name))
 
@@ -206,6 +207,15 @@ def _milliseconds(record: Record) -> int | None:
     return None if time is None else round(time.timestamp() * 1000)
 
 
+def _without_password(text: str) -> str:
+    """Return a text without the user names and passwords of its addresses.
+
+    >>> _without_password("https://me:secret@host/x")
+    'https://...@host/x'
+    """
+    return re.sub(r"//[^/@\s]*@", "//...@", text)
+
+
 @contextmanager
 def _mlflow_errors(uri: str) -> Iterator[None]:
     """Raise errors of MLflow as errors of the user."""
@@ -215,7 +225,8 @@ def _mlflow_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as why:
         lines = str(why).strip().splitlines() or [type(why).__name__]
-        raise UserError(
+        message = (
             f"MLflow at {uri}: cannot be used. Allowed: a tracking server, or a store that MLflow opens "
             f"(databases need the package mlflow, not only mlflow-skinny). MLflow reports: {lines[0]}"
-        ) from why
+        )
+        raise UserError(_without_password(message)) from why

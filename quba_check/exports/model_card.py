@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.errors import UserError
 from quba_check.exports.front_matter import KEY, Card
-from quba_check.exports.hub_metrics import MISSING, TOOL, demand_text, metric_name, slug, worst_verdict
+from quba_check.exports.hub_metrics import (
+    MISSING,
+    TOOL,
+    demand_place,
+    demand_text,
+    metric_name,
+    slug,
+    worst_verdict,
+)
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
@@ -152,5 +160,5 @@ def _details(record: Record, name: str, row: MeasurementRow) -> dict[str, Any]:
     verdict = worst_verdict(record, name)
     if verdict is not None:
         details |= {"demand": demand_text(verdict), "verdict": verdict.outcome}
-        details["source"] = f"{verdict.file}:{verdict.line}"
+        details["source"] = demand_place(verdict)
     return details

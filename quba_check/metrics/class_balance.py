@@ -113,7 +113,7 @@ def accuracy_evenness(
 
 
 def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Column) -> tuple[float, float]:
-    """Return the variance of class accuracies' sampling error: the squared first order, and the whole error.
+    """Return the squared first-order error and the whole error of a variance of accuracies.
 
     Args:
         counts: (C,) images of each class.
@@ -132,7 +132,7 @@ def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Co
 
 
 def _hidden_error_of_accuracy(counts: NDArray[np.int64], accuracy: Column) -> float:
-    """Return the standard error of the evenness if each class is all right or all wrong.
+    """Return the standard error of the evenness if each class is all right or wrong.
 
     The binomial variance is then 0, although another sample could differ. It is taken at the accuracy after
     half a right and half a wrong image more.

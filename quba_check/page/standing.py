@@ -30,6 +30,7 @@ from quba_check.study.ranking import (
     rank,
 )
 from quba_check.study.suspects import suspect_sentence
+from quba_check.study.tables import StudyTable, study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
@@ -105,6 +106,7 @@ class Standing:
         chart: the default chart.
         rows: the first rows of the table; None for a gap.
         doubts: explanations of suspect values.
+        study: correlations and groups of the population.
         data: data for the script, as JSON.
     """
 
@@ -120,6 +122,7 @@ class Standing:
     chart: Chart | None = None
     rows: tuple[Row | None, ...] = ()
     doubts: tuple[str, ...] = ()
+    study: tuple[StudyTable, ...] = ()
     data: Markup | None = None
 
 
@@ -183,6 +186,7 @@ def _section(population: Population, models: Sequence[RankedModel], names: Seque
             for model in excerpt(ranked, ROWS)
         ),
         doubts=tuple(suspect_sentence(cause) for cause in dict.fromkeys(sorted(suspects))),
+        study=study_tables(population),
         data=script_json(_data(population, models, names, dimensions, x)),
     )
 

@@ -31,6 +31,10 @@ def test_file_and_standard_output(folder: Path, capsys: pytest.CaptureFixture[st
     [
         ("badge", "quba-check badge: RECORD.json: is missing. See 'quba-check badge --help'."),
         (
+            "badge a.json -o a.npz",
+            "--output: got 'a.npz', which this command reads. Allowed: another file.",
+        ),
+        (
             "badge a.json -o a.json",
             "--output: got 'a.json', which this command reads. Allowed: another file.",
         ),

@@ -75,6 +75,10 @@ def test_mlflow(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
             "quba-check export: --output: is missing. Allowed: --to parquet -o FILE.parquet.",
         ),
         (
+            "export a.json --to csv -o a.npz",
+            "--output: got 'a.npz', which this command reads. Allowed: another file.",
+        ),
+        (
             "export a.json --to csv -o a.json",
             "--output: got 'a.json', which this command reads. Allowed: another file.",
         ),

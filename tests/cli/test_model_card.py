@@ -20,6 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
     Path("card").mkdir()
+    Path("folder.md").mkdir()
     Path("card/README.md").write_bytes(CARD)
     return tmp_path
 
@@ -70,7 +71,15 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         ),
         (
             "model-card a.json card",
-            "card: this is a folder, not a file.",
+            "quba-check model-card: README.md: got 'card'. Allowed: a model card, a file that ends in .md.",
+        ),
+        (
+            "model-card a.json a.json",
+            "quba-check model-card: README.md: got 'a.json'. Allowed: a model card, a file that ends in .md.",
+        ),
+        (
+            "model-card a.json folder.md",
+            "folder.md: this is a folder, not a file.",
         ),
         (
             "model-card a.json card/README.md --dataset me/set",
@@ -97,8 +106,9 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    before = Path("a.json").read_bytes()
     assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
-    assert Path("card/README.md").read_bytes() == CARD
+    assert (Path("card/README.md").read_bytes(), Path("a.json").read_bytes()) == (CARD, before)
 
 
 def test_a_card_in_another_encoding(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

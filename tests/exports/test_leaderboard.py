@@ -78,6 +78,12 @@ def test_the_file_name_has_no_folders() -> None:
             "such as ILSVRC/imagenet-1k.",
         ),
         (
+            Benchmark("me/set", " "),
+            "accuracy",
+            False,
+            "quba-check model-card: --task: got ' '. Allowed: the id of a task in the dataset's eval.yaml.",
+        ),
+        (
             BENCHMARK,
             "acuracy",
             False,

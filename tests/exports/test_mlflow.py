@@ -167,10 +167,11 @@ def test_a_deleted_experiment(uri: str) -> None:
 
 def test_a_store_that_mlflow_refuses(uri: str) -> None:
     with pytest.raises(UserError) as caught:
-        open_experiment("nothing://here", "release")
+        open_experiment("nothing://me:secret@here", "release")
+    assert "secret" not in str(caught.value)
     assert str(caught.value).partition(" MLflow reports: ")[0] == (
-        "MLflow at nothing://here: cannot be used. Allowed: a tracking server, or a store that MLflow opens "
-        "(databases need the package mlflow, not only mlflow-skinny)."
+        "MLflow at nothing://...@here: cannot be used. Allowed: a tracking server, or a store that MLflow "
+        "opens (databases need the package mlflow, not only mlflow-skinny)."
     )
 
 

@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.tuned import record
 
 from quba_check.errors import UserError
@@ -114,6 +116,13 @@ def test_results_by_hand() -> None:
     ]
 
 
+def test_no_folder_of_the_machine_is_published() -> None:
+    verdict = VERDICT | {"file": "/home/me/secret/x.yaml", "id": "/home/me/secret/x.yaml::accuracy[min]"}
+    card = card_with_results("", "README.md", record(verdicts=[verdict]))
+    assert results(card)[0].metric_args["source"] == "x.yaml:3"
+    assert "secret" not in card
+
+
 def test_caveats_are_in_the_name() -> None:
     row = record().measurements["accuracy"].model_dump()
     stopped = {"images": 500, "of": 1000, "passes": True, "alpha": 0.05}
@@ -186,6 +195,18 @@ def test_indented_lists_keep_their_indentation() -> None:
     assert "\n    - task:\n        type: image-classification\n      dataset:\n" in written
 
 
+def test_a_name_of_several_lines() -> None:
+    """YAML folds it."""
+    model = record().model.model_copy(update={"name": "two words " * 20}).model_dump()
+    suite = record().suite.model_copy(update={"name": "results: " * 20}).model_dump()
+    run = record(model=model, suite=suite)
+    for card in ("", f"---\nmodel-index:\n{THEIRS}---\n"):
+        written = card_with_results(card, "README.md", run)
+        assert written.count("\n  results:\n") == 1
+        assert len(ours(written)) == 4
+        assert card_with_results(written, "README.md", run) == written
+
+
 def test_hostile_names_are_text() -> None:
     name = "a: [b]\n---\n# <script> \x1b ☃ 'q' \"p\""
     model = record().model.model_copy(update={"name": name}).model_dump()
@@ -202,6 +223,10 @@ def test_hostile_names_are_text() -> None:
         (
             "---\nlicense: [mit\n---\n",
             "README.md:3: the front matter is not YAML.",
+        ),
+        (
+            f"---\nx: {'[' * 3000}\n---\n",
+            "README.md: the front matter is nested too deeply.",
         ),
         (
             "---\n- mit\n---\n",
@@ -258,3 +283,54 @@ def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         "quba-check model-card needs huggingface_hub 1.4 or newer, which is not installed. "
         'Install it: pip install "quba-check[hf]".'
     )
+
+
+FRAGMENTS = (
+    *(
+        "model-index:\n",
+        "- name: m\n",
+        "  results:\n",
+        "  - task: {type: x}\n",
+        "    dataset:\n",
+        "      type: a\n",
+    ),
+    *(
+        "      name: b\n",
+        "    metrics:\n",
+        "    - type: t\n",
+        "      value: 1\n",
+        "license: mit\n",
+        "# c\n",
+        "\n",
+    ),
+    *(
+        "x: |\n",
+        "  text\n",
+        "- ",
+        "[",
+        "{}",
+        "\t",
+        "&a ",
+        "*a\n",
+        "'",
+        '"',
+        " []\n",
+        "? k\n",
+        ": v\n",
+        "\r\n",
+    ),
+    *("!!python/x y\n", "%YAML 1.1\n", "...\n", "---\n", "null\n", "\0", "\u2028", "💥", "<<: *a\n"),
+)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=20).map("".join))
+@settings(derandomize=True, max_examples=200)
+def test_any_card_is_edited_or_refused(front_matter: str) -> None:
+    card = f"---\n{front_matter}---\nText"
+    try:
+        written = card_with_results(card, "README.md", run())
+    except UserError:
+        return
+    assert card_with_results(written, "README.md", run()) == written
+    assert written.endswith("---\nText")
+    assert len(ours(written)) == 5
