@@ -1,4 +1,4 @@
-"""`quba-check attest`: an in-toto statement on the verdict of a stored run, ready to be signed."""
+"""`quba-check attest`: an in-toto statement on the verdict of a stored run."""
 
 from __future__ import annotations
 

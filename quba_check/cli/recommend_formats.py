@@ -92,7 +92,8 @@ def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> It
     suite = f" on {population.suite}" if population.suite else ""
     note = f"values: protocol {population.protocol}{suite}, without intervals"
     if recommendation.protocol != population.protocol:
-        note += f"; the file is for protocol {recommendation.protocol}"
+        states = "is for" if thresholds.protocol else "states no protocol, so it is for"
+        note += f"; the file {states} protocol {recommendation.protocol}"
         if _grade_demands(recommendation):
             note += ", which measures the adversarial_robustness in grades differently"
     yield from _wrapped(note)

@@ -59,6 +59,10 @@ def report(
 
     if data is not None and n is None:
         raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
+    if output.suffix != ".html":
+        raise OptionError(
+            f"quba-check report: --output: got '{output}'. Allowed: a file name that ends in .html."
+        )
     records = [*paths, *([] if baseline is None else [baseline])]
     check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")
     folder = store or default_root()

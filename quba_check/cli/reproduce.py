@@ -18,6 +18,7 @@ from quba_check.errors import ModelError, OptionError, one_line
 if TYPE_CHECKING:
     from quba_check.core.measurement import Outcome
     from quba_check.core.protocols import ProtocolName
+    from quba_check.evaluation import Evaluation
     from quba_check.grading.published import PublishedModel
     from quba_check.models.classifier import Classifier
     from quba_check.study.reproduction import Reproduction
@@ -64,7 +65,7 @@ def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
     """Measure a published model on your images under both protocols, next to its published values.
 
     ID: its name in the published table or in timm, which downloads the weights. The data folder has the
-    ImageNet family. All of it takes hours on a GPU: begin with --limit 500. Predictions are stored.
+    ImageNet family. All of it takes hours on a GPU: begin with --limit 5000. Predictions are stored.
     """
     check_format(COMMAND, form, FORMATS)
     model = published_model(COMMAND, name)
@@ -122,8 +123,19 @@ def _outcomes(
         subject = evaluation.classifier
         evaluation.plan(PUBLISHED_DIMENSIONS)
         evaluation.check()
-        outcomes[protocol] = {one: evaluation.outcome(one) for one in PUBLISHED_DIMENSIONS}
+        outcomes[protocol] = {one: _outcome(evaluation, one) for one in PUBLISHED_DIMENSIONS}
     return outcomes
+
+
+def _outcome(evaluation: Evaluation, name: str) -> Outcome:
+    """Return the outcome of a dimension, with the reason of a withheld value."""
+    from quba_check.core.measurement import Unmeasurable
+    from quba_check.errors import InvariantError
+
+    try:
+        return evaluation.outcome(name)
+    except InvariantError as error:
+        return Unmeasurable(name, f"withheld: {error}")
 
 
 def _architecture(text: str, model: PublishedModel) -> str | None:

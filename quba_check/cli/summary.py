@@ -14,7 +14,7 @@ from quba_check.errors import UserError
 @click.command(
     "summary",
     short_help="print stored runs as a summary in Markdown",
-    epilog="Example: quba-check summary textured.json --baseline demo.json -o summary.md",
+    epilog="Example: quba-check summary textured.json --baseline demo.json",
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 @click.option("--output", "-o", type=OUTPUT, metavar="FILE.md", help="file to write (else standard output)")

@@ -84,7 +84,7 @@ def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> di
 
 
 def _list_of(row: VerdictRow) -> str | None:
-    """Return the list that a demand belongs to; None if it was skipped, as its images are missing."""
+    """Return the list that a demand belongs to; None if it was skipped."""
     if row.outcome == "skipped":
         return None
     if row.blocks:
@@ -93,7 +93,10 @@ def _list_of(row: VerdictRow) -> str | None:
 
 
 def _descriptor(path: str, sha256: str, media_type: str, role: str) -> dict[str, Any]:
-    """Return a resource descriptor; absolute paths are cut to the file name, as statements may be public."""
+    """Return a resource descriptor.
+
+    Absolute paths are cut to the file name, since statements may be public.
+    """
     is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
     return {
         "name": PureWindowsPath(path).name if is_absolute else path,

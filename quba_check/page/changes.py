@@ -18,7 +18,9 @@ from quba_check.page.interval_chart import change_chart
 from quba_check.records.comparison import ChangeRow, Finding
 
 MOST_FLIPS = 60
-"""Largest number of flipped images in the list of a record."""
+"""Largest number of flipped images in the lists of all records."""
+MOST_WITH_PARTS = 2
+"""Largest number of records with a table of the changes of parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ class Changes:
         column: the record.
         baseline: name and date of the baseline.
         problem: the reason why the two cannot be compared; else empty.
-        lines: changes of dimensions, each followed by those of its parts.
+        lines: changes of dimensions, each followed by those of its parts for few records.
         notes: notes of the comparison.
-        flipped: the flipped images, lost ones first, at most `MOST_FLIPS`.
+        flipped: the flipped images, lost ones first; some of them if there are many.
         lost: number of images that only the baseline classifies correctly; None if unknown.
         gained: number of images that only the record classifies correctly; None if unknown.
         command: command that writes all flipped images.
@@ -99,10 +101,10 @@ class Changes:
 
 def changes(columns: Sequence[Column], baseline: StoredRun | None) -> tuple[Changes, ...]:
     """Return the changes of each record; empty without baseline."""
-    return () if baseline is None else tuple(_changes(column, baseline) for column in columns)
+    return () if baseline is None else tuple(_changes(column, baseline, len(columns)) for column in columns)
 
 
-def _changes(column: Column, baseline: StoredRun) -> Changes:
+def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     name = visible(f"{baseline.record.model.name} ({baseline.file})")
     try:
         comparison = compare(baseline, column.run)
@@ -119,9 +121,11 @@ def _changes(column: Column, baseline: StoredRun) -> Changes:
     return Changes(
         column,
         name,
-        lines=tuple(map(_line, comparison.changes)),
+        lines=tuple(
+            _line(row) for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS
+        ),
         notes=tuple(visible(note) for note in comparison.notes if not note.startswith(own_failures)),
-        flipped=tuple([*lost, *gained][:MOST_FLIPS]),
+        flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
         command=visible(

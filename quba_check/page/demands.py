@@ -262,7 +262,7 @@ def _bounded(
     baseline: StoredRun | None,
     population: Reference,
 ) -> Bounded | None:
-    """Return a value with what it is compared with; None for a letter or a missing value."""
+    """Return a number with its bound, baseline and median; None without number."""
     if not isinstance(evidence.value, float) or isinstance(row.limit, str):
         return None
     is_value = row.bound in ("min", "max") and not row.is_on_grade

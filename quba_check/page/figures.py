@@ -114,7 +114,7 @@ def _classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
     rows = {column.number: tables.classes(column) for column in columns}
     for column in columns:
         if not rows[column.number]:
-            yield _missing("The accuracies of single classes", column)
+            yield _missing("The chart of single classes", column)
     known = {series: [row[2] for row in of_record] for series, of_record in rows.items() if of_record}
     if known:
         yield Figure("Accuracy of each class, sorted from the worst to the best.", class_curve(known, names))

@@ -54,7 +54,7 @@ class Bounded:
 
 
 def shared_range(rows: Iterable[Bounded]) -> tuple[float, float]:
-    """Return the range of an axis that shows several values with what they are compared with."""
+    """Return the range of an axis that shows several values with their bounds."""
     rows = [row for row in rows if row.is_drawable]
     numbers = [number for row in rows for number in row.numbers]
     is_share = all(row.unit in ("fraction", "ratio") for row in rows) and max(numbers, default=2.0) <= 1

@@ -238,9 +238,8 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
     for series, values in ordered.items():
         if not values:
             continue
-        shapes.append(
-            polyline([(x(place + 1), y(value)) for place, value in enumerate(values)], f"curve s{series % 6}")
-        )
+        corners = [(x(place + 1), y(values[place])) for place in _corners(values)]
+        shapes.append(polyline(corners, f"curve s{series % 6}"))
         shapes.append(mark(series, x(1), y(values[0])))
         half = values[(len(values) - 1) // 2]
         prefix = f"{names[series]}: " if len(names) > 1 else ""
@@ -249,6 +248,20 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
             f"highest {values[-1]:.3f}"
         )
     return Chart(WIDTH, 224, "Accuracy of each class, sorted", "; ".join(words), tuple(shapes))
+
+
+def _corners(values: Sequence[float]) -> list[int]:
+    """Return the places at which a run of equal values begins or ends.
+
+    >>> _corners([0.1, 0.5, 0.5, 0.5, 0.9])
+    [0, 1, 3, 4]
+    """
+    last = len(values) - 1
+    return [
+        place
+        for place, value in enumerate(values)
+        if place in (0, last) or not values[place - 1] == value == values[place + 1]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import listed
-from quba_check.page.columns import Column, visible
+from quba_check.page.columns import Column, printable, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import Record
@@ -192,7 +192,7 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _input(row: InputRow) -> InputFile:
-    text = "\n".join(visible(line.replace("\t", "    ")) for line in (row.text or "").splitlines())
+    text = str(printable((row.text or "").replace("\t", "    "))).rstrip("\n")
     return InputFile(
         kind=visible(row.kind),
         path=visible(row.path),

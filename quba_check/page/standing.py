@@ -30,6 +30,7 @@ from quba_check.study.ranking import (
     rank,
 )
 from quba_check.study.suspects import suspect_sentence
+from quba_check.study.tables import StudyTable, study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
@@ -96,6 +97,7 @@ class Standing:
         problem: the reason for a section without ranks; empty if there are ranks.
         population: name of the population.
         models: number of its ranked models.
+        status: number of ranked models, the first, and each record's rank; the script updates it.
         sentences: rank of each record, or the reason for none, with notes.
         axes: the qualities for the axes.
         dimensions: the weighted dimensions, with the default weight as text.
@@ -104,12 +106,14 @@ class Standing:
         chart: the default chart.
         rows: the first rows of the table; None for a gap.
         doubts: explanations of suspect values.
+        study: correlations and groups of the population.
         data: data for the script, as JSON.
     """
 
     problem: str = ""
     population: str = ""
     models: int = 0
+    status: str = ""
     sentences: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     axes: tuple[Axis, ...] = ()
     dimensions: tuple[tuple[str, str], ...] = ()
@@ -118,6 +122,7 @@ class Standing:
     chart: Chart | None = None
     rows: tuple[Row | None, ...] = ()
     doubts: tuple[str, ...] = ()
+    study: tuple[StudyTable, ...] = ()
     data: Markup | None = None
 
 
@@ -151,13 +156,14 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
     ranked = [model for model in models if model.rank is not None]
     count = sum(not model.is_own for model in ranked)
     suspects = [cause for model in models for cause in model.suspect]
+    own = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
     return Standing(
         population=population.name,
         models=count,
+        status=_status(ranked, own, names),
         sentences=tuple(
             (names[int(model.file or 0)], _standing_text(model, population, count), model.notes)
-            for model in sorted(models, key=lambda model: int(model.file or 0))
-            if model.is_own
+            for model in own
         ),
         axes=tuple(Axis(name) for name in (SCORE, *dimensions)),
         dimensions=tuple((name, f"{registry[name].weight:.2f}") for name in dimensions),
@@ -169,6 +175,7 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
             for model in excerpt(ranked, ROWS)
         ),
         doubts=tuple(suspect_sentence(cause) for cause in dict.fromkeys(sorted(suspects))),
+        study=study_tables(population),
         data=script_json(_data(population, models, names, dimensions, x)),
     )
 
@@ -183,6 +190,16 @@ def _choices(population: Population) -> list[str]:
     """Return the populations that the page can show: those of the same models."""
     twins = (published_population(), screened_population())
     return [twin.name for twin in twins] if population in twins else [population.name]
+
+
+def _status(ranked: Sequence[RankedModel], own: Sequence[RankedModel], names: Sequence[str]) -> str:
+    theirs = [model for model in ranked if not model.is_own]
+    first = [f"first: {_shown_id(model.id)}" for model in theirs if model.rank == 1]
+    places = [
+        f"{name}: {'not ranked' if model.rank is None else f'rank {model.rank} of {len(theirs) + 1}'}"
+        for name, model in zip(names, own, strict=True)
+    ]
+    return "; ".join([f"{len(theirs)} models ranked", *first, *places])
 
 
 def _standing_text(model: RankedModel, population: Population, count: int) -> str:

@@ -13,7 +13,7 @@ from quba_check.records.measurement import TableRow
 def table_of(
     column: Column, dimension: str, name: str, needed: Sequence[str]
 ) -> Iterator[Mapping[str, object]]:
-    """Yield the rows of a table by name of the column; none without table or column."""
+    """Yield the rows of a table as mappings; none without table or column."""
     row = column.measured(dimension)
     table: TableRow | None = None if row is None else row.tables.get(name)
     if table is None or not set(needed) <= set(table.columns):

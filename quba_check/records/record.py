@@ -20,6 +20,10 @@ class ModelRow(JsonRow):
     """The measured model.
 
     Attributes:
+        spec: the value of `--model`.
+        name: name in reports.
+        fingerprint: content hash of the model's structure, weights and custom source files.
+        parameters: number of parameters, as a count.
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
         preparation: the preprocessing of images as timm's data config, with its origin in `source`.
@@ -58,8 +62,12 @@ class SuiteRow(JsonRow):
     """The suite of a run.
 
     Attributes:
+        name: name in the manifest.
+        root: the data folder.
+        fingerprint: content hash of `contents`.
+        sets: the sets by name.
         sample: `one` if each image was measured under one corruption, `all` if under all of them.
-        contents: content hash of the images and labels of each measured view; `fingerprint` is theirs.
+        contents: content hash of the images and labels of each measured view.
         classes: content hash of the class list.
     """
 
@@ -78,7 +86,16 @@ class SuiteRow(JsonRow):
 
 
 class EnvironmentRow(JsonRow):
-    """Versions, hardware, time and commit of a run."""
+    """Versions, hardware, time and commit of a run.
+
+    Attributes:
+        versions: versions of Python and the packages that influence values.
+        device: the device that ran the model.
+        precision: number format of the forward passes.
+        seed: seed of random starts, corruptions and limits.
+        time: time of the record in UTC, in ISO 8601.
+        git: commit of the working folder; None if there is no repository.
+    """
 
     versions: dict[str, str]
     device: str
@@ -92,6 +109,11 @@ class Record(JsonRow):
     """The results of one model under one protocol.
 
     Attributes:
+        schema_version: version of this format.
+        protocol: the protocol of all values.
+        measurements: the dimensions by name: a value, the reason for none, or `not_measured`.
+        verdicts: the verdicts on the selected demands.
+        grades: the grade by each threshold file.
         limit: largest number of images of a set, selected by the seed; None for all.
         unselected: number of demands of the same threshold files that the command line left out.
         interrupted: the run was stopped before every selected demand was judged.

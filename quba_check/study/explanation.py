@@ -13,7 +13,7 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands.demand import QubaSettings
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError
+from quba_check.errors import PopulationError, listed
 from quba_check.grading import Population, grade
 from quba_check.grading.notes import suite_difference
 from quba_check.grading.published import published_models
@@ -278,6 +278,11 @@ def _caveats(
         caveats.append(
             f"published includes suspect values of {suspect} models (inferred from patterns, not proven); "
             "--population screened leaves them out"
+        )
+    others = {row.population for row in record.grades} - {population.name, *BUILT_IN}
+    if others:
+        caveats.append(
+            f"the run was graded against {listed(sorted(others))}: name its file with --population"
         )
     same = [row for row in record.grades if row.population == population.name and row.score is not None]
     if (

@@ -42,9 +42,9 @@ SUSPECT_NOTE = (
     "fewer models, so they are not the truth about all of them."
 )
 FINDING_NOTE = (
-    "better, worse: significant (Mann-Whitney, Holm), with Cliff's delta and its 95 % interval; open: no "
-    "significant difference; untested: fewer than five values are left. A finding that cannot be tested is "
-    "neither confirmed nor refuted."
+    "better, worse: significant (Mann-Whitney, Holm), with Cliff's delta and its 95 % interval, which is not "
+    "corrected; open: no significant difference; untested: fewer than five values are left. A finding that "
+    "cannot be tested is neither confirmed nor refuted."
 )
 TOO_FEW = "-: fewer than five values are left in a group."
 OBSERVATIONAL = (
@@ -118,7 +118,7 @@ def _correlation_table(population: Population) -> StudyTable:
     return StudyTable(
         "correlations",
         f"Spearman rank correlations, {population.name}",
-        ("", *(_short(name) for name in names[:-1])),
+        ("dimension", *(_short(name) for name in names[:-1])),
         rows,
         (*notes, NOT_INDEPENDENT),
     )
@@ -204,7 +204,7 @@ def _finding_table() -> StudyTable:
     return StudyTable(
         "findings",
         "The paper's findings with and without suspect values",
-        ("", "published", "screened"),
+        ("comparison", "published", "screened"),
         tuple(rows),
         (FINDING_NOTE,),
     )

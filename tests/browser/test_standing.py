@@ -192,21 +192,28 @@ def test_the_chart_is_one_tab_stop(open_section: Any) -> None:
 
 def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     page = open_section("#y=accuracy&x=class_balance")
-    svg = page.locator("#standing .scatter svg")
+    option = page.locator("#standing [data-part=option]")
     ring = page.locator("#standing .ring")
-    start = ring.get_attribute("cx"), ring.get_attribute("cy")
-    star = page.locator("#standing path.own").get_attribute("d")
-    assert star is not None
+    page.get_by_role("listbox").press("End")
+    last = option.inner_text()
+    place = [float(ring.get_attribute(name)) for name in ("cx", "cy")]
     page.get_by_role("listbox").press("Home")
-    first = page.locator("#standing [data-part=option]").inner_text()
-    assert not first.startswith("my")
-    assert start != (ring.get_attribute("cx"), ring.get_attribute("cy"))
-    svg.scroll_into_view_if_needed()  # the key may have scrolled
+    assert option.inner_text() != last
+    svg = page.locator("#standing .scatter svg")
+    svg.scroll_into_view_if_needed()
     box = svg.bounding_box()
-    assert box is not None
     unit = box["width"] / 720
-    page.mouse.move(box["x"] + float(start[0] or 0) * unit, box["y"] + float(start[1] or 0) * unit)
-    assert not page.locator("#standing [data-part=option]").inner_text().startswith(first[:8])
+    page.mouse.move(box["x"] + place[0] * unit, box["y"] + place[1] * unit)
+    assert option.inner_text() == last
+
+
+def test_the_first_status_is_that_of_the_page_without_javascript(open_section: Any) -> None:
+    page = open_section(java_script_enabled=False)
+    status = page.get_by_role("status").inner_text()
+    assert status == "326 models ranked; first: EVA02-b-21k; my <b>swin</b>: rank 104 of 327"
+    with_scripts = open_section()
+    with_scripts.wait_for_timeout(500)
+    assert with_scripts.get_by_role("status").inner_text() == status
 
 
 def test_the_table_is_sorted_by_its_headings(open_section: Any) -> None:

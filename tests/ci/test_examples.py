@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from support.demo_runs import demo_store
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -106,6 +107,7 @@ class Job:
             "QUBA_DATA": "data",
             "PYTEST_ADDOPTS": "-k shape_bias -p no:cacheprovider",
             "PYTHONUTF8": "1",
+            "OMP_NUM_THREADS": "1",
         }
 
     def run(self, script: str, **environment: str) -> tuple[int, str]:
@@ -126,7 +128,7 @@ class Job:
 def gated(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A folder after the gate's step, which is the same command in all examples."""
     job = Job(tmp_path_factory.mktemp("job"))
-    job.environment["QUBA_STORE"] = str(tmp_path_factory.getbasetemp() / "quba-store")
+    job.environment["QUBA_STORE"] = str(demo_store(tmp_path_factory))
     code, log = job.run(github_scripts()["Gate"], GITHUB_STEP_SUMMARY=str(job.folder / "page.md"))
     assert code == 1, log
     return job
@@ -228,8 +230,10 @@ class Action(Job):
 
 
 @pytest.fixture
-def action(tmp_path: Path) -> Action:
-    return Action(tmp_path)
+def action(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Action:
+    action = Action(tmp_path)
+    action.environment["QUBA_STORE"] = str(demo_store(tmp_path_factory))
+    return action
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,8 @@ def test_a_file_of_parts_alone_recommends_nothing(run) -> None:
         "  nothing\n"
         "not decidable: ood_robustness.sketch[min] >= 0.5: the population has values of\n"
         "  whole dimensions, not of parts\n"
-        "values: protocol released on imagenet, without intervals; the file is for\n"
-        "  protocol standard\n"
+        "values: protocol released on imagenet, without intervals; the file states no\n"
+        "  protocol, so it is for protocol standard\n"
     )
 
 
@@ -132,8 +132,8 @@ def test_a_file_that_blocks_nothing(run) -> None:
     assert run("warn.yaml --limit 1")[1].splitlines()[:6] == [
         "warn.yaml: has no blocking demand, so every model passes; the order is that of",
         "  the score",
-        "values: protocol released on imagenet, without intervals; the file is for",
-        "  protocol standard",
+        "values: protocol released on imagenet, without intervals; the file states no",
+        "  protocol, so it is for protocol standard",
         "",
         "model         score  margin  closest demand  warns",
     ]

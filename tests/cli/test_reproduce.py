@@ -14,6 +14,8 @@ from timm.data import ImageNetInfo
 from quba_check.cli.main import main
 from quba_check.cli.reproduce import _architecture
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.measurement import Outcome
+from quba_check.errors import InvariantError
 from quba_check.evaluation import Evaluation
 from quba_check.grading import published_models
 from quba_check.models.checkpoints import timm_architectures
@@ -104,6 +106,19 @@ def test_the_table(measured) -> None:
     assert any(line.startswith("double-softmax: the probabilities seem") for line in lines)
     assert max(map(len, lines)) <= 80
     assert "released: clean: 30 images\n" in err
+
+
+def test_a_value_that_a_guard_withholds(measured, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Evaluation.outcome
+
+    def guarded(evaluation: Evaluation, name: str) -> Outcome:
+        if name == "shape_bias":
+            raise InvariantError("a forward pass changed the model")
+        return outcome(evaluation, name)
+
+    monkeypatch.setattr(Evaluation, "outcome", guarded)
+    out = measured("DeiT-b", "--limit", 30)[1]
+    assert "shape_bias: withheld: a forward pass changed the model\n" in out
 
 
 def test_a_model_of_timm_with_random_weights(

@@ -28,7 +28,7 @@ def test_what_the_tables_show(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(capsys, "")[1].splitlines()
     assert lines[:4] == [
         "Spearman rank correlations, published",
-        "                        acc    adv    corr   ood    calib  bal    focus  shape",
+        "dimension               acc    adv    corr   ood    calib  bal    focus  shape",
         "adversarial_robustness  +.44*",
         "corruption_robustness   +.62*  +.01",
     ]

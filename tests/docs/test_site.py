@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from ruamel.yaml import YAML
@@ -68,17 +69,20 @@ def test_the_navigation_has_the_four_kinds_of_pages() -> None:
 
 
 class Loads(HTMLParser):
-    """Collects what a page makes a browser load, its headings' ids and its styles."""
+    """Collects what a page makes a browser load, the ids of its elements, and its links."""
 
     def __init__(self) -> None:
         super().__init__()
         self.remote: list[str] = []
         self.ids: set[str] = set()
+        self.links: list[str] = []
         self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.ids.add(values.get("id") or "")
+        if tag == "a" and (target := values.get("href")):
+            self.links.append(target)
         self._in_style = tag == "style"
         is_loaded = tag != "link" or values.get("rel") not in ("canonical", "prev", "next")
         for name in LOADED.get(tag, ()) if is_loaded else ():
@@ -133,6 +137,21 @@ def test_every_page_is_built(site: Path) -> None:
     for name in files_of(navigation()):
         built = site / name.replace("README.md", "index.md").replace(".md", ".html")
         assert "<h1" in built.read_text(encoding="utf-8"), name
+
+
+def test_every_link_within_the_site_leads_somewhere(site: Path) -> None:
+    pages = {page: loads_of(page.read_text(encoding="utf-8")) for page in sorted(site.rglob("*.html"))}
+    broken = []
+    for page, loads in pages.items():
+        for link in loads.links:
+            target, _, anchor = unquote(link).partition("#")
+            path = (page.parent / target).resolve() if target else page
+            path = path / "index.html" if path.is_dir() else path
+            if page.name == "404.html" or REMOTE.match(link) or link.startswith("mailto:"):
+                continue
+            if path not in pages or (anchor and anchor not in pages[path].ids):
+                broken.append(f"{page.name}: {link}")
+    assert broken == []
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:

@@ -139,6 +139,7 @@ def test_auto_is_a_batch_size() -> None:
         ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
         ("quba_markdown", "r.txt", "--quba-markdown: got 'r.txt'. Allowed: a file name that ends in .md."),
+        ("quba_html", "r.htm", "--quba-html: got 'r.htm'. Allowed: a file name that ends in .html."),
         ("quba_pictures", "0", "--quba-pictures: got '0'. Allowed: a whole number from 1."),
         ("quba_pictures", "1001", "--quba-pictures: got '1001'. Allowed: a whole number from 1 to 1,000."),
         (

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 from support.own_records import SWIN_B, own_run
 
 from quba_check.comparison.stored_run import StoredRun
@@ -22,6 +23,7 @@ from quba_check.page.render import render_page
 from quba_check.page.scatter import BOTTOM, LEFT, RIGHT, SCORE, TOP, Axis, scatter, value_text
 from quba_check.page.standing import Standing, compact, script_json, standing
 from quba_check.study.ranking import RankedModel
+from quba_check.study.tables import study_tables
 
 PUBLISHED = population("published")
 
@@ -54,6 +56,16 @@ def test_a_ranked_record() -> None:
     assert content.populations == ("published", "screened")
     assert [filter_.name for filter_ in content.filters] == ["family", "pretraining", "training"]
     assert content.filters[0].counts[0] == ("cnn", 170)
+
+
+def test_the_study_of_the_population() -> None:
+    content = section(own_run())
+    assert content.study == study_tables(PUBLISHED)
+    page = render_page([own_run()], population=PUBLISHED)
+    for table in content.study:
+        assert f"<caption>{escape(table.title)}</caption>" in page
+        assert all(str(escape(cell.strip())) in page for row in table.rows for cell in row)
+    assert [table.name for table in section(own_run(), reference=fleet(12)).study] == ["correlations"]
 
 
 def test_the_interval_of_a_rank() -> None:

@@ -210,6 +210,10 @@ def test_an_own_grade_of_other_weights_is_a_caveat() -> None:
     assert explained(full(grades=[row]), "screened").caveats == (
         "the run's own grade has other weights: name its threshold file with --thresholds",
     )
+    other = row | {"population": "fleet"}
+    assert explained(full(grades=[other]), "screened").caveats == (
+        "the run was graded against fleet: name its file with --population",
+    )
     row["score"] = quba_score(DEIT.values, population="screened")
     assert explained(full(grades=[row]), "screened").caveats == ()
 

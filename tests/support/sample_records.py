@@ -5,6 +5,8 @@ sample_records.zip holds demo.json and textured.json with their .npz, as written
     pytest --model=demo --quba-report=demo.json
     pytest --model=demo-textured --quba-report=textured.json --quba-baseline=demo.json
     python -m zipfile -c sample_records.zip demo.json demo.npz textured.json textured.npz
+
+with the store's folder replaced by /data in the JSON.
 """
 
 from __future__ import annotations

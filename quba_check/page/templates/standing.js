@@ -1,4 +1,4 @@
-/* "Where it stands": ranks, chart and table of a population under chosen weights and filters. */
+/* "Where it stands": ranks, chart and table of a population under chosen weights. */
 (() => {
   const source = document.getElementById("standing-data");
   if (!source) return;
@@ -73,8 +73,9 @@
     }
     const hasRank = (model) => model.selected && model.score !== null && model.drawn !== false;
     const scores = theirs.filter(hasRank).map((model) => model.score).sort((a, b) => b - a);
-    const above = (score) => scores.filter((other) => other > score).length;
-    for (const model of models) model.rank = hasRank(model) ? above(model.score) + 1 : null;
+    const places = new Map(scores.map((score, k) => [score, k + 1]).reverse());
+    const place = (score) => places.get(score) ?? scores.filter((other) => other > score).length + 1;
+    for (const model of models) model.rank = hasRank(model) ? place(model.score) : null;
     count = scores.length;
   }
 
@@ -176,9 +177,8 @@
     return line.map((dot, k) => `${k ? "L" : "M"}${dot.x} ${dot.y}`).join("");
   }
 
-  /* The chart is a list box with one tab stop: arrow keys choose the option, which is the text below it. */
+  /* The chart is a list box: arrow keys choose its option, the text below it. */
   const option = part("option");
-
   function activate(model) {
     const dot = drawn.find((other) => other.model === model);
     if (!dot) return;

@@ -1,0 +1,228 @@
+"""Sections of dimensions: words, ranks, charts from tables, and sentences without tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.sample_records import sample, write_samples
+from support.tuned import quantity, record
+
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.dimensions import registry
+from quba_check.grading.population import Population, PopulationRow
+from quba_check.page import tables
+from quba_check.page.columns import Column, columns
+from quba_check.page.dimensions import READINGS, DimensionView, dimension_views, documentation
+from quba_check.page.figures import figures
+from quba_check.page.reference import Reference, reference
+
+CUES = {"columns": ["category", "images", "shape_hits", "texture_hits"]}
+CLASSES = {"columns": ["class", "images", "accuracy", "true_probability"]}
+
+
+def column(dimension: str, tables: dict[str, Any], parts: dict[str, Any] | None = None) -> Column:
+    """A record with one dimension of value 0.5."""
+    row = quantity(0.5, 0.01, "fraction", better="high", parts=parts or {}, tables=tables)
+    (only,) = columns([StoredRun("r.json", record(measurements={dimension: row}))])
+    return only
+
+
+def views(*runs: StoredRun, population: Population | None = None) -> dict[str, DimensionView]:
+    return {view.name: view for view in dimension_views(columns(runs), Reference(population))}
+
+
+def run(**measurements: dict[str, Any]) -> StoredRun:
+    return StoredRun("r.json", record(measurements=measurements))
+
+
+def test_every_published_dimension_has_words(tmp_path: Path) -> None:
+    write_samples(tmp_path)
+    demo = sample(tmp_path, "demo")
+    sections = dimension_views(columns([demo]), reference([demo]))
+    assert tuple(view.name for view in sections) == PUBLISHED_DIMENSIONS
+    for view in sections:
+        assert view.meaning == registry[view.name].title
+        assert view.formula
+        assert view.link == "https://arxiv.org/abs/2503.17110"
+        assert view.figures
+        assert view.parts
+        assert view.reading.endswith(".") or view.name == "class_balance"
+    assert set(READINGS) == set(PUBLISHED_DIMENSIONS) - {"class_balance"}
+
+
+def test_values_as_sentences() -> None:
+    sections = views(
+        run(
+            accuracy=quantity(0.9, 0.01, "fraction", better="high"),
+            object_focus=quantity(1.01, 0.01, "fraction", better="high"),
+            parameters=quantity(5.289, None, "millions", better="low"),
+        )
+    )
+    assert [view.reading for view in sections.values()] == [
+        "r50 is right on 90.0 % of the clean images.",
+        "A background of another class costs r50 no accuracy.",
+        "r50 has 5.289 M parameters.",
+    ]
+    assert [view.better for view in sections.values()] == ["higher is better"] * 2 + ["lower is better"]
+
+
+def test_a_custom_dimension() -> None:
+    parts = {f"part{number}": quantity(0.1, None, "fraction") for number in range(120)}
+    (view,) = views(run(speed=quantity(0.5, 0.1, "fraction", better="low", parts=parts))).values()
+    assert (view.heading, view.better, view.formula) == ("Speed", "lower is better", "")
+    assert view.meaning == "A custom dimension of these records."
+    assert len(view.parts) == 101
+    assert view.parts[-1] == ("20 more in the record", "")
+    assert view.figures == ()
+
+
+def population(**values: list[float]) -> Population:
+    rows = [
+        PopulationRow(str(number), dict(zip(values, each, strict=True)))
+        for number, each in enumerate(zip(*values.values(), strict=True))
+    ]
+    return Population("fleet", "standard", "tiny", tuple(rows), classes=10)
+
+
+def test_ranks_count_worse_models() -> None:
+    fleet = population(accuracy=[0.1, 0.5, 0.5, 0.9], calibration_error=[0.1, 0.5, 0.5, 0.9])
+    row = quantity(0.5, 0.01, "fraction")
+    sections = views(
+        run(accuracy=row | {"better": "high"}, calibration_error=row | {"better": "low"}), population=fleet
+    )
+    assert sections["accuracy"].values[0].rank == "better than 25 % of fleet"
+    assert sections["calibration_error"].values[0].rank == "better than 25 % of fleet"
+    last = sections["accuracy"].figures[-1]
+    assert last.caption == "4 models of the population fleet, with their median."
+
+
+def test_an_adversarial_value_of_another_protocol_is_marked() -> None:
+    fleet = Population(
+        "fleet", "released", "tiny", (PopulationRow("a", {"adversarial_robustness": 0.2}),), classes=10
+    )
+    row = quantity(0.5, 0.01, "ratio", better="high")
+    (view,) = views(run(adversarial_robustness=row), population=fleet).values()
+    assert view.figures[-1].caption.endswith("so the values are not comparable.")
+
+
+def test_reasons_of_missing_values() -> None:
+    sections = views(run(accuracy={"unmeasurable": "no images"}, shape_bias={"not_measured": True}))
+    assert sections["accuracy"].values[0].problem == "unmeasurable: no images"
+    assert sections["shape_bias"].values[0].problem == "not measured"
+    assert sections["accuracy"].figures == ()
+
+
+def test_a_masked_value() -> None:
+    row = quantity(0.5, 0.01, "ratio", better="high", masked=["PGD is weaker than FGSM"])
+    (view,) = views(run(adversarial_robustness=row)).values()
+    assert view.values[0].problem == "masked, no evidence of robustness: PGD is weaker than FGSM"
+
+
+def test_the_heatmap_of_a_table() -> None:
+    table = {"columns": ["corruption", "1", "2", "3", "4", "5"], "rows": [["fog", 1.0, 0.9, 0.8, 0.7, 0.6]]}
+    (figure,) = figures("corruption_robustness", [column("corruption_robustness", {"severities": table})])
+    assert figure.chart is not None
+    assert (figure.chart.role, len(figure.chart.shapes)) == ("table", 2)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "sentence"),
+    [
+        ("corruption_robustness", "The heatmap of severities is missing"),
+        ("calibration_error", "The reliability diagram is missing"),
+        ("class_balance", "The chart of single classes is missing"),
+        ("shape_bias", "The chart of categories is missing"),
+    ],
+)
+def test_a_record_without_tables(dimension: str, sentence: str) -> None:
+    (figure,) = figures(dimension, [column(dimension, {})])
+    assert figure.chart is None
+    assert figure.caption == f"{sentence}: the record of r50 stores no such table. Run the gate again."
+
+
+def test_a_table_without_a_needed_column_counts_as_missing() -> None:
+    other = column("shape_bias", {"categories": {"columns": ["category"], "rows": [["cat"]]}})
+    assert tables.cues(other) == []
+    assert [figure.chart for figure in figures("shape_bias", [other])] == [None]
+
+
+def test_cells_that_are_no_numbers_are_left_out() -> None:
+    rows = [["cat", 5, 0.5, 0.4], ["dog", 5, "unknown", 0.4], ["owl", "many", 0.9, "unknown"]]
+    assert tables.classes(column("class_balance", {"classes": CLASSES | {"rows": rows}})) == [
+        ("cat", 5, 0.5, 0.4),
+        ("owl", 0, 0.9, None),
+    ]
+
+
+def test_the_worst_ten_classes_are_named() -> None:
+    rows = [[f"class {number}", 50, number / 100, 0.5] for number in range(100)]
+    curve, worst = figures("class_balance", [column("class_balance", {"classes": CLASSES | {"rows": rows}})])
+    assert curve.chart is not None
+    assert worst.caption == "The 10 classes with the lowest accuracy"
+    assert [row[0] for row in worst.rows] == [f"class {number}" for number in range(10)]
+    assert worst.rows[3] == ("class 3", "50", "0.030", "0.500")
+
+
+def test_many_categories_are_cut() -> None:
+    rows = [[f"c{number}", 100, number, 100 - number] for number in range(60)]
+    (figure,) = figures("shape_bias", [column("shape_bias", {"categories": CUES | {"rows": rows}})])
+    assert figure.chart is not None
+    assert figure.caption.endswith("The 24 of 60 categories that lean most to texture.")
+    assert figure.chart.count < 150
+
+
+def test_many_sets_are_cut() -> None:
+    parts = {f"set{number:02}": quantity(number / 100, 0.01, "ratio", better="high") for number in range(40)}
+    (figure,) = figures("ood_robustness", [column("ood_robustness", {}, parts)])
+    assert figure.chart is not None
+    assert figure.caption.endswith("The lowest 24 of 40 sets.")
+    assert "set23" in figure.chart.description
+    assert "set24" not in figure.chart.description
+
+
+def test_the_temperature_is_stated() -> None:
+    bins = {
+        "columns": ["from", "to", "images", "confidence", "accuracy"],
+        "rows": [[0.4, 0.47, 9, 0.45, 0.5]],
+    }
+    fitted = {
+        "columns": ["temperature", "nll", "nll_scaled", "ece", "ece_scaled"],
+        "rows": [[1.5, 0.3, 0.2, 0.05, 0.02]],
+    }
+    both = {"reliability": bins, "reliability_scaled": bins, "temperature": fitted}
+    (figure,) = figures("calibration_error", [column("calibration_error", both)])
+    assert "T = 1.50, ECE 0.0500 → 0.0200, fitted on these images" in figure.caption
+
+
+def test_several_records_share_a_chart(tmp_path: Path) -> None:
+    write_samples(tmp_path)
+    both = columns([sample(tmp_path, "demo"), sample(tmp_path, "textured")])
+    counts = {name: len(figures(name, both)) for name in PUBLISHED_DIMENSIONS}
+    assert counts == {
+        "accuracy": 0,
+        "adversarial_robustness": 1,
+        "corruption_robustness": 3,  # a heatmap each, and both in one chart
+        "ood_robustness": 1,
+        "calibration_error": 1,
+        "class_balance": 3,  # a table of the worst classes each
+        "object_focus": 1,
+        "shape_bias": 1,
+        "parameters": 0,
+    }
+
+
+def test_the_documentation_is_that_of_the_package() -> None:
+    assert documentation() == "" or documentation().startswith("https://")
+
+
+def test_the_population_is_that_of_the_grade_or_the_suite(tmp_path: Path) -> None:
+    write_samples(tmp_path)
+    demo = sample(tmp_path, "demo")
+    assert reference([demo]).name == "demo"
+    ungraded = StoredRun("r.json", demo.record.model_copy(update={"grades": ()}))
+    assert reference([ungraded]).name == "demo"
+    assert reference([ungraded], "screened").name == "screened"
+    assert reference([StoredRun("r.json", record())]).name == ""
