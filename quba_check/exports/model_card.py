@@ -19,6 +19,7 @@ from quba_check.exports.hub_metrics import (
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
+from quba_check.records.verdict import GradeRow
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -126,9 +127,8 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
         )
     for grade in dict.fromkeys(grade.model_copy(update={"file": ""}) for grade in record.grades):
         if grade.score is not None and grade.percentile is not None:
-            place = f"{ordinal(grade.percentile)} percentile of {grade.population}"
             details = {"letter": grade.letter, "interval": list(grade.interval or ()) or None}
-            metrics.append(("quba_score", grade.score, f"QUBA score, grade {grade.letter}, {place}", details))
+            metrics.append(("quba_score", grade.score, _score_name(grade, grade.percentile), details))
     about = {
         "tool": TOOL,
         "version": record.environment.versions.get(TOOL, "unknown"),
@@ -151,6 +151,15 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
         )
         for name, value, title, details in metrics
     ]
+
+
+def _score_name(grade: GradeRow, percentile: float) -> str:
+    """Return the name of a score with its letter, population and caveats."""
+    words = [f"QUBA score, grade {grade.letter}, {ordinal(percentile)} percentile of {grade.population}"]
+    words += [f"without {', '.join(grade.missing)}"] if grade.missing else []
+    words += [f"other protocol for {', '.join(grade.cross_protocol)}"] if grade.cross_protocol else []
+    words += [f"other suite: {grade.other_suite}"] if grade.other_suite else []
+    return "; ".join(words)
 
 
 def _details(record: Record, name: str, row: MeasurementRow) -> dict[str, Any]:

@@ -134,22 +134,33 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
             problem="No known population has the suite of this run. Make one of your models with "
             "quba-check population, and name it with --population."
         )
-    if not population.mu:
-        reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
-        return Standing(problem=f"{population.name}: {reasons or 'it has no values of the nine dimensions'}")
-    weights = dict.fromkeys(population.problems, 0.0)
     try:
-        models = rank(
-            population,
-            weights,
-            own=[replace(column.run, file=str(column.number)) for column in records],
-            allow_other_suite=any(_allows_other_suite(column, population) for column in records),
-        )
+        models = _models(records, population)
     except PopulationError as problem:
         return Standing(problem=f"{problem}")
+    return _section(population, models, [column.name for column in records])
+
+
+def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
+    """Return the models with their ranks; own ones have the number of their record as `file`.
+
+    Raises:
+        PopulationError: the population ranks no model.
+    """
+    if not population.mu:
+        reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
+        raise PopulationError(f"{population.name}: {reasons or 'it has no values of the nine dimensions'}")
+    return rank(
+        population,
+        dict.fromkeys(population.problems, 0.0),
+        own=[replace(column.run, file=str(column.number)) for column in records],
+        allow_other_suite=any(_allows_other_suite(column, population) for column in records),
+    )
+
+
+def _section(population: Population, models: Sequence[RankedModel], names: Sequence[str]) -> Standing:
     details = published_details(population)
     families = group_names(details.values(), "architecture")
-    names = [column.name for column in records]
     dimensions = tuple(population.mu)
     x = DEFAULT_X if DEFAULT_X in dimensions else dimensions[0]
     drawn = [model for model in models if not model.is_of_other_suite]

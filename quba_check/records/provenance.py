@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from quba_check.records.measurement import JsonRow
 
 InputKind = Literal["threshold file", "manifest", "preprocessing", "baseline"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 as 64 hex digits."""
 LARGEST_TEXT = 64 * 2**10
 """Largest size in bytes of a file whose text is stored."""
 
@@ -24,7 +28,7 @@ class InputRow(JsonRow):
 
     kind: InputKind
     path: str
-    sha256: str
+    sha256: Sha256
     text: str | None = None
 
 

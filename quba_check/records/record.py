@@ -11,7 +11,7 @@ from pydantic import Field, computed_field
 
 from quba_check.core.protocols import ProtocolName
 from quba_check.records.measurement import AnyMeasurementRow, JsonRow
-from quba_check.records.provenance import FindingRow, InputRow
+from quba_check.records.provenance import FindingRow, InputRow, Sha256
 from quba_check.records.verdict import GradeRow, OverallVerdict, VerdictRow, overall_verdict
 from quba_check.strict_yaml.schema import SchemaVersion
 
@@ -38,7 +38,7 @@ class ModelRow(JsonRow):
     preparation: dict[str, Any]
     classes: int
     outputs: str | None = None
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, Sha256] = Field(default_factory=dict)
 
 
 class SetRow(JsonRow):

@@ -116,6 +116,19 @@ def test_results_by_hand() -> None:
     ]
 
 
+def test_caveats_of_the_score_are_in_its_name() -> None:
+    caveats = {
+        "missing": ["shape_bias"],
+        "cross_protocol": ["object_focus"],
+        "other_suite": "this run on tiny",
+    }
+    card = card_with_results("", "README.md", record(grades=[GRADE | caveats]))
+    assert results(card)[-1].metric_name == (
+        "QUBA score, grade B, 81st percentile of demo; without shape_bias; other protocol for object_focus; "
+        "other suite: this run on tiny"
+    )
+
+
 def test_no_folder_of_the_machine_is_published() -> None:
     verdict = VERDICT | {"file": "/home/me/secret/x.yaml", "id": "/home/me/secret/x.yaml::accuracy[min]"}
     card = card_with_results("", "README.md", record(verdicts=[verdict]))

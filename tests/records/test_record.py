@@ -150,6 +150,8 @@ def test_keys_that_may_be_absent():
         {"measurements": {"accuracy": {}}},
         {"measurements": {"accuracy": {"not_measured": False}}},
         {"verdicts": [{**CONTENT["verdicts"][0], "outcome": "maybe"}]},
+        {"model": {**CONTENT["model"], "files": {"r50.pt": "AB" * 32}}},
+        {"inputs": [{"kind": "manifest", "path": "m.yaml", "sha256": "12\n"}]},
     ],
 )
 def test_other_records_are_refused(changes):
