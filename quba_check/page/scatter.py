@@ -54,7 +54,7 @@ class Axis:
         return self.name == SCORE or registry[self.name].better == "high"
 
     def value(self, model: RankedModel) -> float | None:
-        """Return the value of a model; None without one, or where no axis can show it."""
+        """Return the value of a model; None if the axis cannot show it."""
         value = model.score if self.name == SCORE else model.values.get(self.name)
         return None if value is None or (self.name == LOGARITHMIC and value <= 0) else value
 
@@ -76,7 +76,9 @@ class Axis:
 
 
 def value_text(dimension: str, value: float) -> str:
-    """Return the value of a dimension as text; parameters of a million or more have one decimal.
+    """Return the value of a dimension as text.
+
+    Parameters of a million or more have one decimal.
 
     >>> value_text("parameters", 87.1), value_text("calibration_error", 0.0039)
     ('87.1 M', '0.0039')
@@ -158,7 +160,7 @@ def _marks(theirs: Sequence[tuple[RankedModel, float, float]], families: Sequenc
 
 
 def family_mark(number: int, x: float, y: float) -> str:
-    """Return the mark of a family as a piece of a path: dot, triangle, square or diamond."""
+    """Return a dot, triangle, square or diamond as a piece of a path."""
     dx, dy, rest = ((0, 0, "h0"), (0, -4, "l4 7h-8z"), (-3, -3, "h6v6h-6z"), (0, -5, "l4 5-4 5-4-5z"))[
         number % FAMILIES
     ]
