@@ -142,7 +142,9 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
 
 
 def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
-    """Return the models with their ranks; own ones have the number of their record as `file`.
+    """Return the models with their ranks.
+
+    Own ones have the number of their record as `file`.
 
     Raises:
         PopulationError: the population ranks no model.
