@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.cli.parser import INPUT, OUTPUT, check_choice, check_not_read, check_web_address
+from quba_check.errors import OptionError
 from quba_check.reports.annotations import FORMATS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 @click.option("--format", "form", required=True, metavar="NAME", help="github, gitlab")
-@click.option("--output", "-o", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
 @click.option(
     "--source-url",
     default="",
@@ -50,11 +50,7 @@ def print_annotations(
     from quba_check.reports.annotations import github_commands, gitlab_report
     from quba_check.reports.tables import fit_encoding
 
-    if form not in FORMATS:
-        raise OptionError(
-            f"quba-check annotations: --format: got '{form}'. Allowed: {listed(FORMATS)}."
-            f"{did_you_mean(form, FORMATS)}"
-        )
+    check_choice(form, FORMATS, "quba-check annotations: --format")
     check_web_address(source_url, "quba-check annotations: --source-url")
     check_web_address(page_url, "quba-check annotations: --page-url")
     if output is not None:

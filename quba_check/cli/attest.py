@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
+from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address
 from quba_check.errors import OptionError, one_line
 
 
@@ -75,15 +75,8 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
 def _check_url(url: str | None) -> None:
     if url is None:
         return
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_address = False
-    if not is_address or not url.isprintable() or " " in url:
-        raise OptionError(
-            f"quba-check attest: --url: got '{url}'. Allowed: an address that begins with https:// or http://."
-        )
+    check_web_address(url, "quba-check attest: --url")
+    parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise OptionError(
             "quba-check attest: --url: the address has a user or a password, which the statement would "

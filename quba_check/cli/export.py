@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
-from quba_check.errors import OptionError, UserError, did_you_mean, listed
+from quba_check.cli.parser import INPUT, OUTPUT, check_choice, check_not_read
+from quba_check.errors import OptionError, UserError
 
 PARQUET, MLFLOW = "parquet", "mlflow"
 FORMATS = ("csv", PARQUET, MLFLOW)
@@ -53,10 +53,7 @@ def export(
     csv and parquet: a row for each dimension, part and grade of each record. mlflow: a run for each record,
     with metrics, parameters, tags, and the record as an artefact.
     """
-    if form not in FORMATS:
-        raise OptionError(
-            f"{_WHERE}: --to: got '{form}'. Allowed: {listed(FORMATS)}.{did_you_mean(form, FORMATS)}"
-        )
+    check_choice(form, FORMATS, f"{_WHERE}: --to")
     for_mlflow = {"--tracking-uri": tracking_uri, "--experiment": experiment, "--html": page}
     refused = {"--output": output} if form == MLFLOW else for_mlflow
     for option, value in refused.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT
+from quba_check.cli.parser import INPUT, check_web_address
 from quba_check.errors import OptionError, UserError
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def model_card(
     for option, given in (("--value", value), ("--percent", percent), ("--revision", revision)):
         if given and dataset is None:
             raise OptionError(f"{_WHERE}: {option}: is given without --dataset ID and --task ID. Add them.")
-    if url is not None and not url.startswith(("https://", "http://")):
-        raise OptionError(f"{_WHERE}: --url: got '{url}'. Allowed: an address that begins with https://.")
+    check_web_address(url or "", f"{_WHERE}: --url")
     record = read_record(path)
     text = _card_text(card)
     if dataset is None or task is None:

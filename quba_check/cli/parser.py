@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -45,6 +45,8 @@ class InputPath(click.ParamType[Path]):
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or raise `OptionError`."""
+        if not os.fspath(value):
+            _refuse("got ''. Allowed: a path.", param, ctx)
         try:
             return user_path(os.fspath(value))
         except OptionError as error:
@@ -126,8 +128,22 @@ def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
 
 
+def check_choice(value: str, allowed: Sequence[str], option: str) -> None:
+    """Raise `OptionError` for a value that is not among the allowed ones.
+
+    Args:
+        value: the value as given.
+        allowed: the allowed values.
+        option: the command and its option in messages, such as `quba-check study: --format`.
+    """
+    if value not in allowed:
+        raise OptionError(
+            f"{option}: got '{value}'. Allowed: {listed(allowed)}.{did_you_mean(value, allowed)}"
+        )
+
+
 def check_web_address(url: str, option: str) -> None:
-    """Refuse an address that is not one of the web, such as a script.
+    """Refuse an address that does not lead to the web, such as a script.
 
     Args:
         url: the address; empty if not given.
@@ -138,9 +154,10 @@ def check_web_address(url: str, option: str) -> None:
     """
     try:
         parts = urlsplit(url)
-    except ValueError:  # an address with brackets that is not one of version 6
+    except ValueError:  # brackets without an IPv6 address
         parts = urlsplit("")
-    if url and not (parts.scheme in ("http", "https") and parts.netloc and url.isprintable()):
+    is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if url and not (is_address and url.isprintable() and " " not in url):
         raise OptionError(f"{option}: got '{url}'. Allowed: an address that begins with https:// or http://.")
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, WholeNumber, store_option
-from quba_check.cli.study_options import check_format, named_population
+from quba_check.cli.parser import INPUT, WholeNumber, check_choice, store_option
+from quba_check.cli.study_options import named_population
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError, did_you_mean, listed
 
@@ -152,7 +152,7 @@ def rank(
     from quba_check.study.ranking import GROUPS, Constraints
     from quba_check.study.ranking import rank as rank_models
 
-    check_format("quba-check rank", form, FORMATS)
+    check_choice(form, FORMATS, "quba-check rank: --format")
     groups = dict(zip(GROUPS, (architecture, pretraining, training), strict=True))
     constraints = Constraints(
         _unique("--min", least),

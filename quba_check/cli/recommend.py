@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, WholeNumber
-from quba_check.cli.study_options import check_format, named_population
+from quba_check.cli.parser import INPUT, WholeNumber, check_choice
+from quba_check.cli.study_options import named_population
 
 FORMATS = ("table", "json", "csv")
 LIMIT = 10
@@ -53,7 +53,7 @@ def recommend(file: Path, name: str, form: str, limit: int | None, path: Path | 
     from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
-    check_format("quba-check recommend", form, FORMATS)
+    check_choice(form, FORMATS, "quba-check recommend: --format")
     population = named_population("quba-check recommend", name)
     thresholds = thresholds_at(file, suite_facts(read_record(path)) if path else published_facts())
     recommendation = check_models(thresholds, population)

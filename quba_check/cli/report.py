@@ -9,6 +9,7 @@ import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, store_option
 from quba_check.cli.picture_sources import picture_sources
+from quba_check.cli.study_options import named_population
 from quba_check.errors import OptionError
 from quba_check.gate.options import MOST_PICTURES
 
@@ -19,7 +20,7 @@ from quba_check.gate.options import MOST_PICTURES
     epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
-@click.option("--output", "-o", required=True, type=OUTPUT, metavar="FILE.html", help="file to write")
+@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE.html", help="file to write")
 @click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
 @click.option(
     "--population",
@@ -63,6 +64,7 @@ def report(
         raise OptionError(
             f"quba-check report: --output: got '{output}'. Allowed: a file name that ends in .html."
         )
+    reference = None if population is None else named_population("quba-check report", population)
     records = [*paths, *([] if baseline is None else [baseline])]
     check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")
     folder = store or default_root()
@@ -72,7 +74,7 @@ def report(
     if n is not None:
         sources = picture_sources(shown, data, folder)
         album = make_album(shown, sources, n, baseline=before, folder=pictures_folder(output))
-    page = render_page(shown, baseline=before, pictures=album.demands, population=population)
+    page = render_page(shown, baseline=before, pictures=album.demands, population=reference)
     write_album(album, output)
     write_text(page, output)
     sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.parser import INPUT, WholeNumber
-from quba_check.cli.study_options import check_format, published_model
+from quba_check.cli.parser import INPUT, WholeNumber, check_choice
+from quba_check.cli.study_options import published_model
 from quba_check.errors import ModelError, OptionError, one_line
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
     ID: its name in the published table or in timm, which downloads the weights. The data folder has the
     ImageNet family. All of it takes hours on a GPU: begin with --limit 5000. Predictions are stored.
     """
-    check_format(COMMAND, form, FORMATS)
+    check_choice(form, FORMATS, f"{COMMAND}: --format")
     model = published_model(COMMAND, name)
     if spec is None and model.timm is None:
         raise OptionError(

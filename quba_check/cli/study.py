@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.study_options import check_format, named_population
+from quba_check.cli.parser import check_choice
+from quba_check.cli.study_options import named_population
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population
@@ -47,7 +48,7 @@ def study(name: str, form: str) -> None:
     from quba_check.storage.csv_text import csv_text
     from quba_check.study.tables import study_tables
 
-    check_format("quba-check study", form, FORMATS)
+    check_choice(form, FORMATS, "quba-check study: --format")
     population = named_population("quba-check study", name)
     if form == "csv":
         text = csv_text(HEADINGS, _csv_rows(population))

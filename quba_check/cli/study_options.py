@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from quba_check.errors import OptionError, PopulationError, did_you_mean, listed
+from quba_check.errors import OptionError, PopulationError
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population
     from quba_check.grading.published import PublishedModel
 
 
-def check_format(command: str, form: str, allowed: Sequence[str]) -> None:
-    """Raise `OptionError` for an unknown format.
-
-    Args:
-        command: the command in messages, such as `quba-check study`.
-        form: the format as given.
-        allowed: names of the formats.
-    """
-    if form not in allowed:
-        raise OptionError(
-            f"{command}: --format: got '{form}'. Allowed: {listed(allowed)}.{did_you_mean(form, allowed)}"
-        )
-
-
 def named_population(command: str, name: str) -> Population:
     """Return the population of `--population`, or raise `OptionError`."""
-    from quba_check.grading.reference import population
+    from quba_check.grading.reference import BUILT_IN, population
 
     try:
         return population(name)
     except PopulationError as error:
-        reason = str(error).removeprefix("population: ")
-        raise OptionError(f"{command}: --population: {reason}") from None
+        problem = str(error).removeprefix("population: ")
+    if "Allowed: " not in problem:
+        problem += f" Allowed: {', '.join(BUILT_IN)}, or a file that 'quba-check population' made."
+    raise OptionError(f"{command}: --population: {problem}")
 
 
 def published_model(command: str, name: str) -> PublishedModel:

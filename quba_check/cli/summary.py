@@ -17,7 +17,7 @@ from quba_check.errors import UserError
     epilog="Example: quba-check summary textured.json --baseline demo.json",
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
-@click.option("--output", "-o", type=OUTPUT, metavar="FILE.md", help="file to write (else standard output)")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE.md", help="file to write (else standard output)")
 @click.option(
     "--baseline", "baseline_path", type=INPUT, metavar="RECORD.json", help="record to show the changes from"
 )

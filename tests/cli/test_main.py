@@ -149,11 +149,11 @@ def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
 def test_population_needs_a_file_to_write(fleet, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made").mkdir()
-    kind = ", a folder" if Path(name).is_dir() else ""
+    problem = f"got '{name}', a folder. Allowed: a file name." if name else "got ''. Allowed: a path."
     assert run_command(capsys, "population", *fleet[0], "-o", name) == (
         4,
         "",
-        f"ERROR: quba-check population: -o/--output: got '{name}'{kind}. Allowed: a file name.\n",
+        f"ERROR: quba-check population: -o/--output: {problem}\n",
     )
 
 

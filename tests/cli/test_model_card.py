@@ -97,7 +97,8 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         ),
         (
             "model-card a.json card/README.md --url example.org",
-            "quba-check model-card: --url: got 'example.org'. Allowed: an address that begins with https://.",
+            "quba-check model-card: --url: got 'example.org'. Allowed: an address that begins with https:// "
+            "or http://.",
         ),
         (
             "model-card card/README.md a.json",

@@ -55,12 +55,12 @@ def test_a_page_of_two_records_by_another_population(
     ("words", "message"),
     [
         ("", "quba-check report: RECORD.json: is missing. See 'quba-check report --help'."),
-        ("demo.json", "quba-check report: --output/-o: is missing. See 'quba-check report --help'."),
+        ("demo.json", "quba-check report: -o/--output: is missing. See 'quba-check report --help'."),
         (
             "demo.json -o page.pdf",
             "quba-check report: --output: got 'page.pdf'. Allowed: a file name that ends in .html.",
         ),
-        ("demo.json -o .", "quba-check report: --output/-o: got '.', a folder. Allowed: a file name."),
+        ("demo.json -o .", "quba-check report: -o/--output: got '.', a folder. Allowed: a file name."),
         (
             "no.json -o page.html",
             "no.json: there is no such file. Allowed: a file that --quba-report wrote.",
@@ -75,8 +75,8 @@ def test_a_page_of_two_records_by_another_population(
         (
             "demo.json --population publishd -o page.html",
             (
-                "population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a "
-                "file that 'quba-check population' made. Did you mean 'published'?"
+                "quba-check report: --population: no such name or file, got 'publishd'. Allowed: published, "
+                "screened, demo, or a file that 'quba-check population' made. Did you mean 'published'?"
             ),
         ),
         (

@@ -75,6 +75,11 @@ def test_csv_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
             "screened, demo, or a file that 'quba-check population' made. Did you mean 'screened'?",
         ),
         (
+            "--population .",
+            "quba-check study: --population: .: this is a folder, not a file. Allowed: published, screened, "
+            "demo, or a file that 'quba-check population' made.",
+        ),
+        (
             "mobile",
             "quba-check study: got unexpected extra argument (mobile). See 'quba-check study --help'.",
         ),
