@@ -47,11 +47,11 @@ class GitHub:
     def comments(self, number: int) -> Iterator[dict[str, Any]]:
         """Yield the comments of a pull request, the oldest first."""
         for page in range(1, MOST_PAGES + 1):
-            found = self._request(
+            comments = self._request(
                 "GET", f"/repos/{self._repository}/issues/{number}/comments?per_page={PER_PAGE}&page={page}"
             )
-            yield from found
-            if len(found) < PER_PAGE:
+            yield from comments
+            if len(comments) < PER_PAGE:
                 return
 
     def create(self, number: int, body: str) -> None:
@@ -80,7 +80,7 @@ def marker(key: str) -> str:
 
 
 def write_comment(github: GitHub, number: int, mark: str, text: str) -> str:
-    """Update the comment with a marker, or write one; return in a word what was done.
+    """Update the comment with a marker, or write one; return `updated` or `written`.
 
     A comment of somebody else with the same marker is left alone: its author could change it later.
     """
@@ -125,8 +125,8 @@ def main() -> int:
             environment.get("QUBA_GITHUB_TOKEN", ""),
         )
         mark = marker(environment.get("QUBA_COMMENT_KEY", ""))
-        done = write_comment(github, number, mark, f"{text}\n[Log and files of the run](<{run}>)\n")
-        print(f"quba-check: comment {done} on pull request {number}")
+        action = write_comment(github, number, mark, f"{text}\n[Log and files of the run](<{run}>)\n")
+        print(f"quba-check: comment {action} on pull request {number}")
     except urllib.error.HTTPError as error:
         if error.code in NO_RIGHT:
             print(

@@ -72,23 +72,23 @@ def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> It
     demands = "blocking demand" if decidable == 1 else "blocking demands"
     total = len(population.rows)
     if decidable:
-        yield from _wrapped(
+        yield from _wrap(
             f"{one_line(thresholds.shown)}: {len(meeting)} of {total} models of {one_line(population.name)} "
             f"meet the {decidable} {demands} that it can answer{_undecidable(recommendation)}"
         )
     elif recommendation.undecidable:
-        yield from _wrapped(
+        yield from _wrap(
             f"{one_line(thresholds.shown)}: {one_line(population.name)} can answer none of its blocking "
             "demands, so it recommends nothing"
         )
     else:
-        yield from _wrapped(
+        yield from _wrap(
             f"{one_line(thresholds.shown)}: has no blocking demand, so every model passes; the order is that "
             "of the score"
         )
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
-        yield from _wrapped(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {one_line(reason)}")
+        yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {one_line(reason)}")
     suite = f" on {population.suite}" if population.suite else ""
     note = f"values: protocol {population.protocol}{suite}, without intervals"
     if recommendation.protocol != population.protocol:
@@ -96,7 +96,7 @@ def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> It
         note += f"; the file {states} protocol {recommendation.protocol}"
         if _grade_demands(recommendation):
             note += ", which measures the adversarial_robustness in grades differently"
-    yield from _wrapped(note)
+    yield from _wrap(note)
 
 
 def _undecidable(recommendation: Recommendation) -> str:
@@ -130,7 +130,7 @@ def _meeting_lines(shown: Sequence[Candidate]) -> list[str]:
         headings.pop()
         rows = [row[:-1] for row in rows]
     table = table_text(headings, rows, right=("score", "margin")).splitlines()
-    margin = _wrapped(MARGIN) if any(candidate.closest for candidate in shown) else []
+    margin = _wrap(MARGIN) if any(candidate.closest for candidate in shown) else []
     return [*table, *margin, *_suspect_score_note(shown)]
 
 
@@ -144,7 +144,7 @@ def _nearest_lines(shown: Sequence[Candidate]) -> list[str]:
     if not rows:
         return []
     table = table_text(("nearest", "distance", "misses"), rows, right=("distance",)).splitlines()
-    return [*table, *_wrapped(DISTANCE)]
+    return [*table, *_wrap(DISTANCE)]
 
 
 def _undecided_lines(undecided: Sequence[Candidate], limit: int) -> list[str]:
@@ -164,7 +164,7 @@ def _undecided_lines(undecided: Sequence[Candidate], limit: int) -> list[str]:
         "patterns of the table, not proven"
     )
     table = table_text(list(columns), zip(*columns.values(), strict=True), right=("score",))
-    lines = [*_wrapped(heading), *table.splitlines(), *_suspect_score_note(undecided[:limit])]
+    lines = [*_wrap(heading), *table.splitlines(), *_suspect_score_note(undecided[:limit])]
     if count > limit:
         lines.append(f"shown: {limit} of {count}; --limit N shows more")
     return lines
@@ -195,7 +195,7 @@ def _bound(check: DemandCheck) -> str:
     return f"{demand.target} {value} {sign} {bound}"
 
 
-def _wrapped(line: str) -> list[str]:
+def _wrap(line: str) -> list[str]:
     return wrap_line(line, WIDTH)
 
 

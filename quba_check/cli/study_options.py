@@ -35,9 +35,9 @@ def published_model(command: str, name: str) -> PublishedModel:
     given = name.removeprefix(TIMM_PREFIX)
     if model := models_by_name().get(given):
         return model
-    near = ", ".join(f"'{other}'" for other in nearest_names(given))
+    similar = ", ".join(f"'{other}'" for other in nearest_names(given))
     raise OptionError(
         f"{command}: ID: there is no published model '{name}'. Allowed: one of the "
         f"{len(published_models())} names in the published table, or the model's name in timm."
-        f"{f' Did you mean {near}?' if near else ''}"
+        f"{f' Did you mean {similar}?' if similar else ''}"
     )

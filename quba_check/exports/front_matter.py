@@ -64,14 +64,14 @@ class Card:
         Raises:
             UserError: the front matter is not YAML, or is written in a style that cannot be edited.
         """
-        changed = self._edited(model_index.rstrip("\n").split("\n"), is_replaced)
+        changed = self._yaml_with_result(model_index.rstrip("\n").split("\n"), is_replaced)
         if self.has_front_matter:
             return self.start + changed + self.end
         fence = f"---{self.line_break}"
         gap = "" if not self.end or _LINE_BREAK.match(self.end) else self.line_break
         return f"{fence}{changed}{fence}{gap}{self.end}"
 
-    def _edited(self, lines: list[str], is_replaced: Callable[[Any], bool]) -> str:
+    def _yaml_with_result(self, lines: list[str], is_replaced: Callable[[Any], bool]) -> str:
         root = self._root()
         if root is None:
             return self.yaml + self._block(lines, 0)
@@ -80,12 +80,12 @@ class Card:
             return self.yaml + self._block(lines, root.start_mark.column)
         key, index = pair
         if _is_empty(index):
-            return self._filled(key, index, lines[1:], root.start_mark.column)
+            return self._yaml_with_value(key, index, lines[1:], root.start_mark.column)
         entry = self._entry(index, is_replaced)
         results_key, results = _pair(entry, "results") or (key, index)
         items = [line[2:] for line in lines[lines.index("  results:") + 1 :]]
         if _is_empty(results):
-            return self._filled(results_key, results, items, results_key.start_mark.column)
+            return self._yaml_with_value(results_key, results, items, results_key.start_mark.column)
         block = self._block(items, results.start_mark.column)
         spans = [self._span(item) for item in self._items(results)]
         replaced = [
@@ -161,7 +161,7 @@ class Card:
         """Return lines with indentation and the card's line breaks."""
         return "".join(f"{' ' * column}{line}{self.line_break}" for line in lines)
 
-    def _filled(self, key: Node, value: Node, lines: list[str], column: int) -> str:
+    def _yaml_with_value(self, key: Node, value: Node, lines: list[str], column: int) -> str:
         """Return the YAML with lines in place of the empty value of a key."""
         text = self.yaml
         start, end = value.start_mark.index, value.end_mark.index

@@ -42,7 +42,7 @@ class Benchmark:
 
     @property
     def file_name(self) -> str:
-        """Name of the file with our result."""
+        """Name of the file that quba-check writes."""
         return f"{TOOL}-{slug(self.dataset)}-{slug(self.task)}.yaml"
 
 
@@ -136,7 +136,7 @@ def other_files(folder: Path, benchmark: Benchmark) -> list[Path]:
     import yaml
     from huggingface_hub import parse_eval_result_entries
 
-    found = []
+    files = []
     for path in sorted(folder.glob("*.yaml")):
         if path.name == benchmark.file_name:
             continue
@@ -145,5 +145,5 @@ def other_files(folder: Path, benchmark: Benchmark) -> list[Path]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue
         if any((entry.dataset_id, entry.task_id) == (benchmark.dataset, benchmark.task) for entry in entries):
-            found.append(path)
-    return found
+            files.append(path)
+    return files

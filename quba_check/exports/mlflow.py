@@ -70,14 +70,14 @@ def open_experiment(uri: str, name: str) -> Experiment:
         raise UserError(f"--to mlflow {needs('mlflow-skinny', extra='mlflow')}") from None
     with _mlflow_errors(uri):
         client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(name)
-        if found is not None and found.lifecycle_stage == "deleted":
+        existing = client.get_experiment_by_name(name)
+        if existing is not None and existing.lifecycle_stage == "deleted":
             raise UserError(
                 f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. "
                 "Allowed: another --experiment, or restore it: "
-                f"mlflow experiments restore --experiment-id {found.experiment_id}."
+                f"mlflow experiments restore --experiment-id {existing.experiment_id}."
             )
-        return Experiment(client, uri, found.experiment_id if found else client.create_experiment(name))
+        return Experiment(client, uri, existing.experiment_id if existing else client.create_experiment(name))
 
 
 def export_run(experiment: Experiment, record: Record, path: Path, page: bytes | None) -> tuple[str, bool]:
@@ -106,15 +106,15 @@ def export_run(experiment: Experiment, record: Record, path: Path, page: bytes |
     digest = hashlib.sha256(content).hexdigest()
     client = experiment.client
     with _mlflow_errors(experiment.uri):
-        known = client.search_runs([experiment.id], f"tags.`{DIGEST_TAG}` = '{digest}'", max_results=1)
-        if known and known[0].info.status == FINISHED:
-            _attach(client, known[0].info.run_id, attached)
-            return known[0].info.run_id, False
+        earlier = client.search_runs([experiment.id], f"tags.`{DIGEST_TAG}` = '{digest}'", max_results=1)
+        if earlier and earlier[0].info.status == FINISHED:
+            _attach(client, earlier[0].info.run_id, attached)
+            return earlier[0].info.run_id, False
         time = _milliseconds(record)
         tags = {DIGEST_TAG: digest, VERDICT_TAG: record.overall_verdict, GRADE_TAG: _letters(record)}
         run = (
-            known[0]
-            if known
+            earlier[0]
+            if earlier
             else client.create_run(experiment.id, start_time=time, tags=tags, run_name=record.model.name)
         )
         _log(client, run, record, time)

@@ -53,11 +53,11 @@ def card_with_results(text: str, shown: str, record: Record, url: str | None = N
     before = _metadata(card)
     results = _results(record, url)
     data = ModelCardData(model_name=record.model.name, eval_results=results)
-    (ours,) = _stored_results({KEY: eval_results_to_model_index(record.model.name, results)})
-    identity = _identity(ours)
-    changed = card.with_result(data.to_yaml(), lambda result: _identity(result) == identity)
+    (result,) = _stored_results({KEY: eval_results_to_model_index(record.model.name, results)})
+    identity = _identity(result)
+    changed = card.with_result(data.to_yaml(), lambda other: _identity(other) == identity)
     after = _metadata(Card.parse(changed, shown))
-    if _kept(after, identity) != _kept(before, identity) or _count(after, identity) != 1:
+    if _other_content(after, identity) != _other_content(before, identity) or _count(after, identity) != 1:
         raise UserError(
             f"{shown}: its {KEY} cannot be edited in place. Allowed: one key or item a line, without anchors."
         )
@@ -65,7 +65,7 @@ def card_with_results(text: str, shown: str, record: Record, url: str | None = N
 
 
 def _identity(result: Any) -> tuple[str, str] | None:
-    """Return suite and protocol of a result of ours; None for those of others."""
+    """Return suite and protocol of a result that quba-check wrote; None for other results."""
     args = result["dataset"].get("args")
     if not isinstance(args, dict) or args.get("tool") != TOOL:
         return None
@@ -76,7 +76,7 @@ def _stored_results(data: Mapping[str, Any]) -> list[Any]:
     return [result for entry in data.get(KEY) or () for result in entry["results"]]
 
 
-def _kept(data: Mapping[str, Any], identity: tuple[str, str] | None) -> str:
+def _other_content(data: Mapping[str, Any], identity: tuple[str, str] | None) -> str:
     """Return all content that an edit must keep; as text, because NaN differs from itself."""
     others = [result for result in _stored_results(data) if _identity(result) != identity]
     return repr(({key: value for key, value in data.items() if key != KEY}, others))

@@ -11,11 +11,12 @@ from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError, listed
-from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.number_format import format_distinct, interval_text
 from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
 from quba_check.page.interval_chart import change_chart
 from quba_check.records.comparison import ChangeRow, Finding
+from quba_check.reports.comparison import signed_value
 
 MOST_FLIPS = 60
 """Largest number of flipped images in the lists of all records."""
@@ -139,7 +140,7 @@ def _line(row: ChangeRow) -> ChangeLine:
     before, after = format_distinct(row.before, row.after, row.unit)
     interval = "-"
     if row.interval is not None:
-        interval = interval_text(row.interval, row.unit, row.n, write=signed, between=" to ")
+        interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=" to ")
         interval += "" if row.paired else " (unpaired)"
     flipped = ""
     if row.lost is not None and row.gained is not None and row.p is not None:
@@ -149,15 +150,9 @@ def _line(row: ChangeRow) -> ChangeLine:
         is_part=row.part is not None,
         before=before,
         after=after,
-        change=signed(row.change, row.unit),
+        change=signed_value(row.change, row.unit),
         interval=interval,
         finding=row.finding,
         flips=flipped,
         chart=None if row.interval is None or row.part is not None else change_chart(row),
     )
-
-
-def signed(value: float, unit: str) -> str:
-    """Return a difference with its sign; differences that read 0 have none."""
-    text = format_value(value, unit)
-    return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"

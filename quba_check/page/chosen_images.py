@@ -82,13 +82,13 @@ def choose_images(
         return Choice(note="No pictures: this dimension has no value.")
     try:
         if demand.dimension in BY_LOSS:
-            return _by_loss(run, n, baseline)
-        return _by_harm(run, demand, row, n, listing, baseline)
+            return _choice_by_loss(run, n, baseline)
+        return _choice_by_harm(run, demand, row, n, listing, baseline)
     except QubaError as why:
         return Choice(note=f"No pictures: {why}")
 
 
-def _by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
+def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
     problem = ""
     try:
         wrong = failures(run, baseline)
@@ -117,7 +117,7 @@ def _image_of(failure: Failure) -> ChosenImage:
     )
 
 
-def _by_harm(
+def _choice_by_harm(
     run: StoredRun,
     demand: VerdictRow,
     row: MeasurementRow,
@@ -125,7 +125,7 @@ def _by_harm(
     listing: Listing,
     baseline: StoredRun | None,
 ) -> Choice:
-    """Choose the images that lower the value most."""
+    """Return the images that harm the value most, then further lost ones."""
     target, only = _explaining_value(demand, row)
     harm_by_set = {name: harm for name, harm in _harm(run, target, row).items() if only in (None, name)}
     if len(harm_by_set) != 1:

@@ -14,12 +14,11 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.page.advice import Step, advice
 from quba_check.page.columns import Column, visible
 from quba_check.page.drawing import Chart
-from quba_check.page.evidence import Evidence, evidence_of
+from quba_check.page.evidence import Evidence, evidence_of, grade_of
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
-from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, GradeRow, Tier, VerdictRow
+from quba_check.records.verdict import SIGNS, Tier, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, Label, label, limit_text
 
 KINDS: Mapping[Label, str] = {
@@ -280,9 +279,3 @@ def _bounded(
         median=population.median(row.dimension, column.record) if has_median else None,
         series=column.number,
     )
-
-
-def grade_of(record: Record, row: VerdictRow) -> GradeRow | None:
-    """Return the grade behind a demand on it; None if the record has none."""
-    file = row.id.partition("::")[0]
-    return next((grade for grade in record.grades if grade.file in (file, row.file)), None)

@@ -14,7 +14,8 @@ from quba_check.demands.demand import Demand
 from quba_check.demands.policy import Policy
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import MeasurementRow, QuantityRow
-from quba_check.records.verdict import DROPS, VerdictRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import DROPS, GradeRow, VerdictRow
 from quba_check.verdicts.explanation import explanation
 from quba_check.verdicts.verdict import Verdict
 
@@ -57,8 +58,7 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
 
 
 def _of_grade(run: StoredRun, row: VerdictRow) -> Evidence:
-    file = row.id.partition("::")[0]
-    grade = next((grade for grade in run.record.grades if grade.file in (file, row.file)), None)
+    grade = grade_of(run.record, row)
     if grade is None or grade.score is None or grade.letter is None:
         return Evidence()
     value = grade.letter if isinstance(row.limit, str) else grade.score
@@ -94,6 +94,8 @@ def _explained(
     row: VerdictRow, measured: MeasurementRow, quantity: QuantityRow, curve: ConfidenceCurve | None
 ) -> str:
     """Return the explanation of a passed demand, in the words of failed ones."""
+    if row.outcome != "pass":
+        return ""
     evidence = outcome_of(row.dimension, measured)
     if not isinstance(evidence, Measurement) or isinstance(row.limit, str) or quantity.better is None:
         return ""
@@ -115,8 +117,6 @@ def _explained(
         row.line,
         parts,
     )
-    if row.outcome != "pass":
-        return ""
     verdict = Verdict(
         demand,
         "pass",
@@ -130,3 +130,9 @@ def _explained(
         stopped=row.stopped,
     )
     return explanation(verdict)
+
+
+def grade_of(record: Record, row: VerdictRow) -> GradeRow | None:
+    """Return the grade behind a demand on it; None if the record has none."""
+    file = row.id.partition("::")[0]
+    return next((grade for grade in record.grades if grade.file in (file, row.file)), None)

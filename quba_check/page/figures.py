@@ -49,17 +49,17 @@ def _attacks(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
     rows = {"clean images": _points(columns, "accuracy", None)}
     rows |= {name: _points(columns, "adversarial_robustness", part) for name, part in parts.items()}
     caption = "Accuracy on clean images and under two attacks that move no pixel by more than 8/255."
-    yield Figure(caption, dot_plot("Accuracy under attack", _filled(rows), names=names))
+    yield Figure(caption, dot_plot("Accuracy under attack", _rows_with_values(rows), names=names))
 
 
 def _corruptions(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     for column in columns:
         cells = tables.severities(column)
-        of = f" of {column.short}" if len(names) > 1 else ""
+        suffix = f" of {column.short}" if len(names) > 1 else ""
         if not cells:
-            yield _missing(f"The heatmap of severities{of}", column)
+            yield _missing(f"The heatmap of severities{suffix}", column)
             continue
-        title = f"Relative accuracy{of} by corruption and severity"
+        title = f"Relative accuracy{suffix} by corruption and severity"
         caption = (
             f"{title}: accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
         )
@@ -82,7 +82,7 @@ def _shifts(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]
         if part.better is not None
     )
     rows = {name: _points(columns, "ood_robustness", name) for name in sets}
-    lowest, note = _lowest(_filled(rows), "sets")
+    lowest, note = _lowest(_rows_with_values(rows), "sets")
     caption = f"Accuracy on each set divided by the clean accuracy, with its interval; 1 is no loss.{note}"
     yield Figure(caption, dot_plot("Relative accuracy by set", lowest, names=names))
 
@@ -104,9 +104,9 @@ def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Fi
     ]
     for column in columns:
         if (fit := tables.temperature(column)) is not None:
-            of = f" of {column.short}" if len(names) > 1 else ""
+            suffix = f" of {column.short}" if len(names) > 1 else ""
             words.append(
-                f"Dashed{of}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → "
+                f"Dashed{suffix}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → "
                 f"{fit[2]:.4f}, fitted on these images and so optimistic."
             )
     yield Figure(" ".join(words), reliability_diagram(bins, scaled, names))
@@ -122,9 +122,9 @@ def _classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
         yield Figure("Accuracy of each class, sorted from the worst to the best.", class_curve(known, names))
     for column in columns:
         if worst := sorted(rows[column.number], key=lambda row: row[2])[:WORST_CLASSES]:
-            of = f" of {column.short}" if len(names) > 1 else ""
+            suffix = f" of {column.short}" if len(names) > 1 else ""
             yield Figure(
-                caption=f"The {len(worst)} classes{of} with the lowest accuracy",
+                caption=f"The {len(worst)} classes{suffix} with the lowest accuracy",
                 headings=("class", "images", "accuracy", "mean probability of the true class"),
                 rows=tuple(
                     (
@@ -145,7 +145,7 @@ def _focus(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
         "Accuracy on objects before a background of the same and of a random class. The gap is what the "
         "model takes from the background."
     )
-    yield Figure(caption, dot_plot("Accuracy by background", _filled(rows), names=names))
+    yield Figure(caption, dot_plot("Accuracy by background", _rows_with_values(rows), names=names))
 
 
 def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
@@ -208,7 +208,7 @@ def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict
     return points
 
 
-def _filled(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, Point]]:
+def _rows_with_values(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, Point]]:
     """Return the rows with a value, under names that can be shown."""
     return {visible(name): row for name, row in rows.items() if row}
 

@@ -107,16 +107,16 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
         word=word,
         kind=kind,
         meaning=meaning,
-        failed=_failed(record),
+        failed=_failed_text(record),
         blocking=blocking,
-        grades=tuple(_grade(grade) for grade in _distinct(record.grades)),
+        grades=tuple(_grade(grade) for grade in _distinct_grades(record.grades)),
         change="" if changes is None else changes.summary,
         date=_date(record.environment.time),
         commit=visible(record.environment.git or ""),
     )
 
 
-def _failed(record: Record) -> str:
+def _failed_text(record: Record) -> str:
     if not record.verdicts:
         return "no demands"
     counts = Counter(label(row) for row in record.verdicts)
@@ -125,7 +125,7 @@ def _failed(record: Record) -> str:
     return ", ".join([f"{counts['FAIL']} of {total} {'demand' if total == 1 else 'demands'} failed", *others])
 
 
-def _distinct(grades: Sequence[GradeRow]) -> list[GradeRow]:
+def _distinct_grades(grades: Sequence[GradeRow]) -> list[GradeRow]:
     """Return the grades without those that differ only in the name of the file."""
     return list({grade.model_copy(update={"file": ""}): grade for grade in reversed(grades)}.values())[::-1]
 

@@ -203,8 +203,8 @@ def make_album(
     for number, of_run in enumerate(choices):
         pictures = {
             image: Picture(image, urls.get(one.content, ""), one.width, one.height, one.note)
-            for (of, image), one in thumbnails.items()
-            if of == number
+            for (record_number, image), one in thumbnails.items()
+            if record_number == number
         }
         shown = _demand_pictures(of_run, pictures)
         demands |= {(number, name): one for name, one in shown.items()}

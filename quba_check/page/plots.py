@@ -1,4 +1,4 @@
-"""Charts of several records: dots with intervals, curves, bars and heatmaps."""
+"""Charts of several records: dots with intervals, curves and bars."""
 
 from __future__ import annotations
 
@@ -98,11 +98,12 @@ def dot_plot(
             shapes.append(mark(series, scale(point.value), y))
             if len(names) == 1:
                 shapes.append(label(WIDTH, middle + 4, point.text, "small", anchor="end"))
-            words.append(f"{name}{_of(names, series)} {point.words}")
+            words.append(f"{name}{_record_name(names, series)} {point.words}")
     return Chart(WIDTH, round(bottom + AXIS), title, "; ".join(words), tuple(shapes))
 
 
-def _of(names: Sequence[str], series: int) -> str:
+def _record_name(names: Sequence[str], series: int) -> str:
+    """Return the name of a record for a description; empty for a single one."""
     return f", {names[series]}:" if len(names) > 1 else ""
 
 
@@ -186,15 +187,15 @@ def _counts(series: int, bins: Sequence[Bin], x: Scale, start: float) -> list[Sh
         height = max(26 * b.images / most, 1)
         steps.append(f"M{first:.1f} {base}V{base - height:.1f}H{last:.1f}V{base}Z")
         shapes.append(
-            label((first + last) / 2, base - height - 2, compact(b.images), "tiny", anchor="middle")
+            label((first + last) / 2, base - height - 2, short_count(b.images), "tiny", anchor="middle")
         )
     return [shape("path", d="".join(steps), class_=f"bars s{series % 6}"), *shapes]
 
 
-def compact(count: int) -> str:
+def short_count(count: int) -> str:
     """Return a count in at most four characters.
 
-    >>> compact(950), compact(1250), compact(49_870), compact(1_250_000)
+    >>> short_count(950), short_count(1250), short_count(49_870), short_count(1_250_000)
     ('950', '1.2k', '50k', '1.2M')
     """
     for size, suffix in ((1_000_000, "M"), (1000, "k")):
@@ -292,8 +293,8 @@ def cue_bars(cues: Sequence[Cues]) -> Chart:
     words = []
     for place, row in enumerate(cues):
         top = 18.0 + 20 * place
-        of = max(row.images, 1)
-        texture, by_shape = left(row.texture / of), right(row.shape / of)
+        total = max(row.images, 1)
+        texture, by_shape = left(row.texture / total), right(row.shape / total)
         shapes += [
             label(NAMES - 18, top + 13, fit(row.name, NAMES - 18), anchor="end"),
             rect(texture, top + 2, 240 - texture, 15, "texture"),

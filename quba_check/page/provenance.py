@@ -13,6 +13,7 @@ from quba_check.page.columns import Column, printable, visible
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import Record
+from quba_check.reports.gate_command import gate_command
 from quba_check.reports.notes import record_notes
 
 MOST_VIEWS = 4
@@ -204,21 +205,5 @@ def _input(row: InputRow) -> InputFile:
 
 def _commands(column: Column) -> Iterator[tuple[str, str]]:
     file = shlex.quote(column.run.file)
-    yield "Measure again", visible(shlex.join(_gate_command(column.record)))
+    yield "Measure again", visible(shlex.join(gate_command(column.record)))
     yield "Print the verdict again, with the exit code of the gate", visible(f"quba-check verdict {file}")
-
-
-def _gate_command(record: Record) -> list[str]:
-    """Return the recorded command line, else one made of the record's settings."""
-    if record.command:
-        return list(record.command)
-    words = ["pytest", f"--model={record.model.spec}"]
-    if not record.model.spec.startswith("demo"):
-        files = dict.fromkeys(row.file for row in record.verdicts)
-        words += [*files, f"--quba-data={record.suite.root}"]
-    words += [f"--quba-protocol={record.protocol}", f"--quba-seed={record.environment.seed}"]
-    words += [
-        f"--quba-device={record.environment.device}",
-        f"--quba-precision={record.environment.precision}",
-    ]
-    return words if record.limit is None else [*words, f"--quba-limit={record.limit}"]

@@ -106,20 +106,20 @@ def scatter(
     ]
     across = Scale(*hull((place for _, place, _ in points), margin=0.05), LEFT, RIGHT)
     up = Scale(*hull((place for _, _, place in points), margin=0.05), BOTTOM, TOP)
-    theirs = [(model, across(a), up(b)) for model, a, b in points if not model.is_own]
+    of_population = [(model, across(a), up(b)) for model, a, b in points if not model.is_own]
     own = [(names[int(model.file or 0)], across(a), up(b)) for model, a, b in points if model.is_own]
-    front = _front([(a, b) for _, a, b in theirs], x, y)
+    front = _front([(a, b) for _, a, b in of_population], x, y)
     shapes = [
         *_axes(x, y, across, up),
         polyline([(a, b) for a, b in front], "front"),
-        *_marks(theirs, families),
+        *_marks(of_population, families),
         *_own_marks(own),
     ]
     return Chart(
         WIDTH,
         HEIGHT,
         f"{y.title} against {x.title}",
-        f"{len(theirs)} models; {len(front)} of them are on the Pareto front",
+        f"{len(of_population)} models; {len(front)} of them are on the Pareto front",
         tuple(shapes),
     )
 
@@ -147,12 +147,14 @@ def _tick_text(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _marks(theirs: Sequence[tuple[RankedModel, float, float]], families: Sequence[str]) -> Iterable[Shape]:
+def _marks(
+    of_population: Sequence[tuple[RankedModel, float, float]], families: Sequence[str]
+) -> Iterable[Shape]:
     """Return one path per family."""
     for number, family in enumerate(families or [""]):
         steps = [
             family_mark(number, a, b)
-            for model, a, b in theirs
+            for model, a, b in of_population
             if model.groups.get("architecture", "") == family
         ]
         if steps:

@@ -1,4 +1,4 @@
-"""Tables of records, read with care: older records lack them, custom dimensions have others."""
+"""Tables of records: older records lack them, custom dimensions have others."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _drop_cells(verdict: VerdictRow, bound: str, change: str) -> DemandCells:
     for line in details:
         if (ends := _FROM.match(line)) and change == NONE:
             change = f"from {ends['before']} to {ends['after']}"
-    intervals = [found["ends"] for line in details if (found := _INTERVAL.match(line))]
+    intervals = [match["ends"] for line in details if (match := _INTERVAL.match(line))]
     interval = intervals[0].replace(" to ", "..") if intervals else NONE
     if gap == NONE and verdict.outcome == "uncertain":
         gap = "not shown to be met"

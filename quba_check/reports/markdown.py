@@ -12,6 +12,7 @@ from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
+from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import wrap_line
@@ -152,7 +153,7 @@ class _Section:
 
     def __post_init__(self) -> None:
         self.head = "\n\n".join(filter(None, self._head()))
-        self.command = f"Repeat this run:\n\n{code_block([shlex.join(command_of(self.record))], 'sh')}"
+        self.command = f"Repeat this run:\n\n{code_block([shlex.join(gate_command(self.record))], 'sh')}"
 
     @property
     def record(self) -> Record:
@@ -258,20 +259,3 @@ def _texts(cells: DemandCells) -> list[str]:
         gap = f"**{gap}**"
     spans = [NONE if text == NONE else code(text) for text in (cells.bound, cells.value, cells.interval)]
     return [*spans, gap, cells.change]
-
-
-def command_of(record: Record) -> list[str]:
-    """Return the command line of a record's run, rebuilt if it is not stored."""
-    if record.command:
-        return list(record.command)
-    files = dict.fromkeys(row.id.partition("::")[0] for row in record.verdicts)
-    is_demo = record.suite.name == "demo"
-    options = {
-        "--model": record.model.spec,
-        "--quba-data": None if is_demo else record.suite.root,
-        "--quba-protocol": None if is_demo or record.protocol == "standard" else record.protocol,
-        "--quba-limit": record.limit,
-        "--quba-seed": record.environment.seed or None,
-    }
-    words = [f"{flag}={value}" for flag, value in options.items() if value is not None]
-    return ["pytest", *words, *([] if is_demo else [f"--quba-thresholds={file}" for file in files])]

@@ -43,15 +43,15 @@ def dimension_ranks(values: Mapping[str, float], population: Population) -> list
         if name not in values:
             continue
         sign = 1 if registry[name].better == "high" else -1
-        theirs = [row.values[name] for row in population.rows if name in row.values]
+        of_models = [row.values[name] for row in population.rows if name in row.values]
         ranks.append(
             DimensionRank(
                 name,
                 values[name],
                 mu,
                 sign * (values[name] - mu) / population.sigma[name],
-                1 + sum(sign * value > sign * values[name] for value in theirs),
-                len(theirs),
+                1 + sum(sign * value > sign * values[name] for value in of_models),
+                len(of_models),
             )
         )
     return ranks

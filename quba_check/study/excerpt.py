@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from quba_check.study.ranking import RankedModel
 
 
-def excerpt(models: Sequence[RankedModel], limit: int | None) -> list[RankedModel | None]:
+def excerpt(models: Sequence[RankedModel], n_best: int | None) -> list[RankedModel | None]:
     """Return the best models, and each own model with its neighbours; None for a gap.
 
     Args:
         models: ranked models, best first.
-        limit: number of the best models of the population; None for all.
+        n_best: number of models of the population; None for all.
     """
-    theirs = [place for place, model in enumerate(models) if not model.is_own]
-    places = set(theirs[:limit])
+    of_population = [place for place, model in enumerate(models) if not model.is_own]
+    places = set(of_population[:n_best])
     for place, model in enumerate(models):
         if model.is_own:
             places |= {place - 1, place, place + 1}
-    shown: list[RankedModel | None] = []
-    before = -1
+    rows: list[RankedModel | None] = []
+    previous = -1
     for place in sorted(places & set(range(len(models)))):
-        shown += [models[place]] if place == before + 1 else [None, models[place]]
-        before = place
-    return shown
+        rows += [models[place]] if place == previous + 1 else [None, models[place]]
+        previous = place
+    return rows

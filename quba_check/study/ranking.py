@@ -195,7 +195,7 @@ def rank(
         population.scores(full),
     )
     own_models = [_own_model(run, population, full, constraints, scores, allow_other_suite) for run in own]
-    models = [_placed(model, scores) for model in listed_models] + own_models
+    models = [_with_ranks(model, scores) for model in listed_models] + own_models
     return sorted(models, key=lambda model: (bool(model.reason), -(model.score or 0.0), not model.is_own))
 
 
@@ -270,7 +270,7 @@ def _missing_reason(values: Mapping[str, float], needed: Iterable[str], suspect:
     return f"missing {', '.join(missing)}{cause}" if missing else ""
 
 
-def _placed(model: RankedModel, scores: _Scores) -> RankedModel:
+def _with_ranks(model: RankedModel, scores: _Scores) -> RankedModel:
     """Return a model with its ranks; unchanged if it cannot be ranked."""
     if model.reason or model.score is None:
         return model
@@ -320,7 +320,7 @@ def _own_model(
         is_of_other_suite=result.score is not None and result.percentile is None,
         notes=(*((result.other_suite,) if result.other_suite and not reason else ()), *result.notes),
     )
-    return _placed(model, scores)
+    return _with_ranks(model, scores)
 
 
 def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:

@@ -16,14 +16,13 @@ from quba_check.errors import UserError
 from quba_check.grading import Population, PopulationRow, PublishedModel, grade, published_models
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.records.verdict import QUBA
+from quba_check.study.statistics import PUBLISHED
 from quba_check.verdicts import judge
 
 Decision = Literal["met", "missed", "undecided"]
 Status = Literal["meets", "undecided", "misses"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """From best to worst."""
-PUBLISHED = ("published", "screened")
-"""The populations of published models."""
 NO_PARTS = "the population has values of whole dimensions, not of parts"
 NO_BASELINE = "a drop needs two runs of one model, the population has one value each"
 SUSPECT = "suspect value"
@@ -178,7 +177,7 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
         )
         not_decidable |= {demand: reason for demand in thresholds.demands if demand.is_on_grade}
     demands = [demand for demand in thresholds.demands if demand not in not_decidable]
-    published = _published_by_id(population)
+    published = {model.id: model for model in published_models()} if population.name in PUBLISHED else {}
     candidates = (
         _candidate(row, published.get(row.id), demands, grades[row.id], thresholds, population)
         for row in population.rows
@@ -208,10 +207,6 @@ def _obstacle(demand: Demand, population: Population, protocol: ProtocolName) ->
     if demand.dimension in CROSS_PROTOCOL and population.protocol != protocol:
         return f"its threshold is for protocol {protocol}, the values are of protocol {population.protocol}"
     return ""
-
-
-def _published_by_id(population: Population) -> dict[str, PublishedModel]:
-    return {model.id: model for model in published_models()} if population.name in PUBLISHED else {}
 
 
 def _grade(row: PopulationRow, thresholds: Thresholds, population: Population) -> Grade | Unmeasurable:
@@ -267,8 +262,8 @@ def _check_value(
     name = demand.dimension
     value = row.values.get(name)
     if value is None:
-        reason = SUSPECT if name in doubtful else "no value"
-        return DemandCheck(demand, "undecided", reason=f"{reason} left out" if name in doubtful else reason)
+        reason = f"{SUSPECT} left out" if name in doubtful else "no value"
+        return DemandCheck(demand, "undecided", reason=reason)
     difference = value - float(demand.threshold)
     sigma = population.sigma.get(name)
     if demand.bound == "max":

@@ -133,7 +133,9 @@ def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
         return ()
     values = {row.id: row.values for row in population.rows}
     compared = [
-        _compared(contrast, dimension, values) for contrast in CONTRASTS for dimension in PUBLISHED_DIMENSIONS
+        _comparison(contrast, dimension, values)
+        for contrast in CONTRASTS
+        for dimension in PUBLISHED_DIMENSIONS
     ]
     adjusted = iter(holm_adjusted([row.result.p for row in compared if row.result is not None]))
     return tuple(row if row.result is None else replace(row, adjusted=next(adjusted)) for row in compared)
@@ -152,7 +154,7 @@ def members(contrast: Contrast) -> tuple[list[PublishedModel], list[PublishedMod
     return group, reference
 
 
-def _compared(
+def _comparison(
     contrast: Contrast, dimension: str, values: Mapping[str, Mapping[str, float]]
 ) -> GroupComparison:
     group, reference = (

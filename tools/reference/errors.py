@@ -153,17 +153,17 @@ def _message(call: ast.Call, path: Path) -> str:
     """Return the text of a call that makes an error; empty for other calls."""
     name = _name(call.func)
     if name in CLASSES or name in RAISED_FOR_CALLERS:
-        return _shown(_template(call.args[-1] if name == "error_at" else call.args[0], path))
+        return _plain_text(_template(call.args[-1] if name == "error_at" else call.args[0], path))
     if name == "ValueError":  # a validator of a schema: the reader adds file, line and key
-        text = _shown(_template(call.args[0], path))
+        text = _plain_text(_template(call.args[0], path))
         return f"FILE:LINE: KEY: {text}" if text.startswith("got ") else ""
     return ""
 
 
-def _shown(text: str) -> str:
+def _plain_text(text: str) -> str:
     """Return a template without marks; placeholders that follow each other are separated."""
-    apart = re.sub(rf"{MARK}{MARK}|(?<=\w){MARK}(?=\w)|(?<=[A-Z]){MARK}(?=[A-Z])", " ", text)
-    return " ".join(apart.replace(MARK, "").split())
+    separated = re.sub(rf"{MARK}{MARK}|(?<=\w){MARK}(?=\w)|(?<=[A-Z]){MARK}(?=[A-Z])", " ", text)
+    return " ".join(separated.replace(MARK, "").split())
 
 
 @cache
