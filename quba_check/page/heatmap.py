@@ -61,7 +61,7 @@ def _cell(x: float, width: float, value: float | None) -> Iterator[Shape]:
 def level(value: float) -> int:
     """Return the step of a value, from 0 to `LEVELS`.
 
-    Values outside of [0, 1] have the step of the nearer end.
+    Values outside of [0, 1] have the step of its nearer end.
 
     >>> level(0.0), level(0.74), level(1.2)
     (0, 7, 10)

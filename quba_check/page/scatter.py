@@ -54,7 +54,7 @@ class Axis:
         return self.name == SCORE or registry[self.name].better == "high"
 
     def value(self, model: RankedModel) -> float | None:
-        """Return the value of a model; None if the axis cannot show it."""
+        """Return the value of a model; None without a value that the axis can show."""
         value = model.score if self.name == SCORE else model.values.get(self.name)
         return None if value is None or (self.name == LOGARITHMIC and value <= 0) else value
 
@@ -160,7 +160,7 @@ def _marks(theirs: Sequence[tuple[RankedModel, float, float]], families: Sequenc
 
 
 def family_mark(number: int, x: float, y: float) -> str:
-    """Return a dot, triangle, square or diamond as a piece of a path."""
+    """Return the mark of a family as a path: dot, triangle, square or diamond."""
     dx, dy, rest = ((0, 0, "h0"), (0, -4, "l4 7h-8z"), (-3, -3, "h6v6h-6z"), (0, -5, "l4 5-4 5-4-5z"))[
         number % FAMILIES
     ]

@@ -73,7 +73,7 @@ def rows(page: Page) -> dict[str, tuple[str, float | None]]:
     if more.is_visible():
         more.click()
     cells = page.evaluate(
-        """[...document.querySelectorAll("#standing tbody tr")].map(
+        """[...document.querySelectorAll("#standing [data-part=table] tbody tr")].map(
           (row) => [row.cells[1].textContent, row.cells[0].textContent, row.dataset.score])"""
     )
     return {name: (rank, None if score == "null" else float(score)) for name, rank, score in cells}
@@ -218,17 +218,17 @@ def test_the_first_status_is_that_of_the_page_without_javascript(open_section: A
 
 def test_the_table_is_sorted_by_its_headings(open_section: Any) -> None:
     page = open_section()
-    heading = page.locator("#standing thead th", has_text="accuracy")
+    heading = page.locator("#standing [data-part=table] thead th", has_text="accuracy")
     heading.get_by_role("button").click()
     assert heading.get_attribute("aria-sort") == "descending"
-    best = page.locator("#standing tbody tr").first
+    best = page.locator("#standing [data-part=table] tbody tr").first
     assert best.locator("th").inner_text() == "EVA02-b-21k"
     heading.get_by_role("button").click()
     assert heading.get_attribute("aria-sort") == "ascending"
     assert best.locator("th").inner_text() == "BagNet9"
-    page.locator("#standing thead th", has_text="parameters").get_by_role("button").click()
+    page.locator("#standing [data-part=table] thead th", has_text="parameters").get_by_role("button").click()
     assert best.locator("th").inner_text() == "SqueezeNet"
-    page.locator("#standing thead th", has_text="model").get_by_role("button").click()
+    page.locator("#standing [data-part=table] thead th", has_text="model").get_by_role("button").click()
     assert best.locator("th").inner_text() == "AlexNet"
 
 
@@ -247,7 +247,7 @@ def test_without_javascript_chart_and_table_are_there(open_section: Any) -> None
         "front"
     )
     assert chart.locator("text.own").text_content() == "my <b>swin</b>"
-    names = page.locator("#standing tbody th").all_inner_texts()
+    names = page.locator("#standing [data-part=table] tbody th").all_inner_texts()
     assert names[0] == "EVA02-b-21k"
     assert "my <b>swin</b>" in names
     assert len(names) == 23
