@@ -144,10 +144,10 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
 def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
     """Return the models with their ranks.
 
-            Own models have the number of their record as `file`.
-    
-        Raises:
-            PopulationError: the population ranks no model.
+        Own models have the number of their record as `file`.
+
+    Raises:
+        PopulationError: the population ranks no model.
     """
     if not population.mu:
         reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
