@@ -227,12 +227,17 @@ def test_findings_of_the_doctor() -> None:
 
 def test_inputs_with_their_text() -> None:
     inputs = [
-        {"kind": "threshold file", "path": "x.yaml", "sha256": "ab", "text": "schema: 1\n\tx: 2\n"},
-        {"kind": "manifest", "path": "q.yaml", "sha256": "cd", "text": "x" * 25_000},
-        {"kind": "baseline", "path": "b.json", "sha256": "ef", "text": None},
+        {"kind": "threshold file", "path": "x.yaml", "sha256": "ab" * 32, "text": "schema: 1\n\tx: 2\n"},
+        {"kind": "manifest", "path": "q.yaml", "sha256": "cd" * 32, "text": "x" * 25_000},
+        {"kind": "baseline", "path": "b.json", "sha256": "ef" * 32, "text": None},
     ]
     first, second, third = source_of(inputs=inputs).inputs
-    assert (first.path, first.digest, first.text, first.cut) == ("x.yaml", "ab", "schema: 1\n    x: 2", 0)
+    assert (first.path, first.digest, first.text, first.cut) == (
+        "x.yaml",
+        "ab" * 32,
+        "schema: 1\n    x: 2",
+        0,
+    )
     assert (len(second.text), second.cut) == (20_000, 5_000)
     assert third.text == ""
 
