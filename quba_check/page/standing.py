@@ -144,7 +144,7 @@ def standing(records: Sequence[Column], reference: Reference) -> Standing:
 def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
     """Return the models with their ranks.
 
-        Own models have the number of their record as `file`.
+    Own models have the number of their record as `file`.
 
     Raises:
         PopulationError: the population ranks no model.
