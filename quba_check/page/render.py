@@ -64,9 +64,8 @@ def render_page(
     environment = _environment()
     view = _view(runs, baseline, pictures or {}, population)
     style = _source(environment, STYLE)
-    script = "\n".join(_source(environment, name) for name in SCRIPTS if name in environment.list_templates())
-    present = {"standing": "standing.html" in environment.list_templates(), "changes": baseline is not None}
-    sections = [(name, heading) for name, heading in SECTIONS if present.get(name, True)]
+    script = "\n".join(_source(environment, name) for name in SCRIPTS)
+    sections = [(name, heading) for name, heading in SECTIONS if name != "changes" or baseline is not None]
     return environment.get_template("page.html").render(
         **view,
         sections=sections,
