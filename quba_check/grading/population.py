@@ -150,16 +150,20 @@ class Population:
         }
 
     def _positive_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
+        if not self.rows:
+            raise PopulationError(
+                f"population '{self.name}': it has no models. Allowed: {LEAST_MODELS} or more."
+            )
         positive = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
         if not positive:
             raise PopulationError(
                 f"population '{self.name}': it has none of the dimensions with a weight above 0. "
-                f"It has values of {listed(self.dimensions) or 'none'}."
+                f"It has values of {listed(self.dimensions)}."
             )
         for name in positive:
             if name in self.problems:
                 raise PopulationError(
-                    f"population '{self.name}': {name}: {self.problems[name]}. "
+                    f"population '{self.name}': {name}: {self.problems[name].removesuffix('.')}. "
                     f"To grade without it, give it the weight 0."
                 )
         return positive

@@ -126,6 +126,22 @@ def test_same_size_everywhere_needs_the_weight_zero():
     assert grade(SWIN, population=alike, weights={"parameters": 0}).score is not None
 
 
+def test_too_few_models_with_a_dimension():
+    small = Population("small", "standard", "mine", fleet().rows[:3])
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=small)
+    assert str(raised.value) == (
+        "population 'small': accuracy: too few models to compare with, got 3. Allowed: 10 or more. "
+        "To grade without it, give it the weight 0."
+    )
+
+
+def test_a_population_without_models():
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=Population("empty", "standard", "mine", ()))
+    assert str(raised.value) == "population 'empty': it has no models. Allowed: 10 or more."
+
+
 def test_too_few_complete_models():
     rows = tuple(
         PopulationRow(row.id, {n: v for n, v in row.values.items() if k > 2 or n != "accuracy"})
