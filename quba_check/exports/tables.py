@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from quba_check.errors import UserError, needs
+from quba_check.exports.hub_metrics import demand_text
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import QUBA, SIGNS, GradeRow, VerdictRow
-from quba_check.reports.verdict_labels import limit_text, most_severe
+from quba_check.records.verdict import QUBA, GradeRow, VerdictRow
+from quba_check.reports.verdict_labels import most_severe
 from quba_check.storage.csv_text import csv_text
 
 
@@ -127,7 +128,7 @@ def _row(
         columns["lower"], columns["upper"] = quantity.interval or (None, None)
     if verdict is not None:
         columns |= {
-            "demand": f"{SIGNS[verdict.bound]} {limit_text(verdict.limit)}",
+            "demand": demand_text(verdict),
             "bound": verdict.limit if isinstance(verdict.limit, float) else None,
             "outcome": verdict.outcome,
             "tier": verdict.tier,
