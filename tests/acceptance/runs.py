@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -125,6 +126,8 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            # A job in the background of a shell ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str, **settings: str) -> Finished:
