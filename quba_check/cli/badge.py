@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
+from quba_check.cli.parser import INPUT, OutputFile, check_not_read
 
 
 @click.command(
@@ -17,16 +17,20 @@ from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
 )
 @click.argument("path", type=INPUT, metavar="RECORD.json")
 @click.option(
-    "-o", "--output", type=OUTPUT, metavar="FILE.svg", help="file to write (default: standard output)"
+    "-o",
+    "--output",
+    type=OutputFile(".svg"),
+    metavar="FILE.svg",
+    help="file to write (default: standard output)",
 )
 def badge(path: Path, output: Path | None) -> None:
     """Draw a badge with verdict and grade of a stored run, for a README."""
-    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
+    from quba_check.records.files import read_record, write_text
     from quba_check.reports.badge import badge_message, badge_svg
     from quba_check.reports.tables import fit_encoding
 
     if output is not None:
-        check_not_read(output, [path, path.with_suffix(IMAGES_SUFFIX)], "--output")
+        check_not_read(output, [path], "--output")
     record = read_record(path)
     svg = badge_svg(record)
     if output is None:

@@ -54,7 +54,10 @@ class InputPath(click.ParamType[Path]):
 
 
 class OutputFile(InputPath):
-    """The path of a file to write."""
+    """The path of a file to write, with a suffix if one is given."""
+
+    def __init__(self, suffix: str = "") -> None:
+        self.suffix = suffix
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or raise `OptionError` if it names no file."""
@@ -62,6 +65,8 @@ class OutputFile(InputPath):
         if not path.name or path.is_dir():
             kind = ", a folder" if path.is_dir() else ""
             _refuse(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
+        if not path.name.endswith(self.suffix):
+            _refuse(f"got '{value}'. Allowed: a file name that ends in {self.suffix}.", param, ctx)
         return path
 
 

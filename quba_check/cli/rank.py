@@ -44,7 +44,7 @@ class DimensionNumber(click.ParamType[tuple[str, float]]):
         where = f"{ctx.command_path if ctx is not None else 'quba-check'}: {flag}: "
         dimension, equals, text = value.partition("=")
         if not equals:
-            raise OptionError(f"{where}got '{value}'. Allowed: DIMENSION=NUMBER, such as accuracy=0.8.")
+            raise OptionError(f"{where}got '{value}'. Allowed: DIMENSION=NUMBER, such as accuracy=2.")
         if dimension not in PUBLISHED_DIMENSIONS:
             raise OptionError(
                 f"{where}unknown dimension, got '{dimension}'. Allowed: {listed(PUBLISHED_DIMENSIONS)}."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, store_option
+from quba_check.cli.parser import INPUT, OutputFile, WholeNumber, check_not_read, store_option
 from quba_check.cli.picture_sources import picture_sources
 from quba_check.cli.study_options import named_population
 from quba_check.errors import OptionError
@@ -20,7 +20,9 @@ from quba_check.gate.options import MOST_PICTURES
     epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
-@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE.html", help="file to write")
+@click.option(
+    "-o", "--output", required=True, type=OutputFile(".html"), metavar="FILE.html", help="file to write"
+)
 @click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
 @click.option(
     "--population",
@@ -60,10 +62,6 @@ def report(
 
     if data is not None and n is None:
         raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
-    if output.suffix != ".html":
-        raise OptionError(
-            f"quba-check report: --output: got '{output}'. Allowed: a file name that ends in .html."
-        )
     reference = None if population is None else named_population("quba-check report", population)
     records = [*paths, *([] if baseline is None else [baseline])]
     check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")

@@ -29,6 +29,8 @@ from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.terminal import render
 
 WARNED = "warned"
+NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
+"""Printed after a run of the demo."""
 
 
 class Controller:
@@ -229,9 +231,12 @@ class Summary:
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
             )
-            terminalreporter.write("\n".join([text.rstrip(), *_next_steps(record, path), ""]))
+            place = [] if path is None else [f"record: {shown_path(path)}"]
+            terminalreporter.write("\n".join([text.rstrip(), *place, ""]))
         if self._controller.page is not None:
-            terminalreporter.write_line(f"page: {shown_path(self._controller.page)}")
+            terminalreporter.write(f"page: {shown_path(self._controller.page)}\n")
+        if any(record.model.spec in DEMO_MODELS for record in self._controller.records):
+            terminalreporter.write(f"{NEXT_STEP}\n")
         if not self._controller.records:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
@@ -268,14 +273,6 @@ def _check_writable(path: Path, flag: str) -> None:
             f"{flag}: {path} cannot be written ({error.strerror}). "
             "Allowed: a file in a folder that you may write to."
         ) from None
-
-
-def _next_steps(record: Record, path: Path | None) -> Iterator[str]:
-    """Yield the record's path and, after the demo, the command for one's own model."""
-    if path is not None:
-        yield f"record: {shown_path(path)}"
-    if record.model.spec in DEMO_MODELS:
-        yield "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

@@ -35,11 +35,16 @@ def record(path: Path) -> dict:
 
 
 def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store: Path) -> None:
-    first = run(tmp_path, store, "--model=demo", "--quba-report=first.json")
+    first = run(tmp_path, store, "--model=demo", "--quba-report=first.json", "--quba-html=first.html")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "11 of 11 demands passed" in first.stdout
     assert "a demonstration: small models on generated images" in first.stdout
     lines = first.stdout.partition("quba-check demo")[2].splitlines()
+    assert lines[lines.index("record: first.json") :][:3] == [
+        "record: first.json",
+        "page: first.html",
+        "next, your own model: pytest --model=my_model.pt --quba-data=DIR",
+    ]
     assert max(len(line) for line in lines[1:]) <= 80
     shards = {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")}
     second = run(tmp_path, store, "--model=demo", "--quba-report=second.json")

@@ -31,12 +31,12 @@ def test_file_and_standard_output(folder: Path, capsys: pytest.CaptureFixture[st
     [
         ("badge", "quba-check badge: RECORD.json: is missing. See 'quba-check badge --help'."),
         (
-            "badge a.json -o a.npz",
-            "--output: got 'a.npz', which this command reads. Allowed: another file.",
+            "badge a.json -o a.png",
+            "quba-check badge: -o/--output: got 'a.png'. Allowed: a file name that ends in .svg.",
         ),
         (
-            "badge a.json -o a.json",
-            "--output: got 'a.json', which this command reads. Allowed: another file.",
+            "badge a.svg -o a.svg",
+            "--output: got 'a.svg', which this command reads. Allowed: another file.",
         ),
         (
             "badge b.json",

@@ -234,7 +234,7 @@ def test_csv_of_models_without_rank(run: Run) -> None:
             "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, "
             "shape_bias, parameters. Did you mean 'accuracy'?",
         ),
-        ("--weight accuracy", "--weight: got 'accuracy'. Allowed: DIMENSION=NUMBER, such as accuracy=0.8."),
+        ("--weight accuracy", "--weight: got 'accuracy'. Allowed: DIMENSION=NUMBER, such as accuracy=2."),
         (
             "--weight accuracy=-1",
             "--weight: accuracy: got '-1'. Allowed: 0, or a number from 0.000001 to 1,000,000.",

@@ -58,7 +58,7 @@ def test_a_page_of_two_records_by_another_population(
         ("demo.json", "quba-check report: -o/--output: is missing. See 'quba-check report --help'."),
         (
             "demo.json -o page.pdf",
-            "quba-check report: --output: got 'page.pdf'. Allowed: a file name that ends in .html.",
+            "quba-check report: -o/--output: got 'page.pdf'. Allowed: a file name that ends in .html.",
         ),
         ("demo.json -o .", "quba-check report: -o/--output: got '.', a folder. Allowed: a file name."),
         (
