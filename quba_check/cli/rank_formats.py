@@ -10,14 +10,13 @@ from typing import Any
 from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.dimensions import registry
 from quba_check.errors import listed, one_line
 from quba_check.grading.population import Population
 from quba_check.grading.published import Suspect
 from quba_check.grading.score import full_weights
-from quba_check.number_format import format_value
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.study.dimension_ranks import value_text
 from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import GROUPS, Constraints, RankedModel
 from quba_check.study.suspects import suspect_sentence
@@ -133,14 +132,8 @@ def _add(
     heading = name.replace("_", "\n")
     right.add(heading)
     columns[heading] = [
-        _value(name, model.values[name]) if model and name in model.values else "" for model in shown
+        value_text(name, model.values[name]) if model and name in model.values else "" for model in shown
     ]
-
-
-def _value(name: str, value: float) -> str:
-    """Return a value as text; published parameters have one decimal."""
-    unit = registry[name].unit
-    return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)
 
 
 def _dimensions_by_interest(ranking: Ranking) -> tuple[list[str], list[str]]:

@@ -10,9 +10,9 @@ from shlex import quote
 from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError, listed, one_line
 from quba_check.number_format import format_distinct, interval_text
-from quba_check.page.columns import Column, visible
+from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.interval_chart import change_chart
 from quba_check.records.comparison import ChangeRow, Finding
@@ -106,7 +106,7 @@ def changes(columns: Sequence[Column], baseline: StoredRun | None) -> tuple[Chan
 
 
 def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
-    name = visible(f"{baseline.record.model.name} ({baseline.file})")
+    name = one_line(f"{baseline.record.model.name} ({baseline.file})")
     try:
         comparison = compare(baseline, column.run)
     except UserError as why:
@@ -125,14 +125,14 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         lines=tuple(
             _line(row) for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS
         ),
-        notes=tuple(visible(note) for note in comparison.notes if not note.startswith(own_failures)),
+        notes=tuple(one_line(note) for note in comparison.notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
-        command=visible(
+        command=one_line(
             f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv"
         ),
-        unknown=visible(unknown),
+        unknown=one_line(unknown),
     )
 
 
@@ -146,7 +146,7 @@ def _line(row: ChangeRow) -> ChangeLine:
     if row.lost is not None and row.gained is not None and row.p is not None:
         flipped = f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
     return ChangeLine(
-        name=visible(row.part or row.dimension),
+        name=one_line(row.part or row.dimension),
         is_part=row.part is not None,
         before=before,
         after=after,

@@ -55,11 +55,11 @@ class Column:
 
 def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
     """Return the records in their order, with unique names."""
-    names = [visible(run.record.model.name) for run in runs]
+    names = [one_line(run.record.model.name) for run in runs]
     for distinction in (
         [run.record.protocol for run in runs],
-        [visible(run.record.suite.name) for run in runs],
-        [visible(run.file) for run in runs],
+        [one_line(run.record.suite.name) for run in runs],
+        [one_line(run.file) for run in runs],
         [str(place + 1) for place in range(len(runs))],
     ):
         counts = Counter(names)
@@ -69,11 +69,6 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
                 for name, more in zip(names, distinction, strict=True)
             ]
     return tuple(Column(place, run, name) for place, (run, name) in enumerate(zip(runs, names, strict=True)))
-
-
-def visible(text: str) -> str:
-    """Return text for one line, at most 2,000 characters; see `printable`."""
-    return one_line(text)
 
 
 def printable(value: object) -> object:

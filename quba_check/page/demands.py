@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import one_line
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.page.advice import Step, advice
-from quba_check.page.columns import Column, visible
+from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of, grade_of
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
@@ -140,7 +141,7 @@ def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
     addresses = []
     for target, (file, name) in zip(targets, keys, strict=True):
         address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
-        addresses.append(re.sub(r"\s", "_", visible(address)))
+        addresses.append(re.sub(r"\s", "_", one_line(address)))
     return addresses
 
 
@@ -148,11 +149,11 @@ def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
     first = next(iter(cells.values())).verdict
     return Demand(
         address=address,
-        dimension="" if first.is_on_grade else visible(first.dimension),
-        target=visible(first.target),
+        dimension="" if first.is_on_grade else one_line(first.dimension),
+        target=one_line(first.target),
         bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
         tier=first.tier,
-        place=visible(f"{first.file}:{first.line}"),
+        place=one_line(f"{first.file}:{first.line}"),
         cells=cells,
     )
 
@@ -224,7 +225,7 @@ def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]
     """Return headline and details, of the record if it has them."""
     text = row.message or evidence.message
     headline, *details = (
-        visible(line.strip()) for line in (text or f"{row.name}: {row.outcome}").splitlines()
+        one_line(line.strip()) for line in (text or f"{row.name}: {row.outcome}").splitlines()
     )
     return headline, tuple(line for line in details if line and not _PLACE.fullmatch(line))
 
@@ -234,7 +235,7 @@ def _value_text(row: VerdictRow, evidence: Evidence) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return visible(value)
+        return one_line(value)
     if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
         return format_distinct(value, row.limit, evidence.unit)[0]
     return format_value(value, evidence.unit)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from quba_check.dimensions import registry
-from quba_check.number_format import format_value
 from quba_check.page.columns import shorten
 from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, polyline, shape
+from quba_check.study.dimension_ranks import value_text
 from quba_check.study.pareto import pareto_front
 from quba_check.study.ranking import RankedModel
 
@@ -73,18 +73,6 @@ class Axis:
     def text(self, value: float) -> str:
         """Return a value as text."""
         return f"{value:.3f}" if self.name == SCORE else value_text(self.name, value)
-
-
-def value_text(dimension: str, value: float) -> str:
-    """Return the value of a dimension as text.
-
-    Parameters of a million or more have one decimal.
-
-    >>> value_text("parameters", 87.1), value_text("calibration_error", 0.0039)
-    ('87.1 M', '0.0039')
-    """
-    unit = registry[dimension].unit
-    return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)
 
 
 def scatter(

@@ -12,13 +12,14 @@ from typing import Any
 from markupsafe import Markup
 
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, listed
+from quba_check.errors import PopulationError, listed, one_line
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population, screened_population
-from quba_check.page.columns import Column, shorten, visible
+from quba_check.page.columns import Column, shorten
 from quba_check.page.drawing import Chart
 from quba_check.page.reference import Reference
-from quba_check.page.scatter import BOTTOM, LEFT, RIGHT, SCORE, STAR, TOP, Axis, scatter, value_text
+from quba_check.page.scatter import BOTTOM, LEFT, RIGHT, SCORE, STAR, TOP, Axis, scatter
+from quba_check.study.dimension_ranks import value_text
 from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import (
     GROUPS,
@@ -266,7 +267,7 @@ def _row(
 
 
 def _shown_id(name: str) -> str:
-    return shorten(visible(name), 60)
+    return shorten(one_line(name), 60)
 
 
 def _data(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
+from quba_check.number_format import format_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +56,15 @@ def dimension_ranks(values: Mapping[str, float], population: Population) -> list
             )
         )
     return ranks
+
+
+def value_text(dimension: str, value: float) -> str:
+    """Return the value of a dimension as text.
+
+    Parameters of a million or more have one decimal.
+
+    >>> value_text("parameters", 87.1), value_text("calibration_error", 0.0039)
+    ('87.1 M', '0.0039')
+    """
+    unit = registry[dimension].unit
+    return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)
