@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support.sample_records import (
@@ -21,7 +21,7 @@ from support.sample_records import (
     with_hostile_names,
     write_samples,
 )
-from support.watched_page import OpenPage, WatchedPage, watch
+from support.watched_page import OpenPage, quiet_pages
 
 from quba_check.page.pictures import make_album
 from quba_check.page.render import render_page
@@ -29,7 +29,7 @@ from quba_check.suites.sampling import WHOLE
 from quba_check.suites.set_images import SetImages
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 REQUIRED = "QUBA_REQUIRE_BROWSER"
 FLAGS = (
@@ -96,22 +96,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[OpenPage]:
-    """Opens a page by its name and hash in a context of its own; options are those of the context.
-
-    In the end no page may have sent a request or a console message.
-    """
-    opened: list[WatchedPage] = []
-
-    def open_(name: str, fragment: str = "", **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        address = pages[name].as_uri()
-        watched = watch(context, address, scripts=options.get("java_script_enabled", True))
-        opened.append(watched)
-        watched.page.goto(f"{address}{fragment}")
-        return watched.page
-
-    yield open_
-    for watched in opened:
-        watched.page.context.close()
-    assert [watched.messages for watched in opened if watched.messages] == []
-    assert [watched.requests for watched in opened if watched.requests] == []
+    """Opens a page by its name and fragment; see `quiet_pages`."""
+    with quiet_pages(browser) as open_file:
+        yield lambda name, *rest, **options: open_file(pages[name], *rest, **options)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from support.own_records import SWIN_B, own_run
-from support.watched_page import WatchedPage, watch
+from support.watched_page import OpenPage, quiet_pages
 
 from quba_check.cli.main import main
 from quba_check.comparison.stored_run import StoredRun
@@ -44,23 +44,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def open_section(browser: Browser, folder: Path) -> Iterator[Any]:
-    """Opens the page at a hash; no request and no console message may have happened in the end."""
-    opened: list[WatchedPage] = []
-
-    def open_(fragment: str = "", **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        address = (folder / "swin.html").as_uri()
-        watched = watch(context, address, scripts=options.get("java_script_enabled", True))
-        opened.append(watched)
-        watched.page.goto(f"{address}{fragment}")
-        return watched.page
-
-    yield open_
-    for watched in opened:
-        watched.page.context.close()
-    assert [watched.messages for watched in opened if watched.messages] == []
-    assert [watched.requests for watched in opened if watched.requests] == []
+def open_section(browser: Browser, folder: Path) -> Iterator[OpenPage]:
+    """Opens the page at a fragment; see `quiet_pages`."""
+    with quiet_pages(browser) as open_file:
+        yield lambda *rest, **options: open_file(folder / "swin.html", *rest, **options)
 
 
 def fragment(weights: Mapping[str, float], **state: str) -> str:

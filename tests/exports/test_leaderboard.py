@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.rows import VERDICT
 from support.tuned import record
 
 from quba_check.errors import OptionError, UserError
@@ -23,19 +24,8 @@ def entry(text: str) -> object:
 
 
 def test_a_value_by_hand() -> None:
-    verdict = {
-        "id": "x.yaml::accuracy[min]",
-        "dimension": "accuracy",
-        "part": None,
-        "bound": "min",
-        "limit": 0.85,
-        "tier": "block",
-        "outcome": "pass",
-        "file": "x.yaml",
-        "line": 3,
-    }
     environment = record().environment.model_dump() | {"versions": {"quba-check": "0.2.0"}}
-    run = record(verdicts=[verdict], environment=environment)
+    run = record(verdicts=[VERDICT], environment=environment)
     text = leaderboard_text(run, BENCHMARK, "accuracy", url="https://example.org/run")
     assert entry(text) == hub.EvalResultEntry(
         dataset_id="ILSVRC/imagenet-1k",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rows import GRADE, VERDICT
 from support.tuned import record
 
 from quba_check.errors import UserError
@@ -16,26 +17,6 @@ from quba_check.records.record import Record
 
 hub = pytest.importorskip("huggingface_hub")
 
-VERDICT = {
-    "id": "x.yaml::accuracy[min]",
-    "dimension": "accuracy",
-    "part": None,
-    "bound": "min",
-    "limit": 0.85,
-    "tier": "block",
-    "outcome": "pass",
-    "file": "x.yaml",
-    "line": 3,
-}
-GRADE = {
-    "file": "x.yaml",
-    "score": 0.5,
-    "percentile": 81.25,
-    "letter": "B",
-    "population": "demo",
-    "protocol_of_population": "standard",
-    "complete": True,
-}
 THEIRS = """\
 - name: my-model
   results:

@@ -8,33 +8,14 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from support.rows import GRADE, VERDICT
 from support.tuned import record
 
 from quba_check.errors import UserError
 from quba_check.exports.tables import COLUMNS, csv_table, export_rows, parquet_table
 from quba_check.records.record import Record
 
-VERDICT = {
-    "id": "x.yaml::accuracy[min]",
-    "dimension": "accuracy",
-    "part": None,
-    "bound": "min",
-    "limit": 0.85,
-    "tier": "block",
-    "outcome": "pass",
-    "file": "x.yaml",
-    "line": 3,
-}
-GRADE = {
-    "file": "x.yaml",
-    "score": 0.5,
-    "percentile": 81.25,
-    "letter": "B",
-    "interval": [-0.5, 1.5],
-    "population": "demo",
-    "protocol_of_population": "standard",
-    "complete": True,
-}
+BOUNDED_GRADE = GRADE | {"interval": [-0.5, 1.5]}
 UNITS = ("dimension", "part", "value", "lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier")
 
 
@@ -112,7 +93,11 @@ def test_what_could_not_be_measured_has_a_row_without_a_value() -> None:
 def test_score_and_grade() -> None:
     run = record(
         measurements={},
-        grades=[GRADE, GRADE | {"file": "y.yaml"}, GRADE | {"file": "z.yaml", "score": None}],
+        grades=[
+            BOUNDED_GRADE,
+            BOUNDED_GRADE | {"file": "y.yaml"},
+            BOUNDED_GRADE | {"file": "z.yaml", "score": None},
+        ],
         verdicts=[on_quba("grade", "A", outcome="fail"), on_quba("score", 0.1)],
     )
     assert rows(run) == [

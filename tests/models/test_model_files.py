@@ -7,12 +7,12 @@ import json
 import os
 from pathlib import Path
 
-import huggingface_hub.constants
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
 from support.clip_files import write_folder
+from support.hub_cache import snapshot
 from support.onnx_files import mean_of_colours
 from timm.models import save_for_hf
 from torch import nn
@@ -24,7 +24,6 @@ from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
-COMMIT = "0" * 40
 
 
 def sha(path: Path) -> str:
@@ -109,22 +108,6 @@ def test_a_callable_has_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert files_of("files_of_nets:net") == {}
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
-    return tmp_path
-
-
-def snapshot(cache, name):
-    folder = cache / f"models--{name.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text(COMMIT)
-    (folder / "snapshots" / COMMIT).mkdir(parents=True)
-    return folder / "snapshots" / COMMIT
 
 
 def test_a_model_of_the_hub(cache, network):

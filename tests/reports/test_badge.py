@@ -6,6 +6,7 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
+from support.rows import VERDICT
 from support.tuned import record
 
 from quba_check.records.record import Record
@@ -13,17 +14,6 @@ from quba_check.records.verdict import OverallVerdict
 from quba_check.reports.badge import COLOURS, LABEL_COLOUR, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
-VERDICT = {
-    "id": "x.yaml::accuracy[min]",
-    "dimension": "accuracy",
-    "part": None,
-    "bound": "min",
-    "limit": 0.85,
-    "tier": "block",
-    "outcome": "pass",
-    "file": "x.yaml",
-    "line": 3,
-}
 
 
 def grade(letter: str | None, file: str = "x.yaml") -> dict[str, object]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Route
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 OpenPage = Callable[..., "Page"]
-"""Opens a page by name and fragment; options are those of the browser's context."""
+"""Opens a page by name or file and fragment; options are those of the browser's context."""
 VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`violates ${event.violatedDirective}: ${event.blockedURI || event.sample}`));"""
 
@@ -52,6 +54,29 @@ def watch(
     if scripts:
         page.add_init_script(VIOLATIONS)
     return watched
+
+
+@contextmanager
+def quiet_pages(browser: Browser) -> Iterator[OpenPage]:
+    """Give a function that opens a file at a fragment, each in a context of its own.
+
+    Options are those of the context. In the end no page may have sent a request or a console message.
+    """
+    opened: list[WatchedPage] = []
+
+    def open_(file: Path, fragment: str = "", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        address = file.as_uri()
+        watched = watch(context, address, scripts=options.get("java_script_enabled", True))
+        opened.append(watched)
+        watched.page.goto(f"{address}{fragment}")
+        return watched.page
+
+    yield open_
+    for watched in opened:
+        watched.page.context.close()
+    assert [watched.messages for watched in opened if watched.messages] == []
+    assert [watched.requests for watched in opened if watched.requests] == []
 
 
 def wait_for_address(page: Page, fragment: str) -> None:

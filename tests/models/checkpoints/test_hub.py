@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 
-import huggingface_hub.constants
 import pytest
 import timm
 import torch
 from huggingface_hub import errors
 from safetensors.torch import save_file
+from support.hub_cache import snapshot
 from timm.models import save_for_hf
 
 from quba_check.errors import ModelError
@@ -19,23 +19,6 @@ from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
-COMMIT = "0" * 40
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
-    return tmp_path
-
-
-def snapshot(cache, name):
-    folder = cache / f"models--{name.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text(COMMIT)
-    (folder / "snapshots" / COMMIT).mkdir(parents=True)
-    return folder / "snapshots" / COMMIT
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""A verdict and a grade as records store them, for tests of reports and exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VERDICT: dict[str, Any] = {
+    "id": "x.yaml::accuracy[min]",
+    "dimension": "accuracy",
+    "part": None,
+    "bound": "min",
+    "limit": 0.85,
+    "tier": "block",
+    "outcome": "pass",
+    "file": "x.yaml",
+    "line": 3,
+}
+GRADE: dict[str, Any] = {
+    "file": "x.yaml",
+    "score": 0.5,
+    "percentile": 81.25,
+    "letter": "B",
+    "population": "demo",
+    "protocol_of_population": "standard",
+    "complete": True,
+}
