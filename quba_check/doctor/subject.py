@@ -16,7 +16,8 @@ from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import FEWEST
-from quba_check.engine.loader import Preparer, batches, default_threads
+from quba_check.engine.loader import batches, default_threads
+from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing

@@ -9,74 +9,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 
-import numpy as np
 import torch
 
-from quba_check.core.view import CORRUPTIONS, View
-from quba_check.models.classifier import Classifier
-from quba_check.storage.store import SHARD_SIZE
-from quba_check.suites.corruptions import corrupt, reencode
-from quba_check.suites.suite import Example, Suite
+from quba_check.engine.preparer import Prepare
+from quba_check.suites.suite import Example
 
 READ_AHEAD = 2
-_CORRUPTION_STREAM = 0xC0
-Prepare = Callable[[Example], torch.Tensor]
 
 
 def default_threads() -> int:
     """Return the number of reading threads: half the cores, at most four."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))
-
-
-class Preparer:
-    """Turns examples into preprocessed uint8 images (3, H, W).
-
-    The last shard of preprocessed clean images is cached, since all 75 generated corruptions start from them.
-
-    Args:
-        suite: the source of the images.
-        classifier: the model whose preprocessing is used.
-        seed: seed of the run.
-    """
-
-    def __init__(self, suite: Suite, classifier: Classifier, seed: int) -> None:
-        self._suite = suite
-        self._seed = seed
-        self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
-        self._cached = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
-
-    def of(self, view: View, *, crop: bool) -> Prepare:
-        """Return the function that prepares examples of a view.
-
-        Args:
-            view: the view. A generated corruption is applied to the preprocessed clean image, and encoded if
-                the suite asks for it; its randomness depends on seed, image index, corruption and severity
-                alone.
-            crop: True for the full evaluation transform; False only resizes, if necessary.
-        """
-        if not self._suite.is_generated(view):
-            return lambda example: self._prepared(example, crop)
-        own = str(view.corruption), int(view.severity or 0)
-        encoding = self._suite.encoding
-
-        def corrupted_example(example: Example) -> torch.Tensor:
-            name, severity = example.condition or own
-            number = CORRUPTIONS.index(name)
-            image = self._cached(example, crop).permute(1, 2, 0).numpy()
-            rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
-            pixels = corrupt(image, name, severity, rng)
-            if encoding is not None:
-                pixels = reencode(pixels, encoding)
-            return torch.from_numpy(pixels).permute(2, 0, 1)
-
-        return corrupted_example
-
-    def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
-        return self._transforms[crop](self._suite.image(example))
 
 
 def batches(

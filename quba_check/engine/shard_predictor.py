@@ -11,8 +11,9 @@ import torch
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys, shard_of
-from quba_check.engine.loader import Preparer, batches, default_threads
+from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
+from quba_check.engine.preparer import Preparer
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
@@ -30,10 +31,12 @@ class BatchSettings:
         batch_size: images of a forward pass; None chooses by device and halves it when memory runs out.
         threads: threads that read images ahead; 0 reads in the main thread, None takes one for every two
             cores, at most four, as torch needs cores too.
+        cache_gb: gigabytes of prepared images to keep in the store; 0 keeps none.
     """
 
     batch_size: int | None = None
     threads: int | None = None
+    cache_gb: float = 8.0
 
 
 class ShardPredictor:

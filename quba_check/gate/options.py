@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.models.request import DEVICES, PRECISIONS, check_device, check_precision
+from quba_check.models.request import COMPILE, DEVICES, PRECISIONS, check_device, check_precision
 from quba_check.storage.user_files import user_path
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
+MOST_GIGABYTES = 1_000_000
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
@@ -78,6 +80,35 @@ def _device(given: Given) -> str | None:
 
 def _precision(given: Given) -> str | None:
     return check_precision(given.value) if given.value else None
+
+
+def _one_of(allowed: Collection[str]) -> Parse:
+    """Accept one of the given words."""
+
+    def parse(given: Given) -> str | None:
+        value = given.value
+        if value and value not in allowed:
+            near = did_you_mean(value, allowed)
+            raise OptionError(f"{given.flag}: got '{value}'. Allowed: {listed(allowed)}.{near}")
+        return value or None
+
+    return parse
+
+
+def _gigabytes(given: Given) -> float | None:
+    """Accept a size in gigabytes."""
+    if given.value in (None, ""):
+        return None
+    text = str(given.value)
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not 0 <= size <= MOST_GIGABYTES:
+        raise OptionError(
+            f"{given.flag}: got '{text}'. Allowed: gigabytes from 0 (keep none) to {MOST_GIGABYTES:,}."
+        )
+    return size
 
 
 def _whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:
@@ -170,6 +201,20 @@ OPTIONS = (
     Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
     Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
     Option(
+        "--quba-compile",
+        "WHEN",
+        "torch.compile the model: auto (if it saves time), on, off",
+        _one_of(COMPILE),
+    ),
+    Option(
+        "--quba-exact-preprocessing",
+        None,
+        "prepare images with Pillow and timm's transform as they are, in place of faster code that differs "
+        "by at most 2 of 255 levels",
+        _switch,
+        has_ini=False,
+    ),
+    Option(
         "--quba-batch-size", "N", "images per forward pass, or auto (default)", _whole_number(1, auto=True)
     ),
     Option(
@@ -199,6 +244,19 @@ OPTIONS = (
     ),
     Option(
         "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
+    ),
+    Option(
+        "--quba-cache-gb",
+        "N",
+        "gigabytes of prepared images to keep in the store for later passes and models (default: 8; 0: none)",
+        _gigabytes,
+    ),
+    Option(
+        "--quba-plan",
+        None,
+        "show what a run would predict and how long it takes; run nothing",
+        _switch,
+        has_ini=False,
     ),
     Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
     Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
@@ -249,12 +307,16 @@ class Options:
     protocol: ProtocolName | None = None
     device: str = "auto"
     precision: str = "auto"
+    compile: str = "auto"
+    exact_preprocessing: bool = False
     batch_size: int | None = None
     workers: int | None = None
     seed: int = 0
     limit: int | None = None
     early_stop: bool = False
     store: Path | None = None
+    cache_gb: float = 8.0
+    plan: bool = False
     report: Path | None = None
     html: Path | None = None
     pictures: int | None = None

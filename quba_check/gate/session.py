@@ -217,6 +217,8 @@ class GateSession:
                 preprocessing=self.preprocessing,
                 device=options.device,
                 precision=options.precision,
+                compile=options.compile,
+                exact_preprocessing=options.exact_preprocessing,
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
                 cache=self.store,
@@ -231,7 +233,7 @@ class GateSession:
                 protocol=protocol,
                 seed=options.seed,
                 store=self.store,
-                batch_settings=BatchSettings(options.batch_size, options.workers),
+                batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 progress=self._labelled(self.progress, key),
                 finished=self._labelled(self.finished, key),
             )

@@ -15,6 +15,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
+COMPILE = ("auto", "on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
@@ -32,6 +33,8 @@ class LoadRequest:
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` is fp32.
+        compile: one of `COMPILE`, for `torch.compile`.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
         trust_pickle: accept files that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
         cache: folder for the text weights of zero-shot models; None stores nothing.
@@ -46,6 +49,8 @@ class LoadRequest:
     preprocessing: PreprocessingConfig | None = None
     device: str = "auto"
     precision: str = "auto"
+    compile: str = "auto"
+    exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None
     cache: Path | None = None

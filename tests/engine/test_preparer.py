@@ -7,7 +7,7 @@ import pytest
 from support.tiny import CLASSES, SIDE, write_models, write_pictures
 
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
-from quba_check.engine.loader import Preparer
+from quba_check.engine.preparer import Preparer
 from quba_check.evaluation import Evaluation
 from quba_check.gate.record_rows import set_rows
 from quba_check.suites.corruptions import corrupt, reencode
