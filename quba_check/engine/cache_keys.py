@@ -176,6 +176,8 @@ class CacheKeys:
             settings["attack_space"] = self._protocol.attack_space
         if view.attack == "pgd":
             settings["seed"] = self._seed
+            if self._protocol.stops_when_fooled:
+                settings["stops_when_fooled"] = True
         if self._suite.is_generated(view):
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:

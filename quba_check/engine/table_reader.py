@@ -8,7 +8,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.predict import Rows
+from quba_check.engine.view_columns import Rows
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.store import Columns, DamagedShardError, Shard, ShardKey, Store
 

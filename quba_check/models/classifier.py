@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.guard import Guard
-from quba_check.models.outputs import OutputKind, check_outputs, to_logits
+from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import Precision
 
@@ -90,15 +90,25 @@ class Classifier:
         """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
-    def raw(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
+    def inputs(self, images: Tensor) -> Tensor:
+        """Convert uint8 images to inputs of the model, as `normalise` does, in place where possible.
+
+        Args:
+            images: uint8, (N, 3, H, W).
+        """
+        return images.to(self.device).float().div_(255).sub_(self._mean).div_(self._std)
+
+    def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
         """Return the unconverted outputs of the module.
 
         Args:
             inputs: normalised images on `device`, float32, (N, 3, H, W).
             exact: compute in float32 at every precision, as attacks do.
+            is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
+                shards instead.
 
         Returns:
-            float32, (N, outputs of `head`), finite. The caller's grad mode decides about gradients.
+            float32, (N, outputs of `head`). The caller's grad mode decides about gradients.
 
         Raises:
             ModelError: the module fails on the batch, or its outputs are not class scores.
@@ -109,7 +119,8 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            return check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            raw = check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def logits(self, raw: Tensor) -> Tensor:
         """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.
