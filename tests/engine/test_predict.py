@@ -24,6 +24,7 @@ from quba_check.engine.shard_task import ShardTask
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 SHARDS = (50, 78)
 SEED = 3
 
@@ -33,7 +34,9 @@ class GoldenNet(nn.Module):
 
     def __init__(self, data: dict[str, np.ndarray]) -> None:
         super().__init__()
-        self.weights = {name: torch.from_numpy(data[name]) for name in data if "_" in name}
+        for name in data:
+            if "_" in name:
+                self.register_buffer(name, torch.from_numpy(data[name]))
         self.most_images = 1000
         self.forwards = 0
 
@@ -41,19 +44,18 @@ class GoldenNet(nn.Module):
         if len(inputs) > self.most_images:
             raise torch.OutOfMemoryError("full")
         self.forwards += len(inputs)
-        w = self.weights
-        features = torch.tanh(F.conv2d(inputs, w["conv_weight"], w["conv_bias"], padding=1))
-        return F.linear(F.adaptive_avg_pool2d(features, 4).flatten(1), w["linear_weight"], w["linear_bias"])
+        features = torch.tanh(F.conv2d(inputs, self.conv_weight, self.conv_bias, padding=1))
+        return F.linear(F.adaptive_avg_pool2d(features, 4).flatten(1), self.linear_weight, self.linear_bias)
 
 
 class Setting:
     """A classifier, images in two shards, and their passes."""
 
-    def __init__(self, protocol: Protocol, batch_size: int | None = 16) -> None:
+    def __init__(self, protocol: Protocol, batch_size: int | None = 16, device: str = "cpu") -> None:
         data = dict(np.load(Path(__file__).with_name("golden_attacks.npz")))
         self.images = torch.from_numpy(data["images"])
         self.labels = data["labels"].astype(np.int64)
-        self.module = GoldenNet(data)
+        self.module = GoldenNet(data).to(device)
         preprocessing = Preprocessing(
             input_size=(3, 16, 16),
             interpolation="bicubic",
@@ -73,7 +75,7 @@ class Setting:
             parameters=0,
             trainable=0,
             classes=10,
-            device=torch.device("cpu"),
+            device=torch.device(device),
             outputs="logits",
         )
         self.reports: list[tuple[tuple[View, ...], int, int]] = []
@@ -237,3 +239,29 @@ def test_the_input_of_unattacked_images_has_the_bits_of_the_differentiable_one()
     setting = Setting(STANDARD)
     pixels = setting.images.float().div(255)
     assert torch.equal(setting.classifier.inputs(setting.images), setting.classifier.normalise(pixels))
+
+
+@needs_cuda
+@pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
+def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
+    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
+    first, second = (
+        setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
+        for setting in (Setting(STANDARD), Setting(STANDARD, device="cuda:0"))
+    )
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-3, atol=1e-3)
+
+
+@needs_cuda
+@pytest.mark.parametrize("run", ["plain", "fgsm"])
+def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
+    setting = Setting(STANDARD, device="cuda:0")
+    task = setting.tasks(({"plain": CLEAN, "fgsm": FGSM}[run],))[0]
+    jobs = [ReadJob((task, position), lambda k=position: task.read(k)) for position in range(50)]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):
+            pass
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
