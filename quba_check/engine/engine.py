@@ -241,7 +241,11 @@ class Engine:
         )
 
     def _run(self, jobs: Sequence[ShardJob]) -> list[ShardJob]:
-        """Predict the missing views of jobs; return the jobs that are left, mostly for other processes."""
+        """Predict the missing views of jobs.
+
+        Returns:
+            The jobs that are left, because other processes work on them.
+        """
         claims: dict[ShardTask, Claim] = {}
         left: list[ShardJob] = []
         try:

@@ -67,7 +67,9 @@ class ImageStream(Generic[Owner, Content]):
         self._error: Exception | None = None
 
     def take(self, count: int, *, joins_rest: bool = False) -> list[tuple[Owner, Content]]:
-        """Return the next images with their owners: `count`, or fewer at the end, none after it.
+        """Return the next images with their owners.
+
+        There are `count`, fewer at the end, and none after it.
 
         Args:
             count: number of images.

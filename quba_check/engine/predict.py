@@ -174,7 +174,10 @@ class Passes:
         return self._copied(torch.tensor([task.examples[position].label for task, position in owners]))
 
     def _copied(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return a tensor on the model's device; on CUDA the copy runs next to the model's work."""
+        """Return a tensor on the model's device.
+
+        On CUDA the copy runs next to the model's work.
+        """
         device = self._classifier.device
         if self._copies is None:
             return tensor.to(device)

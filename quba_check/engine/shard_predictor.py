@@ -1,4 +1,4 @@
-"""Prediction of shards: images are read ahead, and batches cross the borders of shards and views."""
+"""Prediction of shards: images are read ahead, and batches cross shards."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ShardPredictor:
         self._passes = Passes(classifier, protocol, self._batching, report)
 
     def task(self, views: Sequence[View], number: int) -> ShardTask:
-        """Return the task to predict a shard of a view, or of the clean set and FGSM."""
+        """Return the task for a shard of a view, or of clean set and FGSM."""
         images = views[0].images
         examples = shard_of(self._suite.examples(images), number)
         prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
@@ -182,7 +182,7 @@ def _unattacked(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
-    """Yield the tasks of each batch once the next batch is on its way, so that the device never waits."""
+    """Yield the tasks of each batch after the next batch was started, so that no device waits."""
     complete: list[ShardTask] = []
     try:
         for following in batches:

@@ -76,7 +76,7 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
 
 
 def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
-    """Return the outputs of a model for a batch, checked to be a table of class scores.
+    """Return the outputs of a model, checked to be a table of class scores.
 
     Args:
         raw: the value that the model returned.
