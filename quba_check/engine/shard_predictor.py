@@ -182,7 +182,7 @@ def _unattacked(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
-    """Yield the tasks of each batch after the next batch was started, so that no device waits."""
+    """Yield the tasks of each batch once the next batch was started."""
     complete: list[ShardTask] = []
     try:
         for following in batches:
