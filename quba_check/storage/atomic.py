@@ -12,7 +12,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Replace a file by one written to the path that is yielded.
 
-    That path is a hidden one in the same folder; its file takes the name at the end. If the block raises, nothing
+    It is hidden, in the same folder, and its file takes the name at the end. If the block raises, nothing
     changes.
 
     Args:

@@ -1,8 +1,9 @@
 """Packs: files with many shards of one cache entry.
 
-A pack is a safetensors file of whole columns. Its metadata state the rows and the checksum of each shard, so that one shard can
-be read and checked alone. Integers are stored in the smallest type that holds a column, and read as the type
-that they had. The name of a pack is a hash of the names of its shards: a pack of other shards is another file.
+A pack is a safetensors file of whole columns. Its metadata state the rows and the checksum of each shard, so
+that one shard can be read and checked alone. A column of integers is stored in the smallest type that holds
+it, and read as the type that it had. The name of a pack depends on the names of its shards: a pack of other
+shards is another file.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ class Pack:
             if checksum(rows) != member.about.get("checksum"):
                 raise DamagedShardError(f"{self.place(shard)}: its checksum does not fit its columns")
             start = stop
-        return Shard(columns, _shared([self._members[shard].about for shard in shards]), str(self._path))
+        place = self.place(shards[0]) if len(shards) == 1 else str(self._path)
+        return Shard(columns, _shared([self._members[shard].about for shard in shards]), place)
 
     def unchecked(self, shard: ShardId) -> Shard:
         """Return one shard with the checksum it had, which may not fit."""
@@ -120,7 +122,7 @@ def open_pack(path: Path) -> Iterator[Pack]:
 
 
 def pack_name(shards: Iterable[ShardId]) -> str:
-    """Return the file name of a pack, which depends on all its shards and their order."""
+    """Return the file name of a pack, a function of its shards in their order."""
     names = [list(shard) for shard in shards]
     digest = hashlib.blake2b(json.dumps(names).encode(), digest_size=8).hexdigest()
     return f"{names[0][0]:05d}-{names[-1][0]:05d}-{digest}.safetensors"

@@ -110,7 +110,7 @@ class Store:
         raise DamagedShardError(f"{self.path(key)}: is not a file")
 
     def read_packed(self, keys: Sequence[ShardKey]) -> Shard | None:
-        """Return the rows of shards from one pack that holds all of them, undamaged; else None."""
+        """Return the rows of shards that one pack holds undamaged, else None."""
         for path in self._packs_of(keys):
             with contextlib.suppress(FileNotFoundError, DamagedShardError):
                 return _read_pack(path, keys)

@@ -396,7 +396,7 @@ def test_other_rows_than_the_range_are_found(store: Store) -> None:
     moved = [ShardKey(ENTRY, key.shard, key.content, range(1, 1 + ROWS)) for key in KEYS]
     with pytest.raises(DamagedShardError) as caught:
         store.read(moved[1])
-    assert str(caught.value) == f"{path}: it does not hold the 4 rows of its range"
+    assert str(caught.value) == f"{path}: shard 1: it does not hold the 4 rows of its range"
     assert store.read_packed(moved) is None
 
 
