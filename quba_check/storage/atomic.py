@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, prefix: str = ".") -> Iterator[Path]:
     """Replace a file by one written to the path that is yielded.
 
     It is hidden, in the same folder, and its file takes the name at the end. If the block raises, nothing
@@ -17,11 +17,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Args:
         path: the file, in a folder that exists.
+        prefix: start of the hidden file's name.
 
     Raises:
         OSError: the file cannot be replaced.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
         temporary.replace(path)

@@ -130,7 +130,7 @@ def pack_name(shards: Iterable[ShardId]) -> str:
 
 def is_pack(name: str) -> bool:
     """Return True if a file name is that of a pack."""
-    return _NAME.fullmatch(name) is not None
+    return name.count("-") == 2 and _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

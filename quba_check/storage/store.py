@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +140,13 @@ class Store:
 
         Args:
             keys: the keys of all shards of a view.
-
-        Raises:
-            StoreError: the lock file cannot be opened.
         """
         if len(keys) < 2 or self._is_packed(keys):
             return
         entry = keys[0].cache_entry
-        with self._lock(f"pack-{_slot(entry)}", timeout=0) as is_held:
-            if is_held and not self._is_packed(keys):
-                with contextlib.suppress(DamagedShardError, OSError):
+        if os.access(self._folder(entry), os.W_OK):  # the folder may belong to another user
+            with contextlib.suppress(StoreError, OSError), self._pack_lock(entry, timeout=0) as is_held:
+                if is_held and not self._is_packed(keys):
                     self._merge(entry, keys)
 
     def remove(self, *keys: ShardKey) -> None:
@@ -159,7 +157,7 @@ class Store:
         """
         for entry in dict.fromkeys(key.cache_entry for key in keys):
             removed = [key for key in keys if key.cache_entry == entry]
-            with self._lock(f"pack-{_slot(entry)}", timeout=-1):
+            with self._pack_lock(entry, timeout=-1):
                 self._remove_from_packs(entry, {key.id for key in removed})
                 for key in removed:
                     _remove(self.path(key))
@@ -176,6 +174,10 @@ class Store:
         """
         with self._lock(_slot(name), timeout=0) as is_held:
             yield is_held
+
+    def _pack_lock(self, entry: str, timeout: float) -> AbstractContextManager[bool]:
+        """Hold the lock of the packs of a cache entry, which is never held while images are predicted."""
+        return self._lock(f"pack-{_slot(entry)}", timeout)
 
     @contextlib.contextmanager
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
@@ -202,7 +204,8 @@ class Store:
 
     def _names(self, entry: str) -> set[str]:
         try:
-            return {path.name for path in self._folder(entry).iterdir()}
+            with os.scandir(self._folder(entry)) as files:
+                return {file.name for file in files}
         except OSError:
             return set()
 
@@ -236,15 +239,17 @@ class Store:
     def _merge(self, entry: str, keys: Sequence[ShardKey]) -> None:
         """Write one pack of these shards and of all packs that hold some of them."""
         names, ids = self._names(entry), {key.id for key in keys}
-        old = [pack.path for pack in self._packs(entry, names) if pack.shards and ids & pack.shards]
-        shards: dict[ShardId, Shard] = {}
-        for path in old:
-            with open_pack(path) as pack:
-                shards |= {shard: pack.unchecked(shard) for shard in pack.shards}
         files = [key for key in keys if _file_name(key) in names]
+        old = [pack for pack in self._packs(entry, names) if pack.shards and ids & pack.shards]
+        if not ids <= {key.id for key in files}.union(*(pack.shards or () for pack in old)):
+            return
+        shards: dict[ShardId, Shard] = {}
+        for listing in old:
+            with open_pack(listing.path) as pack:
+                shards |= {shard: pack.unchecked(shard) for shard in pack.shards}
         shards |= {key.id: self._read_file(key) for key in files}
-        if ids <= shards.keys() and can_be_packed(shards.values()):
-            self._replace(entry, shards, old)
+        if can_be_packed(shards.values()):
+            self._replace(entry, shards, [pack.path for pack in old])
             for key in files:
                 remove(self.path(key))
 
@@ -262,10 +267,12 @@ class Store:
 
     def _replace(self, entry: str, shards: Mapping[ShardId, Shard], old: Collection[Path]) -> None:
         """Write a pack of some shards, if any, and remove old packs."""
+        for unfinished in self._folder(entry).glob(".pack-*.tmp"):  # of a process that was killed
+            remove(unfinished)
         shards = dict(sorted(shards.items()))
         path = self._folder(entry) / pack_name(shards) if shards else None
         if path is not None:
-            with replacing(path) as temporary:
+            with replacing(path, prefix=".pack-") as temporary:
                 write_pack(temporary, shards)
         for each in old:
             if each != path:

@@ -274,6 +274,39 @@ def test_a_file_that_does_not_hold_what_was_written_replaces_nothing(
     assert files(store) == [store.path(key) for key in KEYS]
 
 
+def test_a_process_killed_while_packing_leaves_no_file_for_ever(store: Store) -> None:
+    packed(store)
+    for name in (".pack-0123.tmp", ".0123.tmp"):  # the other may be a shard that a process writes now
+        (store.root / FOLDER / name).write_bytes(b"half")
+    store.remove(KEYS[0])
+    assert [path.name[:6] for path in files(store)] == [".0123.", "00001-"]
+
+
+@pytest.mark.parametrize("what", ["lock", "folder"])
+def test_a_store_of_another_user_stays_as_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    fill(store)
+    if what == "lock":
+        monkeypatch.setattr("quba_check.storage.store.FileLock.acquire", refuse)
+    else:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        monkeypatch.setattr("quba_check.storage.store.FileLock.acquire", None)
+    store.pack(KEYS)
+    assert len(files(store)) == 5
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_nothing_is_read_before_the_view_is_complete(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, KEYS[:4])
+    opened = count_opens(monkeypatch)
+    store.pack(KEYS)
+    assert not opened
+
+
 def flip(path: Path, needle: bytes) -> None:
     payload = bytearray(path.read_bytes())
     assert payload.count(needle) == 1
@@ -470,6 +503,32 @@ def test_a_second_process_leaves_packing_to_the_first(store: Store, monkeypatch:
     monkeypatch.setattr("quba_check.storage.store.write_pack", with_a_second)
     store.pack(KEYS)
     assert (len(calls), len(files(store))) == (1, 1)
+
+
+@given(data=st.data())
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_no_damage_gives_wrong_numbers(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    store = Store(tmp_path_factory.mktemp("damage"))
+    path = packed(store)
+    payload = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(payload) - 1))
+        payload[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(payload[: data.draw(st.just(len(payload)) | st.integers(0, len(payload)))])
+    store = Store(store.root)
+    whole = store.read_packed(KEYS)
+    if whole is not None:
+        check(whole, KEYS)
+    for key in KEYS:
+        try:
+            check(store.read(key), [key])
+        except DamagedShardError:
+            store.remove(key)
+            assert not store.has(key)
+    fill(store, store.missing(KEYS))
+    store.pack(KEYS)
+    assert files(store) == [path]
+    check(store.read_packed(KEYS) or store.read(KEYS[0]), KEYS)
 
 
 def work(root: Path, number: int, rounds: int) -> None:
