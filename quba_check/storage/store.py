@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ class Store:
             DamagedShardError: it is missing, truncated, altered, or holds other rows.
         """
         for _ in range(2):  # another process may pack the shard after it was found, and remove its file
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 if os.path.lexists(self.path(key)):
                     return self._read_file(key)
                 for path in self._packs_of([key]):
@@ -113,7 +112,7 @@ class Store:
     def read_packed(self, keys: Sequence[ShardKey]) -> Shard | None:
         """Return the rows of shards that one pack holds undamaged, else None."""
         for path in self._packs_of(keys):
-            with contextlib.suppress(FileNotFoundError, DamagedShardError):
+            with suppress(FileNotFoundError, DamagedShardError):
                 return _read_pack(path, keys)
         return None
 
@@ -145,7 +144,7 @@ class Store:
             return
         entry = keys[0].cache_entry
         if os.access(self._folder(entry), os.W_OK):  # the folder may belong to another user
-            with contextlib.suppress(StoreError, OSError), self._pack_lock(entry, timeout=0) as is_held:
+            with suppress(StoreError, OSError), self._pack_lock(entry, timeout=0) as is_held:
                 if is_held and not self._is_packed(keys):
                     self._merge(entry, keys)
 
@@ -162,7 +161,7 @@ class Store:
                 for key in removed:
                     _remove(self.path(key))
 
-    @contextlib.contextmanager
+    @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Hold the lock of that name, without waiting; yield False if another process holds it.
 
@@ -179,7 +178,7 @@ class Store:
         """Hold the lock of the packs of a cache entry, which is never held while images are predicted."""
         return self._lock(f"pack-{_slot(entry)}", timeout)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
         """Hold a lock file; a timeout of -1 waits for it."""
         path = self.root / "locks" / f"{name}.lock"
@@ -258,7 +257,7 @@ class Store:
             if not any(map(listing.may_hold, removed)):
                 continue
             left: dict[ShardId, Shard] = {}
-            with contextlib.suppress(FileNotFoundError, DamagedShardError), open_pack(listing.path) as pack:
+            with suppress(FileNotFoundError, DamagedShardError), open_pack(listing.path) as pack:
                 left = {shard: pack.unchecked(shard) for shard in pack.shards if shard not in removed}
             try:
                 self._replace(entry, left, [listing.path])
@@ -290,7 +289,7 @@ def default_root() -> Path:
 
 
 def _file_name(key: ShardKey) -> str:
-    return "{:05d}-{}.safetensors".format(*key.id)
+    return f"{key.shard:05d}-{key.content[:16]}.safetensors"
 
 
 def _slot(name: str) -> str:
