@@ -15,7 +15,8 @@ from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import SHARD_SIZE, ShardKey, content_hash
+from quba_check.storage.shard import ShardKey
+from quba_check.storage.store import SHARD_SIZE, content_hash
 from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 

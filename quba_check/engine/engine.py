@@ -24,7 +24,8 @@ from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import DamagedShardError, ShardKey, Store
+from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
@@ -118,6 +119,9 @@ class Engine:
         requested = self._stored(views)
         while True:
             self._complete(requested, self._stored(planned), shards)
+            if shards is None:
+                for view in requested:
+                    self.store.pack(self.cache_keys.shard_keys(view))
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 spaces = self.suite.facts.spaces
                 return {
@@ -184,8 +188,7 @@ class Engine:
                 self._guard.check_state()
         except InvariantError:
             self.tables.forget()
-            for key in keys:
-                self.store.remove(key)
+            self.store.remove(*keys)
             raise
 
     def _stored(self, views: Iterable[View]) -> list[View]:
