@@ -17,6 +17,7 @@ from quba_check.engine.preparer import Preparer
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
+from quba_check.storage.image_cache import ImageCache
 from quba_check.suites.suite import Suite
 
 CPU_BATCH, ACCELERATOR_BATCH = 64, 256
@@ -50,6 +51,7 @@ class ShardPredictor:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         report: called after every pass of a batch; see `Meter`.
+        image_cache: preprocessed images of this and other runs; None keeps none.
 
     Attributes:
         carries_gradient: False once the model passed no gradient to its input.
@@ -64,6 +66,7 @@ class ShardPredictor:
         seed: int,
         batch_settings: BatchSettings,
         report: Report | None = None,
+        image_cache: ImageCache | None = None,
     ) -> None:
         self._report = report
         self.carries_gradient = True
@@ -72,7 +75,7 @@ class ShardPredictor:
         self._cache_keys = cache_keys
         self._protocol = protocol
         self._seed = seed
-        self._preparer = Preparer(suite, classifier, seed)
+        self._preparer = Preparer(suite, classifier, seed, image_cache, cache_keys.files_key)
         threads = default_threads() if batch_settings.threads is None else batch_settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._may_shrink = batch_settings.batch_size is None
@@ -122,8 +125,11 @@ class ShardPredictor:
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
-        prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        prepared = batches(examples, prepare, batch_size, self._pool)
+        opened = self._preparer.shard(images, shard, examples, crop=self._cache_keys.is_cropped(images))
+        positions = {example.index: position for position, example in enumerate(examples)}
+        prepared = batches(
+            examples, lambda example: opened.image(positions[example.index]), batch_size, self._pool
+        )
         meter = Meter(self._report)
         try:
             tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
@@ -137,6 +143,7 @@ class ShardPredictor:
             return self._rows_at(views[:1], shard, watch, batch_size)
         finally:
             prepared.close()
+            opened.close()
 
     def _task(self, view: View) -> ViewTask:
         return ViewTask(

@@ -69,8 +69,8 @@ class Store:
     """A folder of predictions, shared by any number of processes.
 
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records), `texts/`
-    (class embeddings of zero-shot models), `digests.sqlite` (content digests of image files), `demo/` (the
-    embedded suite).
+    (class embeddings of zero-shot models), `images/` (preprocessed images), `digests.sqlite` (content
+    digests of image files), `demo/` (the embedded suite).
 
     Args:
         root: the folder; created if missing.
