@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -45,7 +46,7 @@ class CacheKeys:
         self._sizes: dict[View, int] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
-        self._contents: dict[View, dict[int, str]] = {}
+        self._contents: dict[View, dict[int, tuple[str, str]]] = {}
 
     @property
     def classes(self) -> int:
@@ -135,17 +136,33 @@ class CacheKeys:
         """Return the hash of the images and labels of a view or its shards."""
         return content_hash(self._content_of_shards(view, self.shards(view, shards)))
 
+    def files_key(self, view: View, number: int) -> str:
+        """Return the hash of the files of a shard.
+
+        It does not depend on labels, or on generated corruptions.
+        """
+        return self._hashes_of_shards(view, (number,))[0][1]
+
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(content for content, _ in self._hashes_of_shards(view, numbers))
+
+    def _hashes_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[tuple[str, str], ...]:
+        """Return two hashes of each shard: of its images and labels, and of its files."""
         images = self._suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
         if missing:
             examples = self._suite.examples(images)
             shards = [shard_of(examples, number) for number in missing]
-            paths = [self._suite.path(example) for shard in shards for example in shard]
+            root = str(self._suite.root)
+            paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
             digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
-                contents[number] = content_hash([_content(example, next(digests)) for example in shard])
+                files = [(example, next(digests)) for example in shard]
+                contents[number] = (
+                    content_hash([_content(example, digest) for example, digest in files]),
+                    content_hash([_file(example, digest) for example, digest in files]),
+                )
         return tuple(contents[number] for number in numbers)
 
     @cached_property
@@ -193,6 +210,11 @@ def _content(example: Example, digest: str) -> list[Any]:
     """
     member = [] if example.member is None else [example.member]
     return [example.index, example.label, example.texture, digest, *member, *(example.condition or ())]
+
+
+def _file(example: Example, digest: str) -> str | list[str | None]:
+    """Return the values that identify an example's image: its file and member."""
+    return digest if example.member is None else [digest, example.member, example.reader]
 
 
 def _indices(examples: Sequence[Example]) -> Sequence[int]:

@@ -24,6 +24,7 @@ from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import DamagedShardError, ShardKey
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
@@ -90,8 +91,16 @@ class Engine:
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
         self._reporter = Reporter(self.cache_keys, store, progress, finished)
+        self._image_cache = ImageCache(store.root / "images", int(self._batch_settings.cache_gb * 1e9))
         self._predictor = ShardPredictor(
-            classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.add
+            classifier,
+            suite,
+            self.cache_keys,
+            protocol,
+            seed,
+            self._batch_settings,
+            self._reporter.add,
+            self._image_cache,
         )
         self._carries_gradient = True
         self._guard = classifier.guard()
@@ -174,7 +183,8 @@ class Engine:
         """Return notes on damaged parts of the store that were replaced since the last call."""
         repairs, self.tables.repair_notes = self.tables.repair_notes, []
         note, self._digests.note = self._digests.note, None
-        return repairs if note is None else [*repairs, note]
+        image_notes, self._image_cache.notes = self._image_cache.notes, []
+        return [*repairs, *image_notes, *([] if note is None else [note])]
 
     def check_unchanged(self) -> None:
         """Check that parameters and buffers are unchanged, if anything was predicted.

@@ -98,7 +98,7 @@ class Passes:
     def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
         space = _AttackSpace(self, owners[0][0].views[-1])
-        pixels = self._on_device([image for _, image in taken]).float().div(255)
+        pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
         points = space.points(pixels)
         start = gradient(space.logits, points, self._labels(owners))
         outputs = {"start": space.raw, "zero_gradient": start.is_zero}
@@ -115,7 +115,7 @@ class Passes:
         """Add images and their random starts to the images under attack."""
         owners = [owner for owner, _ in taken]
         space = _AttackSpace(self, owners[0][0].views[-1])
-        pixels = self._on_device([image for _, (image, _) in taken]).float().div(255)
+        pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
         points = space.points(pixels)
         current = pgd_start(points, self._on_device([noise for _, (_, noise) in taken]))
         label = self._labels(owners)

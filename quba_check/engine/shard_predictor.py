@@ -23,6 +23,7 @@ from quba_check.engine.shard_task import Owner, ShardTask
 from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import check_finite, output_kind
+from quba_check.storage.image_cache import ImageCache
 from quba_check.suites.suite import Suite
 
 _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
@@ -54,6 +55,7 @@ class ShardPredictor:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         report: called after every pass of a batch; see `quba_check.engine.predict.Report`.
+        image_cache: preprocessed images of this and other runs; None keeps none.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class ShardPredictor:
         seed: int,
         batch_settings: BatchSettings,
         report: Report | None = None,
+        image_cache: ImageCache | None = None,
     ) -> None:
         self._classifier = classifier
         self._suite = suite
         self._cache_keys = cache_keys
         self._protocol = protocol
         self._seed = seed
-        self._preparer = Preparer(suite, classifier, seed)
+        self._preparer = Preparer(suite, classifier, seed, image_cache, cache_keys.files_key)
         threads = batch_settings.threads
         threads = default_threads(classifier.device) if threads is None else threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
@@ -82,8 +85,8 @@ class ShardPredictor:
         """Return the task for a shard of a view, or of clean set and FGSM."""
         images = views[0].images
         examples = shard_of(self._suite.examples(images), number)
-        prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        return ShardTask(views, number, examples, lambda position: prepare(examples[position]))
+        crop = self._cache_keys.is_cropped(images)
+        return ShardTask(views, number, examples, self._preparer.shard(images, number, examples, crop=crop))
 
     def predict(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, dict[View, Rows]]]:
         """Yield tasks with the columns of their views, as they are completed.
@@ -127,25 +130,32 @@ class ShardPredictor:
 
     def _predicted(self, attacks: tuple[str | None, ...], tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""
-        jobs = (
-            ReadJob((task, position), partial(self._read, task, position))
-            for task in tasks
-            for position in range(len(task.examples))
-        )
-        stream: ImageStream[Owner, Any] = ImageStream(jobs, READ_AHEAD * self._batching.size, self._pool)
+        opened: list[ShardTask] = []
+
+        def jobs() -> Iterator[ReadJob[Owner, Any]]:
+            for task in tasks:
+                opened.append(task)
+                for position in range(len(task.examples)):
+                    yield ReadJob((task, position), partial(self._read, task, position))
+
+        stream: ImageStream[Owner, Any] = ImageStream(jobs(), READ_AHEAD * self._batching.size, self._pool)
         passes: dict[str | None, _Pass] = {
             None: self._passes.plain,
             "fgsm": self._passes.fgsm,
             "pgd": self._passes.pgd,
         }
         try:
-            yield from _one_batch_late(passes[attacks[-1]](stream))
+            for task in _one_batch_late(passes[attacks[-1]](stream)):
+                task.images.close()
+                yield task
         finally:
             stream.close()
+            for task in opened:
+                task.images.close()
 
     def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Return an image, for PGD with its random start; called from several threads."""
-        image = task.read(position)
+        image = task.images.image(position)
         if task.views[-1].attack != "pgd":
             return image
         return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)

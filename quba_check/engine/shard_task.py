@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Protocol
 
 import torch
 
@@ -13,6 +14,16 @@ from quba_check.suites.suite import Example
 
 Owner = tuple["ShardTask", int]
 """The shard of an image and the image's position in it."""
+
+
+class Images(Protocol):
+    """The images of a shard, read from several threads."""
+
+    def image(self, position: int) -> torch.Tensor:
+        """Return the image at a position, uint8 (3, H, W)."""
+
+    def close(self) -> None:
+        """End reading; further calls do nothing."""
 
 
 class ShardTask:
@@ -24,7 +35,7 @@ class ShardTask:
         views: the views to predict: one, or the clean set and its FGSM points.
         number: number of the shard.
         examples: its images.
-        read: returns the image at a position, uint8 (3, H, W); called from several threads.
+        images: their pixels; closed once all were read.
     """
 
     def __init__(
@@ -32,12 +43,12 @@ class ShardTask:
         views: Sequence[View],
         number: int,
         examples: Sequence[Example],
-        read: Callable[[int], torch.Tensor],
+        images: Images,
     ) -> None:
         self.views = tuple(views)
         self.number = number
         self.examples = examples
-        self.read = read
+        self.images = images
         self._positions: list[int] = []
         self._outputs: dict[str, list[torch.Tensor]] = {}
 

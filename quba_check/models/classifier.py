@@ -90,13 +90,21 @@ class Classifier:
         """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
-    def inputs(self, images: Tensor) -> Tensor:
-        """Convert uint8 images to inputs of the model, as `normalise` does, in place where possible.
+    def pixels(self, images: Tensor) -> Tensor:
+        """Convert images to pixels, float32 in [0, 1].
 
         Args:
-            images: uint8, (N, 3, H, W).
+            images: uint8, (N, 3, H, W), in any memory format.
         """
-        return images.to(self.device).float().div_(255).sub_(self._mean).div_(self._std)
+        return images.to(self.device).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
+
+        Args:
+            images: uint8, (N, 3, H, W), in any memory format.
+        """
+        return self.pixels(images).sub_(self._mean).div_(self._std)
 
     def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
         """Return the unconverted outputs of the module.

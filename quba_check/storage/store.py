@@ -49,8 +49,8 @@ class Store:
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` is a shard, and
     `predictions/<cache entry>/<first shard>-<last shard>-<hash>.safetensors` the pack of a complete view, see
     `quba_check.storage.packs`. Next to `predictions` are `locks/`, `runs/` (records), `texts/` (class
-    embeddings of zero-shot models), `digests.sqlite` (content digests of image files) and `demo/` (the
-    embedded suite).
+    embeddings of zero-shot models), `images/` (preprocessed images), `digests.sqlite` (content digests of
+    image files) and `demo/` (the embedded suite).
 
     Args:
         root: the folder; created if missing.

@@ -92,7 +92,7 @@ class Setting:
                 views,
                 number,
                 [SimpleNamespace(index=start + k, label=int(self.labels[start + k])) for k in range(size)],
-                lambda position, start=start: self.images[start + position],
+                SimpleNamespace(image=lambda position, start=start: self.images[start + position]),
             )
             for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
         ]
@@ -102,7 +102,7 @@ class Setting:
         tasks = self.tasks(views)
 
         def read(task: ShardTask, position: int):
-            image = task.read(position)
+            image = task.images.image(position)
             noise = start_noise(tuple(image.shape), task.examples[position].index, SEED)
             return (image, noise) if starts else image
 
@@ -258,7 +258,7 @@ def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
 def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
     setting = Setting(STANDARD, device="cuda:0")
     task = setting.tasks(({"plain": CLEAN, "fgsm": FGSM}[run],))[0]
-    jobs = [ReadJob((task, position), lambda k=position: task.read(k)) for position in range(50)]
+    jobs = [ReadJob((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):

@@ -11,7 +11,7 @@ from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_views
 
 
 def task(number: int, count: int, views=(CLEAN,)) -> ShardTask:
-    return ShardTask(views, number, [None] * count, lambda position: torch.tensor(position))
+    return ShardTask(views, number, [None] * count, None)
 
 
 def test_a_batch_across_two_shards() -> None:

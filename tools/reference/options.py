@@ -23,6 +23,7 @@ PAGES: Mapping[str, str] = {
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
     "--quba-store": "[the store](saving-work.md#what-is-kept-between-runs)",
+    "--quba-cache-gb": "[prepared images](saving-work.md#how-much-space-do-prepared-images-take)",
     "--quba-baseline": "[comparing](comparing.md)",
     "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
     "--quba-markdown": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
