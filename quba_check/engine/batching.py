@@ -34,9 +34,19 @@ class Batching:
         self._is_fixed = size is not None
         self.size = size or default_batch(classifier.device)
 
-    def take(self, stream: ImageStream[Owner, Content]) -> list[tuple[Owner, Content]]:
-        """Return the next batch of a stream, empty at its end."""
-        return stream.take(self.size, joins_rest=not self._is_fixed)
+    def take(
+        self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()
+    ) -> list[tuple[Owner, Content]]:
+        """Return the next images of a stream, empty at its end.
+
+        Args:
+            stream: the stream.
+            owners: owners of the images that are in the batch already.
+        """
+        if not owners:
+            return stream.take(self.size, joins_rest=not self._is_fixed)
+        room = self.size - len(owners)
+        return stream.take(room, like=owners[0]) if room > 0 else []
 
     def run(self, compute: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
         """Compute a batch; if memory runs out, in parts.

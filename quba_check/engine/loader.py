@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice, takewhile
 from typing import Generic, TypeVar
 
 import torch
@@ -55,35 +56,49 @@ class ImageStream(Generic[Owner, Content]):
             ahead.
         ahead: number of images to read ahead.
         pool: threads that read; None reads in the calling thread.
+        group: returns the group of an owner; images of two groups are never returned together. By default
+            all images are one group.
     """
 
     def __init__(
-        self, jobs: Iterable[ReadJob[Owner, Content]], ahead: int, pool: ThreadPoolExecutor | None
+        self,
+        jobs: Iterable[ReadJob[Owner, Content]],
+        ahead: int,
+        pool: ThreadPoolExecutor | None,
+        group: Callable[[Owner], object] | None = None,
     ) -> None:
         self._jobs = iter(jobs)
         self._ahead = ahead
         self._pool = pool
+        self._group = group or (lambda _: None)
         self._pending: deque[_Pending[Owner, Content]] = deque()
         self._error: Exception | None = None
 
-    def take(self, count: int, *, joins_rest: bool = False) -> list[tuple[Owner, Content]]:
+    def take(
+        self, count: int, *, joins_rest: bool = False, like: Owner | None = None
+    ) -> list[tuple[Owner, Content]]:
         """Return the next images with their owners.
 
-        There are `count`, fewer at the end, and none after it.
+        There are `count`, fewer at the end of a group, and none after the last one.
 
         Args:
             count: number of images.
-            joins_rest: return up to half as many images more, if they are the last ones. Kernels round the
-                last rows of a very small batch differently.
+            joins_rest: return up to half as many images more, if they are the last ones of the group. Kernels
+                round the last rows of a very small batch differently.
+            like: return only images of the group of this owner.
 
         Raises:
             Exception: reading an image failed. Images before it are returned first.
         """
         if self._error is not None:
             raise self._error
-        self._read_ahead(self._ahead)
-        if joins_rest and len(self._pending) <= count + count // 2:
-            count = len(self._pending)
+        self._read_ahead()
+        if self._pending:
+            group = self._group(self._pending[0].owner if like is None else like)
+            members = takewhile(lambda pending: self._group(pending.owner) == group, self._pending)
+            most = count + count // 2
+            n_members = sum(1 for _ in islice(members, most + 1))
+            count = n_members if joins_rest and n_members <= most else min(count, n_members)
         taken: list[tuple[Owner, Content]] = []
         while self._pending and len(taken) < count and self._error is None:
             pending = self._pending.popleft()
@@ -93,7 +108,7 @@ class ImageStream(Generic[Owner, Content]):
                 if not taken:
                     raise
                 self._error = error
-        self._read_ahead(self._ahead)
+        self._read_ahead()
         return taken
 
     def close(self) -> None:
@@ -102,8 +117,8 @@ class ImageStream(Generic[Owner, Content]):
             pending.cancel()
         self._pending.clear()
 
-    def _read_ahead(self, count: int) -> None:
-        while len(self._pending) < count and (job := next(self._jobs, None)) is not None:
+    def _read_ahead(self) -> None:
+        while len(self._pending) < self._ahead and (job := next(self._jobs, None)) is not None:
             future = None if self._pool is None else self._pool.submit(job.read)
             self._pending.append(_Pending(job.owner, job.read, future))
 

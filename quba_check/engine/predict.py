@@ -1,7 +1,7 @@
 """Passes of a model over batches of images: unattacked, FGSM and PGD.
 
-Batches cross the borders of shards. Each pass gathers its outputs in the shards' tasks and yields, after each
-batch, the tasks that are complete.
+Batches may cross the borders of shards. Each pass gathers its outputs in the shards' tasks and yields, after
+each batch, the tasks that are complete.
 """
 
 from __future__ import annotations
@@ -79,8 +79,7 @@ class Passes:
         """
         active = ActiveSet()
         while True:
-            room = self._batching.size - len(active)
-            if room > 0 and (taken := stream.take(room)):
+            if taken := self._batching.take(stream, active.owners):
                 self._add_starts(active, taken)
             if not len(active):
                 return

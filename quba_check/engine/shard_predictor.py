@@ -1,4 +1,4 @@
-"""Prediction of shards: images are read ahead, and batches cross shards."""
+"""Prediction of shards, with images read ahead across their borders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -138,7 +139,11 @@ class ShardPredictor:
                 for position in range(len(task.examples)):
                     yield ReadJob((task, position), partial(self._read, task, position))
 
-        stream: ImageStream[Owner, Any] = ImageStream(jobs(), READ_AHEAD * self._batching.size, self._pool)
+        # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
+        # batches are as large as shards, would have to wait.
+        group = itemgetter(0) if self._classifier.device.type == "cpu" else None
+        ahead = READ_AHEAD * self._batching.size
+        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
         passes: dict[str | None, _Pass] = {
             None: self._passes.plain,
             "fgsm": self._passes.fgsm,

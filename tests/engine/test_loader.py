@@ -86,6 +86,19 @@ def test_images_before_an_error_come_first(threads: int) -> None:
         stream.take(4)
 
 
+@POOLS
+def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
+    pool = ThreadPoolExecutor(threads) if threads else None
+    jobs = [ReadJob(number // 5, lambda number=number: number) for number in range(12)]
+    stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
+    assert taken(stream, 4) == [0, 1, 2, 3]
+    assert taken(stream, 4, like=1) == []
+    assert taken(stream, 4, like=0) == [4]
+    assert taken(stream, 4, joins_rest=True) == [5, 6, 7, 8, 9]
+    assert taken(stream, 4) == [10, 11]
+    assert taken(stream, 4) == []
+
+
 def test_a_closed_stream_reads_nothing_more() -> None:
     source = Source(50)
     stream = stream_of(source, 20, 0)
