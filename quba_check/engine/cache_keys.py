@@ -14,6 +14,7 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, View
 from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import SHARD_SIZE, ShardKey, content_hash
 from quba_check.suites import corruptions
@@ -42,6 +43,7 @@ class CacheKeys:
         self._protocol = protocol
         self._seed = seed
         self._sizes: dict[View, int] = {}
+        self._fast: dict[View, bool] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, str]] = {}
@@ -63,6 +65,14 @@ class CacheKeys:
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""
         return self._protocol.crops_prepared or not self._suite.is_prepared(view)
+
+    def is_prepared_fast(self, view: View) -> bool:
+        """Return True if fast preprocessing applies to some of the view's images."""
+        if not self._classifier.is_prepared_fast:
+            return False
+        if view.images not in self._fast:
+            self._fast[view.images] = any(map(self._suite.may_be_jpeg, self._suite.examples(view.images)))
+        return self._fast[view.images]
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
         """Return the label spaces of the view's answers in addition to the declared one."""
@@ -180,6 +190,8 @@ class CacheKeys:
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
+        if self.is_prepared_fast(view):
+            settings["fast_preprocessing"] = fast.VERSION
         return settings
 
 

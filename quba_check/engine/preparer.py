@@ -10,6 +10,7 @@ import torch
 
 from quba_check.core.view import CORRUPTIONS, View
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
 from quba_check.storage.store import SHARD_SIZE
 from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
@@ -32,7 +33,13 @@ class Preparer:
     def __init__(self, suite: Suite, classifier: Classifier, seed: int) -> None:
         self._suite = suite
         self._seed = seed
-        self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
+        preprocessing = classifier.preprocessing
+        self._transforms = {crop: preprocessing.transform(crop=crop) for crop in (True, False)}
+        self._fast = (
+            {crop: fast_transform(preprocessing, crop=crop) for crop in (True, False)}
+            if classifier.is_prepared_fast
+            else None
+        )
         self._cached = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
 
     def of(self, view: View, *, crop: bool) -> Prepare:
@@ -62,4 +69,6 @@ class Preparer:
         return corrupted_example
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
+        if self._fast is not None and self._suite.may_be_jpeg(example):
+            return self._fast[crop](self._suite.read_image(example, rgb_pixels))
         return self._transforms[crop](self._suite.image(example))
