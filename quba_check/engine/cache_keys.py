@@ -43,7 +43,7 @@ class CacheKeys:
         self._protocol = protocol
         self._seed = seed
         self._sizes: dict[View, int] = {}
-        self._fast: dict[View, bool] = {}
+        self._fast: dict[View, list[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, str]] = {}
@@ -68,10 +68,19 @@ class CacheKeys:
 
     def is_prepared_fast(self, view: View) -> bool:
         """Return True if fast preprocessing applies to some of the view's images."""
+        return any(self._fast_images(view))
+
+    def _fast_images(self, view: View) -> list[bool]:
+        """Return the distinct values, in order, of whether fast preprocessing applies to an image.
+
+        A set of one format has one value. In a mixed set, each image has its own, so that the key changes
+        with the name that decides about its preprocessing.
+        """
         if not self._classifier.is_prepared_fast:
-            return False
+            return []
         if view.images not in self._fast:
-            self._fast[view.images] = any(map(self._suite.may_be_jpeg, self._suite.examples(view.images)))
+            flags = [self._suite.may_be_jpeg(example) for example in self._suite.examples(view.images)]
+            self._fast[view.images] = flags if any(flags) and not all(flags) else flags[:1]
         return self._fast[view.images]
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
@@ -191,7 +200,7 @@ class CacheKeys:
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         if self.is_prepared_fast(view):
-            settings["fast_preprocessing"] = fast.VERSION
+            settings["fast_preprocessing"] = [fast.VERSION, self._fast_images(view)]
         return settings
 
 

@@ -146,6 +146,17 @@ def test_the_way_is_in_the_cache_keys_of_sets_with_jpeg_files(evaluate) -> None:
     assert "fast_preprocessing" not in exact._settings(CLEAN)
 
 
+def test_the_names_of_a_mixed_set_are_in_its_key(evaluate, tmp_path: Path) -> None:
+    path = tmp_path / "val/apple/0.JPG"
+    key = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
+    path = path.rename(path.with_suffix(".png"))
+    mixed = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
+    path.rename(path.with_suffix(".bmp"))
+    assert evaluate().engine.cache_keys.shard_key(CLEAN, 0) == mixed
+    assert mixed.content == key.content
+    assert mixed.cache_entry != key.cache_entry
+
+
 def test_the_way_is_in_the_record(evaluate) -> None:
     names = ["accuracy", "ood_robustness"]
     ways = {name: row.preprocessing for name, row in set_rows(evaluate(), names).items()}
