@@ -49,6 +49,8 @@ class Evaluation:
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (fp32), fp32, bf16, fp16.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are, in place of faster
+            code that differs by at most 2 of 255 levels.
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -75,6 +77,7 @@ class Evaluation:
         preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
         store: str | Path | None = None,
@@ -122,6 +125,7 @@ class Evaluation:
                 else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
+                exact_preprocessing=exact_preprocessing,
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
             )
@@ -280,8 +284,9 @@ class Evaluation:
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Predict custom images, for tests of the model's behaviour.
 
-        They are processed like the suite's images: evaluation transform, normalisation, softmax. Nothing is
-        stored.
+        They are processed like the suite's images: evaluation transform, normalisation, softmax. They are
+        resized by the faster code if the clean set has JPEG files, so that answers equal the stored
+        predictions. Nothing is stored.
 
         Args:
             images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)

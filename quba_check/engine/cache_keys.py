@@ -15,6 +15,7 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, View
 from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.shard import ShardKey
 from quba_check.storage.store import SHARD_SIZE, content_hash
@@ -44,6 +45,7 @@ class CacheKeys:
         self._protocol = protocol
         self._seed = seed
         self._sizes: dict[View, int] = {}
+        self._fast: dict[View, list[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, tuple[str, str]]] = {}
@@ -65,6 +67,23 @@ class CacheKeys:
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""
         return self._protocol.crops_prepared or not self._suite.is_prepared(view)
+
+    def is_prepared_fast(self, view: View) -> bool:
+        """Return True if fast preprocessing applies to some of the view's images."""
+        return any(self._fast_images(view))
+
+    def _fast_images(self, view: View) -> list[bool]:
+        """Return the distinct values, in order, of whether fast preprocessing applies to an image.
+
+        A set of one format has one value. In a mixed set, each image has its own, so that the key changes
+        with the name that decides about its preprocessing.
+        """
+        if not self._classifier.is_prepared_fast:
+            return []
+        if view.images not in self._fast:
+            flags = [self._suite.may_be_jpeg(example) for example in self._suite.examples(view.images)]
+            self._fast[view.images] = flags if any(flags) and not all(flags) else flags[:1]
+        return self._fast[view.images]
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
         """Return the label spaces of the view's answers in addition to the declared one."""
@@ -137,11 +156,14 @@ class CacheKeys:
         return content_hash(self._content_of_shards(view, self.shards(view, shards)))
 
     def files_key(self, view: View, number: int) -> str:
-        """Return the hash of the files of a shard.
+        """Return the hash of the files of a shard, and of how they are decoded.
 
         It does not depend on labels, or on generated corruptions.
         """
-        return self._hashes_of_shards(view, (number,))[0][1]
+        files = self._hashes_of_shards(view, (number,))[0][1]
+        if not self.is_prepared_fast(view):
+            return files
+        return content_hash([files, fast.VERSION, self._fast_images(view)])
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         return tuple(content for content, _ in self._hashes_of_shards(view, numbers))
@@ -200,6 +222,8 @@ class CacheKeys:
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
+        if self.is_prepared_fast(view):
+            settings["fast_preprocessing"] = [fast.VERSION, self._fast_images(view)]
         return settings
 
 

@@ -172,8 +172,9 @@ class Engine:
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
         size = self._batch_settings.batch_size or default_batch(self.classifier.device)
+        fast = self.suite.missing(CLEAN) is None and self.cache_keys.is_prepared_fast(CLEAN)
         try:
-            predictions = answers(self.classifier, images, crop=crop, batch_size=size)
+            predictions = answers(self.classifier, images, crop=crop, batch_size=size, fast=fast)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.classifier, size) from error
         self._guard.check("answers")

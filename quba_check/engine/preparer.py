@@ -12,6 +12,7 @@ import torch
 from quba_check.core.view import CORRUPTIONS, View
 from quba_check.engine.cache_keys import LIBRARIES
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
 from quba_check.storage.image_cache import ImageCache, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
@@ -45,12 +46,18 @@ class Preparer:
     ) -> None:
         self._suite = suite
         self._seed = seed
-        self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
+        preprocessing = classifier.preprocessing
+        self._transforms = {crop: preprocessing.transform(crop=crop) for crop in (True, False)}
+        self._fast = (
+            {crop: fast_transform(preprocessing, crop=crop) for crop in (True, False)}
+            if classifier.is_prepared_fast
+            else None
+        )
         # Normalisation comes later, so models that differ in it alone share their images.
-        self._settings = classifier.preprocessing.as_dict()
+        self._settings = preprocessing.as_dict()
         for name in ("mean", "std", "source"):
             del self._settings[name]
-        self._size = classifier.preprocessing.input_size[1:]
+        self._size = preprocessing.input_size[1:]
         self._cache = cache
         self._files_key = files_key
         self._originals: dict[str, _Originals] = {}
@@ -129,6 +136,8 @@ class Preparer:
         return _tensor(corrupted)
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
+        if self._fast is not None and self._suite.may_be_jpeg(example):
+            return self._fast[crop](self._suite.read_image(example, rgb_pixels))
         return self._transforms[crop](self._suite.image(example))
 
 

@@ -13,6 +13,7 @@ from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.guard import Guard
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
+from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import Precision
 
@@ -46,6 +47,7 @@ class Classifier:
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
     """
 
     spec: str
@@ -65,6 +67,7 @@ class Classifier:
     notes: tuple[str, ...] = ()
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    exact_preprocessing: bool = False
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
@@ -77,6 +80,11 @@ class Classifier:
         self._columns = None if columns is None else torch.tensor(columns, device=self.device)
         self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
+
+    @property
+    def is_prepared_fast(self) -> bool:
+        """True if JPEG files are prepared by `preprocessing.fast`."""
+        return not self.exact_preprocessing and can_be_fast(self.preprocessing)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.

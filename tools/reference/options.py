@@ -19,6 +19,7 @@ PAGES: Mapping[str, str] = {
     "--quba-thresholds": "[thresholds](thresholds.md)",
     "--quba-data": "[data](data.md)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
+    "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
     "--quba-protocol": "[protocols](protocols.md)",
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
