@@ -175,7 +175,7 @@ class Store:
             yield is_held
 
     def _pack_lock(self, entry: str, timeout: float) -> AbstractContextManager[bool]:
-        """Hold the lock of the packs of a cache entry, which is never held while images are predicted."""
+        """Hold the lock of a cache entry's packs, always for a short time."""
         return self._lock(f"pack-{_slot(entry)}", timeout)
 
     @contextmanager
