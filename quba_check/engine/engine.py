@@ -14,8 +14,10 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import CPU_BATCH, BatchSettings, ShardPredictor
+from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
@@ -70,9 +72,10 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.cache_keys, store, progress, finished)
+        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.precision)
+        self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
         self._predictor = ShardPredictor(
-            classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.update
+            classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
         self._guard = classifier.guard()
         self._unchecked: list[ShardKey] = []
@@ -211,12 +214,23 @@ class Engine:
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
-        pair = {self.cache_keys.stored_view(CLEAN), FGSM}
         return (
-            view in pair
-            and pair <= set(planned)
+            view in (self.cache_keys.stored_view(CLEAN), FGSM)
             and self._predictor.carries_gradient
-            and self.classifier.precision == "fp32"
+            and shares_clean_pass(planned, self.cache_keys)
+        )
+
+    def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
+        """Return the work on the stored views behind requested ones; nothing is predicted.
+
+        Raises:
+            SuiteError: the files of a set have the wrong layout or cannot be read.
+        """
+        stored = self._stored(views)
+        shares_pass = shares_clean_pass(stored, self.cache_keys)
+        return tuple(
+            planned_view(view, self.cache_keys, self.store, self.suite, shares_pass=shares_pass)
+            for view in stored
         )
 
     def _run(self, job: ShardJob) -> bool:
@@ -236,7 +250,6 @@ class Engine:
         return True
 
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
-        self._reporter.begin(views)
         predicted = self._predictor.rows(views, shard)
         self._guard.check(str(views[0]))
         for view, rows in predicted.items():

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
 
 import torch
 
@@ -26,7 +27,11 @@ def default_threads() -> int:
 
 
 def batches(
-    examples: Sequence[Example], prepare: Prepare, size: int, pool: ThreadPoolExecutor | None
+    examples: Sequence[Example],
+    prepare: Prepare,
+    size: int,
+    pool: ThreadPoolExecutor | None,
+    waited: Callable[[float], None] = lambda _: None,
 ) -> Generator[tuple[Sequence[Example], torch.Tensor], None, None]:
     """Yield (examples, uint8 (B, 3, H, W)) in order, at most `size` at a time.
 
@@ -35,11 +40,15 @@ def batches(
         prepare: returns the image of an example.
         size: images of a batch.
         pool: threads that read ahead; None reads in this thread.
+        waited: called with the seconds of waiting for a batch.
     """
     chunks = [examples[start : start + size] for start in range(0, len(examples), size)]
     if pool is None:
         for chunk in chunks:
-            yield chunk, torch.stack([prepare(example) for example in chunk])
+            start = perf_counter()
+            images = torch.stack([prepare(example) for example in chunk])
+            waited(perf_counter() - start)
+            yield chunk, images
         return
     ahead: deque[list[Future[torch.Tensor]]] = deque()
     try:
@@ -47,7 +56,10 @@ def batches(
             while len(ahead) < READ_AHEAD and position + len(ahead) < len(chunks):
                 following = chunks[position + len(ahead)]
                 ahead.append([pool.submit(prepare, example) for example in following])
-            yield chunk, torch.stack([future.result() for future in ahead.popleft()])
+            start = perf_counter()
+            images = torch.stack([future.result() for future in ahead.popleft()])
+            waited(perf_counter() - start)
+            yield chunk, images
     finally:
         for futures in ahead:
             for future in futures:

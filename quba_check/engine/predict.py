@@ -27,24 +27,18 @@ Report = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the work of one attempt at a shard.
+    """Reports the work of one attempt at a shard.
 
     Attributes:
-        report: called after every pass of a batch with both counts.
-        images: finished images.
-        passes: forward and backward passes, counted in images.
+        report: called after every pass of a batch with finished images, and with passes counted in images.
     """
 
     report: Report | None = None
-    images: int = 0
-    passes: int = 0
 
     def add(self, *, images: int = 0, passes: int) -> None:
         """Add the passes of a batch and the images that they finish."""
-        self.images += images
-        self.passes += passes
         if self.report is not None:
-            self.report(self.images, self.passes)
+            self.report(images, passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ class ViewTask:
         seed: seed of random starts.
         keeps_probabilities: True to store the (N, C) table.
         watch: called with the raw outputs of unattacked images, before they are converted to logits.
-        meter: counts passes and images.
+        meter: reports passes and images.
     """
 
     classifier: Classifier

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -12,8 +13,9 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import batches, default_threads
-from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
+from quba_check.engine.predict import PREDICT, Meter, Rows, ViewTask, plain_and_fgsm
 from quba_check.engine.preparer import Preparer
+from quba_check.engine.progress import Reporter
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
@@ -49,7 +51,7 @@ class ShardPredictor:
         protocol: settings of attacks and ties.
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
-        report: called after every pass of a batch; see `Meter`.
+        reporter: receives every pass of a batch.
 
     Attributes:
         carries_gradient: False once the model passed no gradient to its input.
@@ -63,9 +65,9 @@ class ShardPredictor:
         protocol: Protocol,
         seed: int,
         batch_settings: BatchSettings,
-        report: Report | None = None,
+        reporter: Reporter,
     ) -> None:
-        self._report = report
+        self._reporter = reporter
         self.carries_gradient = True
         self._classifier = classifier
         self._suite = suite
@@ -101,6 +103,7 @@ class ShardPredictor:
         most_general = max(kinds, key=SPECIFIC_TO_GENERAL.index)
         if most_general != kinds[0]:  # the first batch was converted to logits in the wrong way
             self._classifier.outputs = most_general
+            self._reporter.restart(views)
             rows = self._rows_that_fit(views, shard, None)
         return rows
 
@@ -114,6 +117,7 @@ class ShardPredictor:
                     raise
                 if not self._may_shrink or self._batch_size == 1:
                     raise out_of_memory(self._classifier, self._batch_size) from error
+                self._reporter.restart(views)
                 torch.cuda.empty_cache()
                 self._batch_size //= 2
 
@@ -123,8 +127,8 @@ class ShardPredictor:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
         prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        prepared = batches(examples, prepare, batch_size, self._pool)
-        meter = Meter(self._report)
+        prepared = batches(examples, prepare, batch_size, self._pool, self._reporter.waited)
+        meter = Meter(partial(self._reporter.add, views))
         try:
             tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
             if len(tasks) == 1:
@@ -134,6 +138,7 @@ class ShardPredictor:
             if len(views) == 1:
                 raise
             self.carries_gradient = False
+            self._reporter.restart(views)
             return self._rows_at(views[:1], shard, watch, batch_size)
         finally:
             prepared.close()

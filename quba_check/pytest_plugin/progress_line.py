@@ -21,12 +21,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from quba_check.engine.speed import write_speed
 from quba_check.pytest_plugin.progress import (
     REFRESH_SECONDS,
+    ProcessState,
     ProgressWriter,
     image_counts,
     progress_text,
     read_states,
+    run_speeds,
     slowest_state,
     speed_and_time_left,
     work_text,
@@ -157,6 +160,7 @@ class LogLines(ProgressOutput):
         self._clock = clock
         self._last_print = clock()
         self._last_state = 0.0
+        self._announced = ""
         self._finished: set[tuple[str, int]] = set()
 
     @contextmanager
@@ -169,6 +173,7 @@ class LogLines(ProgressOutput):
     def announce(self, words: str) -> None:
         """Print a step that precedes predictions."""
         with self._lock:
+            self._announced = words
             self._print(words)
 
     def update(self) -> None:
@@ -183,7 +188,7 @@ class LogLines(ProgressOutput):
             state = slowest_state(states)
             newest = max((other.at for other in states), default=0.0)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
-            if not lines and is_silent and state is not None and state.is_view:
+            if not lines and is_silent and state is not None and work_text(state) != self._announced:
                 lines = [", ".join([work_text(state), *image_counts(states)])]
             for text in lines:
                 self._last_state = newest
@@ -264,6 +269,10 @@ class ProgressLine:
         self.close()
         return (yield)
 
+    def states(self) -> list[ProcessState]:
+        """Return the states of all processes."""
+        return read_states(self._folder)
+
     def pause(self) -> AbstractContextManager[None]:
         """Print no progress while other code writes to the terminal."""
         return nullcontext() if self._output is None else self._output.pause()
@@ -273,6 +282,8 @@ class ProgressLine:
         if self._output is not None:
             self._output.close()
         self._output = None
+        for key, speed in run_speeds(read_states(self._folder)).items():
+            write_speed(self._folder.parent.parent, key, speed)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, text: str) -> None:

@@ -100,6 +100,13 @@ class Store:
         """Return True if the shard's file exists; it may still be damaged."""
         return os.path.lexists(self.path(key))
 
+    def has_entry(self, cache_entry: str) -> bool:
+        """Return True if there is a shard with this cache entry, of any images."""
+        try:
+            return any((self.root / "predictions" / cache_entry).iterdir())
+        except OSError:
+            return False
+
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
         """Return the keys without a file; all keys must have one cache entry."""
         if not keys:
