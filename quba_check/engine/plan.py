@@ -1,4 +1,4 @@
-"""The work of a run before it starts: passes by view, and what the store has already."""
+"""The work of a run before it starts: passes by view, without those in the store."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def kind_of(view: View, suite: Suite, *, shares_pass: bool) -> str:
 
 
 def shares_clean_pass(planned: Collection[View], cache_keys: CacheKeys) -> bool:
-    """Return True if the clean set and FGSM are both planned, and one forward pass can serve both.
+    """Return True if one forward pass serves both the clean set and FGSM.
 
-    Gradients are computed in float32, so the model must be run in float32 too.
+    Both must be planned. Gradients are computed in float32, so the model must be run in float32 too.
     """
     pair = {cache_keys.stored_view(CLEAN), FGSM}
     return pair <= set(planned) and cache_keys.model_settings["precision"] == "fp32"

@@ -56,7 +56,7 @@ class _Unstored:
 
 
 class Reporter:
-    """Calls back while an engine predicts shards, and measures the time of each kind of work.
+    """Calls back while an engine predicts shards, and times each kind of work.
 
     Args:
         cache_keys: keys of the shards of each view.
@@ -107,7 +107,7 @@ class Reporter:
         self._waiting, self._last = 0.0, self._clock()
 
     def waited(self, seconds: float) -> None:
-        """Note time of waiting for images that were not read yet; the next `add` counts it."""
+        """Note time of waiting for images; the next `add` counts it."""
         self._waiting += seconds
 
     def add(self, views: Collection[View], images: int, passes: int) -> None:

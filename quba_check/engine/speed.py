@@ -1,4 +1,4 @@
-"""Measured speed of a model on a device, kept in the store for the plans of later runs."""
+"""Measured speed of a model on a device, kept in the store for later runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_speed(store: Path, key: str) -> Speed | None:
 
 
 def write_speed(store: Path, key: str, speed: Speed) -> None:
-    """Store a speed; kinds of work that this run did not do keep half the weight of their earlier timings.
+    """Add the speed of a run to the stored one, whose timings count half.
 
     A store that cannot be written is no error: only later estimates miss it.
     """
@@ -77,7 +77,7 @@ def write_speed(store: Path, key: str, speed: Speed) -> None:
 
 
 def memory_peaks() -> tuple[int, int]:
-    """Return the largest memory of this process so far, and that on a GPU, in bytes; 0 if unknown."""
+    """Return the largest memory of this process and on its GPU, in bytes; 0 if unknown."""
     torch = sys.modules.get("torch")
     has_gpu = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
     on_device = int(torch.cuda.max_memory_allocated()) if torch is not None and has_gpu else 0

@@ -1,4 +1,4 @@
-"""Cost of predictions by kind of work, and the time that the work left takes. No torch.
+"""Cost of predictions by kind of work, and the time left. No torch.
 
 The kind of a view names the origin of its images and the attack: `read` (files), `read+fgsm`, `read+pgd`, or
 the corruption that generates them, such as `fog`. Each kind costs seconds of waiting per image and seconds
@@ -121,7 +121,7 @@ class Stopwatch:
 
     @property
     def timings(self) -> dict[str, Timing]:
-        """All images and passes by kind, with the time that they take at the recent cost."""
+        """All images and passes by kind, with their time at the recent cost."""
         return {kind: self._timing(kind) for kind in self._done}
 
     def _timing(self, kind: str) -> Timing:
@@ -191,7 +191,7 @@ def _finished_images(kind: str, *several: Timings) -> float:
 
 
 def _costs(measured: Timings, earlier: Timings) -> dict[str, _Cost]:
-    """Return the cost of each kind that was timed in this run or an earlier one."""
+    """Return the cost of each kind timed in this run or an earlier one."""
     before = {kind: _cost(timing) for kind, timing in earlier.items()}
     both = [kind for kind in measured if kind in before]
     took = sum(measured[kind].seconds for kind in both)
@@ -215,7 +215,7 @@ def _cost(timing: Timing) -> _Cost:
 
 
 def _similar_cost(kind: str, costs: Mapping[str, _Cost]) -> _Cost:
-    """Return the mean cost of kinds with the same origin of images and the same attack, or of all kinds."""
+    """Return the mean cost of kinds with such images and such an attack, else of all."""
     source, _, attack = kind.partition("+")
     origin: Callable[[str], bool] = lambda other: (other.partition("+")[0] == READ) == (source == READ)  # noqa: E731
     return _Cost(

@@ -62,7 +62,9 @@ class RunPlan:
 
 
 def plan_run(gate: GateSession) -> RunPlan:
-    """Plan the selected demands of a run. Models are loaded and files listed; no image is read.
+    """Plan the selected demands of a run.
+
+    Models are loaded and files are listed; no image is read.
 
     Raises:
         UserError: a model or the data cannot be used.

@@ -1,4 +1,4 @@
-"""The plan of a run as text: two lines before a run, a table for `--quba-plan`."""
+"""The plan of a run as text: two lines, or a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("view", "images", "from", "in store", "forward", "backward", "to store")
 NUMBERS = ("images", "in store", "forward", "backward", "to store")
-NOTHING_RUN = "Nothing was run, and nothing was written."
+NOTHING_RUN = "Nothing was run, and no record was written."
 
 
 def plan_lines(plan: RunPlan, estimate: Estimate | None) -> list[str]:

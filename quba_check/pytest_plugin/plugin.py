@@ -224,7 +224,7 @@ def _report_progress(config: pytest.Config, gate: GateSession) -> None:
     else:
         writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
         gate.announce = writer.announce
-    gate.progress, gate.finished, gate.show_step = writer.add, writer.finish, writer.announce
+    gate.progress, gate.finished, gate.show_step = writer.add, writer.finish, writer.measure
 
 
 def _worker(config: pytest.Config) -> str | None:

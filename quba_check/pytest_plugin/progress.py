@@ -100,6 +100,13 @@ class ProgressWriter:
         self._change(words, is_view=False)
         self._write()
 
+    def measure(self, words: str) -> None:
+        """Write long work without images, such as `class texts, 64 of 80 read`."""
+        is_other = words != self._view
+        self._change(words, is_view=True)
+        if is_other:
+            self._write()
+
     def plan(self, left: Mapping[str, WorkLeft], earlier: Mapping[str, Timings]) -> None:
         """Write the work of the whole run by cache entry, and timings of earlier runs."""
         self._left |= left
@@ -238,7 +245,7 @@ def speed_and_time_left(states: list[ProcessState]) -> list[str]:
 
 
 def run_time_left(states: list[ProcessState]) -> Estimate | None:
-    """Estimate the time left in a run; None if its work is not planned or too little was timed."""
+    """Estimate the time left in a run, None without a plan or timings."""
     if not any(state.is_planner for state in states):
         return None
     left: dict[str, WorkLeft] = {}

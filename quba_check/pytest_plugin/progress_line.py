@@ -160,7 +160,6 @@ class LogLines(ProgressOutput):
         self._clock = clock
         self._last_print = clock()
         self._last_state = 0.0
-        self._announced = ""
         self._finished: set[tuple[str, int]] = set()
 
     @contextmanager
@@ -173,7 +172,6 @@ class LogLines(ProgressOutput):
     def announce(self, words: str) -> None:
         """Print a step that precedes predictions."""
         with self._lock:
-            self._announced = words
             self._print(words)
 
     def update(self) -> None:
@@ -188,7 +186,7 @@ class LogLines(ProgressOutput):
             state = slowest_state(states)
             newest = max((other.at for other in states), default=0.0)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
-            if not lines and is_silent and state is not None and work_text(state) != self._announced:
+            if not lines and is_silent and state is not None and state.is_view:
                 lines = [", ".join([work_text(state), *image_counts(states)])]
             for text in lines:
                 self._last_state = newest

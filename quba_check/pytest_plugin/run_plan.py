@@ -1,4 +1,4 @@
-"""Hooks that print the plan of a run: two lines before it starts, or a table alone for `--quba-plan`."""
+"""Hooks that print the plan of a run before it starts."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
     spec = "open_clip:local-dir:tiny-clip"
 
     views: list[str] = []
-    monkeypatch.setattr(ProgressWriter, "announce", lambda _, words: views.append(words))
+    monkeypatch.setattr(ProgressWriter, "measure", lambda _, words: views.append(words))
     judge_cold("thresholds/x.yaml", "--quba-report=record.json", model=spec)
     assert "class texts, 0 of 6 read" in views
     record = judge_cold.record()

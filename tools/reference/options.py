@@ -22,6 +22,7 @@ PAGES: Mapping[str, str] = {
     "--quba-protocol": "[protocols](protocols.md)",
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
+    "--quba-plan": "[the cost of a run](saving-work.md#what-will-a-run-cost)",
     "--quba-store": "[the store](saving-work.md#what-is-kept-between-runs)",
     "--quba-baseline": "[comparing](comparing.md)",
     "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
