@@ -1,4 +1,4 @@
-"""The work of a run before it starts: passes by view, without those in the store."""
+"""The work of a run before it starts: passes by view, without stored ones."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def write_speed(store: Path, key: str, speed: Speed) -> None:
 
 
 def memory_peaks() -> tuple[int, int]:
-    """Return the largest memory of this process and on its GPU, in bytes; 0 if unknown."""
+    """Return the largest memory of process and GPU in bytes, 0 if unknown."""
     torch = sys.modules.get("torch")
     has_gpu = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
     on_device = int(torch.cuda.max_memory_allocated()) if torch is not None and has_gpu else 0

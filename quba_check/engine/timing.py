@@ -7,10 +7,10 @@ of computing per pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from operator import add
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 READ = "read"
@@ -167,7 +167,7 @@ def time_left(works: Iterable[Work], measured: Timings, earlier: Timings | None 
         total += seconds
         if kind.endswith(PGD):
             too_high += seconds * (not _finished_images(kind, measured, earlier))
-        elif kind not in costs and not kind.startswith(READ):
+        elif kind not in costs and not _is_read(kind):
             too_low += seconds
     is_least, is_most = too_low > GUESSED_SHARE * total, too_high > GUESSED_SHARE * total
     if is_least and is_most:
@@ -215,20 +215,18 @@ def _cost(timing: Timing) -> _Cost:
 
 
 def _similar_cost(kind: str, costs: Mapping[str, _Cost]) -> _Cost:
-    """Return the mean cost of kinds with such images and such an attack, else of all."""
-    source, _, attack = kind.partition("+")
-    origin: Callable[[str], bool] = lambda other: (other.partition("+")[0] == READ) == (source == READ)  # noqa: E731
+    """Return the mean cost of kinds with such images and such an attack.
+
+    If there are none, it is that of all kinds.
+    """
+    same_images = [cost for other, cost in costs.items() if _is_read(other) == _is_read(kind)]
+    same_passes = [cost for other, cost in costs.items() if ("+" in other) == ("+" in kind)]
+    everything = list(costs.values())
     return _Cost(
-        _mean(costs, origin, lambda cost: cost.waiting),
-        _mean(
-            costs, lambda other: bool(other.partition("+")[2]) == bool(attack), lambda cost: cost.computing
-        ),
+        fmean(cost.waiting for cost in same_images or everything),
+        fmean(cost.computing for cost in same_passes or everything),
     )
 
 
-def _mean(
-    costs: Mapping[str, _Cost], is_similar: Callable[[str], bool], part: Callable[[_Cost], float]
-) -> float:
-    similar = [part(cost) for kind, cost in costs.items() if is_similar(kind)]
-    values = similar or [part(cost) for cost in costs.values()]
-    return reduce(add, values, 0.0) / len(values)
+def _is_read(kind: str) -> bool:
+    return kind.partition("+")[0] == READ
