@@ -71,7 +71,8 @@ def plan_run(gate: GateSession) -> RunPlan:
     """
     seen: set[str] = set()
     plans = []
-    for model, protocol in gate.models_and_protocols():
+    order = list(gate.models)
+    for model, protocol in sorted(gate.models_and_protocols(), key=lambda key: order.index(key[0])):
         evaluation = gate.evaluation(model, protocol)
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
