@@ -18,6 +18,7 @@ from quba_check.dimensions import registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.obstacle import obstacle
+from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
@@ -168,6 +169,22 @@ class Evaluation:
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
         self._planned = tuple(dict.fromkeys(views))
+
+    def planned_work(self) -> tuple[PlannedView, ...]:
+        """Return the work on the planned dimensions: images, passes, and what the store has already.
+
+        Files are listed; no image is read, and nothing is predicted.
+
+        Raises:
+            UserError: the files of a set have the wrong layout.
+
+        Examples:
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
+            >>> quba.plan(["accuracy"])  # doctest: +SKIP
+            >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
+            [('clean', 400)]
+        """
+        return self.engine.work(self._planned)
 
     def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.

@@ -44,6 +44,7 @@ class CacheKeys:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
+        self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, list[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
@@ -149,7 +150,10 @@ class CacheKeys:
 
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
-        return content_hash(self._settings(self.stored_view(view)))
+        stored = self.stored_view(view)
+        if stored not in self._entries:
+            self._entries[stored] = content_hash(self._settings(stored))
+        return self._entries[stored]
 
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""
