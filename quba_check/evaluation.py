@@ -25,7 +25,7 @@ from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.request import LoadRequest
+from quba_check.models.request import COMPILE, LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, default_root
@@ -48,7 +48,8 @@ class Evaluation:
         arch: timm architecture of a checkpoint file; it overrides the file's own.
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
-        precision: auto (fp32), fp32, bf16, fp16.
+        precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
+        compile: auto (if it saves time), on, off: `torch.compile` the model.
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -75,6 +76,7 @@ class Evaluation:
         preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        compile: str = "auto",  # noqa: A002  the name of the option
         seed: int = 0,
         limit: int | None = None,
         store: str | Path | None = None,
@@ -122,6 +124,7 @@ class Evaluation:
                 else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
+                compile=_checked_compile(compile),
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
             )
@@ -320,6 +323,13 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
+
+
+def _checked_compile(text: str) -> str:
+    if text not in COMPILE:
+        near = did_you_mean(text, COMPILE)
+        raise OptionError(f"compile: got {text!r}. Allowed: {listed(COMPILE)}.{near}")
+    return text
 
 
 def _check_whole_number(name: str, number: object, *, least: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -41,6 +40,7 @@ class CacheKeys:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
+        self._compute = classifier.compute
         self._sizes: dict[View, int] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
@@ -108,6 +108,7 @@ class CacheKeys:
     def shard_keys(self, view: View) -> tuple[ShardKey, ...]:
         """Return the keys of a view's shards; read the digests of all its images."""
         stored = self.stored_view(view)
+        self._forget_other_settings()
         if stored not in self._whole:
             self._whole[stored] = self._keys_of(stored, self.shards(stored))
         return self._whole[stored]
@@ -117,6 +118,7 @@ class CacheKeys:
         return self.stored_view(view) in self._whole
 
     def _keys_of(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
+        self._forget_other_settings()
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
@@ -125,6 +127,13 @@ class CacheKeys:
             for number, content in zip(missing, contents, strict=True):
                 keys[number] = ShardKey(cache_entry, number, content, _indices(shard_of(examples, number)))
         return tuple(keys[number] for number in numbers)
+
+    def _forget_other_settings(self) -> None:
+        """Forget the keys of settings that are no longer in use."""
+        if self._compute is not self._classifier.compute:
+            self._compute = self._classifier.compute
+            self._keys.clear()
+            self._whole.clear()
 
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
@@ -147,7 +156,7 @@ class CacheKeys:
                 contents[number] = content_hash([_content(example, next(digests)) for example in shard])
         return tuple(contents[number] for number in numbers)
 
-    @cached_property
+    @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
         preprocessing = self._classifier.preprocessing.as_dict()
@@ -156,7 +165,7 @@ class CacheKeys:
             "fingerprint": self._classifier.fingerprint,
             "preparation": preprocessing,
             "outputs": self._classifier.stated_outputs,
-            "precision": self._classifier.precision,
+            **self._classifier.compute.cache_settings(),
             "libraries": {name: version(name) for name in LIBRARIES},
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,11 +14,13 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.compute_choice import choose_compute, chosen_compute
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import CPU_BATCH, BatchSettings, ShardPredictor
 from quba_check.engine.table_reader import TableReader
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import DamagedShardError, ShardKey, Store
@@ -74,7 +76,7 @@ class Engine:
         self._predictor = ShardPredictor(
             classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.update
         )
-        self._guard = classifier.guard()
+        classifier.guard()  # from now on it compares with the present state
         self._unchecked: list[ShardKey] = []
 
     def predictions(
@@ -118,6 +120,10 @@ class Engine:
             always: predict the shard even if the kind is known.
         """
         self._reporter.planned = stored = self._stored(views)
+        if views:
+            size = self._batch_settings.batch_size
+            prepare = self._predictor.preparation
+            choose_compute(self.classifier, self.suite, self.store, stored, prepare, size)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -137,13 +143,19 @@ class Engine:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
-        size = self._batch_settings.batch_size or CPU_BATCH
+        size = self.compute.batch_size or CPU_BATCH
         try:
             predictions = answers(self.classifier, images, crop=crop, batch_size=size)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.classifier, size) from error
-        self._guard.check("answers")
+        self.classifier.guard().check("answers")
         return predictions
+
+    @property
+    def compute(self) -> ComputeSettings:
+        """The settings of the passes behind all predictions."""
+        settings = chosen_compute(self.classifier, self.store.root)
+        return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
@@ -160,7 +172,7 @@ class Engine:
         keys, self._unchecked = self._unchecked, []
         try:
             if keys:
-                self._guard.check_state()
+                self.classifier.guard().check_state()
         except InvariantError:
             self.tables.forget()
             for key in keys:
@@ -216,7 +228,7 @@ class Engine:
             view in pair
             and pair <= set(planned)
             and self._predictor.carries_gradient
-            and self.classifier.precision == "fp32"
+            and self.classifier.compute.shares_gradient_pass
         )
 
     def _run(self, job: ShardJob) -> bool:
@@ -238,7 +250,7 @@ class Engine:
     def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
         self._reporter.begin(views)
         predicted = self._predictor.rows(views, shard)
-        self._guard.check(str(views[0]))
+        self.classifier.guard().check(str(views[0]))
         for view, rows in predicted.items():
             if defect := self.tables.defect(view, rows):  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")

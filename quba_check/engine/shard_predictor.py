@@ -13,7 +13,7 @@ from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
-from quba_check.engine.preparer import Preparer
+from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
@@ -76,9 +76,19 @@ class ShardPredictor:
         threads = default_threads() if batch_settings.threads is None else batch_settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._may_shrink = batch_settings.batch_size is None
-        self._batch_size = batch_settings.batch_size or (
-            CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
-        )
+        self._stated_size = batch_settings.batch_size
+        self._fitting: int | None = None
+
+    def preparation(self, view: View) -> Prepare:
+        """Return the function that prepares the images of a view."""
+        return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
+
+    @property
+    def _batch_size(self) -> int:
+        """Images of a pass: as they fitted, as stated, as chosen, or by device."""
+        on_cpu = self._classifier.device.type == "cpu"
+        default = self._classifier.compute.batch_size or (CPU_BATCH if on_cpu else ACCELERATOR_BATCH)
+        return self._fitting or self._stated_size or default
 
     def rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
         """Return the columns of a shard of a view, or of clean set and FGSM.
@@ -115,15 +125,14 @@ class ShardPredictor:
                 if not self._may_shrink or self._batch_size == 1:
                     raise out_of_memory(self._classifier, self._batch_size) from error
                 torch.cuda.empty_cache()
-                self._batch_size //= 2
+                self._fitting = self._batch_size // 2
 
     def _rows_at(
         self, views: Sequence[View], shard: int, watch: Watch | None, batch_size: int
     ) -> dict[View, Rows]:
         images = views[0].images
         examples = shard_of(self._suite.examples(images), shard)
-        prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        prepared = batches(examples, prepare, batch_size, self._pool)
+        prepared = batches(examples, self.preparation(images), batch_size, self._pool)
         meter = Meter(self._report)
         try:
             tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]

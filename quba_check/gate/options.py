@@ -199,7 +199,12 @@ OPTIONS = (
     ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
     Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
-    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
+    Option(
+        "--quba-precision",
+        "NAME",
+        f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
+        _precision,
+    ),
     Option(
         "--quba-compile",
         "WHEN",

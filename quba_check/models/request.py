@@ -32,7 +32,7 @@ class LoadRequest:
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
-        precision: one of `PRECISIONS`. `auto` is fp32.
+        precision: one of `PRECISIONS`. `auto` lets a probe choose.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare images with Pillow and timm's transform as they are.
         trust_pickle: accept files that run code while they are read.

@@ -6,6 +6,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, error_summary
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 PREPARATION = Preprocessing((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
@@ -54,7 +55,7 @@ def test_raw_is_what_the_module_returns():
 
 
 def test_bf16_but_exact_where_asked():
-    half = classifier(network(), precision="bf16")
+    half = classifier(network(), compute=ComputeSettings("bf16"))
     exact = half.raw(PIXELS, exact=True)
     assert torch.equal(exact, classifier(network()).raw(PIXELS))
     coarse = half.raw(PIXELS)
@@ -64,7 +65,7 @@ def test_bf16_but_exact_where_asked():
 
 
 def test_gradients_are_float32_in_every_precision():
-    half = classifier(network(), precision="bf16")
+    half = classifier(network(), compute=ComputeSettings("bf16"))
     pixels = PIXELS.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(half.raw(half.normalise(pixels), exact=True).sum(), pixels)
     assert gradient.dtype == torch.float32
