@@ -127,7 +127,8 @@ def _probed(
 def probe_examples(examples: Sequence[Example]) -> list[Example]:
     """Return the examples of a probe, spread over a set.
 
-    The first eighth of them is spread over the set, too."""
+    The first eighth of them is spread over the set, too.
+    """
     count = min(MOST_IMAGES, len(examples))
     spread = [examples[number * len(examples) // count] for number in range(count)]
     return [example for first in range(_STRIDE) for example in spread[first::_STRIDE]]
