@@ -75,7 +75,9 @@ def classifier(module: nn.Module, **changes: object) -> Classifier:
         "spec": "zoo:net",
         "name": "zoo:net",
         "module": module.eval().requires_grad_(False),
-        "preprocessing": Preprocessing((3, 8, 8), "bilinear", (0.0,) * 3, (1.0,) * 3, 1.0, "center", "a test"),
+        "preprocessing": Preprocessing(
+            (3, 8, 8), "bilinear", (0.0,) * 3, (1.0,) * 3, 1.0, "center", "a test"
+        ),
         "fingerprint": "f",
         "checksum": "",
         "parameters": 0,
@@ -186,7 +188,9 @@ def test_nan_and_exceptions_are_noted_and_not_chosen() -> None:
     chosen = probe(Machine(by(0.01, 0.001, 0.001, 0.001), nan=True, fails=fails))
     assert (chosen.precision, chosen.channels_last) == ("fp32", False)
     candidates = tried(chosen)
-    assert candidates["fp32", True, 16].problem.startswith("ModelError: zoo:net: the model fails on a batch of")
+    assert candidates["fp32", True, 16].problem.startswith(
+        "ModelError: zoo:net: the model fails on a batch of"
+    )
     assert "ValueError: no such kernel" in candidates["fp32", True, 16].problem
     assert "NaN" in candidates["bf16", False, 16].problem
 
@@ -317,4 +321,5 @@ def test_the_choice_for_a_real_network_keeps_its_answers(monkeypatch: pytest.Mon
         model.use(chosen)
         fast = model.raw(inputs)
     assert (fast.argmax(dim=1) != plain.argmax(dim=1)).sum() <= 0.001 * len(images)
-    assert chosen.images == 32 and chosen.flipped == 0
+    assert chosen.images == 32
+    assert chosen.flipped == 0
