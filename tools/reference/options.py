@@ -20,6 +20,8 @@ PAGES: Mapping[str, str] = {
     "--quba-data": "[data](data.md)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
     "--quba-protocol": "[protocols](protocols.md)",
+    "--quba-precision": "[compute settings](saving-work.md#how-are-precision-memory-format-and-batch-size-chosen)",
+    "--quba-compile": "[compute settings](saving-work.md#how-are-precision-memory-format-and-batch-size-chosen)",
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
     "--quba-store": "[the store](saving-work.md#what-is-kept-between-runs)",
