@@ -50,6 +50,8 @@ class Evaluation:
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
         compile: auto (if it saves time), on, off: `torch.compile` the model.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are, in place of faster
+            code that differs by at most 2 of 255 levels.
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -77,6 +79,7 @@ class Evaluation:
         device: str = "auto",
         precision: str = "auto",
         compile: str = "auto",  # noqa: A002  the name of the option
+        exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
         store: str | Path | None = None,
@@ -125,6 +128,7 @@ class Evaluation:
                 device=device,
                 precision=precision,
                 compile=_checked_compile(compile),
+                exact_preprocessing=exact_preprocessing,
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
             )
@@ -283,8 +287,9 @@ class Evaluation:
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Predict custom images, for tests of the model's behaviour.
 
-        They are processed like the suite's images: evaluation transform, normalisation, softmax. Nothing is
-        stored.
+        They are processed like the suite's images: evaluation transform, normalisation, softmax. They are
+        resized by the faster code if the clean set has JPEG files, so that answers equal the stored
+        predictions. Nothing is stored.
 
         Args:
             images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)

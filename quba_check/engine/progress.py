@@ -47,29 +47,14 @@ class Reporter:
         self._finished = finished
         self._complete: set[View] = set()
         self._name = ""
-        self._images = self._passes = 0
-        self._clock = 0.0
-
-    def begin(self, views: Iterable[View]) -> None:
-        """Report the start of a shard of views."""
-        self._name = " and ".join(map(str, views))
-        self._images = self._passes = 0
+        self._passes = 0
         self._clock = time.perf_counter()
-        self._call(0, 0)
 
-    def update(self, images: int, passes: int) -> None:
-        """Report the work done in the current attempt at the shard.
-
-        Args:
-            images: finished images of this attempt. An attempt repeated in smaller batches starts at 0 again;
-                its images are reported once.
-            passes: passes of this attempt, counted in images.
-        """
-        new_passes = passes - self._passes if passes >= self._passes else passes
-        self._passes = passes
-        new_images = max(0, images - self._images)
-        self._images += new_images
-        self._call(new_images, new_passes)
+    def add(self, views: Iterable[View], images: int, passes: int) -> None:
+        """Report the work done on views since the last call."""
+        self._name = " and ".join(map(str, views))
+        self._passes += passes
+        self._call(images, passes)
 
     def end(self, views: Iterable[View]) -> None:
         """Report a stored shard of these views, and every set that it completes."""

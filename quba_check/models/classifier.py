@@ -15,7 +15,8 @@ from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.compute import PLAIN, ComputeRequest, ComputeSettings
 from quba_check.models.guard import Guard
 from quba_check.models.memory_format import ConvolutionWeights
-from quba_check.models.outputs import OutputKind, check_outputs, to_logits
+from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
+from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import Precision
 
@@ -50,6 +51,7 @@ class Classifier:
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
     """
 
     spec: str
@@ -70,6 +72,7 @@ class Classifier:
     notes: tuple[str, ...] = ()
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    exact_preprocessing: bool = False
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
@@ -90,6 +93,11 @@ class Classifier:
     def precision(self) -> Precision:
         """Number format of passes without gradients."""
         return self.compute.precision
+
+    @property
+    def is_prepared_fast(self) -> bool:
+        """True if JPEG files are prepared by `preprocessing.fast`."""
+        return not self.exact_preprocessing and can_be_fast(self.preprocessing)
 
     @property
     def has_convolutions(self) -> bool:
@@ -127,15 +135,33 @@ class Classifier:
         """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
-    def raw(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
+    def pixels(self, images: Tensor) -> Tensor:
+        """Convert images to pixels, float32 in [0, 1].
+
+        Args:
+            images: uint8, (N, 3, H, W), in any memory format.
+        """
+        return images.to(self.device).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
+
+        Args:
+            images: uint8, (N, 3, H, W), in any memory format.
+        """
+        return self.pixels(images).sub_(self._mean).div_(self._std)
+
+    def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
         """Return the unconverted outputs of the module.
 
         Args:
             inputs: normalised images on `device`, float32, (N, 3, H, W).
             exact: compute in float32 and uncompiled under all settings, as attacks do.
+            is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
+                shards instead.
 
         Returns:
-            float32, (N, outputs of `head`), finite. The caller's grad mode decides about gradients.
+            float32, (N, outputs of `head`). The caller's grad mode decides about gradients.
 
         Raises:
             ModelError: the module fails on the batch, or its outputs are not class scores.
@@ -149,7 +175,8 @@ class Classifier:
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
             outputs = self._compiled_outputs(inputs) if self._runs_compiled(exact) else self.module(inputs)
-            return check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
+            raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
+            return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def logits(self, raw: Tensor) -> Tensor:
         """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.

@@ -121,8 +121,7 @@ class TimedPasses:
     def _inputs(self, settings: ComputeSettings, start: int) -> Tensor:
         """Return a full batch of inputs; the first images follow the last one."""
         positions = torch.arange(start, start + _size(settings)) % self.images
-        pixels = self._pixels[positions].to(self._classifier.device).float().div(255)
-        return self._classifier.normalise(pixels)
+        return self._classifier.inputs(self._pixels[positions].to(self._classifier.device))
 
 
 def _size(settings: ComputeSettings) -> int:
