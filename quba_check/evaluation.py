@@ -18,6 +18,7 @@ from quba_check.dimensions import registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.obstacle import obstacle
+from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
@@ -25,7 +26,7 @@ from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.request import COMPILE, LoadRequest
+from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import Store, default_root
@@ -49,9 +50,8 @@ class Evaluation:
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
-        compile: auto (if it saves time), on, off: `torch.compile` the model.
-        exact_preprocessing: prepare images with Pillow and timm's transform as they are, in place of faster
-            code that differs by at most 2 of 255 levels.
+        compile: `torch.compile` the model: auto (if it saves time), on, off.
+        exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -127,7 +127,7 @@ class Evaluation:
                 else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
-                compile=_checked_compile(compile),
+                compile=compile,
                 exact_preprocessing=exact_preprocessing,
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
@@ -171,6 +171,20 @@ class Evaluation:
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
         self._planned = tuple(dict.fromkeys(views))
+
+    def planned_work(self) -> tuple[PlannedView, ...]:
+        """Return the work on the planned dimensions; files are listed, and nothing is predicted.
+
+        Raises:
+            UserError: the files of a set have the wrong layout.
+
+        Examples:
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
+            >>> quba.plan(["accuracy"])  # doctest: +SKIP
+            >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
+            [('clean', 400)]
+        """
+        return self.engine.work(self._planned)
 
     def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
@@ -328,13 +342,6 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
-
-
-def _checked_compile(text: str) -> str:
-    if text not in COMPILE:
-        near = did_you_mean(text, COMPILE)
-        raise OptionError(f"compile: got {text!r}. Allowed: {listed(COMPILE)}.{near}")
-    return text
 
 
 def _check_whole_number(name: str, number: object, *, least: int) -> None:

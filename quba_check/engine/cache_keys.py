@@ -44,6 +44,7 @@ class CacheKeys:
         self._protocol = protocol
         self._seed = seed
         self._compute = classifier.compute
+        self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, list[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
@@ -54,6 +55,11 @@ class CacheKeys:
     def classes(self) -> int:
         """Number of the suite's classes, the columns of `probabilities`."""
         return len(self._suite.classes)
+
+    @property
+    def shares_gradient_pass(self) -> bool:
+        """True if passes with gradients give the predictions of passes without."""
+        return self._classifier.compute.shares_gradient_pass
 
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
@@ -153,12 +159,17 @@ class CacheKeys:
         """Forget the keys of settings that are no longer in use."""
         if self._compute is not self._classifier.compute:
             self._compute = self._classifier.compute
+            self._entries.clear()
             self._keys.clear()
             self._whole.clear()
 
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
-        return content_hash(self._settings(self.stored_view(view)))
+        stored = self.stored_view(view)
+        self._forget_other_settings()
+        if stored not in self._entries:
+            self._entries[stored] = content_hash(self._settings(stored))
+        return self._entries[stored]
 
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""

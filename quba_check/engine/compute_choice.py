@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.engine.plan import BACKWARD, FORWARD
 from quba_check.engine.preparer import Prepare
-from quba_check.engine.progress import PASSES
 from quba_check.errors import QubaError, StoreError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import (
@@ -62,7 +62,7 @@ def choose_compute(
     if request is None:
         return
     if request.precision != "auto":
-        classifier.use(replace(classifier.compute, compiled=request.compile == "on"))
+        classifier.use(_compiled(classifier.compute, request))
         return
     path = _path(classifier, store.root)
     while (settings := _read(path)) is None:
@@ -80,13 +80,19 @@ def choose_compute(
     classifier.use(_compiled(settings, request))
 
 
-def chosen_compute(classifier: Classifier, store: Path) -> ComputeSettings:
-    """Return the settings behind a classifier's predictions, also if other processes chose them."""
+def adopt_choice(classifier: Classifier, store: Path) -> ComputeSettings:
+    """Return the settings behind a classifier's predictions, also if other processes chose them.
+
+    An earlier choice is put to use. Without one the settings are those of a short run, and remain open.
+    """
     request = classifier.requested
     if request is None:
         return classifier.compute
     settings = _read(_path(classifier, store)) if request.precision == "auto" else classifier.compute
-    return _compiled(settings or ComputeSettings(requested="auto", reason=TOO_SHORT), request)
+    if settings is None:
+        return _compiled(ComputeSettings(requested="auto", reason=TOO_SHORT), request)
+    classifier.use(_compiled(settings, request))
+    return classifier.compute
 
 
 def planned_passes(suite: Suite, views: Collection[View]) -> PlannedPasses:
@@ -96,7 +102,7 @@ def planned_passes(suite: Suite, views: Collection[View]) -> PlannedPasses:
         with contextlib.suppress(QubaError):
             images = len(suite.examples(view.images))
             plain += images
-            exact += (PASSES[view.attack] - 1) * images
+            exact += (FORWARD[view.attack] - 1 + BACKWARD[view.attack]) * images
     return PlannedPasses(plain, exact)
 
 

@@ -15,10 +15,12 @@ from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import choose_compute, chosen_compute
+from quba_check.engine.compute_choice import adopt_choice, choose_compute
+from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
 from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
@@ -92,7 +94,8 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.cache_keys, store, progress, finished)
+        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.compute.requested)
+        self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
         self._image_cache = ImageCache(store.root / "images", int(self._batch_settings.cache_gb * 1e9))
         self._predictor = ShardPredictor(
             classifier,
@@ -101,7 +104,7 @@ class Engine:
             protocol,
             seed,
             self._batch_settings,
-            self._reporter.add,
+            self._reporter,
             self._image_cache,
         )
         classifier.guard()  # from now on it compares with the present state
@@ -189,7 +192,7 @@ class Engine:
     @property
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
-        settings = chosen_compute(self.classifier, self.store.root)
+        settings = adopt_choice(self.classifier, self.store.root)
         return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
@@ -258,12 +261,24 @@ class Engine:
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
-        pair = {self.cache_keys.stored_view(CLEAN), FGSM}
         return (
-            view in pair
-            and pair <= set(planned)
+            view in (self.cache_keys.stored_view(CLEAN), FGSM)
             and self._carries_gradient
-            and self.classifier.compute.shares_gradient_pass
+            and shares_clean_pass(planned, self.cache_keys)
+        )
+
+    def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
+        """Return the work on the stored views behind requested ones; nothing is predicted.
+
+        Raises:
+            SuiteError: the files of a set have the wrong layout or cannot be read.
+        """
+        adopt_choice(self.classifier, self.store.root)
+        stored = self._stored(views)
+        shares_pass = shares_clean_pass(stored, self.cache_keys)
+        return tuple(
+            planned_view(view, self.cache_keys, self.store, self.suite, shares_pass=shares_pass)
+            for view in stored
         )
 
     def _run(self, jobs: Sequence[ShardJob]) -> list[ShardJob]:
@@ -283,6 +298,8 @@ class Engine:
             if not is_shared:
                 raise
             self._carries_gradient = False  # the clean set is then predicted on its own
+            for task in claims:
+                self._reporter.restart(task.views)
             return [ShardJob(job.views[:1], job.shard) for job in jobs]
         finally:
             for claim in claims.values():

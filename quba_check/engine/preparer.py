@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -46,18 +47,13 @@ class Preparer:
     ) -> None:
         self._suite = suite
         self._seed = seed
-        preprocessing = classifier.preprocessing
-        self._transforms = {crop: preprocessing.transform(crop=crop) for crop in (True, False)}
+        self._preprocessing = classifier.preprocessing
+        self._transforms = {crop: self._preprocessing.transform(crop=crop) for crop in (True, False)}
         self._fast = (
-            {crop: fast_transform(preprocessing, crop=crop) for crop in (True, False)}
+            {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
             if classifier.is_prepared_fast
             else None
         )
-        # Normalisation comes later, so models that differ in it alone share their images.
-        self._settings = preprocessing.as_dict()
-        for name in ("mean", "std", "source"):
-            del self._settings[name]
-        self._size = preprocessing.input_size[1:]
         self._cache = cache
         self._files_key = files_key
         self._originals: dict[str, _Originals] = {}
@@ -92,7 +88,7 @@ class Preparer:
         self._close_unused(key)
         originals = self._originals.get(key)
         if originals is None:
-            shape = (len(examples), *self._size, 3)
+            shape = (len(examples), *self._preprocessing.input_size[1:], 3)
             kept = None if self._cache is None else self._cache.open(key, shape)
             originals = self._originals[key] = _Originals(lambda example: self._prepared(example, crop), kept)
         if is_generated and originals.kept is None:  # all 75 corruptions start from these images
@@ -117,14 +113,17 @@ class Preparer:
         if self._files_key is None:
             raise TypeError("shards need a Preparer with files_key")
         return content_hash(
-            {
-                "format": FORMAT,
-                "files": self._files_key(view, number),
-                "preprocessing": self._settings,
-                "crop": crop,
-                "libraries": {name: version(name) for name in LIBRARIES},
-            }
+            {"settings": self._settings, "files": self._files_key(view, number), "crop": crop}
         )
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        """Settings that determine the pixels. Normalisation comes later, so it is left out."""
+        preprocessing = self._preprocessing.as_dict()
+        for name in ("mean", "std", "source"):
+            del preprocessing[name]
+        libraries = {name: version(name) for name in LIBRARIES}
+        return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))

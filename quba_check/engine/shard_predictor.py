@@ -18,8 +18,9 @@ from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
-from quba_check.engine.predict import Passes, Report
+from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
+from quba_check.engine.progress import Reporter
 from quba_check.engine.shard_task import Owner, ShardTask
 from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
 from quba_check.models.classifier import Classifier
@@ -55,7 +56,7 @@ class ShardPredictor:
         protocol: settings of attacks and ties.
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
-        report: called after every pass of a batch; see `quba_check.engine.predict.Report`.
+        reporter: receives every pass of a batch.
         image_cache: preprocessed images of this and other runs; None keeps none.
     """
 
@@ -67,7 +68,7 @@ class ShardPredictor:
         protocol: Protocol,
         seed: int,
         batch_settings: BatchSettings,
-        report: Report | None = None,
+        reporter: Reporter,
         image_cache: ImageCache | None = None,
     ) -> None:
         self._classifier = classifier
@@ -80,7 +81,8 @@ class ShardPredictor:
         threads = default_threads(classifier.device) if threads is None else threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._batching = Batching(classifier, batch_settings.batch_size)
-        self._passes = Passes(classifier, protocol, self._batching, report)
+        self._passes = Passes(classifier, protocol, self._batching, reporter.add)
+        self._reporter = reporter
 
     def preparation(self, view: View) -> Prepare:
         """Return the function that prepares the images of a view."""
@@ -127,6 +129,7 @@ class ShardPredictor:
                 if is_final:
                     return
                 task.clear()
+                self._reporter.restart(task.views)
         except BaseException:
             self._classifier.outputs = None
             raise
@@ -147,7 +150,9 @@ class ShardPredictor:
         # batches are as large as shards, would have to wait.
         group = itemgetter(0) if self._classifier.device.type == "cpu" else None
         ahead = READ_AHEAD * self._batching.size
-        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
+        stream: ImageStream[Owner, Any] = ImageStream(
+            jobs(), ahead, self._pool, group=group, waited=self._reporter.waited
+        )
         passes: dict[str | None, _Pass] = {
             None: self._passes.plain,
             "fgsm": self._passes.fgsm,

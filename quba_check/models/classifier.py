@@ -141,7 +141,8 @@ class Classifier:
         Args:
             images: uint8, (N, 3, H, W), in any memory format.
         """
-        return images.to(self.device).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        memory_format = torch.channels_last if self.compute.channels_last else torch.contiguous_format
+        return images.to(self.device).to(torch.float32, memory_format=memory_format).div_(255)
 
     def inputs(self, images: Tensor) -> Tensor:
         """Convert images to inputs of the model: `normalise` of their pixels, without a graph.

@@ -29,7 +29,7 @@ from quba_check.models.programs.callables import load_callable
 from quba_check.models.programs.exported import load_exported
 from quba_check.models.programs.onnx_runtime import load_onnx
 from quba_check.models.programs.torchscript import load_torchscript
-from quba_check.models.request import LoadRequest, Precision
+from quba_check.models.request import LoadRequest, Precision, check_compile
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 from quba_check.models.zero_shot.loading import load_zero_shot
 
@@ -69,6 +69,7 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = resolve_device(request.device, request.worker)
     precision = resolve_precision(request.precision, device)
+    check_compile(request.compile)
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)

@@ -77,6 +77,18 @@ def check_device(text: str) -> str:
     return text
 
 
+def check_compile(text: str) -> str:
+    """Return the word for `torch.compile` unchanged.
+
+    Raises:
+        OptionError: it is not one of `COMPILE`.
+    """
+    if text not in COMPILE:
+        near = did_you_mean(text, COMPILE)
+        raise OptionError(f"--quba-compile: got '{text}'. Allowed: {', '.join(COMPILE)}.{near}")
+    return text
+
+
 def check_precision(text: str) -> Literal["auto"] | Precision:
     """Return the name of a precision unchanged.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -179,7 +180,7 @@ class ImageCache:
         path = self.folder / f"{key}{SUFFIX}"
         try:
             return self._kept(path, shape) or self._new(path, shape)
-        except (OSError, StoreError) as error:
+        except (OSError, NotImplementedError, StoreError) as error:  # some file systems have no locks
             self.stop(reason(error))
             return None
 
@@ -216,7 +217,8 @@ class ImageCache:
             file.close()
             self.discard(path, f"it has {size:,} bytes, not {_file_bytes(shape):,}")
             return None
-        os.utime(file.fileno() if os.utime in os.supports_fd else path)
+        with contextlib.suppress(OSError):  # a folder that may only be read
+            os.utime(path)
         return ImageFile(self, path, file, shape, None)
 
     def _new(self, path: Path, shape: tuple[int, int, int, int]) -> ImageFile | None:

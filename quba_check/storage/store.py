@@ -83,6 +83,13 @@ class Store:
         # The last look finds a shard that another process took out of a pack meanwhile.
         return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
 
+    def has_entry(self, cache_entry: str) -> bool:
+        """Return True if there is a shard with this cache entry, of any images."""
+        try:
+            return any((self.root / "predictions" / cache_entry).iterdir())
+        except OSError:
+            return False
+
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
         """Return the keys that are not stored; all keys must have one cache entry."""
         if not keys:
@@ -175,7 +182,7 @@ class Store:
             yield is_held
 
     def _pack_lock(self, entry: str, timeout: float) -> AbstractContextManager[bool]:
-        """Hold the lock of the packs of a cache entry, which is never held while images are predicted."""
+        """Hold the lock of a cache entry's packs, always for a short time."""
         return self._lock(f"pack-{_slot(entry)}", timeout)
 
     @contextmanager

@@ -173,7 +173,7 @@ def test_compilation_on_request(evaluate, monkeypatch) -> None:
 def test_an_unknown_word_for_compile(evaluate) -> None:
     with pytest.raises(OptionError) as raised:
         evaluate(compile="yes")
-    assert str(raised.value) == "compile: got 'yes'. Allowed: auto, on, off."
+    assert str(raised.value) == "--quba-compile: got 'yes'. Allowed: auto, on, off."
 
 
 def test_an_unreadable_image_is_left_to_its_shard(evaluate, fast, data, tmp_path) -> None:

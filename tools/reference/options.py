@@ -25,6 +25,7 @@ PAGES: Mapping[str, str] = {
     "--quba-compile": "[compute settings](saving-work.md#how-is-the-fastest-way-to-compute-chosen)",
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
+    "--quba-plan": "[the cost of a run](saving-work.md#what-will-a-run-cost)",
     "--quba-store": "[the store](saving-work.md#what-is-kept-between-runs)",
     "--quba-cache-gb": "[prepared images](saving-work.md#how-much-space-do-prepared-images-take)",
     "--quba-baseline": "[comparing](comparing.md)",
