@@ -12,7 +12,7 @@ from quba_check.errors import listed, one_line
 from quba_check.page.columns import Column, printable
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
-from quba_check.records.record import Record
+from quba_check.records.record import ComputeRow, Record
 from quba_check.reports.gate_command import gate_command
 from quba_check.reports.notes import record_notes
 
@@ -158,15 +158,32 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "classes", f"{model.classes:,}"
     yield "outputs", model.outputs or "unknown"
     yield "preprocessing", "; ".join(f"{name} {_plain(value)}" for name, value in model.preparation.items())
+    fast_sets = [name for name, row in suite.sets.items() if row.preprocessing == "fast"]
+    if fast_sets:
+        yield "prepared by the faster code", f"JPEG files of {', '.join(fast_sets)}"
     yield "suite", f"{suite.name} at {suite.root}"
     yield "protocol", record.protocol
     yield "images of each set", "all" if record.limit is None else f"at most {record.limit:,}"
     yield "corruptions of each image", suite.sample
     yield "seed", str(environment.seed)
     yield "device", f"{environment.device}, {environment.precision}"
+    if environment.compute is not None:
+        yield "compute settings", compute_text(environment.compute)
     yield "time", environment.time
     yield "commit", environment.git or "unknown"
     yield "versions", ", ".join(f"{name} {number}" for name, number in environment.versions.items())
+
+
+def compute_text(row: ComputeRow) -> str:
+    """Return the settings of a run's passes in words."""
+    formats = [
+        row.precision,
+        *(["channels_last"] if row.channels_last else []),
+        *(["compiled"] if row.compiled else []),
+        *([f"batches of {row.batch_size}"] if row.batch_size else []),
+    ]
+    probe = f", {row.gain:.2f} times as fast, {row.flipped} of {row.images} answers flipped"
+    return f"{', '.join(formats)} ({row.reason}{probe if row.images else ''})"
 
 
 def _plain(value: Any) -> str:
