@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _only_prints_help(config):
         return
-    from quba_check.gate.threshold_files import named_files, threshold_files, with_shipped_files
+    from quba_check.gate.named_files import named_files, threshold_files
 
     base = config.invocation_params.dir
     if not config.option.model:
@@ -94,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
+    from quba_check.gate.threshold_files import with_shipped_files
     from quba_check.pytest_plugin.items import GATE, JUDGE
 
     with one_line_errors():
