@@ -27,12 +27,15 @@ import pytest
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
 from quba_check.pytest_plugin.options import add_options, device_of, options_of
+from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.gate.session import GateSession
     from quba_check.pytest_plugin.controller import Controller
     from quba_check.pytest_plugin.progress_line import ProgressLine
+
+import_plainly()
 
 PROGRESS: pytest.StashKey[ProgressLine] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
