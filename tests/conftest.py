@@ -41,4 +41,6 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("QUBA_STORE", str(store))
     monkeypatch.delenv("QUBA_DATA", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    # The many processes that tests start compile the package once, not each of them.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     return store

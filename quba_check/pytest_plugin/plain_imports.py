@@ -17,7 +17,7 @@ class PlainFinder:
     def find_spec(
         name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module of this package; None leaves others to the next finder."""
+        """Return the spec of a module of this package, None for others."""
         return PathFinder.find_spec(name, path, target) if name.startswith(f"{_PACKAGE}.") else None
 
 
