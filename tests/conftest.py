@@ -20,6 +20,8 @@ else:
 
 # As the plugin does: idle threads of torch must not take the cores from other processes and threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Processes that tests start share the bytecode of this package. Else each of them compiles it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 HERE = Path(__file__).parent
 UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
@@ -41,6 +43,4 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("QUBA_STORE", str(store))
     monkeypatch.delenv("QUBA_DATA", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    # The many processes that tests start compile the package once, not each of them.
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     return store
