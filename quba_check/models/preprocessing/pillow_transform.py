@@ -45,7 +45,7 @@ class PillowTransform:
             image = image.resize((width, height), Image.Resampling[self.interpolation.upper()])
         if (height, width) != self.size:
             image = self._centre(image)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return pixels_of(image)
 
     def resized_size(self, image: Size) -> Size:
         """Return the size of an image after the resize and before the crop."""
@@ -61,15 +61,24 @@ class PillowTransform:
         ratio = choose(image[0] / height, image[1] / width)
         return round(image[0] / ratio), round(image[1] / ratio)
 
+    def corner(self, image: Size) -> tuple[int, int]:
+        """Return top and left of the crop, negative where the resized image is smaller."""
+        return _offset(image[0], self.size[0]), _offset(image[1], self.size[1])
+
     def _centre(self, image: Image.Image) -> Image.Image:
         """Return the middle of an image, with a border if the image is too small."""
         height, width = self.size
-        top, left = _offset(image.height, height), _offset(image.width, width)
+        top, left = self.corner((image.height, image.width))
         if image.height >= height and image.width >= width:
             return image.crop((left, top, left + width, top + height))
         canvas = Image.new("RGB", (width, height), self.border)
         canvas.paste(image, (-left, -top))
         return canvas
+
+
+def pixels_of(image: Image.Image) -> Tensor:
+    """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def _offset(side: int, crop: int) -> int:

@@ -67,8 +67,10 @@ class Preprocessing:
             A function from an RGB image to a uint8 tensor of shape (3, height, width). Divided by 255 and
             normalised, the tensor equals the result of timm's transform bit for bit.
         """
-        if exact:
-            return self._timm_transform(crop)
+        return self._timm_transform(crop) if exact else self.pillow_transform(crop=crop)
+
+    def pillow_transform(self, *, crop: bool) -> PillowTransform:
+        """Return the transform of `transform` by Pillow alone."""
         border = self.mean if self.crop_mode == "border" else (0.0, 0.0, 0.0)
         red, green, blue = (round(255 * share) for share in border)
         return PillowTransform(
