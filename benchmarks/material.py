@@ -20,6 +20,8 @@ from timm.data import ImageNetInfo, create_transform, resolve_data_config
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import corrupt
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
 
 PHOTO_SIZE = (500, 375)
 INPUT_SIDE = 224
@@ -43,6 +45,7 @@ _SETS = {
     "edge": "reader: folder, path: modelvshuman/edge",
     "silhouette": "reader: folder, path: modelvshuman/silhouette",
 }
+_CUES = "modelvshuman/cue-conflict"
 _SHIFTS = "\n".join(
     f"    {name}: {{{how}, prepared: true, space: imagenet_to_16}}" for name, how in _SETS.items()
 )
@@ -59,7 +62,7 @@ sets:
 {_SHIFTS}
   mixed_same: {{reader: folder, path: bg_challenge/mixed_same/val, prepared: true, space: imagenet_to_in9}}
   mixed_rand: {{reader: folder, path: bg_challenge/mixed_rand/val, prepared: true, space: imagenet_to_in9}}
-  cue_conflict: {{reader: cue-conflict, path: modelvshuman/cue-conflict, prepared: true, space: imagenet_to_16}}
+  cue_conflict: {{reader: cue-conflict, path: {_CUES}, prepared: true, space: imagenet_to_16}}
 """
 THRESHOLDS = """\
 schema: 1
@@ -110,13 +113,24 @@ def photo(number: int, size: tuple[int, int] = PHOTO_SIZE) -> Image.Image:
     return Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
 
 
-def write_photos(folder: Path, count: int) -> list[Path]:
-    """Write photos 0 to `count` into a folder."""
+def write_photos(folder: Path, numbers: range) -> None:
+    """Write photos into a folder, as JPEG files."""
     folder.mkdir(parents=True)
-    paths = [folder / f"{number:05d}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
-        photo(number).save(path, quality=QUALITY)
-    return paths
+    for number in numbers:
+        photo(number).save(folder / f"{number:05d}.jpg", quality=QUALITY)
+
+
+def write_array_suite(folder: Path, count: int) -> Suite:
+    """Write prepared photos as one array; return the suite of it."""
+    folder.mkdir()
+    np.save(folder / "x.npy", np.stack([np.asarray(prepared(number)) for number in range(count)]))
+    np.save(folder / "y.npy", np.zeros(count, np.int64))
+    manifest = (
+        "schema: 1\nname: decoded\nclasses: imagenet\nsets:\n"
+        "  clean: {reader: arrays, images: x.npy, labels: y.npy, prepared: true}\n"
+    )
+    (folder / "quba-data.yaml").write_text(manifest, encoding="utf-8")
+    return open_suite(folder)
 
 
 def write_data(root: Path) -> Path:
@@ -197,6 +211,12 @@ def random_model(architecture: str) -> torch.nn.Module:
     """Return a network with seeded random weights."""
     torch.manual_seed(0)
     return create_model(architecture, num_classes=1000).eval()
+
+
+def write_random_model(architecture: str, path: Path) -> None:
+    """Write a checkpoint of random weights."""
+    path.parent.mkdir(exist_ok=True)
+    torch.save(random_model(architecture).state_dict(), path)
 
 
 def write_fitted_model(architecture: str, data: Path, path: Path) -> Path:

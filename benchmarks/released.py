@@ -1,8 +1,8 @@
 """The released code, run as it is: `python -m benchmarks.released CHECKOUT DATA MODEL.pt [DIMENSION…]`.
 
 CHECKOUT is a checkout of github.com/visinf/beyond-accuracy. Its functions are imported from there:
-`benchmark` of eval.py with its loops over dimensions, its data loading and its attacks. Nothing of it is copied
-here. The paths that it leaves open ("DUMMY") are set to DATA. Packages that only load other models
+`benchmark` of eval.py with its loops over dimensions, its data loading and its attacks. Nothing of it is
+copied here. The paths that it leaves open ("DUMMY") are set to DATA. Packages that only load other models
 (robustbench, bagnets, bcos, clip, open_clip, wget) or draw figures (matplotlib) are replaced by empty ones:
 they take no part in the measured work. Needed are torchattacks, torchmetrics, pandas, requests and tqdm.
 
@@ -16,11 +16,14 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
+
+from benchmarks.measuring import cpu_of, cpu_seconds
 
 WORKERS = 2
 BATCH_SIZE = 32
@@ -36,6 +39,20 @@ DIMENSIONS = {
     "parameters": "params",
 }
 """Its option by the name of the dimension here."""
+READING = "reading"
+"""In place of dimensions: only read the photos in DATA/val, four times."""
+PLACES = {
+    "_DATA_DIR": "{data}/",
+    "_IMAGENET1K_DIR": "{data}/imagenet/val/",
+    "_IMAGENETC_DIR": "{data}/imagenet-c/",
+    "_IMAGENETR_DIR": "{data}/imagenet-r",
+    "_MODEL_VS_HUMAN_DIR": "{data}/modelvshuman",
+    "_DATASET_DIR": "{data}/modelvshuman",
+    "_MIXED_RAND_DIR": "{data}/bg_challenge/mixed_rand/val",
+    "_MIXED_SAME_DIR": "{data}/bg_challenge/mixed_same/val",
+    "_CODE_DIR": "{checkout}/helper/modelvshuman",
+}
+"""The paths that its users fill in."""
 UNUSED = (
     "bagnets", "bagnets.pytorchnet", "robustbench", "bcos", "bcos.models", "bcos.models.pretrained", "clip",
     "wget", "matplotlib", "matplotlib.lines", "open_clip",
@@ -57,14 +74,8 @@ def load(checkout: Path, data: Path) -> tuple[ModuleType, ModuleType]:
     sys.path.insert(0, str(checkout))
     import quba_constants as constants
 
-    constants._DATA_DIR = f"{data}/"
-    constants._IMAGENET1K_DIR = f"{data}/imagenet/val/"
-    constants._IMAGENETC_DIR = f"{data}/imagenet-c/"
-    constants._IMAGENETR_DIR = f"{data}/imagenet-r"
-    constants._MODEL_VS_HUMAN_DIR = constants._DATASET_DIR = f"{data}/modelvshuman"
-    constants._MIXED_RAND_DIR = f"{data}/bg_challenge/mixed_rand/val"
-    constants._MIXED_SAME_DIR = f"{data}/bg_challenge/mixed_same/val"
-    constants._CODE_DIR = str(checkout / "helper" / "modelvshuman")
+    for name, place in PLACES.items():
+        setattr(constants, name, place.format(data=data, checkout=checkout))
     import eval as protocol
     from helper import generate_data
 
@@ -86,32 +97,37 @@ def main() -> None:
     checkout, data, checkpoint = (Path(text).absolute() for text in sys.argv[1:4])
     names = sys.argv[4:] or list(DIMENSIONS)
     printed, sys.stdout = sys.stdout, sys.stderr  # its own output does not mix with the result
-    from benchmarks.measuring import cpu_seconds
-
-    begin = 0.0
     protocol, generate_data = load(checkout, data)
     model = standard_model(generate_data, checkpoint.stem, checkpoint)
-    flags = dict.fromkeys(DIMENSIONS.values(), False)
-    shared = {
+    if names == [READING]:
+        loader = generate_data.load_dataset(model, f"{data}/val", num_workers=WORKERS, batch_size=BATCH_SIZE)
+        answer: dict[str, Any] = {READING: [cpu_of(lambda: deque(loader, maxlen=0)) for _ in range(4)]}
+    else:
+        answer = measured(protocol, generate_data, model, data, names)
+    print(json.dumps(answer), file=printed)
+
+
+def measured(
+    protocol: ModuleType, generate_data: ModuleType, model: Any, data: Path, names: list[str]
+) -> dict[str, dict[str, float]]:
+    """Return CPU seconds and value of each dimension, and of `start`: the imports and the model."""
+    spent, values = {"start": cpu_seconds()}, {}
+    loader = generate_data.load_dataset(
+        model, f"{data}/imagenet/val/", num_workers=WORKERS, batch_size=BATCH_SIZE
+    )
+    settings = dict.fromkeys(DIMENSIONS.values(), False) | {
         "device": "cpu",
         "batch_size": BATCH_SIZE,
         "num_workers": WORKERS,
         "shuffle": True,
         "num_classes": 1000,
     }
-    loader = generate_data.load_dataset(
-        model, f"{data}/imagenet/val/", num_workers=WORKERS, batch_size=BATCH_SIZE
-    )
-    spent: dict[str, float] = {"start": cpu_seconds() - begin}
-    values: dict[str, float] = {}
     for name in names:
         begin = cpu_seconds()
-        result, _ = protocol.benchmark(
-            model, loader, Namespace(**{**flags, DIMENSIONS[name]: True}, **shared)
-        )
+        result, _ = protocol.benchmark(model, loader, Namespace(**{**settings, DIMENSIONS[name]: True}))
         spent[name] = cpu_seconds() - begin
         values[name] = float(next(value[0] for key, value in result.items() if key != "Model"))
-    print(json.dumps({"cpu": spent, "values": values}), file=printed)
+    return {"cpu": spent, "values": values}
 
 
 if __name__ == "__main__":
