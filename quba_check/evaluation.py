@@ -18,6 +18,7 @@ from quba_check.dimensions import registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.obstacle import obstacle
+from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
@@ -49,6 +50,8 @@ class Evaluation:
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (fp32), fp32, bf16, fp16.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are, in place of faster
+            code that differs by at most 2 of 255 levels.
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -75,6 +78,7 @@ class Evaluation:
         preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
         store: str | Path | None = None,
@@ -122,6 +126,7 @@ class Evaluation:
                 else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
+                exact_preprocessing=exact_preprocessing,
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
             )
@@ -164,6 +169,22 @@ class Evaluation:
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
         self._planned = tuple(dict.fromkeys(views))
+
+    def planned_work(self) -> tuple[PlannedView, ...]:
+        """Return the work on the planned dimensions: images, passes, and what the store has already.
+
+        Files are listed; no image is read, and nothing is predicted.
+
+        Raises:
+            UserError: the files of a set have the wrong layout.
+
+        Examples:
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
+            >>> quba.plan(["accuracy"])  # doctest: +SKIP
+            >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
+            [('clean', 400)]
+        """
+        return self.engine.work(self._planned)
 
     def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
@@ -280,8 +301,9 @@ class Evaluation:
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Predict custom images, for tests of the model's behaviour.
 
-        They are processed like the suite's images: evaluation transform, normalisation, softmax. Nothing is
-        stored.
+        They are processed like the suite's images: evaluation transform, normalisation, softmax. They are
+        resized by the faster code if the clean set has JPEG files, so that answers equal the stored
+        predictions. Nothing is stored.
 
         Args:
             images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 WIDEST = 0.9
 """Width above which an interval of a fraction or ratio says nothing."""
 
+_UNITS = ("bytes", "kB", "MB", "GB")
+
 
 def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     """Return a value as text, with decimals by unit and size.
@@ -104,6 +106,19 @@ def ordinal(value: float) -> str:
     number = math.floor(value)
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def format_bytes(size: float) -> str:
+    """Return a size in decimal units, with two digits at least.
+
+    >>> format_bytes(812), format_bytes(40_960), format_bytes(1_234_567), format_bytes(26e9)
+    ('812 bytes', '41 kB', '1.2 MB', '26 GB')
+    """
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    power = min(3, int(math.log10(size)) // 3)
+    value = size / 1000**power
+    return f"{value:.1f} {_UNITS[power]}" if value < 9.95 else f"{value:,.0f} {_UNITS[power]}"
 
 
 def ceil_to_two_digits(count: int) -> int:

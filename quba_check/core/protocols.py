@@ -28,6 +28,9 @@ class Protocol:
             then clamped to [0, 1], as in the released code).
         crops_prepared: True if sets stored at their final size pass the full evaluation transform again.
         rounds_parameters: True if parameters are rounded to 0.1 million.
+        stops_when_fooled: True if PGD on an image ends as soon as the model is wrong about it: an image is
+            robust if no iterate fools the model. False if only the last iterate decides, as in the released
+            code.
         ties: the category that wins a tie of cue-conflict decisions.
     """
 
@@ -35,6 +38,7 @@ class Protocol:
     attack_space: Literal["pixel", "input"]
     crops_prepared: bool
     rounds_parameters: bool
+    stops_when_fooled: bool
     ties: Literal["first", "last"]
 
     @classmethod
@@ -43,5 +47,19 @@ class Protocol:
         return {"standard": STANDARD, "released": RELEASED}[name]
 
 
-STANDARD = Protocol("standard", "pixel", crops_prepared=False, rounds_parameters=False, ties="first")
-RELEASED = Protocol("released", "input", crops_prepared=True, rounds_parameters=True, ties="last")
+STANDARD = Protocol(
+    "standard",
+    "pixel",
+    crops_prepared=False,
+    rounds_parameters=False,
+    stops_when_fooled=True,
+    ties="first",
+)
+RELEASED = Protocol(
+    "released",
+    "input",
+    crops_prepared=True,
+    rounds_parameters=True,
+    stops_when_fooled=False,
+    ties="last",
+)

@@ -15,6 +15,7 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.engine.engine import WAIT_SECONDS
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
+from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.store import content_hash
 from quba_check.suites.opening import MANIFEST_NAME
@@ -123,5 +124,6 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "views": [str(view) for view in suite.views()],
             "images": _n_clean(suite),
             "limit": suite.sampler.max_images,
+            **({"fast_preprocessing": fast.VERSION} if evaluation.classifier.is_prepared_fast else {}),
         }
     )

@@ -75,7 +75,8 @@ class ModelUnderTest:
     decoded: int = field(default=0, init=False)
     sampled_files: dict[str, None] = field(default_factory=dict, init=False)
     pool: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(default_threads(), "quba-doctor"), init=False
+        default_factory=lambda: ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor"),
+        init=False,
     )
     _excluded: set[tuple[View, int]] = field(default_factory=set, init=False)
     _answers: dict[tuple[View, Variant], dict[int, Tensor]] = field(default_factory=dict, init=False)

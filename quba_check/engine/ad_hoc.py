@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
 from quba_check.engine.decisions import probabilities
 from quba_check.errors import UserError, listed
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing.fast import fast_transform
+from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 """Images as loaded from files, or a batch of preprocessed ones."""
@@ -48,7 +51,9 @@ class Answers:
         return len(self.predicted)
 
 
-def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: int) -> Answers:
+def answers(
+    classifier: Classifier, images: Images, *, crop: bool, batch_size: int, fast: bool = False
+) -> Answers:
     """Return a model's predictions for images.
 
     Args:
@@ -57,6 +62,7 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
             (N, 3, H, W) in [0, 1], which is only normalised.
         crop: True for the full transform; False for images at their final size, which are resized at most.
         batch_size: images of a forward pass.
+        fast: resize as `preprocessing.fast` does; False takes timm's transform.
 
     Raises:
         UserError: the input is not a list of images or a float tensor.
@@ -66,7 +72,7 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
         _check_prepared(images)
     else:
         pictures = [_picture(image, number) for number, image in enumerate(images)]
-        transform = classifier.preprocessing.transform(crop=crop)
+        transform = _transform(classifier.preprocessing, crop=crop, fast=fast)
     parts = []
     for start in range(0, len(images), batch_size):
         end = start + batch_size
@@ -81,6 +87,15 @@ def answers(classifier: Classifier, images: Images, *, crop: bool, batch_size: i
     p = np.concatenate(parts) if parts else np.zeros((0, classifier.classes), dtype=np.float32)
     predicted = p.argmax(axis=1)
     return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
+
+
+def _transform(
+    preprocessing: Preprocessing, *, crop: bool, fast: bool
+) -> Callable[[Image.Image], torch.Tensor]:
+    if not fast:
+        return preprocessing.transform(crop=crop)
+    transform = fast_transform(preprocessing, crop=crop)
+    return lambda picture: transform(pil_to_tensor(picture))
 
 
 def _check_prepared(images: torch.Tensor) -> None:

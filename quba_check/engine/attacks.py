@@ -8,14 +8,14 @@ Sources: Goodfellow, Shlens & Szegedy, ICLR 2015 (FGSM); Madry et al., ICLR 2018
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from quba_check.core.protocols import EPSILON, PGD_STEP, PGD_STEPS
+from quba_check.core.protocols import EPSILON, PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.classifier import model_errors
 
@@ -30,11 +30,13 @@ class Gradient:
 
     Attributes:
         logits: (N, C) detached.
-        direction: (N, …) gradient of the cross-entropy, in the shape of the points.
+        direction: (N, …) gradient of the cross-entropy, in the shape of the points; 0 if not wanted.
+        is_taken: False if no image wanted a gradient, so that there was no backward pass.
     """
 
     logits: torch.Tensor
     direction: torch.Tensor
+    is_taken: bool = True
 
     @property
     def is_zero(self) -> torch.Tensor:
@@ -42,13 +44,19 @@ class Gradient:
         return (self.direction == 0).flatten(1).all(dim=1)
 
 
-def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradient:
-    """Return logits and gradient at points, from one forward and one backward pass.
+def gradient(
+    logits: Logits,
+    points: torch.Tensor,
+    label: torch.Tensor,
+    wanted: Callable[[torch.Tensor], Sequence[int]] | None = None,
+) -> Gradient:
+    """Return logits and gradient at points, from one forward and at most one backward pass.
 
     Args:
         logits: function from (N, …) points to (N, C) logits.
         points: (N, …) float32, in [0, 1] for attacks on pixels.
         label: (N,) int64 true classes.
+        wanted: function from the (N, C) logits to the rows whose gradient is needed; by default all.
 
     Raises:
         UnmeasurableError: torch cannot differentiate the logits with respect to the points.
@@ -60,7 +68,14 @@ def gradient(logits: Logits, points: torch.Tensor, label: torch.Tensor) -> Gradi
         if not outputs.requires_grad:
             raise UnmeasurableError("the model passes no gradient from its output to its input")
         # Summed, so that an image's gradient does not depend on how many others share its batch.
-        loss = F.cross_entropy(outputs, label, reduction="sum")
+        rows = range(len(points)) if wanted is None else wanted(outputs.detach())
+        if not rows:
+            return Gradient(outputs.detach(), torch.zeros_like(points), is_taken=False)
+        if len(rows) == len(points):
+            loss = F.cross_entropy(outputs, label, reduction="sum")
+        else:
+            chosen = torch.tensor(rows, device=outputs.device)
+            loss = F.cross_entropy(outputs[chosen], label[chosen], reduction="sum")
         try:
             with model_errors("the model's backward pass fails:"):
                 (direction,) = torch.autograd.grad(loss, inputs, allow_unused=True)
@@ -85,78 +100,71 @@ def fgsm_point(points: torch.Tensor, direction: torch.Tensor, *, epsilon: float 
     return (points + epsilon * direction.sign()).clamp(0.0, 1.0)
 
 
-def pgd_start(
-    points: torch.Tensor, indices: Sequence[int], seed: int, *, epsilon: float = EPSILON
-) -> torch.Tensor:
-    """Return a uniformly random point of the ε-ball around each image, clamped to [0, 1].
+def start_noise(shape: tuple[int, ...], index: int, seed: int, *, epsilon: float = EPSILON) -> torch.Tensor:
+    """Return the random move of an image before PGD, uniform in the ε-ball.
 
     It depends on seed and image index alone, not on batch, order or device.
 
     Args:
-        points: (N, …) float32, in [0, 1].
-        indices: index of each image in its set.
+        shape: of a point.
+        index: index of the image in its set.
         seed: seed of the run.
         epsilon: L∞ radius, in the unit of the points.
     """
-    shape = tuple(points.shape[1:])
-    noise = np.stack(
-        [
-            np.random.default_rng([seed, _PGD_STREAM, index]).uniform(-epsilon, epsilon, shape)
-            for index in indices
-        ]
-    ).astype(np.float32)
-    return (points + torch.from_numpy(noise).to(points.device)).clamp(0.0, 1.0)
+    noise = np.random.default_rng([seed, _PGD_STREAM, index]).uniform(-epsilon, epsilon, shape)
+    return torch.from_numpy(noise.astype(np.float32))
 
 
-def pgd_iterates(
-    logits: Logits,
+def pgd_start(points: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """Return the first points of PGD: moved by `start_noise`, clamped to [0, 1].
+
+    Args:
+        points: (N, …) float32, in [0, 1].
+        noise: (N, …) moves.
+    """
+    return (points + noise).clamp(0.0, 1.0)
+
+
+def pgd_step(
     points: torch.Tensor,
-    label: torch.Tensor,
-    start: torch.Tensor,
+    current: torch.Tensor,
+    direction: torch.Tensor,
     *,
     epsilon: float = EPSILON,
     step: float = PGD_STEP,
-    steps: int = PGD_STEPS,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Yield projected steps from `start` along the sign of the gradient (PGD).
+) -> torch.Tensor:
+    """Return the next PGD iterate: a step along the sign of the gradient, projected.
 
-    Points are projected to the ε-ball and to [0, 1].
+    The projection is to the ε-ball around the points and to [0, 1].
 
     Args:
-        logits: function from (N, …) points to (N, C) logits.
-        points: (N, …) float32, in [0, 1].
-        label: (N,) int64 true classes.
-        start: (N, …) first point; see `pgd_start`.
+        points: (N, …) float32 unattacked points, in [0, 1].
+        current: (N, …) present iterate.
+        direction: (N, …) gradient at the present iterate.
         epsilon: L∞ radius, in the unit of the points.
         step: step size, in the same unit.
-        steps: number of steps.
-
-    Yields:
-        (point, logits at that point) for the start and every iterate. The logits of the last iterate are
-        None, as it needs no gradient: the caller runs this forward pass.
     """
-    point = start
-    for _ in range(steps):
-        step_gradient = gradient(logits, point, label)
-        yield point, step_gradient.logits
-        moved = point + step * step_gradient.direction.sign()
-        point = (points + (moved - points).clamp(-epsilon, epsilon)).clamp(0.0, 1.0)
-    yield point, None
+    moved = current + step * direction.sign()
+    return (points + (moved - points).clamp(-epsilon, epsilon)).clamp(0.0, 1.0)
 
 
-def check_bounds(points: torch.Tensor, attacked: torch.Tensor, *, epsilon: float = EPSILON) -> None:
+def extents(points: torch.Tensor, attacked: torch.Tensor) -> torch.Tensor:
+    """Return smallest and largest value and largest change of each attacked image, (N, 3)."""
+    flat = attacked.flatten(1)
+    return torch.stack([flat.amin(dim=1), flat.amax(dim=1), (flat - points.flatten(1)).abs().amax(dim=1)], 1)
+
+
+def check_bounds(extent: torch.Tensor, *, epsilon: float = EPSILON) -> None:
     """Check that attacked pixels are in [0, 1] and in the ε-ball, except for rounding.
 
     Args:
-        points: (N, …) float32, in [0, 1].
-        attacked: (N, …) attacked points.
+        extent: (N, 3), see `extents`.
         epsilon: L∞ radius, in the unit of the points.
 
     Raises:
         InvariantError: an attack left its bounds; its accuracy would be wrong.
     """
-    low, high = float(attacked.min()), float(attacked.max())
-    largest = float((attacked - points).abs().max())
+    low, high, largest = float(extent[:, 0].min()), float(extent[:, 1].max()), float(extent[:, 2].max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE and largest <= epsilon + TOLERANCE):
         raise InvariantError(
             f"an attack left its bounds: pixels in [{low:.7f}, {high:.7f}], largest change {largest:.7f}. "

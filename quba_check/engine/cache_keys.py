@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,8 +15,10 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, View
 from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import SHARD_SIZE, ShardKey, content_hash
+from quba_check.storage.shard import ShardKey
+from quba_check.storage.store import SHARD_SIZE, content_hash
 from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 
@@ -41,10 +44,12 @@ class CacheKeys:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
+        self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
+        self._fast: dict[View, list[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
-        self._contents: dict[View, dict[int, str]] = {}
+        self._contents: dict[View, dict[int, tuple[str, str]]] = {}
 
     @property
     def classes(self) -> int:
@@ -63,6 +68,23 @@ class CacheKeys:
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""
         return self._protocol.crops_prepared or not self._suite.is_prepared(view)
+
+    def is_prepared_fast(self, view: View) -> bool:
+        """Return True if fast preprocessing applies to some of the view's images."""
+        return any(self._fast_images(view))
+
+    def _fast_images(self, view: View) -> list[bool]:
+        """Return the distinct values, in order, of whether fast preprocessing applies to an image.
+
+        A set of one format has one value. In a mixed set, each image has its own, so that the key changes
+        with the name that decides about its preprocessing.
+        """
+        if not self._classifier.is_prepared_fast:
+            return []
+        if view.images not in self._fast:
+            flags = [self._suite.may_be_jpeg(example) for example in self._suite.examples(view.images)]
+            self._fast[view.images] = flags if any(flags) and not all(flags) else flags[:1]
+        return self._fast[view.images]
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
         """Return the label spaces of the view's answers in addition to the declared one."""
@@ -128,23 +150,45 @@ class CacheKeys:
 
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
-        return content_hash(self._settings(self.stored_view(view)))
+        stored = self.stored_view(view)
+        if stored not in self._entries:
+            self._entries[stored] = content_hash(self._settings(stored))
+        return self._entries[stored]
 
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""
         return content_hash(self._content_of_shards(view, self.shards(view, shards)))
 
+    def files_key(self, view: View, number: int) -> str:
+        """Return the hash of the files of a shard, and of how they are decoded.
+
+        It does not depend on labels, or on generated corruptions.
+        """
+        files = self._hashes_of_shards(view, (number,))[0][1]
+        if not self.is_prepared_fast(view):
+            return files
+        return content_hash([files, fast.VERSION, self._fast_images(view)])
+
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(content for content, _ in self._hashes_of_shards(view, numbers))
+
+    def _hashes_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[tuple[str, str], ...]:
+        """Return two hashes of each shard: of its images and labels, and of its files."""
         images = self._suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
         if missing:
             examples = self._suite.examples(images)
             shards = [shard_of(examples, number) for number in missing]
-            paths = [self._suite.path(example) for shard in shards for example in shard]
+            root = str(self._suite.root)
+            paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
             digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
-                contents[number] = content_hash([_content(example, next(digests)) for example in shard])
+                files = [(example, next(digests)) for example in shard]
+                contents[number] = (
+                    content_hash([_content(example, digest) for example, digest in files]),
+                    content_hash([_file(example, digest) for example, digest in files]),
+                )
         return tuple(contents[number] for number in numbers)
 
     @cached_property
@@ -176,10 +220,14 @@ class CacheKeys:
             settings["attack_space"] = self._protocol.attack_space
         if view.attack == "pgd":
             settings["seed"] = self._seed
+            if self._protocol.stops_when_fooled:
+                settings["stops_when_fooled"] = True
         if self._suite.is_generated(view):
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
+        if self.is_prepared_fast(view):
+            settings["fast_preprocessing"] = [fast.VERSION, self._fast_images(view)]
         return settings
 
 
@@ -190,6 +238,11 @@ def _content(example: Example, digest: str) -> list[Any]:
     """
     member = [] if example.member is None else [example.member]
     return [example.index, example.label, example.texture, digest, *member, *(example.condition or ())]
+
+
+def _file(example: Example, digest: str) -> str | list[str | None]:
+    """Return the values that identify an example's image: its file and member."""
+    return digest if example.member is None else [digest, example.member, example.reader]
 
 
 def _indices(examples: Sequence[Example]) -> Sequence[int]:

@@ -122,6 +122,13 @@ def check_columns(
     return None
 
 
+def row_bytes(kinds: Mapping[str, Kind], classes: int) -> int:
+    """Return the bytes of an image's stored columns, whose kinds are given by name."""
+    return sum(
+        _TYPES[kind].itemsize * (classes if name == "probabilities" else 1) for name, kind in kinds.items()
+    )
+
+
 def mean_probability(
     probability: NDArray[np.float32], members: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:

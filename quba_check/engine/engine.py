@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -13,15 +13,22 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
+from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_predictor import CPU_BATCH, BatchSettings, ShardPredictor
+from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
+from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
+from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import DamagedShardError, ShardKey, Store
+from quba_check.storage.image_cache import ImageCache
+from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
@@ -33,6 +40,21 @@ class ShardJob:
 
     views: tuple[View, ...]
     shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A shard that this process predicts; no other does until it is released.
+
+    Attributes:
+        job: the shard.
+        keys: key of each view that is missing in the store.
+        lock: the lock held.
+    """
+
+    job: ShardJob
+    keys: dict[View, ShardKey]
+    lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
 
 class Engine:
@@ -70,10 +92,20 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.cache_keys, store, progress, finished)
+        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.precision)
+        self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
+        self._image_cache = ImageCache(store.root / "images", int(self._batch_settings.cache_gb * 1e9))
         self._predictor = ShardPredictor(
-            classifier, suite, self.cache_keys, protocol, seed, self._batch_settings, self._reporter.update
+            classifier,
+            suite,
+            self.cache_keys,
+            protocol,
+            seed,
+            self._batch_settings,
+            self._reporter,
+            self._image_cache,
         )
+        self._carries_gradient = True
         self._guard = classifier.guard()
         self._unchecked: list[ShardKey] = []
 
@@ -99,6 +131,9 @@ class Engine:
         requested = self._stored(views)
         while True:
             self._complete(requested, self._stored(planned), shards)
+            if shards is None:
+                for view in requested:
+                    self.store.pack(self.cache_keys.shard_keys(view))
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 spaces = self.suite.facts.spaces
                 return {
@@ -130,16 +165,19 @@ class Engine:
                 with contextlib.suppress(DamagedShardError):
                     kind = self.tables.shard(first, 0).about.get("outputs")
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
-            elif not self._run(job):
-                time.sleep(WAIT_SECONDS)
+            elif left := self._run([job]):
+                if left == [job]:
+                    time.sleep(WAIT_SECONDS)
+                (job,) = left
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
-        size = self._batch_settings.batch_size or CPU_BATCH
+        size = self._batch_settings.batch_size or default_batch(self.classifier.device)
+        fast = self.suite.missing(CLEAN) is None and self.cache_keys.is_prepared_fast(CLEAN)
         try:
-            predictions = answers(self.classifier, images, crop=crop, batch_size=size)
+            predictions = answers(self.classifier, images, crop=crop, batch_size=size, fast=fast)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.classifier, size) from error
         self._guard.check("answers")
@@ -149,7 +187,8 @@ class Engine:
         """Return notes on damaged parts of the store that were replaced since the last call."""
         repairs, self.tables.repair_notes = self.tables.repair_notes, []
         note, self._digests.note = self._digests.note, None
-        return repairs if note is None else [*repairs, note]
+        image_notes, self._image_cache.notes = self._image_cache.notes, []
+        return [*repairs, *image_notes, *([] if note is None else [note])]
 
     def check_unchanged(self) -> None:
         """Check that parameters and buffers are unchanged, if anything was predicted.
@@ -163,8 +202,7 @@ class Engine:
                 self._guard.check_state()
         except InvariantError:
             self.tables.forget()
-            for key in keys:
-                self.store.remove(key)
+            self.store.remove(*keys)
             raise
 
     def _stored(self, views: Iterable[View]) -> list[View]:
@@ -182,7 +220,7 @@ class Engine:
             jobs = self._jobs(group, {*requested, *planned}, shards)
             pending = sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
             while pending:
-                left = [job for job in pending if not self._run(job)]
+                left = self._run(pending)
                 if len(left) == len(pending) and not self._run_planned([*requested, *planned], shards):
                     time.sleep(WAIT_SECONDS)
                 pending = left
@@ -194,7 +232,7 @@ class Engine:
             with contextlib.suppress(QubaError):
                 for job in self._jobs([view], planned, shards):
                     keys = (self.cache_keys.shard_key(part, job.shard) for part in job.views)
-                    if not all(map(self.store.has, keys)) and self._run(job):
+                    if not all(map(self.store.has, keys)) and not self._run([job]):
                         return True
         return False
 
@@ -211,39 +249,89 @@ class Engine:
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
-        pair = {self.cache_keys.stored_view(CLEAN), FGSM}
         return (
-            view in pair
-            and pair <= set(planned)
-            and self._predictor.carries_gradient
-            and self.classifier.precision == "fp32"
+            view in (self.cache_keys.stored_view(CLEAN), FGSM)
+            and self._carries_gradient
+            and shares_clean_pass(planned, self.cache_keys)
         )
 
-    def _run(self, job: ShardJob) -> bool:
-        """Predict the missing views of a job; return False if another process works on it."""
-        keys = {view: self.cache_keys.shard_key(view, job.shard) for view in job.views}
-        if all(map(self.store.has, keys.values())):
-            return True
-        first = job.views[0]
-        # FGSM shares the lock of its clean images, since one pass may predict both.
-        locked_view = first if first.attack == "pgd" else first.images
-        with self.store.try_lock(f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}") as is_held:
-            if not is_held:
-                return False
-            missing = [view for view, key in keys.items() if not self.store.has(key)]
-            if missing:
-                self._predict(missing, job.shard, keys)
-        return True
+    def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
+        """Return the work on the stored views behind requested ones; nothing is predicted.
 
-    def _predict(self, views: Sequence[View], shard: int, keys: dict[View, ShardKey]) -> None:
-        self._reporter.begin(views)
-        predicted = self._predictor.rows(views, shard)
-        self._guard.check(str(views[0]))
-        for view, rows in predicted.items():
+        Raises:
+            SuiteError: the files of a set have the wrong layout or cannot be read.
+        """
+        stored = self._stored(views)
+        shares_pass = shares_clean_pass(stored, self.cache_keys)
+        return tuple(
+            planned_view(view, self.cache_keys, self.store, self.suite, shares_pass=shares_pass)
+            for view in stored
+        )
+
+    def _run(self, jobs: Sequence[ShardJob]) -> list[ShardJob]:
+        """Predict the missing views of jobs.
+
+        Returns:
+            The jobs that are left, because other processes work on them.
+        """
+        claims: dict[ShardTask, Claim] = {}
+        left: list[ShardJob] = []
+        try:
+            for task, columns in self._predictor.predict(self._claimed(jobs, claims, left)):
+                self._write(claims[task], columns)
+                claims.pop(task).lock.close()
+        except UnmeasurableError:
+            is_shared = any(len(claim.keys) > 1 for claim in claims.values())
+            if not is_shared:
+                raise
+            self._carries_gradient = False  # the clean set is then predicted on its own
+            for task in claims:
+                self._reporter.restart(task.views)
+            return [ShardJob(job.views[:1], job.shard) for job in jobs]
+        finally:
+            for claim in claims.values():
+                claim.lock.close()
+        return left
+
+    def _claimed(
+        self, jobs: Iterable[ShardJob], claims: dict[ShardTask, Claim], left: list[ShardJob]
+    ) -> Iterator[ShardTask]:
+        """Yield a task for each job with missing shards that no other process works on.
+
+        Args:
+            jobs: the jobs.
+            claims: filled with the claim of each task.
+            left: filled with the jobs of other processes.
+        """
+        for job in jobs:
+            keys = {view: self.cache_keys.shard_key(view, job.shard) for view in job.views}
+            if all(map(self.store.has, keys.values())):
+                continue
+            first = job.views[0]
+            # FGSM shares the lock of its clean images, since one pass may predict both.
+            locked_view = first if first.attack == "pgd" else first.images
+            lock = contextlib.ExitStack()
+            name = f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}"
+            if not lock.enter_context(self.store.try_lock(name)):
+                lock.close()
+                left.append(job)
+                continue
+            missing = {view: key for view, key in keys.items() if not self.store.has(key)}
+            if not missing:
+                lock.close()
+                continue
+            task = self._predictor.task(tuple(missing), job.shard)
+            claims[task] = Claim(job, missing, lock)
+            yield task
+
+    def _write(self, claim: Claim, columns: dict[View, Rows]) -> None:
+        """Check and store the columns of a shard."""
+        self._guard.check(str(claim.job.views[0]))
+        for view, rows in columns.items():
             if defect := self.tables.defect(view, rows):  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             outputs = str(self.classifier.outputs)
             about = {"model": self.classifier.name, "view": str(view), "outputs": outputs}
-            self.store.write(keys[view], rows, about)
-            self._unchecked.append(keys[view])
-        self._reporter.end(predicted)
+            self.store.write(claim.keys[view], rows, about)
+            self._unchecked.append(claim.keys[view])
+        self._reporter.end(columns)

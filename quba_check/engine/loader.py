@@ -1,16 +1,21 @@
-"""Prepared images in batches, read ahead by threads.
+"""Images read ahead by threads, across the borders of shards.
 
 Decoding, resizing and corrupting happen in libraries that release the interpreter's lock, so threads are
 enough: nothing is pickled, no process is forked next to pytest-xdist's workers, and exceptions arrive
-unchanged. At most two batches are read ahead.
+unchanged.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice, takewhile
+from time import perf_counter
+from typing import Generic, TypeVar
 
 import torch
 
@@ -18,16 +23,131 @@ from quba_check.engine.preparer import Prepare
 from quba_check.suites.suite import Example
 
 READ_AHEAD = 2
+"""Batches read ahead."""
+MOST_THREADS, MOST_FEEDING_THREADS = 4, 16
+Owner = TypeVar("Owner")
+Content = TypeVar("Content")
 
 
-def default_threads() -> int:
-    """Return the number of reading threads: half the cores, at most four."""
-    return max(1, min(4, (os.cpu_count() or 1) // 2))
+def default_threads(device: torch.device) -> int:
+    """Return the number of reading threads.
+
+    A model on the CPU needs cores itself: half of them read, at most four. An accelerator is fed by all
+    cores, at most sixteen.
+    """
+    cores = os.cpu_count() or 1
+    if device.type == "cpu":
+        return max(1, min(MOST_THREADS, cores // 2))
+    return min(MOST_FEEDING_THREADS, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob(Generic[Owner, Content]):
+    """An image to read, with its owner."""
+
+    owner: Owner
+    read: Callable[[], Content]
+
+
+class ImageStream(Generic[Owner, Content]):
+    """Images in order, read ahead by threads.
+
+    Args:
+        jobs: the images to read; the iterator is advanced in the calling thread, as far as images are read
+            ahead.
+        ahead: number of images to read ahead.
+        pool: threads that read; None reads in the calling thread.
+        group: returns the group of an owner; images of two groups are never returned together. By default
+            all images are one group.
+        waited: called with the seconds of waiting for images.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[ReadJob[Owner, Content]],
+        ahead: int,
+        pool: ThreadPoolExecutor | None,
+        group: Callable[[Owner], object] | None = None,
+        waited: Callable[[float], None] | None = None,
+    ) -> None:
+        self._jobs = iter(jobs)
+        self._ahead = ahead
+        self._pool = pool
+        self._group = group or (lambda _: None)
+        self._waited = waited or (lambda _: None)
+        self._pending: deque[_Pending[Owner, Content]] = deque()
+        self._error: Exception | None = None
+
+    def take(
+        self, count: int, *, joins_rest: bool = False, like: Owner | None = None
+    ) -> list[tuple[Owner, Content]]:
+        """Return the next images with their owners.
+
+        There are `count`, fewer at the end of a group, and none after the last one.
+
+        Args:
+            count: number of images.
+            joins_rest: return up to half as many images more, if they are the last ones of the group. Kernels
+                round the last rows of a very small batch differently.
+            like: return only images of the group of this owner.
+
+        Raises:
+            Exception: reading an image failed. Images before it are returned first.
+        """
+        if self._error is not None:
+            raise self._error
+        self._read_ahead()
+        if self._pending:
+            group = self._group(self._pending[0].owner if like is None else like)
+            members = takewhile(lambda pending: self._group(pending.owner) == group, self._pending)
+            most = count + count // 2
+            n_members = sum(1 for _ in islice(members, most + 1))
+            count = n_members if joins_rest and n_members <= most else min(count, n_members)
+        taken: list[tuple[Owner, Content]] = []
+        start = perf_counter()
+        while self._pending and len(taken) < count and self._error is None:
+            pending = self._pending.popleft()
+            try:
+                taken.append((pending.owner, pending.result()))
+            except Exception as error:
+                if not taken:
+                    raise
+                self._error = error
+        self._waited(perf_counter() - start)
+        self._read_ahead()
+        return taken
+
+    def close(self) -> None:
+        """Cancel what is not read yet."""
+        for pending in self._pending:
+            pending.cancel()
+        self._pending.clear()
+
+    def _read_ahead(self) -> None:
+        while len(self._pending) < self._ahead and (job := next(self._jobs, None)) is not None:
+            future = None if self._pool is None else self._pool.submit(job.read)
+            self._pending.append(_Pending(job.owner, job.read, future))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending(Generic[Owner, Content]):
+    """An image that is read by a thread, or read when it is needed."""
+
+    owner: Owner
+    read: Callable[[], Content]
+    future: Future[Content] | None
+
+    def result(self) -> Content:
+        return self.read() if self.future is None else self.future.result()
+
+    def cancel(self) -> None:
+        if self.future is not None:
+            self.future.cancel()
 
 
 def batches(
     examples: Sequence[Example], prepare: Prepare, size: int, pool: ThreadPoolExecutor | None
-) -> Generator[tuple[Sequence[Example], torch.Tensor], None, None]:
+) -> Iterator[tuple[Sequence[Example], torch.Tensor]]:
     """Yield (examples, uint8 (B, 3, H, W)) in order, at most `size` at a time.
 
     Args:
@@ -36,19 +156,10 @@ def batches(
         size: images of a batch.
         pool: threads that read ahead; None reads in this thread.
     """
-    chunks = [examples[start : start + size] for start in range(0, len(examples), size)]
-    if pool is None:
-        for chunk in chunks:
-            yield chunk, torch.stack([prepare(example) for example in chunk])
-        return
-    ahead: deque[list[Future[torch.Tensor]]] = deque()
+    jobs = (ReadJob(example, partial(prepare, example)) for example in examples)
+    stream = ImageStream(jobs, READ_AHEAD * size, pool)
     try:
-        for position, chunk in enumerate(chunks):
-            while len(ahead) < READ_AHEAD and position + len(ahead) < len(chunks):
-                following = chunks[position + len(ahead)]
-                ahead.append([pool.submit(prepare, example) for example in following])
-            yield chunk, torch.stack([future.result() for future in ahead.popleft()])
+        while taken := stream.take(size):
+            yield [example for example, _ in taken], torch.stack([image for _, image in taken])
     finally:
-        for futures in ahead:
-            for future in futures:
-                future.cancel()
+        stream.close()

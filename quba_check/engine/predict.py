@@ -1,250 +1,255 @@
-"""Prediction of one shard of a view: images in, columns out."""
+"""Passes of a model over batches of images: unattacked, FGSM and PGD.
+
+Batches may cross the borders of shards. Each pass gathers its outputs in the shards' tasks and yields, after
+each batch, the tasks that are complete.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import chain
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from quba_check.core.label_space import LabelSpace
-from quba_check.core.protocols import EPSILON, Protocol
-from quba_check.core.view import CUE_CONFLICT_SET, View
-from quba_check.engine.attacks import check_bounds, fgsm_point, gradient, pgd_iterates, pgd_start
-from quba_check.engine.decisions import decision, label_in, probabilities
+from quba_check.core.protocols import EPSILON, PGD_STEPS, Protocol
+from quba_check.core.view import View
+from quba_check.engine.active_set import ActiveSet
+from quba_check.engine.attacks import Gradient, extents, fgsm_point, gradient, pgd_start, pgd_step
+from quba_check.engine.batching import Batching
+from quba_check.engine.loader import ImageStream
+from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_views
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
-from quba_check.suites.suite import Example
 
-Rows = dict[str, NDArray[Any]]
-Batches = Iterable[tuple[Sequence[Example], torch.Tensor]]
-Report = Callable[[int, int], None]
+Report = Callable[[Collection[View], int, int], None]
+"""Called after every pass of a batch: views, finished images, forward and backward passes in images."""
 
 
-@dataclass(slots=True)
-class Meter:
-    """Counts the work of one attempt at a shard.
+class Passes:
+    """The passes of one model.
 
-    Attributes:
-        report: called after every pass of a batch with both counts.
-        images: finished images.
-        passes: forward and backward passes, counted in images.
-    """
-
-    report: Report | None = None
-    images: int = 0
-    passes: int = 0
-
-    def add(self, *, images: int = 0, passes: int) -> None:
-        """Add the passes of a batch and the images that they finish."""
-        self.images += images
-        self.passes += passes
-        if self.report is not None:
-            self.report(self.images, self.passes)
-
-
-@dataclass(frozen=True, slots=True)
-class ViewTask:
-    """The prediction of a view, the same for every batch.
+    Args:
+        classifier: the model.
+        protocol: settings of the attacks.
+        batching: batch size.
+        report: called after every pass of a batch; None for no reports.
 
     Attributes:
-        classifier: the model, with a known kind of outputs.
-        view: the view.
-        declared: label space of the set's labels.
-        others: further label spaces of the predictions.
-        protocol: settings of attacks and ties.
-        seed: seed of random starts.
-        keeps_probabilities: True to store the (N, C) table.
-        watch: called with the raw outputs of unattacked images, before they are converted to logits.
-        meter: counts passes and images.
+        determines_outputs: True while the first shard determines the kind of the outputs.
     """
 
-    classifier: Classifier
-    view: View
-    declared: LabelSpace
-    others: tuple[LabelSpace, ...]
-    protocol: Protocol
-    seed: int
-    keeps_probabilities: bool
-    watch: Callable[[torch.Tensor], None] | None = None
-    meter: Meter = field(default_factory=Meter)
+    def __init__(
+        self, classifier: Classifier, protocol: Protocol, batching: Batching, report: Report | None
+    ) -> None:
+        self.determines_outputs = False
+        self._classifier = classifier
+        self._protocol = protocol
+        self._batching = batching
+        self._report = report
+        self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def logits(self, raw: torch.Tensor) -> torch.Tensor:
-        """Return the logits of raw outputs of unattacked images."""
-        if self.watch is not None:
-            self.watch(raw.detach())
-        else:
-            self._check_kind(raw.detach())
-        return self.classifier.logits(raw)
+    def plain(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
+        """Predict unattacked images: one forward pass each.
 
-    def _check_kind(self, raw: torch.Tensor) -> None:
-        """Check that outputs are of the kind determined from earlier images.
+        Output: `raw` (N, outputs).
+        """
+        while taken := self._batching.take(stream):
+            yield list(chain(*self._batching.run(self._predict, taken)))
+
+    def fgsm(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
+        """Predict FGSM points: two forward passes and one backward pass each.
+
+        Outputs: `start` (N, outputs), those of the unattacked images in float32, which serve the clean set
+        too; `raw` (N, outputs), `zero_gradient` (N,), and those of `_AttackSpace.moves`.
+        """
+        while taken := self._batching.take(stream):
+            yield list(chain(*self._batching.run(self._attack_once, taken)))
+
+    def pgd(self, stream: ImageStream[Owner, tuple[torch.Tensor, torch.Tensor]]) -> Iterator[list[ShardTask]]:
+        """Predict PGD iterates: at most eleven forward and ten backward passes an image.
+
+        Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,
+        and the next image takes its place.
+
+        Outputs: `logits` (N, C) of the last iterate, or of the one that fooled the model; `always_right`
+        (N,), True if the prediction was correct at the start and at every iterate; those of
+        `_AttackSpace.moves`.
+        """
+        active = ActiveSet()
+        while True:
+            if taken := self._batching.take(stream, active.owners):
+                self._add_starts(active, taken)
+            if not len(active):
+                return
+            yield self._step(active)
+
+    def _predict(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
+        owners = [owner for owner, _ in taken]
+        # No inference mode: tensors that a model caches there could not take part in later gradients.
+        with torch.no_grad():
+            inputs = self._classifier.inputs(self._on_device([image for _, image in taken]))
+            raw = self._classifier.raw(inputs, is_checked=False)
+        self._report_images(owners, passes=1)
+        return add_outputs(owners, {"raw": raw})
+
+    def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
+        owners = [owner for owner, _ in taken]
+        space = _AttackSpace(self, owners[0][0].views[-1])
+        pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
+        points = space.points(pixels)
+        start = gradient(space.logits, points, self._labels(owners))
+        outputs = {"start": space.raw, "zero_gradient": start.is_zero}
+        self._report_passes(owners, 2 * len(owners))
+        attacked = fgsm_point(points, start.direction)
+        with torch.no_grad():
+            outputs["raw"] = self._classifier.raw(space.inputs(attacked), is_checked=False)
+        self._report_images(owners, passes=1)
+        return add_outputs(owners, outputs | space.moves(pixels, attacked))
+
+    def _add_starts(
+        self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[torch.Tensor, torch.Tensor]]]
+    ) -> None:
+        """Add images and their random starts to the images under attack."""
+        owners = [owner for owner, _ in taken]
+        space = _AttackSpace(self, owners[0][0].views[-1])
+        pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
+        points = space.points(pixels)
+        current = pgd_start(points, self._on_device([noise for _, (_, noise) in taken]))
+        label = self._labels(owners)
+        correct = torch.ones_like(label, dtype=torch.bool)
+        active.join(owners, pixels=pixels, points=points, current=current, label=label, correct=correct)
+
+    def _step(self, active: ActiveSet) -> list[ShardTask]:
+        """Take one step with every image; return the tasks that are complete."""
+        space = _AttackSpace(self, active.owners[0][0].views[-1])
+        parts = self._batching.run(partial(self._attack_again, active, space), range(len(active)))
+        logits = torch.cat([step.logits for step in parts])
+        direction = torch.cat([step.direction for step in parts])
+        staying = [row for row in range(len(active)) if active.continues[row]]
+        leaving = [row for row in range(len(active)) if not active.continues[row]]
+        complete: list[ShardTask] = []
+        if leaving:
+            complete = self._leave(active, leaving, logits, space)
+            active.keep(staying)
+            direction = direction[torch.tensor(staying, dtype=torch.long, device=direction.device)]
+        active["current"] = pgd_step(active["points"], active["current"], direction)
+        active.steps = [step + 1 for step in active.steps]
+        return complete
+
+    def _attack_again(self, active: ActiveSet, space: _AttackSpace, rows: Sequence[int]) -> Gradient:
+        """Return the gradients of some images under attack, and note which of them continue."""
+        part = slice(rows[0], rows[-1] + 1)
+        label, is_correct = active["label"][part], active["correct"][part]
+
+        def continuing(logits: torch.Tensor) -> list[int]:
+            is_correct.logical_and_(logits.argmax(dim=1) == label)
+            is_open = is_correct.tolist() if self._protocol.stops_when_fooled else [True] * len(label)
+            for row, may_continue in zip(rows, is_open, strict=True):
+                active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
+            return [position for position, row in enumerate(rows) if active.continues[row]]
+
+        found = gradient(space.logits, active["current"][part], label, continuing)
+        self._report_passes(active.owners[part], (2 if found.is_taken else 1) * len(rows))
+        return found
+
+    def _leave(
+        self, active: ActiveSet, rows: list[int], logits: torch.Tensor, space: _AttackSpace
+    ) -> list[ShardTask]:
+        """Add the outputs of images whose attack has ended; return the tasks that are complete."""
+        chosen = torch.tensor(rows, device=logits.device)
+        outputs = {"logits": logits[chosen], "always_right": active["correct"][chosen]}
+        outputs |= space.moves(active["pixels"][chosen], active["current"][chosen])
+        owners = [active.owners[row] for row in rows]
+        self._report_images(owners, passes=0)
+        return add_outputs(owners, outputs)
+
+    def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return a batch on the model's device."""
+        return self._copied(torch.stack(list(tensors)))
+
+    def _labels(self, owners: Sequence[Owner]) -> torch.Tensor:
+        return self._copied(torch.tensor([task.examples[position].label for task, position in owners]))
+
+    def _copied(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a tensor on the model's device.
+
+        On CUDA the copy runs next to the model's work.
+        """
+        device = self._classifier.device
+        if self._copies is None:
+            return tensor.to(device)
+        current = torch.cuda.current_stream(device)
+        with torch.cuda.stream(self._copies):
+            copied = tensor.pin_memory().to(device, non_blocking=True)
+        current.wait_stream(self._copies)
+        copied.record_stream(current)
+        return copied
+
+    def _report_images(self, owners: Sequence[Owner], *, passes: int) -> None:
+        """Report finished images with their last passes, each view on its own."""
+        if self._report is not None:
+            for views, count in images_by_views(owners):
+                self._report(views, count * len(views), passes * count)
+
+    def _report_passes(self, owners: Sequence[Owner], passes: int) -> None:
+        if self._report is not None:
+            self._report(owners[0][0].views, 0, passes)
+
+    def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:
+        """Convert outputs of the model to logits.
 
         Raises:
-            ModelError: they are of another kind, which would make their probabilities wrong.
+            ModelError: they are of another kind than those of earlier images, which would make their
+                probabilities wrong.
         """
-        expected = self.classifier.outputs
-        if expected is None or expected == "logits":
-            return
-        kind = output_kind(raw, half=self.classifier.precision != "fp32")
-        if SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(expected):
-            raise ModelError(
-                f"{self.classifier.spec}: the outputs were taken for {expected}, but those for {self.view} "
-                f"are {kind}. State their kind in quba_config['outputs']: {', '.join(OUTPUT_KINDS)}."
-            )
-
-    def rows(self, examples: Sequence[Example], logits: torch.Tensor) -> Rows:
-        """Return the columns of a batch from its logits (N, C)."""
-        p = probabilities(logits).cpu().numpy()
-        z = logits.detach().float().cpu().numpy()
-        label = np.array([example.label for example in examples], dtype=np.int64)
-        ties = self.protocol.ties if self.view.set == CUE_CONFLICT_SET else "first"
-        declared = decision(z, p, label, self.declared, ties)
-        rows: Rows = {
-            "index": np.array([example.index for example in examples], dtype=np.int64),
-            "label": label,
-            "top1": declared.predicted,
-            "confidence": declared.confidence,
-            "true_probability": declared.true_probability,
-        }
-        if self.view.set == CUE_CONFLICT_SET:
-            rows["texture"] = np.array([example.texture for example in examples], dtype=np.int64)
-        for space in self.others:
-            label_in_space = label_in(space, label, z.shape[1])
-            other = decision(z, p, label_in_space, space)
-            rows |= {
-                f"label@{space.name}": label_in_space,
-                f"top1@{space.name}": other.predicted,
-                f"confidence@{space.name}": other.confidence,
-                f"true_probability@{space.name}": other.true_probability,
-            }
-        if self.keeps_probabilities:
-            rows["probabilities"] = p
-        return rows
-
-
-def plain(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of unattacked images: one forward pass each.
-
-    They need no graph, but do not use torch's inference mode: tensors that a model caches there could not
-    take part in the gradients of a later attack.
-    """
-    classifier = task.classifier
-    parts = []
-    for examples, images in batches:
-        with torch.no_grad():
-            raw = classifier.raw(classifier.normalise(_pixels(images, classifier)))
-            parts.append(task.rows(examples, task.logits(raw)))
-        task.meter.add(images=len(examples), passes=len(examples))
-    return _joined(parts)
-
-
-def plain_and_fgsm(clean: ViewTask | None, attack: ViewTask, batches: Batches) -> tuple[Rows, Rows]:
-    """Columns of unattacked images, if requested, and of their FGSM points.
-
-    They take two forward passes and one backward pass an image. The clean columns come from the forward pass
-    of the gradient, so both must run in float32.
-    """
-    clean_parts, attacked_parts = [], []
-    for examples, images in batches:
-        space = _AttackSpace(attack, _pixels(images, attack.classifier))
-        start = gradient(space.logits, space.points, _labels(examples, attack.classifier))
-        if clean is not None:
-            clean_parts.append(clean.rows(examples, start.logits))
-        attack.meter.add(images=len(examples) if clean else 0, passes=2 * len(examples))
-        point = fgsm_point(space.points, start.direction)
-        attacked_parts.append(_attacked_rows(attack, examples, space, point, zero_gradient=start.is_zero))
-        attack.meter.add(images=len(examples), passes=len(examples))
-    return _joined(clean_parts) if clean else {}, _joined(attacked_parts)
-
-
-def fgsm(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of FGSM points."""
-    return plain_and_fgsm(None, task, batches)[1]
-
-
-def pgd(task: ViewTask, batches: Batches) -> Rows:
-    """Columns of the last PGD iterates: eleven forward and ten backward passes an image.
-
-    `always_right` is True if the prediction is correct at the start and at every iterate.
-    """
-    parts = []
-    for examples, images in batches:
-        space = _AttackSpace(task, _pixels(images, task.classifier))
-        label = _labels(examples, task.classifier)
-        start = pgd_start(space.points, [example.index for example in examples], task.seed)
-        correct = torch.ones(len(label), dtype=torch.bool, device=label.device)
-        point = start
-        for point, logits in pgd_iterates(space.logits, space.points, label, start):  # noqa: B007  used after the loop
-            if logits is not None:
-                correct &= logits.argmax(dim=1) == label
-                task.meter.add(passes=2 * len(examples))
-        rows = _attacked_rows(task, examples, space, point)
-        rows["always_right"] = correct.cpu().numpy() & (rows["top1"] == rows["label"])
-        parts.append(rows)
-        task.meter.add(images=len(examples), passes=len(examples))
-    return _joined(parts)
-
-
-PREDICT: dict[str | None, Callable[[ViewTask, Batches], Rows]] = {None: plain, "fgsm": fgsm, "pgd": pgd}
-"""Prediction function by the attack of a view."""
+        classifier = self._classifier
+        if classifier.outputs is None:
+            classifier.outputs = output_kind(raw.detach(), half=classifier.precision != "fp32")
+        if classifier.outputs != "logits" and not self.determines_outputs:
+            kind = output_kind(raw.detach(), half=classifier.precision != "fp32")
+            if SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(classifier.outputs):
+                raise ModelError(
+                    f"{classifier.spec}: the outputs were taken for {classifier.outputs}, but those for "
+                    f"{view} are {kind}. State their kind in quba_config['outputs']: "
+                    f"{', '.join(OUTPUT_KINDS)}."
+                )
+        return classifier.logits(raw)
 
 
 class _AttackSpace:
-    """The space of an attack: pixel values, or the model's normalised input."""
+    """The space of an attack: pixel values, or the model's normalised input.
 
-    def __init__(self, task: ViewTask, pixels: torch.Tensor) -> None:
-        self._task = task
-        self._classifier = task.classifier
-        self._in_pixels = task.protocol.attack_space == "pixel"
-        self.pixels = pixels
-        self.points = pixels if self._in_pixels else task.classifier.normalise(pixels)
+    Attributes:
+        raw: outputs of the model at the points of the last `logits`, detached.
+    """
+
+    raw: torch.Tensor
+
+    def __init__(self, passes: Passes, view: View) -> None:
+        self._passes = passes
+        self._view = view
+        self._classifier = passes._classifier
+        self._in_pixels = passes._protocol.attack_space == "pixel"
+
+    def points(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels if self._in_pixels else self._classifier.normalise(pixels)
 
     def inputs(self, points: torch.Tensor) -> torch.Tensor:
         return self._classifier.normalise(points) if self._in_pixels else points
 
     def logits(self, points: torch.Tensor) -> torch.Tensor:
-        return self._task.logits(self._classifier.raw(self.inputs(points), exact=True))
+        raw = self._classifier.raw(self.inputs(points), exact=True, is_checked=False)
+        self.raw = raw.detach()
+        return self._passes.logits(raw, self._view)
 
-    def move_columns(self, points: torch.Tensor) -> Rows:
-        """Check an attack on pixels; return the pixel moves of one on inputs."""
+    def moves(self, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the extent of attacked pixels, or the pixel moves of an attack on inputs."""
         if self._in_pixels:
-            check_bounds(self.pixels, points)
-            return {}
-        move = (self._classifier.denormalise(points) - self.pixels).abs().flatten(1)
+            return {"extent": extents(pixels, points)}
+        move = (self._classifier.denormalise(points) - pixels).abs().flatten(1)
         return {
-            "moved": move.amax(dim=1).cpu().numpy(),
-            "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1).cpu().numpy(),
+            "moved": move.amax(dim=1),
+            "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1),
         }
-
-
-def _attacked_rows(
-    task: ViewTask,
-    examples: Sequence[Example],
-    space: _AttackSpace,
-    points: torch.Tensor,
-    *,
-    zero_gradient: torch.Tensor | None = None,
-) -> Rows:
-    extra = space.move_columns(points)
-    if zero_gradient is not None:
-        extra["zero_gradient"] = zero_gradient.cpu().numpy()
-    with torch.no_grad():
-        raw = task.classifier.raw(space.inputs(points))
-        return task.rows(examples, task.classifier.logits(raw)) | extra
-
-
-def _pixels(images: torch.Tensor, classifier: Classifier) -> torch.Tensor:
-    return images.to(classifier.device, non_blocking=True).float().div(255)
-
-
-def _labels(examples: Sequence[Example], classifier: Classifier) -> torch.Tensor:
-    return torch.tensor([example.label for example in examples], device=classifier.device)
-
-
-def _joined(parts: Sequence[Rows]) -> Rows:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

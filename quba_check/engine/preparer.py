@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from quba_check.core.view import CORRUPTIONS, View
+from quba_check.engine.cache_keys import LIBRARIES
 from quba_check.models.classifier import Classifier
-from quba_check.storage.store import SHARD_SIZE
+from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
+from quba_check.storage.image_cache import ImageCache, Pixels
+from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
 
+FORMAT = 1
+"""Increased with the meaning of kept images, so that old ones are never read."""
 _CORRUPTION_STREAM = 0xC0
 Prepare = Callable[[Example], torch.Tensor]
+FilesKey = Callable[[View, int], str]
 
 
 class Preparer:
     """Turns examples into preprocessed uint8 images (3, H, W).
 
-    The last shard of preprocessed clean images is cached, since all 75 generated corruptions start from them.
-
     Args:
         suite: the source of the images.
         classifier: the model whose preprocessing is used.
         seed: seed of the run.
+        cache: preprocessed images of this and other runs; None keeps none.
+        files_key: returns the hash of the files of a view's shard, which names its images in the cache.
     """
 
-    def __init__(self, suite: Suite, classifier: Classifier, seed: int) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        classifier: Classifier,
+        seed: int,
+        cache: ImageCache | None = None,
+        files_key: FilesKey | None = None,
+    ) -> None:
         self._suite = suite
         self._seed = seed
-        self._transforms = {crop: classifier.preprocessing.transform(crop=crop) for crop in (True, False)}
-        self._cached = lru_cache(maxsize=SHARD_SIZE)(self._prepared)
+        self._preprocessing = classifier.preprocessing
+        self._transforms = {crop: self._preprocessing.transform(crop=crop) for crop in (True, False)}
+        self._fast = (
+            {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
+            if classifier.is_prepared_fast
+            else None
+        )
+        self._cache = cache
+        self._files_key = files_key
+        self._originals: dict[str, _Originals] = {}
 
     def of(self, view: View, *, crop: bool) -> Prepare:
         """Return the function that prepares examples of a view.
@@ -46,20 +69,186 @@ class Preparer:
         """
         if not self._suite.is_generated(view):
             return lambda example: self._prepared(example, crop)
-        own = str(view.corruption), int(view.severity or 0)
-        encoding = self._suite.encoding
+        return lambda example: self._corrupted(view, example, _pixels(self._prepared(example, crop)))
 
-        def corrupted_example(example: Example) -> torch.Tensor:
-            name, severity = example.condition or own
-            number = CORRUPTIONS.index(name)
-            image = self._cached(example, crop).permute(1, 2, 0).numpy()
-            rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
-            pixels = corrupt(image, name, severity, rng)
-            if encoding is not None:
-                pixels = reencode(pixels, encoding)
-            return torch.from_numpy(pixels).permute(2, 0, 1)
+    def shard(self, view: View, number: int, examples: Sequence[Example], *, crop: bool) -> ShardImages:
+        """Return the images of a shard, and keep them for later passes and models.
 
-        return corrupted_example
+        The images before a generated corruption are kept, not the corrupted ones. Views with the same
+        originals that are open at the same time share them. Call this from one thread.
+
+        Args:
+            view: the view.
+            number: the shard's number.
+            examples: its examples.
+            crop: see `of`.
+        """
+        is_generated = self._suite.is_generated(view)
+        key = self._key(view, number, crop)
+        self._close_unused(key)
+        originals = self._originals.get(key)
+        if originals is None:
+            shape = (len(examples), *self._preprocessing.input_size[1:], 3)
+            kept = None if self._cache is None else self._cache.open(key, shape)
+            originals = self._originals[key] = _Originals(lambda example: self._prepared(example, crop), kept)
+        if is_generated and originals.kept is None:  # all 75 corruptions start from these images
+            originals.kept = _Memory()
+        originals.users += 1
+        if not is_generated:
+            return ShardImages(originals, examples, lambda _, pixels: _tensor(pixels))
+        return ShardImages(
+            originals, examples, lambda example, pixels: self._corrupted(view, example, pixels)
+        )
+
+    def _close_unused(self, needed: str) -> None:
+        """Close originals without users, but intact ones of a key stay open."""
+        for key, originals in list(self._originals.items()):
+            is_needed = key == needed and originals.kept is not None and originals.kept.is_intact
+            if not originals.users and not is_needed:
+                del self._originals[key]
+                if originals.kept is not None:
+                    originals.kept.close()
+
+    def _key(self, view: View, number: int, crop: bool) -> str:
+        if self._files_key is None:
+            raise TypeError("shards need a Preparer with files_key")
+        return content_hash(
+            {"settings": self._settings, "files": self._files_key(view, number), "crop": crop}
+        )
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        """Settings that determine the pixels. Normalisation comes later, so it is left out."""
+        preprocessing = self._preprocessing.as_dict()
+        for name in ("mean", "std", "source"):
+            del preprocessing[name]
+        libraries = {name: version(name) for name in LIBRARIES}
+        return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
+
+    def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
+        name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
+        number = CORRUPTIONS.index(name)
+        rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
+        corrupted = corrupt(pixels, name, severity, rng)
+        if self._suite.encoding is not None:
+            corrupted = reencode(corrupted, self._suite.encoding)
+        return _tensor(corrupted)
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
+        if self._fast is not None and self._suite.may_be_jpeg(example):
+            return self._fast[crop](self._suite.read_image(example, rgb_pixels))
         return self._transforms[crop](self._suite.image(example))
+
+
+class ShardImages:
+    """The images of a shard of a view; open one with `Preparer.shard`.
+
+    Args:
+        originals: the preprocessed originals.
+        examples: the examples of the shard.
+        finish: turns an example's original (H, W, 3) into the image of the view.
+    """
+
+    def __init__(
+        self,
+        originals: _Originals,
+        examples: Sequence[Example],
+        finish: Callable[[Example, Pixels], torch.Tensor],
+    ) -> None:
+        self._originals = originals
+        self._examples = examples
+        self._finish = finish
+        self._is_open = True
+
+    def image(self, position: int) -> torch.Tensor:
+        """Return the uint8 image (3, H, W) at a position of the shard.
+
+        Call it from any thread, in any order.
+
+        Raises:
+            SuiteError: the image cannot be decoded.
+        """
+        example = self._examples[position]
+        return self._finish(example, self._originals.pixels(position, example))
+
+    def close(self) -> None:
+        """Keep the images if all were read.
+
+        Call it from the thread that opened the shard; a second call does nothing.
+        """
+        if self._is_open:
+            self._is_open = False
+            self._originals.release()
+
+
+class _Kept(Protocol):
+    """Images of a shard that were read before, by position."""
+
+    is_intact: bool
+
+    def read(self, position: int) -> Pixels | None: ...
+    def write(self, position: int, pixels: Pixels) -> None: ...
+    def publish(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Memory:
+    """Images in memory, for generated corruptions if no file may keep their originals."""
+
+    def __init__(self) -> None:
+        self.is_intact = True
+        self._images: dict[int, Pixels] = {}
+
+    def read(self, position: int) -> Pixels | None:
+        return self._images.get(position)
+
+    def write(self, position: int, pixels: Pixels) -> None:
+        self._images[position] = pixels
+
+    def publish(self) -> None:
+        """Do nothing: other processes cannot see them."""
+
+    def close(self) -> None:
+        self._images.clear()
+
+
+class _Originals:
+    """The preprocessed originals of a shard, each decoded once if they are kept.
+
+    Args:
+        prepare: decodes and preprocesses an example.
+        kept: images that were read before; None if they are not kept.
+
+    Attributes:
+        users: number of open `ShardImages`. Without any they stay open until another shard is opened.
+    """
+
+    def __init__(self, prepare: Prepare, kept: _Kept | None) -> None:
+        self.kept = kept
+        self.users = 0
+        self._prepare = prepare
+
+    def pixels(self, position: int, example: Example) -> Pixels:
+        """Return an image (H, W, 3)."""
+        pixels = None if self.kept is None else self.kept.read(position)
+        if pixels is None:
+            pixels = _pixels(self._prepare(example))
+            if self.kept is not None:
+                self.kept.write(position, pixels)
+        return pixels
+
+    def release(self) -> None:
+        """End one use."""
+        self.users -= 1
+        if not self.users and self.kept is not None:
+            self.kept.publish()
+
+
+def _pixels(image: torch.Tensor) -> Pixels:
+    """Return an image (3, H, W) as an array (H, W, 3)."""
+    pixels: Pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return pixels
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -1,36 +1,43 @@
-"""Prediction of shards, in batches that fit into memory."""
+"""Prediction of shards, with images read ahead across their borders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import torch
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
+from quba_check.engine.attacks import start_noise
+from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys, shard_of
-from quba_check.engine.loader import batches, default_threads
-from quba_check.engine.predict import PREDICT, Meter, Report, Rows, ViewTask, plain_and_fgsm
+from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
+from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Preparer
-from quba_check.errors import UnmeasurableError
-from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
-from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind
+from quba_check.engine.progress import Reporter
+from quba_check.engine.shard_task import Owner, ShardTask
+from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
+from quba_check.models.classifier import Classifier
+from quba_check.models.outputs import check_finite, output_kind
+from quba_check.storage.image_cache import ImageCache
 from quba_check.suites.suite import Suite
 
-CPU_BATCH, ACCELERATOR_BATCH = 64, 256
-Watch = Callable[[torch.Tensor], None]
+_Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Batch size and reading threads, without any influence on results.
+    """Batch size and reading of images, without any influence on results.
 
     Attributes:
         batch_size: images of a forward pass; None chooses by device and halves it when memory runs out.
-        threads: threads that read images ahead; 0 reads in the main thread, None takes one for every two
-            cores, at most four, as torch needs cores too.
+        threads: threads that read images ahead; 0 reads in the main thread, None chooses by cores and device.
         cache_gb: gigabytes of prepared images to keep in the store; 0 keeps none.
     """
 
@@ -49,10 +56,8 @@ class ShardPredictor:
         protocol: settings of attacks and ties.
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
-        report: called after every pass of a batch; see `Meter`.
-
-    Attributes:
-        carries_gradient: False once the model passed no gradient to its input.
+        reporter: receives every pass of a batch.
+        image_cache: preprocessed images of this and other runs; None keeps none.
     """
 
     def __init__(
@@ -63,88 +68,147 @@ class ShardPredictor:
         protocol: Protocol,
         seed: int,
         batch_settings: BatchSettings,
-        report: Report | None = None,
+        reporter: Reporter,
+        image_cache: ImageCache | None = None,
     ) -> None:
-        self._report = report
-        self.carries_gradient = True
         self._classifier = classifier
         self._suite = suite
         self._cache_keys = cache_keys
         self._protocol = protocol
         self._seed = seed
-        self._preparer = Preparer(suite, classifier, seed)
-        threads = default_threads() if batch_settings.threads is None else batch_settings.threads
+        self._preparer = Preparer(suite, classifier, seed, image_cache, cache_keys.files_key)
+        threads = batch_settings.threads
+        threads = default_threads(classifier.device) if threads is None else threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
-        self._may_shrink = batch_settings.batch_size is None
-        self._batch_size = batch_settings.batch_size or (
-            CPU_BATCH if classifier.device.type == "cpu" else ACCELERATOR_BATCH
-        )
+        self._batching = Batching(classifier, batch_settings.batch_size)
+        self._passes = Passes(classifier, protocol, self._batching, reporter.add)
+        self._reporter = reporter
 
-    def rows(self, views: Sequence[View], shard: int) -> dict[View, Rows]:
-        """Return the columns of a shard of a view, or of clean set and FGSM.
+    def task(self, views: Sequence[View], number: int) -> ShardTask:
+        """Return the task for a shard of a view, or of clean set and FGSM."""
+        images = views[0].images
+        examples = shard_of(self._suite.examples(images), number)
+        crop = self._cache_keys.is_cropped(images)
+        return ShardTask(views, number, examples, self._preparer.shard(images, number, examples, crop=crop))
+
+    def predict(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, dict[View, Rows]]]:
+        """Yield tasks with the columns of their views, as they are completed.
+
+        Args:
+            tasks: the shards; the iterator is advanced as far as images are read ahead.
 
         Raises:
-            UnmeasurableError: the only view is an attack, and the model passes no gradient.
+            UnmeasurableError: a task has an attack, and the model passes no gradient.
             ModelError: the model's answers cannot be used, or memory runs out.
             SuiteError: an image cannot be used.
         """
-        if self._classifier.outputs is not None:
-            return self._rows_that_fit(views, shard, None)
-        kinds: list[OutputKind] = []
+        tasks = iter(tasks)
+        if self._classifier.outputs is None and (first := next(tasks, None)) is not None:
+            self._determine_outputs(first)
+            yield first, self._columns(first)
+        for attacks, group in groupby(tasks, key=_attacks):
+            for task in self._predicted(attacks, group):
+                yield task, self._columns(task)
 
-        def watch(raw: torch.Tensor) -> None:
-            kinds.append(output_kind(raw, half=self._classifier.precision != "fp32"))
-            if self._classifier.outputs is None:
-                self._classifier.outputs = kinds[0]
-
-        rows = self._rows_that_fit(views, shard, watch)
-        most_general = max(kinds, key=SPECIFIC_TO_GENERAL.index)
-        if most_general != kinds[0]:  # the first batch was converted to logits in the wrong way
-            self._classifier.outputs = most_general
-            rows = self._rows_that_fit(views, shard, None)
-        return rows
-
-    def _rows_that_fit(self, views: Sequence[View], shard: int, watch: Watch | None) -> dict[View, Rows]:
-        """Predict a shard; halve the batch size whenever memory runs out."""
-        while True:
-            try:
-                return self._rows_at(views, shard, watch, self._batch_size)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if not self._may_shrink or self._batch_size == 1:
-                    raise out_of_memory(self._classifier, self._batch_size) from error
-                torch.cuda.empty_cache()
-                self._batch_size //= 2
-
-    def _rows_at(
-        self, views: Sequence[View], shard: int, watch: Watch | None, batch_size: int
-    ) -> dict[View, Rows]:
-        images = views[0].images
-        examples = shard_of(self._suite.examples(images), shard)
-        prepare = self._preparer.of(images, crop=self._cache_keys.is_cropped(images))
-        prepared = batches(examples, prepare, batch_size, self._pool)
-        meter = Meter(self._report)
+    def _determine_outputs(self, task: ShardTask) -> None:
+        """Predict the first shard, and determine the kind of the outputs from all its images."""
+        self._passes.determines_outputs = True
         try:
-            tasks = [replace(self._task(view), watch=watch, meter=meter) for view in views]
-            if len(tasks) == 1:
-                return {views[0]: PREDICT[views[0].attack](tasks[0], prepared)}
-            return dict(zip(views, plain_and_fgsm(tasks[0], tasks[1], prepared), strict=True))
-        except UnmeasurableError:
-            if len(views) == 1:
-                raise
-            self.carries_gradient = False
-            return self._rows_at(views[:1], shard, watch, batch_size)
+            while True:
+                for _ in self._predicted(_attacks(task), [task]):
+                    pass
+                raw = _unattacked(task.outputs)
+                kind = output_kind(raw, half=self._classifier.precision != "fp32")
+                # A batch may look more special than the whole; its outputs were then converted wrongly.
+                is_final = self._classifier.outputs in (None, kind) or len(task.views) == 1
+                self._classifier.outputs = kind
+                if is_final:
+                    return
+                task.clear()
+                self._reporter.restart(task.views)
+        except BaseException:
+            self._classifier.outputs = None
+            raise
         finally:
-            prepared.close()
+            self._passes.determines_outputs = False
 
-    def _task(self, view: View) -> ViewTask:
-        return ViewTask(
-            self._classifier,
-            view,
-            self._suite.space_of(view.set),
-            self._cache_keys.other_spaces(view),
-            self._protocol,
-            self._seed,
-            view.columns == "probabilities",
+    def _predicted(self, attacks: tuple[str | None, ...], tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
+        """Yield tasks of one kind when the outputs of their images are complete."""
+        opened: list[ShardTask] = []
+
+        def jobs() -> Iterator[ReadJob[Owner, Any]]:
+            for task in tasks:
+                opened.append(task)
+                for position in range(len(task.examples)):
+                    yield ReadJob((task, position), partial(self._read, task, position))
+
+        # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
+        # batches are as large as shards, would have to wait.
+        group = itemgetter(0) if self._classifier.device.type == "cpu" else None
+        ahead = READ_AHEAD * self._batching.size
+        stream: ImageStream[Owner, Any] = ImageStream(
+            jobs(), ahead, self._pool, group=group, waited=self._reporter.waited
         )
+        passes: dict[str | None, _Pass] = {
+            None: self._passes.plain,
+            "fgsm": self._passes.fgsm,
+            "pgd": self._passes.pgd,
+        }
+        try:
+            for task in _one_batch_late(passes[attacks[-1]](stream)):
+                task.images.close()
+                yield task
+        finally:
+            stream.close()
+            for task in opened:
+                task.images.close()
+
+    def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Return an image, for PGD with its random start; called from several threads."""
+        image = task.images.image(position)
+        if task.views[-1].attack != "pgd":
+            return image
+        return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
+
+    def _columns(self, task: ShardTask) -> dict[View, Rows]:
+        """Return the columns of a complete task."""
+        outputs = task.outputs
+        columns: dict[View, Rows] = {}
+        for view in task.views:
+            name = "logits" if view.attack == "pgd" else "raw"
+            raw = outputs[name] if view.attack is not None else _unattacked(outputs)
+            check_finite(raw, spec=self._classifier.spec)
+            if view.attack is None:
+                logits = self._passes.logits(raw, view)
+            else:
+                logits = raw if name == "logits" else self._classifier.logits(raw)
+            rows = self._view_columns(view).rows(task.examples, logits)
+            columns[view] = rows if view.attack is None else rows | attack_columns(outputs, rows)
+        return columns
+
+    def _view_columns(self, view: View) -> ViewColumns:
+        return ViewColumns(
+            view, self._suite.space_of(view.set), self._cache_keys.other_spaces(view), self._protocol
+        )
+
+
+def _attacks(task: ShardTask) -> tuple[str | None, ...]:
+    return tuple(view.attack for view in task.views)
+
+
+def _unattacked(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the outputs for unattacked images, which a pass of FGSM has too."""
+    return outputs["start"] if "start" in outputs else outputs["raw"]
+
+
+def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
+    """Yield the tasks of each batch once the next batch was started."""
+    complete: list[ShardTask] = []
+    try:
+        for following in batches:
+            yield from complete
+            complete = following
+    except Exception:
+        yield from complete
+        raise
+    yield from complete

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.predict import Rows
+from quba_check.engine.view_columns import Rows
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.store import Columns, DamagedShardError, Shard, ShardKey, Store
+from quba_check.storage.shard import Columns, DamagedShardError, Shard
+from quba_check.storage.store import Store
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
 
@@ -70,7 +73,7 @@ class TableReader:
         key = self._cache_keys.shard_key(stored, number)
         try:
             shard = self._store.read(key)
-            self._check(stored, key, shard)
+            self._check(stored, shard)
         except DamagedShardError as error:
             if not self._store.has(key):  # another process removed it first
                 raise
@@ -79,12 +82,12 @@ class TableReader:
             raise
         return shard
 
-    def _check(self, stored: View, key: ShardKey, shard: Shard) -> None:
+    def _check(self, stored: View, shard: Shard) -> None:
         defect = self.defect(stored, shard.columns)
         if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:
-            raise DamagedShardError(f"{self._store.path(key)}: {defect}")
+            raise DamagedShardError(f"{shard.place}: {defect}")
 
     def forget(self) -> None:
         """Read the clean set again at the next request."""
@@ -95,11 +98,23 @@ class TableReader:
         is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        parts = [self.shard(stored, number).columns for number in self._cache_keys.shards(stored, shards)]
-        table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        table = dict(self._columns(stored, shards))
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}
         if is_clean:
             self._clean = table
         return table
+
+    def _columns(self, stored: View, shards: range | None) -> Columns:
+        """Return the columns of shards, joined in their order."""
+        if shards is None:
+            with contextlib.suppress(
+                DamagedShardError
+            ):  # the shards are read one by one to find the damaged one
+                packed = self._store.read_packed(self._cache_keys.shard_keys(stored))
+                if packed is not None:
+                    self._check(stored, packed)
+                    return packed.columns
+        parts = [self.shard(stored, number).columns for number in self._cache_keys.shards(stored, shards)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

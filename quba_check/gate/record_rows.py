@@ -61,13 +61,17 @@ def content_hashes(
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:
     """Return the numbers of images, found and expected, of each set that dimensions use."""
-    counts = evaluation.suite.counts(_image_views(evaluation, dimensions))
+    views = _image_views(evaluation, dimensions)
+    counts = evaluation.suite.counts(views)
+    is_fast = evaluation.engine.cache_keys.is_prepared_fast
+    fast_sets = {view.set for view in views if is_fast(view)}
     return {
         name: SetRow(
             images=count.images,
             expected=count.expected,
             found=count.found,
             generated=_generated(evaluation, name),
+            preprocessing="fast" if name in fast_sets else "exact",
         )
         for name, count in counts.items()
     }

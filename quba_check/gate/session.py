@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -50,6 +51,7 @@ class GateSession:
         progress: called while images are predicted; set it before the first evaluation.
         finished: called for every complete set, likewise.
         announce: called with each step that precedes predictions.
+        show_step: called with the parts of such a step, which a log does not print.
         notes: notes on a model for its records, by its name.
         findings: the doctor's findings on a model before the run, by its name.
         baseline_digest: SHA-256 (hex) of the baseline's record, once it was read.
@@ -72,6 +74,7 @@ class GateSession:
         self.progress: Progress | None = None
         self.finished: Finished | None = None
         self.announce: Callable[[str], None] = lambda _: None
+        self.show_step: Callable[[str], None] = lambda _: None
         self._worker = worker
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
@@ -147,7 +150,7 @@ class GateSession:
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
         self._selected = tuple(demands)
-        for key in self._models_and_protocols():
+        for key in self.models_and_protocols():
             if key in self._evaluations:
                 self._evaluations[key].plan(self._dimensions(*key))
 
@@ -192,7 +195,7 @@ class GateSession:
             UserError: a model, its outputs, or the data cannot be used.
         """
         self.select(demands)
-        for model, protocol in self._models_and_protocols():
+        for model, protocol in self.models_and_protocols():
             with contextlib.suppress(InvariantError):
                 self.evaluation(model, protocol).check()
 
@@ -222,7 +225,7 @@ class GateSession:
                 trust_pickle=options.trust_pickle,
                 worker=self._worker,
                 cache=self.store,
-                progress=self._show_step,
+                progress=self.show_step,
             )
             self._classifiers[model] = load_classifier(spec, request)
         key = model, protocol
@@ -234,13 +237,13 @@ class GateSession:
                 seed=options.seed,
                 store=self.store,
                 batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
-                progress=self._labelled(self.progress, key),
-                finished=self._labelled(self.finished, key),
+                progress=self._labelled_progress(key),
+                finished=self._labelled_finished(key),
             )
             self._evaluations[key].plan(self._dimensions(*key))
         return self._evaluations[key]
 
-    def _models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
+    def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""
         return list(dict.fromkeys((planned.model, planned.protocol) for planned in self._selected))
 
@@ -249,18 +252,22 @@ class GateSession:
         needed = map(self.dimensions_of, self.selected(model, protocol))
         return list(dict.fromkeys(name for names in needed for name in names))
 
-    def _labelled(self, callback: Callable[..., None] | None, key: tuple[str, ProtocolName]) -> Any:
-        """Return a callback with model and protocol before names, if there are several."""
-        choices = zip(*self._models_and_protocols(), strict=True)  # all models, then all protocols
-        label = "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
-        if callback is None or not label:
-            return callback
-        return lambda name, *rest: callback(f"{label}{name}", *rest)
+    def _label(self, key: tuple[str, ProtocolName]) -> str:
+        """Return model and protocol for the beginning of names, if there are several."""
+        choices = zip(*self.models_and_protocols(), strict=True)  # all models, then all protocols
+        return "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
 
-    def _show_step(self, words: str) -> None:
-        """Show a step of loading a model as progress."""
-        if self.progress is not None:
-            self.progress(words, 0, 0, 0.0, lambda: 0)
+    def _labelled_progress(self, key: tuple[str, ProtocolName]) -> Progress | None:
+        progress, label = self.progress, self._label(key)
+        if progress is None or not label:
+            return progress
+        return lambda step: progress(replace(step, view=f"{label}{step.view}"))
+
+    def _labelled_finished(self, key: tuple[str, ProtocolName]) -> Finished | None:
+        finished, label = self.finished, self._label(key)
+        if finished is None or not label:
+            return finished
+        return lambda name, images: finished(f"{label}{name}", images)
 
     @cached_property
     def baseline(self) -> StoredRun | None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
 from quba_check.models.guard import Guard
-from quba_check.models.outputs import OutputKind, check_outputs, to_logits
+from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
+from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import Precision
 
@@ -46,6 +47,7 @@ class Classifier:
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
+        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
     """
 
     spec: str
@@ -65,6 +67,7 @@ class Classifier:
     notes: tuple[str, ...] = ()
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    exact_preprocessing: bool = False
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
@@ -78,6 +81,11 @@ class Classifier:
         self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
+    @property
+    def is_prepared_fast(self) -> bool:
+        """True if JPEG files are prepared by `preprocessing.fast`."""
+        return not self.exact_preprocessing and can_be_fast(self.preprocessing)
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.
 
@@ -90,15 +98,33 @@ class Classifier:
         """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
-    def raw(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
+    def pixels(self, images: Tensor) -> Tensor:
+        """Convert images to pixels, float32 in [0, 1].
+
+        Args:
+            images: uint8, (N, 3, H, W), in any memory format.
+        """
+        return images.to(self.device).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
+
+        Args:
+            images: uint8, (N, 3, H, W), in any memory format.
+        """
+        return self.pixels(images).sub_(self._mean).div_(self._std)
+
+    def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
         """Return the unconverted outputs of the module.
 
         Args:
             inputs: normalised images on `device`, float32, (N, 3, H, W).
             exact: compute in float32 at every precision, as attacks do.
+            is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
+                shards instead.
 
         Returns:
-            float32, (N, outputs of `head`), finite. The caller's grad mode decides about gradients.
+            float32, (N, outputs of `head`). The caller's grad mode decides about gradients.
 
         Raises:
             ModelError: the module fails on the batch, or its outputs are not class scores.
@@ -109,7 +135,8 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            return check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            raw = check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def logits(self, raw: Tensor) -> Tensor:
         """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.

@@ -123,6 +123,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
         notes=tuple(notes),
         files=file_digests(loaded.files),
+        exact_preprocessing=request.exact_preprocessing,
     )
 
 

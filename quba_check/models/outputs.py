@@ -76,7 +76,7 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
 
 
 def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
-    """Return the outputs of a model for a batch, checked to be class scores.
+    """Return the outputs of a model, checked to be a table of class scores.
 
     Args:
         raw: the value that the model returned.
@@ -89,7 +89,7 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
 
     Raises:
         HeadError: the number of classes is wrong.
-        ModelError: the value is not a dense floating tensor, not (N, C), or not finite.
+        ModelError: the value is not a dense floating tensor, or not (N, C).
     """
     allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {head.size})."
     if not isinstance(raw, Tensor):
@@ -110,13 +110,26 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
             theirs=raw.shape[1],
             classes=head.size,
         )
+    return raw.float()
+
+
+def check_finite(raw: Tensor, *, spec: str) -> Tensor:
+    """Return the outputs of a model, checked to be finite; this waits for the device.
+
+    Args:
+        raw: outputs of the model, (N, C).
+        spec: the model's spec, for the message.
+
+    Raises:
+        ModelError: a value is NaN or infinite.
+    """
     n_invalid = int((~raw.detach().isfinite()).any(dim=1).sum())
     if n_invalid:
         raise ModelError(
-            f"{spec}: the model's output is not finite, got NaN or infinity for {n_invalid} of {batch} "
+            f"{spec}: the model's output is not finite, got NaN or infinity for {n_invalid} of {len(raw)} "
             "images."
         )
-    return raw.float()
+    return raw
 
 
 def _type_of(value: object) -> str:

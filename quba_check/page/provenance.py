@@ -158,6 +158,9 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "classes", f"{model.classes:,}"
     yield "outputs", model.outputs or "unknown"
     yield "preprocessing", "; ".join(f"{name} {_plain(value)}" for name, value in model.preparation.items())
+    fast_sets = [name for name, row in suite.sets.items() if row.preprocessing == "fast"]
+    if fast_sets:
+        yield "prepared by the faster code", f"JPEG files of {', '.join(fast_sets)}"
     yield "suite", f"{suite.name} at {suite.root}"
     yield "protocol", record.protocol
     yield "images of each set", "all" if record.limit is None else f"at most {record.limit:,}"

@@ -67,7 +67,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Check that the files can be written; remove those of an earlier run."""
-        if self._config.option.collectonly:
+        if self._config.option.collectonly or self._gate.options.plan:
             return
         options = self._gate.options
         report = options.report
@@ -123,7 +123,7 @@ class Controller:
         if not self._gate.files:
             return
         try:
-            if not self._config.option.collectonly:
+            if not (self._config.option.collectonly or self._gate.options.plan):
                 self._write_records(session)
         except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
             self._bugs.append(describe_bug(error))
@@ -165,6 +165,8 @@ class Controller:
         """
         if self._bugs:
             return BUG_EXIT_CODE
+        if self._gate.options.plan:
+            return int(session.exitstatus)
         status, failed = int(session.exitstatus), pytest.ExitCode.TESTS_FAILED
         if status not in (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED):
             return status
@@ -237,7 +239,7 @@ class Summary:
             terminalreporter.write(f"page: {shown_path(self._controller.page)}\n")
         if any(record.model.spec in DEMO_MODELS for record in self._controller.records):
             terminalreporter.write(f"{NEXT_STEP}\n")
-        if not self._controller.records:
+        if not self._controller.records and not config.option.quba_plan:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
             terminalreporter.write_line(f"ERROR: {line}", red=True)

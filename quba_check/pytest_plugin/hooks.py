@@ -47,7 +47,7 @@ class GateHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """In the controller, load the models and predict their first images, before any worker starts."""
-        if self._config.option.collectonly:
+        if self._config.option.collectonly or self._gate.options.plan:
             return
         if self._progress is None:
             share_cores()

@@ -118,12 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
-        from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
-
-        config.stash[CONTROLLER] = controller = Controller(config, gate)
-        summary = Summary(controller)
-        for plugin in (controller, summary, InnerSummary(summary), config.stash[PROGRESS]):
-            config.pluginmanager.register(plugin)
+        _register_controller(config, gate)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -198,6 +193,23 @@ def _command(config: pytest.Config) -> tuple[str, ...]:
     return shown_command(arguments, config.option.file_or_dir or ())
 
 
+def _register_controller(config: pytest.Config, gate: GateSession) -> None:
+    """Register the hooks of the process that plans the run, collects results and prints."""
+    from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
+    from quba_check.pytest_plugin.hooks import WIDEST
+    from quba_check.pytest_plugin.run_plan import PlanHooks
+
+    progress = config.stash[PROGRESS]
+    config.stash[CONTROLLER] = controller = Controller(config, gate)
+    summary = Summary(controller)
+    for plugin in (controller, summary, InnerSummary(summary), progress):
+        config.pluginmanager.register(plugin)
+    if gate.files:
+        config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
+    if gate.options.plan:
+        config.option.dist = "no"  # nothing is run, so no worker of xdist is started
+
+
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:
     """Write the progress of the session to a folder shared by all processes."""
     from quba_check.pytest_plugin.progress import ProgressWriter
@@ -212,7 +224,7 @@ def _report_progress(config: pytest.Config, gate: GateSession) -> None:
     else:
         writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
         gate.announce = writer.announce
-    gate.progress, gate.finished = writer.add, writer.finish
+    gate.progress, gate.finished, gate.show_step = writer.add, writer.finish, writer.measure
 
 
 def _worker(config: pytest.Config) -> str | None:

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
+from quba_check.engine.speed import Speed, memory_peaks
+from quba_check.engine.timing import Estimate, Timing, Timings, Work, merge_timings, time_left
+
+if TYPE_CHECKING:
+    from quba_check.engine.progress import Step
+
 REFRESH_SECONDS = 0.5
 _STALE_SECONDS = 10 * REFRESH_SECONDS
+
+
+class WorkLeft(NamedTuple):
+    """Work left on one stored view, with the name of the model's speed."""
+
+    speed_key: str
+    kind: str
+    images: float
+    passes: float
+
+    @property
+    def work(self) -> Work:
+        """The work."""
+        return Work(self.kind, self.images, self.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +43,32 @@ class ProcessState:
     Attributes:
         view: the view being predicted, or other work such as `loading torch`.
         images: number of predicted images.
-        passes: forward and backward passes, counted in images.
-        left: passes left in the whole run, as far as this process knows.
         seconds: time taken by the passes.
         at: Unix time of writing.
         since: Unix time of the view's first shard.
+        step: seconds of the last pass of a batch.
         is_view: False for other work.
         finished: names and numbers of images of the sets that a shard of this process completed.
+        left: work left by cache entry, as far as this process knows.
+        timings: timings of this process, by name of the speed and kind of work.
+        earlier: timings of earlier runs, likewise; only of the process that plans the run.
+        is_planner: True if this process knows the work of the whole run.
+        peaks: largest memory of the process and of a GPU in bytes; 0 if unknown.
     """
 
     view: str
     images: int
-    passes: int
-    left: int
     seconds: float
     at: float
     since: float = 0.0
+    step: float = 0.0
     is_view: bool = True
     finished: tuple[tuple[str, int], ...] = ()
+    left: Mapping[str, WorkLeft] = field(default_factory=dict)
+    timings: Mapping[str, Timings] = field(default_factory=dict)
+    earlier: Mapping[str, Timings] = field(default_factory=dict)
+    is_planner: bool = False
+    peaks: tuple[int, int] = (0, 0)
 
 
 class ProgressWriter:
@@ -58,32 +87,42 @@ class ProgressWriter:
         self._after_write = after_write
         self._refreshed = 0.0
         self._view, self._is_view, self._since = "", False, 0.0
-        self._images = self._passes = self._left = 0
-        self._seconds = 0.0
-        self._count_left: Callable[[], int] = int
+        self._images, self._seconds, self._step = 0, 0.0, 0.0
+        self._last: Step | None = None
         self._finished: list[tuple[str, int]] = []
+        self._left: dict[str, WorkLeft] = {}
+        self._timings: dict[str, dict[str, Timings]] = {}
+        self._earlier: Mapping[str, Timings] = {}
+        self._is_planner = False
 
     def announce(self, words: str) -> None:
         """Write a step without images, such as `loading torch`; empty for none."""
         self._change(words, is_view=False)
         self._write()
 
-    def add(self, view: str, images: int, passes: int, seconds: float, left: Callable[[], int]) -> None:
-        """Add images and passes of a view; 0 at its beginning.
+    def measure(self, words: str) -> None:
+        """Write long work without images, such as `class texts, 64 of 80 read`."""
+        is_other = words != self._view
+        self._change(words, is_view=True)
+        if is_other:
+            self._write()
 
-        Args:
-            view: name of the view.
-            images: images finished since the previous call.
-            passes: passes since then, counted in images.
-            seconds: time since then.
-            left: returns the passes left; called at most twice a second.
-        """
-        self._images += images
-        self._passes += passes
-        self._seconds += seconds
-        self._count_left = left
-        is_other = view != self._view
-        self._change(view, is_view=True)
+    def plan(self, left: Mapping[str, WorkLeft], earlier: Mapping[str, Timings]) -> None:
+        """Write the work of the whole run by cache entry, and timings of earlier runs."""
+        self._left |= left
+        self._earlier = earlier
+        self._is_planner = True
+        self._write()
+
+    def add(self, step: Step) -> None:
+        """Add the work of an engine since its previous step."""
+        self._images += step.images
+        self._seconds += step.seconds
+        self._step = step.seconds
+        self._last = step
+        self._timings.setdefault(step.speed_key, {})[step.engine] = step.timings
+        is_other = step.view != self._view
+        self._change(step.view, is_view=True)
         if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._refresh()
         elif is_other:
@@ -100,20 +139,26 @@ class ProgressWriter:
 
     def _refresh(self) -> None:
         self._refreshed = time.monotonic()
-        self._left = self._count_left()
+        if self._last is not None:
+            key = self._last.speed_key
+            self._left |= {entry: WorkLeft(key, *work) for entry, work in self._last.left().items()}
         self._write()
 
     def _write(self) -> None:
         state = ProcessState(
             self._view,
             self._images,
-            self._passes,
-            self._left,
             self._seconds,
             time.time(),
             self._since,
+            self._step,
             self._is_view,
             tuple(self._finished),
+            self._left,
+            {key: merge_timings(engines.values()) for key, engines in self._timings.items()},
+            self._earlier,
+            self._is_planner,
+            memory_peaks(),
         )
         with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +177,13 @@ def read_states(folder: Path) -> list[ProcessState]:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 content = json.loads(file.read_text())
                 content["finished"] = tuple((name, images) for name, images in content["finished"])
+                content["left"] = {entry: WorkLeft(*values) for entry, values in content["left"].items()}
+                for name in ("timings", "earlier"):
+                    content[name] = {
+                        key: {kind: Timing(*values) for kind, values in timings.items()}
+                        for key, timings in content[name].items()
+                    }
+                content["peaks"] = tuple(content["peaks"])
                 states.append(ProcessState(**content))
     return states
 
@@ -141,8 +193,8 @@ def progress_text(states: list[ProcessState], width: int) -> str:
 
     It is empty before the first view. Of several processes it names the view that has been running longest.
 
-    >>> progress_text([ProcessState("corruptions/fog/3", 900, 900, 1800, 3.0, 0.0)], 80)
-    'measuring corruptions/fog/3 · 900 images · 300 images/s · 6 s left'
+    >>> progress_text([ProcessState("corruptions/fog/3", 900, 3.0, 0.0)], 80)
+    'measuring corruptions/fog/3 · 900 images · 300 images/s'
     """
     state = slowest_state(states)
     if state is None:
@@ -157,12 +209,19 @@ def slowest_state(states: list[ProcessState]) -> ProcessState | None:
 
     A process without work stops writing, so its last view soon disappears.
     """
-    newest = max((state.at for state in states), default=0.0)
-    recent = [state for state in states if state.view and state.at > newest - _STALE_SECONDS]
+    recent = _recent(states)
     views = [state for state in recent if state.is_view]
     if views:
         return min(views, key=lambda state: (state.since, -state.at))
     return max(recent, key=lambda state: state.at, default=None)
+
+
+def _recent(states: list[ProcessState]) -> list[ProcessState]:
+    """Return the states of processes that work; a pass of a batch may take long."""
+    newest = max((state.at for state in states), default=0.0)
+    return [
+        state for state in states if state.view and state.at > newest - max(_STALE_SECONDS, 3 * state.step)
+    ]
 
 
 def work_text(state: ProcessState) -> str:
@@ -180,17 +239,81 @@ def speed_and_time_left(states: list[ProcessState]) -> list[str]:
     """Return images a second and time left, each if known."""
     working = [state for state in states if state.seconds > 0]
     rate = sum(state.images / state.seconds for state in working)
-    speed = sum(state.passes / state.seconds for state in working)
-    views = [state for state in states if state.is_view]
-    newest = max((state.at for state in views), default=0.0)
-    # The process that knows of the most finished work has the best estimate.
-    left = min((state.left for state in views if state.at > newest - _STALE_SECONDS), default=0)
     words = [f"{rate:,.0f} images/s"] if rate else []
-    seconds = left / speed if speed else 0.0
-    return [*words, f"{_duration(seconds)} left"] if seconds >= 0.5 else words
+    estimate = run_time_left(states)
+    return words if estimate is None or not estimate.seconds else [*words, f"{time_text(estimate)} left"]
 
 
-def _duration(seconds: float) -> str:
+def run_time_left(states: list[ProcessState]) -> Estimate | None:
+    """Estimate the time left in a run, None without a plan or timings."""
+    if not any(state.is_planner for state in states):
+        return None
+    left: dict[str, WorkLeft] = {}
+    for state in states:
+        for entry, work in state.left.items():  # the process that knows of the most finished work is right
+            left[entry] = min(work, left.get(entry, work), key=lambda each: (each.passes, each.images))
+    workers = [state for state in states if state.timings and not state.is_planner]
+    # The planner had all cores; its timings are scaled to those of the workers.
+    before = [state.earlier for state in states] + [
+        state.timings for state in states if workers and state.is_planner
+    ]
+    measured = [state.timings for state in workers or states]
+    estimates = []
+    for key in {work.speed_key for work in left.values()}:
+        works = [work.work for work in left.values() if work.speed_key == key and work.passes]
+        if works:
+            now, earlier = (
+                merge_timings(one.get(key, {}) for one in several) for several in (measured, before)
+            )
+            estimates.append(time_left(works, now, earlier))
+    known = [estimate for estimate in estimates if estimate is not None]
+    if estimates and not known:
+        return None
+    processes = sum(state.is_view for state in _recent(workers or states))
+    bounds = {estimate.bound for estimate in known} - {"about"}
+    if len(known) < len(estimates):
+        bounds.add("at least")
+    if len(bounds) > 1:
+        return None
+    seconds = sum(estimate.seconds for estimate in known) / max(1, processes)
+    return Estimate(seconds, bounds.pop() if bounds else "about")
+
+
+def run_speeds(states: list[ProcessState]) -> dict[str, Speed]:
+    """Return the measured speeds of a run by name, for the plans of later runs.
+
+    Processes share the machine's cores, so each counts with its share of the time.
+    """
+    workers = [state for state in states if state.timings and not state.is_planner] or states
+    speeds = {}
+    for key in {key for state in workers for key in state.timings}:
+        several = [state.timings[key] for state in workers if key in state.timings]
+        timings = {
+            kind: timing._replace(
+                waiting=timing.waiting / len(several), computing=timing.computing / len(several)
+            )
+            for kind, timing in merge_timings(several).items()
+        }
+        peaks = [max(sizes) for sizes in zip(*(state.peaks for state in workers), strict=True)]
+        speeds[key] = Speed(timings, *peaks)
+    return speeds
+
+
+def time_text(estimate: Estimate) -> str:
+    """Return a duration, rounded to what an estimate can tell.
+
+    >>> [time_text(Estimate(seconds)) for seconds in (4, 44, 100, 700, 4000, 20000)]
+    ['under 10 s', 'about 40 s', 'about 2 min', 'about 12 min', 'about 65 min', 'about 5.5 h']
+    >>> time_text(Estimate(250, "at least"))
+    'at least 4 min'
+    """
+    seconds = estimate.seconds
+    if seconds < 10 and estimate.bound != "at least":
+        return "under 10 s"
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"{estimate.bound} {max(10, 10 * round(seconds / 10))} s"
+    if seconds < 1800:
+        return f"{estimate.bound} {seconds / 60:.0f} min"
+    if seconds < 5400:
+        return f"{estimate.bound} {5 * round(seconds / 300)} min"
+    return f"{estimate.bound} {round(seconds / 1800) / 2:g} h"

@@ -21,12 +21,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from quba_check.engine.speed import write_speed
 from quba_check.pytest_plugin.progress import (
     REFRESH_SECONDS,
+    ProcessState,
     ProgressWriter,
     image_counts,
     progress_text,
     read_states,
+    run_speeds,
     slowest_state,
     speed_and_time_left,
     work_text,
@@ -264,6 +267,10 @@ class ProgressLine:
         self.close()
         return (yield)
 
+    def states(self) -> list[ProcessState]:
+        """Return the states of all processes."""
+        return read_states(self._folder)
+
     def pause(self) -> AbstractContextManager[None]:
         """Print no progress while other code writes to the terminal."""
         return nullcontext() if self._output is None else self._output.pause()
@@ -273,6 +280,8 @@ class ProgressLine:
         if self._output is not None:
             self._output.close()
         self._output = None
+        for key, speed in run_speeds(read_states(self._folder)).items():
+            write_speed(self._folder.parent.parent, key, speed)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, text: str) -> None:

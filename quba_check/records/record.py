@@ -50,12 +50,16 @@ class SetRow(JsonRow):
         found: number of images in the set, if that is more.
         generated: for corruptions generated from the clean images: `generated@224` with their side in pixels,
             and `+jpeg85` if they were encoded; None for stored images.
+        preprocessing: `fast` if JPEG files were prepared by torchvision and torch, whose pixels differ from
+            `exact` ones by at most 2 of 255 levels; `exact` for Pillow and timm's transform alone; None in
+            records of earlier versions, which were exact.
     """
 
     images: int
     expected: int | None = None
     found: int | None = None
     generated: str | None = None
+    preprocessing: Literal["fast", "exact"] | None = None
 
 
 class SuiteRow(JsonRow):

@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, prefix: str = ".") -> Iterator[Path]:
+    """Replace a file by one written to the path that is yielded.
+
+    It is hidden, in the same folder, and its file takes the name at the end. If the block raises, nothing
+    changes.
+
+    Args:
+        path: the file, in a folder that exists.
+        prefix: start of the hidden file's name.
+
+    Raises:
+        OSError: the file cannot be replaced.
+    """
+    temporary = path.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, payload: bytes, check: Callable[[Path], object] | None = None) -> None:
@@ -21,11 +44,7 @@ def write_atomically(path: Path, payload: bytes, check: Callable[[Path], object]
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(payload)
         if check is not None:
             check(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import save
 
 from quba_check.errors import StoreError
-from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import file_kind, reason, remove, user_path
+from quba_check.storage.atomic import replacing, write_atomically
+from quba_check.storage.packs import (
+    PackIndex,
+    PackListing,
+    can_be_packed,
+    is_pack,
+    open_pack,
+    pack_name,
+    write_pack,
+)
+from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardId, ShardKey, checksum
+from quba_check.storage.tensor_file import tensor_file
+from quba_check.storage.user_files import reason, remove, user_path
 
-Columns = Mapping[str, NDArray[Any]]
 SHARD_SIZE = 256
 """Images of a shard: the unit of work, locks and checksums, whatever the batch size."""
 _LOCKS = 1024
@@ -36,41 +43,14 @@ def content_hash(content: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class ShardKey:
-    """The key of a shard.
-
-    Attributes:
-        cache_entry: hash of model, preprocessing, view and settings.
-        shard: its number; it covers the selected images [shard · 256, (shard + 1) · 256).
-        content: hash of these images and their labels.
-        indices: positions of these images in the set.
-    """
-
-    cache_entry: str
-    shard: int
-    content: str
-    indices: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A stored shard: its columns and its metadata."""
-
-    columns: Columns
-    about: Mapping[str, str]
-
-
-class DamagedShardError(StoreError):
-    """A shard is missing or cannot be trusted."""
-
-
 class Store:
     """A folder of predictions, shared by any number of processes.
 
-    Layout: `predictions/<cache entry>/<shard>-<content>.safetensors`, `locks/`, `runs/` (records), `texts/`
-    (class embeddings of zero-shot models), `digests.sqlite` (content digests of image files), `demo/` (the
-    embedded suite).
+    Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` is a shard, and
+    `predictions/<cache entry>/<first shard>-<last shard>-<hash>.safetensors` the pack of a complete view, see
+    `quba_check.storage.packs`. Next to `predictions` are `locks/`, `runs/` (records), `texts/` (class
+    embeddings of zero-shot models), `images/` (preprocessed images), `digests.sqlite` (content digests of
+    image files) and `demo/` (the embedded suite).
 
     Args:
         root: the folder; created if missing.
@@ -81,6 +61,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._pack_index = PackIndex()
         try:
             for folder in ("predictions", "locks", "runs"):
                 (root / folder).mkdir(parents=True, exist_ok=True)
@@ -93,75 +74,101 @@ class Store:
             ) from None
 
     def path(self, key: ShardKey) -> Path:
-        """Return the path of a shard's file."""
-        return self.root / "predictions" / key.cache_entry / _file_name(key)
+        """Return the path of a shard's own file, which it has until it is packed."""
+        return self._folder(key.cache_entry) / _file_name(key)
 
     def has(self, key: ShardKey) -> bool:
-        """Return True if the shard's file exists; it may still be damaged."""
-        return os.path.lexists(self.path(key))
+        """Return True if the shard is stored; it may still be damaged."""
+        path = self.path(key)
+        # The last look finds a shard that another process took out of a pack meanwhile.
+        return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
+
+    def has_entry(self, cache_entry: str) -> bool:
+        """Return True if there is a shard with this cache entry, of any images."""
+        try:
+            return any((self.root / "predictions" / cache_entry).iterdir())
+        except OSError:
+            return False
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
-        """Return the keys without a file; all keys must have one cache entry."""
+        """Return the keys that are not stored; all keys must have one cache entry."""
         if not keys:
             return []
-        try:
-            names = {path.name for path in self.path(keys[0]).parent.iterdir()}
-        except OSError:
-            return list(keys)
-        return [key for key in keys if _file_name(key) not in names]
+        names = self._names(keys[0].cache_entry)
+        packs = self._packs(keys[0].cache_entry, names)
+        return [
+            key
+            for key in keys
+            if _file_name(key) not in names and not any(pack.may_hold(key.id) for pack in packs)
+        ]
 
     def read(self, key: ShardKey) -> Shard:
         """Return a shard after checking its checksum, indices and lengths.
 
         Raises:
-            DamagedShardError: the file is missing, truncated, altered, or holds other rows.
+            DamagedShardError: it is missing, truncated, altered, or holds other rows.
         """
-        path = self.path(key)
-        if file_kind(path, str(path), DamagedShardError) != "file":
-            raise DamagedShardError(f"{path}: is not a file")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = dict(file.metadata() or {})
-                columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-        except Exception as error:  # noqa: BLE001  also of types that numpy does not have
-            raise DamagedShardError(f"{path}: cannot be read ({error})") from None
-        if about.get("checksum") != _checksum(columns):
-            raise DamagedShardError(f"{path}: its checksum does not fit its columns")
-        indices = columns.get("index")
-        if indices is None or indices.tolist() != list(key.indices):
-            raise DamagedShardError(f"{path}: it does not hold the {len(key.indices)} rows of its range")
-        if any(len(column) != len(key.indices) for column in columns.values()):
-            raise DamagedShardError(f"{path}: its columns differ in length")
-        return Shard(columns, about)
+        for _ in range(2):  # another process may pack the shard after it was found, and remove its file
+            with suppress(FileNotFoundError):
+                if os.path.lexists(self.path(key)):
+                    return self._read_file(key)
+                for path in self._packs_of([key]):
+                    return _read_pack(path, [key])
+        raise DamagedShardError(f"{self.path(key)}: is not a file")
+
+    def read_packed(self, keys: Sequence[ShardKey]) -> Shard | None:
+        """Return the rows of shards that one pack holds undamaged, else None."""
+        for path in self._packs_of(keys):
+            with suppress(FileNotFoundError, DamagedShardError):
+                return _read_pack(path, keys)
+        return None
 
     def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
-        """Write a shard atomically.
+        """Write a shard atomically, into a file of its own.
 
         Raises:
             StoreError: the disk is full or the folder is gone.
         """
         path = self.path(key)
         arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-        payload = save(arrays, {**about, "checksum": _checksum(arrays)})
+        payload = save(arrays, {**about, "checksum": checksum(arrays)})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, payload)
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
-    def remove(self, key: ShardKey) -> None:
-        """Remove a shard if it exists.
+    def pack(self, keys: Sequence[ShardKey]) -> None:
+        """Move the shards of a view into one file, if all of them are stored.
+
+        Packs that hold some of the shards are merged into the new one. Nothing changes if a shard is damaged,
+        the file cannot be written, or another process packs or removes shards of the cache entry.
+
+        Args:
+            keys: the keys of all shards of a view.
+        """
+        if len(keys) < 2 or self._is_packed(keys):
+            return
+        entry = keys[0].cache_entry
+        if os.access(self._folder(entry), os.W_OK):  # the folder may belong to another user
+            with suppress(StoreError, OSError), self._pack_lock(entry, timeout=0) as is_held:
+                if is_held and not self._is_packed(keys):
+                    self._merge(entry, keys)
+
+    def remove(self, *keys: ShardKey) -> None:
+        """Remove shards if they exist; the other shards of their packs stay.
 
         Raises:
-            StoreError: it cannot be removed.
+            StoreError: one cannot be removed.
         """
-        path = self.path(key)
-        try:
-            remove(path)
-        except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).") from None
+        for entry in dict.fromkeys(key.cache_entry for key in keys):
+            removed = [key for key in keys if key.cache_entry == entry]
+            with self._pack_lock(entry, timeout=-1):
+                self._remove_from_packs(entry, {key.id for key in removed})
+                for key in removed:
+                    _remove(self.path(key))
 
-    @contextlib.contextmanager
+    @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Hold the lock of that name, without waiting; yield False if another process holds it.
 
@@ -171,11 +178,20 @@ class Store:
         Raises:
             StoreError: the lock file cannot be opened.
         """
-        slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
-        path = self.root / "locks" / f"{slot:04d}.lock"
+        with self._lock(_slot(name), timeout=0) as is_held:
+            yield is_held
+
+    def _pack_lock(self, entry: str, timeout: float) -> AbstractContextManager[bool]:
+        """Hold the lock of a cache entry's packs, always for a short time."""
+        return self._lock(f"pack-{_slot(entry)}", timeout)
+
+    @contextmanager
+    def _lock(self, name: str, timeout: float) -> Iterator[bool]:
+        """Hold a lock file; a timeout of -1 waits for it."""
+        path = self.root / "locks" / f"{name}.lock"
         lock = FileLock(path)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=timeout)
         except Timeout:
             yield False
             return
@@ -188,6 +204,85 @@ class Store:
             yield True
         finally:
             lock.release()
+
+    def _folder(self, entry: str) -> Path:
+        return self.root / "predictions" / entry
+
+    def _names(self, entry: str) -> set[str]:
+        try:
+            with os.scandir(self._folder(entry)) as files:
+                return {file.name for file in files}
+        except OSError:
+            return set()
+
+    def _packs(self, entry: str, names: Collection[str]) -> list[PackListing]:
+        """Return the packs among the files of a cache entry, readable ones first."""
+        packs = [self._pack_index.listing(self._folder(entry) / name) for name in names if is_pack(name)]
+        return sorted(packs, key=lambda pack: (pack.shards is None, pack.path))
+
+    def _packs_of(self, keys: Sequence[ShardKey]) -> list[Path]:
+        """Return the packs that may hold all of these shards."""
+        packs = self._packs(keys[0].cache_entry, self._names(keys[0].cache_entry))
+        return [pack.path for pack in packs if all(pack.may_hold(key.id) for key in keys)]
+
+    def _is_packed(self, keys: Sequence[ShardKey]) -> bool:
+        """Return True if one pack holds all of these shards, and no other file does."""
+        names = self._names(keys[0].cache_entry)
+        return not any(_file_name(key) in names for key in keys) and bool(self._packs_of(keys))
+
+    def _read_file(self, key: ShardKey) -> Shard:
+        path = self.path(key)
+        with tensor_file(path) as file:
+            columns = {name: file.rows(name, [range(shape[0])]) for name, shape in file.shapes.items()}
+        if file.metadata.get("checksum") != checksum(columns):
+            raise DamagedShardError(f"{path}: its checksum does not fit its columns")
+        shard = Shard(columns, file.metadata, str(path))
+        _check_rows(shard, [key])
+        if any(len(column) != len(key.indices) for column in columns.values()):
+            raise DamagedShardError(f"{path}: its columns differ in length")
+        return shard
+
+    def _merge(self, entry: str, keys: Sequence[ShardKey]) -> None:
+        """Write one pack of these shards and of all packs that hold some of them."""
+        names, ids = self._names(entry), {key.id for key in keys}
+        files = [key for key in keys if _file_name(key) in names]
+        old = [pack for pack in self._packs(entry, names) if pack.shards and ids & pack.shards]
+        if not ids <= {key.id for key in files}.union(*(pack.shards or () for pack in old)):
+            return
+        shards: dict[ShardId, Shard] = {}
+        for listing in old:
+            with open_pack(listing.path) as pack:
+                shards |= {shard: pack.unchecked(shard) for shard in pack.shards}
+        shards |= {key.id: self._read_file(key) for key in files}
+        if can_be_packed(shards.values()):
+            self._replace(entry, shards, [pack.path for pack in old])
+            for key in files:
+                remove(self.path(key))
+
+    def _remove_from_packs(self, entry: str, removed: Collection[ShardId]) -> None:
+        for listing in self._packs(entry, self._names(entry)):
+            if not any(map(listing.may_hold, removed)):
+                continue
+            left: dict[ShardId, Shard] = {}
+            with suppress(FileNotFoundError, DamagedShardError), open_pack(listing.path) as pack:
+                left = {shard: pack.unchecked(shard) for shard in pack.shards if shard not in removed}
+            try:
+                self._replace(entry, left, [listing.path])
+            except OSError as error:
+                raise _not_removed(listing.path, error) from None
+
+    def _replace(self, entry: str, shards: Mapping[ShardId, Shard], old: Collection[Path]) -> None:
+        """Write a pack of some shards, if any, and remove old packs."""
+        for unfinished in self._folder(entry).glob(".pack-*.tmp"):  # of a process that was killed
+            remove(unfinished)
+        shards = dict(sorted(shards.items()))
+        path = self._folder(entry) / pack_name(shards) if shards else None
+        if path is not None:
+            with replacing(path, prefix=".pack-") as temporary:
+                write_pack(temporary, shards)
+        for each in old:
+            if each != path:
+                remove(each)
 
 
 def default_root() -> Path:
@@ -204,10 +299,30 @@ def _file_name(key: ShardKey) -> str:
     return f"{key.shard:05d}-{key.content[:16]}.safetensors"
 
 
-def _checksum(columns: Columns) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(columns):
-        column = np.ascontiguousarray(columns[name])
-        digest.update(f"{name}:{column.dtype.str}:{column.shape};".encode())
-        digest.update(column.tobytes())
-    return digest.hexdigest()
+def _slot(name: str) -> str:
+    """Return the name of the lock file that serves a lock of that name."""
+    return f"{int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS:04d}"
+
+
+def _read_pack(path: Path, keys: Sequence[ShardKey]) -> Shard:
+    with open_pack(path) as pack:
+        shard = pack.read([key.id for key in keys])
+    _check_rows(shard, keys)
+    return shard
+
+
+def _check_rows(shard: Shard, keys: Sequence[ShardKey]) -> None:
+    expected = np.concatenate([np.asarray(key.indices) for key in keys])
+    if not np.array_equal(shard.columns.get("index", ()), expected):
+        raise DamagedShardError(f"{shard.place}: it does not hold the {len(expected)} rows of its range")
+
+
+def _remove(path: Path) -> None:
+    try:
+        remove(path)
+    except OSError as error:
+        raise _not_removed(path, error) from None
+
+
+def _not_removed(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.decoding import decode_image
+from quba_check.suites.decoding import Content, decode_image
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -31,6 +31,7 @@ from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 __all__ = ["Example", "SetCount", "Suite"]
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 _CACHED_LISTINGS = 4
 """Views with cached examples; 50,000 examples take about 10 MB."""
 
@@ -218,10 +219,25 @@ class Suite:
         Raises:
             SuiteError: the file is missing or cannot be decoded.
         """
+        return self.read_image(example, lambda image: image.convert("RGB"))
+
+    def read_image(self, example: Example, read: Callable[[Image.Image], Content]) -> Content:
+        """Return the content that a function decodes from an example's opened image.
+
+        Raises:
+            SuiteError: the file is missing or cannot be decoded.
+        """
         what = "the file" if example.member is None else "it"
-        return decode_image(
-            lambda: self.open_image(example), lambda image: image.convert("RGB"), self.shown(example), what
-        )
+        return decode_image(lambda: self.open_image(example), read, self.shown(example), what)
+
+    def may_be_jpeg(self, example: Example) -> bool:
+        """Return True if an example may be a JPEG file, judged by its name.
+
+        Nothing is read. True for images of a container that states no format.
+        """
+        if example.reader is not None and READERS[example.reader].hides_formats:
+            return True
+        return (example.member or example.name).lower().endswith(JPEG_SUFFIXES)
 
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""

@@ -45,8 +45,9 @@ def run(judge: Judge, demands: str, *arguments: str, head: str = "") -> pytest.R
 
 
 def shards(judge: Judge) -> int:
-    """How many shards were predicted, each of 256 images."""
-    return len(list((judge.store / "predictions").rglob("*.safetensors")))
+    """How many shards were predicted, each of 256 images; a pack is named after its first and last."""
+    names = [path.stem.split("-")[:-1] for path in (judge.store / "predictions").rglob("*.safetensors")]
+    return sum(int(numbers[-1]) - int(numbers[0]) + 1 for numbers in names)
 
 
 def test_a_demand_that_is_clearly_met(judge_many: Judge) -> None:

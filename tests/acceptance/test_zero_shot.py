@@ -23,12 +23,9 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
     spec = "open_clip:local-dir:tiny-clip"
 
     views: list[str] = []
-    add = ProgressWriter.add
-    monkeypatch.setattr(
-        ProgressWriter, "add", lambda self, view, *rest: views.append(view) or add(self, view, *rest)
-    )
+    monkeypatch.setattr(ProgressWriter, "measure", lambda _, words: views.append(words))
     judge_cold("thresholds/x.yaml", "--quba-report=record.json", model=spec)
-    assert views[0] == "class texts, 0 of 6 read"
+    assert "class texts, 0 of 6 read" in views
     record = judge_cold.record()
     assert [name for name in NINE if "value" in record["measurements"][name]] == list(NINE)
     tower = sum(parameter.numel() for parameter in model.visual.parameters())

@@ -16,7 +16,16 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.engine.attacks import check_bounds, fgsm_point, gradient, pgd_iterates, pgd_start
+from quba_check.core.protocols import PGD_STEPS
+from quba_check.engine.attacks import (
+    check_bounds,
+    extents,
+    fgsm_point,
+    gradient,
+    pgd_start,
+    pgd_step,
+    start_noise,
+)
 from quba_check.errors import InvariantError, UnmeasurableError
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -37,6 +46,19 @@ class Golden:
 
     def of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.of_inputs((pixels - MEAN) / STD)
+
+
+def starts(points: torch.Tensor, indices: range, seed: int) -> torch.Tensor:
+    """Return the random starts of images."""
+    return pgd_start(points, torch.stack([start_noise(points.shape[1:], index, seed) for index in indices]))
+
+
+def iterates(logits, points: torch.Tensor, label: torch.Tensor, start: torch.Tensor) -> list[torch.Tensor]:
+    """Return the start and all iterates of PGD."""
+    visited = [start]
+    for _ in range(PGD_STEPS):
+        visited.append(pgd_step(points, visited[-1], gradient(logits, visited[-1], label).direction))
+    return visited
 
 
 @pytest.fixture(scope="module")
@@ -60,35 +82,47 @@ def test_fgsm_ends_in_the_classes_of_torchattacks(golden: Golden, name: str) -> 
 @pytest.mark.parametrize("name", ["pixel", "released"])
 def test_pgd_ends_in_the_classes_of_torchattacks(golden: Golden, name: str) -> None:
     logits, points = space(golden, name)
-    *_, (point, none) = pgd_iterates(logits, points, golden.label, points)
-    assert none is None
+    point = iterates(logits, points, golden.label, points)[-1]
     np.testing.assert_array_equal(logits(point).argmax(1).numpy(), golden.data[f"{name}_pgd"])
 
 
-def test_pgd_visits_the_start_and_ten_iterates_and_stays_in_bounds(golden: Golden) -> None:
-    start = pgd_start(golden.pixels, range(128), seed=3)
-    visited = [point for point, _ in pgd_iterates(golden.of_pixels, golden.pixels, golden.label, start)]
+def test_pgd_stays_in_bounds_at_the_start_and_at_ten_iterates(golden: Golden) -> None:
+    start = starts(golden.pixels, range(128), seed=3)
+    visited = iterates(golden.of_pixels, golden.pixels, golden.label, start)
     assert len(visited) == 11
-    torch.testing.assert_close(visited[0], start)
     for point in visited:
-        check_bounds(golden.pixels, point)
+        check_bounds(extents(golden.pixels, point))
 
 
 def test_the_loss_does_not_fall_along_pgd(golden: Golden) -> None:
     losses = [
-        float(F.cross_entropy(logits, golden.label))
-        for _, logits in pgd_iterates(golden.of_pixels, golden.pixels, golden.label, golden.pixels)
-        if logits is not None
+        float(F.cross_entropy(golden.of_pixels(point), golden.label))
+        for point in iterates(golden.of_pixels, golden.pixels, golden.label, golden.pixels)
     ]
     assert losses[0] < losses[1] < losses[-1]
 
 
+def test_a_gradient_is_taken_only_where_it_is_wanted(golden: Golden) -> None:
+    pixels, label = golden.pixels[:6], golden.label[:6]
+    of_all = gradient(golden.of_pixels, pixels, label)
+    of_two = gradient(golden.of_pixels, pixels, label, lambda _: [1, 4])
+    assert torch.equal(of_two.direction[[1, 4]], of_all.direction[[1, 4]])
+    assert of_two.is_zero.tolist() == [True, False, True, True, False, True]
+    assert of_two.is_taken
+    of_none = gradient(golden.of_pixels, pixels, label, lambda _: [])
+    assert not of_none.is_taken
+    assert of_none.is_zero.all()
+    assert torch.equal(of_none.logits, of_all.logits)
+
+
 def test_a_start_depends_on_seed_and_index_alone(golden: Golden) -> None:
-    all_at_once = pgd_start(golden.pixels, range(128), seed=5)
-    one_by_one = torch.cat([pgd_start(golden.pixels[i : i + 1], [i], seed=5) for i in range(128)])
-    torch.testing.assert_close(all_at_once, one_by_one, rtol=0, atol=0)
-    assert not torch.equal(all_at_once, pgd_start(golden.pixels, range(128), seed=6))
-    assert not torch.equal(all_at_once, pgd_start(golden.pixels, range(1, 129), seed=5))
+    shape = tuple(golden.pixels.shape[1:])
+    noise = start_noise(shape, 7, seed=5)
+    assert torch.equal(noise, start_noise(shape, 7, seed=5))
+    assert not torch.equal(noise, start_noise(shape, 8, seed=5))
+    assert not torch.equal(noise, start_noise(shape, 7, seed=6))
+    assert -8 / 255 <= float(noise.min()) < -7.9 / 255
+    assert 7.9 / 255 < float(noise.max()) <= 8 / 255
 
 
 def test_an_image_without_gradient_is_detected() -> None:
@@ -121,7 +155,8 @@ def test_fgsm_points_stay_in_bounds(seed: int, epsilon: float) -> None:
     rng = np.random.default_rng(seed)
     points = torch.from_numpy(rng.random((2, 3, 5, 5), dtype=np.float32))
     direction = torch.from_numpy(rng.normal(size=(2, 3, 5, 5)).astype(np.float32))
-    check_bounds(points, fgsm_point(points, direction, epsilon=epsilon), epsilon=epsilon)
+    attacked = fgsm_point(points, direction, epsilon=epsilon)
+    check_bounds(extents(points, attacked), epsilon=epsilon)
 
 
 @pytest.mark.parametrize(
@@ -143,5 +178,5 @@ def test_fgsm_points_stay_in_bounds(seed: int, epsilon: float) -> None:
 )
 def test_an_attack_that_leaves_its_bounds_is_an_error(attacked: torch.Tensor, text: str) -> None:
     with pytest.raises(InvariantError) as caught:
-        check_bounds(torch.ones(1, 1, 2, 2), attacked)
+        check_bounds(extents(torch.ones(1, 1, 2, 2), attacked))
     assert str(caught.value).startswith(text)

@@ -112,7 +112,7 @@ def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_pa
     steps: list[str] = []
     views: list[str] = []
     gate.announce = steps.append
-    gate.progress = lambda view, *_: views.append(view)
+    gate.progress = lambda step: views.append(step.view)
     gate.check(gate.demands(gate.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}

@@ -285,3 +285,13 @@ def test_sets_of_all_records() -> None:
         ("clean", "400 of 500", "–"),
         ("fog", "–", "9, 10 expected, generated@48"),
     )
+
+
+def test_sets_with_fast_preprocessing_are_named() -> None:
+    sets = {
+        "clean": {"images": 4, "preprocessing": "fast"},
+        "sketch": {"images": 4, "preprocessing": "exact"},
+    }
+    facts = dict(source_of(suite=record().suite.model_dump() | {"sets": sets}).facts)
+    assert facts["prepared by the faster code"] == "JPEG files of clean"
+    assert "prepared by the faster code" not in dict(source_of().facts)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import StoreError, SuiteError
+from quba_check.storage import file_digests
 from quba_check.storage.file_digests import CLOCK_TICK_NS, ContentDigests
 
 LONG_AGO = 1_600_000_000_000_000_000
@@ -45,6 +46,53 @@ def test_a_second_run_reads_no_file(tmp_path: Path, cache: Path) -> None:
     first, second = ContentDigests(cache), ContentDigests(cache)
     assert first.digests(paths) == second.digests(paths)
     assert (first.files_read, second.files_read) == (1100, 0)
+
+
+def test_unchanged_files_cost_one_stat_each_and_two_queries(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = files(tmp_path, 1100)
+    before = ContentDigests(cache).digests(paths)
+    names, queries, stats, opened = [str(path) for path in paths], [], [], []
+    connect, os_stat = sqlite3.connect, os.stat
+
+    def traced(*args, **options) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(queries.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    monkeypatch.setattr(os, "stat", lambda path, **options: stats.append(path) or os_stat(path, **options))
+    monkeypatch.setattr(file_digests, "open", lambda *args, **_: opened.append(args), raising=False)
+    assert ContentDigests(cache).digests(names) == before
+    assert sorted(path for path in stats if isinstance(path, str) and path.endswith(".png")) == sorted(names)
+    assert len([query for query in queries if query.startswith("SELECT")]) == 2
+    assert opened == []
+
+
+@pytest.mark.parametrize("step", [1, 3, 400, 1300])
+def test_some_files_of_many_have_the_same_digests(tmp_path: Path, cache: Path, step: int) -> None:
+    paths = files(tmp_path, 1300)
+    before = ContentDigests(cache).digests(paths)
+    digests = ContentDigests(cache)
+    assert digests.digests(paths[::step]) == before[::step]
+    assert digests.files_read == 0
+
+
+def test_a_link_has_the_digest_of_its_file(tmp_path: Path, cache: Path) -> None:
+    path, link = written(tmp_path / "a.png", b"old"), tmp_path / "link.png"
+    link.symlink_to(path)
+    digests = ContentDigests(cache)
+    assert digests.digest(link) == digests.digest(path)
+    written(path, b"new", LONG_AGO + 1)
+    assert digests.digest(link) == hashlib.blake2b(b"new", digest_size=16).hexdigest()
+
+
+def test_a_large_file_is_read_in_parts(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_digests, "FIRST_READ", 3)
+    monkeypatch.setattr(file_digests, "NEXT_READ", 2)
+    path = written(tmp_path / "a.png", b"0123456789")
+    assert ContentDigests(cache).digest(path) == hashlib.blake2b(b"0123456789", digest_size=16).hexdigest()
 
 
 def test_a_container_of_many_images_is_read_once(tmp_path: Path, cache: Path) -> None:
@@ -139,7 +187,7 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     path = written(tmp_path / "a.png", b"x")
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    monkeypatch.setattr(ContentDigests, "_batch", lambda *_: raise_(locked))
+    monkeypatch.setattr(ContentDigests, "_current", lambda *_: raise_(locked))
     with pytest.raises(StoreError) as raised:
         ContentDigests(tmp_path / "digests.sqlite").digest(path)
     assert str(raised.value) == (

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.errors import OptionError, StoreError
-from quba_check.storage.store import DamagedShardError, ShardKey, Store, content_hash, default_root
+from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.store import Store, content_hash, default_root
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {

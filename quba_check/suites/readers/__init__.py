@@ -39,11 +39,13 @@ class Reader:
         member: opens an image of a container, given the container's path and `LabelledImage.member`. Called
             from several threads. None for readers that list files.
         is_there: returns True if there is something to read at a path.
+        hides_formats: True if members are image files without a name that states their format.
     """
 
     images: Callable[..., list[LabelledImage]]
     member: Callable[[Path, str], Image.Image] | None = None
     is_there: Callable[[Path], bool] = _is_there
+    hides_formats: bool = False
 
 
 READERS: dict[str, Reader] = {
@@ -51,9 +53,9 @@ READERS: dict[str, Reader] = {
     "csv": Reader(csv_images),
     "cue-conflict": Reader(cue_conflict_images),
     "model-vs-human": Reader(model_vs_human_images),
-    "parquet": Reader(parquet_images, parquet_member, has_files),
+    "parquet": Reader(parquet_images, parquet_member, has_files, hides_formats=True),
     "webdataset": Reader(webdataset_images, webdataset_member, has_files),
-    "hf": Reader(hf_images, hf_member),
+    "hf": Reader(hf_images, hf_member, hides_formats=True),
     "arrays": Reader(array_images, array_member),
 }
 """By the name in manifests."""

@@ -1,0 +1,57 @@
+"""Images under attack, each at its own step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from quba_check.engine.shard_task import Owner
+
+
+class ActiveSet:
+    """A batch of images under attack, which images join and leave.
+
+    Attributes:
+        owners: shard and position of each image.
+        steps: number of steps taken with each image.
+        continues: True for each image whose attack continues after the present step.
+    """
+
+    def __init__(self) -> None:
+        self.owners: list[Owner] = []
+        self.steps: list[int] = []
+        self.continues: list[bool] = []
+        self._tensors: dict[str, torch.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._tensors[name]
+
+    def __setitem__(self, name: str, tensor: torch.Tensor) -> None:
+        self._tensors[name] = tensor
+
+    def join(self, owners: Sequence[Owner], **tensors: torch.Tensor) -> None:
+        """Add images at step 0.
+
+        Args:
+            owners: shard and position of each image.
+            tensors: by name, each with a row for every image; the same names at each call.
+        """
+        for name, tensor in tensors.items():
+            self._tensors[name] = torch.cat([self._tensors[name], tensor]) if len(self) else tensor
+        self.owners += owners
+        self.steps += [0] * len(owners)
+        self.continues += [True] * len(owners)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Remove all images but those in these rows."""
+        self.owners = [self.owners[row] for row in rows]
+        self.steps = [self.steps[row] for row in rows]
+        self.continues = [self.continues[row] for row in rows]
+        self._tensors = {
+            name: tensor[torch.tensor(rows, dtype=torch.long, device=tensor.device)]
+            for name, tensor in self._tensors.items()
+        }

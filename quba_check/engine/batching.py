@@ -1,0 +1,86 @@
+"""Sizes of batches that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from quba_check.engine.loader import ImageStream
+from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
+
+CPU_BATCH, ACCELERATOR_BATCH = 16, 256
+"""Default sizes. Small batches stay in a CPU's cache; larger ones keep an accelerator busy."""
+Owner = TypeVar("Owner")
+Content = TypeVar("Content")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batching:
+    """Batch size, halved whenever memory runs out.
+
+    Args:
+        classifier: the model.
+        size: images of a forward pass, which is then never changed; None chooses by device.
+
+    Attributes:
+        size: images of a forward pass.
+    """
+
+    def __init__(self, classifier: Classifier, size: int | None) -> None:
+        self._classifier = classifier
+        self._is_fixed = size is not None
+        self.size = size or default_batch(classifier.device)
+
+    def take(
+        self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()
+    ) -> list[tuple[Owner, Content]]:
+        """Return the next images of a stream, empty at its end.
+
+        Args:
+            stream: the stream.
+            owners: owners of the images that are in the batch already.
+        """
+        if not owners:
+            return stream.take(self.size, joins_rest=not self._is_fixed)
+        room = self.size - len(owners)
+        return stream.take(room, like=owners[0]) if room > 0 else []
+
+    def run(self, compute: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
+        """Compute a batch; if memory runs out, in parts.
+
+        Args:
+            compute: computes some of the items; without effect if memory runs out.
+            items: the items of the batch.
+
+        Returns:
+            The results of the parts, in order.
+
+        Raises:
+            ModelError: memory runs out with a single item, or with a fixed size.
+        """
+        results: list[Result] = []
+        start, most = 0, len(items)
+        while start < len(items):
+            part = items[start : start + most]
+            try:
+                results.append(compute(part))
+                start += len(part)
+                continue
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._is_fixed or len(part) == 1:
+                    raise out_of_memory(self._classifier, self.size if self._is_fixed else 1) from error
+            # Outside of the handler: its traceback keeps the failed graph alive.
+            most = self.size = len(part) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return results
+
+
+def default_batch(device: torch.device) -> int:
+    """Return the default batch size on a device."""
+    return CPU_BATCH if device.type == "cpu" else ACCELERATOR_BATCH

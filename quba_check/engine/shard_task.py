@@ -1,0 +1,110 @@
+"""A shard to predict, and the outputs gathered for its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol
+
+import torch
+
+from quba_check.core.view import View
+from quba_check.suites.suite import Example
+
+Owner = tuple["ShardTask", int]
+"""The shard of an image and the image's position in it."""
+
+
+class Images(Protocol):
+    """The images of a shard, read from several threads."""
+
+    def image(self, position: int) -> torch.Tensor:
+        """Return the image at a position, uint8 (3, H, W)."""
+
+    def close(self) -> None:
+        """End reading; further calls do nothing."""
+
+
+class ShardTask:
+    """A shard of views, with the outputs of the images predicted so far.
+
+    Outputs stay on the device until all images are predicted, so that the device never waits for a copy.
+
+    Args:
+        views: the views to predict: one, or the clean set and its FGSM points.
+        number: number of the shard.
+        examples: its images.
+        images: their pixels; closed once all were read.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        number: int,
+        examples: Sequence[Example],
+        images: Images,
+    ) -> None:
+        self.views = tuple(views)
+        self.number = number
+        self.examples = examples
+        self.images = images
+        self._positions: list[int] = []
+        self._outputs: dict[str, list[torch.Tensor]] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the outputs of all images are there."""
+        return len(self._positions) == len(self.examples)
+
+    def add(self, positions: Sequence[int], outputs: dict[str, torch.Tensor]) -> None:
+        """Add outputs of images.
+
+        Args:
+            positions: of the images in the shard.
+            outputs: by name, each with a row for every image.
+        """
+        self._positions += positions
+        for name, rows in outputs.items():
+            self._outputs.setdefault(name, []).append(rows)
+
+    @property
+    def outputs(self) -> dict[str, torch.Tensor]:
+        """All outputs on the CPU, in the order of the images."""
+        order = torch.tensor(self._positions).argsort()
+        return {name: torch.cat(parts).cpu()[order] for name, parts in self._outputs.items()}
+
+    def clear(self) -> None:
+        """Drop the outputs, to predict the shard again."""
+        self._positions.clear()
+        self._outputs.clear()
+
+
+def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> list[ShardTask]:
+    """Add the outputs of a batch to its shards; return those that are complete now.
+
+    Args:
+        owners: shard and position of each image.
+        outputs: by name, each with a row for every image.
+    """
+    complete = []
+    for task, rows in _rows_by_task(owners):
+        part = {name: values[rows.start : rows.stop] for name, values in outputs.items()}
+        task.add([owners[row][1] for row in rows], part)
+        if task.is_complete:
+            complete.append(task)
+    return complete
+
+
+def images_by_views(owners: Iterable[Owner]) -> Iterator[tuple[tuple[View, ...], int]]:
+    """Yield the views in a batch, each with its number of images."""
+    for views, group in groupby(owners, key=lambda owner: owner[0].views):
+        yield views, sum(1 for _ in group)
+
+
+def _rows_by_task(owners: Sequence[Owner]) -> Iterator[tuple[ShardTask, range]]:
+    start = 0
+    for task, group in groupby(owners, key=itemgetter(0)):
+        stop = start + sum(1 for _ in group)
+        yield task, range(start, stop)
+        start = stop

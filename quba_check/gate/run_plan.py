@@ -1,0 +1,99 @@
+"""The work of a gate run before it starts, for all its models and protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quba_check.core.protocols import ProtocolName
+from quba_check.engine.speed import Speed, read_speed
+from quba_check.gate.session import GateSession
+
+if TYPE_CHECKING:
+    from quba_check.engine.plan import PlannedView
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """The work of one model under one protocol.
+
+    Attributes:
+        model: name of the model.
+        protocol: the protocol.
+        device: the device that runs the model.
+        views: stored views to predict, without those that an earlier protocol of the model predicts already.
+        shared: number of views left out for that reason.
+        speed_key: name of the model's speed on this device.
+        speed: its speed in earlier runs; None if unknown.
+        model_bytes: memory of parameters and buffers.
+        image_bytes: memory of one prepared image.
+    """
+
+    model: str
+    protocol: ProtocolName
+    device: str
+    views: tuple[PlannedView, ...]
+    shared: int
+    speed_key: str
+    speed: Speed | None
+    model_bytes: int
+    image_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """The work of a run.
+
+    Attributes:
+        models: by model and protocol.
+        suite: name of the suite.
+        stops_early: True if sets may be left before all images were predicted.
+    """
+
+    models: Sequence[ModelPlan]
+    suite: str
+    stops_early: bool
+
+    @property
+    def views(self) -> list[PlannedView]:
+        """The views of all models."""
+        return [view for plan in self.models for view in plan.views]
+
+
+def plan_run(gate: GateSession) -> RunPlan:
+    """Plan the selected demands of a run.
+
+    Models are loaded and files are listed; no image is read.
+
+    Raises:
+        UserError: a model or the data cannot be used.
+    """
+    seen: set[str] = set()
+    plans = []
+    order = list(gate.models)
+    for model, protocol in sorted(gate.models_and_protocols(), key=lambda key: order.index(key[0])):
+        evaluation = gate.evaluation(model, protocol)
+        views = evaluation.planned_work()
+        new = tuple(view for view in views if view.cache_entry not in seen)
+        seen |= {view.cache_entry for view in new}
+        classifier, key = evaluation.classifier, evaluation.engine.speed_key
+        _, height, width = classifier.preprocessing.input_size
+        plans.append(
+            ModelPlan(
+                model,
+                protocol,
+                str(classifier.device),
+                new,
+                len(views) - len(new),
+                key,
+                read_speed(gate.store, key),
+                _bytes((*classifier.module.parameters(), *classifier.module.buffers())),
+                3 * height * width,
+            )
+        )
+    return RunPlan(plans, gate.suite.name, gate.options.early_stop)
+
+
+def _bytes(tensors: Iterable[object]) -> int:
+    return sum(int(getattr(tensor, "nbytes", 0)) for tensor in tensors)

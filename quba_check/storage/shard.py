@@ -1,0 +1,68 @@
+"""A stored shard: its key, its columns and its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.errors import StoreError
+
+Columns = Mapping[str, NDArray[Any]]
+ShardId = tuple[int, str]
+"""Number of a shard and the first 16 digits of its content: its name within a cache entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardKey:
+    """The key of a shard.
+
+    Attributes:
+        cache_entry: hash of model, preprocessing, view and settings.
+        shard: its number; it covers the selected images [shard · 256, (shard + 1) · 256).
+        content: hash of these images and their labels.
+        indices: positions of these images in the set.
+    """
+
+    cache_entry: str
+    shard: int
+    content: str
+    indices: Sequence[int]
+
+    @property
+    def id(self) -> ShardId:
+        """Name of the shard within its cache entry."""
+        return self.shard, self.content[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The rows of one or several stored shards.
+
+    Attributes:
+        columns: the columns, all of one length.
+        about: the metadata; of several shards, the entries that are the same in all.
+        place: the file, and the shard in it, for messages.
+    """
+
+    columns: Columns
+    about: Mapping[str, str]
+    place: str
+
+
+class DamagedShardError(StoreError):
+    """A shard is missing or cannot be trusted."""
+
+
+def checksum(columns: Columns) -> str:
+    """Return a 128-bit hexadecimal hash of names, types, shapes and values of columns."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(columns):
+        column = np.ascontiguousarray(columns[name])
+        digest.update(f"{name}:{column.dtype.str}:{column.shape};".encode())
+        digest.update(column.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""JPEG files are prepared by the faster code, everything else by Pillow and timm's transform."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from support.tiny import CLASSES, SIDE, write_models
+
+from quba_check.core.view import CLEAN, View
+from quba_check.engine.preparer import Preparer
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.errors import SuiteError
+from quba_check.evaluation import Evaluation
+from quba_check.gate.record_rows import set_rows
+from quba_check.models.preprocessing import fast
+
+SKETCH = View("sketch")
+MANIFEST = f"""\
+schema: 1
+name: photos
+classes: [{", ".join(CLASSES)}]
+image_size: {SIDE}
+sets:
+  clean: {{reader: folder, path: val}}
+  shifts:
+    sketch: {{reader: folder, path: sketch}}
+    table: {{reader: parquet, path: table.parquet}}
+"""
+
+
+def photo(seed: int, kind: str, mode: str = "RGB") -> bytes:
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    file = io.BytesIO()
+    coarse.resize((40, 30), Image.Resampling.BICUBIC).convert(mode).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A suite of JPEG files, PNG files, and JPEG files in a table; one clean image is in CMYK."""
+    write_models(tmp_path, "models_for_photos")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "quba-data.yaml").write_text(MANIFEST)
+    for k, name in enumerate(CLASSES):
+        for folder, kind, suffix in (("val", "JPEG", "JPG"), ("sketch", "PNG", "png")):
+            (tmp_path / folder / name).mkdir(parents=True)
+            for n in range(2):
+                mode = "CMYK" if (folder, k, n) == ("val", 2, 1) else "RGB"
+                path = tmp_path / folder / name / f"{n}.{suffix}"
+                path.write_bytes(photo(10 * k + n, kind, mode))
+    images = [photo(k, "JPEG") for k in range(len(CLASSES))]
+    pq.write_table(pa.table({"image": images, "label": list(CLASSES)}), tmp_path / "table.parquet")
+
+    def made(**options) -> Evaluation:
+        options = {"batch_settings": BatchSettings(threads=0), "store": tmp_path / "store"} | options
+        return Evaluation("models_for_photos:net", tmp_path, **options)
+
+    return made
+
+
+@pytest.fixture
+def decoders(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Count the images that each library decodes."""
+    counts = {"torchvision": 0, "pillow": 0}
+    decode, convert = fast.decode_jpeg, Image.Image.convert
+
+    def counted_decode(*args, **kwargs):
+        pixels = decode(*args, **kwargs)
+        counts["torchvision"] += 1
+        return pixels
+
+    def counted_convert(*args, **kwargs):
+        counts["pillow"] += 1
+        return convert(*args, **kwargs)
+
+    monkeypatch.setattr(fast, "decode_jpeg", counted_decode)
+    monkeypatch.setattr(Image.Image, "convert", counted_convert)
+    return counts
+
+
+def prepared(evaluation: Evaluation, view: View = CLEAN) -> torch.Tensor:
+    prepare = Preparer(evaluation.suite, evaluation.classifier, 0).of(view, crop=True)
+    return torch.stack([prepare(example) for example in evaluation.suite.examples(view)])
+
+
+def test_each_image_is_decoded_once_a_pass(evaluate, decoders: dict[str, int]) -> None:
+    evaluate().measure("accuracy")
+    assert decoders == {"torchvision": 5, "pillow": 1}  # Pillow decodes the CMYK file
+
+
+def test_pillow_alone_decodes_on_the_exact_way(evaluate, decoders: dict[str, int]) -> None:
+    evaluate(exact_preprocessing=True).measure("accuracy")
+    assert decoders == {"torchvision": 0, "pillow": 6}
+
+
+@pytest.mark.parametrize(("name", "counts"), [("sketch", (0, 6)), ("table", (3, 0))])
+def test_the_format_decides_about_the_decoder(name: str, counts, evaluate, decoders) -> None:
+    prepared(evaluate(), View(name))
+    assert (decoders["torchvision"], decoders["pillow"]) == counts
+
+
+def test_a_truncated_file_is_decoded_again_for_its_error(evaluate, tmp_path: Path, decoders) -> None:
+    path = tmp_path / "val/apple/1.JPG"
+    path.write_bytes(path.read_bytes()[:-60])
+    texts = []
+    for exact in (False, True):
+        with pytest.raises(SuiteError) as raised:
+            prepared(evaluate(exact_preprocessing=exact))
+        texts.append(str(raised.value))
+    assert texts[0] == texts[1]
+    assert texts[0].startswith(f"{path}: cannot be decoded as an image (image file is truncated")
+    assert decoders == {"torchvision": 1, "pillow": 1 + 2}
+
+
+def test_a_png_file_called_jpg_is_prepared_as_before(evaluate, tmp_path: Path, decoders) -> None:
+    (tmp_path / "val/apple/0.JPG").write_bytes(photo(0, "PNG"))
+    decoders["pillow"] = 0
+    pixels = prepared(evaluate())[0]
+    assert decoders == {"torchvision": 4, "pillow": 2}
+    assert (pixels.int() - prepared(evaluate(exact_preprocessing=True))[0].int()).abs().max() <= 2
+
+
+def test_exact_pixels_are_timms_and_fast_ones_close_to_them(evaluate) -> None:
+    exact = evaluate(exact_preprocessing=True)
+    transform = exact.classifier.preprocessing.transform(crop=True)
+    expected = torch.stack([transform(exact.suite.image(example)) for example in exact.suite.examples(CLEAN)])
+    assert torch.equal(prepared(exact), expected)
+    assert (prepared(evaluate()).int() - expected.int()).abs().max() <= 2
+    assert torch.equal(prepared(evaluate(), SKETCH), prepared(exact, SKETCH))
+
+
+def test_the_way_is_in_the_cache_keys_of_sets_with_jpeg_files(evaluate) -> None:
+    quick, exact = evaluate().engine.cache_keys, evaluate(exact_preprocessing=True).engine.cache_keys
+    assert quick.cache_entry(CLEAN) != exact.cache_entry(CLEAN)
+    assert quick.cache_entry(View("table")) != exact.cache_entry(View("table"))
+    assert quick.cache_entry(SKETCH) == exact.cache_entry(SKETCH)
+    assert quick.model_settings == exact.model_settings
+    assert "fast_preprocessing" not in exact._settings(CLEAN)
+
+
+def test_the_names_of_a_mixed_set_are_in_its_key(evaluate, tmp_path: Path) -> None:
+    path = tmp_path / "val/apple/0.JPG"
+    key = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
+    path = path.rename(path.with_suffix(".png"))
+    mixed = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
+    path.rename(path.with_suffix(".bmp"))
+    assert evaluate().engine.cache_keys.shard_key(CLEAN, 0) == mixed
+    assert mixed.content == key.content
+    assert mixed.cache_entry != key.cache_entry
+
+
+def test_the_way_is_in_the_record(evaluate) -> None:
+    names = ["accuracy", "ood_robustness"]
+    ways = {name: row.preprocessing for name, row in set_rows(evaluate(), names).items()}
+    assert ways == {"clean": "fast", "sketch": "exact", "table": "fast"}
+    rows = set_rows(evaluate(exact_preprocessing=True), names)
+    assert {row.preprocessing for row in rows.values()} == {"exact"}
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_answers_for_the_clean_images_equal_the_stored_ones(evaluate, exact: bool) -> None:
+    quba = evaluate(exact_preprocessing=exact)
+    stored = quba.engine.predictions([CLEAN])[CLEAN]
+    pictures = [quba.suite.image(example) for example in quba.suite.examples(CLEAN)]
+    np.testing.assert_array_equal(quba.answers(pictures).probabilities, stored.probabilities)

@@ -1,0 +1,262 @@
+"""Preprocessed images are decoded once, for all passes and for the next model."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from support.tiny import CLASSES, PER_CLASS, SIDE, write_models, write_pictures
+
+from quba_check.core.view import CLEAN, FGSM, PGD, SAMPLED, View
+from quba_check.engine.preparer import Preparer
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.errors import SuiteError
+from quba_check.evaluation import Evaluation
+from quba_check.storage.image_cache import ImageCache
+from quba_check.suites import sampling
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.suite import Suite
+
+N = PER_CLASS * len(CLASSES)
+FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
+ALL = [CLEAN, FGSM, PGD, FOG, SNOW]
+FILE_BYTES = N * (SIDE * SIDE * 3 + 4)
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    name = "tiny_models_for_kept_images"
+    write_models(tmp_path, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module(name)
+    del sys.modules[name]
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the examples that were decoded, in order."""
+    found: list[str] = []
+    prepared = Preparer._prepared
+
+    def counted(self: Preparer, example, crop: bool) -> torch.Tensor:
+        found.append(example.full_name)
+        return prepared(self, example, crop)
+
+    monkeypatch.setattr(Preparer, "_prepared", counted)
+    return found
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, models: ModuleType):
+    write_pictures(tmp_path / "data" / "val", 0, PER_CLASS)
+
+    def made(model: str = "net", sample: str = "all", gb: float = 1, **options) -> Evaluation:
+        (tmp_path / "data" / "quba-data.yaml").write_text(
+            f"schema: 1\nname: made\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
+            "  clean: {reader: folder, path: val}\n"
+            f"  corruptions: {{generate: from clean, sample: {sample}}}\n"
+        )
+        options = {"store": tmp_path / "store"} | options
+        settings = BatchSettings(4, threads=2, cache_gb=gb)
+        options = {"suite": tmp_path / "data", "batch_settings": settings} | options
+        return Evaluation(f"{models.__name__}:{model}", **options)
+
+    return made
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "store" / "images").glob("*.images"))
+
+
+def opened(evaluation: Evaluation, cache: ImageCache, view: View = CLEAN, preprocessing=None, crop=True):
+    classifier = evaluation.classifier
+    if preprocessing:
+        classifier = replace(classifier, preprocessing=replace(classifier.preprocessing, **preprocessing))
+    keys = evaluation.engine.cache_keys
+    preparer = Preparer(evaluation.suite, classifier, 0, cache, keys.files_key)
+    return preparer, preparer.shard(view, 0, evaluation.suite.examples(view), crop=crop)
+
+
+def test_attacks_corruptions_and_the_next_model_decode_nothing(evaluate, decoded, tmp_path) -> None:
+    evaluate().engine.predictions(ALL)
+    assert len(decoded) == len(set(decoded)) == N
+    assert [path.stat().st_size for path in kept(tmp_path)] == [FILE_BYTES]
+    evaluate("other").engine.predictions(ALL)
+    assert len(decoded) == N
+
+
+def test_kept_images_change_no_prediction(evaluate, tmp_path: Path) -> None:
+    first, _, third = (
+        evaluate(**options).engine.predictions(ALL)
+        for options in ({}, {"store": tmp_path / "store"}, {"store": tmp_path / "none", "gb": 0})
+    )
+    for path in (tmp_path / "store" / "predictions").rglob("*.safetensors"):
+        path.unlink()
+    again = evaluate().engine.predictions(ALL)
+    for view in ALL:
+        for found in (again, third):
+            np.testing.assert_array_equal(found[view].confidence, first[view].confidence)
+            np.testing.assert_array_equal(found[view].predicted, first[view].predicted)
+
+
+def test_without_the_cache_all_corruptions_decode_each_image_once(evaluate, decoded, tmp_path) -> None:
+    views = [View("corruptions", name, severity) for name in ("fog", "snow", "frost") for severity in (1, 5)]
+    evaluate(gb=0).engine.predictions(views)
+    assert len(decoded) == N
+    assert not (tmp_path / "store" / "images").exists()
+
+
+def test_the_limit_holds(evaluate, decoded, tmp_path: Path) -> None:
+    evaluate(gb=FILE_BYTES * 0.9 / 1e9).engine.predictions([CLEAN])
+    evaluate("other", gb=FILE_BYTES * 1.1 / 1e9).engine.predictions([CLEAN])
+    assert len(decoded) == 2 * N
+    assert len(kept(tmp_path)) == 1
+
+
+def test_sampled_corruptions_use_the_clean_images(evaluate, decoded) -> None:
+    evaluation = evaluate(sample="one")
+    evaluation.engine.predictions([CLEAN, SAMPLED])
+    assert len(decoded) == N
+
+
+def test_a_damaged_file_changes_nothing_and_is_made_again(evaluate, decoded, tmp_path: Path) -> None:
+    before = evaluate().engine.predictions([CLEAN])[CLEAN]
+    (path,) = kept(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(b"\0" * 300 + whole[300:])
+    evaluation = evaluate("other")
+    evaluation.engine.predictions([CLEAN])
+    assert len(decoded) == N + 2  # the damage reaches into two images
+    assert evaluation.engine.pop_repairs() == [
+        f"{path}: these prepared images were damaged (a checksum does not fit its image) and are made again."
+    ]
+    assert evaluation.engine.pop_repairs() == []
+    evaluation.engine.predictions([PGD])
+    assert path.read_bytes() == whole
+    for file in (tmp_path / "store" / "predictions").rglob("*.safetensors"):
+        file.unlink()
+    found = evaluate().engine.predictions([CLEAN])[CLEAN]
+    np.testing.assert_array_equal(found.confidence, before.confidence)
+
+
+def test_corruptions_of_a_damaged_file_decode_each_image_once(evaluate, decoded, tmp_path: Path) -> None:
+    evaluate().engine.predictions([CLEAN])
+    (path,) = kept(tmp_path)
+    path.write_bytes(bytes(FILE_BYTES))
+    evaluate().engine.predictions([View("corruptions", "fog", severity) for severity in (1, 2, 3, 4)])
+    assert len(decoded) == 3 * N  # all, once more for the damaged file, and once for the new one
+
+
+def test_a_folder_that_cannot_be_written_fails_nothing(evaluate, tmp_path: Path) -> None:
+    expected = evaluate(store=tmp_path / "other").engine.predictions(ALL)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "images").write_text("a file")
+    evaluation = evaluate()
+    found = evaluation.engine.predictions(ALL)
+    assert all(np.array_equal(found[view].confidence, expected[view].confidence) for view in ALL)
+    assert evaluation.engine.pop_repairs() == [
+        f"{tmp_path}/store/images: prepared images are not kept here (File exists)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "crop", "is_shared"),
+    [
+        ({"mean": (0.1, 0.2, 0.3)}, True, True),
+        ({"std": (0.1, 0.2, 0.3)}, True, True),
+        ({"source": "elsewhere"}, True, True),
+        ({"input_size": (3, SIDE, SIDE + 1)}, True, False),
+        ({"interpolation": "bicubic"}, True, False),
+        ({"crop_pct": 0.5}, True, False),
+        ({"crop_mode": "squash"}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_models_share_images_unless_their_pixels_differ(
+    evaluate, tmp_path: Path, change: dict, crop: bool, is_shared: bool
+) -> None:
+    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    for settings in ({}, change):
+        _, images = opened(evaluation, cache, CLEAN, settings, crop if settings is change else True)
+        for position in range(N):
+            images.image(position)
+        images.close()
+    assert len(kept(tmp_path)) == (1 if is_shared else 2)
+
+
+def test_the_key_names_exactly_these_images(evaluate, tmp_path: Path) -> None:
+    evaluations = [
+        evaluate(),
+        evaluate(limit=5),
+        evaluate(limit=6),
+    ]
+    keys = [one.engine.cache_keys.files_key(CLEAN, 0) for one in evaluations]
+    assert len(set(keys)) == 3
+    assert evaluations[0].engine.cache_keys.files_key(FOG, 0) == keys[0]
+
+
+def test_a_shuffled_order_has_other_shards(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "LEAST_STOPPED", 1)
+    suite = evaluate().suite
+    shuffled = Suite(suite.root, suite._manifest, SubsetSampler(None, 0, shuffled=True))
+    assert evaluate(suite=shuffled).engine.cache_keys.files_key(CLEAN, 0) != (
+        evaluate().engine.cache_keys.files_key(CLEAN, 0)
+    )
+
+
+def test_a_shard_that_is_given_up_keeps_no_file(evaluate, decoded, tmp_path: Path) -> None:
+    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    preparer, images = opened(evaluation, cache)
+    first = images.image(0)
+    images.close()
+    images.close()
+    assert kept(tmp_path) == []
+    again = preparer.shard(CLEAN, 0, evaluation.suite.examples(CLEAN), crop=True)
+    assert torch.equal(again.image(0), first)
+    assert len(decoded) == 1  # the next attempt continues
+    for position in range(1, N):
+        again.image(position)
+    again.close()
+    assert len(kept(tmp_path)) == 1
+
+
+def test_views_that_are_open_at_the_same_time_share_originals(evaluate, decoded, tmp_path: Path) -> None:
+    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    preparer, fog = opened(evaluation, cache, FOG)
+    snow = preparer.shard(SNOW, 0, evaluation.suite.examples(SNOW), crop=True)
+    for position in reversed(range(N)):
+        assert not torch.equal(fog.image(position), snow.image(position))
+    fog.close()
+    assert kept(tmp_path) == []
+    snow.close()
+    assert len(kept(tmp_path)) == 1
+    assert len(decoded) == N
+
+
+def test_a_broken_image_is_reported_as_before(evaluate, tmp_path: Path) -> None:
+    evaluation = evaluate()
+    broken = evaluation.suite.path(evaluation.suite.examples(CLEAN)[4])
+    broken.write_bytes(b"no image")
+    with pytest.raises(SuiteError, match="cannot be decoded as an image"):
+        evaluation.engine.predictions([CLEAN])
+    assert kept(tmp_path) == []
+
+
+def test_images_are_the_same_read_first_or_kept(evaluate, tmp_path: Path) -> None:
+    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    for view in (CLEAN, FOG):
+        preparer, images = opened(evaluation, cache, view)
+        expected = [preparer.of(view, crop=True)(example) for example in evaluation.suite.examples(view)]
+        for _ in range(2):
+            found = [images.image(position) for position in range(N)]
+            images.close()
+            assert all(map(torch.equal, found, expected))
+            assert {image.stride() for image in found} == {(1, 3 * SIDE, 3)}
+            _, images = opened(evaluation, cache, view)

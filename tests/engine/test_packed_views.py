@@ -1,0 +1,183 @@
+"""Views of several shards: one file when complete, read without a pass, repaired shard by shard."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.errors import InvariantError
+from quba_check.evaluation import Evaluation
+from quba_check.storage.store import Store
+
+N = PER_CLASS * len(CLASSES)
+SIZE = 4
+VIEWS = [CLEAN, View("sketch"), View("corruptions", "fog", 3)]
+IMAGES = {CLEAN: N, View("sketch"): 6, View("corruptions", "fog", 3): 3}
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    name = "tiny_models_for_packs"
+    write_models(tmp_path, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield import_module(name)
+    del sys.modules[name]
+
+
+@pytest.fixture
+def evaluate(
+    tmp_path: Path, models: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Evaluation]:
+    """Evaluations with shards of four images."""
+    monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", SIZE)
+    suite = write_suite(tmp_path / "data")
+
+    def made(model: str = "net", **options) -> Evaluation:
+        options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
+        evaluation = Evaluation(f"{models.__name__}:{model}", suite, **options)
+        models.COUNTS.update(forward=0, backward=0)
+        return evaluation
+
+    return made
+
+
+def files_of(evaluation: Evaluation, view: View) -> list[Path]:
+    return sorted(evaluation.store.path(evaluation.engine.cache_keys.shard_key(view, 0)).parent.iterdir())
+
+
+def same(first: Predictions, second: Predictions) -> bool:
+    columns = ("index", "label", "predicted", "confidence", "true_probability", "probabilities")
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in columns)
+
+
+@pytest.fixture
+def unpacked(
+    evaluate: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[View, Predictions]:
+    """Predictions of a store as earlier versions left it, whose shards are files of their own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "pack", lambda *_: None)
+        evaluation = evaluate()
+        predictions = evaluation.engine.predictions(VIEWS)
+    assert [len(files_of(evaluation, view)) for view in VIEWS] == [3, 2, 1]
+    return predictions
+
+
+def test_every_view_is_one_file(evaluate, models) -> None:
+    first = evaluate()
+    first.plan(PUBLISHED_DIMENSIONS)
+    values = {name: first.outcome(name) for name in PUBLISHED_DIMENSIONS}
+    entries = list((first.store.root / "predictions").iterdir())
+    assert [len(list(entry.iterdir())) for entry in entries] == [1] * len(entries)
+    second = evaluate()
+    second.plan(PUBLISHED_DIMENSIONS)
+    second.check()
+    assert {name: second.outcome(name) for name in PUBLISHED_DIMENSIONS} == values
+    assert models.COUNTS == {"forward": 0, "backward": 0}
+
+
+def test_a_store_of_an_earlier_version_is_read_and_packed(evaluate, models, unpacked) -> None:
+    for _ in range(2):
+        evaluation = evaluate()
+        predictions = evaluation.engine.predictions(VIEWS)
+        assert all(same(predictions[view], unpacked[view]) for view in VIEWS)
+        assert [len(files_of(evaluation, view)) for view in VIEWS] == [1, 1, 1]
+        assert models.COUNTS["forward"] == 0
+        assert evaluation.engine.pop_repairs() == []
+
+
+def test_a_run_resumes_where_another_stopped(evaluate, models, unpacked) -> None:
+    evaluation = evaluate()
+    keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
+    evaluation.store.remove(keys[1])
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == SIZE
+    assert len(files_of(evaluation, CLEAN)) == 1
+
+
+def test_some_shards_of_a_view_stay_files_of_their_own(evaluate) -> None:
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN], shards=range(2))
+    evaluation.engine.predictions([CLEAN], shards=range(1, 3))
+    assert len(files_of(evaluation, CLEAN)) == 3
+
+
+def test_some_shards_of_a_packed_view(evaluate, models, unpacked) -> None:
+    evaluate().engine.predictions(VIEWS)
+    part = evaluate().engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
+    assert part.index.tolist() == [4, 5, 6, 7]
+    assert part.label.tolist() == unpacked[CLEAN].label[4:8].tolist()
+    assert models.COUNTS["forward"] == 0
+
+
+def test_a_damaged_shard_of_a_pack_is_predicted_again_alone(evaluate, models, unpacked) -> None:
+    evaluate().engine.predictions(VIEWS)
+    evaluation = evaluate()
+    (path,) = files_of(evaluation, CLEAN)
+    needle = unpacked[CLEAN].probabilities[SIZE : SIZE + 1].tobytes()
+    payload = bytearray(path.read_bytes())
+    payload[payload.index(needle)] ^= 1
+    path.write_bytes(payload)
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == SIZE
+    assert evaluation.engine.pop_repairs() == [
+        f"damaged shard predicted again: {path}: shard 1: its checksum does not fit its columns"
+    ]
+    assert files_of(evaluation, CLEAN) == [path]
+
+
+def test_a_pack_that_is_cut_off_is_predicted_again(evaluate, models, unpacked) -> None:
+    evaluate().engine.predictions(VIEWS)
+    evaluation = evaluate()
+    (path,) = files_of(evaluation, CLEAN)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == N
+    (note,) = evaluation.engine.pop_repairs()
+    assert note.startswith(f"damaged shard predicted again: {path}: cannot be read (it has ")
+    assert files_of(evaluation, CLEAN) == [path]
+
+
+def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -> None:
+    evaluation = evaluate()
+    for key in evaluation.engine.cache_keys.shard_keys(CLEAN):
+        shard = evaluation.store.read(key)
+        label = shard.columns["label"] - 9 * (key.shard == 2)
+        evaluation.store.write(key, {**shard.columns, "label": label}, shard.about)
+    evaluation.store.pack(evaluation.engine.cache_keys.shard_keys(CLEAN))
+    (path,) = files_of(evaluation, CLEAN)
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == N - 2 * SIZE
+    assert evaluation.engine.pop_repairs() == [
+        f"damaged shard predicted again: {path}: shard 2: its column 'label' has numbers that are not classes"
+    ]
+
+
+def test_a_model_that_changes_leaves_nothing_in_packs(evaluate) -> None:
+    evaluation = evaluate("a_buffer_that_counts_in_secret")
+    with pytest.raises(InvariantError):
+        evaluation.outcome("accuracy")
+    assert list((evaluation.store.root / "predictions").rglob("*.safetensors")) == []
+
+
+def test_packs_of_two_suites_under_the_same_settings(evaluate, tmp_path: Path) -> None:
+    first = evaluate()
+    first.engine.predictions([CLEAN, FGSM])
+    image = tmp_path / "data" / "val" / "apple" / "000.png"
+    shutil.copy(tmp_path / "data" / "val" / "brick" / "001.png", image)
+    second = evaluate()
+    predictions = second.engine.predictions([CLEAN])[CLEAN]
+    assert predictions.predicted[0] == predictions.predicted[4]
+    assert len(files_of(second, CLEAN)) == 1

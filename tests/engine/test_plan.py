@@ -1,0 +1,132 @@
+"""The planned work of a run against the passes that it makes."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.engine.plan import PlannedView
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.evaluation import Evaluation
+
+N = PER_CLASS * len(CLASSES)
+NAME = "tiny_models_for_plans"
+FOG = View("corruptions", "fog", 3)
+GENERATED = """\
+schema: 1
+name: tiny
+classes: [apple, brick, cloud]
+image_size: 8
+sets:
+  clean: {reader: folder, path: val}
+  corruptions: {generate: from clean}
+"""
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_suite(tmp_path / "data")
+    write_models(tmp_path, NAME)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def made(model: str = "net", **options) -> Evaluation:
+        return Evaluation(
+            f"{NAME}:{model}",
+            tmp_path / "data",
+            store=tmp_path / "store",
+            batch_settings=BatchSettings(4, threads=0),
+            **options,
+        )
+
+    return made
+
+
+def counted(evaluation: Evaluation, views: list[View]) -> tuple[int, int]:
+    """Predict views; return the forward and backward passes that the model counts."""
+    counts = importlib.import_module(NAME).COUNTS
+    before = dict(counts)
+    evaluation.engine.predictions(views)
+    return counts["forward"] - before["forward"], counts["backward"] - before["backward"]
+
+
+def totals(work: tuple[PlannedView, ...]) -> tuple[int, int]:
+    return sum(view.forward for view in work), sum(view.backward for view in work)
+
+
+@pytest.mark.parametrize(
+    ("views", "passes"),
+    [
+        ([CLEAN], (N, 0)),
+        ([CLEAN, FGSM], (2 * N, N)),
+        ([CLEAN, FOG], (N + 3, 0)),
+        ([FOG.read_in(None), FOG], (3, 0)),
+    ],
+    ids=["clean", "clean and FGSM", "clean and fog", "one view twice"],
+)
+def test_a_run_makes_the_planned_passes(evaluate, views: list[View], passes: tuple[int, int]) -> None:
+    evaluation = evaluate()
+    assert totals(evaluation.engine.work(views)) == passes
+    assert counted(evaluation, views) == passes
+    assert totals(evaluate().engine.work(views)) == (0, 0)
+
+
+def test_pgd_makes_at_most_the_planned_passes(evaluate) -> None:
+    evaluation = evaluate()
+    planned = totals(evaluation.engine.work([CLEAN, PGD]))
+    assert planned == (12 * N, 10 * N)
+    forward, backward = counted(evaluation, [CLEAN, PGD])
+    assert N < forward <= planned[0]
+    assert 0 < backward <= planned[1]
+
+
+def test_what_is_in_the_store_needs_no_pass(evaluate) -> None:
+    evaluate().engine.predictions([CLEAN, FOG])
+    evaluation = evaluate()
+    clean, fgsm, fog = evaluation.engine.work([CLEAN, FGSM, FOG])
+    assert (clean.images, clean.missing, clean.forward, clean.bytes) == (N, 0, 0, 0)
+    assert (fgsm.missing, fgsm.forward, fgsm.backward) == (N, 2 * N, N)  # no clean pass to share
+    assert (fog.images, fog.missing, fog.forward) == (3, 0, 0)
+    assert counted(evaluation, [CLEAN, FGSM, FOG]) == (2 * N, N)
+
+
+def test_planning_predicts_nothing_and_reads_no_image(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation = evaluate()
+    evaluation.plan(PUBLISHED_DIMENSIONS)
+    forward = importlib.import_module(NAME).COUNTS["forward"]
+    monkeypatch.setattr(type(evaluation.suite), "open_image", None)
+    work = {str(each.view): each for each in evaluation.planned_work()}
+    assert len(work) == 3 + 75 + 2 + 2 + 1
+    assert importlib.import_module(NAME).COUNTS["forward"] == forward
+    assert evaluation.engine.cache_keys._digests.files_read == 0
+    # Five int64 and three float32 columns in its row (index, label, top1, …), with 3 probabilities.
+    assert work["corruptions/fog/3"].bytes == 3 * (3 * 8 + 2 * 4)
+    assert work["clean"].bytes == N * (3 * 8 + (2 + 3) * 4)
+    assert work["clean+fgsm"].bytes == N * (3 * 8 + 2 * 4 + 1)
+
+
+def test_dimensions_with_an_obstacle_are_left_out(evaluate, tmp_path: Path) -> None:
+    (tmp_path / "data" / "cc").rename(tmp_path / "data" / "elsewhere")
+    evaluation = evaluate()
+    evaluation.plan(["accuracy", "shape_bias"])
+    assert [str(each.view) for each in evaluation.planned_work()] == ["clean"]
+
+
+def test_generated_corruptions_are_work_of_their_own_kinds(evaluate, tmp_path: Path) -> None:
+    (tmp_path / "data" / "quba-data.yaml").write_text(GENERATED, encoding="utf-8")
+    clean, fog, pgd = evaluate().engine.work([CLEAN, FOG, PGD])
+    assert (clean.kind, fog.kind, pgd.kind) == ("read", "fog", "read+pgd")
+    assert (fog.images, fog.forward) == (N, N)
+
+
+def test_protocols_share_the_clean_set(evaluate) -> None:
+    standard, released = evaluate(), evaluate(protocol="released")
+    entries = [
+        {each.cache_entry: str(each.view) for each in evaluation.engine.work([CLEAN, FGSM])}
+        for evaluation in (standard, released)
+    ]
+    assert {view for entry, view in entries[0].items() if entry in entries[1]} == {"clean"}

@@ -1,0 +1,267 @@
+"""Passes across shards: PGD with images that leave agrees with PGD on all images at once.
+
+The network and its images are those of `golden_attacks.npz`; see `test_attacks.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
+from quba_check.engine.batching import Batching
+from quba_check.engine.loader import ImageStream, ReadJob
+from quba_check.engine.predict import Passes
+from quba_check.engine.shard_task import ShardTask
+from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing.preprocessing import Preprocessing
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+SHARDS = (50, 78)
+SEED = 3
+
+
+class GoldenNet(nn.Module):
+    """The network of the golden file, with a limit on the images that memory holds."""
+
+    def __init__(self, data: dict[str, np.ndarray]) -> None:
+        super().__init__()
+        for name in data:
+            if "_" in name:
+                self.register_buffer(name, torch.from_numpy(data[name]))
+        self.most_images = 1000
+        self.forwards = 0
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) > self.most_images:
+            raise torch.OutOfMemoryError("full")
+        self.forwards += len(inputs)
+        features = torch.tanh(F.conv2d(inputs, self.conv_weight, self.conv_bias, padding=1))
+        return F.linear(F.adaptive_avg_pool2d(features, 4).flatten(1), self.linear_weight, self.linear_bias)
+
+
+class Setting:
+    """A classifier, images in two shards, and their passes."""
+
+    def __init__(self, protocol: Protocol, batch_size: int | None = 16, device: str = "cpu") -> None:
+        data = dict(np.load(Path(__file__).with_name("golden_attacks.npz")))
+        self.images = torch.from_numpy(data["images"])
+        self.labels = data["labels"].astype(np.int64)
+        self.module = GoldenNet(data).to(device)
+        preprocessing = Preprocessing(
+            input_size=(3, 16, 16),
+            interpolation="bicubic",
+            mean=(0.485, 0.456, 0.406),
+            std=(0.229, 0.224, 0.225),
+            crop_pct=1.0,
+            crop_mode="center",
+            source="test",
+        )
+        self.classifier = Classifier(
+            spec="golden",
+            name="golden",
+            module=self.module,
+            preprocessing=preprocessing,
+            fingerprint="",
+            checksum="",
+            parameters=0,
+            trainable=0,
+            classes=10,
+            device=torch.device(device),
+            outputs="logits",
+        )
+        self.reports: list[tuple[tuple[View, ...], int, int]] = []
+        self.batching = Batching(self.classifier, batch_size)
+        self.passes = Passes(self.classifier, protocol, self.batching, self.report)
+
+    def report(self, views, images: int, passes: int) -> None:
+        self.reports.append((tuple(views), images, passes))
+
+    def tasks(self, views: tuple[View, ...]) -> list[ShardTask]:
+        starts = [0, SHARDS[0]]
+        return [
+            ShardTask(
+                views,
+                number,
+                [SimpleNamespace(index=start + k, label=int(self.labels[start + k])) for k in range(size)],
+                SimpleNamespace(image=lambda position, start=start: self.images[start + position]),
+            )
+            for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
+        ]
+
+    def outputs(self, run, views: tuple[View, ...], *, starts: bool = False) -> dict[str, torch.Tensor]:
+        """Return the outputs of all images."""
+        tasks = self.tasks(views)
+
+        def read(task: ShardTask, position: int):
+            image = task.images.image(position)
+            noise = start_noise(tuple(image.shape), task.examples[position].index, SEED)
+            return (image, noise) if starts else image
+
+        jobs = (
+            ReadJob((task, position), lambda task=task, position=position: read(task, position))
+            for task in tasks
+            for position in range(len(task.examples))
+        )
+        complete = [task for batch in run(ImageStream(jobs, 32, None)) for task in batch]
+        assert sorted(task.number for task in complete) == [0, 1]
+        assert all(task.is_complete for task in tasks)
+        first, second = (task.outputs for task in tasks)
+        return {name: torch.cat([first[name], second[name]]) for name in first}
+
+
+def pgd_everywhere(setting: Setting, protocol: Protocol) -> torch.Tensor:
+    """Return the logits of all images at the start and at every iterate, (11, N, C)."""
+    classifier = setting.classifier
+    pixels = setting.images.float().div(255)
+    in_pixels = protocol.attack_space == "pixel"
+    points = pixels if in_pixels else classifier.normalise(pixels)
+
+    def logits(values: torch.Tensor) -> torch.Tensor:
+        return setting.module(classifier.normalise(values) if in_pixels else values)
+
+    noise = torch.stack([start_noise((3, 16, 16), index, SEED) for index in range(128)])
+    label = torch.from_numpy(setting.labels)
+    current, visited = pgd_start(points, noise), []
+    for _ in range(PGD_STEPS):
+        step = gradient(logits, current, label)
+        visited.append(step.logits)
+        current = pgd_step(points, current, step.direction)
+    return torch.stack([*visited, logits(current)])
+
+
+def steps_taken(correct: torch.Tensor) -> torch.Tensor:
+    """Return the first iterate that fools the model, else the last one, (N,)."""
+    return torch.where(correct.all(0), PGD_STEPS, (~correct).int().argmax(0))
+
+
+@pytest.mark.parametrize("batch_size", [7, 16, 1000])
+def test_images_leave_once_they_are_fooled(batch_size: int) -> None:
+    setting = Setting(STANDARD, batch_size)
+    everywhere = pgd_everywhere(setting, STANDARD)
+    correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
+    taken = steps_taken(correct)
+    assert 5 < int(correct.all(0).sum()) < 123
+    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    torch.testing.assert_close(outputs["logits"], everywhere[taken, torch.arange(128)], rtol=1e-4, atol=1e-4)
+    assert torch.equal(outputs["always_right"], correct.all(0))
+    assert torch.equal(outputs["logits"].argmax(1) == torch.from_numpy(setting.labels), correct.all(0))
+
+
+def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
+    setting = Setting(RELEASED)
+    everywhere = pgd_everywhere(setting, RELEASED)
+    correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
+    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    torch.testing.assert_close(outputs["logits"], everywhere[-1], rtol=1e-4, atol=1e-4)
+    assert torch.equal(outputs["always_right"], correct.all(0))
+    assert set(outputs) == {"logits", "always_right", "moved", "moved_share"}
+
+
+def test_passes_of_an_attack_are_counted() -> None:
+    setting = Setting(STANDARD, 1)
+    taken = steps_taken(pgd_everywhere(setting, STANDARD).argmax(2) == torch.from_numpy(setting.labels))
+    setting.module.forwards = 0
+    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    forwards, backwards = int(taken.sum()) + 128, int(taken.sum())
+    assert setting.module.forwards == forwards
+    assert sum(passes for _, _, passes in setting.reports) == forwards + backwards
+    assert sum(images for _, images, _ in setting.reports) == 128
+    assert forwards + backwards < 21 * 128
+
+
+def test_a_released_attack_takes_21_passes_an_image() -> None:
+    setting = Setting(RELEASED)
+    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    assert setting.module.forwards == 11 * 128
+    assert sum(passes for _, _, passes in setting.reports) == 21 * 128
+
+
+def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
+    setting = Setting(STANDARD, 16)
+    sizes: list[int] = []
+    forward = setting.module.forward
+    setting.module.forward = lambda inputs: (sizes.append(len(inputs)), forward(inputs))[1]
+    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes.count(16) > len(sizes) / 2
+
+
+@pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
+def test_memory_that_runs_out_changes_no_output(run: str) -> None:
+    usual, small = Setting(STANDARD, None), Setting(STANDARD, None)
+    small.module.most_images = 5
+    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
+    first, second = (
+        setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
+        for setting in (usual, small)
+    )
+    assert small.batching.size == 4
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-4)
+
+
+def test_fgsm_gives_the_unattacked_outputs_too() -> None:
+    setting = Setting(STANDARD)
+    outputs = setting.outputs(setting.passes.fgsm, (CLEAN, FGSM))
+    pixels, label = setting.images.float().div(255), torch.from_numpy(setting.labels)
+
+    def logits(values: torch.Tensor) -> torch.Tensor:
+        return setting.module(setting.classifier.normalise(values))
+
+    point = fgsm_point(pixels, gradient(logits, pixels, label).direction)
+    torch.testing.assert_close(outputs["start"], logits(pixels))
+    torch.testing.assert_close(outputs["raw"], logits(point), rtol=1e-4, atol=1e-4)
+    assert outputs["extent"][:, 2].max() <= 8 / 255 + 1e-6
+    assert not outputs["zero_gradient"].any()
+    assert sum(images for _, images, _ in setting.reports) == 2 * 128
+    assert sum(passes for _, _, passes in setting.reports) == 3 * 128
+
+
+def test_unattacked_images_take_one_pass_each() -> None:
+    setting = Setting(STANDARD, 16)
+    outputs = setting.outputs(setting.passes.plain, (CLEAN,))
+    assert setting.module.forwards == 128
+    assert [images for _, images, _ in setting.reports] == [16] * 8
+    expected = setting.module(setting.classifier.normalise(setting.images.float().div(255)))
+    torch.testing.assert_close(outputs["raw"], expected)
+
+
+def test_the_input_of_unattacked_images_has_the_bits_of_the_differentiable_one() -> None:
+    setting = Setting(STANDARD)
+    pixels = setting.images.float().div(255)
+    assert torch.equal(setting.classifier.inputs(setting.images), setting.classifier.normalise(pixels))
+
+
+@needs_cuda
+@pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
+def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
+    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
+    first, second = (
+        setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
+        for setting in (Setting(STANDARD), Setting(STANDARD, device="cuda:0"))
+    )
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-3, atol=1e-3)
+
+
+@needs_cuda
+@pytest.mark.parametrize("run", ["plain", "fgsm"])
+def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
+    setting = Setting(STANDARD, device="cuda:0")
+    task = setting.tasks(({"plain": CLEAN, "fgsm": FGSM}[run],))[0]
+    jobs = [ReadJob((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):
+            pass
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

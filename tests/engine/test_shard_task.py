@@ -1,0 +1,58 @@
+"""Outputs of batches that cross shards arrive at their shards, in the order of the images."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quba_check.core.view import CLEAN, FGSM
+from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_views
+
+
+def task(number: int, count: int, views=(CLEAN,)) -> ShardTask:
+    return ShardTask(views, number, [None] * count, None)
+
+
+def test_a_batch_across_two_shards() -> None:
+    first, second = task(0, 3), task(1, 2)
+    owners = [(first, 2), (first, 0), (second, 0), (first, 1)]
+    values = torch.tensor([[20], [0], [100], [10]])
+    assert add_outputs(owners, {"raw": values}) == [first]
+    assert first.outputs["raw"].flatten().tolist() == [0, 10, 20]
+    assert not second.is_complete
+    assert add_outputs([(second, 1)], {"raw": torch.tensor([[101]])}) == [second]
+    assert second.outputs["raw"].flatten().tolist() == [100, 101]
+
+
+def test_a_cleared_shard_is_predicted_again() -> None:
+    one = task(0, 1)
+    add_outputs([(one, 0)], {"raw": torch.tensor([1])})
+    one.clear()
+    assert not one.is_complete
+    add_outputs([(one, 0)], {"raw": torch.tensor([2])})
+    assert one.outputs["raw"].tolist() == [2]
+
+
+def test_views_of_a_batch_are_counted() -> None:
+    plain, shared = task(0, 3), task(0, 3, (CLEAN, FGSM))
+    owners = [(plain, 0), (plain, 1), (shared, 0)]
+    assert list(images_by_views(owners)) == [((CLEAN,), 2), ((CLEAN, FGSM), 1)]
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(data=st.data(), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_any_order_of_images_gives_the_same_outputs(data: st.DataObject, sizes: list[int]) -> None:
+    tasks = [task(number, size) for number, size in enumerate(sizes)]
+    owners = [(one, position) for one in tasks for position in range(len(one.examples))]
+    shuffled = data.draw(st.permutations(owners))
+    complete, start = [], 0
+    while start < len(shuffled):
+        stop = start + data.draw(st.integers(1, 5))
+        batch = shuffled[start:stop]
+        values = torch.tensor([100 * one.number + position for one, position in batch])
+        complete += add_outputs(batch, {"value": values})
+        start = stop
+    assert sorted(one.number for one in complete) == list(range(len(sizes)))
+    for one, size in zip(tasks, sizes, strict=True):
+        assert one.outputs["value"].tolist() == [100 * one.number + position for position in range(size)]
