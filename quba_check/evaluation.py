@@ -49,9 +49,9 @@ class Evaluation:
         arch: timm architecture of a checkpoint file; it overrides the file's own.
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
-        precision: auto (fp32), fp32, bf16, fp16.
-        exact_preprocessing: prepare images with Pillow and timm's transform as they are, in place of faster
-            code that differs by at most 2 of 255 levels.
+        precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
+        compile: `torch.compile` the model: auto (if it saves time), on, off.
+        exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
@@ -78,6 +78,7 @@ class Evaluation:
         preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        compile: str = "auto",  # noqa: A002  the name of the option
         exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
@@ -126,6 +127,7 @@ class Evaluation:
                 else read_preprocessing(Path(preprocessing), str(preprocessing)),
                 device=device,
                 precision=precision,
+                compile=compile,
                 exact_preprocessing=exact_preprocessing,
                 trust_pickle=trust_pickle,
                 cache=self.store.root,
@@ -171,9 +173,7 @@ class Evaluation:
         self._planned = tuple(dict.fromkeys(views))
 
     def planned_work(self) -> tuple[PlannedView, ...]:
-        """Return the work on the planned dimensions: images, passes, and what the store has already.
-
-        Files are listed; no image is read, and nothing is predicted.
+        """Return the work on the planned dimensions; files are listed, and nothing is predicted.
 
         Raises:
             UserError: the files of a set have the wrong layout.

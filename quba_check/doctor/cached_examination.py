@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
@@ -114,7 +115,7 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "doctor": doctors_version(),
             "form": "short" if subject.short else "full",
             "checks": [check.name for check in checks],
-            "model": evaluation.engine.cache_keys.model_settings,
+            "model": _stated_settings(evaluation),
             "spec": evaluation.classifier.spec,
             "device": evaluation.classifier.device.type,
             "seed": subject.seed,
@@ -127,3 +128,11 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             **({"fast_preprocessing": fast.VERSION} if evaluation.classifier.is_prepared_fast else {}),
         }
     )
+
+
+def _stated_settings(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the settings of the model without those that a probe chooses after the first examination."""
+    settings = evaluation.engine.cache_keys.model_settings
+    if evaluation.classifier.compute.requested == "auto":
+        settings |= {"precision": "fp32"}
+    return {name: value for name, value in settings.items() if name not in ("channels_last", "compiled")}

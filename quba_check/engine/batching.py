@@ -23,16 +23,19 @@ class Batching:
 
     Args:
         classifier: the model.
-        size: images of a forward pass, which is then never changed; None chooses by device.
-
-    Attributes:
-        size: images of a forward pass.
+        size: images of a forward pass, which is then never changed; None takes that of the model's compute
+            settings, or chooses by device.
     """
 
     def __init__(self, classifier: Classifier, size: int | None) -> None:
         self._classifier = classifier
         self._is_fixed = size is not None
-        self.size = size or default_batch(classifier.device)
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Images of a forward pass."""
+        return self._size or self._classifier.compute.batch_size or default_batch(self._classifier.device)
 
     def take(
         self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()
@@ -75,7 +78,7 @@ class Batching:
                 if self._is_fixed or len(part) == 1:
                     raise out_of_memory(self._classifier, self.size if self._is_fixed else 1) from error
             # Outside of the handler: its traceback keeps the failed graph alive.
-            most = self.size = len(part) // 2
+            most = self._size = len(part) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         return results

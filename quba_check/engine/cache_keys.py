@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -44,6 +43,7 @@ class CacheKeys:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
+        self._compute = classifier.compute
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, list[bool]] = {}
@@ -55,6 +55,11 @@ class CacheKeys:
     def classes(self) -> int:
         """Number of the suite's classes, the columns of `probabilities`."""
         return len(self._suite.classes)
+
+    @property
+    def shares_gradient_pass(self) -> bool:
+        """True if passes with gradients give the predictions of passes without."""
+        return self._classifier.compute.shares_gradient_pass
 
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
@@ -130,6 +135,7 @@ class CacheKeys:
     def shard_keys(self, view: View) -> tuple[ShardKey, ...]:
         """Return the keys of a view's shards; read the digests of all its images."""
         stored = self.stored_view(view)
+        self._forget_other_settings()
         if stored not in self._whole:
             self._whole[stored] = self._keys_of(stored, self.shards(stored))
         return self._whole[stored]
@@ -139,6 +145,7 @@ class CacheKeys:
         return self.stored_view(view) in self._whole
 
     def _keys_of(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
+        self._forget_other_settings()
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
@@ -148,9 +155,18 @@ class CacheKeys:
                 keys[number] = ShardKey(cache_entry, number, content, _indices(shard_of(examples, number)))
         return tuple(keys[number] for number in numbers)
 
+    def _forget_other_settings(self) -> None:
+        """Forget the keys of settings that are no longer in use."""
+        if self._compute is not self._classifier.compute:
+            self._compute = self._classifier.compute
+            self._entries.clear()
+            self._keys.clear()
+            self._whole.clear()
+
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
         stored = self.stored_view(view)
+        self._forget_other_settings()
         if stored not in self._entries:
             self._entries[stored] = content_hash(self._settings(stored))
         return self._entries[stored]
@@ -191,7 +207,7 @@ class CacheKeys:
                 )
         return tuple(contents[number] for number in numbers)
 
-    @cached_property
+    @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
         preprocessing = self._classifier.preprocessing.as_dict()
@@ -200,7 +216,7 @@ class CacheKeys:
             "fingerprint": self._classifier.fingerprint,
             "preparation": preprocessing,
             "outputs": self._classifier.stated_outputs,
-            "precision": self._classifier.precision,
+            **self._classifier.compute.cache_settings(),
             "libraries": {name: version(name) for name in LIBRARIES},
         }
 

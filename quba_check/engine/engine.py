@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -15,6 +15,7 @@ from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.compute_choice import adopt_choice, choose_compute
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
@@ -24,6 +25,7 @@ from quba_check.engine.table_reader import TableReader
 from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.image_cache import ImageCache
@@ -92,7 +94,7 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.precision)
+        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.compute.requested)
         self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
         self._image_cache = ImageCache(store.root / "images", int(self._batch_settings.cache_gb * 1e9))
         self._predictor = ShardPredictor(
@@ -105,8 +107,8 @@ class Engine:
             self._reporter,
             self._image_cache,
         )
+        classifier.guard()  # from now on it compares with the present state
         self._carries_gradient = True
-        self._guard = classifier.guard()
         self._unchecked: list[ShardKey] = []
 
     def predictions(
@@ -153,6 +155,10 @@ class Engine:
             always: predict the shard even if the kind is known.
         """
         self._reporter.planned = stored = self._stored(views)
+        if views:
+            size = self._batch_settings.batch_size
+            prepare = self._predictor.preparation
+            choose_compute(self.classifier, self.suite, self.store, stored, prepare, size)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -174,14 +180,20 @@ class Engine:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
-        size = self._batch_settings.batch_size or default_batch(self.classifier.device)
+        size = self.compute.batch_size or default_batch(self.classifier.device)
         fast = self.suite.missing(CLEAN) is None and self.cache_keys.is_prepared_fast(CLEAN)
         try:
             predictions = answers(self.classifier, images, crop=crop, batch_size=size, fast=fast)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.classifier, size) from error
-        self._guard.check("answers")
+        self.classifier.guard().check("answers")
         return predictions
+
+    @property
+    def compute(self) -> ComputeSettings:
+        """The settings of the passes behind all predictions."""
+        settings = adopt_choice(self.classifier, self.store.root)
+        return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
@@ -199,7 +211,7 @@ class Engine:
         keys, self._unchecked = self._unchecked, []
         try:
             if keys:
-                self._guard.check_state()
+                self.classifier.guard().check_state()
         except InvariantError:
             self.tables.forget()
             self.store.remove(*keys)
@@ -261,6 +273,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
+        adopt_choice(self.classifier, self.store.root)
         stored = self._stored(views)
         shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(
@@ -326,7 +339,7 @@ class Engine:
 
     def _write(self, claim: Claim, columns: dict[View, Rows]) -> None:
         """Check and store the columns of a shard."""
-        self._guard.check(str(claim.job.views[0]))
+        self.classifier.guard().check(str(claim.job.views[0]))
         for view, rows in columns.items():
             if defect := self.tables.defect(view, rows):  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")

@@ -95,10 +95,10 @@ def kind_of(view: View, suite: Suite, *, shares_pass: bool) -> str:
 def shares_clean_pass(planned: Collection[View], cache_keys: CacheKeys) -> bool:
     """Return True if one forward pass serves both the clean set and FGSM.
 
-    Both must be planned. Gradients are computed in float32, so the model must be run in float32 too.
+    Both must be planned. Gradients are computed in float32 and uncompiled, so the model must be run so too.
     """
     pair = {cache_keys.stored_view(CLEAN), FGSM}
-    return pair <= set(planned) and cache_keys.model_settings["precision"] == "fp32"
+    return pair <= set(planned) and cache_keys.shares_gradient_pass
 
 
 def _missing_shards(view: View, cache_keys: CacheKeys, store: Store, images: int) -> dict[int, int]:

@@ -91,7 +91,7 @@ class Passes:
         with torch.no_grad():
             inputs = self._classifier.inputs(self._on_device([image for _, image in taken]))
             raw = self._classifier.raw(inputs, is_checked=False)
-        self._report_images(owners, passes=1)
+        self._report_work(owners, finished=1, passes=1)
         return add_outputs(owners, {"raw": raw})
 
     def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
@@ -101,11 +101,11 @@ class Passes:
         points = space.points(pixels)
         start = gradient(space.logits, points, self._labels(owners))
         outputs = {"start": space.raw, "zero_gradient": start.is_zero}
-        self._report_passes(owners, 2 * len(owners))
+        self._report_work(owners, finished=len(owners[0][0].views) - 1, passes=2)
         attacked = fgsm_point(points, start.direction)
         with torch.no_grad():
             outputs["raw"] = self._classifier.raw(space.inputs(attacked), is_checked=False)
-        self._report_images(owners, passes=1)
+        self._report_work(owners, finished=1, passes=1)
         return add_outputs(owners, outputs | space.moves(pixels, attacked))
 
     def _add_starts(
@@ -129,6 +129,9 @@ class Passes:
         direction = torch.cat([step.direction for step in parts])
         staying = [row for row in range(len(active)) if active.continues[row]]
         leaving = [row for row in range(len(active)) if not active.continues[row]]
+        if self._report is not None:
+            backward = sum(len(step.logits) for step in parts if step.is_taken)
+            self._report(active.owners[0][0].views, len(leaving), len(active) + backward)
         complete: list[ShardTask] = []
         if leaving:
             complete = self._leave(active, leaving, logits, space)
@@ -150,9 +153,7 @@ class Passes:
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
 
-        found = gradient(space.logits, active["current"][part], label, continuing)
-        self._report_passes(active.owners[part], (2 if found.is_taken else 1) * len(rows))
-        return found
+        return gradient(space.logits, active["current"][part], label, continuing)
 
     def _leave(
         self, active: ActiveSet, rows: list[int], logits: torch.Tensor, space: _AttackSpace
@@ -162,7 +163,6 @@ class Passes:
         outputs = {"logits": logits[chosen], "always_right": active["correct"][chosen]}
         outputs |= space.moves(active["pixels"][chosen], active["current"][chosen])
         owners = [active.owners[row] for row in rows]
-        self._report_images(owners, passes=0)
         return add_outputs(owners, outputs)
 
     def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -187,15 +187,17 @@ class Passes:
         copied.record_stream(current)
         return copied
 
-    def _report_images(self, owners: Sequence[Owner], *, passes: int) -> None:
-        """Report finished images with their last passes, each view on its own."""
+    def _report_work(self, owners: Sequence[Owner], *, finished: int, passes: int) -> None:
+        """Report a part of a batch.
+
+        Args:
+            owners: the images.
+            finished: number of views in which each image is finished.
+            passes: passes of each image.
+        """
         if self._report is not None:
             for views, count in images_by_views(owners):
-                self._report(views, count * len(views), passes * count)
-
-    def _report_passes(self, owners: Sequence[Owner], passes: int) -> None:
-        if self._report is not None:
-            self._report(owners[0][0].views, 0, passes)
+                self._report(views, count * finished, passes * count)
 
     def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:
         """Convert outputs of the model to logits.

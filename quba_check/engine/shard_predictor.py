@@ -19,7 +19,7 @@ from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
 from quba_check.engine.predict import Passes
-from quba_check.engine.preparer import Preparer
+from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
 from quba_check.engine.shard_task import Owner, ShardTask
 from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
@@ -83,6 +83,10 @@ class ShardPredictor:
         self._batching = Batching(classifier, batch_settings.batch_size)
         self._passes = Passes(classifier, protocol, self._batching, reporter.add)
         self._reporter = reporter
+
+    def preparation(self, view: View) -> Prepare:
+        """Return the function that prepares the images of a view."""
+        return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
 
     def task(self, views: Sequence[View], number: int) -> ShardTask:
         """Return the task for a shard of a view, or of clean set and FGSM."""

@@ -20,7 +20,7 @@ from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
-from quba_check.records.record import Record, SetRow
+from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.verdicts.derived import grade_of
 
@@ -114,6 +114,7 @@ class ResultCollector:
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
+        compute = ComputeRow(**evaluation.engine.compute.as_dict())
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
@@ -138,7 +139,7 @@ class ResultCollector:
             },
             verdicts=tuple(self._verdict(planned, missing_reason) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
-            environment=environment(str(classifier.device), classifier.precision, evaluation.seed),
+            environment=environment(str(classifier.device), compute, evaluation.seed),
             limit=gate.options.limit,
             unselected=unselected,
             interrupted=interrupted,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.models.request import COMPILE, DEVICES, PRECISIONS, check_device, check_precision
+from quba_check.models.request import DEVICES, PRECISIONS, check_compile, check_device, check_precision
 from quba_check.storage.user_files import user_path
 
 MOST_WORKERS = 256
@@ -78,21 +78,12 @@ def _device(given: Given) -> str | None:
     return check_device(given.value) if given.value else None
 
 
+def _compile(given: Given) -> str | None:
+    return check_compile(given.value) if given.value else None
+
+
 def _precision(given: Given) -> str | None:
     return check_precision(given.value) if given.value else None
-
-
-def _one_of(allowed: Collection[str]) -> Parse:
-    """Accept one of the given words."""
-
-    def parse(given: Given) -> str | None:
-        value = given.value
-        if value and value not in allowed:
-            near = did_you_mean(value, allowed)
-            raise OptionError(f"{given.flag}: got '{value}'. Allowed: {listed(allowed)}.{near}")
-        return value or None
-
-    return parse
 
 
 def _gigabytes(given: Given) -> float | None:
@@ -199,12 +190,17 @@ OPTIONS = (
     ),
     Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
     Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
-    Option("--quba-precision", "NAME", f"{', '.join(PRECISIONS)} (auto: fp32)", _precision),
+    Option(
+        "--quba-precision",
+        "NAME",
+        f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
+        _precision,
+    ),
     Option(
         "--quba-compile",
         "WHEN",
         "torch.compile the model: auto (if it saves time), on, off",
-        _one_of(COMPILE),
+        _compile,
     ),
     Option(
         "--quba-exact-preprocessing",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError, one_line
+from quba_check.models.compute import PLAIN, ComputeRequest, ComputeSettings
 from quba_check.models.guard import Guard
+from quba_check.models.memory_format import ConvolutionWeights
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
@@ -38,7 +41,8 @@ class Classifier:
         trainable: number of those that required a gradient before they were frozen.
         classes: number C of classes of the suite.
         device: where it runs.
-        precision: of forward passes without gradients.
+        compute: settings of its passes; change them with `use`.
+        requested: settings still to be chosen before the first shard; None if they are final.
         stated_outputs: kind of its outputs as stated by a config; None if not stated.
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
@@ -60,7 +64,8 @@ class Classifier:
     trainable: int
     classes: int
     device: torch.device
-    precision: Precision = "fp32"
+    compute: ComputeSettings = PLAIN
+    requested: ComputeRequest | None = None
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
     no_gradient: str = ""
@@ -72,6 +77,9 @@ class Classifier:
     _std: Tensor = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
     _columns: Tensor | None = field(init=False, repr=False)
+    _weights: ConvolutionWeights | None = field(init=False, repr=False, default=None)
+    _compiled: Callable[[Tensor], Any] | None = field(init=False, repr=False, default=None)
+    _guard: Guard | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         self.outputs = self.outputs or self.stated_outputs
@@ -82,9 +90,38 @@ class Classifier:
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
     @property
+    def precision(self) -> Precision:
+        """Number format of passes without gradients."""
+        return self.compute.precision
+
+    @property
     def is_prepared_fast(self) -> bool:
         """True if JPEG files are prepared by `preprocessing.fast`."""
         return not self.exact_preprocessing and can_be_fast(self.preprocessing)
+
+    @property
+    def has_convolutions(self) -> bool:
+        """True if the module has weights that memory format `channels_last` can speed up."""
+        return bool(self._convolutions)
+
+    def try_out(self, settings: ComputeSettings) -> None:
+        """Run further passes with other settings, for comparisons.
+
+        The weights stay in memory in both formats, so that changing back and forth is quick.
+        """
+        if settings.channels_last != self.compute.channels_last:
+            self._convolutions.use(channels_last=settings.channels_last)
+        self.compute = settings
+
+    def use(self, settings: ComputeSettings) -> None:
+        """Run all further passes with these settings."""
+        self.try_out(settings)
+        self.requested = None
+        if not settings.compiled:
+            self._compiled = None
+        if self._weights is not None:
+            self._weights.release()
+        self._guard = self._guard and Guard(self.module, self.checksum)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.
@@ -104,7 +141,8 @@ class Classifier:
         Args:
             images: uint8, (N, 3, H, W), in any memory format.
         """
-        return images.to(self.device).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        memory_format = torch.channels_last if self.compute.channels_last else torch.contiguous_format
+        return images.to(self.device).to(torch.float32, memory_format=memory_format).div_(255)
 
     def inputs(self, images: Tensor) -> Tensor:
         """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
@@ -119,7 +157,7 @@ class Classifier:
 
         Args:
             inputs: normalised images on `device`, float32, (N, 3, H, W).
-            exact: compute in float32 at every precision, as attacks do.
+            exact: compute in float32 and uncompiled under all settings, as attacks do.
             is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
                 shards instead.
 
@@ -131,11 +169,14 @@ class Classifier:
             torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
         half = self.precision != "fp32" and not exact
+        if self.compute.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         dtype = _DTYPES[self.precision] if half else None
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            raw = check_outputs(self.module(inputs), batch=len(inputs), head=self._head, spec=self.spec)
+            outputs = self._compiled_outputs(inputs) if self._runs_compiled(exact) else self.module(inputs)
+            raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def logits(self, raw: Tensor) -> Tensor:
@@ -159,8 +200,42 @@ class Classifier:
         return scores.index_select(1, self._columns.to(scores.device))
 
     def guard(self) -> Guard:
-        """Return a guard for the module in its present state."""
-        return Guard(self.module, self.checksum)
+        """Return the guard of the module.
+
+        It compares with the state at the first call or at the last change of settings.
+        """
+        if self._guard is None:
+            self._guard = Guard(self.module, self.checksum)
+        return self._guard
+
+    @property
+    def _convolutions(self) -> ConvolutionWeights:
+        if self._weights is None:
+            self._weights = ConvolutionWeights(self.module)
+        return self._weights
+
+    def _runs_compiled(self, exact: bool) -> bool:
+        """True for passes without gradients under compiled settings."""
+        return self.compute.compiled and not exact and not torch.is_grad_enabled()
+
+    def _compiled_outputs(self, inputs: Tensor) -> Any:
+        """Return the outputs of the compiled module, which is compiled once for all batch sizes.
+
+        A batch of one image, for which torch would compile again, is doubled.
+        """
+        self._compiled = self._compiled or torch.compile(self.module)
+        batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
+        torch._dynamo.maybe_mark_dynamic(batch, 0)
+        try:
+            outputs = self._compiled(batch)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                f"{self.spec}: torch.compile fails: {error_summary(error)}. Give --quba-compile=off."
+            ) from error
+        is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
+        return outputs[: len(inputs)] if is_doubled else outputs
 
 
 @contextlib.contextmanager

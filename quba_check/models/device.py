@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import platform
+import re
+from pathlib import Path
+
 import torch
 
 from quba_check.errors import OptionError
@@ -42,10 +47,10 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
 
 
 def resolve_precision(text: str, device: torch.device) -> Precision:
-    """Return the precision of forward passes. Gradients are always float32.
+    """Return the precision of forward passes before a probe. Gradients are always float32.
 
     Args:
-        text: `auto` (which is fp32), `fp32`, `bf16` or `fp16`.
+        text: `auto` (fp32 until the probe), `fp32`, `bf16` or `fp16`.
         device: where the model runs; fp16 needs a GPU.
 
     Raises:
@@ -69,6 +74,18 @@ def pin_arithmetic(device: torch.device) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+def device_name(device: torch.device) -> str:
+    """Return the model name of a GPU or CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    names = ""
+    with contextlib.suppress(OSError):
+        names = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    model = re.search("^model name\\s*: (.*)$", names, re.MULTILINE)
+    cpu = model[1] if model else platform.processor() or platform.machine()
+    return cpu if device.type == "cpu" else f"{device.type} of {cpu}"
 
 
 def _gpu_count() -> int:

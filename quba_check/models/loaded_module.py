@@ -29,6 +29,7 @@ class LoadedModule:
         no_gradient: reason why no gradient passes through it; empty if one may.
         derived: names of tensors that are computed from the others. They are left out of the fingerprint,
             since their last bits depend on the machine.
+        is_program: True for exported programs, which run as they are.
         files: the files that it was loaded from, the weights first; none if they are not known.
     """
 
@@ -43,6 +44,7 @@ class LoadedModule:
     no_gradient: str = ""
     derived: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    is_program: bool = False
 
 
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:

@@ -32,7 +32,7 @@ class LoadRequest:
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
-        precision: one of `PRECISIONS`. `auto` is fp32.
+        precision: one of `PRECISIONS`. `auto` lets a probe choose.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare images with Pillow and timm's transform as they are.
         trust_pickle: accept files that run code while they are read.
@@ -74,6 +74,18 @@ def check_device(text: str) -> str:
             f"--quba-device: unknown device '{text}'. Allowed: {', '.join(DEVICES)}."
             f"{did_you_mean(text, names)}"
         )
+    return text
+
+
+def check_compile(text: str) -> str:
+    """Return the word for `torch.compile` unchanged.
+
+    Raises:
+        OptionError: it is not one of `COMPILE`.
+    """
+    if text not in COMPILE:
+        near = did_you_mean(text, COMPILE)
+        raise OptionError(f"--quba-compile: got '{text}'. Allowed: {', '.join(COMPILE)}.{near}")
     return text
 
 

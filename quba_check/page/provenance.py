@@ -12,7 +12,7 @@ from quba_check.errors import listed, one_line
 from quba_check.page.columns import Column, printable
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
-from quba_check.records.record import Record
+from quba_check.records.record import ComputeRow, Record
 from quba_check.reports.gate_command import gate_command
 from quba_check.reports.notes import record_notes
 
@@ -167,9 +167,23 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "corruptions of each image", suite.sample
     yield "seed", str(environment.seed)
     yield "device", f"{environment.device}, {environment.precision}"
+    if environment.compute is not None:
+        yield "compute settings", compute_text(environment.compute)
     yield "time", environment.time
     yield "commit", environment.git or "unknown"
     yield "versions", ", ".join(f"{name} {number}" for name, number in environment.versions.items())
+
+
+def compute_text(row: ComputeRow) -> str:
+    """Return the settings of a run's passes in words."""
+    formats = [
+        row.precision,
+        *(["channels_last"] if row.channels_last else []),
+        *(["compiled"] if row.compiled else []),
+        *([f"batches of {row.batch_size}"] if row.batch_size else []),
+    ]
+    probe = f", {row.gain:.2f} times as fast, {row.flipped} of {row.images} answers flipped"
+    return f"{', '.join(formats)} ({row.reason}{probe if row.images else ''})"
 
 
 def _plain(value: Any) -> str:

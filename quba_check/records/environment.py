@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from quba_check.records.record import EnvironmentRow
+from quba_check.records.record import ComputeRow, EnvironmentRow
 
 _PACKAGES = (
     "quba-check",
@@ -22,12 +22,13 @@ _PACKAGES = (
 )
 
 
-def environment(device: str, precision: str, seed: int) -> EnvironmentRow:
+def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
     """Return the environment of this process, now and in the current folder."""
     return EnvironmentRow(
         versions={"python": platform.python_version(), **_versions()},
         device=device,
-        precision=precision,
+        precision=compute.precision,
+        compute=compute,
         seed=seed,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         git=_git_commit(),

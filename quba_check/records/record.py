@@ -89,6 +89,58 @@ class SuiteRow(JsonRow):
         return any(row.generated is not None for row in self.sets.values())
 
 
+class CandidateRow(JsonRow):
+    """Settings that the probe tried.
+
+    Attributes:
+        precision: number format of passes without gradients.
+        channels_last: convolution weights and inputs in memory format `channels_last`.
+        compiled: passes without gradients through `torch.compile`.
+        batch_size: images of a pass.
+        gain: time of the plain path divided by the time with these settings; None if not measured.
+        flipped: probe images with another top-1 answer than on the plain path; None if not counted.
+        expected_flips: share of flips expected from score differences and margins; None if not computed.
+        problem: reason for rejection without a count of flips; empty if there is none.
+    """
+
+    precision: str
+    channels_last: bool
+    compiled: bool
+    batch_size: int
+    gain: float | None = None
+    flipped: int | None = None
+    expected_flips: float | None = None
+    problem: str = ""
+
+
+class ComputeRow(JsonRow):
+    """Settings of the model's passes, and their origin.
+
+    Attributes:
+        precision: number format of passes without gradients; those of attacks are float32.
+        channels_last: convolution weights and inputs in memory format `channels_last`.
+        compiled: passes without gradients through `torch.compile`.
+        batch_size: images of a pass; None for the default of the device.
+        requested: the requested precision; `auto` if a probe may choose.
+        reason: reason for these settings.
+        images: images of the probe; 0 without a probe.
+        flipped: probe images with another top-1 answer than on the plain path.
+        gain: time of the plain path divided by the time with these settings; 1 without a probe.
+        candidates: all settings that the probe tried.
+    """
+
+    precision: str
+    channels_last: bool
+    compiled: bool
+    batch_size: int | None = None
+    requested: str
+    reason: str
+    images: int = 0
+    flipped: int = 0
+    gain: float = 1.0
+    candidates: tuple[CandidateRow, ...] = ()
+
+
 class EnvironmentRow(JsonRow):
     """Versions, hardware, time and commit of a run.
 
@@ -99,6 +151,7 @@ class EnvironmentRow(JsonRow):
         seed: seed of random starts, corruptions and limits.
         time: time of the record in UTC, in ISO 8601.
         git: commit of the working folder; None if there is no repository.
+        compute: settings of the passes; None in older records.
     """
 
     versions: dict[str, str]
@@ -107,6 +160,7 @@ class EnvironmentRow(JsonRow):
     seed: int
     time: str
     git: str | None = None
+    compute: ComputeRow | None = None
 
 
 class Record(JsonRow):

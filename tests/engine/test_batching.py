@@ -10,12 +10,16 @@ import torch
 
 from quba_check.engine.batching import Batching, default_batch
 from quba_check.errors import ModelError
+from quba_check.models.compute import PLAIN, ComputeSettings
 
 
-def batching(size: int | None = None) -> Batching:
+def batching(size: int | None = None, compute: ComputeSettings = PLAIN) -> Batching:
     return Batching(
         SimpleNamespace(
-            device=torch.device("cpu"), spec="net", preprocessing=SimpleNamespace(input_size=(3, 8, 8))
+            device=torch.device("cpu"),
+            spec="net",
+            preprocessing=SimpleNamespace(input_size=(3, 8, 8)),
+            compute=compute,
         ),
         size,
     )
@@ -81,3 +85,8 @@ def test_a_failed_part_is_freed_before_the_next_one() -> None:
 def test_sizes_by_device() -> None:
     assert default_batch(torch.device("cpu")) == 16
     assert default_batch(torch.device("cuda")) == 256
+
+
+def test_the_size_is_stated_or_that_of_the_compute_settings() -> None:
+    chosen = ComputeSettings(batch_size=32)
+    assert (batching(compute=chosen).size, batching(5, chosen).size) == (32, 5)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from quba_check.errors import ModelError
+from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier, error_summary
+from quba_check.models.compute import PLAIN, ComputeSettings
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 PREPARATION = Preprocessing((3, 8, 8), "bilinear", (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 1.0, "center", "a test")
@@ -54,7 +55,7 @@ def test_raw_is_what_the_module_returns():
 
 
 def test_bf16_but_exact_where_asked():
-    half = classifier(network(), precision="bf16")
+    half = classifier(network(), compute=ComputeSettings("bf16"))
     exact = half.raw(PIXELS, exact=True)
     assert torch.equal(exact, classifier(network()).raw(PIXELS))
     coarse = half.raw(PIXELS)
@@ -64,7 +65,7 @@ def test_bf16_but_exact_where_asked():
 
 
 def test_gradients_are_float32_in_every_precision():
-    half = classifier(network(), precision="bf16")
+    half = classifier(network(), compute=ComputeSettings("bf16"))
     pixels = PIXELS.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(half.raw(half.normalise(pixels), exact=True).sum(), pixels)
     assert gradient.dtype == torch.float32
@@ -179,3 +180,81 @@ def test_guard_watches_the_module():
 )
 def test_error_summary(error, text):
     assert error_summary(error) == text
+
+
+def convolution():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 5)).requires_grad_(False)
+
+
+def test_channels_last_inputs_meet_channels_last_weights_and_gradients_pass():
+    seen = []
+    loaded = classifier(convolution())
+    plain = loaded.raw(PIXELS)
+    loaded.module[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].stride()))
+    loaded.use(ComputeSettings(channels_last=True))
+    assert torch.allclose(loaded.raw(PIXELS), plain, atol=1e-6)
+    pixels = PIXELS.clone().requires_grad_()
+    loaded.raw(pixels, exact=True).sum().backward()
+    assert pixels.grad is not None
+    assert pixels.grad.shape == PIXELS.shape
+    assert seen == [(192, 1, 24, 3)] * 2
+    assert not loaded.module[0].weight.is_contiguous()
+
+
+def test_the_guard_follows_a_change_of_settings_and_still_finds_changes():
+    loaded = classifier(convolution(), checksum="")
+    guard = loaded.guard()
+    assert loaded.guard() is guard
+    loaded.use(ComputeSettings(channels_last=True))
+    loaded.guard().check("clean")
+    loaded.guard().check_state()
+    loaded.module[0].weight.add_(1)
+    with pytest.raises(InvariantError, match=r"^clean: the model's tensor '0\.weight' changed"):
+        loaded.guard().check("clean")
+
+
+def test_settings_tried_out_leave_no_trace():
+    loaded = classifier(convolution())
+    plain, weight = loaded.raw(PIXELS), loaded.module[0].weight.data_ptr()
+    loaded.guard()
+    loaded.try_out(ComputeSettings("bf16", channels_last=True))
+    assert not torch.equal(loaded.raw(PIXELS), plain)
+    loaded.use(PLAIN)
+    assert torch.equal(loaded.raw(PIXELS), plain)
+    assert (loaded.module[0].weight.data_ptr(), loaded.requested) == (weight, None)
+    loaded.guard().check("clean")
+
+
+def test_compiled_passes_are_those_without_gradients(monkeypatch):
+    sizes = []
+
+    def compiled(module):
+        return lambda x: sizes.append(len(x)) or module(x) + 1
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    loaded = classifier(network(), compute=ComputeSettings(compiled=True))
+    plain = classifier(network()).raw(PIXELS)
+    with torch.no_grad():
+        assert torch.equal(loaded.raw(PIXELS), plain + 1)
+        assert torch.equal(loaded.raw(PIXELS, exact=True), plain)
+        single = loaded.raw(PIXELS[:1])
+    assert torch.equal(loaded.raw(PIXELS), plain)
+    assert torch.allclose(single, plain[:1] + 1)
+    assert sizes == [4, 2]  # a batch of one image is doubled
+
+
+def test_a_failing_compilation_names_the_option(monkeypatch):
+    def failing(_):
+        def run(_):
+            raise RuntimeError("no C++ compiler\nsecond line")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", failing)
+    loaded = classifier(network(), compute=ComputeSettings(compiled=True))
+    with torch.no_grad(), pytest.raises(ModelError) as raised:
+        loaded.raw(PIXELS)
+    assert str(raised.value) == (
+        "zoo:net: torch.compile fails: RuntimeError: no C++ compiler. Give --quba-compile=off."
+    )

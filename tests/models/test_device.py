@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from quba_check.errors import OptionError
-from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
+from quba_check.models.device import device_name, pin_arithmetic, resolve_device, resolve_precision
 
 TORCH = torch.__version__
 
@@ -134,3 +134,10 @@ def test_float32_is_float32_on_cuda():
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
     assert torch.backends.cudnn.deterministic
+
+
+def test_the_name_of_a_device(monkeypatch):
+    assert device_name(torch.device("cpu"))
+    assert device_name(torch.device("mps")) == f"mps of {device_name(torch.device('cpu'))}"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert device_name(torch.device("cuda", 1)) == "GPU 1"

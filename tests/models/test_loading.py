@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError, OptionError
+from quba_check.models.compute import PLAIN, ComputeRequest
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 
@@ -170,6 +171,7 @@ def test_demo_models(monkeypatch):
     classifier = load("demo-textured")
     assert asked == ["demo-textured"]
     assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
+    assert (classifier.compute.reason, classifier.requested) == ("the demo runs on the plain path", None)
 
 
 def test_timm_models(monkeypatch):
@@ -247,3 +249,12 @@ def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
         lambda *_: SimpleNamespace(net=lambda: kind(2, 2)),
     )
     assert message("zoo:net") == f"zoo:net: {text}"
+
+
+def test_compute_settings_are_left_to_the_probe_unless_they_are_stated(checkpoint):
+    auto = load(arch=ARCH)
+    assert (auto.compute.precision, auto.requested) == ("fp32", ComputeRequest("auto", "auto"))
+    stated = load(arch=ARCH, precision="fp32")
+    assert (stated.compute, stated.requested) == (PLAIN, None)
+    compiled = load(arch=ARCH, precision="bf16", compile="on")
+    assert (compiled.compute.precision, compiled.requested) == ("bf16", ComputeRequest("bf16", "on"))

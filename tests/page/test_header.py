@@ -261,6 +261,56 @@ def test_a_command_made_of_the_settings() -> None:
     )
 
 
+def test_compute_settings_in_words() -> None:
+    chosen = {
+        "precision": "bf16",
+        "channels_last": True,
+        "compiled": False,
+        "batch_size": 16,
+        "requested": "auto",
+        "reason": "fastest of 5 with at most 0.1 % flips",
+        "images": 256,
+        "flipped": 0,
+        "gain": 1.9,
+    }
+    plain = {
+        "precision": "fp32",
+        "channels_last": False,
+        "compiled": True,
+        "requested": "fp32",
+        "reason": "x",
+    }
+    environment = record().environment.model_dump()
+    texts = [
+        dict(source_of(environment=environment | {"compute": compute}).facts)["compute settings"]
+        for compute in (chosen, plain)
+    ]
+    assert texts == [
+        "bf16, channels_last, batches of 16 (fastest of 5 with at most 0.1 % flips, 1.90 times as fast, "
+        "0 of 256 answers flipped)",
+        "fp32, compiled (x)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("requested", "option"),
+    [("auto", ""), ("fp32", "--quba-precision=fp32 "), ("bf16", "--quba-precision=bf16 ")],
+)
+def test_a_command_states_the_requested_precision(requested: str, option: str) -> None:
+    compute = {
+        "precision": "bf16",
+        "channels_last": False,
+        "compiled": False,
+        "requested": requested,
+        "reason": "a test",
+    }
+    environment = record().environment.model_dump() | {"precision": "bf16", "compute": compute}
+    commands = dict(source_of(verdicts=[VERDICT], environment=environment).commands)
+    assert commands["Measure again"] == (
+        f"pytest --model=r50.pt --quba-data=/data {option}--quba-thresholds=x.yaml"
+    )
+
+
 def test_hashes_are_grouped() -> None:
     contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
     suite = record().suite.model_dump() | {"contents": contents, "classes": "c" * 32}

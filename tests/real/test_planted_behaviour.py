@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from quba_check.doctor import determinism
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest, Precision
 from quba_check.suites.opening import open_suite
@@ -244,7 +245,7 @@ TABLE = (
 def finding_texts(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
     torch.manual_seed(0)
     module = plant(copy.deepcopy(lite0.module))
-    classifier = replace(lite0, module=module, spec="lite0.pt", precision=precision)
+    classifier = replace(lite0, module=module, spec="lite0.pt", compute=ComputeSettings(precision))
     return [finding.text() for finding in determinism.check(ModelUnderTest(classifier, photos))]
 
 

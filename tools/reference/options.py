@@ -21,6 +21,8 @@ PAGES: Mapping[str, str] = {
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
     "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
     "--quba-protocol": "[protocols](protocols.md)",
+    "--quba-precision": "[compute settings](saving-work.md#how-is-the-fastest-way-to-compute-chosen)",
+    "--quba-compile": "[compute settings](saving-work.md#how-is-the-fastest-way-to-compute-chosen)",
     "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
     "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
     "--quba-plan": "[the cost of a run](saving-work.md#what-will-a-run-cost)",

@@ -143,6 +143,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         notes=(*notes, *weight_notes),
         parameters=parameters,
         files=(spec.path,),
+        is_program=True,
     )
 
 

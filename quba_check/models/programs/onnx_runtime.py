@@ -154,6 +154,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         precision="fp32",
         no_gradient=NO_GRADIENT,
         files=graph.files,
+        is_program=True,
     )
 
 

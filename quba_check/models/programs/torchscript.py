@@ -83,7 +83,9 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "Give the model before quantisation, or package.module:callable."
         )
     files = (spec.path,)
-    return LoadedModule(module, sources=files, notes=notes, parameters=parameters, files=files)
+    return LoadedModule(
+        module, sources=files, notes=notes, parameters=parameters, files=files, is_program=True
+    )
 
 
 def _nodes(block: Any) -> Iterator[Any]:

@@ -1,0 +1,180 @@
+"""The choice of a model's compute settings, the same for all processes and later runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.engine.plan import BACKWARD, FORWARD
+from quba_check.engine.preparer import Prepare
+from quba_check.errors import QubaError, StoreError
+from quba_check.models.classifier import Classifier
+from quba_check.models.compute import (
+    TOO_SHORT,
+    UNREADABLE,
+    ComputeRequest,
+    ComputeSettings,
+    PlannedPasses,
+)
+from quba_check.models.compute_probe import MOST_IMAGES, Probe, image_count
+from quba_check.models.device import device_name
+from quba_check.storage.atomic import write_atomically
+from quba_check.storage.store import Store, content_hash
+from quba_check.storage.user_files import read_json
+from quba_check.suites.suite import Example, Suite
+
+FOLDER = "compute"
+FORMAT = 1
+"""Increased with the rules of the probe, so that earlier choices are not used."""
+_STRIDE = 8
+_WAIT_SECONDS = 0.05
+
+
+def choose_compute(
+    classifier: Classifier,
+    suite: Suite,
+    store: Store,
+    views: Sequence[View],
+    preparation: Callable[[View], Prepare],
+    batch_size: int | None = None,
+) -> None:
+    """Choose the compute settings of a classifier, once, before its first shard.
+
+    The first process that needs a choice makes it; others and later runs read it from the store. A run that
+    is too short for a probe takes the plain path, or the choice of an earlier run.
+
+    Args:
+        classifier: the model; nothing happens if its settings are final.
+        suite: the images.
+        store: the store of the choice.
+        views: all views that the run needs.
+        preparation: returns the function that prepares the images of a view.
+        batch_size: images of a pass, if the user stated them.
+    """
+    request = classifier.requested
+    if request is None:
+        return
+    if request.precision != "auto":
+        classifier.use(_compiled(classifier.compute, request))
+        return
+    path = _path(classifier, store.root)
+    while (settings := _read(path)) is None:
+        planned = planned_passes(suite, views)
+        if not image_count(planned, 1):
+            settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
+            break
+        with store.try_lock(f"{FOLDER}/{path.stem}") as is_held:
+            if is_held and (settings := _read(path)) is None:
+                settings = _probed(classifier, suite, views, preparation, planned, batch_size)
+                _save(path, settings if batch_size is None else replace(settings, batch_size=None))
+            if settings is not None:
+                break
+        time.sleep(_WAIT_SECONDS)
+    classifier.use(_compiled(settings, request))
+
+
+def adopt_choice(classifier: Classifier, store: Path) -> ComputeSettings:
+    """Return the settings behind a classifier's predictions, also if other processes chose them.
+
+    An earlier choice is put to use. Without one the settings are those of a short run, and remain open.
+    """
+    request = classifier.requested
+    if request is None:
+        return classifier.compute
+    settings = _read(_path(classifier, store)) if request.precision == "auto" else classifier.compute
+    if settings is None:
+        return _compiled(ComputeSettings(requested="auto", reason=TOO_SHORT), request)
+    classifier.use(_compiled(settings, request))
+    return classifier.compute
+
+
+def planned_passes(suite: Suite, views: Collection[View]) -> PlannedPasses:
+    """Return the passes of views on all their images; unreadable sets count none."""
+    plain = exact = 0
+    for view in views:
+        with contextlib.suppress(QubaError):
+            images = len(suite.examples(view.images))
+            plain += images
+            exact += (FORWARD[view.attack] - 1 + BACKWARD[view.attack]) * images
+    return PlannedPasses(plain, exact)
+
+
+def _probed(
+    classifier: Classifier,
+    suite: Suite,
+    views: Sequence[View],
+    preparation: Callable[[View], Prepare],
+    planned: PlannedPasses,
+    batch_size: int | None,
+) -> ComputeSettings:
+    """Return the settings chosen by a probe on images spread over the clean set."""
+    unattacked = [view for view in views if view.attack is None]
+    view = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
+    request = classifier.requested or ComputeRequest()
+    try:
+        examples = probe_examples(suite.examples(view))
+        prepare = preparation(view)
+
+        def read(numbers: range) -> torch.Tensor:
+            return torch.stack([prepare(examples[number]) for number in numbers])
+
+        return Probe(classifier, read, len(examples), planned, request, batch_size).choose()
+    except QubaError:  # the shard with the image reports it
+        return ComputeSettings(requested="auto", reason=UNREADABLE)
+
+
+def probe_examples(examples: Sequence[Example]) -> list[Example]:
+    """Return the examples of a probe, spread over a set.
+
+    The first eighth of them is spread over the set, too.
+    """
+    count = min(MOST_IMAGES, len(examples))
+    spread = [examples[number * len(examples) // count] for number in range(count)]
+    return [example for first in range(_STRIDE) for example in spread[first::_STRIDE]]
+
+
+def _compiled(settings: ComputeSettings, request: ComputeRequest) -> ComputeSettings:
+    return replace(settings, compiled=True) if request.compile == "on" else settings
+
+
+def _path(classifier: Classifier, root: Path) -> Path:
+    """Return the file of a choice.
+
+    The number of threads, which differs between parallel and single runs, does not enter its name: both must
+    make the same choice to share their predictions.
+    """
+    request = classifier.requested or ComputeRequest()
+    key = {
+        "format": FORMAT,
+        "model": classifier.fingerprint,
+        "input_size": classifier.preprocessing.input_size,
+        "device": device_name(classifier.device),
+        "torch": torch.__version__,
+        "compile": "off" if request.compile == "on" else request.compile,
+    }
+    return root / FOLDER / f"{content_hash(key)}.json"
+
+
+def _read(path: Path) -> ComputeSettings | None:
+    """Return a stored choice; None if it is missing or damaged."""
+    try:
+        return ComputeSettings.from_dict(read_json(path, str(path), StoreError)["settings"])
+    except (StoreError, TypeError, KeyError, ValueError):
+        return None
+
+
+def _save(path: Path, settings: ComputeSettings) -> None:
+    """Store the choice of a probe, if the folder can be written."""
+    if not settings.images:
+        return
+    content = {"settings": settings.as_dict(), "threads": torch.get_num_threads()}
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(content, indent=1).encode())
