@@ -283,8 +283,8 @@ class ProgressLine:
         if self._output is not None:
             self._output.close()
         self._output = None
-        for key, speed in run_speeds(read_states(self._folder)).items():
-            write_speed(self._folder.parent.parent, key, speed)
+        for key, measured in run_speeds(read_states(self._folder)).items():
+            write_speed(self._folder.parent.parent, key, measured)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, text: str) -> None:

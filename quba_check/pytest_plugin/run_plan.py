@@ -55,9 +55,14 @@ class PlanHooks:
         if self._is_printed or not demands or (option.collectonly and not shows_table):
             return
         self._is_printed = True
-        with one_line_errors():
-            self._gate.select(demands)
-            plan = plan_run(self._gate)
+        try:
+            with one_line_errors():
+                self._gate.select(demands)
+                plan = plan_run(self._gate)
+        except pytest.UsageError:
+            if shows_table:
+                raise
+            return  # the demand that needs the broken set reports it
         self._progress.writer.plan(*_work_left(plan))
         estimate = run_time_left(self._progress.states())
         if shows_table:
