@@ -20,6 +20,8 @@ else:
 
 # As the plugin does: idle threads of torch must not take the cores from other processes and threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Processes that tests start share the bytecode of this package. Else each of them compiles it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 HERE = Path(__file__).parent
 UNMEASURED = (HERE / "acceptance", HERE / "fuzz")

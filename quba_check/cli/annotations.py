@@ -13,11 +13,11 @@ import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, check_choice, check_not_read, check_web_address
 from quba_check.errors import OptionError
-from quba_check.reports.annotations import FORMATS
 
 if TYPE_CHECKING:
     from quba_check.records.verdict import VerdictRow
 
+FORMATS = ("github", "gitlab")
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Environment variables with the folder of the repository."""
 _PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)

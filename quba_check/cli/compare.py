@@ -9,7 +9,8 @@ import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, store_option
 from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.reports.comparison import FORMATS
+
+FORMATS = ("table", "json", "markdown")
 
 
 @click.command(

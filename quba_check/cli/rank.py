@@ -13,7 +13,6 @@ import click
 
 from quba_check.cli.parser import INPUT, WholeNumber, check_choice, store_option
 from quba_check.cli.study_options import named_population
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class DimensionNumber(click.ParamType[tuple[str, float]]):
         self, value: str | tuple[str, float], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Return dimension and number, or raise `OptionError`."""
+        from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+
         if isinstance(value, tuple):
             return value
         flag = param.opts[0] if param is not None else ""
@@ -59,12 +60,14 @@ class DimensionNumber(click.ParamType[tuple[str, float]]):
         return dimension, number
 
     def _is_allowed(self, dimension: str, number: float) -> bool:
+        from quba_check.core.dimension import is_weight
         from quba_check.grading.population_file import possible_values
 
         least, most = possible_values(dimension)
         return is_weight(number) if self.is_weight else least <= number <= most
 
     def _allowed(self, dimension: str) -> str:
+        from quba_check.core.dimension import WEIGHTS
         from quba_check.grading.population_file import LARGEST, possible_values
 
         if self.is_weight:

@@ -11,7 +11,6 @@ import click
 
 from quba_check.cli.parser import INPUT, store_option
 from quba_check.errors import UserError, one_line
-from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.records.record import Record
@@ -66,6 +65,7 @@ def _judge_again(record: Record, path: Path, file: Path, store: Path | None) -> 
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if
+    from quba_check.verdicts.explanation import verdict_row
 
     run = stored_run(path, str(path), record, store or default_root())
     thresholds = thresholds_at(file, suite_facts(record))

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.core.grade import Grade
 from quba_check.errors import OptionError, listed
-from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.tuning.what_if import WhatIf
@@ -43,6 +40,8 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     FILE: records (.json) and threshold files (.yaml). Exit code 0: every run would be released by every
     file; 1 otherwise.
     """
+    from rich.text import Text
+
     from quba_check.comparison.stored_run import StoredRun, stored_run
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
@@ -51,6 +50,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     from quba_check.storage.store import default_root
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if as judge_run
+    from quba_check.verdicts.explanation import verdict_row
 
     records = [path for path in paths if path.name.endswith(".json")]
     files = [path for path in paths if path not in records]
@@ -77,7 +77,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
             for verdict in judged_file.verdicts:
                 outcome = label(verdict_row(verdict, verdict.demand.name))
                 row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
-                caveat = " (other suite)" if _compares_suites(verdict) else ""
+                caveat = " (other suite)" if _other_suite(verdict) else ""
                 row[column] = Text(
                     f"{outcome} {verdict.demand.threshold_text}{caveat}", style=STYLES[outcome]
                 )
@@ -92,9 +92,11 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     return 0 if passes else 1
 
 
-def _compares_suites(verdict: Verdict) -> bool:
-    """Return True if a grade was judged against a population of another suite."""
-    return isinstance(verdict.evidence, Grade) and bool(verdict.evidence.other_suite) and not verdict.reason
+def _other_suite(verdict: Verdict) -> str:
+    """Return the caveat of a grade from another suite's population, or an empty text."""
+    from quba_check.core.grade import Grade
+
+    return verdict.evidence.other_suite if isinstance(verdict.evidence, Grade) and not verdict.reason else ""
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -102,8 +104,8 @@ def _sentence(verdict: Verdict) -> str:
 
     Empty if there is neither.
     """
-    if isinstance(verdict.evidence, Grade) and _compares_suites(verdict):
-        return f"compares suites: {verdict.evidence.other_suite}"
+    if caveat := _other_suite(verdict):
+        return f"compares suites: {caveat}"
     if not verdict.reason:
         return ""
     if verdict.value is not None:

@@ -7,29 +7,29 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from timm.data import (
-    IMAGENET_DEFAULT_MEAN,
-    IMAGENET_DEFAULT_STD,
-    IMAGENET_INCEPTION_MEAN,
-    IMAGENET_INCEPTION_STD,
-    OPENAI_CLIP_MEAN,
-    OPENAI_CLIP_STD,
-)
 from torch import nn
 
 from quba_check.doctor.subject import Variant
-from quba_check.models.preprocessing.preprocessing import Triple
+from quba_check.models.preprocessing.constants import (
+    CLIP_MEAN,
+    CLIP_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    INCEPTION_MEAN,
+    INCEPTION_STD,
+    Triple,
+)
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
-    "ImageNet's": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
-    "0.5/0.5": (IMAGENET_INCEPTION_MEAN, IMAGENET_INCEPTION_STD),
-    "CLIP's": (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD),
+    "ImageNet's": (IMAGENET_MEAN, IMAGENET_STD),
+    "0.5/0.5": (INCEPTION_MEAN, INCEPTION_STD),
+    "CLIP's": (CLIP_MEAN, CLIP_STD),
     "none": NONE,
     "none, on values from 0 to 255": ((0.0, 0.0, 0.0), _BYTES),
 }
-_CAFFE: tuple[Triple, Triple] = (IMAGENET_DEFAULT_MEAN, _BYTES)
+_CAFFE: tuple[Triple, Triple] = (IMAGENET_MEAN, _BYTES)
 _CLOSE = 0.02
 _CROPS = (0.875, 0.95, 1.0)
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")

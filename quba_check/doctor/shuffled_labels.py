@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy import special
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, View
@@ -171,7 +171,7 @@ def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics) -> bool:
     return (
         here.guess_p > ALPHA
         # Upper confidence limit of the accuracy (Clopper-Pearson).
-        and clean.accuracy >= 2 * float(special.bdtri(here.n_correct, here.n, ALPHA))
+        and clean.accuracy >= 2 * float(scipy.special.bdtri(here.n_correct, here.n, ALPHA))
         and here.shuffled_p > _RELATED
         and here.confidence >= _CONFIDENT * clean.confidence
         and here.variety >= _VARIED * min(clean.variety, here.n)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 ALPHA = 0.01
 """Level of every test, divided among the candidates of a search."""
@@ -21,7 +21,7 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     >>> round(binomial_tail(2, 2, 0.5), 12)
     0.25
     """
-    return float(special.bdtrc(k - 1, n, p))
+    return float(scipy.special.bdtrc(k - 1, n, p))
 
 
 def is_at_chance(n_correct: int, n: int, n_classes: int) -> bool:
@@ -36,7 +36,9 @@ def is_at_chance(n_correct: int, n: int, n_classes: int) -> bool:
         return False
     guess = 1 / n_classes
     useful = guess + _WORTH_MEASURING * (1 - guess)
-    return binomial_tail(n_correct, n, guess) > ALPHA and float(special.bdtr(n_correct, n, useful)) < ALPHA
+    return (
+        binomial_tail(n_correct, n, guess) > ALPHA and float(scipy.special.bdtr(n_correct, n, useful)) < ALPHA
+    )
 
 
 def mcnemar_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

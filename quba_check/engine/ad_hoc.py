@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.transforms.functional import pil_to_tensor
 
 from quba_check.engine.decisions import probabilities
 from quba_check.errors import UserError, listed
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform
-from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.preprocessing.pillow_transform import pixels_of
 
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 """Images as loaded from files, or a batch of preprocessed ones."""
@@ -72,7 +71,7 @@ def answers(
         _check_prepared(images)
     else:
         pictures = [_picture(image, number) for number, image in enumerate(images)]
-        transform = _transform(classifier.preprocessing, crop=crop, fast=fast)
+        transform = _transform(classifier, crop=crop, fast=fast)
     parts = []
     for start in range(0, len(images), batch_size):
         end = start + batch_size
@@ -89,13 +88,11 @@ def answers(
     return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
 
 
-def _transform(
-    preprocessing: Preprocessing, *, crop: bool, fast: bool
-) -> Callable[[Image.Image], torch.Tensor]:
+def _transform(classifier: Classifier, *, crop: bool, fast: bool) -> Callable[[Image.Image], torch.Tensor]:
     if not fast:
-        return preprocessing.transform(crop=crop)
-    transform = fast_transform(preprocessing, crop=crop)
-    return lambda picture: transform(pil_to_tensor(picture))
+        return classifier.preprocessing.transform(crop=crop, exact=classifier.exact_preprocessing)
+    transform = fast_transform(classifier.preprocessing, crop=crop)
+    return lambda picture: transform(pixels_of(picture))
 
 
 def _check_prepared(images: torch.Tensor) -> None:

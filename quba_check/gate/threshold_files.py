@@ -1,9 +1,8 @@
-"""Threshold files named on a command line: finding, naming, reading and checking against options."""
+"""Threshold files of a run: shipped ones by name, reading, checking against options."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from quba_check.comparison.stored_run import StoredRun
@@ -13,23 +12,10 @@ from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
+from quba_check.gate.named_files import SUFFIXES, named_path
 from quba_check.gate.options import Options
 from quba_check.grading import population
-from quba_check.storage.user_files import file_kind, is_utf8
-
-SUFFIXES = (".yaml", ".yml")
-FOLDER = "thresholds"
-_SKIPPED = frozenset({"node_modules", "build", "dist", "venv"})
-
-
-def named_files(arguments: Sequence[str], base: Path) -> list[str]:
-    """Return the arguments, as given, that name a YAML file or a folder `thresholds`."""
-    paths = {argument: _path(argument, base) for argument in arguments}
-    return [
-        argument
-        for argument, path in paths.items()
-        if path.suffix in SUFFIXES or (path.name == FOLDER and _is_folder(path))
-    ]
+from quba_check.storage.user_files import file_kind
 
 
 def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
@@ -41,25 +27,6 @@ def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
         ThresholdError: a YAML file is missing.
     """
     return [_with_shipped_file(argument, base) for argument in arguments]
-
-
-def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
-    """Return the files named by arguments, and those in their `thresholds` folders.
-
-    Raises:
-        ThresholdError: the name of a file is not UTF-8.
-    """
-    files: dict[Path, None] = {}
-    for argument in arguments:
-        path = _path(argument, base)
-        if path.suffix in SUFFIXES:
-            files[path] = None
-        elif _is_folder(path):
-            files |= dict.fromkeys(_files_below(path))
-    for path in files:
-        if not is_utf8(str(path)):
-            raise ThresholdError(f"{path}: the path is not UTF-8 text. Rename the file or its folder.")
-    return tuple(files)
 
 
 def shown_path(path: Path, root: Path) -> str:
@@ -137,26 +104,7 @@ def _check_early_stop(thresholds: Thresholds) -> None:
 
 def _with_shipped_file(argument: str, base: Path) -> str:
     name, mark, item = argument.partition("::")
-    path = _path(argument, base)
+    path = named_path(argument, base)
     if path.suffix not in SUFFIXES or file_kind(path, name, ThresholdError) is not None:
         return argument
     return f"{find_thresholds(name, base)}{mark}{item}"
-
-
-def _path(argument: str, base: Path) -> Path:
-    return Path(os.path.abspath(base / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
-
-
-def _is_folder(path: Path) -> bool:
-    """Return True for a folder; False if it cannot be read, as pytest reports that."""
-    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for names that are too long
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield the YAML files in folders named `thresholds`."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith((".", "_")) and name not in _SKIPPED
-        )
-        if Path(parent).name == FOLDER:
-            yield from (Path(parent) / name for name in sorted(files) if Path(name).suffix in SUFFIXES)

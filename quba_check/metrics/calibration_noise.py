@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 Gaps = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def most_without_noise(total: float, noise: float) -> float:
     ratio = total / noise
     if ratio <= _mean_absolute(0.0):
         return 0.0
-    return noise * float(optimize.brentq(lambda t: _mean_absolute(t) - ratio, 0.0, ratio + 1))
+    return noise * float(scipy.optimize.brentq(lambda t: _mean_absolute(t) - ratio, 0.0, ratio + 1))
 
 
 def _without_noise(ratio: Gaps) -> Gaps:
@@ -82,4 +82,4 @@ def _without_noise(ratio: Gaps) -> Gaps:
 
 def _mean_absolute(t: float) -> float:
     """E |t + Z| for a standard normal Z."""
-    return math.sqrt(2 / math.pi) * math.exp(-t * t / 2) + t * float(special.erf(t / math.sqrt(2)))
+    return math.sqrt(2 / math.pi) * math.exp(-t * t / 2) + t * float(scipy.special.erf(t / math.sqrt(2)))

@@ -1,4 +1,7 @@
-"""Loading of classifiers from model specs."""
+"""Loading of classifiers from model specs.
+
+Each kind of model imports its own loader: timm takes seconds to import, and many models do not need it.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.build import check_head, load_file, load_folder
-from quba_check.models.checkpoints.hub import load_hub
-from quba_check.models.checkpoints.timm_architectures import base_name, pretrained_model
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, ComputeRequest, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
@@ -25,13 +25,8 @@ from quba_check.models.preprocessing.preprocessing import (
     preprocessing_of,
     stated_outputs,
 )
-from quba_check.models.programs.callables import load_callable
-from quba_check.models.programs.exported import load_exported
-from quba_check.models.programs.onnx_runtime import load_onnx
-from quba_check.models.programs.torchscript import load_torchscript
 from quba_check.models.request import LoadRequest, Precision, check_compile
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
-from quba_check.models.zero_shot.loading import load_zero_shot
 
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
@@ -112,7 +107,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         fingerprint=fingerprint(
             module,
             state_digest(original) if loaded.derived else checksum,
-            architecture=base_name(loaded.architecture) if loaded.architecture else "",
+            architecture=_base_name(loaded.architecture),
             sources=loaded.sources,
             columns=head.columns,
         ),
@@ -144,27 +139,38 @@ def _load_module(  # noqa: C901  a branch for each kind
             demo = demo_module(spec.text)
             return LoadedModule(demo, sources=own_sources(demo), files=(demo_weights(spec.text),))
         case "timm":
-            module = pretrained_model(spec.name, spec=spec.text)
-            head = request.expected_head
-            check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-            return LoadedModule(
-                module, spec.name, files=cached_weights(getattr(module, "pretrained_cfg", {}))
-            )
+            return _load_timm(spec, request)
         case "callable":
+            from quba_check.models.programs.callables import load_callable
+
             return load_callable(spec)
         case "file":
+            from quba_check.models.checkpoints.build import load_file
+
             return load_file(spec, request)
         case "folder":
+            from quba_check.models.checkpoints.build import load_folder
+
             return load_folder(spec, request)
         case "hub":
+            from quba_check.models.checkpoints.hub import load_hub
+
             return load_hub(spec, request)
         case "torchscript":
+            from quba_check.models.programs.torchscript import load_torchscript
+
             return load_torchscript(spec, request)
         case "exported":
+            from quba_check.models.programs.exported import load_exported
+
             return load_exported(spec, request, device)
         case "onnx":
+            from quba_check.models.programs.onnx_runtime import load_onnx
+
             return load_onnx(spec, request, device)
         case "open_clip":
+            from quba_check.models.zero_shot.loading import load_zero_shot
+
             return load_zero_shot(spec, request, device)
 
 
@@ -180,6 +186,25 @@ def _compute_settings(
         return settings, ComputeRequest("fp32", "on") if request.compile == "on" else None
     is_open = request.precision == "auto" or request.compile == "on"
     return settings, ComputeRequest(request.precision, request.compile) if is_open else None
+
+
+def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    from quba_check.models.checkpoints.build import check_head
+    from quba_check.models.checkpoints.timm_architectures import pretrained_model
+
+    module = pretrained_model(spec.name, spec=spec.text)
+    head = request.expected_head
+    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
+    return LoadedModule(module, spec.name, files=cached_weights(getattr(module, "pretrained_cfg", {})))
+
+
+def _base_name(architecture: str) -> str:
+    """Return timm's own name of an architecture; empty if there is none."""
+    if not architecture:
+        return ""
+    from quba_check.models.checkpoints.timm_architectures import base_name
+
+    return base_name(architecture)
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

@@ -27,12 +27,15 @@ import pytest
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
 from quba_check.pytest_plugin.options import add_options, device_of, options_of
+from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.gate.session import GateSession
     from quba_check.pytest_plugin.controller import Controller
     from quba_check.pytest_plugin.progress_line import ProgressLine
+
+import_plainly()
 
 PROGRESS: pytest.StashKey[ProgressLine] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
@@ -79,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _only_prints_help(config):
         return
-    from quba_check.gate.threshold_files import named_files, threshold_files, with_shipped_files
+    from quba_check.gate.named_files import named_files, threshold_files
 
     base = config.invocation_params.dir
     if not config.option.model:
@@ -94,6 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
+    from quba_check.gate.threshold_files import with_shipped_files
     from quba_check.pytest_plugin.items import GATE, JUDGE
 
     with one_line_errors():

@@ -12,7 +12,6 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import Tier, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, label, release_line
 
-FORMATS = ("github", "gitlab")
 MOST = 9
 """Largest number of annotations, with one more for the rest: GitHub shows ten of each level."""
 SECTION = "quba-check"

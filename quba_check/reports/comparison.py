@@ -12,7 +12,6 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.tables import plain_text, wrap_line
 
-FORMATS = ("table", "json", "markdown")
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
 WIDTH = 80
@@ -101,7 +100,7 @@ def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
 
 
 def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
-    """Return the comparison in one of `FORMATS`."""
+    """Return the comparison as `table`, `json` or `markdown`."""
     if kind == "json":
         return comparison_json(comparison)
     if kind == "markdown":

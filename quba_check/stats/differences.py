@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
+import scipy
 
 from quba_check.stats.intervals import Limits
 
@@ -24,7 +24,7 @@ def mcnemar(lost: int, gained: int) -> float:
     (0.0386, 1.0, 1.0)
     """
     n = lost + gained
-    return min(1.0, 2 * float(special.bdtr(min(lost, gained), n, 0.5))) if n else 1.0
+    return min(1.0, 2 * float(scipy.special.bdtr(min(lost, gained), n, 0.5))) if n else 1.0
 
 
 def unpaired_difference_limits(

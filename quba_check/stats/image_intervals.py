@@ -20,8 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from quba_check.stats.estimate import DeviationBounds, Deviations, Estimate
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
@@ -45,7 +45,7 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     >>> additive_limits(same, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.9963, 1.0037]
     """
-    level, opposite = special.ndtr(np.abs(z)), special.ndtr(-np.abs(z))
+    level, opposite = scipy.special.ndtr(np.abs(z)), scipy.special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, deviations in estimate.deviations.items():
         above, below = _sides(deviations, estimate.bounds[sample], level, opposite)
@@ -143,7 +143,7 @@ def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
     if total == 0:
         return np.zeros_like(level)
     count = min(total**2 / squares, n)
-    limits: Limits = squares / total * special.betaincinv(count, n - count + 1, level)
+    limits: Limits = squares / total * scipy.special.betaincinv(count, n - count + 1, level)
     return limits
 
 
@@ -153,7 +153,7 @@ def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
         return np.zeros_like(level)
     count, size = total**2 / squares, squares / total
     others = n + 1 - count
-    share = special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
+    share = scipy.special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
     limits: Limits = size * share
     return limits
 

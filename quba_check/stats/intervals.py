@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from quba_check.stats.estimate import Estimate
 
@@ -63,9 +63,9 @@ def clopper_pearson_limits(hits: int, n: int, z: Scores) -> Limits:
     >>> clopper_pearson_limits(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.0, 0.1684]
     """
-    level = special.ndtr(z)
-    low = special.betaincinv(hits, n - hits + 1, level) if hits else np.zeros_like(z)
-    high = special.betaincinv(hits + 1, n - hits, level) if hits < n else np.ones_like(z)
+    level = scipy.special.ndtr(z)
+    low = scipy.special.betaincinv(hits, n - hits + 1, level) if hits else np.zeros_like(z)
+    high = scipy.special.betaincinv(hits + 1, n - hits, level) if hits < n else np.ones_like(z)
     limits: Limits = np.select([z < 0, z > 0], [low, high], hits / n)
     return limits
 
@@ -148,6 +148,6 @@ def bonferroni_scores(z: Scores, share: float) -> Scores:
     >>> bonferroni_scores(np.array([1.644854]), 0.5).round(4).tolist()
     [1.96]
     """
-    distance = -special.ndtri(special.ndtr(-np.abs(z)) * share)
+    distance = -scipy.special.ndtri(scipy.special.ndtr(-np.abs(z)) * share)
     scores: Scores = np.where(z == 0, 0.0, np.sign(z) * distance)
     return scores

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 CONFIDENCE = 0.95
 LEAST_PAIRS = 4
@@ -67,10 +67,10 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCor
     n = len(first)
     if n < LEAST_PAIRS or min(first) == max(first) or min(second) == max(second):
         return None
-    result = stats.spearmanr(first, second)
+    result = scipy.stats.spearmanr(first, second)
     rho = float(np.clip(result.statistic, -1, 1))
     error = math.sqrt((1 + rho**2 / 2) / (n - 3))
-    reach = float(special.ndtri((1 + CONFIDENCE) / 2)) * error
+    reach = float(scipy.special.ndtri((1 + CONFIDENCE) / 2)) * error
     center = math.atanh(rho) if abs(rho) < 1 else math.copysign(math.inf, rho)
     return RankCorrelation(
         round(rho, 15), (math.tanh(center - reach), math.tanh(center + reach)), float(result.pvalue), n
@@ -102,7 +102,7 @@ def group_difference(first: Sequence[float], second: Sequence[float]) -> GroupDi
     largest = 1 - 1 / (m * n)
     inner = min(max(delta, -largest), largest)
     variance = max(variance, (1 - inner**2) / (m * n - 1))
-    z2 = float(special.stdtrit(min(m, n) - 1, (1 + CONFIDENCE) / 2)) ** 2 * variance
+    z2 = float(scipy.special.stdtrit(min(m, n) - 1, (1 + CONFIDENCE) / 2)) ** 2 * variance
     root = math.sqrt(z2 * ((1 - inner**2) ** 2 + z2))
     ends = [(inner - inner**3 + sign * root) / (1 - inner**2 + z2) for sign in (-1, 1)]
     return GroupDifference(
@@ -142,4 +142,4 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
 def _mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
     if min(*first, *second) == max(*first, *second):
         return 1.0
-    return float(stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)
+    return float(scipy.stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)

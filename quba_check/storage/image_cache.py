@@ -126,6 +126,9 @@ class ImageFile:
                 self._file.seek(len(self._checksums) * self._image_bytes)
                 _write(self._file, np.array(self._checksums, _CHECKSUM))
                 self._unfinished.replace(self.path)
+            except FileNotFoundError:  # the user deleted the folder, which stops nothing
+                self._drop()
+                return
             except OSError as error:
                 self._stop(error)
                 return

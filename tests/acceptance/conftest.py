@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -10,6 +11,19 @@ from pathlib import Path
 import pytest
 from acceptance.runs import GATE, HERE, NINE, Judge, Measured
 from support.tiny import write_suite
+
+LOADED_ONCE = (
+    "scipy.optimize",
+    "timm",
+    "quba_check.models.checkpoints.build",
+    "quba_check.models.checkpoints.hub",
+    "quba_check.models.programs.exported",
+    "quba_check.models.programs.onnx_runtime",
+    "quba_check.models.programs.torchscript",
+    "quba_check.models.zero_shot.loading",
+)
+"""A run imports these when it needs them. pytester drops what a run in this process imports, and torchvision
+cannot be imported twice."""
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +35,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     """`nets:net` on the tiny suite by the Python API. Loads torch for all runs in this process."""
+    for name in LOADED_ONCE:
+        importlib.import_module(name)
     from quba_check.doctor.cached_examination import cached_examination
     from quba_check.evaluation import Evaluation
 

@@ -28,7 +28,7 @@ def test_predictions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "colours:network",
         OLD / "data",
         store=tmp_path / "store",
-        progress=lambda view, *_: predicted.add(view),
+        progress=lambda step: predicted.add(step.view),
     )
     record = json.loads((OLD / "record.json").read_text(encoding="utf-8"))
     for name, measured in record["measurements"].items():

@@ -20,9 +20,10 @@ from support.tuned import record
 
 from quba_check.cli.main import main
 from quba_check.errors import UserError
+from quba_check.gate.named_files import named_files, threshold_files
 from quba_check.gate.options import OPTIONS
 from quba_check.gate.session import GateSession
-from quba_check.gate.threshold_files import named_files, threshold_files, with_shipped_files
+from quba_check.gate.threshold_files import with_shipped_files
 from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
 

@@ -16,9 +16,7 @@ from quba_check.gate.options import Options
 from quba_check.gate.threshold_files import (
     check_thresholds,
     is_shipped,
-    named_files,
     shown_path,
-    threshold_files,
     thresholds_at,
     with_shipped_files,
 )
@@ -37,27 +35,6 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("")
     return tmp_path
-
-
-def test_a_folder_means_the_files_in_its_thresholds_folders(project: Path) -> None:
-    files = threshold_files(["."], project)
-    assert [file.relative_to(project).as_posix() for file in files] == [
-        "sub/thresholds/c.yaml",
-        "thresholds/a.yml",
-        "thresholds/b.yaml",
-    ]
-
-
-def test_a_file_is_taken_once_and_wherever_it_is(project: Path) -> None:
-    arguments = ["other/x.yaml::accuracy[min]", "other/x.yaml::accuracy[max]", "tests"]
-    assert threshold_files(arguments, project) == (project / "other/x.yaml",)
-
-
-def test_arguments_that_ask_for_a_model(project: Path) -> None:
-    assert named_files(["tests", "thresholds", "other/x.yaml", "sub"], project) == [
-        "thresholds",
-        "other/x.yaml",
-    ]
 
 
 def test_names_of_shipped_files_become_paths(project: Path) -> None:

@@ -229,6 +229,20 @@ def test_a_full_disk_keeps_nothing_more(folder: Path, monkeypatch: pytest.Monkey
     assert kept(full.open("a", SHAPE)) == images().tolist()
 
 
+def test_the_folder_may_be_deleted_at_any_time(folder: Path) -> None:
+    deleted = cache(folder)
+    keep(deleted, "a")
+    complete, unfinished = deleted.open("a", SHAPE), deleted.open("b", SHAPE)
+    assert unfinished is not None
+    for position in range(3):
+        unfinished.write(position, images(1)[position])
+    shutil.rmtree(folder)
+    unfinished.publish()
+    assert kept(complete) == images().tolist()
+    keep(deleted, "b")
+    assert (names(folder), deleted.notes) == (["b.images"], [])
+
+
 def test_threads_fill_one_file(folder: Path) -> None:
     file = cache(folder).open("a", SHAPE)
     assert file is not None

@@ -20,7 +20,11 @@ def demo_store(factory: pytest.TempPathFactory) -> Path:
 def write_demo_records(folder: Path, store: Path) -> None:
     """Write the records demo.json and textured.json with their per-image files; the second one fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"QUBA_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    environment |= {
+        "QUBA_STORE": str(store),
+        "OMP_NUM_THREADS": "1",
+        "PYTEST_ADDOPTS": "-p no:hypothesispytest",
+    }
     models = ["--model=demo", "--model=demo-textured"]
     command = [sys.executable, "-m", "pytest", "-q", *models, "--quba-report=run.json"]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -49,6 +49,7 @@ def follow(guide: list[Step], folder: Path, store: Path) -> None:
         "COLUMNS": "100",
         "OMP_NUM_THREADS": "1",
         "PYTHONUTF8": "1",
+        "PYTEST_ADDOPTS": "-p no:hypothesispytest",  # its import takes as long as some of the runs
     }
     printed = ""
     for step in guide:

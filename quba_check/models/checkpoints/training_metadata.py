@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, resolve_data_config
+from timm.data import resolve_data_config
 
 from quba_check.models.preprocessing.config import (
     KEYS,
@@ -17,6 +17,7 @@ from quba_check.models.preprocessing.config import (
     preprocessing_config,
     short_repr,
 )
+from quba_check.models.preprocessing.constants import IMAGENET_MEAN, IMAGENET_STD
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Keys for the arguments of training scripts; timm and torchvision use the first."""
@@ -127,8 +128,8 @@ def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "input_size": (3, crop, crop),
         "interpolation": arguments.get("interpolation", "bilinear"),
-        "mean": IMAGENET_DEFAULT_MEAN,
-        "std": IMAGENET_DEFAULT_STD,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
         "crop_pct": share,
     }
 

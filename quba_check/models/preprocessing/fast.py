@@ -6,18 +6,14 @@ Both release the interpreter's lock and use one thread, so that several images a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 import torch
 from PIL import Image, ImageFile
-from timm.data.transforms import ResizeKeepRatio
 from torch import Tensor
-from torchvision import transforms
-from torchvision.io import ImageReadMode, decode_jpeg
-from torchvision.transforms.functional import pil_to_tensor
-from torchvision.transforms.v2.functional import resize_image
 
+from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 VERSION = 1
@@ -35,7 +31,7 @@ def rgb_pixels(image: Image.Image) -> Tensor:
     decoded by Pillow, whose errors pass unchanged. As in Pillow, the orientation in EXIF data is not applied.
     """
     pixels = _jpeg_pixels(image)
-    return pil_to_tensor(image.convert("RGB")) if pixels is None else pixels
+    return pixels_of(image.convert("RGB")) if pixels is None else pixels
 
 
 def _jpeg_pixels(image: Image.Image) -> Tensor | None:
@@ -46,9 +42,17 @@ def _jpeg_pixels(image: Image.Image) -> Tensor | None:
     file.seek(0)
     content = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
     try:
-        pixels: Tensor = decode_jpeg(content, ImageReadMode.RGB)
+        return decode_jpeg(content)
     except RuntimeError:  # truncated, damaged, or with a feature that it lacks
         return None
+
+
+def decode_jpeg(content: Tensor) -> Tensor:
+    """Decode the bytes of a JPEG file to RGB by torchvision."""
+    from torchvision.io import ImageReadMode  # takes more than a second, and many suites have no JPEG files
+    from torchvision.io import decode_jpeg as decode
+
+    pixels: Tensor = decode(content, ImageReadMode.RGB)
     return pixels
 
 
@@ -68,37 +72,43 @@ def fast_transform(preprocessing: Preprocessing, *, crop: bool) -> PixelTransfor
         A function from uint8 (3, H, W) to uint8 (3, height, width). Its values differ from those of
         `Preprocessing.transform` by at most 2 levels, and 99.9 % of them by at most 1.
     """
-    exact = preprocessing.transform(crop=crop)
-    resize, *steps = exact.transforms  # type: ignore[attr-defined]
-    crops = [step for step in steps if isinstance(step, transforms.CenterCrop)]
-    interpolation = transforms.InterpolationMode(preprocessing.interpolation)
+    exact = preprocessing.pillow_transform(crop=crop)
+    height, width = exact.size
 
     def transform(pixels: Tensor) -> Tensor:
-        size = _resized(resize, pixels)
-        if _may_be_vertical_first(pixels, size):
+        size = exact.resized_size((pixels.shape[1], pixels.shape[2]))
+        is_padded = size[0] < height or size[1] < width
+        if is_padded or _may_be_vertical_first(pixels, size):
             return exact(Image.fromarray(pixels.permute(1, 2, 0).numpy()))
-        pixels = resize_image(pixels, size, interpolation, antialias=True)
-        for step in crops:
-            pixels = step(pixels)
+        top, left = exact.corner(size)
+        resized = _resize(pixels, size, (top + height, left + width), preprocessing.interpolation)
+        cropped = resized[:, top : top + height, left : left + width]
         # numpy copies in this thread; torch would take threads from the model's forward pass.
-        return torch.from_numpy(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())).permute(2, 0, 1)
+        return torch.from_numpy(np.ascontiguousarray(cropped.permute(1, 2, 0).numpy())).permute(2, 0, 1)
 
     return transform
 
 
-def _resized(resize: Any, pixels: Tensor) -> list[int]:
-    """Return height and width that a resize of torchvision or timm leads to."""
-    if isinstance(resize, ResizeKeepRatio):
-        return [int(side) for side in resize.get_params(pixels, resize.size, resize.longest)]
-    size = [resize.size] if isinstance(resize.size, int) else list(resize.size)
-    if len(size) == 2:
-        return size
-    height, width = pixels.shape[1:]
-    long = int(size[0] * max(height, width) / min(height, width))
-    return [long, size[0]] if width <= height else [size[0], long]
+def _resize(pixels: Tensor, size: Size, used: Size, interpolation: str) -> Tensor:
+    """Return a resized image, or at least the used part from its top left corner.
+
+    `torch.nn.functional.interpolate` calls the same operator, but always computes the whole image.
+    """
+    channels, height, width = pixels.shape
+    if size == (height, width):
+        return pixels
+    # torch does not resize a side whose old and new lengths are equal, whatever the scale is.
+    lengths = [
+        whole if part == side else part for part, side, whole in zip(used, (height, width), size, strict=True)
+    ]
+    # With the stride of a batch, torch sees that the channels come last, and copies nothing.
+    batch = pixels.as_strided((1, channels, height, width), (pixels.numel(), *pixels.stride()))
+    operator = getattr(torch.ops.aten, f"_upsample_{interpolation}2d_aa")
+    resized: Tensor = operator(batch, lengths, False, size[0] / height, size[1] / width)
+    return resized[0]
 
 
-def _may_be_vertical_first(pixels: Tensor, size: list[int]) -> bool:
+def _may_be_vertical_first(pixels: Tensor, size: Size) -> bool:
     """Return True if Pillow may resize the height before the width.
 
     torch never does. Values are clipped to [0, 255] between the two passes, so that their order matters.

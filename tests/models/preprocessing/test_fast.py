@@ -191,11 +191,13 @@ def test_images_that_need_no_resize_are_cropped_exactly() -> None:
 @pytest.mark.parametrize("size", [(3, 48, 48), (3, 40, 64), (3, 64, 40)])
 @pytest.mark.parametrize("crop_mode", fast.CROP_MODES)
 def test_the_size_before_the_crop_is_timms(size, crop_mode: str) -> None:
-    resize = preprocessing(input_size=size, crop_mode=crop_mode).transform(crop=True).transforms[0]
+    settings = preprocessing(input_size=size, crop_mode=crop_mode)
+    resize = settings.transform(crop=True, exact=True).transforms[0]
+    ours = settings.pillow_transform(crop=True)
     rng = np.random.default_rng(0)
     for height, width in rng.integers(1, 300, (100, 2)).tolist():
         expected = resize(Image.new("L", (width, height))).size
-        assert fast._resized(resize, torch.empty(3, height, width)) == list(expected[::-1])
+        assert ours.resized_size((height, width)) == expected[::-1]
 
 
 def test_pillow_resizes_images_whose_height_it_shrinks_first() -> None:

@@ -1,0 +1,128 @@
+"""CPU time, in pairs and of commands, and ratios with their range."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import quba_check
+
+THREADS = 1
+"""Threads of torch on both sides of every comparison."""
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time, user and system, of this process and of its children that ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The ratios of some pairs.
+
+    Attributes:
+        ours: median cost of our side.
+        other: median cost of the other side.
+        value: median of other / ours over the pairs.
+        low: smallest of them.
+        high: largest of them.
+    """
+
+    ours: float
+    other: float
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[float, float]]) -> Ratio:
+        """Return the ratio of pairs (ours, other)."""
+        ratios = [other / ours for ours, other in pairs]
+        ours, other = (median(side) for side in zip(*pairs, strict=True))
+        return cls(ours, other, median(ratios), min(ratios), max(ratios))
+
+
+def paired(
+    ours: Callable[[], object], other: Callable[[], object], repetitions: int, *, warm: bool = True
+) -> Ratio:
+    """Return the ratio of the CPU times of two functions, called alternately.
+
+    Args:
+        ours: our side.
+        other: the side to compare with.
+        repetitions: number of pairs.
+        warm: True to call both once before.
+    """
+    if warm:
+        ours()
+        other()
+    return Ratio.of([(cpu_of(ours), cpu_of(other)) for _ in range(repetitions)])
+
+
+def cpu_of(function: Callable[[], object]) -> float:
+    """Return the CPU seconds of a call."""
+    begin = cpu_seconds()
+    function()
+    return cpu_seconds() - begin
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The use of resources by a command and its children.
+
+    Attributes:
+        cpu: seconds of user and system time.
+        memory: largest resident size of one of the processes, in MB of 10⁶ bytes.
+        output: its standard output.
+    """
+
+    cpu: float
+    memory: float
+    output: str
+
+
+def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -> Usage:
+    """Run `python arguments…` in a folder; return what it used.
+
+    Raises:
+        SystemExit: its exit code is not allowed; the message shows the end of its output.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=output, stderr=errors, cwd=folder, env=environment()
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read())
+    if process.returncode not in allowed:
+        end = "\n".join("\n".join(texts).splitlines()[-20:])
+        raise SystemExit(f"{' '.join(arguments)}: exit code {process.returncode}\n{end}")
+    return Usage(usage.ru_utime + usage.ru_stime, resident_mb(usage.ru_maxrss), texts[0])
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of commands: the same quba_check, the same threads, no stray options."""
+    folders = [str(Path(quba_check.__file__).parents[1]), str(Path(__file__).parents[1])]
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("QUBA_", "PYTEST_"))}
+    return own | {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": str(THREADS),
+    }
+
+
+def resident_mb(ru_maxrss: int) -> float:
+    """Return `ru_maxrss` in MB: Linux counts in KiB, macOS in bytes."""
+    return ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6

@@ -1,0 +1,101 @@
+"""Material that rows share, made on first use in one temporary folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks import material
+from quba_check import Evaluation
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
+
+MOBILENET = "mobilenetv3_small_100"
+RESNET = "resnet18"
+VIT = "vit_tiny_patch16_224"
+PHOTOS = 384
+"""Photos of the rows on reading."""
+
+
+@dataclass
+class Work:
+    """Folder, models and data of one run of the benchmarks.
+
+    Attributes:
+        folder: a temporary folder.
+        released: a checkout of the released code, if given.
+    """
+
+    folder: Path
+    released: Path | None = None
+    _folders: int = field(default=0, init=False)
+
+    def new_folder(self) -> Path:
+        """Return a new empty folder."""
+        self._folders += 1
+        path = self.folder / f"empty{self._folders}"
+        path.mkdir()
+        return path
+
+    @cached_property
+    def data(self) -> Path:
+        """The data folder of the whole protocol."""
+        return material.write_data(self.folder / "data")
+
+    @cached_property
+    def model(self) -> Path:
+        """A checkpoint of mobilenet, right on most clean images of `data`."""
+        return material.write_fitted_model(MOBILENET, self.data, self.folder / f"{MOBILENET}.pt")
+
+    @cached_property
+    def photos(self) -> Suite:
+        """A suite of photos of 500 × 375 as JPEG files, in two class folders."""
+        root = self.folder / "photos"
+        for name, first in (("n01440764", 0), ("n01443537", PHOTOS // 2)):
+            material.write_photos(root / "val" / name, range(first, first + PHOTOS // 2))
+        manifest = (
+            "schema: 1\nname: photos\nclasses: imagenet\nsets:\n"
+            "  clean: {reader: folder, path: val, partial: true}\n"
+        )
+        (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
+        return open_suite(root)
+
+    @cached_property
+    def decoded(self) -> Suite:
+        """A suite of the same photos, prepared and stored as one array."""
+        return material.write_array_suite(self.folder / "decoded", PHOTOS)
+
+    def checkpoint(self, architecture: str) -> Path:
+        """Return a checkpoint of random weights."""
+        path = self.folder / "random" / f"{architecture}.pt"
+        if not path.exists():
+            material.write_random_model(architecture, path)
+        return path
+
+    def classifier(self, architecture: str, suite: Suite, *, exact: bool = True) -> Classifier:
+        """Load a model of random weights for a suite; `exact` takes fp32 and exact preprocessing."""
+        return load_classifier(str(self.checkpoint(architecture)), request(suite, architecture, exact=exact))
+
+    def evaluation(self, classifier: Classifier, suite: Suite, threads: int | None = None) -> Evaluation:
+        """Return an evaluation with an empty store."""
+        settings = BatchSettings(threads=threads)
+        return Evaluation(classifier, suite, store=self.new_folder(), batch_settings=settings)
+
+
+def request(suite: Suite, architecture: str | None, *, exact: bool) -> LoadRequest:
+    """Return the settings for loading a model of a suite, as far as this version has them."""
+    wanted = {"precision": "fp32", "compile": "off", "exact_preprocessing": True} if exact else {}
+    known = {setting.name for setting in fields(LoadRequest)}
+    return LoadRequest(
+        classes=suite.classes,
+        head=suite.head,
+        image_size=suite.image_size,
+        prompts=suite.prompts,
+        arch=architecture,
+        **{name: value for name, value in wanted.items() if name in known},
+    )

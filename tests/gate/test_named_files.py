@@ -1,0 +1,41 @@
+"""Threshold files and folders among the arguments of a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quba_check.gate.named_files import named_files, threshold_files
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("thresholds/b.yaml", "thresholds/a.yml", "thresholds/notes.txt", "sub/thresholds/c.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for name in (".git/thresholds/x.yaml", "build/thresholds/x.yaml", "other/x.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def test_a_folder_means_the_files_in_its_thresholds_folders(project: Path) -> None:
+    files = threshold_files(["."], project)
+    assert [file.relative_to(project).as_posix() for file in files] == [
+        "sub/thresholds/c.yaml",
+        "thresholds/a.yml",
+        "thresholds/b.yaml",
+    ]
+
+
+def test_a_file_is_taken_once_and_wherever_it_is(project: Path) -> None:
+    arguments = ["other/x.yaml::accuracy[min]", "other/x.yaml::accuracy[max]", "tests"]
+    assert threshold_files(arguments, project) == (project / "other/x.yaml",)
+
+
+def test_arguments_that_ask_for_a_model(project: Path) -> None:
+    assert named_files(["tests", "thresholds", "other/x.yaml", "sub"], project) == [
+        "thresholds",
+        "other/x.yaml",
+    ]
