@@ -234,10 +234,10 @@ def work_text(state: ProcessState) -> str:
 def image_counts(states: list[ProcessState]) -> list[str]:
     """Return images so far and images a second, if there are any."""
     images = sum(state.images for state in states)
-    return [f"{images:,} images", *speed(states)] if images else []
+    return [f"{images:,} images", *images_per_second(states)] if images else []
 
 
-def speed(states: list[ProcessState]) -> list[str]:
+def images_per_second(states: list[ProcessState]) -> list[str]:
     """Return images a second, if known."""
     rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
     return [f"{rate:,.0f} images/s"] if rate else []
@@ -261,9 +261,8 @@ def run_time_left(states: list[ProcessState]) -> Estimate | None:
     measured = [state.timings for state in workers or states]
     before = [state.earlier for state in states]
     if workers:  # the planner had all cores; its timings are scaled to those of the workers
-        before += [
-            state.timings for state in states if state.is_planner and _seconds(state) >= STEADY_SECONDS
-        ]
+        planners = [state for state in states if state.is_planner]
+        before += [state.timings for state in planners if _seconds(state) >= STEADY_SECONDS]
     estimates = []
     for key in {work.speed_key for work in left.values()}:
         works = [work.work for work in left.values() if work.speed_key == key and work.passes]

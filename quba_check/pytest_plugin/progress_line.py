@@ -27,11 +27,11 @@ from quba_check.pytest_plugin.progress import (
     ProcessState,
     ProgressWriter,
     image_counts,
+    images_per_second,
     progress_text,
     read_states,
     run_speeds,
     slowest_state,
-    speed,
     words_left,
     work_text,
 )
@@ -183,9 +183,8 @@ class LogLines(ProgressOutput):
             for name, images in dict.fromkeys(item for state in states for item in state.finished):
                 if (name, images) not in self._finished:
                     self._finished.add((name, images))
-                    lines.append(
-                        ", ".join([f"{name}: {images:,} images", *speed(states), *words_left(states)])
-                    )
+                    words = [f"{name}: {images:,} images", *images_per_second(states), *words_left(states)]
+                    lines.append(", ".join(words))
             state = slowest_state(states)
             newest = max((other.at for other in states), default=0.0)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state

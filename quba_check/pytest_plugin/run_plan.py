@@ -67,7 +67,7 @@ class PlanHooks:
         estimate = run_time_left(self._progress.states())
         if shows_table:
             self._print(plan_table(plan, estimate, self._gate.options.cache_gb).splitlines())
-        elif option.verbose >= 0:
+        elif getattr(option, "verbose", -1) >= 0:  # without pytest's terminal there is no such option
             width = min(self._config.get_terminal_writer().fullwidth, self._width)
             self._print(wrap_text("\n".join(plan_lines(plan, estimate)), width))
 

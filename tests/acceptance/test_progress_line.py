@@ -115,7 +115,7 @@ def test_a_log_has_a_line_for_every_set_on_a_row_of_its_own(judge_cold: Judge) -
     assert dots == ["thresholds/x.yaml .", "..", "..", "...", ".", "...."]
     for line in lines:
         if line.startswith(f"{SETS[0]} "):
-            assert re.fullmatch(rf"{re.escape(SETS[0])} images, [\d,]+ images/s(, \d+ s left)?", line)
+            assert re.fullmatch(rf"{re.escape(SETS[0])} images, [\d,]+ images/s(, [a-z ]+ \d+ s left)?", line)
 
 
 @pytest.mark.usefixtures("without_silence")
