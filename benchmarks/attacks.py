@@ -17,7 +17,7 @@ from benchmarks.row import Row
 from benchmarks.work import Work, request
 from quba_check.core.protocols import EPSILON, PGD_STEP, PGD_STEPS
 from quba_check.core.view import CLEAN, PGD
-from quba_check.engine.attacks import pgd_start
+from quba_check.engine.attacks import start_noise
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import find_suite, open_suite
@@ -92,7 +92,8 @@ def complete_attack(classifier: Classifier, suite: Suite, seed: int = 0) -> np.n
         batch = examples[begin : begin + 64]
         pixels = torch.stack([prepare(suite.image(example)) for example in batch]).float().div(255)
         label = torch.tensor([example.label for example in batch])
-        point = pgd_start(pixels, [example.index for example in batch], seed)
+        noise = torch.stack([start_noise(tuple(pixels.shape[1:]), example.index, seed) for example in batch])
+        point = (pixels + noise).clamp(0, 1)
         for _ in range(PGD_STEPS):
             point.requires_grad_(True)
             loss = F.cross_entropy(classifier.module(classifier.normalise(point)), label, reduction="sum")
