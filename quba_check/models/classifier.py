@@ -223,7 +223,8 @@ class Classifier:
 
         A batch of one image, for which torch would compile again, is doubled.
         """
-        self._compiled = self._compiled or torch.compile(self.module)
+        if self._compiled is None:
+            self._compiled = torch.compile(self.module)
         batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
         torch._dynamo.maybe_mark_dynamic(batch, 0)
         try:

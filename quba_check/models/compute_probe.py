@@ -165,6 +165,9 @@ class Probe:
         self._passes.scores(self._plain, first[:1])
         if seconds[settings] > CLEARLY_SLOWER * seconds[self._plain]:
             return _candidate(settings, gain=self._gain(settings), problem="slower than the plain path")
+        if settings.precision == "fp32":  # its gain is smaller, and needs a second round
+            self._passes.scores(settings, first)
+            self._passes.scores(self._plain, first[:1])
         rest = range(first.stop, self._passes.images)
         outcome = self._counted(settings, torch.cat([scores, *self._more(settings, rest)]))
         if settings.precision == "fp32" or not self._keeps_answers(outcome):

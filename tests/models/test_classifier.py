@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -242,6 +244,24 @@ def test_compiled_passes_are_those_without_gradients(monkeypatch):
     assert torch.equal(loaded.raw(PIXELS), plain)
     assert torch.allclose(single, plain[:1] + 1)
     assert sizes == [4, 2]  # a batch of one image is doubled
+
+
+def test_one_compilation_serves_all_batch_sizes(monkeypatch):
+    """The compiler itself is left out; it takes a minute."""
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    loaded = classifier(convolution(), compute=ComputeSettings(compiled=True))
+    plain = classifier(convolution())
+    with torch.no_grad():
+        for size in (3, 1, 4, 2, 3):
+            inputs = PIXELS[:size].clone()
+            assert torch.allclose(loaded.raw(inputs), plain.raw(inputs), atol=1e-6)
+    assert len(graphs) == 1
 
 
 def test_a_failing_compilation_names_the_option(monkeypatch):
