@@ -131,7 +131,7 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
 
 
 def _stated_settings(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the settings of the model without those that a probe chooses after the first examination."""
+    """Return the settings of the model without those that a probe chooses."""
     settings = evaluation.engine.cache_keys.model_settings
     if evaluation.classifier.compute.requested == "auto":
         settings |= {"precision": "fp32"}

@@ -121,9 +121,13 @@ class Preparer:
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        """Settings that determine the pixels. Normalisation comes later, so it is left out."""
+        """Settings that determine the pixels.
+
+        Normalisation comes later, so it is left out. The mean stays if it is the colour of a padded border.
+        """
         preprocessing = self._preprocessing.as_dict()
-        for name in ("mean", "std", "source"):
+        is_padded = self._preprocessing.crop_mode == "border"
+        for name in ("std", "source") if is_padded else ("mean", "std", "source"):
             del preprocessing[name]
         libraries = {name: version(name) for name in LIBRARIES}
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from quba_check.engine.speed import Speed, memory_peaks
-from quba_check.engine.timing import Estimate, Timing, Timings, Work, merge_timings, time_left
+from quba_check.engine.timing import STEADY_SECONDS, Estimate, Timing, Timings, Work, merge_timings, time_left
 
 if TYPE_CHECKING:
     from quba_check.engine.progress import Step
@@ -189,7 +189,7 @@ def read_states(folder: Path) -> list[ProcessState]:
 
 
 def progress_text(states: list[ProcessState], width: int) -> str:
-    """Return view, images, images a second and time left as one line.
+    """Return view, time left, images and images a second as one line.
 
     It is empty before the first view. Of several processes it names the view that has been running longest.
 
@@ -199,7 +199,9 @@ def progress_text(states: list[ProcessState], width: int) -> str:
     state = slowest_state(states)
     if state is None:
         return ""
-    text = Text(" · ".join([work_text(state), *(image_counts(states) if state.is_view else ())]))
+    # A narrow terminal cuts the end, so the time comes first.
+    counts = [*words_left(states), *image_counts(states)] if state.is_view else []
+    text = Text(" · ".join([work_text(state), *counts]))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 
@@ -230,18 +232,21 @@ def work_text(state: ProcessState) -> str:
 
 
 def image_counts(states: list[ProcessState]) -> list[str]:
-    """Return images so far, and speed and time left."""
+    """Return images so far and images a second, if there are any."""
     images = sum(state.images for state in states)
-    return [f"{images:,} images", *speed_and_time_left(states)] if images else speed_and_time_left(states)
+    return [f"{images:,} images", *speed(states)] if images else []
 
 
-def speed_and_time_left(states: list[ProcessState]) -> list[str]:
-    """Return images a second and time left, each if known."""
-    working = [state for state in states if state.seconds > 0]
-    rate = sum(state.images / state.seconds for state in working)
-    words = [f"{rate:,.0f} images/s"] if rate else []
+def speed(states: list[ProcessState]) -> list[str]:
+    """Return images a second, if known."""
+    rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
+    return [f"{rate:,.0f} images/s"] if rate else []
+
+
+def words_left(states: list[ProcessState]) -> list[str]:
+    """Return the time left, if known."""
     estimate = run_time_left(states)
-    return words if estimate is None or not estimate.seconds else [*words, f"{time_text(estimate)} left"]
+    return [] if estimate is None or not estimate.seconds else [f"{time_text(estimate)} left"]
 
 
 def run_time_left(states: list[ProcessState]) -> Estimate | None:
@@ -253,11 +258,12 @@ def run_time_left(states: list[ProcessState]) -> Estimate | None:
         for entry, work in state.left.items():  # the process that knows of the most finished work is right
             left[entry] = min(work, left.get(entry, work), key=lambda each: (each.passes, each.images))
     workers = [state for state in states if state.timings and not state.is_planner]
-    # The planner had all cores; its timings are scaled to those of the workers.
-    before = [state.earlier for state in states] + [
-        state.timings for state in states if workers and state.is_planner
-    ]
     measured = [state.timings for state in workers or states]
+    before = [state.earlier for state in states]
+    if workers:  # the planner had all cores; its timings are scaled to those of the workers
+        before += [
+            state.timings for state in states if state.is_planner and _seconds(state) >= STEADY_SECONDS
+        ]
     estimates = []
     for key in {work.speed_key for work in left.values()}:
         works = [work.work for work in left.values() if work.speed_key == key and work.passes]
@@ -297,6 +303,11 @@ def run_speeds(states: list[ProcessState]) -> dict[str, Speed]:
         peaks = [max(sizes) for sizes in zip(*(state.peaks for state in workers), strict=True)]
         speeds[key] = Speed(timings, *peaks)
     return speeds
+
+
+def _seconds(state: ProcessState) -> float:
+    """Return the timed seconds of a process."""
+    return sum(timing.seconds for timings in state.timings.values() for timing in timings.values())
 
 
 def time_text(estimate: Estimate) -> str:

@@ -31,7 +31,8 @@ from quba_check.pytest_plugin.progress import (
     read_states,
     run_speeds,
     slowest_state,
-    speed_and_time_left,
+    speed,
+    words_left,
     work_text,
 )
 
@@ -182,12 +183,14 @@ class LogLines(ProgressOutput):
             for name, images in dict.fromkeys(item for state in states for item in state.finished):
                 if (name, images) not in self._finished:
                     self._finished.add((name, images))
-                    lines.append(", ".join([f"{name}: {images:,} images", *speed_and_time_left(states)]))
+                    lines.append(
+                        ", ".join([f"{name}: {images:,} images", *speed(states), *words_left(states)])
+                    )
             state = slowest_state(states)
             newest = max((other.at for other in states), default=0.0)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
             if not lines and is_silent and state is not None and state.is_view:
-                lines = [", ".join([work_text(state), *image_counts(states)])]
+                lines = [", ".join([work_text(state), *image_counts(states), *words_left(states)])]
             for text in lines:
                 self._last_state = newest
                 self._print(text)

@@ -191,6 +191,18 @@ def test_models_share_images_unless_their_pixels_differ(
     assert len(kept(tmp_path)) == (1 if is_shared else 2)
 
 
+def test_models_with_a_border_in_the_colour_of_their_mean_share_none(evaluate, tmp_path: Path) -> None:
+    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    border = {"crop_mode": "border", "input_size": (3, 2 * SIDE, 2 * SIDE), "crop_pct": 2.0}
+    corners = []
+    for mean in (0.2, 0.4):
+        _, images = opened(evaluation, cache, CLEAN, border | {"mean": (mean, mean, mean)})
+        corners.append([images.image(position)[:, 0, 0].tolist() for position in range(N)])
+        images.close()
+    assert corners == [[[51] * 3] * N, [[102] * 3] * N]
+    assert len(kept(tmp_path)) == 2
+
+
 def test_the_key_names_exactly_these_images(evaluate, tmp_path: Path) -> None:
     evaluations = [
         evaluate(),

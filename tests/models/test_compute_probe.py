@@ -323,3 +323,20 @@ def test_the_choice_for_a_real_network_keeps_its_answers(monkeypatch: pytest.Mon
     assert (fast.argmax(dim=1) != plain.argmax(dim=1)).sum() <= 0.001 * len(images)
     assert chosen.images == 32
     assert chosen.flipped == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_choice_on_a_gpu_keeps_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute_probe, "LEAST_SECONDS", 0.0)
+    torch.manual_seed(0)
+    device = torch.device("cuda", 0)
+    module = timm.create_model("mobilenetv3_small_100", num_classes=10).to(device)
+    model = classifier(module, classes=10, device=device)
+    images = torch.randint(0, 256, (256, 3, 64, 64), dtype=torch.uint8)
+    chosen = Probe(model, lambda r: images[r.start : r.stop], 256, LONG, AUTO).choose()
+    with torch.no_grad():
+        plain = model.raw(model.inputs(images))
+        model.use(chosen)
+        fast = model.raw(model.inputs(images))
+    assert (fast.argmax(dim=1) != plain.argmax(dim=1)).sum() <= 0.001 * len(images)
+    assert chosen.images >= 32

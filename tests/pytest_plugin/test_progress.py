@@ -117,7 +117,7 @@ def test_the_line_adds_processes_up() -> None:
         state("sketch", 60, 10.0, at=2.0, timings={KEY: timings}),
     ]
     # Two processes share 460 images of 0.1 s.
-    assert progress_text(states, 100) == "measuring sketch · 260 images · 26 images/s · about 20 s left"
+    assert progress_text(states, 100) == "measuring sketch · about 20 s left · 260 images · 26 images/s"
 
 
 def test_the_line_names_the_view_that_runs_longest() -> None:

@@ -81,7 +81,7 @@ def fast_transform(preprocessing: Preprocessing, *, crop: bool) -> PixelTransfor
         if is_padded or _may_be_vertical_first(pixels, size):
             return exact(Image.fromarray(pixels.permute(1, 2, 0).numpy()))
         top, left = exact.corner(size)
-        resized = _resize(pixels, size, preprocessing.interpolation)
+        resized = _resize(pixels, size, (top + height, left + width), preprocessing.interpolation)
         cropped = resized[:, top : top + height, left : left + width]
         # numpy copies in this thread; torch would take threads from the model's forward pass.
         return torch.from_numpy(np.ascontiguousarray(cropped.permute(1, 2, 0).numpy())).permute(2, 0, 1)
@@ -89,12 +89,23 @@ def fast_transform(preprocessing: Preprocessing, *, crop: bool) -> PixelTransfor
     return transform
 
 
-def _resize(pixels: Tensor, size: Size, interpolation: str) -> Tensor:
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms.v2.functional import resize_image
+def _resize(pixels: Tensor, size: Size, used: Size, interpolation: str) -> Tensor:
+    """Return a resized image, or at least the used part from its top left corner.
 
-    resized: Tensor = resize_image(pixels, list(size), InterpolationMode(interpolation), antialias=True)
-    return resized
+    `torch.nn.functional.interpolate` calls the same operator, but always computes the whole image.
+    """
+    channels, height, width = pixels.shape
+    if size == (height, width):
+        return pixels
+    # torch does not resize a side whose old and new lengths are equal, whatever the scale is.
+    lengths = [
+        whole if part == side else part for part, side, whole in zip(used, (height, width), size, strict=True)
+    ]
+    # With the stride of a batch, torch sees that the channels come last, and copies nothing.
+    batch = pixels.as_strided((1, channels, height, width), (pixels.numel(), *pixels.stride()))
+    operator = getattr(torch.ops.aten, f"_upsample_{interpolation}2d_aa")
+    resized: Tensor = operator(batch, lengths, False, size[0] / height, size[1] / width)
+    return resized[0]
 
 
 def _may_be_vertical_first(pixels: Tensor, size: Size) -> bool:
