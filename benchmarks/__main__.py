@@ -50,7 +50,9 @@ def main() -> None:
     minutes = f"measured in {(time.monotonic() - begin) / 60:.1f} minutes"
     print(f"\n{minutes}")
     if options.markdown is not None:
-        command = " ".join(["python -m benchmarks", *(["--released PATH"] if options.released else [])])
+        command = " ".join(
+            ["python -m benchmarks", *(["--released PATH"] if options.released else []), *options.names]
+        )
         machine_list = "\n".join(f"- {line}" for line in [*lines, f"`{command}`, {minutes}"])
         insert(options.markdown, f"{machine_list}\n\n{as_markdown(results)}")
 
@@ -66,7 +68,7 @@ def parsed_options() -> argparse.Namespace:
         "--markdown", type=Path, metavar="FILE", help="page to insert the table into, between its marks"
     )
     options = parser.parse_args()
-    options.rows = options.rows or list(ROWS)
+    options.names, options.rows = options.rows, options.rows or list(ROWS)
     if unknown := [name for name in options.rows if name not in ROWS]:
         parser.error(f"unknown row '{unknown[0]}'. Allowed: {', '.join(ROWS)}.")
     if options.released is not None:

@@ -19,8 +19,8 @@ from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 BATCH = 64
-IMAGES = {MOBILENET: 384, RESNET: 128}
-PAIRS = {MOBILENET: 5, RESNET: 3}
+IMAGES = {MOBILENET: 256, RESNET: 96}
+PAIRS = {MOBILENET: 4, RESNET: 2}
 LEAST_DECODED, LEAST_WITH_DECODING = 0.92, 0.90
 
 

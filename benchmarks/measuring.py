@@ -114,6 +114,7 @@ def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -
 def environment() -> dict[str, str]:
     """Return the environment of commands: the same quba_check, the same threads, no stray options."""
     folders = [str(Path(quba_check.__file__).parents[1]), str(Path(__file__).parents[1])]
+    folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     own = {name: value for name, value in os.environ.items() if not name.startswith(("QUBA_", "PYTEST_"))}
     return own | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)),

@@ -94,6 +94,9 @@ def standard_model(generate_data: ModuleType, architecture: str, checkpoint: Pat
 
 
 def main() -> None:
+    if len(sys.argv) < 4:
+        print("usage: python -m benchmarks.released CHECKOUT DATA MODEL.pt [DIMENSION…]", file=sys.stderr)
+        sys.exit(2)
     checkout, data, checkpoint = (Path(text).absolute() for text in sys.argv[1:4])
     names = sys.argv[4:] or list(DIMENSIONS)
     printed, sys.stdout = sys.stdout, sys.stderr  # its own output does not mix with the result

@@ -1,0 +1,102 @@
+"""Ratios, rows and the table of `python -m benchmarks`; its times are not tested."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))  # last, so that the installed quba_check is tested
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks.attacks import Passes  # noqa: E402
+from benchmarks.measuring import Ratio  # noqa: E402
+from benchmarks.row import Row, as_markdown, as_text  # noqa: E402
+
+
+def test_a_ratio_is_the_median_over_pairs() -> None:
+    ratio = Ratio.of([(2.0, 4.0), (1.0, 3.0), (4.0, 2.0)])
+    assert ratio == Ratio(ours=2.0, other=3.0, value=2.0, low=0.5, high=3.0)
+
+
+def test_rows_show_whether_they_reach_their_goal() -> None:
+    ratio = Ratio.of([(2.0, 4.0), (1.0, 3.0)])
+    row = Row.of_ratio("reader", ratio, "in numbers", 3)
+    assert as_text(row).split("\n") == [
+        f"{'reader':<58} {'2.50 (2.00 to 3.00)':<24}  goal ≥ 3 no",
+        "    in numbers",
+    ]
+    assert Row.of_ratio("reader", ratio, "", 2.5).verdict == "yes"
+    assert Row.of_ratio("reader", ratio, "").verdict == ""
+    assert Row.at_most("memory", 900.0, "MB", "", 900, 0) == Row("memory", "900 MB", "", "≤ 900 MB", True)
+    assert Row.at_most("digests", 4.04, "µs", "", 4).verdict == "no"
+    assert Row.unmeasured("released", "needs a checkout", "≥ 3").verdict == ""
+
+
+def test_the_table_replaces_what_stands_between_the_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nafter\n", encoding="utf-8")
+    table = as_markdown([Row("store", "90 files", "274 MB", "≤ 90 files", True)])
+    command.insert(page, table)
+    command.insert(page, table)
+    assert page.read_text(encoding="utf-8") == (
+        f"before\n{command.BEGIN}\n\n"
+        "| compared | measured | goal | reached | in numbers |\n|---|---|---|---|---|\n"
+        f"| store | 90 files | ≤ 90 files | yes | 274 MB |\n\n{command.END}\nafter\n"
+    )
+
+
+def test_the_page_has_the_marks() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert text.count(command.BEGIN) == text.count(command.END) == 1
+    assert text.index(command.BEGIN) < text.index(command.END)
+
+
+def test_passes_count_images_forward_and_backward() -> None:
+    module = torch.nn.Linear(3, 2).requires_grad_(False)
+    passes = Passes()
+    passes.watch(module)
+    with torch.no_grad():
+        module(torch.ones(5, 3))
+    assert passes.images == 5
+    inputs = torch.ones(4, 3, requires_grad=True)
+    torch.autograd.grad(module(inputs).sum(), inputs)
+    assert passes.images == 5 + 2 * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], f"unknown row 'nothing'. Allowed: {', '.join(command.ROWS)}."),
+        (["--released", "."], "holds no eval.py. Allowed: a checkout of the released code."),
+        (["--markdown", "README.md"], f"--markdown: README.md has no line '{command.BEGIN}'."),
+    ],
+)
+def test_arguments_that_cannot_be_used(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
+    with pytest.raises(SystemExit) as error:
+        command.parsed_options()
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_wheel_leaves_them_out() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["quba_check"]
+
+
+def test_the_released_code_needs_arguments() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.released"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr == ("usage: python -m benchmarks.released CHECKOUT DATA MODEL.pt [DIMENSION…]\n")
