@@ -33,6 +33,8 @@ from quba_check.suites.suite import Example, Suite
 FOLDER = "compute"
 FORMAT = 1
 """Increased with the rules of the probe, so that earlier choices are not used."""
+MUCH_LONGER = 2
+"""Ratio of planned passes from which a run that was too short for a probe says nothing about another."""
 _STRIDE = 8
 _WAIT_SECONDS = 0.05
 
@@ -65,15 +67,15 @@ def choose_compute(
         classifier.use(_compiled(classifier.compute, request))
         return
     path = _path(classifier, store.root)
-    while (settings := _read(path)) is None:
-        planned = planned_passes(suite, views)
+    planned = planned_passes(suite, views)
+    while (settings := _read(path, planned)) is None:
         if not image_count(planned, 1):
             settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
             break
         with store.try_lock(f"{FOLDER}/{path.stem}") as is_held:
-            if is_held and (settings := _read(path)) is None:
+            if is_held and (settings := _read(path, planned)) is None:
                 settings = _probed(classifier, suite, views, preparation, planned, batch_size)
-                _save(path, settings if batch_size is None else replace(settings, batch_size=None))
+                _save(path, settings if batch_size is None else replace(settings, batch_size=None), planned)
             if settings is not None:
                 break
         time.sleep(_WAIT_SECONDS)
@@ -162,19 +164,38 @@ def _path(classifier: Classifier, root: Path) -> Path:
     return root / FOLDER / f"{content_hash(key)}.json"
 
 
-def _read(path: Path) -> ComputeSettings | None:
-    """Return a stored choice; None if it is missing or damaged."""
+def _read(path: Path, planned: PlannedPasses | None = None) -> ComputeSettings | None:
+    """Return a stored choice.
+
+    Args:
+        path: its file.
+        planned: the passes of the run; None accepts a choice for any run.
+
+    Returns:
+        The settings; None if they are missing or damaged, or if this run is much longer than one that was too
+        short for a probe.
+    """
     try:
-        return ComputeSettings.from_dict(read_json(path, str(path), StoreError)["settings"])
+        content = read_json(path, str(path), StoreError)
+        settings, enough = ComputeSettings.from_dict(content["settings"]), MUCH_LONGER * content["planned"]
     except (StoreError, TypeError, KeyError, ValueError):
         return None
+    is_much_longer = planned is not None and planned.total > enough
+    return None if settings.reason == TOO_SHORT and is_much_longer else settings
 
 
-def _save(path: Path, settings: ComputeSettings) -> None:
-    """Store the choice of a probe, if the folder can be written."""
-    if not settings.images:
+def _save(path: Path, settings: ComputeSettings, planned: PlannedPasses) -> None:
+    """Store a choice that rests on measured times, if the folder can be written.
+
+    Other processes would measure other times, and might choose otherwise.
+    """
+    if not settings.images and settings.reason != TOO_SHORT:
         return
-    content = {"settings": settings.as_dict(), "threads": torch.get_num_threads()}
+    content = {
+        "settings": settings.as_dict(),
+        "threads": torch.get_num_threads(),
+        "planned": planned.total,
+    }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(content, indent=1).encode())

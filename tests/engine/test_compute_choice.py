@@ -123,6 +123,24 @@ def test_a_damaged_choice_is_made_again(evaluate, fast, tmp_path) -> None:
     assert fast == [32] * 5
 
 
+def test_a_run_that_was_too_short_decides_for_others_but_not_for_a_much_longer_one(
+    evaluate, monkeypatch
+) -> None:
+    probes: list[int] = []
+    short = ComputeSettings(requested="auto", reason=TOO_SHORT)
+    monkeypatch.setattr(compute_probe, "LEAST_PASSES", 1)
+    monkeypatch.setattr(Probe, "choose", lambda probe: probes.append(probe._planned.total) or short)
+    for _ in range(2):
+        evaluation = evaluate()
+        accuracy(evaluation)
+        assert evaluation.engine.compute == short
+    assert probes == [N]
+    longer = evaluate()
+    longer.plan(["adversarial_robustness"])
+    longer.check()
+    assert probes == [N, 25 * N]
+
+
 def test_both_protocols_of_a_run_share_the_choice_and_the_guard(evaluate, fast) -> None:
     first = evaluate()
     second = Evaluation(first.classifier, first.suite, protocol="released", store=first.store.root)
