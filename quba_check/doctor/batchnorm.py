@@ -7,12 +7,14 @@ same mean and variance, whatever their labels; another normalisation differs vis
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.engine.batching import default_batch
 from quba_check.errors import QubaError
 from quba_check.models.classifier import model_errors
 from quba_check.suites.suite import Example
@@ -56,30 +58,44 @@ def batchnorm_shift(
     name, layer = next(((name, part) for name, part in layers if part.running_mean is not None), ("", None))
     if layer is None:
         return None
-    batches: list[Tensor] = []
+    moments: list[tuple[int, Tensor, Tensor]] = []
 
     def stop_with_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        batches.append(inputs[0].detach().double())
+        variance, mean = torch.var_mean(inputs[0].detach(), dim=(0, 2, 3), correction=0)
+        moments.append((len(inputs[0]), mean.double(), variance.double()))
         raise _ReachedError
 
+    size = default_batch(subject.classifier.device)
     handle = layer.register_forward_pre_hook(stop_with_input)
     try:
-        with model_errors(f"{subject.classifier.spec}: the model fails before '{name}':"), torch.no_grad():
-            module(subject.inputs(examples, variant=variant))
-    except _ReachedError:
-        pass
+        for start in range(0, len(examples), size):
+            inputs = subject.inputs(examples[start : start + size], variant=variant)
+            with (
+                suppress(_ReachedError),
+                model_errors(f"{subject.classifier.spec}: the model fails before '{name}':"),
+                torch.no_grad(),
+            ):
+                module(inputs)
     finally:
         handle.remove()
-    return _shift(name, layer, batches[0]) if batches else None
+    return _shift(name, layer, moments) if moments else None
 
 
-def _shift(name: str, layer: nn.BatchNorm2d, batch: Tensor) -> BatchNormShift | None:
+def _shift(
+    name: str, layer: nn.BatchNorm2d, moments: Sequence[tuple[int, Tensor, Tensor]]
+) -> BatchNormShift | None:
+    """Return the shift from the number of images, mean and variance of each batch."""
     if layer.running_mean is None or layer.running_var is None:
         return None
+    n_images = sum(count for count, _, _ in moments)
+    batch_mean = torch.stack([count / n_images * mean for count, mean, _ in moments]).sum(dim=0)
+    batch_variance = torch.stack(
+        [count / n_images * (spread + (mean - batch_mean).square()) for count, mean, spread in moments]
+    ).sum(dim=0)
     mean, variance = layer.running_mean.double(), layer.running_var.double()
     alive = variance > _DEAD * variance.max()
-    batch_variance = batch.var(dim=(0, 2, 3), unbiased=False).clamp(min=torch.finfo(torch.float64).tiny)
+    batch_variance = batch_variance.clamp(min=torch.finfo(torch.float64).tiny)
     ratio = (batch_variance / variance)[alive]
-    shift = ((batch.mean(dim=(0, 2, 3)) - mean).square() / variance)[alive]
+    shift = ((batch_mean - mean).square() / variance)[alive]
     divergence = 0.5 * (ratio + shift - 1 - ratio.log())
     return BatchNormShift(name, float(divergence.mean()), float(ratio.log().mean().exp()))

@@ -16,6 +16,7 @@ from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import FEWEST
+from quba_check.engine.batching import default_batch
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
@@ -26,7 +27,7 @@ from quba_check.suites.suite import Example, Suite
 SAMPLE, SHORT_SAMPLE = 512, 64
 """Largest number of clean images to read; the second in the short form, before a gate run."""
 BATCH = 32
-_PIXEL_CACHE = 128 * 2**20
+_PIXEL_CACHE = 64 * 2**20
 """Bytes of prepared images to cache for further variants of the normalisation."""
 
 
@@ -179,7 +180,7 @@ class ModelUnderTest:
         rows = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in rows]
         prepare = self._prepare(view.images, variant.preprocessing)
-        for chunk, images in batches(new, prepare, BATCH, self.pool):
+        for chunk, images in batches(new, prepare, default_batch(self.classifier.device), self.pool):
             outputs = self._outputs_in_memory(images, variant)
             self.forwards += len(chunk)
             rows.update((example.index, row) for example, row in zip(chunk, outputs, strict=True))
