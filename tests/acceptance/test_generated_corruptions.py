@@ -45,6 +45,7 @@ def test_generated_sets_are_marked(
         "expected": 75 * 9,
         "found": None,
         "generated": "generated@8+jpeg85",
+        "preprocessing": "exact",
     }
     output = " ".join(" ".join(result.outlines).split())  # however it is wrapped
     assert REMARK in output

@@ -26,7 +26,13 @@ def test_it_is_recorded_reported_and_the_same_for_every_model(judge_cold: Judge)
     judge_cold.write("thresholds/x.yaml", FILE)
     record = run(judge_cold, "--quba-limit=6")
     assert record["limit"] == 6
-    assert record["suite"]["sets"]["clean"] == {"images": 6, "expected": 9, "found": 9, "generated": None}
+    assert record["suite"]["sets"]["clean"] == {
+        "images": 6,
+        "expected": 9,
+        "found": 9,
+        "generated": None,
+        "preprocessing": "exact",
+    }
     assert record["suite"]["sets"]["sketch"]["found"] is None  # its six images are all looked at
     assert record["measurements"]["accuracy"]["n"] == 6
     assert judge_cold.passes() == {"forward": examined(6) + 6 + 6 + 6}

@@ -112,6 +112,7 @@ def test_the_protocols_differ_as_stated() -> None:
     table = {row[0]: row[1:] for row in rows(section)[1:]}
     stated = {
         "attacks": (STANDARD.attack_space, RELEASED.attack_space) == ("pixel", "input"),
+        "PGD on an image": (STANDARD.stops_when_fooled, RELEASED.stops_when_fooled) == (True, False),
         "sets stored at their final size": (STANDARD.crops_prepared, RELEASED.crops_prepared)
         == (False, True),
         "parameters": (STANDARD.rounds_parameters, RELEASED.rounds_parameters) == (False, True),
@@ -119,7 +120,7 @@ def test_the_protocols_differ_as_stated() -> None:
     }
     assert list(table) == list(stated)
     assert all(stated.values())
-    # The constructor has the name and these four settings.
+    # The constructor has the name and these five settings.
     assert len(fields(STANDARD)) == 1 + len(stated)
 
 
