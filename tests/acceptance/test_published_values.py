@@ -62,6 +62,7 @@ def measured(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             seed=SEED,
             store=store,
             batch_settings=BatchSettings(batch_size=37, threads=2),
+            exact_preprocessing=True,
         )
         COUNTS.update(forward=0, backward=0)
         evaluation.plan(PUBLISHED_DIMENSIONS)
@@ -126,7 +127,10 @@ def test_passes_are_the_closed_form(tree: Path, measured) -> None:
     files = sum(1 for path in tree.rglob("*") if path.is_file())
     clean = sum(1 for path in tree.glob("imagenet/val/*/*"))
     standard, released = (measured[protocol] for protocol in PROTOCOLS)
-    assert (standard.forward, standard.backward) == (clean + clean + 11 * clean + files - clean, 11 * clean)
+    # Images leave PGD once the network is wrong about them; at least each random start is predicted.
+    others = clean + clean + files - clean
+    assert others + clean < standard.forward < others + 11 * clean
+    assert clean < standard.backward < 11 * clean
     # `released` attacks again, and predicts what it preprocesses differently; ImageNet-R is in the store.
     renditions = sum(1 for path in tree.glob("imagenet-r/*/*"))
     assert (released.forward, released.backward) == (
@@ -189,6 +193,7 @@ def test_the_whole_command_leaves_the_slow_values_in_its_record(
         f"--model={SPEC}",
         f"--quba-data={tree}",
         f"--quba-seed={SEED}",
+        "--quba-exact-preprocessing",
         f"--quba-store={pytester.path / 'store'}",
         "--quba-report=record.json",
         "thresholds/gate.yaml",

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
-from quba_check.models.outputs import check_outputs, output_kind, to_logits
+from quba_check.models.outputs import check_finite, check_outputs, output_kind, to_logits
 
 NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
 
@@ -158,13 +158,20 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
                 "Give a model of 10 classes, or the suite of this model's classes."
             ),
         ),
-        (
-            torch.tensor([[0.0] * 10, [math.nan] + [0.0] * 9, [math.inf] * 10, [1.0] * 10]),
-            "m.pt: the model's output is not finite, got NaN or infinity for 2 of 4 images.",
-        ),
     ],
 )
 def test_messages(raw, message):
     with pytest.raises(ModelError) as caught:
         check_outputs(raw, batch=4, head=Head(10), spec="m.pt")
     assert str(caught.value) == message
+
+
+def test_outputs_that_are_not_finite():
+    raw = torch.tensor([[0.0] * 10, [math.nan] + [0.0] * 9, [math.inf] * 10, [1.0] * 10])
+    with pytest.raises(ModelError) as caught:
+        check_finite(raw, spec="m.pt")
+    assert str(caught.value) == (
+        "m.pt: the model's output is not finite, got NaN or infinity for 2 of 4 images."
+    )
+    finite = torch.zeros(2, 10)
+    assert check_finite(finite, spec="m.pt") is finite
