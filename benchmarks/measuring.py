@@ -16,6 +16,14 @@ import quba_check
 
 THREADS = 1
 """Threads of torch on both sides of every comparison."""
+_LAUNCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status), file=file)
+"""
+"""Starts a command from a small process: Linux counts the memory of the parent, too."""
 
 
 def cpu_seconds() -> float:
@@ -95,20 +103,28 @@ def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -
     Raises:
         SystemExit: its exit code is not allowed; the message shows the end of its output.
     """
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=output, stderr=errors, cwd=folder, env=environment()
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryFile("w+") as errors,
+        tempfile.NamedTemporaryFile("r") as figures,
+    ):
+        subprocess.run(
+            [sys.executable, "-c", _LAUNCHER, figures.name, sys.executable, *arguments],
+            stdout=output,
+            stderr=errors,
+            cwd=folder,
+            env=environment(),
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        cpu, memory, code = figures.read().split()
         texts = []
         for file in (output, errors):
             file.seek(0)
             texts.append(file.read())
-    if process.returncode not in allowed:
+    if int(code) not in allowed:
         end = "\n".join("\n".join(texts).splitlines()[-20:])
-        raise SystemExit(f"{' '.join(arguments)}: exit code {process.returncode}\n{end}")
-    return Usage(usage.ru_utime + usage.ru_stime, resident_mb(usage.ru_maxrss), texts[0])
+        raise SystemExit(f"{' '.join(arguments)}: exit code {code}\n{end}")
+    return Usage(float(cpu), resident_mb(int(memory)), texts[0])
 
 
 def environment() -> dict[str, str]:

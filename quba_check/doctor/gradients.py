@@ -12,6 +12,7 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, binomial_tail
 from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.engine.attacks import fgsm_point, gradient
+from quba_check.engine.batching import default_batch
 from quba_check.errors import UnmeasurableError
 from quba_check.models.outputs import to_logits
 
@@ -34,22 +35,31 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         raw = classifier.raw(classifier.normalise(points), exact=True)
         return classifier.select_classes(to_logits(raw, subject.outputs))
 
-    n = len(examples)
+    n, size = len(examples), default_batch(classifier.device)
     try:
-        clean = gradient(logits, pixels, label)
+        parts = [
+            gradient(logits, points, labels)
+            for points, labels in zip(torch.split(pixels, size), torch.split(label, size), strict=True)
+        ]
     except UnmeasurableError as error:
         yield _finding(n, f"{DIMENSION} cannot be measured: {error}.")
         return
-    n_zero = int(clean.is_zero.sum())
+    clean = torch.cat([part.logits for part in parts])
+    n_zero = sum(int(part.is_zero.sum()) for part in parts)
     if binomial_tail(n_zero, n, ZERO_GRADIENTS) < ALPHA:
         yield _finding(
             n, f"{classifier.spec}: {n_zero} of {n} images have no input gradient to attack along."
         )
         return
     with torch.no_grad():
-        attacked = logits(fgsm_point(pixels, clean.direction))
-    correct = clean.logits.argmax(dim=1) == label
-    is_surer = _true_probability(attacked, label) > _true_probability(clean.logits, label)
+        attacked = torch.cat(
+            [
+                logits(fgsm_point(points, part.direction))
+                for points, part in zip(torch.split(pixels, size), parts, strict=True)
+            ]
+        )
+    correct = clean.argmax(dim=1) == label
+    is_surer = _true_probability(attacked, label) > _true_probability(clean, label)
     n_surer, n_correct = int((is_surer & correct).sum()), int(correct.sum())
     if binomial_tail(n_surer, n_correct, SURER) < ALPHA:
         yield _finding(

@@ -12,6 +12,11 @@ from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_me
 
 CPU_BATCH, ACCELERATOR_BATCH = 16, 256
 """Default sizes. Small batches stay in a CPU's cache; larger ones keep an accelerator busy."""
+CPU_GRADIENT_BATCH = 8
+"""Size of passes with gradients in memory format `channels_last`: as fast as 16, with half the memory.
+
+The plain path keeps 16, where convolutions of small images have other last bits in batches of 8.
+"""
 Owner = TypeVar("Owner")
 Content = TypeVar("Content")
 Item = TypeVar("Item")
@@ -25,17 +30,22 @@ class Batching:
         classifier: the model.
         size: images of a forward pass, which is then never changed; None takes that of the model's compute
             settings, or chooses by device.
+        has_gradients: True for passes with gradients.
     """
 
-    def __init__(self, classifier: Classifier, size: int | None) -> None:
+    def __init__(self, classifier: Classifier, size: int | None, *, has_gradients: bool = False) -> None:
         self._classifier = classifier
         self._is_fixed = size is not None
         self._size = size
+        self._has_gradients = has_gradients
 
     @property
     def size(self) -> int:
         """Images of a forward pass."""
-        return self._size or self._classifier.compute.batch_size or default_batch(self._classifier.device)
+        device, compute = self._classifier.device, self._classifier.compute
+        if self._size is None and self._has_gradients and device.type == "cpu" and compute.channels_last:
+            return CPU_GRADIENT_BATCH
+        return self._size or compute.batch_size or default_batch(device)
 
     def take(
         self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()

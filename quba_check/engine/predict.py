@@ -33,20 +33,23 @@ class Passes:
     Args:
         classifier: the model.
         protocol: settings of the attacks.
-        batching: batch size.
+        batch_size: images of a forward pass; None chooses, see `Batching`.
         report: called after every pass of a batch; None for no reports.
 
     Attributes:
+        batching: batches of passes without gradients.
+        attack_batching: batches of passes with gradients.
         determines_outputs: True while the first shard determines the kind of the outputs.
     """
 
     def __init__(
-        self, classifier: Classifier, protocol: Protocol, batching: Batching, report: Report | None
+        self, classifier: Classifier, protocol: Protocol, batch_size: int | None, report: Report | None
     ) -> None:
         self.determines_outputs = False
         self._classifier = classifier
         self._protocol = protocol
-        self._batching = batching
+        self.batching = Batching(classifier, batch_size)
+        self.attack_batching = Batching(classifier, batch_size, has_gradients=True)
         self._report = report
         self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
@@ -55,8 +58,8 @@ class Passes:
 
         Output: `raw` (N, outputs).
         """
-        while taken := self._batching.take(stream):
-            yield list(chain(*self._batching.run(self._predict, taken)))
+        while taken := self.batching.take(stream):
+            yield list(chain(*self.batching.run(self._predict, taken)))
 
     def fgsm(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
         """Predict FGSM points: two forward passes and one backward pass each.
@@ -64,8 +67,8 @@ class Passes:
         Outputs: `start` (N, outputs), those of the unattacked images in float32, which serve the clean set
         too; `raw` (N, outputs), `zero_gradient` (N,), and those of `_AttackSpace.moves`.
         """
-        while taken := self._batching.take(stream):
-            yield list(chain(*self._batching.run(self._attack_once, taken)))
+        while taken := self.attack_batching.take(stream):
+            yield list(chain(*self.attack_batching.run(self._attack_once, taken)))
 
     def pgd(self, stream: ImageStream[Owner, tuple[torch.Tensor, torch.Tensor]]) -> Iterator[list[ShardTask]]:
         """Predict PGD iterates: at most eleven forward and ten backward passes an image.
@@ -79,7 +82,7 @@ class Passes:
         """
         active = ActiveSet()
         while True:
-            if taken := self._batching.take(stream, active.owners):
+            if taken := self.attack_batching.take(stream, active.owners):
                 self._add_starts(active, taken)
             if not len(active):
                 return
@@ -124,7 +127,7 @@ class Passes:
     def _step(self, active: ActiveSet) -> list[ShardTask]:
         """Take one step with every image; return the tasks that are complete."""
         space = _AttackSpace(self, active.owners[0][0].views[-1])
-        parts = self._batching.run(partial(self._attack_again, active, space), range(len(active)))
+        parts = self.attack_batching.run(partial(self._attack_again, active, space), range(len(active)))
         logits = torch.cat([step.logits for step in parts])
         direction = torch.cat([step.direction for step in parts])
         staying = [row for row in range(len(active)) if active.continues[row]]

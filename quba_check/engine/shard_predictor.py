@@ -15,7 +15,6 @@ import torch
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import start_noise
-from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
 from quba_check.engine.predict import Passes
@@ -80,8 +79,7 @@ class ShardPredictor:
         threads = batch_settings.threads
         threads = default_threads(classifier.device) if threads is None else threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
-        self._batching = Batching(classifier, batch_settings.batch_size)
-        self._passes = Passes(classifier, protocol, self._batching, reporter.add)
+        self._passes = Passes(classifier, protocol, batch_settings.batch_size, reporter.add)
         self._reporter = reporter
 
     def preparation(self, view: View) -> Prepare:
@@ -149,7 +147,7 @@ class ShardPredictor:
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.
         group = itemgetter(0) if self._classifier.device.type == "cpu" else None
-        ahead = READ_AHEAD * self._batching.size
+        ahead = READ_AHEAD * self._passes.batching.size
         stream: ImageStream[Owner, Any] = ImageStream(
             jobs(), ahead, self._pool, group=group, waited=self._reporter.waited
         )

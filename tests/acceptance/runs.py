@@ -214,7 +214,7 @@ def usage_error(result: pytest.RunResult) -> str:
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.outlines
     assert len(lines) == 1, lines
     assert not any(
-        "Traceback" in line or re.match(r"E  |.*\bgw\d|created:", line) for line in result.outlines
+        "Traceback" in line or re.match(r"E  |.*(?<!popen-)\bgw\d|created:", line) for line in result.outlines
     )
     return lines[0].removeprefix("ERROR: ")
 

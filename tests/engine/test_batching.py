@@ -82,6 +82,15 @@ def test_a_failed_part_is_freed_before_the_next_one() -> None:
     assert handled == [None, None, None]
 
 
+def test_passes_with_gradients_are_smaller_in_channels_last() -> None:
+    classifier = batching()._classifier
+    attack = Batching(classifier, None, has_gradients=True)
+    assert attack.size == 16
+    classifier.compute = ComputeSettings(channels_last=True, batch_size=32)
+    assert (attack.size, Batching(classifier, None).size) == (8, 32)
+    assert Batching(classifier, 5, has_gradients=True).size == 5
+
+
 def test_sizes_by_device() -> None:
     assert default_batch(torch.device("cpu")) == 16
     assert default_batch(torch.device("cuda")) == 256

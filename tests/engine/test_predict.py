@@ -17,7 +17,6 @@ from torch import nn
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
-from quba_check.engine.batching import Batching
 from quba_check.engine.loader import ImageStream, ReadJob
 from quba_check.engine.predict import Passes
 from quba_check.engine.shard_task import ShardTask
@@ -79,8 +78,7 @@ class Setting:
             outputs="logits",
         )
         self.reports: list[tuple[tuple[View, ...], int, int]] = []
-        self.batching = Batching(self.classifier, batch_size)
-        self.passes = Passes(self.classifier, protocol, self.batching, self.report)
+        self.passes = Passes(self.classifier, protocol, batch_size, self.report)
 
     def report(self, views, images: int, passes: int) -> None:
         self.reports.append((tuple(views), images, passes))
@@ -204,7 +202,8 @@ def test_memory_that_runs_out_changes_no_output(run: str) -> None:
         setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
         for setting in (usual, small)
     )
-    assert small.batching.size == 4
+    batching = small.passes.batching if run == "plain" else small.passes.attack_batching
+    assert batching.size == 4
     for name in first:
         torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-4)
 
