@@ -37,15 +37,18 @@ class Batching:
         self._classifier = classifier
         self._is_fixed = size is not None
         self._size = size
+        self._reduced: int | None = None
         self._has_gradients = has_gradients
 
     @property
     def size(self) -> int:
         """Images of a forward pass."""
         device, compute = self._classifier.device, self._classifier.compute
-        if self._size is None and self._has_gradients and device.type == "cpu" and compute.channels_last:
+        if size := self._reduced or self._size:
+            return size
+        if self._has_gradients and device.type == "cpu" and compute.channels_last:
             return CPU_GRADIENT_BATCH
-        return self._size or compute.batch_size or default_batch(device)
+        return compute.batch_size or default_batch(device)
 
     def take(
         self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()
@@ -75,7 +78,7 @@ class Batching:
             ModelError: memory runs out with a single item, or with a fixed size.
         """
         results: list[Result] = []
-        start, most = 0, len(items)
+        start, most = 0, self._reduced or len(items)
         while start < len(items):
             part = items[start : start + most]
             try:
@@ -88,7 +91,7 @@ class Batching:
                 if self._is_fixed or len(part) == 1:
                     raise out_of_memory(self._classifier, self.size if self._is_fixed else 1) from error
             # Outside of the handler: its traceback keeps the failed graph alive.
-            most = self._size = len(part) // 2
+            most = self._reduced = len(part) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         return results

@@ -50,6 +50,19 @@ def test_parts_are_halved_until_they_fit() -> None:
     assert (ours.size, sizes) == (4, [4, 4, 4, 4])
 
 
+def test_a_batch_that_was_filled_before_is_computed_in_parts_of_the_new_size() -> None:
+    ours, sizes, attempts = batching(), [], []
+
+    def compute(items):
+        attempts.append(len(items))
+        return within(5, sizes)(items)
+
+    ours.run(compute, range(16))
+    attempts.clear()
+    ours.run(compute, range(16))
+    assert (ours.size, attempts) == (4, [4, 4, 4, 4])
+
+
 def test_a_stated_size_is_never_changed() -> None:
     with pytest.raises(ModelError, match="memory on cpu runs out with 8 images of 8 × 8"):
         batching(8).run(within(5, []), range(8))
