@@ -169,7 +169,10 @@ class Passes:
         return add_outputs(owners, outputs)
 
     def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return a batch on the model's device."""
+        """Return a batch on the model's device, in the memory format of its images."""
+        if tensors[0].stride(0) == 1:  # decoders put the channels last
+            batch = torch.stack([tensor.permute(1, 2, 0) for tensor in tensors])
+            return self._copied(batch.permute(0, 3, 1, 2))
         return self._copied(torch.stack(list(tensors)))
 
     def _labels(self, owners: Sequence[Owner]) -> torch.Tensor:

@@ -21,6 +21,7 @@ from quba_check.engine.loader import ImageStream, ReadJob
 from quba_check.engine.predict import Passes
 from quba_check.engine.shard_task import ShardTask
 from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -237,7 +238,22 @@ def test_unattacked_images_take_one_pass_each() -> None:
 def test_the_input_of_unattacked_images_has_the_bits_of_the_differentiable_one() -> None:
     setting = Setting(STANDARD)
     pixels = setting.images.float().div(255)
-    assert torch.equal(setting.classifier.inputs(setting.images), setting.classifier.normalise(pixels))
+    expected = (pixels - setting.classifier._mean) / setting.classifier._std
+    last = {"memory_format": torch.channels_last}
+    for images in (setting.images, setting.images.contiguous(**last)):
+        for channels_last in (False, True):
+            setting.classifier.compute = ComputeSettings(channels_last=channels_last)
+            inputs = setting.classifier.inputs(images)
+            assert torch.equal(inputs, expected)
+            assert inputs.is_contiguous(**(last if channels_last else {}))
+    assert torch.equal(setting.classifier.normalise(pixels.contiguous(**last)), expected)
+
+
+def test_batches_of_images_with_the_channels_last_keep_their_pixels() -> None:
+    setting = Setting(STANDARD)
+    images = [image.contiguous() for image in setting.images[:3]]
+    last = [image.permute(1, 2, 0).contiguous().permute(2, 0, 1) for image in images]
+    assert torch.equal(setting.passes._on_device(images), setting.passes._on_device(last))
 
 
 @needs_cuda
