@@ -256,7 +256,7 @@ class Classifier:
 
 
 def _dense(values: Tensor, size: torch.Size) -> Tensor:
-    """Return values (3, 1, 1) repeated to (1, 3, H, W), with the channels last in memory."""
+    """Return values (3, 1, 1) repeated to (1, 3, H, W), with the channels last."""
     return values.expand(1, 3, *size).contiguous(memory_format=torch.channels_last)
 
 
