@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -56,7 +56,7 @@ class Claim:
 
     job: ShardJob
     keys: dict[View, ShardKey]
-    lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    lock: contextlib.ExitStack
 
 
 class Engine:
@@ -323,18 +323,16 @@ class Engine:
             first = job.views[0]
             # FGSM shares the lock of its clean images, since one pass may predict both.
             locked_view = first if first.attack == "pgd" else first.images
-            lock = contextlib.ExitStack()
             name = f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}"
-            if not lock.enter_context(self.store.try_lock(name)):
-                lock.close()
-                left.append(job)
-                continue
-            missing = {view: key for view, key in keys.items() if not self.store.has(key)}
-            if not missing:
-                lock.close()
-                continue
-            task = self._predictor.task(tuple(missing), job.shard)
-            claims[task] = Claim(job, missing, lock)
+            with contextlib.ExitStack() as lock:
+                if not lock.enter_context(self.store.try_lock(name)):
+                    left.append(job)
+                    continue
+                missing = {view: key for view, key in keys.items() if not self.store.has(key)}
+                if not missing:
+                    continue
+                task = self._predictor.task(tuple(missing), job.shard)
+                claims[task] = Claim(job, missing, lock.pop_all())
             yield task
 
     def _write(self, claim: Claim, columns: dict[View, Rows]) -> None:
