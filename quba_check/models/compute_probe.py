@@ -37,6 +37,9 @@ CLEARLY_SLOWER = 1.1
 """Time of a first batch, relative to the plain path, from which its settings are not pursued."""
 LEAST_IMAGES, MOST_IMAGES = 32, 256
 """Images of a probe. Half precision is accepted on the larger number only."""
+EXTENSION = 64
+"""Images by which a count of flips is extended; it ends when half precision is refused."""
+TOO_COSTLY = "a count of flips on more images takes too long"
 MOST_EXTENSION = 0.2
 """Largest time of a count on all images, relative to the time that half precision would save."""
 CPU_BATCHES, ACCELERATOR_BATCHES = (16, 32, 64), (256, 512, 1024)
@@ -168,15 +171,18 @@ class Probe:
         if settings.precision == "fp32":  # its gain is smaller, and needs a second round
             self._passes.scores(settings, first)
             self._passes.scores(self._plain, first[:1])
-        rest = range(first.stop, self._passes.images)
-        outcome = self._counted(settings, torch.cat([scores, *self._more(settings, rest)]))
-        if settings.precision == "fp32" or not self._keeps_answers(outcome):
+        scores = torch.cat([scores, *self._more(settings, range(first.stop, self._passes.images))])
+        outcome = self._counted(settings, scores)
+        if settings.precision == "fp32":
             return outcome
-        if self._passes.images < MOST_IMAGES:
-            if not self._is_extension_worthwhile(settings):
-                return replace(outcome, problem="a count of flips on more images takes too long")
-            self._extend()
-        return self._counted(settings, self._passes.scores(settings, range(self._passes.images)))
+        if self._passes.images < MOST_IMAGES and not self._is_extension_worthwhile(settings):
+            is_kept = self._keeps_answers(outcome)
+            return replace(outcome, problem=TOO_COSTLY) if is_kept else outcome
+        while self._keeps_answers(outcome) and self._passes.images < MOST_IMAGES:
+            new = self._extend(settings)
+            scores = torch.cat([scores, self._passes.scores(settings, new)])
+            outcome = self._counted(settings, scores)
+        return outcome
 
     def _more(self, settings: ComputeSettings, images: range) -> list[Tensor]:
         return [self._passes.scores(settings, images)] if images else []
@@ -192,12 +198,13 @@ class Probe:
         plain, half = self._passes.seconds[self._plain], self._passes.seconds[settings]
         return MOST_IMAGES * (plain + half) < MOST_EXTENSION * self._planned.plain * (plain - half)
 
-    def _extend(self) -> None:
-        """Read all images of the probe and get the plain answers to the new ones."""
+    def _extend(self, settings: ComputeSettings) -> range:
+        """Read further images, get the plain answers to them, and return their positions."""
         before = self._passes.images
-        self._passes.extend(self._available)
-        new = self._passes.scores(self._plain, range(before, self._available))
-        self._scores = torch.cat([self._scores, new])
+        new = range(before, min(self._available, before + max(EXTENSION, settings.batch_size or 1)))
+        self._passes.extend(new.stop)
+        self._scores = torch.cat([self._scores, self._passes.scores(self._plain, new)])
+        return new
 
     def _keeps_answers(self, candidate: Candidate) -> bool:
         if candidate.problem or candidate.flipped is None or candidate.expected_flips is None:
