@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from quba_check.errors import OptionError, needs, one_line
 from quba_check.executors.settings import RaySettings
@@ -40,16 +40,25 @@ class WorkerResources:
         return f"{self.cpus:g} CPU{gpus}"
 
 
-def connect(address: str, runtime_env: Mapping[str, Any]) -> bool:
+class Connection(NamedTuple):
+    """A connection to a cluster.
+
+    Attributes:
+        ray: the module ray.
+        is_ours: False if this process was connected already; the connection then belongs to its other user.
+    """
+
+    ray: Any
+    is_ours: bool
+
+
+def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
     """Connect to a cluster, or start one on this machine.
 
     Args:
         address: `local` for a new one, `auto` for that of this machine, `HOST:PORT` or `ray://HOST:PORT` for
             another; empty for `$RAY_ADDRESS`, else a new one.
         runtime_env: packages and files for the workers.
-
-    Returns:
-        False if this process was connected already; the connection then belongs to its other user.
 
     Raises:
         OptionError: Ray is not installed, or the cluster cannot be used.
@@ -59,7 +68,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> bool:
     except ImportError:
         raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}") from None
     if ray.is_initialized():
-        return False
+        return Connection(ray, is_ours=False)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     where = f"--quba-executor=ray:{address}"
     _check_port(address, where)
@@ -76,7 +85,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> bool:
         raise OptionError(f"{where}: cannot be used: {one_line(str(error))}") from None
     # Ray would print the messages of all machines about lost workers, which this executor replaces.
     ray._private.worker._worker_logs_enabled = False
-    return True
+    return Connection(ray, is_ours=True)
 
 
 def resources(

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from quba_check.core.view import View
 from quba_check.engine.order import Predicted
@@ -121,13 +121,13 @@ class RayWorkers:
                     pass
             slot = self.loaded()[0]
             try:
-                settings: ComputeSettings = self._value(slot.actor.choose_compute.remote(views))
+                settings = self._ray.get(slot.actor.choose_compute.remote(views))
             except self._ray.exceptions.RayTaskError:
                 raise
             except self._ray.exceptions.RayError as error:
                 reason = self._replace(slot, error)
             else:
-                return settings
+                return cast("ComputeSettings", _checked(settings))
         raise ModelError(f"{self._spec}: {TRIES} workers died while they chose the precision: {reason}")
 
     def changed(self, key: str) -> list[ShardKey]:
@@ -162,16 +162,13 @@ class RayWorkers:
             OptionError: the cluster cannot be used.
         """
         environment = self._settings.runtime_env
-        self._is_ours = connect(self._choice.address, environment)
-        import ray
-
-        self._ray = ray
-        wanted = resources(ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
+        self._ray, self._is_ours = connect(self._choice.address, environment)
+        wanted = resources(self._ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
         options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "max_restarts": 0, "max_task_retries": 0}
         options |= {"max_concurrency": CALLS_AT_ONCE, "scheduling_strategy": "SPREAD"}
-        if environment:  # also if the connection is that of the user, who may have named another
+        if environment and not self._is_ours:
             options["runtime_env"] = environment
-        self._kind = ray.remote(**options)(RayWorker)
+        self._kind = self._ray.remote(**options)(RayWorker)
         self._resources = wanted
         self._surroundings = Surroundings.of_this_process(has_working_dir="working_dir" in environment)
         self._alive_at = time.monotonic()
@@ -197,13 +194,21 @@ class RayWorkers:
             QubaError: the model cannot be loaded there, or is another one.
         """
         if slot.starting in ready:
-            slot.machine = self._value(slot.starting, is_final=True)
+            machine = self._ray.get(slot.starting)
             slot.starting = None
+            if isinstance(machine, QubaError):
+                self._fail(machine)
+            slot.machine = machine
             self._load(slot)
         elif slot.loading in ready:
-            loading, slot.loading = slot.loading, None
-            key, shards = slot.replaced
-            if self._value(loading, is_final=True):
+            changed = self._ray.get(slot.loading)
+            slot.loading = None
+            if isinstance(changed, QubaError):
+                self._failures[slot.key] = changed
+                if slot.key == self._key:
+                    raise changed
+            elif changed:
+                key, shards = slot.replaced
                 self._changed[key] += shards
             slot.failed_starts = 0
             self._load(slot)  # a run may have begun with another model meanwhile
@@ -211,30 +216,13 @@ class RayWorkers:
     def _collect(self, slot: Slot, ready: Collection[Any]) -> Iterator[Predicted]:
         """Yield the predicted orders of a worker."""
         for answer in [answer for answer in slot.attempts if answer in ready]:
-            predicted: Predicted = self._value(answer)
+            predicted: Predicted = _checked(self._ray.get(answer))
             order = slot.attempts.pop(answer).order
             slot.unverified += order.keys.values()
             yield replace(predicted, order=order)
         for answer in [answer for answer in slot.dropped if answer in ready]:
             self._ray.get(answer)  # raises if the worker died
             slot.dropped.remove(answer)
-
-    def _value(self, answer: Any, *, is_final: bool = False) -> Any:
-        """Return the value of an answer.
-
-        Args:
-            answer: the answer.
-            is_final: an error means that later attempts to load the model would fail, too.
-
-        Raises:
-            QubaError: the value is an error.
-        """
-        value = self._ray.get(answer)
-        if not isinstance(value, QubaError):
-            return value
-        if is_final:
-            self._fail(value)
-        raise value
 
     def _replace(self, slot: Slot, error: Exception) -> str:
         """Replace a worker that died, and have its orders repeated.
@@ -322,6 +310,17 @@ class RayWorkers:
         """Raise an error, now and for each later request for this model."""
         self._failures[self._key] = error
         raise error
+
+
+def _checked(value: Any) -> Any:
+    """Return a worker's answer.
+
+    Raises:
+        QubaError: it is an error.
+    """
+    if isinstance(value, QubaError):
+        raise value
+    return value
 
 
 def last_words(error: Exception) -> str:
