@@ -1,8 +1,11 @@
-"""A loaded model with its images, which predicts shards: the inline executor, and the end of every other."""
+"""A loaded model with its images, which predicts shards.
+
+It is the executor of this process, and the far end of every other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
@@ -68,8 +71,10 @@ class Worker:
         if classifier is not self.classifier:
             classifier.use(self.classifier.compute)
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
-        """Yield orders as they are predicted; they are pulled as far as images are read ahead.
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
+        """Yield orders as they are predicted.
+
+        They are pulled as far as images are read ahead.
 
         Raises:
             UnmeasurableError: an order has an attack, and the model passes no gradient.

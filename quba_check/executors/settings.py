@@ -25,7 +25,7 @@ class RaySettings(Strict):
         default=5.0, gt=0, description="Minutes without any worker after which a run fails."
     )
     runtime_env: dict[str, Any] = Field(
-        default_factory=dict, description="Ray's runtime_env, for packages and files of your own."
+        default_factory=dict, description="Ray's runtime_env, for custom packages and files."
     )
 
 
