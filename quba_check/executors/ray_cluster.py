@@ -91,7 +91,9 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
 def resources(
     nodes: Sequence[Mapping[str, Any]], settings: RaySettings, workers: int | None, *, use_gpus: bool
 ) -> WorkerResources:
-    """Return the resources of each worker: one worker per GPU of the cluster, else one per core.
+    """Return the resources of each worker.
+
+    There is one worker per GPU of the cluster, else one per core.
 
     Args:
         nodes: the machines, as `ray.nodes()` lists them.
@@ -136,7 +138,10 @@ def _check_port(address: str, where: str) -> None:
 
 @contextlib.contextmanager
 def _own_sigterm_handler() -> Iterator[None]:
-    """Keep the handler of SIGTERM; with that of Ray, a run would fail one item and continue."""
+    """Keep the handler of SIGTERM.
+
+    With that of Ray, a run would fail one item and continue.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

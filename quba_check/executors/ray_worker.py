@@ -1,4 +1,4 @@
-"""The process of Ray that predicts shards, an actor. Each holds one model at a time."""
+"""The actor of Ray that predicts shards with one model at a time."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class RayWorker:
         ]
 
     def machine(self) -> Machine | QubaError:
-        """Return the place of this worker, or an error if its version of quba-check is another one."""
+        """Return the place of this worker, an error for another version of quba-check."""
         import ray
 
         host, ours = socket.gethostname(), installed_version()

@@ -1,4 +1,4 @@
-"""The workers of a run on a cluster of Ray: started, loaded with models, and replaced when they die."""
+"""Workers on a cluster of Ray: started, loaded with models, replaced when they die."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RayWorkers:
         self._alive_at = 0.0
 
     def prepare(self, recipe: Recipe, key: str) -> None:
-        """Start the workers if they do not run, and have them load a model if they have another.
+        """Start the workers if they do not run, and name the model that they load next.
 
         Raises:
             OptionError: the cluster cannot be used.
@@ -256,7 +256,7 @@ class RayWorkers:
         return reason
 
     def _is_lost(self, slot: Slot, error: Exception) -> bool:
-        """Return True if a worker was lost with its machine or its connection, so not by its own doing."""
+        """Return True if a worker was lost together with its machine or its connection."""
         if not isinstance(error, self._ray.exceptions.ActorDiedError) or error.preempted:
             return not isinstance(error, self._ray.exceptions.OutOfMemoryError)
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
@@ -309,7 +309,7 @@ class RayWorkers:
 
 
 def last_words(error: Exception) -> str:
-    r"""Return the reason of Ray's error about a worker on one line, without advice about Ray.
+    r"""Return the reason of Ray's error about a worker, on one line.
 
     >>> last_words(Exception("The actor died.\n\tpid: 7\nIts process died. Some common causes: (1)"))
     'Its process died.'
