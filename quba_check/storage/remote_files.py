@@ -76,7 +76,7 @@ class RemoteFiles:
         return {**self.__dict__, "_opened": None}
 
     def listing(self, prefix: str = "") -> dict[str, RemoteFile]:
-        """Return all files whose names start with a prefix, also those in folders; none if there is no file.
+        """Return all files whose names start with a prefix, also those in folders.
 
         An object store is asked once for every 1000 files.
 
@@ -208,7 +208,7 @@ class RemoteFiles:
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """Report errors of a file system; those of missing and existing files keep their class."""
+        """Raise errors of a file system as errors of a user, except for missing and existing files."""
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
@@ -260,12 +260,12 @@ def _without_password(url: str) -> str:
 
 
 def _has_prefixes(system: Any) -> bool:
-    """Return True for an object store: it lists by the start of names, and has no folders."""
+    """Return True for an object store, which has no folders and lists by prefix."""
     return "prefix" in inspect.signature(system.find).parameters
 
 
 def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the listing of all files below a root whose names start with a prefix, and perhaps others."""
+    """Return the entries of all files whose names start with a prefix, and of some others."""
     if _has_prefixes(system):  # from the bucket on: below a folder that is empty, s3fs sends three requests
         bucket, _, folder = root.partition("/")
         below = f"{folder}/{prefix}" if folder else prefix
