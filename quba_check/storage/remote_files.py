@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,7 +95,10 @@ class RemoteFiles:
         files = {}
         for path, entry in entries.items():
             name = _relative(path, root)
-            if name.startswith(prefix) and entry.get("type", "file") == "file" and not name.endswith("/"):
+            is_file = entry.get("type", "file") == "file" and not path.endswith(
+                "/"
+            )  # not a marker of a folder
+            if is_file and name.startswith(prefix):
                 self._check_name(name)
                 files[name] = _remote_file(entry)
         return files
@@ -185,24 +188,23 @@ class RemoteFiles:
             system.pipe_file(path, payload, mode=mode)
 
     def _open(self) -> tuple[Any, str]:
-        """Return fsspec's file system and the path of the URL in it."""
+        """Return the file system of fsspec and the path of the URL in it."""
         if self._opened is None or self._opened[0] != os.getpid():
             import fsspec
 
             protocol = _protocol(self.url)
             try:
                 system, root = fsspec.url_to_fs(self.url)
-            except ImportError:
-                package, extra = _EXTRAS.get(protocol, (None, ""))
-                if package is None:
-                    raise self._failure("", f"the package for {protocol}:// is not installed") from None
-                raise self._error(f"{self._option}: {self.shown} {needs(package, extra=extra)}") from None
             except Exception as error:  # of any file system, for a wrong URL or missing credentials
-                problem = f"{self._option}: {self.shown} cannot be opened: {error}."
-                raise self._error(
-                    f"{problem} Allowed: a folder, or a URL such as s3://bucket/folder, gs://bucket/folder "
-                    "or az://container/folder."
-                ) from error
+                package, extra = _EXTRAS.get(protocol, ("", ""))
+                if isinstance(error, ImportError) and package:
+                    problem = f"{self._option}: {self.shown} {needs(package, extra=extra)}"
+                else:
+                    problem = (
+                        f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a "
+                        "URL such as s3://bucket/folder, gs://bucket/folder or az://container/folder."
+                    )
+                raise self._error(problem) from error
             self._opened = os.getpid(), system, root.rstrip("/")
         return self._opened[1:]
 
@@ -277,7 +279,8 @@ def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def _relative(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/") if path.startswith(root) else PurePosixPath(path).name
+    """Return a path below a root relative to it."""
+    return path.removeprefix(f"{root}/")
 
 
 def _remote_file(entry: dict[str, Any]) -> RemoteFile:
