@@ -35,6 +35,7 @@ from quba_check.storage.shard import (
     checksum,
     shard_file,
 )
+from quba_check.storage.store_files import StoreFiles
 from quba_check.storage.tensor_file import tensor_file
 from quba_check.storage.user_files import reason, remove, user_path
 
@@ -50,7 +51,7 @@ def content_hash(content: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
 
 
-class Store:
+class Store(StoreFiles):
     """A folder of predictions, shared by any number of processes.
 
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` is a shard, and
@@ -67,7 +68,7 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        super().__init__(root)
         self._pack_index = PackIndex()
         try:
             for folder in ("predictions", "locks", "runs"):
