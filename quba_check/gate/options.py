@@ -19,6 +19,7 @@ from quba_check.gate.option_values import (
     parse_executor_choice,
     parse_gigabytes,
     parse_path,
+    parse_place,
     parse_precision,
     parse_protocol,
     parse_switch,
@@ -162,8 +163,8 @@ OPTIONS = (
     Option(
         "--quba-store",
         "DIR",
-        "folder of stored predictions (else $QUBA_STORE, else the user's cache)",
-        parse_path,
+        "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
+        parse_place,
     ),
     Option(
         "--quba-cache-gb",
@@ -257,7 +258,7 @@ class Options:
     seed: int = 0
     limit: int | None = None
     early_stop: bool = False
-    store: Path | None = None
+    store: str | Path | None = None
     cache_gb: float = 8.0
     executor: ExecutorChoice = INLINE
     executor_workers: int | None = None

@@ -10,7 +10,7 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Option, Options
-from quba_check.storage.user_files import file_kind, user_path
+from quba_check.storage.user_files import file_kind, user_path, user_place
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
@@ -75,7 +75,7 @@ def _value(config: pytest.Config, option: Option) -> Any:
         return value
     value = config.getini(option.key)
     if value and option.metavar in PATHS and config.inipath is not None:
-        return user_path(value, f"ini value {option.key}", config.inipath.parent)
+        return user_place(value, f"ini value {option.key}", config.inipath.parent)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -25,6 +26,7 @@ class Uploads:
         self._files = files
         self._pool = ThreadPoolExecutor(THREADS, "quba-store")
         self._waiting: set[Future[bool]] = set()
+        self._lock = threading.Lock()
 
     def add(self, name: str, content: bytes) -> None:
         """Write a file that does not exist yet; one of the same name stays.
@@ -32,10 +34,11 @@ class Uploads:
         Raises:
             UserError: an earlier file cannot be written.
         """
-        if len(self._waiting) >= MOST_WAITING:
-            wait(self._waiting, return_when=FIRST_COMPLETED)
+        if len(waiting := self._copy()) >= MOST_WAITING:
+            wait(waiting, return_when=FIRST_COMPLETED)
         self._raise_errors()
-        self._waiting.add(self._pool.submit(self._files.create, name, content))
+        with self._lock:
+            self._waiting.add(self._pool.submit(self._files.create, name, content))
 
     def flush(self) -> None:
         """Wait until all files are written.
@@ -48,7 +51,7 @@ class Uploads:
 
     def wait(self) -> None:
         """Wait until all files are written; errors are left for the next call."""
-        wait(set(self._waiting))
+        wait(self._copy())
 
     def for_each(self, function: Callable[[str], None], names: Iterable[str]) -> None:
         """Call a function for each name, in several threads.
@@ -59,17 +62,13 @@ class Uploads:
         for _ in self._pool.map(function, names):
             pass
 
-    def close(self) -> None:
-        """Wait until all files are written, and end the threads.
-
-        Raises:
-            UserError: a file cannot be written.
-        """
-        self._pool.shutdown()
-        self._raise_errors()
+    def _copy(self) -> set[Future[bool]]:
+        with self._lock:
+            return set(self._waiting)
 
     def _raise_errors(self) -> None:
-        done = {upload for upload in self._waiting if upload.done()}
-        self._waiting -= done
+        done = {upload for upload in self._copy() if upload.done()}
+        with self._lock:
+            self._waiting -= done
         for upload in done:
             upload.result()
