@@ -123,9 +123,21 @@ class Leases:
                 held.users = 0
             self.release([*self._held])
             if self._thread is not None:
-                with suppress(UserError):
+                with suppress(UserError, ValueError, KeyError, TypeError):
                     self._files.remove(self._path(_owner_name(self.owner)))
+                    self._sweep()
             self._thread = None
+
+    def _sweep(self) -> None:
+        """Remove the files of owners that ended long ago, which nobody needed since."""
+        files = self._files.listing(f"{self._folder}/")
+        newest = max((file.modified or 0.0 for file in files.values()), default=0.0)
+        old = {name for name, file in files.items() if newest - (file.modified or newest) > LONGEST_AGE}
+        for path in old:
+            with suppress(FileNotFoundError):
+                owner = json.loads(self._files.read(path))["owner"]
+                if self._path(_owner_name(owner)) not in files.keys() - old:
+                    self._files.remove(path)
 
     def _acquire(self, name: str) -> bool:
         """Write the file of a lease, if it is free."""

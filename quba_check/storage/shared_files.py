@@ -11,7 +11,7 @@ from quba_check.storage.remote_files import RemoteFile, RemoteFiles
 from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
 
-SHARED = ("predictions", "runs", "active", "leases")
+SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
 """Folders at the URL; all others belong to one machine."""
 
 

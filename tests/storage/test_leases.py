@@ -176,3 +176,21 @@ def test_a_server_that_fails_for_a_while_ends_no_thread(
     path = f"leases/owner-{first.owner}.json"
     before = files.read(path)
     wait_until(lambda: files.read(path) != before)
+
+
+def test_files_of_owners_of_long_ago_are_removed(
+    owner: Owner, files: RemoteFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = owner()
+    first.take("a")
+    for name in names(files):
+        files.replace(f"leases/old-{name}", files.read(f"leases/{name}"))
+    files.replace("leases/damaged.json", b"{")
+    first.close()
+    assert len(names(files)) == 3  # they may be those of a living owner
+    monkeypatch.setattr(leases, "LONGEST_AGE", -1.0)
+    second = owner()
+    second.take("b")
+    files.remove("leases/damaged.json")
+    second.close()
+    assert names(files) == []
