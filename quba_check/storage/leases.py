@@ -68,6 +68,7 @@ class Leases:
         self._held: dict[str, _Held] = {}
         self._refused: dict[str, float] = {}
         self._watched: dict[str, _Watched] = {}
+        self._has_dead = False
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._is_closed = threading.Event()
@@ -123,18 +124,18 @@ class Leases:
                 held.users = 0
             self.release([*self._held])
             if self._thread is not None:
-                with suppress(UserError, ValueError, KeyError, TypeError):
+                with suppress(UserError):
                     self._files.remove(self._path(_owner_name(self.owner)))
                     self._sweep()
             self._thread = None
 
     def _sweep(self) -> None:
-        """Remove the files of owners that ended long ago, which nobody needed since."""
+        """Remove the files of owners that ended without removing them."""
         files = self._files.listing(f"{self._folder}/")
         newest = max((file.modified or 0.0 for file in files.values()), default=0.0)
         old = {name for name, file in files.items() if newest - (file.modified or newest) > LONGEST_AGE}
-        for path in old:
-            with suppress(FileNotFoundError):
+        for path in files if self._has_dead else old:
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
                 owner = json.loads(self._files.read(path))["owner"]
                 if self._path(_owner_name(owner)) not in files.keys() - old:
                     self._files.remove(path)
@@ -165,6 +166,7 @@ class Leases:
             return True
         is_dead = not _is_running(pid) if machine == this_machine() else self._is_silent(owner)
         if is_dead:
+            self._has_dead = True
             self._files.remove(self._path(_owner_name(owner)))
         return is_dead
 
