@@ -147,7 +147,8 @@ class SharedStore(SharedFiles, Store):
             self._fetch_shards(keys)
             before = self._local_packs(entry)
             super().pack(keys)
-            self._publish(entry, keys, before, {path.name for path in self._packs_of(keys)})
+            packs = {path.name for path in self._packs_of(keys)}
+            self.remote.remove_all(self._publish(entry, keys, before, packs))
 
     def remove(self, *keys: ShardKey) -> None:
         """Remove shards if they exist; the other shards of their packs stay.
@@ -162,7 +163,8 @@ class SharedStore(SharedFiles, Store):
             self._fetch(entry, packs)
             before = self._local_packs(entry)
             super().remove(*removed)
-            self._publish(entry, removed, before, self._local_packs(entry) - before)
+            packs = self._local_packs(entry) - before
+            self._uploads.for_each(self.remote.remove, self._publish(entry, removed, before, packs))
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -274,21 +276,25 @@ class SharedStore(SharedFiles, Store):
     def _local_packs(self, entry: str) -> set[str]:
         return {name for name in self._names(entry) if is_pack(name)}
 
-    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> None:
-        """Do at the URL as was done here: write packs, then remove replaced packs and shards.
+    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> list[str]:
+        """Write packs at the URL that were written here.
 
         Args:
             entry: the cache entry.
             keys: the shards that were packed or removed.
             before: names of the packs that were here before.
             packs: names of the packs to write.
+
+        Returns:
+            The names of files at the URL that are to be removed, as they were here.
         """
         listed = self._listings.names(entry)
         self._uploads.for_each(partial(self._upload_pack, entry), packs - listed)
         listed |= packs
         old = (before - self._local_packs(entry)) | {shard_file_name(key) for key in keys}
-        self._uploads.for_each(lambda name: self.remote.remove(f"predictions/{entry}/{name}"), old & listed)
+        old &= listed
         listed -= old
+        return [f"predictions/{entry}/{name}" for name in old]
 
     def _upload_pack(self, entry: str, name: str) -> None:
         self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())

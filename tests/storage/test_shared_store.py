@@ -177,8 +177,9 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server) -> None:
                 first.write(key, columns_of(key), ABOUT)
         first.pack(KEYS)
         first.close()
-    # A lease, its owner and a pack more than the shards; listed for the plan and with the lease.
-    assert requests == {"LIST": 2, "PUT": 2 + 5 + 1, "DELETE": 5 + 2}
+    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease, and
+    # leases at the end.
+    assert requests == {"LIST": 3, "PUT": 2 + 5 + 1, "POST": 1, "DELETE": 2}
 
 
 def test_a_shard_of_another_writer_is_seen_with_the_lease(machine: Machine) -> None:
