@@ -277,6 +277,8 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
+        for evaluation in self._evaluations.values():
+            evaluation.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()
