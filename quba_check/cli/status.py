@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from quba_check.storage.active_runs import ActiveRun
 
 
-@click.command(
-    "status", short_help="show running evaluations", epilog="Example: quba-check status --store /shared/store"
-)
+@click.command("status", short_help="show running evaluations", epilog="Example: quba-check status --json")
 @click.option("--json", "as_json", is_flag=True, help="print the evaluations as JSON")
 @folder_option
 def status(as_json: bool, store: Path | None) -> None:
@@ -101,7 +99,6 @@ def _progress(run: ActiveRun, now: float) -> str:
     if run.left and run.left_seconds is not None:
         end = datetime.fromtimestamp(run.at + run.left_seconds)
         is_today = end.date() == datetime.fromtimestamp(now).date()
-        words.append(
-            f"{run.left} left, until {end:%H:%M}" if is_today else f"{run.left} left, until {end:%d %b %H:%M}"
-        )
+        shown = end.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+        words.append(f"{run.left} left, until {shown}")
     return ", ".join(words)

@@ -75,7 +75,9 @@ def list_models(as_json: bool, store: Path | None) -> None:
 
 
 @store.command(
-    "verify", short_help="check every checksum of the store", epilog="Example: quba-check store verify"
+    "verify",
+    short_help="check every checksum of the store",
+    epilog="Example: quba-check store verify --remove",
 )
 @click.option("--remove", is_flag=True, help="remove damaged predictions; the next run makes them again")
 @folder_option

@@ -89,9 +89,7 @@ def prune_text(
     else:
         lines.append(f"{root}: removed {format_bytes(size)}; {format_bytes(left)} left")
     if conditions.larger_than is not None and left > conditions.larger_than:
-        lines.append(
-            f"{format_bytes(left)} would be left, more than --larger-than, since the other conditions keep it"
-        )
+        lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
     busy = dict.fromkeys(model for run in running for model in run.models)
     if busy and not conditions.is_empty:
         lines.append(f"running, and kept: {listed(busy)}")

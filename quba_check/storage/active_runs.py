@@ -23,8 +23,9 @@ SILENT_SECONDS = 60.0
 """Silence after which a run counts as dead. It allows for clocks that differ between machines."""
 FORGOTTEN_SECONDS = 3600.0
 """Silence after which a run of another machine is removed from the list."""
+LARGEST = 10**11
+"""Largest number in a file. As a Unix time it is in the year 5138."""
 _TEXTS = ("run", "host", "work", "left")
-_NUMBERS = ("pid", "started", "at", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,10 @@ def _decode(content: bytes) -> ActiveRun:
     if values["format"] != FORMAT:
         raise ValueError("another format")
     run = ActiveRun(**{field.name: values[field.name] for field in fields(ActiveRun)})
-    optional = [number for number in (run.done, run.left_seconds) if number is not None]
+    numbers = [run.pid, run.started, run.at, run.images, run.done or 0, run.left_seconds or 0]
     is_fit = (
         all(isinstance(getattr(run, name), str) for name in _TEXTS)
-        and all(isinstance(number, int | float) for number in optional)
-        and all(isinstance(getattr(run, name), int | float) for name in _NUMBERS)
+        and all(isinstance(number, int | float) and 0 <= number <= LARGEST for number in numbers)
         and isinstance(values["models"], list)
         and all(isinstance(model, str) for model in values["models"])
         and "/" not in run.run

@@ -68,7 +68,7 @@ def test_a_process_of_this_machine_that_ended_is_dead_at_once() -> None:
     assert not elsewhere.is_dead(run.at)
 
 
-@pytest.mark.parametrize("pid", [0, -1, 10**30])
+@pytest.mark.parametrize("pid", [0, 10**11])
 def test_impossible_process_ids(pid: int) -> None:
     run = replace(new_run(["r50"]), pid=pid)
     assert not run.is_dead(run.at)
@@ -100,6 +100,9 @@ def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
         {"pid": "7"},
         {"host": None},
         {"at": None},
+        {"at": float("nan")},
+        {"started": -1},
+        {"left_seconds": 1e300},
         {"done": "half"},
         {"run": "../../runs/record"},
     ],
