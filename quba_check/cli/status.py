@@ -33,23 +33,23 @@ def status(as_json: bool, store: Path | None) -> None:
     opened = opened_store(store, "quba-check status")
     now = time.time()
     runs = active_runs(opened)
-    text = status_json(opened.root, runs, now) if as_json else status_text(opened.root, runs, now)
+    text = status_json(opened.shown, runs, now) if as_json else status_text(opened.shown, runs, now)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     remove_forgotten(opened, runs, now)
 
 
-def status_text(root: Path, runs: Sequence[ActiveRun], now: float) -> str:
+def status_text(place: str, runs: Sequence[ActiveRun], now: float) -> str:
     """Return two lines for each evaluation, wrapped at the terminal's width."""
     from quba_check.cli.store_formats import terminal_width
     from quba_check.reports.tables import wrap_text
 
     lines = [line for run in runs for line in _lines(run, now)]
     if not runs:
-        lines = [f"{root}: no evaluation is running"]
+        lines = [f"{place}: no evaluation is running"]
     return "".join(f"{line}\n" for line in wrap_text("\n".join(lines), terminal_width()))
 
 
-def status_json(root: Path, runs: Sequence[ActiveRun], now: float) -> str:
+def status_json(place: str, runs: Sequence[ActiveRun], now: float) -> str:
     """Return the evaluations as JSON."""
     from quba_check.cli.store_formats import iso_time
 
@@ -70,7 +70,7 @@ def status_json(root: Path, runs: Sequence[ActiveRun], now: float) -> str:
         }
         for run in runs
     ]
-    return json.dumps({"store": str(root), "evaluations": evaluations}, indent=2) + "\n"
+    return json.dumps({"store": place, "evaluations": evaluations}, indent=2) + "\n"
 
 
 def _lines(run: ActiveRun, now: float) -> list[str]:

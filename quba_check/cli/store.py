@@ -71,7 +71,7 @@ def list_models(as_json: bool, store: Path | None) -> None:
 
     opened = opened_store(store, "quba-check store list")
     write = inventory_json if as_json else inventory_table
-    _print(write(opened.root, read_inventory(opened), time.time()))
+    _print(write(opened.shown, read_inventory(opened), time.time()))
 
 
 @store.command(
@@ -176,7 +176,7 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
             remove_files(opened, each.files)
         if not running:
             remove_free_locks(opened, inventory, now)
-    _print(prune_text(opened.root, inventory, selected, conditions, running, now, is_dry=is_dry))
+    _print(prune_text(opened.shown, inventory, selected, conditions, running, now, is_dry=is_dry))
 
 
 @store.command(
@@ -224,7 +224,7 @@ def import_predictions(file: Path, store: Path | None) -> None:
     opened = Store(store or default_root())
     imported = import_file(opened, file)
     _print(
-        f"{opened.root}: {archive_text(imported.archive)}; {len(imported.added):,} files added, "
+        f"{opened.shown}: {archive_text(imported.archive)}; {len(imported.added):,} files added, "
         f"{imported.present:,} present before\n"
     )
 

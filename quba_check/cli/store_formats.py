@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from quba_check.cli.suite_table import shorten
 from quba_check.errors import listed, one_line
@@ -28,12 +27,12 @@ _REMOVALS = ("kind", "model", "files", "size", "last change")
 _KINDS = {"images": "prepared images", "leftovers": "leftovers"}
 
 
-def inventory_table(root: Path, inventory: Inventory, now: float) -> str:
+def inventory_table(place: str, inventory: Inventory, now: float) -> str:
     """Return the models of a store as a table, with its size below."""
     rows = [_cells(row, now) for row in model_rows(inventory)]
     table = fitted_table(_HEADINGS, rows, right=_HEADINGS[1:]) if rows else ""
     sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
-    lines = [f"{root}: {format_bytes(inventory.size)} ({sizes})"]
+    lines = [f"{place}: {format_bytes(inventory.size)} ({sizes})"]
     damaged = sum(each.model is None for each in inventory.predictions)
     if damaged:
         files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
@@ -41,10 +40,10 @@ def inventory_table(root: Path, inventory: Inventory, now: float) -> str:
     return table + _wrapped(lines)
 
 
-def inventory_json(root: Path, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
+def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
     """Return the models of a store as JSON."""
     content = {
-        "store": str(root),
+        "store": place,
         "bytes": {"total": inventory.size}
         | {name.replace(" ", "_"): size for name, size in _sizes(inventory).items()},
         "models": [
@@ -64,7 +63,7 @@ def inventory_json(root: Path, inventory: Inventory, now: float) -> str:  # noqa
 
 
 def prune_text(
-    root: Path,
+    place: str,
     inventory: Inventory,
     selected: Sequence[Removal],
     conditions: Conditions,
@@ -80,14 +79,14 @@ def prune_text(
     left = inventory.size - size
     lines = []
     if not selected:
-        lines.append(f"{root}: nothing to remove")
+        lines.append(f"{place}: nothing to remove")
     elif is_dry:
         lines.append(
-            f"{root}: {format_bytes(size)} of {format_bytes(inventory.size)} can be removed. "
+            f"{place}: {format_bytes(size)} of {format_bytes(inventory.size)} can be removed. "
             "Nothing was removed; --yes removes it."
         )
     else:
-        lines.append(f"{root}: removed {format_bytes(size)}; {format_bytes(left)} left")
+        lines.append(f"{place}: removed {format_bytes(size)}; {format_bytes(left)} left")
     if conditions.larger_than is not None and left > conditions.larger_than:
         lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
     busy = dict.fromkeys(model for run in running for model in run.models)

@@ -183,9 +183,14 @@ def _only_prints_help(config: pytest.Config) -> bool:
 def _new_gate(config: pytest.Config) -> GateSession:
     from quba_check.gate.session import GateSession
 
-    worker = _worker(config)
+    worker, options = _worker(config), options_of(config)
+    if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
+            "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
+        )
     return GateSession(
-        options_of(config), config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
+        options, config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
     )
 
 

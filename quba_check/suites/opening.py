@@ -41,6 +41,7 @@ def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = W
         notes: list[str] = []
         suite = open_suite(demo_root(store, notes), sampler)
         suite.notes += notes
+        suite.source = DEMO_SUITE
         return suite
     folder = where if where is not None else os.environ.get("QUBA_DATA")
     if folder is None:

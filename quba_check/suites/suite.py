@@ -47,6 +47,7 @@ class Suite:
     Attributes:
         name: the suite's name.
         root: absolute path of the data folder.
+        source: name by which `find_suite` opens it on any machine: `demo`, or the data folder.
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
@@ -59,6 +60,7 @@ class Suite:
     def __init__(self, root: Path, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
         self.name = manifest.name
         self.root = root.absolute()
+        self.source = str(self.root)
         self.sampler = sampler
         self.notes: list[str] = []
         self.image_size = manifest.image_size

@@ -20,7 +20,7 @@ RUN = ActiveRun("run", ("r50",), "gpu1", 4242, NOON - 1260, NOON - 3)
 BUSY = replace(
     RUN, work="measuring clean+pgd", images=12_900, done=0.4349, left="about 12 min", left_seconds=720.0
 )
-ROOT = Path("/store")
+PLACE = "/store"
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_no_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_running_evaluations() -> None:
-    assert status_text(ROOT, [BUSY, RUN], NOON) == (
+    assert status_text(PLACE, [BUSY, RUN], NOON) == (
         "r50 on gpu1, pid 4242: 43 % done, about 12 min left, until 12:11\n"
         "  measuring clean+pgd, 12,900 images; started 21 min ago, last sign of life 3 s\n"
         "    ago\n"
@@ -46,24 +46,24 @@ def test_running_evaluations() -> None:
 
 def test_an_end_on_another_day() -> None:
     late = replace(BUSY, left="about 20 h", left_seconds=72_000.0)
-    assert status_text(ROOT, [late], NOON).splitlines()[0] == (
+    assert status_text(PLACE, [late], NOON).splitlines()[0] == (
         "r50 on gpu1, pid 4242: 43 % done, about 20 h left, until 2026-03-05 07:59"
     )
 
 
 def test_a_dead_evaluation() -> None:
-    assert status_text(ROOT, [BUSY], NOON + 240) == (
+    assert status_text(PLACE, [BUSY], NOON + 240) == (
         "r50 on gpu1, pid 4242: dead, no sign of life for 4 min\n"
         "  measuring clean+pgd, 12,900 images; started 25 min ago\n"
     )
 
 
 def test_names_that_would_move_the_cursor() -> None:
-    assert "\x1b" not in status_text(ROOT, [replace(RUN, models=("\x1b[31m",), work="\x1b[2J")], NOON)
+    assert "\x1b" not in status_text(PLACE, [replace(RUN, models=("\x1b[31m",), work="\x1b[2J")], NOON)
 
 
 def test_evaluations_as_json() -> None:
-    content = json.loads(status_json(ROOT, [BUSY, replace(RUN, at=NOON - 3600)], NOON))
+    content = json.loads(status_json(PLACE, [BUSY, replace(RUN, at=NOON - 3600)], NOON))
     assert content["store"] == "/store"
     busy, dead = content["evaluations"]
     assert (busy["state"], busy["models"], busy["host"], busy["pid"]) == ("running", ["r50"], "gpu1", 4242)
