@@ -125,10 +125,12 @@ def _decode(content: bytes) -> ActiveRun:
     if values["format"] != FORMAT:
         raise ValueError("another format")
     run = ActiveRun(**{field.name: values[field.name] for field in fields(ActiveRun)})
-    numbers = [run.pid, run.started, run.at, run.images, run.done or 0, run.left_seconds or 0]
+    optional = [number for number in (run.done, run.left_seconds) if number is not None]
+    numbers = [run.pid, run.images, run.started, run.at, *optional]
     is_fit = (
         all(isinstance(getattr(run, name), str) for name in _TEXTS)
         and all(isinstance(number, int | float) and 0 <= number <= LARGEST for number in numbers)
+        and all(isinstance(number, int) for number in (run.pid, run.images))
         and isinstance(values["models"], list)
         and all(isinstance(model, str) for model in values["models"])
         and "/" not in run.run

@@ -211,13 +211,20 @@ def _check_member(packed: zipfile.ZipFile, name: str, stated: tuple[int, str], f
 
     Raises:
         ValueError: one of them does not fit.
+        StoreError: there is no room for a temporary copy.
     """
     content = packed.read(name)
     if (len(content), hashlib.blake2b(content, digest_size=_DIGEST_SIZE).hexdigest()) != stated:
         raise ValueError(f"the digest of '{name}' does not fit")
     if is_prediction(name):
         copy = folder / Path(name).name
-        copy.write_bytes(content)
+        try:
+            copy.write_bytes(content)
+        except OSError as error:
+            raise StoreError(
+                f"{folder}: cannot be written ({reason(error)}). Allowed: a folder for temporary files, "
+                "$TMPDIR, with room for the largest file of the store."
+            ) from None
         damages = prediction_damages(copy, name)
         copy.unlink()
         if damages:

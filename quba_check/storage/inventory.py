@@ -146,7 +146,7 @@ def _prediction_file(store: StoreFiles, file: StoredFile) -> PredictionFile | No
         header = _header(store, file)
     except StoreError:
         return None if not _exists(store, file.name) else PredictionFile(file, None, None, 0)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return PredictionFile(file, None, None, 0)
     about = header["__metadata__"]
     return PredictionFile(file, about["model"], about["view"], header["index"]["shape"][0])
@@ -157,7 +157,7 @@ def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
 
     Raises:
         StoreError: the file cannot be read.
-        ValueError, KeyError, TypeError, AttributeError: it is damaged.
+        ValueError, LookupError, TypeError, AttributeError, RecursionError: it is damaged.
     """
     start = store.start_of(file.name, FIRST_READ)
     end = 8 + int.from_bytes(start[:8], "little")
@@ -170,7 +170,7 @@ def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
     if not (isinstance(about["model"], str) and isinstance(about["view"], str) and isinstance(images, int)):
         raise TypeError("its header has values of other types")
     stated = max(tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
-    if end + stated != file.size:
+    if end + stated != file.size or images < 0:
         raise ValueError("it is cut off")
     return header
 
@@ -232,23 +232,23 @@ class ModelRow:
 
 def model_rows(inventory: Inventory) -> list[ModelRow]:
     """Return a row for each model, the last changed one first."""
-    models = {each.model for each in inventory.of_models}
-    rows = [_model_row(model, inventory) for model in models]
+    by_model: dict[str | None, list[PredictionFile | RecordFile]] = {}
+    for each in inventory.of_models:
+        by_model.setdefault(each.model, []).append(each)
+    rows = [_model_row(model, files) for model, files in by_model.items()]
     return sorted(rows, key=lambda row: (-row.modified, str(row.model)))
 
 
-def _model_row(model: str | None, inventory: Inventory) -> ModelRow:
-    predictions = [each for each in inventory.predictions if each.model == model]
-    records = [each.file for each in inventory.records if each.model == model]
-    files = [*(each.file for each in predictions), *records]
+def _model_row(model: str | None, files: Sequence[PredictionFile | RecordFile]) -> ModelRow:
+    predictions = [each for each in files if isinstance(each, PredictionFile)]
     return ModelRow(
         model,
         tuple(sorted({each.view for each in predictions if each.view is not None})),
         len({each.entry for each in predictions}),
         sum(each.images for each in predictions),
-        total_size(files),
-        sum(file.name.endswith(".json") for file in records),
-        max(file.modified for file in files),
+        total_size(each.file for each in files),
+        sum(each.file.name.endswith(".json") for each in files),
+        max(each.file.modified for each in files),
     )
 
 

@@ -98,6 +98,8 @@ def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
         {"models": "r50"},
         {"models": [3]},
         {"pid": "7"},
+        {"pid": 7.5},
+        {"left_seconds": ""},
         {"host": None},
         {"at": None},
         {"at": float("nan")},

@@ -221,6 +221,22 @@ def test_a_bit_flipped_on_the_way(exported: Path, tmp_path: Path) -> None:
     assert refusal(exported, tmp_path) == f"it is damaged (Bad CRC-32 for file '{RECORD}')"
 
 
+def test_no_room_for_temporary_copies(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    other = Store(tmp_path / "other")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError) as caught:
+        import_file(other, exported)
+    assert str(caught.value).endswith(
+        ": cannot be written (No space left on device). Allowed: a folder for temporary files, $TMPDIR, with "
+        "room for the largest file of the store."
+    )
+
+
 def test_predictions_that_are_none(exported: Path, tmp_path: Path) -> None:
     """Digests fit, but the shards inside do not have their checksums."""
     name = next(name for name in zipfile.ZipFile(exported).namelist() if name.endswith(".safetensors"))
