@@ -73,13 +73,13 @@ class ActiveRun:
 
     def is_dead(self, now: float) -> bool:
         """Return True if the process ended, or gave no sign of life for long."""
-        return self.silence(now) > SILENT_SECONDS or self._has_ended()
+        return self.silence(now) > SILENT_SECONDS or self.has_ended()
 
     def is_forgotten(self, now: float) -> bool:
         """Return True if its file can be removed; a run that lives writes it again."""
-        return self.silence(now) > FORGOTTEN_SECONDS or self._has_ended()
+        return self.silence(now) > FORGOTTEN_SECONDS or self.has_ended()
 
-    def _has_ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Return True if this machine knows that the process ended."""
         return self.host == socket.gethostname() and not _is_process(self.pid)
 

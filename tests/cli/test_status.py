@@ -58,6 +58,13 @@ def test_a_dead_evaluation() -> None:
     )
 
 
+def test_an_evaluation_whose_process_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActiveRun, "has_ended", lambda _: True)
+    assert status_text(PLACE, [RUN], NOON) == (
+        "r50 on gpu1, pid 4242: dead, its process ended\n  started 21 min ago\n"
+    )
+
+
 def test_names_that_would_move_the_cursor() -> None:
     assert "\x1b" not in status_text(PLACE, [replace(RUN, models=("\x1b[31m",), work="\x1b[2J")], NOON)
 
