@@ -20,6 +20,8 @@ STRIKES = 3
 SILENCE = 60.0
 """Seconds without a sign of life after which the tasks of a worker are given to others."""
 WATCH_SECONDS = 0.25
+NEWS_SECONDS = 300.0
+"""Seconds without any worker after which the user is told."""
 SHORTEST_WAIT, LONGEST_WAIT = 0.002, 0.05
 """Seconds between two looks for answers."""
 
@@ -39,10 +41,12 @@ class Completed:
     """An answered task.
 
     Attributes:
-        worker: name of the worker that answered.
+        number: number of the task.
+        worker: name of the worker that answered; the last one that had the task if it was lost.
         answer: its answer.
     """
 
+    number: int
     worker: str
     answer: Answer
 
@@ -51,6 +55,7 @@ class Completed:
 class _Worker:
     name: str
     job: int
+    host: str
     pulse: Pulse
     tasks: set[int] = field(default_factory=set)
     is_alone: bool = False
@@ -69,39 +74,45 @@ class _Sent:
 class Dispatcher:
     """Gives tasks to the workers that live.
 
-    A task that was lost with a worker is given again, to a worker that has no other: one that kills its worker
-    takes none with it. The third loss is its answer.
+    A task that was lost with a worker is given again, to a worker that has no other, so that one that kills
+    its worker costs nothing else. After the third loss its answer is an error.
 
     Args:
         folder: the folder of tasks and answers.
         jobs: the jobs of the workers.
         restart: starts a job of this number again.
-        logs: place of the logs, for messages.
+        announce: called with news of the workers.
+
+    Attributes:
+        has_failed: True after an error that refers to the logs of workers.
     """
 
-    def __init__(self, folder: QueueFolder, jobs: Jobs, restart: Callable[[int], None], logs: str) -> None:
+    def __init__(
+        self,
+        folder: QueueFolder,
+        jobs: Jobs,
+        restart: Callable[[int], None],
+        announce: Callable[[str], None],
+    ) -> None:
         self._folder = folder
         self._jobs = jobs
         self._restart = restart
-        self._logs = logs
+        self._announce = announce
         self._numbers = itertools.count(1)
         self._workers: dict[str, _Worker] = {}
         self._sent: dict[int, _Sent] = {}
         self._waiting: deque[int] = deque()
         self._completed: dict[int, Completed] = {}
         self._watched = 0.0
+        self._alive = time.monotonic()
         self._idle_losses = 0
         self._failure: OptionError | None = None
+        self.has_failed = False
 
     @property
     def live_workers(self) -> Sequence[str]:
         """Names of the workers that take tasks."""
         return [worker.name for worker in self._workers.values() if worker.is_usable]
-
-    @property
-    def has_failed(self) -> bool:
-        """True if workers were lost in vain, so that their logs are of interest."""
-        return self._failure is not None
 
     def has_room(self) -> bool:
         """Return True if a new task would be given to a worker at once."""
@@ -122,15 +133,15 @@ class Dispatcher:
         """Forget tasks; those that a worker has begun are predicted in vain."""
         for number in list(numbers):
             if number in self._sent:
-                self._settle(number, Completed("", Answer()))
+                self._settle(number, Completed(number, "", Answer()))
             self._completed.pop(number, None)
 
-    def wait(self, numbers: Collection[int], *, for_room: bool = False) -> tuple[int, Completed] | None:
-        """Wait until one of these tasks is answered; return its number and its answer.
+    def wait(self, numbers: Collection[int], *, for_room: bool) -> Completed | None:
+        """Wait until one of these tasks is answered; return its answer.
 
         Args:
             numbers: the tasks.
-            for_room: wait at most until a new task would be given to a worker at once, and return None then.
+            for_room: return None as soon as a new task would be given to a worker at once.
 
         Raises:
             OptionError: no worker can be started.
@@ -140,11 +151,21 @@ class Dispatcher:
             self._poll()
             answered = next((number for number in numbers if number in self._completed), None)
             if answered is not None:
-                return answered, self._completed.pop(answered)
+                return self._completed.pop(answered)
             if for_room and self.has_room():
                 return None
             time.sleep(seconds)
             seconds = min(2 * seconds, LONGEST_WAIT)
+
+    def answer(self, number: int) -> Completed:
+        """Wait for the answer to a task.
+
+        Raises:
+            OptionError: no worker can be started.
+        """
+        while (completed := self.wait([number], for_room=False)) is None:
+            pass
+        return completed
 
     def _add(self, sent: _Sent) -> int:
         number = next(self._numbers)
@@ -159,7 +180,7 @@ class Dispatcher:
         for number, worker, answer in self._folder.answers():
             self._idle_losses = 0
             if number in self._sent:  # else it was dropped, or another worker was faster
-                self._settle(number, Completed(worker, answer))
+                self._settle(number, Completed(number, worker, answer))
             self._release(self._workers[worker], number)
         if (now := time.monotonic()) - self._watched > WATCH_SECONDS:
             self._watch()
@@ -207,22 +228,31 @@ class Dispatcher:
         """Note workers that started, left, fell silent or ended."""
         for name in self._folder.worker_names():
             if name not in self._workers:
-                job = int(self._folder.about(name)["job"])
+                about = self._folder.about(name)
+                job, host = int(about["job"]), str(about["host"])
                 for earlier in self._workers.values():  # the job was queued again
                     if earlier.job == job and not earlier.is_gone:
                         self._lose(earlier)
-                self._workers[name] = _Worker(name, job, Pulse(self._folder.heartbeat(name)))
+                self._workers[name] = _Worker(name, job, host, Pulse(self._folder.heartbeat(name)))
         for worker in self._workers.values():
             if not worker.is_gone:
                 self._check(worker)
         for job in self._jobs.ended():
             self._replace(job)
+        now = time.monotonic()
+        if self.live_workers:
+            self._alive = now
+        elif now - self._alive > NEWS_SECONDS:
+            self._alive = now
+            self._announce(f"slurm: no worker for {NEWS_SECONDS / 60:.0f} minutes; the jobs wait")
 
     def _check(self, worker: _Worker) -> None:
         """Take back the tasks of a worker that left or is silent."""
         has_left = self._folder.has_left(worker.name)
-        worker.is_usable = not has_left and worker.pulse.silence < SILENCE
-        if not worker.is_usable:
+        was_usable, worker.is_usable = worker.is_usable, not has_left and worker.pulse.silence < SILENCE
+        if was_usable and not worker.is_usable:
+            news = "has to leave" if has_left else "is silent"
+            self._announce(f"slurm: the worker on {worker.host} {news}")
             self._take_back(worker, strikes=0 if has_left else 1)
 
     def _replace(self, job: int) -> None:
@@ -234,15 +264,16 @@ class Dispatcher:
         for worker in lost:
             self._lose(worker, words)
         if self._idle_losses >= STRIKES:
-            self._failure = OptionError(
-                f"--quba-executor: {STRIKES} workers ended one after another before they predicted anything. The "
-                f"last one wrote: {words}. Their logs are in {self._logs}."
+            self._failure = self._error(
+                f"{STRIKES} workers ended one after another before they predicted anything", words
             )
             return
         self._restart(job)
 
     def _lose(self, worker: _Worker, words: str = "nothing") -> None:
         """Take back the tasks of a worker that ended."""
+        if worker.is_usable:
+            self._announce(f"slurm: the worker on {worker.host} ended")
         worker.is_gone, worker.is_usable = True, False
         has_left = self._folder.has_left(worker.name)
         self._take_back(worker, strikes=0 if has_left else 1, words=words)
@@ -253,18 +284,20 @@ class Dispatcher:
             sent = self._sent[number]
             sent.strikes += strikes
             if sent.is_bound:
-                self._settle(number, Completed(worker.name, Answer()))
+                self._settle(number, Completed(number, worker.name, Answer()))
             elif sent.strikes >= STRIKES:
-                self._settle(number, Completed(worker.name, Answer(error=self._struck_out(sent.task, words))))
+                error = self._error(f"{STRIKES} workers ended while they worked on {sent.task}", words)
+                self._settle(number, Completed(number, worker.name, Answer(error=error)))
             else:
                 self._folder.withdraw(worker.name, number)
                 self._release(worker, number)
                 self._waiting.appendleft(number)
 
-    def _struck_out(self, task: Task, words: str) -> OptionError:
+    def _error(self, problem: str, words: str) -> OptionError:
+        self.has_failed = True
         return OptionError(
-            f"--quba-executor: {task}: {STRIKES} workers ended while they worked on it. The last one wrote: {words}. "
-            f"If memory ran out, set memory_gb in --quba-executor-settings. Their logs are in {self._logs}."
+            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. If "
+            "memory ran out, set memory_gb in --quba-executor-settings."
         )
 
 

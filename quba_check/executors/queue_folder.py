@@ -68,8 +68,8 @@ class Answer:
 class QueueFolder:
     """A folder that the machines of a driver and its workers share.
 
-    Every file is written under a hidden name first, so that nobody reads a part of it. Nothing is locked: a task
-    is given to one worker, and an answer has the number of its task and the name of the worker.
+    Every file is written under a hidden name first, so that nobody reads a part of it. Nothing is locked: a
+    task is given to one worker, and an answer has the number of its task and the name of the worker.
 
     Attributes:
         root: the folder.

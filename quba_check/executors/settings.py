@@ -41,10 +41,6 @@ class SlurmSettings(Strict):
     folder: str | None = Field(
         default=None, description="Folder of orders and logs that all nodes see; by default in the store."
     )
-    scratch: str | None = Field(
-        default=None,
-        description="Folder on the nodes' own disks for prepared images; by default that of temporary files.",
-    )
     sbatch: dict[str, Any] = Field(default_factory=dict, description="Further options of sbatch, by name.")
 
 

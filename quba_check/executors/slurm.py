@@ -8,14 +8,14 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
-from quba_check.errors import StoreError
+from quba_check.errors import OptionError, StoreError
 from quba_check.executors.dispatcher import Completed, Dispatcher
 from quba_check.executors.heartbeat import Heartbeat
 from quba_check.executors.opening import ExecutorChoice
@@ -40,21 +40,39 @@ class SlurmPool:
         choice: number of workers, and address `local` for processes of this machine.
         settings: resources of a job.
         folder: folder of the queues of all runs, which the machines share.
+        announce: called with news of the workers.
 
     Raises:
         OptionError: submitit or SLURM is missing.
     """
 
-    def __init__(self, choice: ExecutorChoice, settings: SlurmSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        choice: ExecutorChoice,
+        settings: SlurmSettings,
+        folder: Path,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.is_local = choice.address == "local"
         check_installed(is_local=self.is_local)
         self._settings = settings
         self._parent = folder if settings.folder is None else Path(settings.folder).expanduser().absolute()
         self.count = choice.workers or (_local_workers(settings) if self.is_local else DEFAULT_WORKERS)
+        self._announce = announce
         self._run: _Run | None = None
 
     def executor(self, recipe: Recipe) -> SlurmExecutor:
-        """Return the executor that predicts shards of a recipe's model."""
+        """Return the executor that predicts shards of a recipe's model.
+
+        Raises:
+            OptionError: its device is one of several GPUs of a machine.
+        """
+        device = recipe.request.device
+        if device.startswith("cuda:"):
+            raise OptionError(
+                f"--quba-device: got '{device}' together with --quba-executor=slurm, whose workers have GPUs "
+                "of their own. Allowed: auto, cuda, cpu."
+            )
         return SlurmExecutor(self, recipe)
 
     def dispatcher(self, recipe: Recipe) -> Dispatcher:
@@ -65,7 +83,7 @@ class SlurmPool:
             StoreError: the folder cannot be written.
         """
         if self._run is None:
-            self._run = _Run(self._settings, self._parent, self.count, is_local=self.is_local)
+            self._run = _Run(self._settings, self._parent, self.count, self._announce, is_local=self.is_local)
         self._run.folder.write_recipe(recipe)
         return self._run.dispatcher
 
@@ -79,7 +97,15 @@ class SlurmPool:
 class _Run:
     """The folder and the jobs of a run."""
 
-    def __init__(self, settings: SlurmSettings, parent: Path, count: int, *, is_local: bool) -> None:
+    def __init__(
+        self,
+        settings: SlurmSettings,
+        parent: Path,
+        count: int,
+        announce: Callable[[str], None],
+        *,
+        is_local: bool,
+    ) -> None:
         try:
             self.folder = QueueFolder.create(parent.absolute())
         except OSError as error:
@@ -92,11 +118,12 @@ class _Run:
         self._heartbeat = Heartbeat(self.folder.driver)
         self._jobs = SlurmJobs(settings, self.folder.jobs, is_local=is_local)
         self._threads = max(1, _cores() // count) if is_local else settings.cpus_per_worker
-        self.dispatcher = Dispatcher(self.folder, self._jobs, self._restart, str(self.folder.jobs))
+        self.dispatcher = Dispatcher(self.folder, self._jobs, self._restart, announce)
         self._handlers = self._catch_signals()
         atexit.register(self.close)
         try:
             self._jobs.start([self._worker(job) for job in range(count)])
+            announce(f"slurm: {_workers(count)} requested")
         except BaseException:
             self.close()
             raise
@@ -113,9 +140,7 @@ class _Run:
             shutil.rmtree(self.folder.root, ignore_errors=True)
 
     def _worker(self, job: int) -> SlurmWorker:
-        return SlurmWorker(
-            self.folder.root, job, self._threads, self._settings.scratch, tuple(filter(None, sys.path))
-        )
+        return SlurmWorker(self.folder.root, job, self._threads, tuple(filter(None, sys.path)))
 
     def _restart(self, job: int) -> None:
         self._jobs.start([self._worker(job)])
@@ -144,8 +169,7 @@ class SlurmExecutor:
         self._pool = pool
         self._recipe = recipe
         self._unchecked: dict[str, list[ShardKey]] = {}
-        jobs = "worker" if pool.count == 1 else "workers"
-        self.name = f"slurm{':local' if pool.is_local else ''}, {pool.count} {jobs}"
+        self.name = f"slurm{':local' if pool.is_local else ''}, {_workers(pool.count)}"
 
     def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
         """Choose the settings of the passes on the device of a worker.
@@ -158,10 +182,10 @@ class SlurmExecutor:
         dispatcher = self._pool.dispatcher(self._recipe)
         number = dispatcher.submit(ChooseCompute(self._recipe.key, tuple(views)))
         try:
-            answered = dispatcher.wait([number])
+            completed = dispatcher.answer(number)
         finally:
             dispatcher.drop([number])
-        classifier.use(_value(answered[1]))
+        classifier.use(_value(completed))
 
     def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
         """Yield orders as they are predicted; one is pulled when a worker has room for it.
@@ -182,9 +206,8 @@ class SlurmExecutor:
                         given[dispatcher.submit(PredictOrder(self._recipe.key, order))] = order
                 if is_over and not given:
                     return
-                if answered := dispatcher.wait(given, for_room=not is_over):
-                    number, completed = answered
-                    yield self._predicted(given.pop(number), completed)
+                if completed := dispatcher.wait(given, for_room=not is_over):
+                    yield self._predicted(given.pop(completed.number), completed)
         finally:
             dispatcher.drop(given)
 
@@ -204,13 +227,7 @@ class SlurmExecutor:
             for worker, keys in unchecked.items()
             if worker in live
         }
-        changed = []
-        while checks:
-            number, completed = dispatcher.wait(checks)
-            keys = checks.pop(number)
-            if _value(completed):
-                changed += keys
-        return changed
+        return [key for check, keys in checks.items() if _value(dispatcher.answer(check)) for key in keys]
 
     def _predicted(self, order: Order, completed: Completed) -> Predicted:
         files, outputs, passes = _value(completed)
@@ -240,3 +257,7 @@ def _local_workers(settings: SlurmSettings) -> int:
     import torch
 
     return max(1, torch.cuda.device_count() // settings.gpus_per_worker)
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'s' * (count != 1)}"

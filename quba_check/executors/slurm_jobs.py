@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +61,7 @@ class SlurmJobs:
         except (FailedJobError, FailedSubmissionError) as error:
             reason = last_line(str(error))
             raise OptionError(
-                f"--quba-executor: sbatch refused the jobs: {reason} Change the settings of "
+                f"--quba-executor: sbatch refused the jobs: {reason.rstrip('.')}. Change the settings of "
                 "--quba-executor-settings, section slurm."
             ) from None
         for worker, job in zip(workers, jobs, strict=True):
@@ -159,14 +157,14 @@ def check_installed(*, is_local: bool) -> None:
     Raises:
         OptionError: submitit or SLURM's commands are missing.
     """
-    import importlib.util
-
-    if importlib.util.find_spec("submitit") is None:
-        raise OptionError(f"--quba-executor: slurm {needs('submitit', extra='slurm')}")
+    try:
+        import submitit  # noqa: F401
+    except ImportError:
+        raise OptionError(f"--quba-executor: slurm {needs('submitit', extra='slurm')}") from None
     if not is_local and shutil.which("sbatch") is None:
         raise OptionError(
-            "--quba-executor: got 'slurm', but this machine has no command sbatch. Start the run on a login node "
-            "of the cluster, or use slurm:local for workers on this machine."
+            "--quba-executor: got 'slurm', but this machine has no command sbatch. Start the run on a login "
+            "node of the cluster, or use slurm:local for workers on this machine."
         )
 
 

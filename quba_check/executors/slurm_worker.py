@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -19,6 +17,7 @@ from quba_check.errors import QubaError
 from quba_check.executors.heartbeat import Heartbeat, Pulse
 from quba_check.executors.queue_folder import Answer, CheckModel, ChooseCompute, QueueFolder, Task
 from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -38,15 +37,12 @@ class SlurmWorker:
         folder: folder of the run.
         job: number of the job.
         threads: most threads of torch.
-        scratch: folder on the disk of the machine for prepared images and digests; None for the system's folder
-            of temporary files.
         import_path: the driver's `sys.path`.
     """
 
     folder: Path
     job: int
     threads: int
-    scratch: str | None
     import_path: tuple[str, ...]
     _service: Service | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -55,7 +51,7 @@ class SlurmWorker:
         sys.path.extend(path for path in self.import_path if path not in sys.path)
         code: Any = 0
         try:
-            self._service = Service(QueueFolder(self.folder), self.job, _scratch_folder(self.scratch))
+            self._service = Service(QueueFolder(self.folder), self.job)
             self._service.use_threads(self.threads)
             signal.signal(signal.SIGTERM, self._leave)
             self._service.run()
@@ -76,8 +72,8 @@ class SlurmWorker:
     def _leave(self, number: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG002  of a signal
         """Tell the driver to give the tasks to other workers.
 
-        SLURM sends SIGTERM some time before it ends the process. A job that ended by itself in between would not
-        be queued again.
+        SLURM sends SIGTERM some time before it ends the process. A job that ended by itself in between would
+        not be queued again.
         """
         if self._service is not None:
             self._service.leave()
@@ -89,16 +85,14 @@ class Service:
     Args:
         folder: folder of the run.
         job: number of the job.
-        scratch: folder of this machine for prepared images and digests.
 
     Attributes:
         name: name of the worker.
     """
 
-    def __init__(self, folder: QueueFolder, job: int, scratch: Path) -> None:
+    def __init__(self, folder: QueueFolder, job: int) -> None:
         self.name = folder.add_worker(job)
         self._folder = folder
-        self._scratch = scratch
         self._heartbeat = Heartbeat(folder.heartbeat(self.name))
         self._driver = Pulse(folder.driver)
         self._recipe = ""
@@ -125,7 +119,7 @@ class Service:
             tasks = self._folder.receive(self.name)
             for number, task in tasks.items():
                 self._count(1)
-                # By threads, so that the next order is read ahead, and signals are noticed while a model is loaded.
+                # By threads, so that the next order is read ahead, and signals are noticed meanwhile.
                 threading.Thread(target=self._answer, args=(number, task), daemon=True).start()
             if (now := time.monotonic()) - looked > LONGEST_IDLE:
                 looked = now
@@ -169,7 +163,7 @@ class Service:
                     self._model.close()
                 self._model = None  # memory for two is not there
                 self._model, self._recipe = (
-                    RemoteWorker(self._folder.read_recipe(recipe), self._scratch),
+                    RemoteWorker(self._folder.read_recipe(recipe), scratch_folder()),
                     recipe,
                 )
             return self._model
@@ -184,13 +178,3 @@ class Service:
     def _count(self, tasks: int) -> None:
         with self._counting:
             self._in_work += tasks
-
-
-def _scratch_folder(parent: str | None) -> Path:
-    """Return a folder of this user on this machine, which its workers share and later runs use again."""
-    folder = Path(parent or tempfile.gettempdir()) / f"quba-check-{os.getuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.lstat()
-    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
-        return folder
-    return Path(tempfile.mkdtemp(prefix="quba-check-", dir=parent))  # the name belongs to somebody else
