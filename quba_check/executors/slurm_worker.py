@@ -124,9 +124,10 @@ class Service:
             if (now := time.monotonic()) - looked > LONGEST_IDLE:
                 looked = now
                 if self._folder.is_stopped() or self._driver.silence > DRIVER_SILENCE:
-                    return
+                    break
             wait = SHORTEST_WAIT if tasks else min(2 * wait, LONGEST_WAIT if self._in_work else LONGEST_IDLE)
             time.sleep(wait)
+        self._heartbeat.close()
 
     def _answer(self, number: int, task: Task) -> None:
         """Write the answer to a task."""
