@@ -22,9 +22,9 @@ def project(root: Path, data: Path) -> Project:
     """A folder to run in, with a folder of temporary files of its own."""
     temporary = root / "temporary"
     temporary.mkdir(parents=True)
-    started = Project.at(root / "project", data)
-    started.settings["TMPDIR"] = str(temporary)
-    return started
+    made = Project.at(root / "project", data)
+    made.settings["TMPDIR"] = str(temporary)
+    return made
 
 
 def test_a_run_with_a_killed_worker_gives_the_record_of_one_process(tmp_path: Path, data: Path) -> None:

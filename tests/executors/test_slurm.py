@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,7 +62,8 @@ def orders(driver: Evaluation, *views: View) -> list[Order]:
     jobs = [ShardJob((view,), shard) for view in views for shard in engine.cache_keys.shards(view)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine.store, "has", lambda key: False)
-        with Claims(engine.store, engine.cache_keys, driver.classifier) as claims:
+        claims = Claims(engine.store, engine.cache_keys, driver.classifier)
+        with contextlib.closing(claims):
             return list(claims.orders(jobs))
 
 
@@ -196,15 +198,15 @@ def test_one_gpu_of_several_is_refused(tmp_path: Path, driver: Evaluation) -> No
 
 
 DRIVER = """
-import pathlib, sys
-from quba_check import Evaluation
-from quba_check.core.view import CLEAN
-from quba_check.executors.opening import ExecutorChoice, open_pool
+import pathlib, sys, time
+from quba_check.executors.settings import SlurmSettings
+from quba_check.executors.slurm import _Run
 
-pool = open_pool(ExecutorChoice("slurm", "local", 1), pathlib.Path("."))
-evaluation = Evaluation("demo", store="store", limit=300, workers=pool)
-evaluation.measure("accuracy")
-print("measured", flush=True)
+run = _Run(SlurmSettings(), pathlib.Path("slurm"), 1, lambda _: None, is_local=True)
+while not run.dispatcher.live_workers:
+    run.dispatcher._poll()
+    time.sleep(0.02)
+print("started", flush=True)
 sys.stdin.read()
 """
 
@@ -219,11 +221,12 @@ def test_a_driver_that_is_terminated_ends_its_workers(tmp_path: Path) -> None:
     )
     with process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"measured\n"
+        assert process.stdout.readline() == b"started\n"
         (run,) = (tmp_path / "slurm").iterdir()
         folder = QueueFolder(run)
         (worker,) = folder.worker_names()
         pid = folder.about(worker)["pid"]
+        assert is_alive(pid)
         process.terminate()
         assert process.wait() == -signal.SIGTERM
     until(lambda: not is_alive(pid))
