@@ -269,7 +269,7 @@ class GateSession:
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self.store, self._executor_settings)
+        return open_pool(choice, self.store, self._executor_settings, lambda words: self.announce(words))
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
