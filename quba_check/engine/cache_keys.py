@@ -195,6 +195,7 @@ class CacheKeys:
         missing = [number for number in numbers if number not in contents]
         if missing:
             examples = self._suite.examples(images)
+            self._suite.fetch(images)
             shards = [shard_of(examples, number) for number in missing]
             root = str(self._suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.models.request import DEVICES, PRECISIONS, check_compile, check_device, check_precision
-from quba_check.storage.user_files import user_path
+from quba_check.storage.user_files import user_path, user_place
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
@@ -52,6 +52,11 @@ def _switch(given: Given) -> bool:
 
 def _path(given: Given) -> Path | None:
     return user_path(given.value, given.flag, given.base) if given.value else None
+
+
+def _place(given: Given) -> str | Path | None:
+    """Accept a folder or a URL."""
+    return user_place(given.value, given.flag, given.base) if given.value else None
 
 
 def _file_ending_in(suffix: str) -> Parse:
@@ -179,7 +184,15 @@ OPTIONS = (
         _texts,
         repeatable=True,
     ),
-    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)", _path),
+    Option(
+        "--quba-data", "DIR", "data folder, or its URL such as s3://bucket/folder (else $QUBA_DATA)", _place
+    ),
+    Option(
+        "--quba-mirror-gb",
+        "N",
+        "gigabytes of a remote data folder to keep on this machine (default: 100)",
+        _gigabytes,
+    ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
@@ -290,14 +303,16 @@ class Options:
     """The checked options of a run. Paths are absolute.
 
     Attributes:
+        data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
     """
 
     models: tuple[str, ...]
     thresholds: tuple[str, ...] = ()
-    data: Path | None = None
+    data: str | Path | None = None
     data_is_default: bool = False
+    mirror_gb: float = 100.0
     arch: str | None = None
     preprocessing: Path | None = None
     protocol: ProtocolName | None = None

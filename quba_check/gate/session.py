@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -44,6 +45,8 @@ class GateSession:
         options: the options of the run.
         root: folder to which shown paths are relative.
         worker: number of this process among several, None if it is the only one.
+        started: start of the run in seconds since 1970, None for now. An older listing of a remote data
+            folder is not used.
 
     Attributes:
         models: specs by the name of the model.
@@ -63,7 +66,9 @@ class GateSession:
         UserError: options that exclude each other.
     """
 
-    def __init__(self, options: Options, root: Path, *, worker: int | None = None) -> None:
+    def __init__(
+        self, options: Options, root: Path, *, worker: int | None = None, started: float | None = None
+    ) -> None:
         self.options = options
         self.root = root
         self.models = models_by_name(options.models)
@@ -75,6 +80,7 @@ class GateSession:
         self.finished: Finished | None = None
         self.announce: Callable[[str], None] = lambda _: None
         self.show_step: Callable[[str], None] = lambda _: None
+        self.started = time.time() if started is None else started
         self._worker = worker
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
@@ -135,6 +141,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
+        from quba_check.storage.mirror import MIRROR_FOLDER, MirrorSettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -145,7 +152,14 @@ class GateSession:
                 self.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        return find_suite("demo" if self.is_demo else options.data, self.store, sampler)
+        mirror = MirrorSettings(
+            self.store / MIRROR_FOLDER,
+            options.mirror_gb,
+            self.started,
+            announce=lambda text: self.announce(text),
+            show_step=lambda text: self.show_step(text),
+        )
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
@@ -285,6 +299,10 @@ class GateSession:
         return stored_run(path, shown, record, self.store)
 
 
+def _shown_place(place: str | Path, root: Path) -> str:
+    return place if isinstance(place, str) else shown_path(place, root)
+
+
 def _is_demo(options: Options, root: Path) -> bool:
     """Return True if all models are demo models.
 
@@ -300,7 +318,7 @@ def _is_demo(options: Options, root: Path) -> bool:
         )
     if demos and options.data is not None and not options.data_is_default:
         raise OptionError(
-            f"--quba-data: got '{shown_path(options.data, root)}', but '{demos[0]}' brings its own images. "
+            f"--quba-data: got '{_shown_place(options.data, root)}', but '{demos[0]}' brings its own images. "
             "Allowed: a data folder for any other model. Leave the option out, or name another model."
         )
     return bool(demos)

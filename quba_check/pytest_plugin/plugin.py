@@ -26,7 +26,7 @@ import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import add_options, device_of, options_of
+from quba_check.pytest_plugin.options import STARTED, add_options, device_of, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
@@ -185,7 +185,10 @@ def _new_gate(config: pytest.Config) -> GateSession:
 
     worker = _worker(config)
     return GateSession(
-        options_of(config), config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
+        options_of(config),
+        config.rootpath,
+        worker=None if worker is None else int(worker.removeprefix("gw")),
+        started=_worker_input(config).get(STARTED),
     )
 
 

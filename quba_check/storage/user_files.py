@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
+from quba_check.storage.remote_files import is_url
 
 Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
@@ -43,6 +44,15 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
     if file_kind(path, f"{prefix}{path}", OptionError) == "other":
         raise OptionError(f"{prefix}{path} is a pipe or a device. Allowed: a file or a folder.")
     return path
+
+
+def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | Path:
+    """Return a URL as given, or a path as `user_path` does.
+
+    Raises:
+        OptionError: see `user_path`.
+    """
+    return str(text) if is_url(text) else user_path(text, where, base)
 
 
 def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
