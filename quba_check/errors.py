@@ -27,13 +27,24 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
+from typing import Any
 
 BUG_EXIT_CODE = 3
 """Exit code of a bug in quba-check, in pytest runs and commands."""
 
 
 class QubaError(Exception):
-    """Base of all errors that quba-check raises on purpose."""
+    """Base of all errors that quba-check raises on purpose. All can be sent between processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[QubaError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> QubaError:
+    """Return an error as it was, without a call of its constructor."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
 
 
 class UserError(QubaError):

@@ -11,7 +11,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.core.protocols import PROTOCOLS, Protocol, ProtocolName
+from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.view import CLEAN, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
@@ -21,7 +21,9 @@ from quba_check.engine.obstacle import obstacle
 from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
-from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError, did_you_mean, listed
+from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
+from quba_check.executors.pool import WorkerPool
+from quba_check.executors.recipe import Recipe
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -59,6 +61,7 @@ class Evaluation:
         batch_settings: batch size and threads, without influence on results.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
         finished: called with the name and the number of images of each complete set.
+        workers: processes that predict, see `executors.open_pool`; None for this one.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -87,12 +90,8 @@ class Evaluation:
         batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
+        workers: WorkerPool | None = None,
     ) -> None:
-        if protocol not in PROTOCOLS:
-            raise OptionError(
-                f"protocol: unknown '{protocol}'. Allowed: {listed(PROTOCOLS)}."
-                f"{did_you_mean(protocol, PROTOCOLS)}"
-            )
         if not isinstance(model, str | Classifier):
             raise OptionError(
                 f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
@@ -143,6 +142,9 @@ class Evaluation:
         self.facts = Facts(
             self.suite.facts, ModelFacts(self.classifier.parameters, self.classifier.trainable), self.protocol
         )
+        settings = batch_settings or BatchSettings()
+        recipe = workers and Recipe.of(self.classifier, self.suite, self.protocol, seed, settings)
+        executor = workers.executor(recipe) if workers and recipe else None
         self.engine = Engine(
             self.classifier,
             self.suite,
@@ -150,9 +152,10 @@ class Evaluation:
             ContentDigests(self.store.root / "digests.sqlite"),
             self.protocol,
             seed=seed,
-            batch_settings=batch_settings,
+            batch_settings=settings,
             progress=progress,
             finished=finished,
+            executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
@@ -163,10 +166,7 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan the dimensions to be measured, so that their shared views take one pass.
-
-        Dimensions with an obstacle are skipped.
-        """
+        """Plan dimensions, without those that have an obstacle, so that shared views take one pass."""
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))

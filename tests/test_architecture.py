@@ -18,7 +18,7 @@ GROUND = {"errors", "number_format", "storage", "core", "strict_yaml"}
 VALUES = {*GROUND, "stats", "records"}
 JUDGING = {*VALUES, "metrics", "dimensions", "demands", "grading", "comparison", "verdicts"}
 SHOWING = {"reports", "study", "page", "exports"}
-PREDICTING = {*VALUES, "demo", "suites", "models", "engine"}
+PREDICTING = {*VALUES, "demo", "suites", "models", "engine", "executors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "number_format": set(),
@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suites": {*GROUND, "demo"},
     "models": {*GROUND, "demo"},
     "engine": {*GROUND, "suites", "models"},
+    "executors": {*GROUND, "suites", "models", "engine"},
     "evaluation": {*PREDICTING, "dimensions", "grading"},
     "doctor": {*PREDICTING, "dimensions", "evaluation"},
     "testing": {"errors", "core", "stats", "suites", "evaluation"},

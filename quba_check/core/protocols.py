@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from quba_check.errors import OptionError, did_you_mean, listed
+
 ProtocolName = Literal["standard", "released"]
 PROTOCOLS: tuple[ProtocolName, ...] = ("standard", "released")
 
@@ -43,7 +45,14 @@ class Protocol:
 
     @classmethod
     def named(cls, name: ProtocolName) -> Protocol:
-        """Return the protocol of that name."""
+        """Return the protocol of that name.
+
+        Raises:
+            OptionError: there is no such protocol.
+        """
+        if name not in PROTOCOLS:
+            near = did_you_mean(name, PROTOCOLS)
+            raise OptionError(f"protocol: unknown '{name}'. Allowed: {listed(PROTOCOLS)}.{near}")
         return {"standard": STANDARD, "released": RELEASED}[name]
 
 

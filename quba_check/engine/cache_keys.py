@@ -27,6 +27,9 @@ FORMAT = 1
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 """Libraries that compute predictions; another version may give other results."""
 
+MOST_GIVEN = 64
+"""Shards whose images are kept when they were listed elsewhere."""
+
 
 class CacheKeys:
     """Cache keys of one model on one suite under one protocol.
@@ -46,10 +49,11 @@ class CacheKeys:
         self._compute = classifier.compute
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
-        self._fast: dict[View, list[bool]] = {}
+        self._fast: dict[View, Sequence[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, tuple[str, str]]] = {}
+        self._given: dict[tuple[View, int], Sequence[Example]] = {}
 
     @property
     def classes(self) -> int:
@@ -76,9 +80,9 @@ class CacheKeys:
 
     def is_prepared_fast(self, view: View) -> bool:
         """Return True if fast preprocessing applies to some of the view's images."""
-        return any(self._fast_images(view))
+        return any(self.fast_images(view))
 
-    def _fast_images(self, view: View) -> list[bool]:
+    def fast_images(self, view: View) -> Sequence[bool]:
         """Return the distinct values, in order, of whether fast preprocessing applies to an image.
 
         A set of one format has one value. In a mixed set, each image has its own, so that the key changes
@@ -90,6 +94,32 @@ class CacheKeys:
             flags = [self._suite.may_be_jpeg(example) for example in self._suite.examples(view.images)]
             self._fast[view.images] = flags if any(flags) and not all(flags) else flags[:1]
         return self._fast[view.images]
+
+    def examples(self, view: View, number: int) -> Sequence[Example]:
+        """Return the images of a shard.
+
+        Raises:
+            SuiteError: the set is missing or has another layout than its reader expects.
+        """
+        images = self._suite.listing_view(view)
+        given = self._given.get((images, number))
+        return shard_of(self._suite.examples(images), number) if given is None else given
+
+    def give(self, view: View, number: int, examples: Sequence[Example], fast_images: Sequence[bool]) -> None:
+        """Take the images of a shard as listed elsewhere, so that nothing is listed here.
+
+        The last `MOST_GIVEN` shards are kept.
+
+        Args:
+            view: a view of the images.
+            number: number of the shard.
+            examples: its images.
+            fast_images: see `fast_images`.
+        """
+        self._fast.setdefault(view.images, fast_images)
+        self._given[self._suite.listing_view(view), number] = examples
+        while len(self._given) > MOST_GIVEN:
+            del self._given[next(iter(self._given))]
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
         """Return the label spaces of the view's answers in addition to the declared one."""
@@ -149,10 +179,10 @@ class CacheKeys:
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
-            cache_entry, examples = self.cache_entry(stored), self._suite.examples(stored.images)
-            contents = self._content_of_shards(stored, missing)
+            cache_entry, contents = self.cache_entry(stored), self._content_of_shards(stored, missing)
             for number, content in zip(missing, contents, strict=True):
-                keys[number] = ShardKey(cache_entry, number, content, _indices(shard_of(examples, number)))
+                indices = _indices(self.examples(stored, number))
+                keys[number] = ShardKey(cache_entry, number, content, indices)
         return tuple(keys[number] for number in numbers)
 
     def _forget_other_settings(self) -> None:
@@ -183,7 +213,7 @@ class CacheKeys:
         files = self._hashes_of_shards(view, (number,))[0][1]
         if not self.is_prepared_fast(view):
             return files
-        return content_hash([files, fast.VERSION, self._fast_images(view)])
+        return content_hash([files, fast.VERSION, list(self.fast_images(view))])
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         return tuple(content for content, _ in self._hashes_of_shards(view, numbers))
@@ -194,9 +224,8 @@ class CacheKeys:
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
         if missing:
-            examples = self._suite.examples(images)
+            shards = [self.examples(images, number) for number in missing]
             self._suite.fetch(images)
-            shards = [shard_of(examples, number) for number in missing]
             root = str(self._suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
             digests = iter(self._digests.digests(paths))
@@ -211,15 +240,7 @@ class CacheKeys:
     @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
-        preprocessing = self._classifier.preprocessing.as_dict()
-        preprocessing.pop("source", None)
-        return {
-            "fingerprint": self._classifier.fingerprint,
-            "preparation": preprocessing,
-            "outputs": self._classifier.stated_outputs,
-            **self._classifier.compute.cache_settings(),
-            "libraries": {name: version(name) for name in LIBRARIES},
-        }
+        return {**model_identity(self._classifier), **self._classifier.compute.cache_settings()}
 
     def _settings(self, view: View) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -244,8 +265,20 @@ class CacheKeys:
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties
         if self.is_prepared_fast(view):
-            settings["fast_preprocessing"] = [fast.VERSION, self._fast_images(view)]
+            settings["fast_preprocessing"] = [fast.VERSION, list(self.fast_images(view))]
         return settings
+
+
+def model_identity(classifier: Classifier) -> dict[str, Any]:
+    """Return the settings that identify a model, its preprocessing and the libraries that run it."""
+    preprocessing = classifier.preprocessing.as_dict()
+    preprocessing.pop("source", None)
+    return {
+        "fingerprint": classifier.fingerprint,
+        "preparation": preprocessing,
+        "outputs": classifier.stated_outputs,
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
 
 
 def _content(example: Example, digest: str) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -15,48 +15,26 @@ from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import adopt_choice, choose_compute
+from quba_check.engine.claims import Claims, ShardJob
+from quba_check.engine.compute_choice import adopt_choice
+from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
-from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
-from quba_check.engine.view_columns import Rows
+from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import ComputeSettings
+from quba_check.models.guard import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.image_cache import ImageCache
-from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class ShardJob:
-    """One shard of one view, or of the clean set and its FGSM points together."""
-
-    views: tuple[View, ...]
-    shard: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A shard that this process predicts; no other does until it is released.
-
-    Attributes:
-        job: the shard.
-        keys: key of each view that is missing in the store.
-        lock: the lock held.
-    """
-
-    job: ShardJob
-    keys: dict[View, ShardKey]
-    lock: contextlib.ExitStack
 
 
 class Engine:
@@ -72,6 +50,10 @@ class Engine:
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.progress`.
         finished: called for every complete set.
+        executor: predicts the shards; None for this process.
+
+    Attributes:
+        worker: the model and its images in this process.
     """
 
     def __init__(
@@ -86,6 +68,7 @@ class Engine:
         batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self.classifier = classifier
         self.suite = suite
@@ -96,20 +79,18 @@ class Engine:
         self._batch_settings = batch_settings or BatchSettings()
         self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.compute.requested)
         self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
-        self._image_cache = ImageCache(store.root / "images", int(self._batch_settings.cache_gb * 1e9))
-        self._predictor = ShardPredictor(
+        self.worker = Worker(
             classifier,
             suite,
+            store,
             self.cache_keys,
             protocol,
             seed,
             self._batch_settings,
             self._reporter,
-            self._image_cache,
         )
-        classifier.guard()  # from now on it compares with the present state
+        self._executor = executor or self.worker
         self._carries_gradient = True
-        self._unchecked: list[ShardKey] = []
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
@@ -156,9 +137,7 @@ class Engine:
         """
         self._reporter.planned = stored = self._stored(views)
         if views:
-            size = self._batch_settings.batch_size
-            prepare = self._predictor.preparation
-            choose_compute(self.classifier, self.suite, self.store, stored, prepare, size)
+            self._executor.choose_compute(stored, self.classifier)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -199,7 +178,8 @@ class Engine:
         """Return notes on damaged parts of the store that were replaced since the last call."""
         repairs, self.tables.repair_notes = self.tables.repair_notes, []
         note, self._digests.note = self._digests.note, None
-        image_notes, self._image_cache.notes = self._image_cache.notes, []
+        cache = self.worker.image_cache
+        image_notes, cache.notes = cache.notes, []
         return [*repairs, *image_notes, *([] if note is None else [note])]
 
     def check_unchanged(self) -> None:
@@ -208,14 +188,10 @@ class Engine:
         Raises:
             InvariantError: they changed; shards stored since the last check are removed.
         """
-        keys, self._unchecked = self._unchecked, []
-        try:
-            if keys:
-                self.classifier.guard().check_state()
-        except InvariantError:
+        if keys := self._executor.changed():
             self.tables.forget()
             self.store.remove(*keys)
-            raise
+            raise InvariantError(STATE_CHANGED)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
@@ -287,62 +263,27 @@ class Engine:
         Returns:
             The jobs that are left, because other processes work on them.
         """
-        claims: dict[ShardTask, Claim] = {}
-        left: list[ShardJob] = []
-        try:
-            for task, columns in self._predictor.predict(self._claimed(jobs, claims, left)):
-                self._write(claims[task], columns)
-                claims.pop(task).lock.close()
-        except UnmeasurableError:
-            is_shared = any(len(claim.keys) > 1 for claim in claims.values())
-            if not is_shared:
-                raise
-            self._carries_gradient = False  # the clean set is then predicted on its own
-            for task in claims:
-                self._reporter.restart(task.views)
-            return [ShardJob(job.views[:1], job.shard) for job in jobs]
-        finally:
-            for claim in claims.values():
-                claim.lock.close()
-        return left
+        with Claims(self.store, self.cache_keys, self.classifier) as claims:
+            try:
+                for predicted in self._executor.run(claims.orders(jobs)):
+                    self._write(predicted)
+                    claims.release(predicted.order)
+            except UnmeasurableError:
+                if not claims.has_shared_passes:
+                    raise
+                self._carries_gradient = False  # the clean set is then predicted on its own
+                for views in claims.views:
+                    self._reporter.restart(views)
+                return [ShardJob(job.views[:1], job.shard) for job in jobs]
+            return claims.busy
 
-    def _claimed(
-        self, jobs: Iterable[ShardJob], claims: dict[ShardTask, Claim], left: list[ShardJob]
-    ) -> Iterator[ShardTask]:
-        """Yield a task for each job with missing shards that no other process works on.
-
-        Args:
-            jobs: the jobs.
-            claims: filled with the claim of each task.
-            left: filled with the jobs of other processes.
-        """
-        for job in jobs:
-            keys = {view: self.cache_keys.shard_key(view, job.shard) for view in job.views}
-            if all(map(self.store.has, keys.values())):
-                continue
-            first = job.views[0]
-            # FGSM shares the lock of its clean images, since one pass may predict both.
-            locked_view = first if first.attack == "pgd" else first.images
-            name = f"{self.cache_keys.cache_entry(locked_view)}/{job.shard}"
-            with contextlib.ExitStack() as lock:
-                if not lock.enter_context(self.store.try_lock(name)):
-                    left.append(job)
-                    continue
-                missing = {view: key for view, key in keys.items() if not self.store.has(key)}
-                if not missing:
-                    continue
-                task = self._predictor.task(tuple(missing), job.shard)
-                claims[task] = Claim(job, missing, lock.pop_all())
-            yield task
-
-    def _write(self, claim: Claim, columns: dict[View, Rows]) -> None:
-        """Check and store the columns of a shard."""
-        self.classifier.guard().check(str(claim.job.views[0]))
-        for view, rows in columns.items():
-            if defect := self.tables.defect(view, rows):  # once stored, it would be predicted on every read
-                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
-            outputs = str(self.classifier.outputs)
-            about = {"model": self.classifier.name, "view": str(view), "outputs": outputs}
-            self.store.write(claim.keys[view], rows, about)
-            self._unchecked.append(claim.keys[view])
-        self._reporter.end(columns)
+    def _write(self, predicted: Predicted) -> None:
+        """Store a predicted shard and report it."""
+        order = predicted.order
+        self.classifier.outputs = predicted.outputs
+        if predicted.passes:
+            images = len(order.examples) * len(order.keys)
+            self._reporter.add(tuple(order.keys), images, predicted.passes)
+        for view, content in predicted.files.items():
+            self.store.put(order.keys[view], content)
+        self._reporter.end(tuple(order.keys))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import start_noise
-from quba_check.engine.cache_keys import CacheKeys, shard_of
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
@@ -89,7 +89,7 @@ class ShardPredictor:
     def task(self, views: Sequence[View], number: int) -> ShardTask:
         """Return the task for a shard of a view, or of clean set and FGSM."""
         images = views[0].images
-        examples = shard_of(self._suite.examples(images), number)
+        examples = self._cache_keys.examples(images, number)
         crop = self._cache_keys.is_cropped(images)
         return ShardTask(views, number, examples, self._preparer.shard(images, number, examples, crop=crop))
 
@@ -105,9 +105,13 @@ class ShardPredictor:
             SuiteError: an image cannot be used.
         """
         tasks = iter(tasks)
-        if self._classifier.outputs is None and (first := next(tasks, None)) is not None:
+        if (first := next(tasks, None)) is None:
+            return
+        if self._classifier.outputs is None:  # the first task may have brought them along
             self._determine_outputs(first)
             yield first, self._columns(first)
+        else:
+            tasks = chain([first], tasks)
         for attacks, group in groupby(tasks, key=_attacks):
             for task in self._predicted(attacks, group):
                 yield task, self._columns(task)

@@ -2,126 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from quba_check.core.protocols import PROTOCOLS, ProtocolName
-from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.models.request import DEVICES, PRECISIONS, check_compile, check_device, check_precision
-from quba_check.storage.user_files import user_path, user_place
+from quba_check.core.protocols import ProtocolName
+from quba_check.errors import OptionError
+from quba_check.executors.opening import FORMS, INLINE, ExecutorChoice
+from quba_check.gate.option_values import (
+    Given,
+    Parse,
+    file_ending_in,
+    parse_compile,
+    parse_device,
+    parse_executor_choice,
+    parse_gigabytes,
+    parse_path,
+    parse_place,
+    parse_precision,
+    parse_protocol,
+    parse_switch,
+    parse_text,
+    parse_texts,
+    whole_number,
+)
+from quba_check.models.request import DEVICES, PRECISIONS
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
-MOST_GIGABYTES = 1_000_000
-MOST_DIGITS = 15
-LARGEST_NUMBER = 10**MOST_DIGITS - 1
-
-
-class Given(NamedTuple):
-    """A value as given.
-
-    Attributes:
-        flag: the option.
-        value: its value, None if not given.
-        base: folder of relative paths.
-    """
-
-    flag: str
-    value: Any
-    base: Path
-
-
-Parse = Callable[[Given], Any]
-"""Checks a value and returns that of the field in `Options`, None for the default. Raises OptionError."""
-
-
-def _text(given: Given) -> str | None:
-    return given.value or None
-
-
-def _texts(given: Given) -> tuple[str, ...]:
-    return tuple(given.value or ())
-
-
-def _switch(given: Given) -> bool:
-    return bool(given.value)
-
-
-def _path(given: Given) -> Path | None:
-    return user_path(given.value, given.flag, given.base) if given.value else None
-
-
-def _place(given: Given) -> str | Path | None:
-    """Accept a folder or a URL."""
-    return user_place(given.value, given.flag, given.base) if given.value else None
-
-
-def _file_ending_in(suffix: str) -> Parse:
-    """Accept the paths of files with a suffix."""
-
-    def parse(given: Given) -> Path | None:
-        path = _path(given)
-        if path is not None and path.suffix != suffix:
-            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in {suffix}.")
-        return path
-
-    return parse
-
-
-def _protocol(given: Given) -> str | None:
-    value = given.value
-    if value and value not in PROTOCOLS:
-        near = did_you_mean(value, PROTOCOLS)
-        raise OptionError(f"{given.flag}: unknown protocol '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
-    return value or None
-
-
-def _device(given: Given) -> str | None:
-    return check_device(given.value) if given.value else None
-
-
-def _compile(given: Given) -> str | None:
-    return check_compile(given.value) if given.value else None
-
-
-def _precision(given: Given) -> str | None:
-    return check_precision(given.value) if given.value else None
-
-
-def _gigabytes(given: Given) -> float | None:
-    """Accept a size in gigabytes."""
-    if given.value in (None, ""):
-        return None
-    text = str(given.value)
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    if not 0 <= size <= MOST_GIGABYTES:
-        raise OptionError(
-            f"{given.flag}: got '{text}'. Allowed: gigabytes from 0 (keep none) to {MOST_GIGABYTES:,}."
-        )
-    return size
-
-
-def _whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:
-    """Accept the whole numbers within bounds; `auto` means the default, if accepted."""
-
-    def parse(given: Given) -> int | None:
-        if given.value in (None, "") or (auto and given.value == "auto"):
-            return None
-        text = str(given.value)
-        is_too_large = text.isdecimal() and (len(text) > MOST_DIGITS or int(text) > most)
-        if is_too_large or not text.isdecimal() or int(text) < least:
-            words = f"{'auto, or ' if auto else ''}a whole number from {least}"
-            end = f" to {most:,}" if is_too_large else ""
-            raise OptionError(f"{given.flag}: got '{text}'. Allowed: {words}{end}.")
-        return int(text)
-
-    return parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +50,7 @@ class Option:
     flag: str
     metavar: str | None
     help: str
-    parse: Parse = _text
+    parse: Parse = parse_text
     repeatable: bool = False
     has_ini: bool = True
     alias: str | None = None
@@ -173,7 +82,7 @@ OPTIONS = (
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
         "an exported program (.pt2), .onnx, a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
         "open_clip:NAME/TAG, package.module:callable (repeatable)",
-        _texts,
+        parse_texts,
         repeatable=True,
         has_ini=False,
     ),
@@ -181,118 +90,155 @@ OPTIONS = (
         "--quba-thresholds",
         "FILE",
         "threshold file or shipped profile (default, mobile, safety-critical, server; repeatable)",
-        _texts,
+        parse_texts,
         repeatable=True,
     ),
     Option(
-        "--quba-data", "DIR", "data folder, or its URL such as s3://bucket/folder (else $QUBA_DATA)", _place
+        "--quba-data",
+        "DIR",
+        "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)",
+        parse_place,
     ),
     Option(
         "--quba-mirror-gb",
         "N",
         "gigabytes of a remote data folder to keep on this machine (default: 100)",
-        _gigabytes,
+        parse_gigabytes,
     ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
         "FILE.yaml",
         "preprocessing and outputs, in place of what the model states",
-        _path,
+        parse_path,
         alias="--quba-preparation",
     ),
-    Option("--quba-protocol", "NAME", "standard or released, for threshold files that state none", _protocol),
-    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", _device),
+    Option(
+        "--quba-protocol",
+        "NAME",
+        "standard or released, for threshold files that state none",
+        parse_protocol,
+    ),
+    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", parse_device),
     Option(
         "--quba-precision",
         "NAME",
         f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
-        _precision,
+        parse_precision,
     ),
     Option(
         "--quba-compile",
         "WHEN",
         "torch.compile the model: auto (if it saves time), on, off",
-        _compile,
+        parse_compile,
     ),
     Option(
         "--quba-exact-preprocessing",
         None,
         "prepare images with Pillow and timm's transform as they are, in place of faster code that differs "
         "by at most 2 of 255 levels",
-        _switch,
+        parse_switch,
         has_ini=False,
     ),
     Option(
-        "--quba-batch-size", "N", "images per forward pass, or auto (default)", _whole_number(1, auto=True)
+        "--quba-batch-size",
+        "N",
+        "images per forward pass, or auto (default)",
+        whole_number(1, auto=True),
     ),
     Option(
         "--quba-workers",
         "N",
         "threads per process that read images (default: half the cores, at most 4)",
-        _whole_number(0, MOST_WORKERS),
+        whole_number(0, MOST_WORKERS),
     ),
     Option(
         "--quba-seed",
         "N",
         "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
-        _whole_number(0),
+        whole_number(0),
     ),
     Option(
         "--quba-early-stop",
         None,
         "stop a set early, once the verdict is known",
-        _switch,
+        parse_switch,
         has_ini=False,
     ),
     Option(
         "--quba-limit",
         "N",
         "read at most N images of each set: a stratified sample, the same for every model",
-        _whole_number(1),
+        whole_number(1),
     ),
     Option(
-        "--quba-store", "DIR", "folder of stored predictions (else $QUBA_STORE, else the user's cache)", _path
+        "--quba-store",
+        "DIR",
+        "folder of stored predictions (else $QUBA_STORE, else the user's cache)",
+        parse_path,
     ),
     Option(
         "--quba-cache-gb",
         "N",
         "gigabytes of prepared images to keep in the store for later passes and models (default: 8; 0: none)",
-        _gigabytes,
+        parse_gigabytes,
+    ),
+    Option(
+        "--quba-executor",
+        "NAME",
+        f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
+        parse_executor_choice,
+    ),
+    Option(
+        "--quba-executor-workers",
+        "N",
+        "most workers of an executor (default: one per GPU of the cluster, else one per core)",
+        whole_number(1),
+    ),
+    Option(
+        "--quba-executor-settings",
+        "FILE.yaml",
+        "resources and environment of an executor's workers",
+        parse_path,
     ),
     Option(
         "--quba-plan",
         None,
         "show what a run would predict and how long it takes; run nothing",
-        _switch,
+        parse_switch,
         has_ini=False,
     ),
-    Option("--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", _path),
-    Option("--quba-report", "FILE.json", "also write the record here", _file_ending_in(".json")),
+    Option(
+        "--quba-baseline",
+        "FILE.json",
+        "record that max_drop and max_relative_drop compare with",
+        parse_path,
+    ),
+    Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
     Option(
         "--quba-html",
         "FILE.html",
         "also write a page on the run here: one HTML file",
-        _file_ending_in(".html"),
+        file_ending_in(".html"),
     ),
     Option(
         "--quba-markdown",
         "FILE.md",
         "also write a summary here, for pull requests and CI pages",
-        _file_ending_in(".md"),
+        file_ending_in(".md"),
     ),
     Option(
         "--quba-pictures",
         "N",
         "show up to N images behind each failed demand on the page (default: none)",
-        _whole_number(1, MOST_PICTURES),
+        whole_number(1, MOST_PICTURES),
     ),
     Option(
         "--quba-trust-pickle",
         None,
         "allow model files to run code when they are read, and programs to access files; only for files "
         "you trust",
-        _switch,
+        parse_switch,
         has_ini=False,
     ),
 )
@@ -327,6 +273,9 @@ class Options:
     early_stop: bool = False
     store: Path | None = None
     cache_gb: float = 8.0
+    executor: ExecutorChoice = INLINE
+    executor_workers: int | None = None
+    executor_settings: Path | None = None
     plan: bool = False
     report: Path | None = None
     html: Path | None = None

@@ -20,6 +20,7 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shippe
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import InvariantError, OptionError, ThresholdError
+from quba_check.executors.settings import read_settings
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
@@ -34,6 +35,7 @@ from quba_check.verdicts.derived import unreachable_grade_of
 if TYPE_CHECKING:
     from quba_check.engine.progress import Finished, Progress
     from quba_check.evaluation import Evaluation
+    from quba_check.executors.pool import WorkerPool
     from quba_check.models.classifier import Classifier
     from quba_check.suites.suite import Suite
 
@@ -97,6 +99,8 @@ class GateSession:
             if options.preprocessing is None
             else read_preprocessing(options.preprocessing, shown_path(options.preprocessing, root))
         )
+        path = options.executor_settings
+        self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))
 
     @property
     def protocol(self) -> ProtocolName:
@@ -253,9 +257,24 @@ class GateSession:
                 batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 progress=self._labelled_progress(key),
                 finished=self._labelled_finished(key),
+                workers=self.worker_pool,
             )
             self._evaluations[key].plan(self._dimensions(*key))
         return self._evaluations[key]
+
+    @cached_property
+    def worker_pool(self) -> WorkerPool | None:
+        """The workers of `--quba-executor`; None for this process."""
+        from quba_check.executors.opening import open_pool
+
+        choice = replace(self.options.executor, workers=self.options.executor_workers)
+        return open_pool(choice, self.store, self._executor_settings)
+
+    def close(self) -> None:
+        """End the workers of `--quba-executor`."""
+        pool = self.__dict__.get("worker_pool")
+        if pool is not None:
+            pool.close()
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""

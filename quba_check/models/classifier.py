@@ -18,7 +18,7 @@ from quba_check.models.memory_format import ConvolutionWeights
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
-from quba_check.models.request import Precision
+from quba_check.models.request import LoadRequest, Precision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OUT_OF_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
@@ -52,6 +52,7 @@ class Classifier:
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
         exact_preprocessing: prepare images with Pillow and timm's transform as they are.
+        request: settings that it was loaded with; None for a module of this process.
     """
 
     spec: str
@@ -73,6 +74,7 @@ class Classifier:
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     exact_preprocessing: bool = False
+    request: LoadRequest | None = field(repr=False, default=None)
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)

@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from quba_check.errors import InvariantError
 from quba_check.models.fingerprint import named_tensors, state_digest
 
+STATE_CHANGED = (
+    "end of run: the model's parameters or buffers are not those of the start (checksums differ). "
+    "A forward pass in eval mode must not write to the model."
+)
+
 
 class Version(NamedTuple):
     """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
@@ -73,10 +78,7 @@ class Guard:
         """
         now = named_tensors(self._module)
         if state_digest({name: now[name] for name in self._before if name in now}) != self._checksum:
-            raise InvariantError(
-                "end of run: the model's parameters or buffers are not those of the start (checksums "
-                "differ). A forward pass in eval mode must not write to the model."
-            )
+            raise InvariantError(STATE_CHANGED)
 
 
 def _version(tensor: Tensor) -> Version:

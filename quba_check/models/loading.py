@@ -126,6 +126,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         notes=tuple(notes),
         files=file_digests(loaded.files),
         exact_preprocessing=request.exact_preprocessing,
+        request=request,
     )
 
 

@@ -122,7 +122,8 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the records, whatever the outcome, and set the exit code by their verdicts."""
+        """End workers, write the records, and set the exit code by their verdicts."""
+        self._gate.close()
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if not self._gate.files:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
+from quba_check.errors import BUG_EXIT_CODE, OptionError, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
 from quba_check.pytest_plugin.options import STARTED, add_options, device_of, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
@@ -183,9 +183,14 @@ def _only_prints_help(config: pytest.Config) -> bool:
 def _new_gate(config: pytest.Config) -> GateSession:
     from quba_check.gate.session import GateSession
 
-    worker = _worker(config)
+    worker, options = _worker(config), options_of(config)
+    if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
+        raise OptionError(
+            f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
+            "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
+        )
     return GateSession(
-        options_of(config),
+        options,
         config.rootpath,
         worker=None if worker is None else int(worker.removeprefix("gw")),
         started=_worker_input(config).get(STARTED),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,7 +76,7 @@ class RemoteFiles:
         return {**self.__dict__, "_opened": None}
 
     def listing(self, prefix: str = "") -> dict[str, RemoteFile]:
-        """Return all files whose names start with a prefix, also those in folders; none if there is no file.
+        """Return all files whose names start with a prefix, also those in folders.
 
         An object store is asked once for every 1000 files.
 
@@ -95,7 +95,10 @@ class RemoteFiles:
         files = {}
         for path, entry in entries.items():
             name = _relative(path, root)
-            if name.startswith(prefix) and entry.get("type", "file") == "file" and not name.endswith("/"):
+            is_file = entry.get("type", "file") == "file" and not path.endswith(
+                "/"
+            )  # not a marker of a folder
+            if is_file and name.startswith(prefix):
                 self._check_name(name)
                 files[name] = _remote_file(entry)
         return files
@@ -185,30 +188,29 @@ class RemoteFiles:
             system.pipe_file(path, payload, mode=mode)
 
     def _open(self) -> tuple[Any, str]:
-        """Return fsspec's file system and the path of the URL in it."""
+        """Return the file system of fsspec and the path of the URL in it."""
         if self._opened is None or self._opened[0] != os.getpid():
             import fsspec
 
             protocol = _protocol(self.url)
             try:
                 system, root = fsspec.url_to_fs(self.url)
-            except ImportError:
-                package, extra = _EXTRAS.get(protocol, (None, ""))
-                if package is None:
-                    raise self._failure("", f"the package for {protocol}:// is not installed") from None
-                raise self._error(f"{self._option}: {self.shown} {needs(package, extra=extra)}") from None
             except Exception as error:  # of any file system, for a wrong URL or missing credentials
-                problem = f"{self._option}: {self.shown} cannot be opened: {error}."
-                raise self._error(
-                    f"{problem} Allowed: a folder, or a URL such as s3://bucket/folder, gs://bucket/folder "
-                    "or az://container/folder."
-                ) from error
+                package, extra = _EXTRAS.get(protocol, ("", ""))
+                if isinstance(error, ImportError) and package:
+                    problem = f"{self._option}: {self.shown} {needs(package, extra=extra)}"
+                else:
+                    problem = (
+                        f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a "
+                        "URL such as s3://bucket/folder, gs://bucket/folder or az://container/folder."
+                    )
+                raise self._error(problem) from error
             self._opened = os.getpid(), system, root.rstrip("/")
         return self._opened[1:]
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """Report errors of a file system; those of missing and existing files keep their class."""
+        """Raise errors of a file system as errors of a user, except for missing and existing files."""
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
@@ -260,12 +262,12 @@ def _without_password(url: str) -> str:
 
 
 def _has_prefixes(system: Any) -> bool:
-    """Return True for an object store: it lists by the start of names, and has no folders."""
+    """Return True for an object store, which has no folders and lists by prefix."""
     return "prefix" in inspect.signature(system.find).parameters
 
 
 def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the listing of all files below a root whose names start with a prefix, and perhaps others."""
+    """Return the entries of all files whose names start with a prefix, and of some others."""
     if _has_prefixes(system):  # from the bucket on: below a folder that is empty, s3fs sends three requests
         bucket, _, folder = root.partition("/")
         below = f"{folder}/{prefix}" if folder else prefix
@@ -277,7 +279,8 @@ def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def _relative(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/") if path.startswith(root) else PurePosixPath(path).name
+    """Return a path below a root relative to it."""
+    return path.removeprefix(f"{root}/")
 
 
 def _remote_file(entry: dict[str, Any]) -> RemoteFile:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from quba_check.errors import StoreError
 
@@ -56,6 +57,12 @@ class Shard:
 
 class DamagedShardError(StoreError):
     """A shard is missing or cannot be trusted."""
+
+
+def shard_file(columns: Columns, about: Mapping[str, str]) -> bytes:
+    """Return the content of a shard's own file: a safetensors file with a checksum in its metadata."""
+    arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
+    return save(arrays, {**about, "checksum": checksum(arrays)})
 
 
 def checksum(columns: Columns) -> str:

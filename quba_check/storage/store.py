@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
-from safetensors.numpy import save
 
 from quba_check.errors import StoreError
 from quba_check.storage.atomic import replacing, write_atomically
@@ -27,7 +26,15 @@ from quba_check.storage.packs import (
     pack_name,
     write_pack,
 )
-from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardId, ShardKey, checksum
+from quba_check.storage.shard import (
+    Columns,
+    DamagedShardError,
+    Shard,
+    ShardId,
+    ShardKey,
+    checksum,
+    shard_file,
+)
 from quba_check.storage.tensor_file import tensor_file
 from quba_check.storage.user_files import reason, remove, user_path
 
@@ -124,17 +131,23 @@ class Store:
         return None
 
     def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
-        """Write a shard atomically, into a file of its own.
+        """Write a shard atomically, into a file of its own; see `put`."""
+        self.put(key, shard_file(columns, about))
+
+    def put(self, key: ShardKey, content: bytes) -> None:
+        """Write a shard's own file atomically.
+
+        Args:
+            key: the shard.
+            content: see `shard_file`.
 
         Raises:
             StoreError: the disk is full or the folder is gone.
         """
         path = self.path(key)
-        arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-        payload = save(arrays, {**about, "checksum": checksum(arrays)})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, payload)
+            write_atomically(path, content)
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 

@@ -52,6 +52,7 @@ def find_suite(
         notes: list[str] = []
         suite = open_suite(demo_root(store, notes), sampler)
         suite.notes += notes
+        suite.source = DEMO_SUITE
         return suite
     folder = where if where is not None else os.environ.get("QUBA_DATA")
     if folder is None:

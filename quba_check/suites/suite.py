@@ -49,6 +49,7 @@ class Suite:
         name: the suite's name.
         root: absolute path of the data folder on this machine.
         location: path or URL of the data folder, for messages and records.
+        source: name by which `find_suite` opens it on any machine: `demo`, or the location.
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
@@ -63,6 +64,7 @@ class Suite:
         self.name = manifest.name
         self.root = self._folder.root
         self.location = self._folder.location
+        self.source = self.location
         self.sampler = sampler
         self.notes: list[str] = []
         self.image_size = manifest.image_size

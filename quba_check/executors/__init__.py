@@ -1,0 +1,1 @@
+"""Executors on other processes and machines: Ray and SLURM."""

@@ -1,0 +1,128 @@
+"""Plain values from which any process loads the same model and images."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from quba_check.core.protocols import Protocol
+from quba_check.engine.cache_keys import model_identity
+from quba_check.engine.engine import Engine
+from quba_check.engine.progress import Progress
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.errors import ModelError, OptionError
+from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.store import Store, content_hash
+from quba_check.suites.opening import find_suite
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A model with its images and settings; it can be sent to other machines.
+
+    Attributes:
+        spec: the model, as given.
+        request: how it is loaded.
+        source: the suite, see `Suite.source`.
+        sampler: selects the images of each set.
+        protocol: settings of attacks, ties and cropping.
+        seed: seed of random starts and generated corruptions.
+        batch_settings: batch size and threads.
+        identity: settings that identify the model where the run was started, see `model_identity`.
+    """
+
+    spec: str
+    request: LoadRequest
+    source: str
+    sampler: SubsetSampler
+    protocol: Protocol
+    seed: int
+    batch_settings: BatchSettings
+    identity: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        classifier: Classifier,
+        suite: Suite,
+        protocol: Protocol,
+        seed: int,
+        batch_settings: BatchSettings,
+    ) -> Recipe:
+        """Return the recipe of a loaded model.
+
+        Raises:
+            OptionError: the model was not loaded from a spec.
+        """
+        if classifier.request is None:
+            raise OptionError(
+                f"--quba-executor: {classifier.spec} exists in this process alone; no worker can load it. "
+                "Allowed: a model spec, such as package.module:callable."
+            )
+        request = replace(classifier.request, progress=None, cache=None, worker=None)
+        identity = model_identity(classifier)
+        return cls(
+            classifier.spec, request, suite.source, suite.sampler, protocol, seed, batch_settings, identity
+        )
+
+    @property
+    def key(self) -> str:
+        """Hash of the values, the same in all processes."""
+        return content_hash([repr(self)])
+
+    def engine(self, folder: Path, progress: Progress | None = None) -> Engine:
+        """Load the model and open the images.
+
+        Args:
+            folder: a folder of this machine for digests and prepared images.
+            progress: called after every pass of a batch.
+
+        Raises:
+            ModelError: the model or the libraries are others here.
+            QubaError: the model or the suite cannot be used.
+        """
+        store = Store(folder)
+        suite = find_suite(self.source, folder, self.sampler)
+        classifier = load_classifier(self.spec, replace(self.request, cache=folder))
+        self._check(model_identity(classifier))
+        return Engine(
+            classifier,
+            suite,
+            store,
+            ContentDigests(folder / "digests.sqlite"),
+            self.protocol,
+            seed=self.seed,
+            batch_settings=self.batch_settings,
+            progress=progress,
+        )
+
+    def _check(self, here: Mapping[str, Any]) -> None:
+        """Check that this is the model of the recipe.
+
+        Raises:
+            ModelError: libraries, model or preprocessing differ, with both values.
+        """
+        where = f"worker on {socket.gethostname()}"
+        for name, there in self.identity["libraries"].items():
+            if (version := here["libraries"][name]) != there:
+                raise ModelError(
+                    f"{where}: {name} is {version}, but {there} where the run was started. Predictions may "
+                    f"differ. Install {name} {there} there."
+                )
+        if here["fingerprint"] != self.identity["fingerprint"]:
+            ours, theirs = self.identity["fingerprint"][:16], here["fingerprint"][:16]
+            raise ModelError(
+                f"{where}: {self.spec} is another model there, with fingerprint {theirs}, but {ours} where "
+                "the run was started. Copy the same file."
+            )
+        if here != self.identity:
+            names = [name for name in here if here[name] != self.identity[name]]
+            raise ModelError(f"{where}: {self.spec} has another {' and '.join(names)} there.")
