@@ -145,7 +145,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
-        from quba_check.storage.mirror import MIRROR_FOLDER, MirrorSettings
+        from quba_check.storage.mirror import MirrorSettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -157,7 +157,6 @@ class GateSession:
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
         mirror = MirrorSettings(
-            self.store / MIRROR_FOLDER,
             options.mirror_gb,
             self.started,
             announce=lambda text: self.announce(text),

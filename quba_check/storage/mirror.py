@@ -23,8 +23,6 @@ from quba_check.storage.remote_listing import Listing, current_listing, earlier_
 from quba_check.storage.store import content_hash
 from quba_check.storage.user_files import reason, remove
 
-MIRROR_FOLDER = "mirror"
-"""Folder of the copies in a store."""
 GIGABYTE, MEGABYTE = 10**9, 10**6
 ANNOUNCED_BYTES = MEGABYTE
 """Copying less takes no noticeable time."""
@@ -34,12 +32,15 @@ PINNED_REQUESTS = 2
 """Latest requests whose files stay: threads may still read the images of the previous view."""
 
 
+def _ignore(text: str) -> None:
+    """Show nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class MirrorSettings:
-    """Place and size of the copies.
+    """Size of the copies, and their listing.
 
     Attributes:
-        folder: folder of all copies on this machine; created if missing.
         gigabytes: largest total size of the copies.
         listed_since: time in seconds since 1970; an older listing of the files is not used. The processes of
             a run share its start.
@@ -47,11 +48,14 @@ class MirrorSettings:
         show_step: called with the progress of such a step.
     """
 
-    folder: Path
     gigabytes: float = 100.0
     listed_since: float = math.inf
-    announce: Callable[[str], None] = lambda _: None
-    show_step: Callable[[str], None] = lambda _: None
+    announce: Callable[[str], None] = _ignore
+    show_step: Callable[[str], None] = _ignore
+
+    def silent(self) -> MirrorSettings:
+        """Return the settings without functions, for other processes."""
+        return MirrorSettings(self.gigabytes, self.listed_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,11 @@ class Mirror:
 
     Args:
         url: the URL.
-        settings: place and size of the copies.
+        folder: folder of all copies on this machine; created if missing.
+        settings: size of the copies, and their listing.
 
     Attributes:
+        settings: the settings.
         shown: the URL for messages and records.
         root: folder of the copies.
         listing: the files behind the URL.
@@ -90,10 +96,10 @@ class Mirror:
         StoreError: the folder cannot be written.
     """
 
-    def __init__(self, url: str, settings: MirrorSettings) -> None:
+    def __init__(self, url: str, folder: Path, settings: MirrorSettings) -> None:
         self._remote = RemoteFiles(url, "--quba-data", SuiteError)
-        self._settings = settings
-        self._folder = settings.folder.absolute()
+        self.settings = settings
+        self._folder = folder.absolute()
         self._home = self._folder / content_hash(self._remote.url)[:16]
         self.shown = self._remote.shown
         settings.announce(f"listing {self.shown}")
@@ -167,7 +173,7 @@ class Mirror:
         takes = "takes" if len(sets) == 1 else "take"
         raise SuiteError(
             f"{self.shown}: {titles} {takes} {size / GIGABYTE:.3g} GB, more than this machine may keep "
-            f"({self._settings.gigabytes:g} GB). Allowed: --quba-mirror-gb "
+            f"({self.settings.gigabytes:g} GB). Allowed: --quba-mirror-gb "
             f"{math.ceil(size / GIGABYTE * 10) / 10:g} or more, or fewer images."
         )
 
@@ -184,13 +190,13 @@ class Mirror:
                     raise StoreError(
                         f"{self._folder}: there is no room for {one.title} of {self.shown} "
                         f"({size / GIGABYTE:.3g} GB) next to the data that other runs read. Allowed: "
-                        f"--quba-mirror-gb above {self._settings.gigabytes:g}, or wait until they end."
+                        f"--quba-mirror-gb above {self.settings.gigabytes:g}, or wait until they end."
                     )
                 notes.reserve(one.names, size)
 
     @property
     def _limit_bytes(self) -> int:
-        return int(self._settings.gigabytes * GIGABYTE)
+        return int(self.settings.gigabytes * GIGABYTE)
 
     def _download(self, files: FileSet, unfinished: Path) -> None:
         """Copy the missing files of a set.
@@ -204,7 +210,7 @@ class Mirror:
         if total >= ANNOUNCED_BYTES:
             amount = "1 file" if len(missing) == 1 else f"{len(missing):,} files"
             size = f"{total / GIGABYTE:.1f} GB" if total >= GIGABYTE else f"{total / MEGABYTE:.0f} MB"
-            self._settings.announce(f"copying {files.title} from {self.shown}: {amount}, {size}")
+            self.settings.announce(f"copying {files.title} from {self.shown}: {amount}, {size}")
         remove(unfinished)
         unfinished.mkdir()
         earlier, pool = self._earlier, ThreadPoolExecutor(DOWNLOADS)
@@ -216,7 +222,7 @@ class Mirror:
                 copied += self.listing.files[jobs[job]].size
                 if total and (done := 100 * copied // total) > percent:
                     percent = done
-                    self._settings.show_step(f"{files.title}, {percent} % copied")
+                    self.settings.show_step(f"{files.title}, {percent} % copied")
         finally:
             pool.shutdown(cancel_futures=True)
         remove(unfinished)

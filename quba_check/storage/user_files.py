@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
-from quba_check.storage.remote_files import is_url
 
 Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
@@ -52,6 +51,8 @@ def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | 
     Raises:
         OptionError: see `user_path`.
     """
+    from quba_check.storage.remote_files import is_url  # most runs name no place
+
     return str(text) if is_url(text) else user_path(text, where, base)
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from quba_check.storage.mirror import FileSet, Mirror
+from quba_check.storage.mirror import FileSet, Mirror, MirrorSettings
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.paths import expand_braces
 
@@ -39,10 +39,12 @@ class DataFolder(Protocol):
     Attributes:
         root: absolute path on this machine.
         location: path or URL, for messages and records.
+        mirror: settings of the copies on this machine; None if the folder is on it.
     """
 
     root: Path
     location: str
+    mirror: MirrorSettings | None
 
     def has(self, path: Path, reader: str) -> bool:
         """Return True if there is something to read at a path."""
@@ -67,6 +69,7 @@ class LocalFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.location = str(self.root)
+        self.mirror: MirrorSettings | None = None
 
     def has(self, path: Path, reader: str) -> bool:
         """Return True if there is something to read at a path."""
@@ -94,6 +97,7 @@ class RemoteFolder:
     def __init__(self, mirror: Mirror) -> None:
         self.root = mirror.root
         self.location = mirror.shown
+        self.mirror: MirrorSettings | None = mirror.settings.silent()
         self._mirror = mirror
         self._sets: dict[tuple[Path, ...], FileSet] = {}
 

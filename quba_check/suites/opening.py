@@ -9,7 +9,7 @@ from pathlib import Path
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
-from quba_check.storage.mirror import MIRROR_FOLDER, Mirror, MirrorSettings
+from quba_check.storage.mirror import Mirror, MirrorSettings
 from quba_check.storage.remote_files import is_url
 from quba_check.storage.store import default_root
 from quba_check.storage.user_files import file_kind, reason, user_path
@@ -20,6 +20,8 @@ from quba_check.suites.suite import Suite
 
 DEMO_SUITE = "demo"
 MANIFEST_NAME = "quba-data.yaml"
+MIRROR = "mirror"
+"""Folder in a store for copies of remote data."""
 _IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
 _IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
 _EXPECTED = (
@@ -61,7 +63,7 @@ def find_suite(
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
     if is_url(folder):
-        return open_remote_suite(str(folder), sampler, mirror or MirrorSettings(store / MIRROR_FOLDER))
+        return open_remote_suite(str(folder), store / MIRROR, sampler, mirror or MirrorSettings())
     return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
@@ -78,7 +80,7 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
         SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     if is_url(root):
-        return open_remote_suite(str(root), sampler, MirrorSettings(default_root() / MIRROR_FOLDER))
+        return open_remote_suite(str(root), default_root() / MIRROR, sampler, MirrorSettings())
     root = data_folder(Path(root))
     manifest = root / MANIFEST_NAME
     if file_kind(manifest, str(manifest), SuiteError) is not None:
@@ -101,19 +103,20 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
     return suite
 
 
-def open_remote_suite(url: str, sampler: SubsetSampler, mirror: MirrorSettings) -> Suite:
+def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: MirrorSettings) -> Suite:
     """Open the suite in a data folder behind a URL; only its manifest is copied now.
 
     Args:
         url: the data folder, such as `s3://bucket/folder`.
+        copies: folder of this machine for copies of the files.
         sampler: selects the images of each set.
-        mirror: settings of the copies on this machine.
+        mirror: settings of the copies.
 
     Raises:
         SuiteError: the URL cannot be listed, it holds no suite, or its manifest has an error.
         StoreError: the copies cannot be written.
     """
-    folder = RemoteFolder(Mirror(url, mirror))
+    folder = RemoteFolder(Mirror(url, copies, mirror))
     shown = f"{folder.location}/{MANIFEST_NAME}"
     names = folder.names()
     if not names:

@@ -16,7 +16,7 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLE
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder, LocalFolder, Place
-from quba_check.suites.decoding import Content, decode_image
+from quba_check.suites.decoding import Content, decode_image, open_example
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -50,6 +50,7 @@ class Suite:
         root: absolute path of the data folder on this machine.
         location: path or URL of the data folder, for messages and records.
         source: name by which `find_suite` opens it on any machine: `demo`, or the location.
+        folder: the data folder, on this machine or behind a URL.
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
@@ -60,10 +61,10 @@ class Suite:
     """
 
     def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
-        self._folder = LocalFolder(folder) if isinstance(folder, Path) else folder
+        self.folder = LocalFolder(folder) if isinstance(folder, Path) else folder
         self.name = manifest.name
-        self.root = self._folder.root
-        self.location = self._folder.location
+        self.root = self.folder.root
+        self.location = self.folder.location
         self.source = self.location
         self.sampler = sampler
         self.notes: list[str] = []
@@ -151,8 +152,8 @@ class Suite:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
         place = self._place(view)
         for path in (place.path, *place.files.values()):
-            if not self._folder.has(path, place.reader):
-                return self._folder.shown(f"the set '{view.images}' is missing: looked for {path}")
+            if not self.folder.has(path, place.reader):
+                return self.folder.shown(f"the set '{view.images}' is missing: looked for {path}")
         return None
 
     @property
@@ -193,7 +194,7 @@ class Suite:
             StoreError: they cannot be written.
         """
         source = self.listing_view(view)
-        self._folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
+        self.folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
 
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
@@ -221,21 +222,15 @@ class Suite:
             OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
         try:
-            return self._open(example)
+            return open_example(self.path(example), example)
         except (OSError, SuiteError):
-            if not self._folder.restore(example.name):
+            if not self.folder.restore(example.name):
                 raise
-        return self._open(example)
-
-    def _open(self, example: Example) -> Image.Image:
-        member = None if example.reader is None else READERS[example.reader].member
-        if member is None or example.member is None:
-            return Image.open(self.path(example))
-        return member(self.path(example), example.member)
+        return open_example(self.path(example), example)
 
     def shown(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
-        path = self._folder.shown(str(self.path(example)))
+        path = self.folder.shown(str(self.path(example)))
         return path if example.member is None else f"{path}[{example.member}]"
 
     def image(self, example: Example) -> Image.Image:
@@ -328,10 +323,10 @@ class Suite:
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         place = self._place(source)
         try:
-            self._folder.fetch([place])
+            self.folder.fetch([place])
             images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
         except SuiteError as error:
-            shown = self._folder.shown(str(error))
+            shown = self.folder.shown(str(error))
             raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(positions) else None
