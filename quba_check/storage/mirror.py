@@ -7,7 +7,7 @@ import os
 import posixpath
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,21 +124,22 @@ class Mirror:
             SuiteError: they are larger than the limit, or cannot be read.
             StoreError: they cannot be written, or other runs use too much of the room.
         """
+        requested = {one.folder: one for one in sets if one.names}
         with self._lock, self._writing():
-            missing = [one for one in sets if one.names and one.folder not in self._pins]
+            missing = [one for one in requested.values() if one.folder not in self._pins]
             if missing:
-                self._check_size(sets)
-                self._reserve(missing, {one.folder for one in sets})
-            for one in missing:
-                notes = MirroredSet(one.folder)
-                with notes.download_lock():
-                    if not notes.is_complete:
-                        self._download(one, one.folder / "unfinished")
-                        notes.set_complete(True)
-            for one in sets:
-                self._known[one.folder] = one
-                MirroredSet(one.folder).touch()
-            self._keep_latest(frozenset(one.folder for one in sets))
+                self._check_size([*requested.values()])
+                try:
+                    self._reserve(missing, requested)
+                    for one in missing:
+                        self._complete(one)
+                except BaseException:  # also Ctrl-C: what is pinned counts as complete
+                    self._unpin(one.folder for one in missing)
+                    raise
+            for folder in requested:
+                MirroredSet(folder).touch()
+            self._known |= requested
+            self._keep_latest(frozenset(requested))
 
     def restore(self, name: str) -> None:
         """Copy a file again that was removed with its set since it was fetched.
@@ -151,8 +152,8 @@ class Mirror:
             if (self.root / name).exists():
                 return
             for one in [one for one in self._known.values() if name in one.names]:
-                if pin := self._pins.pop(one.folder, None):  # then somebody removed the file by hand
-                    pin.release()
+                if one.folder in self._pins:  # then somebody removed the file by hand
+                    self._unpin([one.folder])
                     MirroredSet(one.folder).set_complete(False)
                 self.fetch(one)
 
@@ -162,11 +163,15 @@ class Mirror:
         others = [earlier for earlier in self._requests if earlier != whole]
         self._requests = [*others, whole][-PINNED_REQUESTS:]
         kept = frozenset().union(*self._requests)
-        for folder in [folder for folder in self._pins if folder not in kept]:
-            self._pins.pop(folder).release()
+        self._unpin([folder for folder in self._pins if folder not in kept])
+
+    def _unpin(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
+            if pin := self._pins.pop(folder, None):
+                pin.release()
 
     def _check_size(self, sets: Sequence[FileSet]) -> None:
-        size = self.listing.size({name for one in sets for name in one.names})
+        size = sum(self.listing.size(one.names) for one in sets)
         if size <= self._limit_bytes:
             return
         titles = sets[0].title if len(sets) == 1 else f"{sets[0].title} and {len(sets) - 1} others together"
@@ -177,7 +182,7 @@ class Mirror:
             f"{math.ceil(size / GIGABYTE * 10) / 10:g} or more, or fewer images."
         )
 
-    def _reserve(self, sets: Iterable[FileSet], requested: set[Path]) -> None:
+    def _reserve(self, sets: Iterable[FileSet], requested: Collection[Path]) -> None:
         """Take room for sets, and keep other processes from removing them."""
         with FileLock(self._folder / "room.lock"):
             for one in sets:
@@ -197,6 +202,14 @@ class Mirror:
     @property
     def _limit_bytes(self) -> int:
         return int(self.settings.gigabytes * GIGABYTE)
+
+    def _complete(self, one: FileSet) -> None:
+        """Copy the missing files of a set, or wait until another process has."""
+        notes = MirroredSet(one.folder)
+        with notes.download_lock():
+            if not notes.is_complete:
+                self._download(one, one.folder / "unfinished")
+                notes.set_complete(True)
 
     def _download(self, files: FileSet, unfinished: Path) -> None:
         """Copy the missing files of a set.

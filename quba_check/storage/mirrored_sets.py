@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Collection, Iterable, MutableMapping
 from pathlib import Path
@@ -110,7 +111,8 @@ class MirroredSet:
     def touch(self) -> None:
         """Note the time of use; without effect if the set was removed."""
         if self.is_reserved:
-            os.utime(self.folder / _SIZE)
+            now = time.time_ns()  # a file system's own clock can be too coarse for the order of two sets
+            os.utime(self.folder / _SIZE, ns=(now, now))
 
     def download_lock(self) -> FileLock:
         """Return the lock of the process that copies the files."""
