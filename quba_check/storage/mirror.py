@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -50,8 +50,8 @@ class MirrorSettings:
 
     gigabytes: float = 100.0
     listed_since: float = math.inf
-    announce: Callable[[str], None] = _ignore
-    show_step: Callable[[str], None] = _ignore
+    announce: Callable[[str], None] = field(default=_ignore, repr=False)
+    show_step: Callable[[str], None] = field(default=_ignore, repr=False)
 
     def silent(self) -> MirrorSettings:
         """Return the settings without functions, for other processes."""
@@ -152,9 +152,8 @@ class Mirror:
             if (self.root / name).exists():
                 return
             for one in [one for one in self._known.values() if name in one.names]:
-                if one.folder in self._pins:  # then somebody removed the file by hand
-                    self._unpin([one.folder])
-                    MirroredSet(one.folder).set_complete(False)
+                self._unpin([one.folder])
+                MirroredSet(one.folder).set_complete(False)  # somebody may have removed the file by hand
                 self.fetch(one)
 
     def _keep_latest(self, request: frozenset[Path]) -> None:

@@ -92,18 +92,18 @@ class RemoteFolder:
 
     Args:
         mirror: the copies of its files.
+
+    Attributes:
+        listing: all files, by their names relative to the URL.
     """
 
     def __init__(self, mirror: Mirror) -> None:
         self.root = mirror.root
         self.location = mirror.shown
         self.mirror: MirrorSettings | None = mirror.settings.silent()
+        self.listing = mirror.listing
         self._mirror = mirror
         self._sets: dict[tuple[Path, ...], FileSet] = {}
-
-    def names(self, folder: str = "") -> list[str]:
-        """Return the names of all files below a folder, relative to the URL."""
-        return self._mirror.listing.below(folder)
 
     def has(self, path: Path, reader: str) -> bool:  # noqa: ARG002  of the protocol
         """Return True if the URL has files at a path; nothing is copied."""
@@ -153,20 +153,19 @@ class RemoteFolder:
     def _names_at(self, path: Path) -> Iterator[str]:
         """Yield the files at a path: a file, all files of a folder, or those that match a pattern."""
         name = self._name(path)
-        listing = self._mirror.listing
         # As of local files, a name with braces or wildcards is first that of a file.
         for one in [name] if self._is_there(name) else expand_braces(name):
-            if one in listing.files:
+            if one in self.listing.files:
                 yield one
-            yield from listing.below("" if one == "." else one)
+            yield from self.listing.below("" if one == "." else one)
             folder, _, pattern = one.rpartition("/")
-            for inside in listing.below(folder) if _is_wild(pattern) else ():
+            for inside in self.listing.below(folder) if _is_wild(pattern) else ():
                 rest = inside.removeprefix(f"{folder}/") if folder else inside
                 if "/" not in rest and fnmatchcase(rest, pattern):
                     yield inside
 
     def _is_there(self, name: str) -> bool:
-        return name in self._mirror.listing.files or bool(self._mirror.listing.below(name))
+        return name in self.listing.files or bool(self.listing.below(name))
 
     def _name(self, path: Path) -> str:
         """Return the name of a path relative to the URL; `.` for the root."""

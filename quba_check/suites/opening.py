@@ -116,14 +116,18 @@ def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: Mi
         SuiteError: the URL cannot be listed, it holds no suite, or its manifest has an error.
         StoreError: the copies cannot be written.
     """
-    folder = RemoteFolder(Mirror(url, copies, mirror))
+    suite = _remote_suite(RemoteFolder(Mirror(url, copies, mirror)), sampler)
+    suite.source = url  # the location shows no password
+    return suite
+
+
+def _remote_suite(folder: RemoteFolder, sampler: SubsetSampler) -> Suite:
+    files, manifest = folder.listing.files, folder.root / MANIFEST_NAME
     shown = f"{folder.location}/{MANIFEST_NAME}"
-    names = folder.names()
-    if not names:
+    if not files:
         raise SuiteError(f"{folder.location}: there are no files. {_EXPECTED} Name another folder.")
-    if MANIFEST_NAME in names:
+    if MANIFEST_NAME in files:
         folder.fetch_files("the manifest", [MANIFEST_NAME])
-        manifest = folder.root / MANIFEST_NAME
         folder.fetch_files("the lists of classes", class_files(manifest, shown))
         try:
             suite = Suite(folder, read_manifest(manifest, shown), sampler)
@@ -132,11 +136,10 @@ def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: Mi
         _check_holds_a_set(suite, shown)
         return suite
     assumed = f"The published layout is assumed, without a {MANIFEST_NAME}."
-    suite = Suite(
-        folder, replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed), sampler
-    )
+    published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
+    suite = Suite(folder, published, sampler)
     if not suite.views():
-        got = listed(dict.fromkeys(name.partition("/")[0] for name in names), 5)
+        got = listed(dict.fromkeys(name.partition("/")[0] for name in files), 5)
         raise SuiteError(f"{folder.location}: the data folder holds no suite, got {got}. {_EXPECTED}")
     return suite
 
