@@ -127,9 +127,9 @@ class NumberWithin(click.ParamType[float]):
 INPUT, PLACE, OUTPUT = InputPath(), InputPlace(), OutputFile()
 store_option = click.option(
     "--store",
-    type=INPUT,
+    type=PLACE,
     metavar="DIR",
-    help="store to search for per-image results (else $QUBA_STORE, else the user's cache)",
+    help="store to search for per-image results: folder or URL (else $QUBA_STORE, else the user's cache)",
 )
 
 

@@ -18,6 +18,7 @@ from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.store import content_hash
 from quba_check.suites.suite import Suite
 
@@ -76,7 +77,7 @@ def _cached_findings(
     Concurrent processes share the work.
     """
     store = evaluation.store
-    cache = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
+    cache = FindingsCache(store.root, ContentDigests(digests_file(store.root)))
     key = _cache_key(subject, evaluation, checks)
     while True:
         with store.try_lock(f"doctor/{key}") as is_locked:

@@ -18,6 +18,7 @@ from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.mirror import MirrorSettings
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.opening import find_suite
@@ -108,7 +109,7 @@ class Recipe:
             classifier,
             suite,
             store,
-            ContentDigests(folder / "digests.sqlite"),
+            ContentDigests(digests_file(folder)),
             self.protocol,
             seed=self.seed,
             batch_settings=self.batch_settings,

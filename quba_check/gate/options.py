@@ -174,8 +174,8 @@ OPTIONS = (
     Option(
         "--quba-store",
         "DIR",
-        "folder of stored predictions (else $QUBA_STORE, else the user's cache)",
-        parse_path,
+        "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
+        parse_place,
     ),
     Option(
         "--quba-cache-gb",
@@ -271,7 +271,7 @@ class Options:
     seed: int = 0
     limit: int | None = None
     early_stop: bool = False
-    store: Path | None = None
+    store: str | Path | None = None
     cache_gb: float = 8.0
     executor: ExecutorChoice = INLINE
     executor_workers: int | None = None

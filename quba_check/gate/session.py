@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.executors.pool import WorkerPool
     from quba_check.models.classifier import Classifier
+    from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
 
 
@@ -136,11 +137,25 @@ class GateSession:
         return plan_demands(self.models, map(self.thresholds, files), self.protocol)
 
     @cached_property
-    def store(self) -> Path:
-        """Folder of the prediction store."""
-        from quba_check.storage.store import default_root
+    def store_place(self) -> str | Path:
+        """Folder or URL of the prediction store."""
+        from quba_check.storage.places import default_place
 
-        return self.options.store or default_root()
+        return self.options.store or default_place()
+
+    @cached_property
+    def store(self) -> Path:
+        """Folder of the prediction store on this machine."""
+        from quba_check.storage.places import local_folder
+
+        return local_folder(self.store_place)
+
+    @cached_property
+    def opened_store(self) -> Store:
+        """The prediction store, created if missing."""
+        from quba_check.storage.opening import open_store
+
+        return open_store(self.store_place)
 
     @cached_property
     def suite(self) -> Suite:
@@ -252,7 +267,7 @@ class GateSession:
                 self.suite,
                 protocol=protocol,
                 seed=options.seed,
-                store=self.store,
+                store=self.opened_store,
                 batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 progress=self._labelled_progress(key),
                 finished=self._labelled_finished(key),
@@ -270,10 +285,14 @@ class GateSession:
         return open_pool(choice, self.store, self._executor_settings)
 
     def close(self) -> None:
-        """End the workers of `--quba-executor`."""
-        pool = self.__dict__.get("worker_pool")
-        if pool is not None:
-            pool.close()
+        """End the workers of `--quba-executor`, and complete the writes of the store.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        for name in ("worker_pool", "opened_store"):
+            if (opened := self.__dict__.get(name)) is not None:
+                opened.close()
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""
@@ -314,7 +333,7 @@ class GateSession:
         shown = shown_path(path, self.root)
         record = read_record(path, f"--quba-baseline: {shown}")
         self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
-        return stored_run(path, shown, record, self.store)
+        return stored_run(path, shown, record, self.store_place)
 
 
 def _shown_place(place: str | Path, root: Path) -> str:

@@ -19,6 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
         _register_controller(config, gate)
+    else:
+        config.add_cleanup(lambda: _close(gate))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -220,6 +223,12 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
         config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
+
+
+def _close(gate: GateSession) -> None:
+    """End the session of a worker. Predictions that cannot be stored are made again by a later run."""
+    with suppress(QubaError):
+        gate.close()
 
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:

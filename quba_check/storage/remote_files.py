@@ -103,16 +103,21 @@ class RemoteFiles:
                 files[name] = _remote_file(entry)
         return files
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, size: int | None = None) -> bytes:
         """Return the content of a file, in one request.
+
+        Args:
+            name: the file.
+            size: number of bytes to read from its start; None for all.
 
         Raises:
             FileNotFoundError: there is no such file.
             UserError: it cannot be read.
         """
         system, root = self._open()
+        options = _WITHOUT_SIZE.get(_protocol(self.url), {}) if size is None else {"start": 0, "end": size}
         with self._errors(name):
-            content: bytes = system.cat_file(f"{root}/{name}", **_WITHOUT_SIZE.get(_protocol(self.url), {}))
+            content: bytes = system.cat_file(f"{root}/{name}", **options)
         return content
 
     def download(self, name: str, path: Path) -> None:
