@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.parser import INPUT, PLACE, WholeNumber, check_choice
+from quba_check.cli.parser import PLACE, WholeNumber, check_choice
 from quba_check.cli.study_options import published_model
 from quba_check.errors import ModelError, OptionError, one_line
 

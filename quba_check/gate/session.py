@@ -18,9 +18,9 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
-from quba_check.demo import DEMO_MODELS
 from quba_check.errors import InvariantError, OptionError, ThresholdError
 from quba_check.executors.settings import read_settings
+from quba_check.gate.demo_models import is_demo_run
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
@@ -91,7 +91,7 @@ class GateSession:
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
         self.baseline_digest = ""
-        self.is_demo = _is_demo(options, root)
+        self.is_demo = is_demo_run(options, root)
         if options.arch is not None:
             check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that an invalid file ends the run before torch is loaded.
@@ -334,28 +334,3 @@ class GateSession:
         record = read_record(path, f"--quba-baseline: {shown}")
         self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
         return stored_run(path, shown, record, self.store_place)
-
-
-def _shown_place(place: str | Path, root: Path) -> str:
-    return place if isinstance(place, str) else shown_path(place, root)
-
-
-def _is_demo(options: Options, root: Path) -> bool:
-    """Return True if all models are demo models.
-
-    Raises:
-        OptionError: demo models together with another model or a data folder.
-    """
-    demos = [spec for spec in options.models if spec in DEMO_MODELS]
-    others = [spec for spec in options.models if spec not in DEMO_MODELS]
-    if demos and others:
-        raise OptionError(
-            f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
-            f"with '{others[0]}'. Use two runs."
-        )
-    if demos and options.data is not None and not options.data_is_default:
-        raise OptionError(
-            f"--quba-data: got '{_shown_place(options.data, root)}', but '{demos[0]}' brings its own images. "
-            "Allowed: a data folder for any other model. Leave the option out, or name another model."
-        )
-    return bool(demos)

@@ -9,9 +9,10 @@ from pathlib import Path
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.machine_folder import is_on_network, machine_folder
 from quba_check.storage.mirror import Mirror, MirrorSettings
+from quba_check.storage.places import default_place, local_folder
 from quba_check.storage.remote_files import is_url
-from quba_check.storage.store import default_root
 from quba_check.storage.user_files import file_kind, reason, user_path
 from quba_check.suites.data_folder import RemoteFolder
 from quba_check.suites.manifest.reading import class_files, read_manifest
@@ -63,7 +64,7 @@ def find_suite(
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
     if is_url(folder):
-        return open_remote_suite(str(folder), store / MIRROR, sampler, mirror or MirrorSettings())
+        return open_remote_suite(str(folder), _copies_folder(store), sampler, mirror or MirrorSettings())
     return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
@@ -80,7 +81,9 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
         SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     if is_url(root):
-        return open_remote_suite(str(root), default_root() / MIRROR, sampler, MirrorSettings())
+        return open_remote_suite(
+            str(root), _copies_folder(local_folder(default_place())), sampler, MirrorSettings()
+        )
     root = data_folder(Path(root))
     manifest = root / MANIFEST_NAME
     if file_kind(manifest, str(manifest), SuiteError) is not None:
@@ -119,6 +122,11 @@ def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: Mi
     suite = _remote_suite(RemoteFolder(Mirror(url, copies, mirror)), sampler)
     suite.source = url  # the location shows no password
     return suite
+
+
+def _copies_folder(store: Path) -> Path:
+    """Return the folder for copies of remote data: in the store if that is on this machine."""
+    return machine_folder(MIRROR) if is_on_network(store) else store / MIRROR
 
 
 def _remote_suite(folder: RemoteFolder, sampler: SubsetSampler) -> Suite:
