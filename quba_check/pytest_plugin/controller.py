@@ -89,7 +89,10 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Send the start of the run to a worker: both use the same listing of a remote data folder."""
+        """Send the start of the run to a worker.
+
+        Both then use the same listing of a remote data folder.
+        """
         node.workerinput[STARTED] = self._gate.started
 
     @pytest.hookimpl(optionalhook=True)

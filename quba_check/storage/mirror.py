@@ -1,4 +1,4 @@
-"""Copies of a data folder behind a URL: made when a set is first used, bounded in total size."""
+"""Copies of a remote data folder: made when a set is used, bounded in size."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ class Mirror:
         return FileSet(title, listed, self.root.parent / "sets" / content_hash(listed)[:16])
 
     def fetch(self, *sets: FileSet) -> None:
-        """Copy the files of sets that are not on this machine; all of them stay for the next request.
+        """Copy the files of sets that are not on this machine.
+
+        They stay at least until the next request.
 
         Raises:
             SuiteError: they are larger than the limit, or cannot be read.
@@ -157,7 +159,7 @@ class Mirror:
                 self.fetch(one)
 
     def _keep_latest(self, request: frozenset[Path]) -> None:
-        """Release the sets of older requests, so that they may be removed when another needs the room."""
+        """Release the sets of older requests; they may then be removed."""
         whole = next((earlier for earlier in self._requests if request <= earlier), request)
         others = [earlier for earlier in self._requests if earlier != whole]
         self._requests = [*others, whole][-PINNED_REQUESTS:]
@@ -258,7 +260,7 @@ class Mirror:
         copy.replace(path)
 
     def _link(self, name: str, earlier: Listing, path: Path) -> bool:
-        """Take a file from the copies of an earlier listing; return False if it changed or is not there."""
+        """Take an unchanged file from the copies of an earlier listing, if it is there."""
         file, expected = earlier.files.get(name), self.listing.files[name]
         if file is None or (file.size, file.version) != (expected.size, expected.version):
             return False

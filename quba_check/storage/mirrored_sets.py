@@ -56,7 +56,7 @@ class MirroredSet:
 
     @property
     def size(self) -> int:
-        """Total size of the files in bytes; 0 if the set was removed or its note is damaged."""
+        """Total size of the files in bytes; 0 if unknown."""
         try:
             return int((self.folder / _SIZE).read_text(encoding="ascii"))
         except (OSError, ValueError):
@@ -72,7 +72,7 @@ class MirroredSet:
 
     @property
     def is_reserved(self) -> bool:
-        """True if the set has its share of the room; its files may still be missing."""
+        """True if the set has its room; files may be missing."""
         return (self.folder / _SIZE).exists()
 
     @property

@@ -1,4 +1,4 @@
-"""The names of all files behind a URL, listed once and shared by the processes of a run."""
+"""Listings of the files behind a URL, shared by the processes of a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Listing:
         return list(self.files)
 
     def below(self, folder: str) -> list[str]:
-        """Return the names of all files in a folder and the folders in it; `""` is the whole listing.
+        """Return the names of all files below a folder; `""` is the whole listing.
 
         >>> file = RemoteFile(1, "", None)
         >>> Listing({name: file for name in ("a", "a-b/x", "a/b/x", "a/y", "b")}, "").below("a")

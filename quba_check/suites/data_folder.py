@@ -1,4 +1,4 @@
-"""The folder of a suite: on this machine, or copied to it from a URL when a set is used."""
+"""The folder of a suite, on this machine or behind a URL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quba_check.suites.readers.paths import expand_braces
 
 @dataclass(frozen=True)
 class Place:
-    """Where the images of a view lie.
+    """Path and reader of the images of a view.
 
     Attributes:
         title: name in messages, such as `the set 'clean'`.
@@ -51,11 +51,11 @@ class DataFolder(Protocol):
         ...
 
     def fetch(self, places: Sequence[Place]) -> None:
-        """Copy the files of places to this machine, if they are not on it; see `storage.mirror`."""
+        """Copy the missing files of places to this machine."""
         ...
 
     def restore(self, name: str) -> bool:
-        """Return True if a file that cannot be read may have been removed; then it is copied again."""
+        """Copy a removed file again; return False if nothing removes files."""
         ...
 
     def shown(self, text: str) -> str:
@@ -110,7 +110,7 @@ class RemoteFolder:
         return next(self._names_at(path), None) is not None
 
     def fetch(self, places: Sequence[Place]) -> None:
-        """Copy the files of places to this machine, if they are not on it.
+        """Copy the missing files of places to this machine.
 
         Raises:
             SuiteError: they are larger than the limit, or cannot be read.
@@ -151,7 +151,7 @@ class RemoteFolder:
         return self._sets[key]
 
     def _names_at(self, path: Path) -> Iterator[str]:
-        """Yield the files at a path: a file, all files of a folder, or those that match a pattern."""
+        """Yield the files at a path, in a folder, or of a pattern."""
         name = self._name(path)
         # As of local files, a name with braces or wildcards is first that of a file.
         for one in [name] if self._is_there(name) else expand_braces(name):

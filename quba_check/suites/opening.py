@@ -107,7 +107,7 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
 
 
 def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: MirrorSettings) -> Suite:
-    """Open the suite in a data folder behind a URL; only its manifest is copied now.
+    """Open the suite in a remote data folder; only its manifest is copied now.
 
     Args:
         url: the data folder, such as `s3://bucket/folder`.
@@ -125,7 +125,7 @@ def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: Mi
 
 
 def _copies_folder(store: Path) -> Path:
-    """Return the folder for copies of remote data: in the store if that is on this machine."""
+    """Return the folder for copies of remote data, always on this machine."""
     return machine_folder(MIRROR) if is_on_network(store) else store / MIRROR
 
 

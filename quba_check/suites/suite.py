@@ -184,7 +184,7 @@ class Suite:
         return self._listing(self.listing_view(view))
 
     def fetch(self, view: View) -> None:
-        """Copy the files of a view to this machine, if the data folder is behind a URL.
+        """Copy the files of a view to this machine, if they are remote.
 
         Call it before files are read by their paths: they may have been removed since `examples`, to make
         room for other views.

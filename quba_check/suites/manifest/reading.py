@@ -113,7 +113,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
 
 
 def class_files(path: Path, shown: str) -> list[str]:
-    """Return the names of the text files next to a manifest that it reads classes from.
+    """Return the names of the text files with the classes of a manifest.
 
     Args:
         path: the manifest.

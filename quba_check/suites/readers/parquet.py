@@ -52,7 +52,7 @@ def parquet_images(
 
 
 def parquet_paths(path: Path, *, image: str | None = None, label: str = LABEL) -> list[Path]:  # noqa: ARG001
-    """Return the paths of the images that Parquet files name; none if the files hold the images.
+    """Return the paths of the images that Parquet files name.
 
     Args:
         path: see `parquet_images`.
