@@ -27,7 +27,7 @@ import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import add_options, device_of, options_of
+from quba_check.pytest_plugin.options import STARTED, add_options, device_of, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
@@ -193,7 +193,10 @@ def _new_gate(config: pytest.Config) -> GateSession:
             "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
         )
     return GateSession(
-        options, config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
+        options,
+        config.rootpath,
+        worker=None if worker is None else int(worker.removeprefix("gw")),
+        started=_worker_input(config).get(STARTED),
     )
 
 
