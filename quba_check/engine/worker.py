@@ -1,4 +1,7 @@
-"""A loaded model with its images, which predicts shards: the inline executor, and the end of every other."""
+"""A loaded model with its images, which predicts shards.
+
+It is the executor of this process, and the far end of every other.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,9 @@ class Worker:
             classifier.use(self.classifier.compute)
 
     def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
-        """Yield orders as they are predicted; they are pulled as far as images are read ahead.
+        """Yield orders as they are predicted.
+
+        They are pulled as far as images are read ahead.
 
         Raises:
             UnmeasurableError: an order has an attack, and the model passes no gradient.

@@ -57,7 +57,9 @@ def parse_executor(text: str) -> ExecutorChoice:
 def open_pool(
     choice: ExecutorChoice, folder: Path, settings: ExecutorSettings | None = None
 ) -> WorkerPool | None:
-    """Return the pool of workers of an executor; None for this process. No process is started yet.
+    """Return the pool of workers of an executor, None for this process.
+
+    No process is started yet.
 
     Args:
         choice: the executor.

@@ -9,7 +9,10 @@ from quba_check.executors.recipe import Recipe
 
 
 class WorkerPool(Protocol):
-    """Processes of this or other machines. Each holds one model at a time, loaded from its recipe."""
+    """Processes of this or other machines.
+
+    Each holds one model at a time, loaded from its recipe.
+    """
 
     def executor(self, recipe: Recipe) -> Executor:
         """Return the executor that predicts shards of a recipe's model. No process is started yet."""

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, which predicts the orders that it is given one by one."""
+"""A worker in another process, which predicts orders one by one."""
 
 from __future__ import annotations
 

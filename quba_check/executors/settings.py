@@ -22,7 +22,7 @@ class RaySettings(Strict):
         default=None, ge=0, description="GPUs that Ray reserves for a worker; a fraction shares one."
     )
     runtime_env: dict[str, Any] = Field(
-        default_factory=dict, description="Ray's runtime_env, for packages and files of your own."
+        default_factory=dict, description="Ray's runtime_env, for custom packages and files."
     )
 
 

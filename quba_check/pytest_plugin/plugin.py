@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quba_check.errors import BUG_EXIT_CODE, OptionError, QubaError, describe_bug
+from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
 from quba_check.pytest_plugin.options import add_options, device_of, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
@@ -185,7 +185,7 @@ def _new_gate(config: pytest.Config) -> GateSession:
 
     worker, options = _worker(config), options_of(config)
     if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
-        raise OptionError(
+        raise pytest.UsageError(
             f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
             "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
         )

@@ -60,7 +60,10 @@ class DamagedShardError(StoreError):
 
 
 def shard_file(columns: Columns, about: Mapping[str, str]) -> bytes:
-    """Return the content of a shard's own file: a safetensors file with a checksum in its metadata."""
+    """Return the content of a shard's own file.
+
+    It is a safetensors file with a checksum in its metadata.
+    """
     arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
     return save(arrays, {**about, "checksum": checksum(arrays)})
 

@@ -21,7 +21,7 @@ NODE_ID = "x.yaml::corruption_robustness[min]"
 def controller(**options: Any) -> Controller:
     """A controller that writes no record: pytest was asked to collect only."""
     config: Any = SimpleNamespace(option=SimpleNamespace(collectonly=True, **options))
-    gate: Any = SimpleNamespace(files=("x.yaml",), options=SimpleNamespace(plan=False))
+    gate: Any = SimpleNamespace(files=("x.yaml",), options=SimpleNamespace(plan=False), close=lambda: None)
     return Controller(config, gate)
 
 

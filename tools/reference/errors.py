@@ -42,6 +42,11 @@ AREAS: Mapping[str, tuple[str, str]] = {
         "Options of a gate run",
         "Correct the option on the command line or its twin in `pytest.ini`: [options](../options.md).",
     ),
+    "core": ("Python API", "Correct the argument: [Python](../python.md)."),
+    "executors": (
+        "Executors",
+        "Correct the option, or make the worker's machine like yours: [executors](../executors.md).",
+    ),
     "cli": (
         "Commands",
         "Correct the command line: [commands](../options.md#which-commands-does-quba-check-have).",
