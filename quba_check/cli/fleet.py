@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.parser import INPUT, WholeNumber
-from quba_check.errors import OptionError, ThresholdError, did_you_mean
+from quba_check.errors import OptionError, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from quba_check.fleet.command import FleetOptions
@@ -109,14 +110,15 @@ def fleet(
         results, is_complete = _judge(Fleet(models, options, out, places), len(models), len(places))
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
-    text = fleet_json(results) if as_json else fleet_table(results, shutil.get_terminal_size().columns)
+    code = exit_code(results) if is_complete else INTERRUPTED
+    width = shutil.get_terminal_size().columns
+    text = fleet_json(results, code) if as_json else fleet_table(results, width) if results else ""
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     if not is_complete:
         sys.stderr.write(
             f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
         )
-        return INTERRUPTED
-    return exit_code(results)
+    return code
 
 
 def _judge(fleet: Fleet, total: int, at_once: int) -> tuple[list[ModelResult], bool]:
@@ -151,19 +153,29 @@ def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
     from quba_check.suites.opening import data_folder
 
     for text in given["thresholds"]:
-        try:
+        with _naming("--thresholds"):
             find_thresholds(text, Path.cwd())
-        except ThresholdError as error:
-            raise OptionError(f"{COMMAND}: --thresholds: {error}") from None
-    if given["executor"] is not None:
-        try:
-            parse_executor(given["executor"])
-        except OptionError as error:
-            raise OptionError(f"{COMMAND}: {str(error).removeprefix('--quba-')}") from None
+    for name in ("data", "store"):
+        if given[name] == "":
+            raise OptionError(f"{COMMAND}: --{name}: got ''. Allowed: a folder.")
     if given["data"] is not None and URL_MARK not in given["data"]:
-        data_folder(Path(given["data"]))
+        with _naming("--data"):
+            data_folder(Path(given["data"]))
+    if given["executor"] is not None:
+        with _naming("--executor"):
+            parse_executor(given["executor"])
     check_further(further, COMMAND)
     return FleetOptions(**given, further=further)
+
+
+@contextmanager
+def _naming(option: str) -> Iterator[None]:
+    """Put this command and its option before messages on the options of pytest."""
+    try:
+        yield
+    except UserError as error:
+        words = re.sub(r"^--quba-[a-z]+: ", "", str(error))
+        raise OptionError(f"{COMMAND}: {option}: {words}") from None
 
 
 def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
@@ -180,7 +192,10 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
 
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """End a fleet on SIGTERM as on Ctrl-C, as batch systems and spot machines send it."""
+    """End a fleet on SIGTERM as on Ctrl-C.
+
+    Batch systems and spot machines send it before they end a process.
+    """
 
     def interrupt(number: int, frame: object) -> None:  # noqa: ARG001  signal's own signature
         raise KeyboardInterrupt

@@ -1,1 +1,1 @@
-"""Many models judged one after another or side by side, each by its own pytest process."""
+"""Many models, each judged by its own pytest process."""

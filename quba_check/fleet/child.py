@@ -15,7 +15,7 @@ GRACE_SECONDS = 30.0
 
 
 def end_with_parent(descriptor: int) -> None:
-    """Wait until the other end of a pipe is closed, then end this process and its group.
+    """End this process and its group once the other end of a pipe is closed.
 
     Args:
         descriptor: the end that is read. The fleet holds the other end and writes nothing.

@@ -127,7 +127,7 @@ class LiveTable(PlainLines):
             self._total - done - len(running),
             self._at_once,
         )
-        return ", ".join([*words, *([f"about {duration(left)} left"] if left is not None else [])])
+        return ", ".join([*words, *([f"about {duration(left)} left"] if left else [])])
 
     def _print(self, line: str) -> None:
         self._live.console.print(fit_encoding(line, self._output.encoding), soft_wrap=True)

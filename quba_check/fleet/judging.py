@@ -133,7 +133,7 @@ class Fleet:
         return Running(model, spec, folder, ModelProcess(words, folder, self._places[place]), place)
 
     def _result(self, one: Running) -> ModelResult:
-        """Return the result of a process that ended, and write its state if it has a verdict."""
+        """Return the result of a process that ended; write its state if judged."""
         one.process.close()
         code, seconds = int(one.process.exit_code or 0), one.process.seconds
         problem = one.process.problem()

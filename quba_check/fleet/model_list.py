@@ -1,4 +1,4 @@
-"""The list of a fleet's models: a text file with a model spec in each line."""
+"""The list of a fleet's models: a model spec in each line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_models(path: Path) -> tuple[ListedModel, ...]:
         OptionError: the file cannot be read, or a line is not allowed.
     """
     lines: dict[str, tuple[int, dict[str, str]]] = {}
-    for number, line in enumerate(read_text(path, str(path), OptionError, LARGEST).splitlines(), start=1):
+    for number, line in enumerate(_content(path).splitlines(), start=1):
         where = f"{path}:{number}"
         words = _words(line, where)
         if not words:
@@ -120,6 +120,15 @@ def unique_names(texts: Sequence[str]) -> list[str]:
         name if counts[name.casefold()] == 1 else f"{name}-{_digest(text)}"
         for name, text in zip(names, texts, strict=True)
     ]
+
+
+def _content(path: Path) -> str:
+    try:
+        return read_text(path, str(path), OptionError, LARGEST)
+    except OptionError as error:
+        raise OptionError(
+            f"quba-check fleet: MODELS.txt: {error} Allowed: a text file with a model spec in each line."
+        ) from None
 
 
 def _words(line: str, where: str) -> list[str]:

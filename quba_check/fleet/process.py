@@ -95,7 +95,10 @@ class ModelProcess:
 
 
 def _last_after(prefix: str, path: Path) -> str:
-    """Return the last line with a prefix at the end of a file, without it; empty if there is none."""
+    """Return the last line with a prefix, without it; empty if there is none.
+
+    Only the end of the file is read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))

@@ -58,7 +58,7 @@ def problem_text(result: ModelResult) -> str:
 
 
 def result_line(result: ModelResult) -> str:
-    """Return the result of a model as one line, such as `demo: released, grade A, 12 s`."""
+    """Return a result as one line, such as `demo: released, grade A, 12 s`."""
     facts = [result.outcome]
     if result.grades:
         facts.append(f"grade {', '.join(result.grades)}")
@@ -93,12 +93,17 @@ def exit_code(results: Sequence[ModelResult]) -> int:
     return 1 if 1 in codes else max(codes, default=0)
 
 
-def fleet_json(results: Sequence[ModelResult]) -> str:
-    """Return the results as JSON text."""
+def fleet_json(results: Sequence[ModelResult], code: int) -> str:
+    """Return the results as JSON text.
+
+    Args:
+        results: the results, in the order of the list.
+        code: exit code of the fleet.
+    """
     content = {
         "schema": 1,
         "counts": {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES},
-        "exit_code": exit_code(results),
+        "exit_code": code,
         "models": [_json_row(result) for result in results],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

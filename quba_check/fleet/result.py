@@ -117,7 +117,7 @@ def result_of(
         folder=folder,
         outcome=outcome,
         verdict="fail" if recorded == "pass" and outcome != "released" else recorded,
-        grades=_unique(grade.letter for record in records for grade in record.grades if grade.letter),
+        grades=_unique(sorted(grade.letter for record in records for grade in record.grades if grade.letter)),
         failed=_unique(row.dimension for record in records for row in record.verdicts if row.blocks),
         seconds=seconds,
         exit_code=exit_code,
@@ -147,7 +147,8 @@ def _missing_verdict(exit_code: int, verdict: OverallVerdict) -> str:
         return f"the run is {verdict}"
     if exit_code == EXIT_CODES["not judged"]:
         return "no demand was judged"
-    return f"pytest ended with exit code {exit_code}"
+    record = " and wrote no record" if exit_code in VERDICT_CODES else ""
+    return f"pytest ended with exit code {exit_code}{record}"
 
 
 def signal_text(number: int) -> str:

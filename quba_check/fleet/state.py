@@ -161,10 +161,7 @@ def _model_files(spec: ModelSpec, digests: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _module_file(name: str) -> Path | None:
-    """Return the file of a module that can be imported from the current folder; None if unknown.
-
-    Nothing is imported.
-    """
+    """Return the file of a module without importing it; None if unknown."""
     places = [str(Path.cwd()), *sys.path]  # as in the model's process, which `python -m` starts here
     spec = None
     parts = name.split(".")
@@ -210,9 +207,9 @@ def _is_unchanged_input(row: InputRow) -> bool:
 
 
 def _input_path(name: str) -> Path | None:
-    """Return a file by its name in a record, which is relative to pytest's root folder.
+    """Return a file by its name in a record; None if there is no such file.
 
-    That is the current folder or one above.
+    The name is relative to pytest's root folder, which is the current folder or one above.
     """
     current = Path.cwd()
     for folder in (current, *current.parents):
