@@ -32,6 +32,8 @@ def main() -> None:
     watched = os.dup(sys.stdin.fileno())
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), sys.stdin.fileno())
+    # Ignored in the background of a shell, but the fleet interrupts this process by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=end_with_parent, args=(watched,), name="quba-fleet", daemon=True).start()
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()  # noqa: PTH109  as of `python -m pytest`, in place of this file's folder

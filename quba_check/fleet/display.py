@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -67,15 +67,19 @@ class LiveTable(PlainLines):
         output: a terminal.
         total: number of models of the fleet.
         at_once: largest number of models that are judged at once.
+        clock: seconds of a monotonic clock.
     """
 
-    def __init__(self, output: TextIO, total: int, at_once: int) -> None:
+    def __init__(
+        self, output: TextIO, total: int, at_once: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(output, total)
         from rich.console import Console
         from rich.live import Live
 
         self._at_once = at_once
-        self._refreshed = 0.0
+        self._clock = clock
+        self._next_refresh = float("-inf")
         console = Console(file=output, highlight=False, markup=False, emoji=False)
         self._live = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -96,8 +100,9 @@ class LiveTable(PlainLines):
 
     def watch(self, running: Sequence[Running]) -> None:
         """Draw the table."""
-        if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
-            self._refreshed = time.monotonic()
+        now = self._clock()
+        if now >= self._next_refresh:
+            self._next_refresh = now + REFRESH_SECONDS
             self._live.update(self._table(running), refresh=True)
 
     def _table(self, running: Sequence[Running]) -> RenderableType:

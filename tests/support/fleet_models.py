@@ -11,8 +11,10 @@ from support.tuned import record
 CHILD = '''\
 """Writes the record that the model's file asks for, and ends as it says."""
 
-import hashlib, json, os, sys, time
+import hashlib, json, os, signal, sys, time
 from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in the background of a shell, it may be ignored
 
 options = {}
 for word in sys.argv[1:]:
