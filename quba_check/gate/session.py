@@ -258,6 +258,8 @@ class GateSession:
 
     def close(self) -> None:
         """End the workers of `--quba-executor`."""
+        for evaluation in self._evaluations.values():
+            evaluation.engine.stop()
         pool = self.__dict__.get("worker_pool")
         if pool is not None:
             pool.close()

@@ -29,7 +29,7 @@ def test_forms(text: str, choice: ExecutorChoice) -> None:
     ("text", "near"),
     [
         ("rai", " Did you mean 'ray'?"),
-        ("slurm:remote", " Did you mean 'slurm'?"),
+        ("slurm:remote", " Did you mean 'slurm:local'?"),
         ("ray:", " Did you mean 'ray'?"),
         ("inline:2", " Did you mean 'inline'?"),
     ],
