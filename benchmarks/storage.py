@@ -53,9 +53,8 @@ def store_rows(work: Work) -> list[Row]:
     The clean view, with its table of probabilities, and one other view are written; the other 88 are like the
     second.
     """
-    store = Store(work.new_folder())
-    clean = _written(store, "clean", with_probabilities=True)
-    other = _written(store, "corrupted", with_probabilities=False)
+    clean = written(work, "clean", with_probabilities=True)
+    other = written(work, "corrupted", with_probabilities=False)
     files = clean[0] + (VIEWS - 1) * other[0]
     size = (clean[1] + (VIEWS - 1) * other[1]) / 1e6
     rate = clean[1] / clean[2] / 1e6
@@ -66,12 +65,13 @@ def store_rows(work: Work) -> list[Row]:
     return [Row.at_most("store: files of a complete model", files, "files", details, FILES_GOAL, 0)]
 
 
-def _written(store: Store, name: str, *, with_probabilities: bool) -> tuple[int, int, float]:
-    """Write all shards of a view, and pack them if this version can.
+def written(work: Work, name: str, *, with_probabilities: bool) -> tuple[int, int, float]:
+    """Write all shards of a view into an empty store, and pack them if this version can.
 
     Returns:
         Files, bytes, and CPU seconds of writing and packing.
     """
+    store = Store(work.new_folder())
     spent = 0.0
     rng = np.random.default_rng(0)
     entry = content_hash(name)
