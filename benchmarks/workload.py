@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -115,11 +114,3 @@ def _reading(manifest: Manifest, view: View, *, generates: bool) -> Reading:
     if view.attack is not None:
         return "kept"
     return "prepared" if declared.prepared else "file"
-
-
-def images_by_reading(stages: Sequence[Stage]) -> Counter[Reading]:
-    """Return the number of images of a model by their origin."""
-    counts: Counter[Reading] = Counter()
-    for stage in stages:
-        counts[stage.reading] += stage.total
-    return counts
