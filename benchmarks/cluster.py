@@ -159,8 +159,7 @@ def phases_of(
         cluster: the machines.
         is_first: True for the first model of a slot.
     """
-    if costs.start_s:
-        yield Phase(costs.start_s, 1.0, "start")
+    yield Phase(costs.start(sum(stage.files for stage in stages)), 1.0, "start")
     if download := _download(stages, costs, cluster, is_first=is_first):
         yield Phase(download, math.inf, "network", load=1.0)
     for stage in stages:

@@ -27,12 +27,13 @@ class Costs:
     prepared_ms: float = _cost("ms", "the same for a file at its final size, as in ImageNet-C")
     kept_ms: float = _cost("ms", "reading a prepared image from the store")
     generated_ms: float = _cost("ms", "generating a corruption, the mean over all 75")
+    digest_us: float = _cost("µs", "checking that a file is still the one whose digest is known", "digests")
     file_kb: float = _cost("kB", "size of an image file")
     prepared_kb: float = _cost("kB", "size of a file at its final size")
     shard_ms: float = _cost(
         "ms", "the driver's time for a shard of 256 images", "stages (inline) or executors"
     )
-    start_s: float = _cost("s", "a run without images to predict, from the command to the verdict")
+    start_s: float = _cost("s", "a run that finds all predictions in the store, of few images")
     clean_bytes: float = _cost("bytes", "stored per image of the clean set")
     view_bytes: float = _cost("bytes", "stored per image of another view")
 
@@ -45,6 +46,10 @@ class Costs:
             "generated": self.kept_ms + self.generated_ms,
         }
         return 1e-3 * times[origin]
+
+    def start(self, files: int) -> float:
+        """Return the seconds of a run without images to predict, whose sets have a number of files."""
+        return self.start_s + 1e-6 * self.digest_us * files
 
     def file_bytes(self, origin: Reading) -> float:
         """Return the bytes of an image's file; 0 if no file is read."""

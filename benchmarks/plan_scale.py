@@ -27,7 +27,7 @@ CAUSES = {
     "reading": "waiting for cores that read images",
     "network": "waiting for the network",
     "driver": "waiting for the driver",
-    "start": "starting and ending runs",
+    "start": "starting runs and checking files",
     "idle": "idle at the end",
 }
 RATE = "infer_samples_per_sec"
@@ -96,7 +96,7 @@ def _table(clusters: Sequence[Cluster], outcomes: Sequence[Outcome]) -> Iterator
     for cluster, outcome in zip(clusters, outcomes, strict=True):
         hours = cluster.gpus * outcome.wall
         yield (
-            f"{cluster.at_once:7}  {cluster.width:9}  {_hours(outcome.wall):>9}  {hours / 3600:9,.0f}  "
+            f"{cluster.at_once:7}  {cluster.width:9}  {_hours(outcome.wall):>9}  {hours / 3600:9,.1f}  "
             f"{_hours(median(outcome.durations)):>12}  {outcome.spent['passes'] / hours:9.0%}  "
             f"{CAUSES[bottleneck(outcome)]}"
         )

@@ -63,6 +63,7 @@ def measure(work: Work, architecture: str, device: str) -> dict[str, float]:
         **_reading(work),
         **_small_files(work),
         **_storing(work),
+        "digest_us": storage.digest_microseconds(work)[1],
         "start_s": _start(work),
     }
 

@@ -54,6 +54,11 @@ class Stage:
         return self.views * -(-self.images // SHARD_SIZE)
 
     @property
+    def files(self) -> int:
+        """Files that are read for these views alone."""
+        return self.total if self.reading in ("file", "prepared") else 0
+
+    @property
     def has_probabilities(self) -> bool:
         """True if the table of class probabilities is stored, as for the clean set."""
         return self.name == CLEAN_SET
