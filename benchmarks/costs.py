@@ -20,7 +20,9 @@ class Costs:
     No cost has a default: each is measured or given.
     """
 
-    forward_ms: float = _cost("ms", "forward pass of an image on the GPU, without gradients")
+    forward_ms: float = _cost(
+        "ms", "forward pass of an image without gradients, the transfer to the device included"
+    )
     attack_ratio: float = _cost("times", "a pass of an attack, in float32, relative to that forward pass")
     pgd_passes: float = _cost("passes", "passes of an image under PGD, at most 21", "pgd")
     file_ms: float = _cost("ms", "reading and preparing an image file on one core")
