@@ -43,40 +43,42 @@ class Times:
     Attributes:
         first: until the first shard is stored.
         shard: of each further shard.
+        driver: CPU time of this process for each further shard.
     """
 
     first: float
     shard: float
+    driver: float
 
 
 def rows(work: Work) -> list[Row]:
     """Return the rows of each executor with one worker, against the same run in this process."""
     suite = write_suite(work.new_folder())
-    inline = [run(work, suite, None) for _ in range(REPETITIONS)]
-    results = []
-    for name, package in EXECUTORS.items():
-        titles = f"executor {name}: start-up", f"executor {name}: time for a shard of {SHARD_SIZE} images"
-        if find_spec(package) is None:
-            reason = f"{package} is not installed: pip install 'quba-check[{name.partition(':')[0]}]'"
-            goals = f"≤ {MOST_START:g} s", f"≤ {MOST_OVERHEAD:g} ms"
-            results += [Row.unmeasured(*row) for row in zip(titles, (reason, reason), goals, strict=True)]
-            continue
-        with opened(name, work.new_folder()) as pool:
-            times = [run(work, suite, pool) for _ in range(REPETITIONS)]
-        results += [_start_row(titles[0], times, inline), _shard_row(titles[1], times, inline)]
-    return results
+    run(work, suite, None)
+    return [row for name, package in EXECUTORS.items() for row in _rows(work, suite, name, package)]
 
 
-def _start_row(title: str, times: list[Times], inline: list[Times]) -> Row:
-    least = min(run.first for run in inline)
-    details = f"until the first shard is stored, {times[0].first:.2f} s; in this process {least:.2f} s"
-    return Row.at_most(title, times[0].first - least, "s", details, MOST_START)
-
-
-def _shard_row(title: str, times: list[Times], inline: list[Times]) -> Row:
-    ours, least = (1e3 * median(run.shard for run in runs) for runs in (times, inline))
-    details = f"{ours:.1f} ms, in this process {least:.1f} ms; one worker, {SHARDS} shards of a linear model"
-    return Row.at_most(title, ours - least, "ms", details, MOST_OVERHEAD)
+def _rows(work: Work, suite: Path, name: str, package: str) -> list[Row]:
+    """Return the rows of an executor; both sides run alternately."""
+    titles = f"executor {name}: start-up", f"executor {name}: time for a shard of {SHARD_SIZE} images"
+    if find_spec(package) is None:
+        reason = f"{package} is not installed: pip install 'quba-check[{name.partition(':')[0]}]'"
+        goals = f"≤ {MOST_START:g} s", f"≤ {MOST_OVERHEAD:g} ms"
+        return [Row.unmeasured(title, reason, goal) for title, goal in zip(titles, goals, strict=True)]
+    with opened(name, work.new_folder()) as pool:
+        ours, inline = zip(
+            *((run(work, suite, pool), run(work, suite, None)) for _ in range(REPETITIONS)), strict=True
+        )
+    least = min(times.first for times in inline)
+    started = f"until the first shard is stored, {ours[0].first:.1f} s; in this process {least:.1f} s"
+    shard, alone = (1e3 * median(times.shard for times in side) for side in (ours, inline))
+    took = f"{shard:.1f} ms, in this process {alone:.1f} ms; one worker, {SHARDS} shards of a linear model"
+    driver = 1e3 * median(times.driver for times in ours)
+    return [
+        Row.at_most(titles[0], ours[0].first - least, "s", started, MOST_START),
+        Row.at_most(titles[1], shard - alone, "ms", took, MOST_OVERHEAD),
+        Row(f"cost --shard-ms, executor {name}", f"{driver:.1f} ms", "CPU of the driver for a shard"),
+    ]
 
 
 def write_suite(folder: Path) -> Path:
@@ -111,6 +113,7 @@ def run(work: Work, suite: Path, pool: WorkerPool | None) -> Times:
     evaluation = Evaluation(spec, suite, device="cpu", store=work.new_folder(), workers=pool)
     begin = time.perf_counter()
     evaluation.engine.predictions([CLEAN], shards=range(1))
-    first = time.perf_counter()
+    first, cpu = time.perf_counter(), time.process_time()
     evaluation.engine.predictions([CLEAN], shards=range(1, SHARDS + 1))
-    return Times(first - begin, (time.perf_counter() - first) / SHARDS)
+    end = time.perf_counter()
+    return Times(first - begin, (end - first) / SHARDS, (time.process_time() - cpu) / SHARDS)
