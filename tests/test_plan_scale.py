@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from benchmarks.cluster import Cluster, Phase, data_bytes, shared_rates, simulat
 from benchmarks.costs import COSTS, Costs, option_of  # noqa: E402
 from benchmarks.workload import PUBLISHED_MANIFEST, Stage, read_stages  # noqa: E402
 from quba_check.errors import SuiteError  # noqa: E402
+from quba_check.executors.settings import read_settings  # noqa: E402
 
 FREE = Costs(
     forward_ms=1, attack_ratio=1, pgd_passes=21, file_ms=1e-9, prepared_ms=1e-9, kept_ms=1e-9,
@@ -270,3 +273,45 @@ def test_measured_costs_fill_the_gaps(
     plan(monkeypatch, *NEEDED, "--pgd-passes=21", "--measure")
     output = capsys.readouterr().out
     assert output.startswith("".join(f"measured: {option_of(name)} 3\n" for name in measured))
+
+
+PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+
+
+def commands_of_the_page() -> list[list[str]]:
+    """Arguments of each plan on the page."""
+    joined = PAGE.replace("\\\n", "")
+    return [
+        shlex.split(line)
+        for line in re.findall(r"^python -m benchmarks.plan_scale (.*)$", joined, re.MULTILINE)
+    ]
+
+
+def test_the_page_shows_what_its_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = ["model,infer_img_size,infer_samples_per_sec", *(f"{n},224,{4000 / (1 + n)}" for n in range(300))]
+    Path("rates.csv").write_text("\n".join(rows), encoding="utf-8")
+    plan(monkeypatch, *commands_of_the_page()[0])
+    ours = capsys.readouterr().out.splitlines()
+    (block,) = re.findall(r"^```\n(300 models.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    theirs = block.splitlines()
+    # Times depend on a table that is published elsewhere; work, bytes and rows do not.
+    assert theirs[:4] == ours[:4]
+    assert [line[:18] for line in theirs[4:10]] == [line[:18] for line in ours[4:10]]
+    assert {line.split(":")[0] for line in theirs[-4:]} == {line.split(":")[0] for line in ours[-4:]}
+
+
+def test_the_page_measures_on_a_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plan_scale, "_measured", lambda *_: dict.fromkeys(COSTS, 3.0))
+    plan(monkeypatch, *commands_of_the_page()[1])
+    assert "40 models × 86 views" in capsys.readouterr().out
+
+
+def test_the_page_has_a_valid_settings_file(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "cluster.yaml").write_text(block, encoding="utf-8")
+    assert read_settings(tmp_path / "cluster.yaml", "cluster.yaml").slurm.gpus_per_worker == 1
