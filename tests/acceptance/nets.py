@@ -10,6 +10,7 @@ network, with the same fingerprint, can be watched, killed and repeated:
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -32,13 +33,14 @@ def trap(images: int) -> None:
 
     The flag is a file with the number of its parent process.
 
-    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, or `wait AFTER FLAG` for any process.
+    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit, or
+    `wait AFTER FLAG` for any process.
     """
     SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
     if what == "no" or SEEN["images"] < int(after):
         return
-    if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
+    if {"exit": "PYTEST_XDIST_WORKER", "kill": "SUBMITIT_EXECUTOR"}.get(what, "PATH") not in os.environ:
         return
     try:
         with Path(flag).open("x") as file:
@@ -47,6 +49,8 @@ def trap(images: int) -> None:
         return
     if what == "exit":
         os._exit(1)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     parent = os.getppid()
     while os.getppid() == parent:  # until a signal comes, or the test that would send it is gone
         time.sleep(0.05)
