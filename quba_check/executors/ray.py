@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain
 
 from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
@@ -82,6 +83,10 @@ class RayExecutor:
             QubaError: an order cannot be predicted.
         """
         source, stream, workers = iter(orders), OrderStream(), self._workers
+        first = next(source, None)
+        if first is None:  # no cluster is started for a run whose predictions are in the store
+            return
+        source = chain([first], source)
         try:
             while True:
                 workers.prepare(self._recipe, self._key)

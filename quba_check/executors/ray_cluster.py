@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from quba_check.errors import OptionError, needs, one_line
+from quba_check.errors import OptionError, did_you_mean, needs, one_line
 from quba_check.executors.settings import RaySettings
 
 CONNECT_SECONDS = 5
@@ -61,12 +61,20 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
         runtime_env: packages and files for the workers.
 
     Raises:
-        OptionError: Ray is not installed, or the cluster cannot be used.
+        OptionError: Ray is not installed, `runtime_env` has an unknown key, or the cluster cannot be used.
     """
     try:
         import ray
+        from ray.runtime_env import RuntimeEnv
     except ImportError:
         raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}") from None
+    fields = [name for name in sorted(RuntimeEnv.known_fields) if not name.startswith("_")]
+    for name in runtime_env:
+        if name not in fields:  # Ray would ignore it
+            raise OptionError(
+                f"--quba-executor-settings: ray.runtime_env: unknown key '{name}'. Allowed: "
+                f"{', '.join(fields)}.{did_you_mean(name, fields)}"
+            )
     if ray.is_initialized():
         return Connection(ray, is_ours=False)
     address = address or os.environ.get("RAY_ADDRESS") or "local"

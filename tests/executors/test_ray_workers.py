@@ -322,6 +322,12 @@ def test_shards_of_a_model_that_was_replaced_meanwhile(start: Any) -> None:
     assert 0 < len(first.changed()) < 6
 
 
+def test_a_run_without_orders_starts_nothing(start: Any) -> None:
+    pool, fake = start(lambda *_: None)
+    assert shards(pool.executor(recipe()).run(iter(()))) == []
+    assert fake.actors == []
+
+
 def test_two_runs_at_once(start: Any) -> None:
     pool, _ = start(lambda *_: None)
     executor = pool.executor(recipe())
