@@ -159,8 +159,14 @@ class RayWorkers:
         environment = self._settings.runtime_env
         self._ray, self._is_ours = connect(self._choice.address, environment)
         wanted = resources(self._ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
-        options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "max_restarts": 0, "max_task_retries": 0}
-        options |= {"max_concurrency": CALLS_AT_ONCE, "scheduling_strategy": "SPREAD"}
+        options: dict[str, Any] = {
+            "num_cpus": wanted.cpus,
+            "num_gpus": wanted.gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "max_concurrency": CALLS_AT_ONCE,
+            "scheduling_strategy": "SPREAD",
+        }
         if environment and not self._is_ours:
             options["runtime_env"] = environment
         self._kind = self._ray.remote(**options)(RayWorker)
