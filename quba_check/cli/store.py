@@ -172,8 +172,7 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
     selected = removals(inventory, conditions, running, now)
     if not is_dry:
         remove_forgotten(opened, runs, now)
-        for each in selected:
-            remove_files(opened, each.files)
+        remove_files(opened, [file for each in selected for file in each.files])
         if not running:
             remove_free_locks(opened, inventory, now)
     _print(prune_text(opened.shown, inventory, selected, conditions, running, now, is_dry=is_dry))
@@ -192,7 +191,7 @@ def export_file(model: str, output: Path | None, store: Path | None) -> None:
 
     MODEL: a name of 'quba-check store list'. Every checksum is checked first.
     """
-    from quba_check.cli.store_formats import archive_text, default_name
+    from quba_check.cli.store_formats import archive_text, default_name, wrapped
     from quba_check.storage.exchange import export_model
     from quba_check.storage.inventory import read_inventory
 
@@ -202,7 +201,7 @@ def export_file(model: str, output: Path | None, store: Path | None) -> None:
     files = [each.file for each in inventory.of_models if each.model == model]
     path = Path(default_name(model)) if output is None else output
     archive = export_model(opened, model, files, path)
-    _print(f"{path}: {archive_text(archive)}\n")
+    _print(wrapped([f"{path}: {archive_text(archive)}"]))
 
 
 @store.command(
@@ -217,16 +216,14 @@ def import_predictions(file: Path, store: Path | None) -> None:
 
     FILE.zip: written by 'quba-check store export'. All of it is checked first. Files that the store has stay.
     """
-    from quba_check.cli.store_formats import archive_text
+    from quba_check.cli.store_formats import archive_text, wrapped
     from quba_check.storage.exchange import import_file
     from quba_check.storage.store import Store, default_root
 
     opened = Store(store or default_root())
     imported = import_file(opened, file)
-    _print(
-        f"{opened.shown}: {archive_text(imported.archive)}; {len(imported.added):,} files added, "
-        f"{imported.present:,} present before\n"
-    )
+    counts = f"{len(imported.added):,} files added, {imported.present:,} present before"
+    _print(wrapped([f"{opened.shown}: {archive_text(imported.archive)}; {counts}"]))
 
 
 def opened_store(folder: Path | None, command: str) -> Store:
