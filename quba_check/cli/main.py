@@ -20,6 +20,7 @@ from quba_check.cli.doctor import doctor
 from quba_check.cli.explain import explain
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
+from quba_check.cli.fleet import fleet
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
 from quba_check.cli.model_card import model_card
@@ -45,6 +46,7 @@ from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 COMMANDS = (
     init,
     doctor,
+    fleet,
     verdict,
     report,
     summary,

@@ -62,8 +62,8 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
 
 def _heading(suite: Suite, width: int) -> list[str]:
     head = f"{suite.name}: {suite.facts.class_count:,} classes, in"
-    line = f"{head} {suite.root}"
-    return [line] if cell_len(line) <= width else [head, f"  {shorten(str(suite.root), width - 2)}"]
+    line = f"{head} {suite.location}"
+    return [line] if cell_len(line) <= width else [head, f"  {shorten(suite.location, width - 2)}"]
 
 
 def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:
@@ -173,7 +173,7 @@ def _where(suite: Suite, name: str) -> str:
     """Return the path of a set and the reason if it is missing or incomplete."""
     whole = View(name)
     if reason := suite.missing(whole):
-        return reason.replace(f"{suite.root}/", "")
+        return reason.replace(f"{suite.location}/", "")
     if suite.is_generated(whole):
         return "made from clean"
     path = suite.place(whole)

@@ -121,6 +121,27 @@ class StoreFiles:
         """
         return self._place(name)
 
+    def upload(self, name: str) -> None:
+        """Copy a file of this machine to the store, if the store is elsewhere.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
+    def fetch(self, prefix: str) -> None:
+        """Copy the files whose names start with a prefix to this machine, if the store is elsewhere.
+
+        Raises:
+            StoreError: one cannot be read.
+        """
+
+    def close(self) -> None:
+        """Complete all writes, and free all locks. The store can still be used.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+
     def _place(self, name: str) -> Path:
         """Return the path of a name.
 
