@@ -23,8 +23,8 @@ class S3Server:
 
     Attributes:
         settings: environment variables of its clients.
-        requests: every request so far: method and path. Listings are `LIST`; signs of life of a run are `BEAT`,
-            since their number depends on its duration.
+        requests: every request so far: method and path. Listings are `LIST`. Signs of life of a run are
+            `BEAT`, since their number depends on its duration.
     """
 
     def __init__(self) -> None:
