@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -132,7 +133,10 @@ class _Run:
         """End the jobs and remove the folder, unless their logs are of interest."""
         atexit.unregister(self.close)
         self.folder.stop()
-        self._jobs.close()
+        if not self._jobs.close():
+            for process in self.folder.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         self._heartbeat.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

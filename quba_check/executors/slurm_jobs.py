@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,29 +88,28 @@ class SlurmJobs:
         line = last_line(text)
         return f"'{line}'" if line else "nothing"
 
-    def close(self) -> None:
-        """Cancel all jobs that still run or wait."""
+    def close(self) -> bool:
+        """Cancel all jobs that still run or wait.
+
+        Returns:
+            False if processes of this machine do not end by themselves.
+        """
         if not self._is_local:
             arrays = {job.job_id.partition("_")[0] for job in self._jobs.values()}
             if arrays:
                 subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)  # noqa: S603, S607
-            return
+            return True
         end = time.monotonic() + CLOSING_SECONDS
-        while any(not job.done() for job in self._jobs.values()) and time.monotonic() < end:
+        while not (are_done := all(job.done() for job in self._jobs.values())) and time.monotonic() < end:
             time.sleep(0.02)
-        for job in self._jobs.values():
-            if not job.done():
-                job.cancel()
+        return are_done
 
     def _sent(self, workers: Sequence[SlurmWorker]) -> Sequence[Job[None]]:
         if not self._is_local:
             executor = self._executor(len(workers))
             return executor.submit_array(workers)
-        jobs = []
-        for worker in workers:
-            executor = self._local_executor(worker.job)
-            jobs.append(executor.submit(worker))
-        return jobs
+        with _children_ignore_interrupts():
+            return [self._local_executor(worker.job).submit(worker) for worker in workers]
 
     def _executor(self, parallel: int) -> Executor:
         """Return submitit's executor, which writes the script of the jobs."""
@@ -166,6 +167,19 @@ def check_installed(*, is_local: bool) -> None:
             "--quba-executor: got 'slurm', but this machine has no command sbatch. Start the run on a login "
             "node of the cluster, or use slurm:local for workers on this machine."
         )
+
+
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, which a terminal sends to all of a run; the driver ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def last_line(text: str) -> str:

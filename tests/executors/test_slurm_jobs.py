@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -163,6 +165,14 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "--quba-executor: slurm needs submitit, which is not installed. Install it: pip install "
         '"quba-check[slurm]".'
     )
+
+
+def test_a_terminal_interrupts_no_local_worker() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with slurm_jobs._children_ignore_interrupts():
+        code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+        assert subprocess.check_output([sys.executable, "-c", code]) == b"True\n"
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize(
