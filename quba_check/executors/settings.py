@@ -21,6 +21,9 @@ class RaySettings(Strict):
     gpus_per_worker: float | None = Field(
         default=None, ge=0, description="GPUs that Ray reserves for a worker; a fraction shares one."
     )
+    wait_minutes: float = Field(
+        default=5.0, gt=0, description="Minutes without any worker after which a run fails."
+    )
     runtime_env: dict[str, Any] = Field(
         default_factory=dict, description="Ray's runtime_env, for custom packages and files."
     )

@@ -31,6 +31,8 @@ def note(kind: str, images: int) -> None:
 def trap(images: int) -> None:
     """Stop once: the first process that has seen so many images raises the flag, then dies or waits.
 
+    The flag is a file with the number of its parent process.
+
     `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit, or
     `wait AFTER FLAG` for any process.
     """
@@ -41,7 +43,8 @@ def trap(images: int) -> None:
     if {"exit": "PYTEST_XDIST_WORKER", "kill": "SUBMITIT_EXECUTOR"}.get(what, "PATH") not in os.environ:
         return
     try:
-        Path(flag).touch(exist_ok=False)
+        with Path(flag).open("x") as file:
+            file.write(f"{os.getppid()}\n")
     except FileExistsError:
         return
     if what == "exit":
