@@ -265,7 +265,9 @@ class Dispatcher:
             self._lose(worker, words)
         if self._idle_losses >= STRIKES:
             self._failure = self._error(
-                f"{STRIKES} workers ended one after another before they predicted anything", words
+                f"{STRIKES} workers ended one after another before they predicted anything",
+                words,
+                "Check that the nodes see this folder; the key folder in --quba-executor-settings names another.",
             )
             return
         self._restart(job)
@@ -286,18 +288,21 @@ class Dispatcher:
             if sent.is_bound:
                 self._settle(number, Completed(number, worker.name, Answer()))
             elif sent.strikes >= STRIKES:
-                error = self._error(f"{STRIKES} workers ended while they worked on {sent.task}", words)
+                error = self._error(
+                    f"{STRIKES} workers ended while they worked on {sent.task}",
+                    words,
+                    "If memory ran out, set memory_gb in --quba-executor-settings.",
+                )
                 self._settle(number, Completed(number, worker.name, Answer(error=error)))
             else:
                 self._folder.withdraw(worker.name, number)
                 self._release(worker, number)
                 self._waiting.appendleft(number)
 
-    def _error(self, problem: str, words: str) -> OptionError:
+    def _error(self, problem: str, words: str, hint: str) -> OptionError:
         self.has_failed = True
         return OptionError(
-            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. If "
-            "memory ran out, set memory_gb in --quba-executor-settings."
+            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. {hint}"
         )
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -144,7 +145,8 @@ class _Run:
             shutil.rmtree(self.folder.root, ignore_errors=True)
 
     def _worker(self, job: int) -> SlurmWorker:
-        return SlurmWorker(self.folder.root, job, self._threads, tuple(filter(None, sys.path)))
+        import_path = tuple(filter(None, sys.path))
+        return SlurmWorker(self.folder.root, job, self._threads, import_path, version("quba-check"))
 
     def _restart(self, job: int) -> None:
         self._jobs.start([self._worker(job)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 import signal
 import subprocess
@@ -59,11 +60,12 @@ class SlurmJobs:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         try:
-            jobs = self._sent(workers)
+            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch said
+                jobs = self._sent(workers)
         except (FailedJobError, FailedSubmissionError) as error:
-            reason = last_line(str(error))
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise OptionError(
-                f"--quba-executor: sbatch refused the jobs: {reason.rstrip('.')}. Change the settings of "
+                f"--quba-executor: sbatch refused the jobs: {reason}. Change the settings of "
                 "--quba-executor-settings, section slurm."
             ) from None
         for worker, job in zip(workers, jobs, strict=True):

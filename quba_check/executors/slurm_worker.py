@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from quba_check.errors import QubaError
+from quba_check.errors import ModelError, QubaError
 from quba_check.executors.heartbeat import Heartbeat, Pulse
 from quba_check.executors.queue_folder import Answer, CheckModel, ChooseCompute, QueueFolder, Task
 from quba_check.executors.remote_worker import RemoteWorker
@@ -38,16 +40,27 @@ class SlurmWorker:
         job: number of the job.
         threads: most threads of torch.
         import_path: the driver's `sys.path`.
+        version: the driver's version of this package.
     """
 
     folder: Path
     job: int
     threads: int
     import_path: tuple[str, ...]
+    version: str
     _service: Service | None = field(init=False, repr=False, compare=False, default=None)
 
     def __call__(self) -> None:
-        """Serve until the driver ends; then end the process at once."""
+        """Serve until the driver ends; then end the process at once.
+
+        Raises:
+            ModelError: this is another version of the package, which may not understand the tasks.
+        """
+        if (here := version("quba-check")) != self.version:
+            raise ModelError(
+                f"worker on {socket.gethostname()}: quba-check is {here}, but {self.version} where the run "
+                f"was started. Install quba-check {self.version} there."
+            )
         sys.path.extend(path for path in self.import_path if path not in sys.path)
         code: Any = 0
         try:
