@@ -267,7 +267,8 @@ class Dispatcher:
             self._failure = self._error(
                 f"{STRIKES} workers ended one after another before they predicted anything",
                 words,
-                "Check that the nodes see this folder; the key folder in --quba-executor-settings names another.",
+                "Check that the nodes see this folder; the key folder in --quba-executor-settings names "
+                "another.",
             )
             return
         self._restart(job)
@@ -302,7 +303,8 @@ class Dispatcher:
     def _error(self, problem: str, words: str, hint: str) -> OptionError:
         self.has_failed = True
         return OptionError(
-            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. {hint}"
+            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. "
+            f"{hint}"
         )
 
 

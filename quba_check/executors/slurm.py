@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -193,7 +193,7 @@ class SlurmExecutor:
             dispatcher.drop([number])
         classifier.use(_value(completed))
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted; one is pulled when a worker has room for it.
 
         Raises:
