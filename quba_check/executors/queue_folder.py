@@ -22,7 +22,7 @@ from quba_check.executors.recipe import Recipe
 from quba_check.storage.atomic import write_atomically
 
 KEPT_SECONDS = 7 * 24 * 3600.0
-"""Seconds since the last sign of life of a driver after which its folder is removed, with its logs."""
+"""Age of a driver's last heartbeat, in seconds, from which its folder is removed with its logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ Task = PredictOrder | ChooseCompute | CheckModel
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a task: a value, or the error that is raised in its place."""
+    """The answer to a task: a value or an error."""
 
     value: Any = None
     error: BaseException | None = None
@@ -190,7 +190,7 @@ class QueueFolder:
         self._task(worker, number).unlink(missing_ok=True)
 
     def receive(self, worker: str) -> Mapping[int, Task]:
-        """Return the new tasks of a worker by number, in the order in which they were sent."""
+        """Return the new tasks of a worker by number, the oldest first."""
         tasks: dict[int, Task] = {}
         for name in sorted(_names(self.workers / worker / "tasks")):
             path = self.workers / worker / "tasks" / name
@@ -211,7 +211,7 @@ class QueueFolder:
             write_atomically(self.root / "answers" / f"{number:08d}.{worker}", content)
 
     def answers(self) -> list[tuple[int, str, Answer]]:
-        """Return the new answers, each with the number of its task and the name of its worker."""
+        """Return the new answers: number of the task, name of the worker, answer."""
         answers = []
         for name in sorted(_names(self.root / "answers")):
             path = self.root / "answers" / name

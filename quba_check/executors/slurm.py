@@ -36,7 +36,9 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class SlurmPool:
-    """Jobs of SLURM, or processes of this machine in their place. They start with the first task.
+    """Jobs of SLURM, or processes of this machine in their place.
+
+    They start with the first task.
 
     Args:
         choice: number of workers, and address `local` for processes of this machine.
@@ -78,7 +80,10 @@ class SlurmPool:
         return SlurmExecutor(self, recipe)
 
     def dispatcher(self, recipe: Recipe) -> Dispatcher:
-        """Return the dispatcher of the jobs, which are started now if they were not, with a recipe for them.
+        """Return the dispatcher of the jobs, which are started if they do not run.
+
+        Args:
+            recipe: a model for the jobs.
 
         Raises:
             OptionError: SLURM refuses the jobs.
@@ -152,7 +157,11 @@ class _Run:
         self._jobs.start([self._worker(job)])
 
     def _catch_signals(self) -> dict[signal.Signals, Any]:
-        """Cancel the jobs before a signal ends this process; return the handlers that did so far."""
+        """Cancel the jobs before a signal ends this process.
+
+        Returns:
+            The handlers that are replaced.
+        """
         if threading.current_thread() is not threading.main_thread():
             return {}
         unhandled = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
@@ -194,7 +203,7 @@ class SlurmExecutor:
         classifier.use(_value(completed))
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
-        """Yield orders as they are predicted; one is pulled when a worker has room for it.
+        """Yield orders as they are predicted; they are pulled as workers have room.
 
         Raises:
             QubaError: an order cannot be predicted, or no worker can be started.
@@ -220,8 +229,7 @@ class SlurmExecutor:
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call of workers whose model changed.
 
-        Shards of a worker that ended meanwhile are not among them: each was checked by itself, as in a run
-        that is killed.
+        Shards of a worker that ended meanwhile are not among them, as after a run that was killed.
         """
         unchecked, self._unchecked = self._unchecked, {}
         if not unchecked:

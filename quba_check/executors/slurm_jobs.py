@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from submitit import Executor, Job
 
 SIGNAL_SECONDS = 90
-"""Seconds before the end of a job's time at which it is told, to be queued again."""
+"""Seconds before the end of a job's time at which SLURM sends the signal to be queued again."""
 MOST_TIMEOUTS = 1000
 """Times that a job is queued again because its time was over; the driver ends it long before."""
 QUEUE_SECONDS = 30.0
@@ -52,7 +52,7 @@ class SlurmJobs:
         self._asked = 0.0
 
     def start(self, workers: Sequence[SlurmWorker]) -> None:
-        """Send jobs, as one array where possible. A job replaces an earlier one of its number.
+        """Submit jobs, to SLURM as one array; each replaces that of its number.
 
         Raises:
             OptionError: SLURM refuses them.
@@ -60,7 +60,7 @@ class SlurmJobs:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch said
+            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints the error of sbatch
                 jobs = self._sent(workers)
         except (FailedJobError, FailedSubmissionError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
@@ -83,7 +83,7 @@ class SlurmJobs:
         return {number for number, job in self._jobs.items() if job.job_id not in self._running}
 
     def last_words(self, number: int) -> str:
-        """Return the last line of a job's log, in quotes; words in its place if there is none."""
+        """Return the last line of a job's log in quotes, or `nothing`."""
         text = ""
         with contextlib.suppress(OSError, UnicodeError):
             text = self._jobs[number].stderr() or ""
@@ -173,7 +173,10 @@ def check_installed(*, is_local: bool) -> None:
 
 @contextlib.contextmanager
 def _children_ignore_interrupts() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C, which a terminal sends to all of a run; the driver ends them."""
+    """Let processes that are started in the block ignore Ctrl-C.
+
+    A terminal sends it to all processes of a run; the driver then ends the others.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -185,14 +188,22 @@ def _children_ignore_interrupts() -> Iterator[None]:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something; srun's remark on an exit code comes after the reason."""
+    """Return the last line that is not empty.
+
+    Lines of srun, which report the exit code after the reason, are skipped if there are others.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reasons = [line for line in lines if not line.startswith("srun: ")]
     return (reasons or lines or [""])[-1]
 
 
 def _queued(jobs: Sequence[str], before: set[str]) -> set[str]:
-    """Return the jobs that run or wait in the queue; those of before if SLURM does not answer."""
+    """Return the jobs that run or wait in the queue.
+
+    Args:
+        jobs: the jobs to ask for.
+        before: the result if SLURM does not answer.
+    """
     command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(jobs)}"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if result.returncode == 0:

@@ -1,4 +1,4 @@
-"""The process of a job: takes the tasks of a driver from a folder, and answers them there."""
+"""The process of a job: takes tasks from a folder and writes the answers there."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 DRIVER_SILENCE = 300.0
-"""Seconds without a sign of life of the driver after which a worker ends. A driver that was killed leaves its
-workers behind."""
+"""Seconds without a heartbeat of the driver after which a worker ends, since the driver was killed."""
 SHORTEST_WAIT, LONGEST_WAIT, LONGEST_IDLE = 0.002, 0.05, 0.5
-"""Seconds between two looks for tasks, with and without a task in work."""
+"""Seconds between two listings of the tasks, with and without a task in work."""
 
 
 @dataclass
@@ -76,7 +75,10 @@ class SlurmWorker:
         os._exit(code & 0xFF if isinstance(code, int) else 1)
 
     def checkpoint(self) -> DelayedSubmission:
-        """Return what submitit starts again when SLURM takes the machine back or the job's time is over."""
+        """Return the job that submitit queues again.
+
+        It is called when SLURM takes the machine back or the job's time is over.
+        """
         from submitit.helpers import DelayedSubmission
 
         self._leave()
