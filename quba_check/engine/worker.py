@@ -5,7 +5,7 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
@@ -71,7 +71,7 @@ class Worker:
         if classifier is not self.classifier:
             classifier.use(self.classifier.compute)
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted.
 
         They are pulled as far as images are read ahead.
@@ -96,7 +96,7 @@ class Worker:
             if self._cache_keys.cache_entry(view) != key.cache_entry:
                 raise ModelError(f"{order}: the settings of the predictions differ.")
             if self._cache_keys.shard_key(view, order.shard).content != key.content:
-                raise ModelError(f"{order}: the images in {self._suite.root} differ.")
+                raise ModelError(f"{order}: the images in {self._suite.location} differ.")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
