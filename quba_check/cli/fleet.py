@@ -87,7 +87,7 @@ class FleetCommand(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="print the results as JSON")
 @click.pass_context
 def fleet(
-    context: click.Context, path: Path, out: Path, at_once: int | None, as_json: bool, **given: Any
+    context: click.Context, /, path: Path, out: Path, at_once: int | None, as_json: bool, **given: Any
 ) -> int:
     """Judge the models of a list, each by its own pytest process.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class Fleet:
         self,
         started: Callable[[Running], None] = lambda _: None,
         watch: Callable[[Sequence[Running]], None] = lambda _: None,
-    ) -> Iterator[ModelResult]:
+    ) -> Generator[ModelResult, None, None]:
         """Judge the waiting models, and yield each result once its process ended.
 
         Closing the generator ends the running processes. Their models can be judged by a later fleet.
