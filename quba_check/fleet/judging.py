@@ -109,8 +109,14 @@ class Fleet:
         try:
             while self.waiting or self.running:
                 while self.waiting and len(self.running) < len(self._places):
-                    self.running.append(self._start(*self.waiting.pop(0)))
-                    started(self.running[-1])
+                    model, spec = self.waiting.pop(0)
+                    try:
+                        self.running.append(self._start(model, spec))
+                    except OSError as error:
+                        problem = f"its process cannot be started ({reason(error)})"
+                        yield ModelResult(model.name, model.text, self._folder / model.name, problem=problem)
+                    else:
+                        started(self.running[-1])
                 watch(self.running)
                 ended = [one for one in self.running if one.process.exit_code is not None]
                 for one in ended:
