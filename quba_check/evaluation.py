@@ -31,7 +31,11 @@ from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import Store, default_root
+from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.opening import open_store
+from quba_check.storage.places import default_place
+from quba_check.storage.store import Store
+from quba_check.storage.user_files import user_place
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
@@ -56,7 +60,8 @@ class Evaluation:
         exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
-        store: folder for predictions; None means `$QUBA_STORE`, else the user's cache.
+        store: folder or URL for predictions, or an open store; None means `$QUBA_STORE`, else the user's
+            cache.
         trust_pickle: allow a checkpoint to run code when it is read.
         batch_settings: batch size and threads, without influence on results.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
@@ -85,7 +90,7 @@ class Evaluation:
         exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
-        store: str | Path | None = None,
+        store: str | Path | Store | None = None,
         trust_pickle: bool = False,
         batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
@@ -103,7 +108,7 @@ class Evaluation:
         registry.load_entry_points()
         self.protocol = Protocol.named(protocol)
         self.seed = seed
-        self.store = Store(Path(store) if store is not None else default_root())
+        self.store = store if isinstance(store, Store) else _opened(store)
         spec = model.spec if isinstance(model, Classifier) else model
         if suite is None and spec in DEMO_MODELS:
             suite = DEMO_SUITE
@@ -149,7 +154,7 @@ class Evaluation:
             self.classifier,
             self.suite,
             self.store,
-            ContentDigests(self.store.root / "digests.sqlite"),
+            ContentDigests(digests_file(self.store.root)),
             self.protocol,
             seed=seed,
             batch_settings=settings,
@@ -342,6 +347,10 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
+
+
+def _opened(store: str | Path | None) -> Store:
+    return open_store(default_place() if store is None else user_place(store, "store"))
 
 
 def _check_whole_number(name: str, number: object, *, least: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.s3 import S3Server
 
 try:
     from hypothesis import HealthCheck, settings
@@ -44,3 +46,21 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.delenv("QUBA_DATA", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return store
+
+
+@pytest.fixture(scope="session")
+def s3_of_session() -> Iterator[S3Server]:
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_of_session: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """An S3 server on loopback that this process and its children reach by `s3://`."""
+    from s3fs import S3FileSystem
+
+    for name, value in s3_of_session.settings.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    return s3_of_session

@@ -25,7 +25,7 @@ FORMATS = ("table", "json", "markdown")
 @click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
 @store_option
 def compare(
-    before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: Path | None
+    before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: str | Path | None
 ) -> None:
     """Report what changed from record A to record B on the same images.
 
@@ -37,7 +37,7 @@ def compare(
     from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
     from quba_check.reports.comparison import comparison_text
     from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
 
     if form not in FORMATS:
         raise OptionError(
@@ -47,7 +47,7 @@ def compare(
     records = before, after
     if flips is not None:
         check_not_read(flips, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--flips")
-    folder = store or default_root()
+    folder = store or default_place()
     first, second = (stored_run(path, str(path), read_record(path), folder) for path in records)
     changes = compare_runs(first, second)
     if flips is not None:

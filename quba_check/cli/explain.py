@@ -43,7 +43,7 @@ MOST_ROWS = 16
     "--thresholds", "file", type=INPUT, metavar="FILE", help="threshold file with the weights of the score"
 )
 @store_option
-def explain(path: Path, name: str | None, file: Path | None, store: Path | None) -> None:
+def explain(path: Path, name: str | None, file: Path | None, store: str | Path | None) -> None:
     """Explain a record on one page of text.
 
     Its strengths and weaknesses in a population, the parts that cost each dimension most, the effect of one
@@ -53,12 +53,12 @@ def explain(path: Path, name: str | None, file: Path | None, store: Path | None)
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
     from quba_check.study.explanation import default_population
     from quba_check.study.explanation import explain as explain_run
     from quba_check.tuning.record_facts import suite_facts
 
-    run = stored_run(path, str(path), read_record(path), store or default_root())
+    run = stored_run(path, str(path), read_record(path), store or default_place())
     thresholds: Thresholds | None = thresholds_at(file, suite_facts(run.record)) if file else None
     if name is None:
         name = thresholds.quba.population if thresholds else default_population(run.record)

@@ -46,7 +46,7 @@ LONGEST_CLASS = 14
 @click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default: {LIMIT})")
 @store_option
 def failures(
-    record: Path, baseline: Path | None, output: Path | None, limit: int | None, store: Path | None
+    record: Path, baseline: Path | None, output: Path | None, limit: int | None, store: str | Path | None
 ) -> None:
     """List the clean images that a stored run got wrong, highest loss first."""
     from quba_check.comparison.misclassified import failures as failures_of
@@ -54,7 +54,7 @@ def failures(
     from quba_check.comparison.stored_run import stored_run
     from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
     from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
 
     if output is not None and limit is not None:
         raise OptionError(
@@ -65,7 +65,7 @@ def failures(
         records = [record] if baseline is None else [record, baseline]
         inputs = [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)]
         check_not_read(output, inputs, "--csv")
-    folder = store or default_root()
+    folder = store or default_place()
     run = stored_run(record, str(record), read_record(record), folder)
     before = None
     if baseline is not None:

@@ -33,6 +33,8 @@ from quba_check.cli.report import report
 from quba_check.cli.reproduce import reproduce
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
+from quba_check.cli.status import status
+from quba_check.cli.store import store
 from quba_check.cli.study import study
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
@@ -53,6 +55,8 @@ COMMANDS = (
     failures,
     population,
     suite,
+    store,
+    status,
     what_if,
     tune,
     power,

@@ -12,7 +12,8 @@ import click
 
 from quba_check.errors import OptionError, did_you_mean, listed, one_line
 from quba_check.gate.option_values import LARGEST_NUMBER
-from quba_check.storage.user_files import user_path
+from quba_check.storage.remote_files import is_url
+from quba_check.storage.user_files import user_path, user_place
 
 
 class Group(click.Group):
@@ -47,10 +48,24 @@ class InputPath(click.ParamType[Path]):
         """Return the path, or raise `OptionError`."""
         if not os.fspath(value):
             _refuse("got ''. Allowed: a path.", param, ctx)
+        if is_url(value):
+            _refuse(f"got the URL '{value}'. Allowed: a path on this machine.", param, ctx)
         try:
             return user_path(os.fspath(value))
         except OptionError as error:
             _refuse(str(error), param, ctx)
+
+
+class InputPlace(click.ParamType[str | Path]):
+    """A URL or a path that the user names; `~` is expanded."""
+
+    name = "path or URL"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | Path:
+        """Return the URL as given or the path, or raise `OptionError`."""
+        return user_place(value) if is_url(value) else INPUT.convert(value, param, ctx)
 
 
 class OutputFile(InputPath):
@@ -109,12 +124,12 @@ class NumberWithin(click.ParamType[float]):
         return number
 
 
-INPUT, OUTPUT = InputPath(), OutputFile()
+INPUT, PLACE, OUTPUT = InputPath(), InputPlace(), OutputFile()
 store_option = click.option(
     "--store",
-    type=INPUT,
+    type=PLACE,
     metavar="DIR",
-    help="store to search for per-image results (else $QUBA_STORE, else the user's cache)",
+    help="store to search for per-image results: folder or URL (else $QUBA_STORE, else the user's cache)",
 )
 
 

@@ -140,7 +140,7 @@ def rank(
     allow_other_suite: bool,
     limit: int | None,
     form: str,
-    store: Path | None,
+    store: str | Path | None,
 ) -> None:
     """Rank the models of a population by QUBA score, under any weights and constraints.
 
@@ -151,7 +151,7 @@ def rank(
     from quba_check.comparison.stored_run import stored_run
     from quba_check.records.files import read_record
     from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
     from quba_check.study.ranking import GROUPS, Constraints
     from quba_check.study.ranking import rank as rank_models
 
@@ -163,7 +163,7 @@ def rank(
         {group: names for group, names in groups.items() if names},
     )
     population = _population(name, constraints)
-    folder = store or default_root()
+    folder = store or default_place()
     own = [stored_run(path, str(path), read_record(path), folder) for path in dict.fromkeys(paths)]
     given_weights = _unique("--weight", weights)
     models = rank_models(population, given_weights, constraints, own, allow_other_suite=allow_other_suite)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OutputFile, WholeNumber, check_not_read, store_option
+from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, check_not_read, store_option
 from quba_check.cli.picture_sources import picture_sources
 from quba_check.cli.study_options import named_population
 from quba_check.errors import OptionError
@@ -37,7 +37,7 @@ from quba_check.gate.options import MOST_PICTURES
     help="show up to N images behind each failed demand (default: none)",
 )
 @click.option(
-    "--data", type=INPUT, metavar="DIR", help="data folder with these images (else that of the run)"
+    "--data", type=PLACE, metavar="DIR", help="data folder or URL with these images (else that of the run)"
 )
 @store_option
 def report(
@@ -46,8 +46,8 @@ def report(
     baseline: Path | None,
     population: str | None,
     n: int | None,
-    data: Path | None,
-    store: Path | None,
+    data: str | Path | None,
+    store: str | Path | None,
 ) -> None:
     """Write one page on stored runs, with a column for each.
 
@@ -58,19 +58,19 @@ def report(
     from quba_check.page.pictures import Album, make_album, pictures_folder, write_album
     from quba_check.page.render import render_page
     from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place, local_folder
 
     if data is not None and n is None:
         raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
     reference = None if population is None else named_population("quba-check report", population)
     records = [*paths, *([] if baseline is None else [baseline])]
     check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")
-    folder = store or default_root()
+    folder = store or default_place()
     runs = [stored_run(path, str(path), read_record(path), folder) for path in records]
     shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
     album = Album()
     if n is not None:
-        sources = picture_sources(shown, data, folder)
+        sources = picture_sources(shown, data, local_folder(folder))
         album = make_album(shown, sources, n, baseline=before, folder=pictures_folder(output))
     page = render_page(shown, baseline=before, pictures=album.demands, population=reference)
     write_album(album, output)

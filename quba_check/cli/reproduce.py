@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.parser import INPUT, WholeNumber, check_choice
+from quba_check.cli.parser import PLACE, WholeNumber, check_choice
 from quba_check.cli.study_options import published_model
 from quba_check.errors import ModelError, OptionError, one_line
 
@@ -54,12 +54,12 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
     help="print the published models with a known name in timm",
 )
 @click.option(
-    "--data", "--quba-data", "data", type=INPUT, metavar="DIR", help="data folder (else $QUBA_DATA)"
+    "--data", "--quba-data", "data", type=PLACE, metavar="DIR", help="data folder or URL (else $QUBA_DATA)"
 )
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="read at most N images of each set")
 @click.option("--model", "spec", metavar="SPEC", help="model in place of timm's, such as a checkpoint file")
 @click.option("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:N, mps")
-@click.option("--store", type=INPUT, metavar="DIR", help="store of predictions (else $QUBA_STORE)")
+@click.option("--store", type=PLACE, metavar="DIR", help="folder or URL of the store (else $QUBA_STORE)")
 @click.option("--format", "form", default=FORMATS[0], metavar="NAME", help="table (default), json")
 def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
     """Measure a published model on your images under both protocols, next to its published values.
@@ -86,22 +86,22 @@ def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
 def _outcomes(
     model: PublishedModel,
     spec: str | None,
-    data: Path | None,
+    data: str | Path | None,
     limit: int | None,
     device: str,
-    store: Path | None,
+    store: str | Path | None,
 ) -> dict[ProtocolName, dict[str, Outcome]]:
     """Measure the model under both protocols."""
     from quba_check.core.dimension import PUBLISHED_DIMENSIONS
     from quba_check.evaluation import Evaluation
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place, local_folder
     from quba_check.study.reproduction import ORDER
     from quba_check.suites.opening import find_suite
     from quba_check.suites.sampling import SubsetSampler
 
     text = spec or f"timm:{model.timm}"
-    folder = store or default_root()
-    suite = find_suite(data, folder, SubsetSampler(limit, 0))
+    folder = store or default_place()
+    suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
     _check_suite(suite)
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}

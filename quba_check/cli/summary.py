@@ -28,7 +28,7 @@ def summary(
     output: Path | None,
     baseline_path: Path | None,
     page_url: str,
-    store: Path | None,
+    store: str | Path | None,
 ) -> None:
     """Print stored runs as a summary in Markdown, for pull requests and CI pages.
 
@@ -40,14 +40,14 @@ def summary(
     from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
     from quba_check.reports.markdown import Run, markdown_summary
     from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
 
     check_web_address(page_url, "quba-check summary: --page-url")
     named = [*paths, *([baseline_path] if baseline_path else [])]
     if output is not None:
         images = [path.with_suffix(IMAGES_SUFFIX) for path in named]
         check_not_read(output, [*named, *images], "--output")
-    folder = store or default_root()
+    folder = store or default_place()
     read = {path: stored_run(path, str(path), read_record(path), folder) for path in named}
     runs = []
     for path in paths:

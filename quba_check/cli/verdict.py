@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="judge by this file, not the stored verdicts",
 )
 @store_option
-def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: Path | None) -> int:
+def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: str | Path | None) -> int:
     """Print the verdict of stored runs.
 
     Exit code 0: every run allows the release of its model. 1: a demand failed or has no verdict, or not all
@@ -58,16 +58,16 @@ def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: Path | None
     return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
 
 
-def _judge_again(record: Record, path: Path, file: Path, store: Path | None) -> Record:
+def _judge_again(record: Record, path: Path, file: Path, store: str | Path | None) -> Record:
     """Return the record with the verdicts of another threshold file."""
     from quba_check.comparison.stored_run import stored_run
     from quba_check.gate.threshold_files import thresholds_at
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if
     from quba_check.verdicts.explanation import verdict_row
 
-    run = stored_run(path, str(path), record, store or default_root())
+    run = stored_run(path, str(path), record, store or default_place())
     thresholds = thresholds_at(file, suite_facts(record))
     verdicts = what_if(run, thresholds).verdicts
     rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)

@@ -34,7 +34,7 @@ WIDTH = 80
     help="record that max_drop and max_relative_drop compare with",
 )
 @store_option
-def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | None) -> int:
+def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Path | None) -> int:
     """Judge stored runs by other threshold files, without model or images.
 
     FILE: records (.json) and threshold files (.yaml). Exit code 0: every run would be released by every
@@ -47,7 +47,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     from quba_check.records.files import read_record
     from quba_check.reports.tables import table_text, wrap_line
     from quba_check.reports.verdict_labels import STYLES, label
-    from quba_check.storage.store import default_root
+    from quba_check.storage.places import default_place
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if as judge_run
     from quba_check.verdicts.explanation import verdict_row
@@ -62,7 +62,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: Path | N
     names = [file.name for file in files]
     headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
     passes = True
-    folder = store or default_root()
+    folder = store or default_place()
 
     def read_run(path: Path) -> StoredRun:
         return stored_run(path, str(path), read_record(path), folder)

@@ -16,6 +16,7 @@ from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
+from quba_check.storage.opening import stored_files
 from quba_check.storage.user_files import file_kind, read_bytes
 
 LARGEST = 2**30
@@ -98,14 +99,14 @@ class StoredRun:
         ]
 
 
-def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun:
+def stored_run(path: Path, shown: str, record: Record, store: str | Path) -> StoredRun:
     """Return a record with its per-image results, if found.
 
     Args:
         path: the record's file.
         shown: its name in messages.
         record: its content.
-        store: the folder of predictions, which has a copy of every record.
+        store: folder or URL of the store, which has a copy of every record.
 
     Raises:
         UserError: the file next to the record is damaged or of another run.
@@ -114,21 +115,14 @@ def stored_run(path: Path, shown: str, record: Record, store: Path) -> StoredRun
     name = str(Path(shown).with_suffix(IMAGES_SUFFIX))
     if file_kind(images, name, UserError) is not None:
         return StoredRun(shown, record, _read(images, name, record))
-    for copy in _copies(store / "runs", f"{record.stem}-"):
+    for copy in stored_files(store, f"runs/{record.stem}-"):
+        if copy.suffix != IMAGES_SUFFIX:
+            continue
         try:
             return StoredRun(shown, record, _read(copy, str(copy), record))
         except UserError:  # of another run in the same second
             continue
     return StoredRun(shown, record)
-
-
-def _copies(folder: Path, prefix: str) -> list[Path]:
-    """Return the per-image files with a given prefix."""
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError:
-        return []
-    return [folder / name for name in names if name.startswith(prefix) and name.endswith(IMAGES_SUFFIX)]
 
 
 def _read(path: Path, shown: str, record: Record) -> PerImage:

@@ -18,8 +18,8 @@ from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.store import content_hash
-from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.suite import Suite
 
 
@@ -49,7 +49,7 @@ def cached_examination(
     examination = Examination(
         model=classifier.spec,
         suite=suite.name,
-        root=str(suite.root),
+        root=suite.location,
         device=str(classifier.device),
         precision=classifier.precision,
         form="short" if short else "full",
@@ -77,8 +77,9 @@ def _cached_findings(
     Concurrent processes share the work.
     """
     store = evaluation.store
-    cache = FindingsCache(store.root, ContentDigests(store.root / "digests.sqlite"))
+    cache = FindingsCache(store.root, ContentDigests(digests_file(store.root)))
     key = _cache_key(subject, evaluation, checks)
+    store.local_file(f"doctor/{key}.json")
     while True:
         with store.try_lock(f"doctor/{key}") as is_locked:
             entry = cache.load(key)
@@ -87,7 +88,9 @@ def _cached_findings(
             if is_locked:
                 findings = examine(subject, checks)
                 files, decoded, forwards = subject.sampled_files, subject.decoded, subject.forwards
-                return cache.save(key, findings, files, decoded=decoded, forwards=forwards), True
+                entry = cache.save(key, findings, files, decoded=decoded, forwards=forwards)
+                store.upload(f"doctor/{key}.json")
+                return entry, True
         time.sleep(WAIT_SECONDS)
 
 
@@ -109,7 +112,6 @@ def _n_clean(suite: Suite) -> int | None:
 def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
     """Hash of all that determines the findings except the contents of the sampled files."""
     suite = subject.suite
-    manifest = suite.root / MANIFEST_NAME
     return content_hash(
         {
             "doctor": doctors_version(),
@@ -120,8 +122,8 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "device": evaluation.classifier.device.type,
             "seed": subject.seed,
             "order": subject.order,
-            "root": str(suite.root),
-            "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+            "root": suite.location,
+            "manifest": hashlib.sha256(suite.manifest_content).hexdigest(),
             "views": [str(view) for view in suite.views()],
             "images": _n_clean(suite),
             "limit": suite.sampler.max_images,

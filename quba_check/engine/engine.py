@@ -17,7 +17,7 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice
+from quba_check.engine.compute_choice import adopt_choice, fetch_choice
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
@@ -91,6 +91,7 @@ class Engine:
             self._batch_settings,
             self._reporter,
         )
+        fetch_choice(classifier, store)
         self._executor = executor or self.worker
         self._carries_gradient = True
         self._ahead: ShardStream | None = None

@@ -11,7 +11,7 @@ from quba_check.core.protocols import PROTOCOLS
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.executors.opening import ExecutorChoice, parse_executor
 from quba_check.models.request import check_compile, check_device, check_precision
-from quba_check.storage.user_files import user_path
+from quba_check.storage.user_files import user_path, user_place
 
 MOST_GIGABYTES = 1_000_000
 MOST_DIGITS = 15
@@ -54,6 +54,11 @@ def parse_switch(given: Given) -> bool:
 def parse_path(given: Given) -> Path | None:
     """Accept a path; a relative one starts at the base folder."""
     return user_path(given.value, given.flag, given.base) if given.value else None
+
+
+def parse_place(given: Given) -> str | Path | None:
+    """Accept a folder or a URL."""
+    return user_place(given.value, given.flag, given.base) if given.value else None
 
 
 def file_ending_in(suffix: str) -> Parse:

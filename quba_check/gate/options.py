@@ -19,6 +19,7 @@ from quba_check.gate.option_values import (
     parse_executor_choice,
     parse_gigabytes,
     parse_path,
+    parse_place,
     parse_precision,
     parse_protocol,
     parse_switch,
@@ -92,7 +93,18 @@ OPTIONS = (
         parse_texts,
         repeatable=True,
     ),
-    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)", parse_path),
+    Option(
+        "--quba-data",
+        "DIR",
+        "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)",
+        parse_place,
+    ),
+    Option(
+        "--quba-mirror-gb",
+        "N",
+        "gigabytes of a remote data folder to keep on this machine (default: 100)",
+        parse_gigabytes,
+    ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
@@ -162,8 +174,8 @@ OPTIONS = (
     Option(
         "--quba-store",
         "DIR",
-        "folder of stored predictions (else $QUBA_STORE, else the user's cache)",
-        parse_path,
+        "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
+        parse_place,
     ),
     Option(
         "--quba-cache-gb",
@@ -237,14 +249,16 @@ class Options:
     """The checked options of a run. Paths are absolute.
 
     Attributes:
+        data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
     """
 
     models: tuple[str, ...]
     thresholds: tuple[str, ...] = ()
-    data: Path | None = None
+    data: str | Path | None = None
     data_is_default: bool = False
+    mirror_gb: float = 100.0
     arch: str | None = None
     preprocessing: Path | None = None
     protocol: ProtocolName | None = None
@@ -257,7 +271,7 @@ class Options:
     seed: int = 0
     limit: int | None = None
     early_stop: bool = False
-    store: Path | None = None
+    store: str | Path | None = None
     cache_gb: float = 8.0
     executor: ExecutorChoice = INLINE
     executor_workers: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -17,9 +18,9 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
-from quba_check.demo import DEMO_MODELS
 from quba_check.errors import InvariantError, OptionError, ThresholdError
 from quba_check.executors.settings import read_settings
+from quba_check.gate.demo_models import is_demo_run
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.executors.pool import WorkerPool
     from quba_check.models.classifier import Classifier
+    from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
 
 
@@ -46,6 +48,8 @@ class GateSession:
         options: the options of the run.
         root: folder to which shown paths are relative.
         worker: number of this process among several, None if it is the only one.
+        started: start of the run in seconds since 1970, None for now. An older listing of a remote data
+            folder is not used.
 
     Attributes:
         models: specs by the name of the model.
@@ -65,7 +69,9 @@ class GateSession:
         UserError: options that exclude each other.
     """
 
-    def __init__(self, options: Options, root: Path, *, worker: int | None = None) -> None:
+    def __init__(
+        self, options: Options, root: Path, *, worker: int | None = None, started: float | None = None
+    ) -> None:
         self.options = options
         self.root = root
         self.models = models_by_name(options.models)
@@ -77,6 +83,7 @@ class GateSession:
         self.finished: Finished | None = None
         self.announce: Callable[[str], None] = lambda _: None
         self.show_step: Callable[[str], None] = lambda _: None
+        self.started = time.time() if started is None else started
         self._worker = worker
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
@@ -84,7 +91,7 @@ class GateSession:
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
         self.baseline_digest = ""
-        self.is_demo = _is_demo(options, root)
+        self.is_demo = is_demo_run(options, root)
         if options.arch is not None:
             check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that an invalid file ends the run before torch is loaded.
@@ -130,15 +137,30 @@ class GateSession:
         return plan_demands(self.models, map(self.thresholds, files), self.protocol)
 
     @cached_property
-    def store(self) -> Path:
-        """Folder of the prediction store."""
-        from quba_check.storage.store import default_root
+    def store_place(self) -> str | Path:
+        """Folder or URL of the prediction store."""
+        from quba_check.storage.places import default_place
 
-        return self.options.store or default_root()
+        return self.options.store or default_place()
+
+    @cached_property
+    def store(self) -> Path:
+        """Folder of the prediction store on this machine."""
+        from quba_check.storage.places import local_folder
+
+        return local_folder(self.store_place)
+
+    @cached_property
+    def opened_store(self) -> Store:
+        """The prediction store, created if missing."""
+        from quba_check.storage.opening import open_store
+
+        return open_store(self.store_place)
 
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
+        from quba_check.storage.mirror import MirrorSettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -149,7 +171,13 @@ class GateSession:
                 self.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        return find_suite("demo" if self.is_demo else options.data, self.store, sampler)
+        mirror = MirrorSettings(
+            options.mirror_gb,
+            self.started,
+            announce=lambda text: self.announce(text),
+            show_step=lambda text: self.show_step(text),
+        )
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
@@ -239,7 +267,7 @@ class GateSession:
                 self.suite,
                 protocol=protocol,
                 seed=options.seed,
-                store=self.store,
+                store=self.opened_store,
                 batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 progress=self._labelled_progress(key),
                 finished=self._labelled_finished(key),
@@ -254,15 +282,19 @@ class GateSession:
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self.store, self._executor_settings)
+        return open_pool(choice, self.store, self._executor_settings, lambda words: self.announce(words))
 
     def close(self) -> None:
-        """End the workers of `--quba-executor`."""
+        """End the workers of `--quba-executor`, and complete the writes of the store.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
         for evaluation in self._evaluations.values():
             evaluation.engine.stop()
-        pool = self.__dict__.get("worker_pool")
-        if pool is not None:
-            pool.close()
+        for name in ("worker_pool", "opened_store"):
+            if (opened := self.__dict__.get(name)) is not None:
+                opened.close()
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""
@@ -303,25 +335,4 @@ class GateSession:
         shown = shown_path(path, self.root)
         record = read_record(path, f"--quba-baseline: {shown}")
         self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
-        return stored_run(path, shown, record, self.store)
-
-
-def _is_demo(options: Options, root: Path) -> bool:
-    """Return True if all models are demo models.
-
-    Raises:
-        OptionError: demo models together with another model or a data folder.
-    """
-    demos = [spec for spec in options.models if spec in DEMO_MODELS]
-    others = [spec for spec in options.models if spec not in DEMO_MODELS]
-    if demos and others:
-        raise OptionError(
-            f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
-            f"with '{others[0]}'. Use two runs."
-        )
-    if demos and options.data is not None and not options.data_is_default:
-        raise OptionError(
-            f"--quba-data: got '{shown_path(options.data, root)}', but '{demos[0]}' brings its own images. "
-            "Allowed: a data folder for any other model. Leave the option out, or name another model."
-        )
-    return bool(demos)
+        return stored_run(path, shown, record, self.store_place)

@@ -20,13 +20,14 @@ from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
-from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
-from quba_check.records.files import record_paths, remove_records, write_images, write_record
+from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.terminal import render
+from quba_check.storage.places import folder_of
 
 WARNED = "warned"
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
@@ -87,6 +88,14 @@ class Controller:
         self._selected |= {item.nodeid for item in session.items if isinstance(item, DemandItem)}
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Send the start of the run to a worker.
+
+        Both then use the same listing of a remote data folder.
+        """
+        node.workerinput[STARTED] = self._gate.started
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note the selected demands of a worker."""
         self._selected |= set(ids)
@@ -118,7 +127,10 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End workers, write the records, and set the exit code by their verdicts."""
-        self._gate.close()
+        try:
+            self._gate.close()
+        except UserError as error:
+            self.errors.append(str(error))
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if not self._gate.files:
@@ -148,6 +160,7 @@ class Controller:
             try:
                 write_record(self.records[number], path)
                 write_images(images[number], path)
+                self._upload(path)
             except UserError as error:
                 self.errors.append(str(error))
             else:
@@ -157,6 +170,13 @@ class Controller:
         self.page = None if errors or not self.records else self._gate.options.html
         errors, self.warnings = write_summaries(self._gate, self.records, self.paths, self.page)
         self.errors += errors
+
+    def _upload(self, path: Path) -> None:
+        """Copy a record and its per-image file to the store, if the store is elsewhere."""
+        folder = self._gate.store
+        if folder_of(self._gate.store_place) is None and path.is_relative_to(folder):
+            for file in (path, path.with_suffix(IMAGES_SUFFIX)):
+                self._gate.opened_store.upload(file.relative_to(folder).as_posix())
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.

@@ -10,10 +10,12 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Option, Options
-from quba_check.storage.user_files import file_kind, user_path
+from quba_check.storage.user_files import file_kind, user_path, user_place
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
+STARTED = "quba_started"
+"""Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
 PATHS = ("DIR", "FILE.json", "FILE.yaml", "FILE.html", "FILE.md")
 """Metavars of options whose value is a path."""
 
@@ -75,7 +77,7 @@ def _value(config: pytest.Config, option: Option) -> Any:
         return value
     value = config.getini(option.key)
     if value and option.metavar in PATHS and config.inipath is not None:
-        return user_path(value, f"ini value {option.key}", config.inipath.parent)
+        return user_place(value, f"ini value {option.key}", config.inipath.parent)
     return value
 
 

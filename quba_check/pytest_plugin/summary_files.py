@@ -76,7 +76,9 @@ def summary_run(record: Record, path: Path | None, gate: GateSession) -> Run:
         return Run(record)
     try:
         run = (
-            stored_run(path, shown_path(path), record, gate.store) if path else StoredRun("this run", record)
+            stored_run(path, shown_path(path), record, gate.store_place)
+            if path
+            else StoredRun("this run", record)
         )
         return Run(record, compare(baseline, run))
     except UserError as why:

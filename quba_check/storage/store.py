@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from filelock import FileLock, Timeout
 
 from quba_check.errors import StoreError
@@ -35,8 +34,10 @@ from quba_check.storage.shard import (
     checksum,
     shard_file,
 )
+from quba_check.storage.store_files import StoreFiles
+from quba_check.storage.store_format import FORMAT_CONTENT, FORMAT_NAME, check_format
 from quba_check.storage.tensor_file import tensor_file
-from quba_check.storage.user_files import reason, remove, user_path
+from quba_check.storage.user_files import reason, remove
 
 SHARD_SIZE = 256
 """Images of a shard: the unit of work, locks and checksums, whatever the batch size."""
@@ -50,7 +51,7 @@ def content_hash(content: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
 
 
-class Store:
+class Store(StoreFiles):
     """A folder of predictions, shared by any number of processes.
 
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` is a shard, and
@@ -67,28 +68,43 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        super().__init__(root)
         self._pack_index = PackIndex()
         try:
             for folder in ("predictions", "locks", "runs"):
                 (root / folder).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=root):
                 pass
+            self._check_format_here()
         except OSError as error:
             raise StoreError(
                 f"--quba-store: {root} cannot be written ({error.strerror}). Allowed: a folder that you may "
                 "write to. Name another with --quba-store DIR."
             ) from None
 
+    def _check_format_here(self) -> None:
+        """Refuse the folder of a later version; write the format of a new one."""
+        path = self.root / FORMAT_NAME
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            write_atomically(path, FORMAT_CONTENT)
+        else:
+            check_format(content, str(self.root))
+
     def path(self, key: ShardKey) -> Path:
         """Return the path of a shard's own file, which it has until it is packed."""
-        return self._folder(key.cache_entry) / _file_name(key)
+        return self._folder(key.cache_entry) / shard_file_name(key)
 
     def has(self, key: ShardKey) -> bool:
         """Return True if the shard is stored; it may still be damaged."""
         path = self.path(key)
         # The last look finds a shard that another process took out of a pack meanwhile.
         return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
+
+    def has_now(self, key: ShardKey) -> bool:
+        """Return True if the shard is stored by now; for the process that has its lock."""
+        return self.has(key)
 
     def has_entry(self, cache_entry: str) -> bool:
         """Return True if there is a shard with this cache entry, of any images."""
@@ -106,7 +122,7 @@ class Store:
         return [
             key
             for key in keys
-            if _file_name(key) not in names and not any(pack.may_hold(key.id) for pack in packs)
+            if shard_file_name(key) not in names and not any(pack.may_hold(key.id) for pack in packs)
         ]
 
     def read(self, key: ShardKey) -> Shard:
@@ -241,7 +257,7 @@ class Store:
     def _is_packed(self, keys: Sequence[ShardKey]) -> bool:
         """Return True if one pack holds all of these shards, and no other file does."""
         names = self._names(keys[0].cache_entry)
-        return not any(_file_name(key) in names for key in keys) and bool(self._packs_of(keys))
+        return not any(shard_file_name(key) in names for key in keys) and bool(self._packs_of(keys))
 
     def _read_file(self, key: ShardKey) -> Shard:
         path = self.path(key)
@@ -258,7 +274,7 @@ class Store:
     def _merge(self, entry: str, keys: Sequence[ShardKey]) -> None:
         """Write one pack of these shards and of all packs that hold some of them."""
         names, ids = self._names(entry), {key.id for key in keys}
-        files = [key for key in keys if _file_name(key) in names]
+        files = [key for key in keys if shard_file_name(key) in names]
         old = [pack for pack in self._packs(entry, names) if pack.shards and ids & pack.shards]
         if not ids <= {key.id for key in files}.union(*(pack.shards or () for pack in old)):
             return
@@ -298,17 +314,8 @@ class Store:
                 remove(each)
 
 
-def default_root() -> Path:
-    """Return `$QUBA_STORE`, by default a folder in the user's cache."""
-    path = os.environ.get("QUBA_STORE")
-    return (
-        user_path(path, "$QUBA_STORE")
-        if path
-        else platformdirs.user_cache_path("quba-check", appauthor=False)
-    )
-
-
-def _file_name(key: ShardKey) -> str:
+def shard_file_name(key: ShardKey) -> str:
+    """Return the name of a shard's own file in the folder of its cache entry."""
     return f"{key.shard:05d}-{key.content[:16]}.safetensors"
 
 

@@ -45,6 +45,17 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
     return path
 
 
+def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | Path:
+    """Return a URL as given, or a path as `user_path` does.
+
+    Raises:
+        OptionError: see `user_path`.
+    """
+    from quba_check.storage.remote_files import is_url  # most runs name no place
+
+    return str(text) if is_url(text) else user_path(text, where, base)
+
+
 def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
     """Return a path with `~` expanded.
 

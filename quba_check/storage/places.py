@@ -1,0 +1,48 @@
+"""Places of stores: folders, or URLs as text. Imports nothing large."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from quba_check.storage.machine_folder import machine_folder, user_cache
+from quba_check.storage.user_files import user_place
+
+_FILE = "file://"
+
+
+def default_place() -> str | Path:
+    """Return `$QUBA_STORE`, by default a folder in the user's cache.
+
+    Raises:
+        OptionError: the text cannot be a path.
+    """
+    text = os.environ.get("QUBA_STORE")
+    return user_place(text, "$QUBA_STORE") if text else user_cache()
+
+
+def folder_of(place: str | Path) -> Path | None:
+    """Return the folder of a store on this machine; None for a store elsewhere.
+
+    >>> folder_of("file:///data/store").as_posix(), folder_of("s3://bucket/store")
+    ('/data/store', None)
+    """
+    if isinstance(place, Path):
+        return place
+    return Path(place.removeprefix(_FILE)) if place.startswith(_FILE) else None
+
+
+def local_folder(place: str | Path) -> Path:
+    """Return the folder on this machine for a store: its own, or that for copies of a URL.
+
+    It may be missing.
+
+    Raises:
+        StoreError: there is no folder of this machine.
+    """
+    folder = folder_of(place)
+    if folder is not None:
+        return folder
+    digest = hashlib.blake2b(str(place).rstrip("/").encode(), digest_size=8).hexdigest()
+    return machine_folder("stores") / digest

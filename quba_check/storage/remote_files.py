@@ -1,0 +1,329 @@
+"""Files behind a URL: object stores and file servers, through fsspec."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from quba_check.errors import StoreError, UserError, needs
+from quba_check.storage.atomic import replacing
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
+_EXTRAS = {
+    "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"),
+    "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
+    "az": ("adlfs", "az"), "abfs": ("adlfs", "az"), "abfss": ("adlfs", "az"), "adl": ("adlfs", "az"),
+}  # fmt: skip
+_WITHOUT_SIZE = {"s3": {"max_concurrency": 1}, "s3a": {"max_concurrency": 1}}
+"""Arguments of a read in one request. Otherwise s3fs asks for the size of the object first."""
+
+_CONFLICTS = 5
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a listing.
+
+    Attributes:
+        size: its size in bytes, 0 if the server states none.
+        version: text that changes with the content: the server's hash or generation, else time and size.
+        modified: time of the last change in seconds since 1970; None if the server states none.
+    """
+
+    size: int
+    version: str
+    modified: float | None
+
+
+class RemoteFiles:
+    """The files below a URL, with names relative to it.
+
+    Object stores write a file in one step, so that readers see it whole. An instance can be pickled, and used
+    in threads and after a fork.
+
+    Args:
+        url: the URL: `s3://`, `gs://`, `az://`, or any that fsspec knows.
+        option: start of messages, for example `--quba-store`.
+        error: class of the errors to raise.
+
+    Attributes:
+        url: the URL without a final slash.
+        shown: the URL for messages, without a password.
+
+    Raises:
+        UserError: the protocol is unknown, or its package is not installed.
+    """
+
+    def __init__(self, url: str, option: str, error: type[UserError] = StoreError) -> None:
+        self.url = url.rstrip("/")
+        self.shown = _without_password(self.url)
+        self._option = option
+        self._error = error
+        self._opened: tuple[int, Any, str] | None = None
+        self._open()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}
+
+    def listing(self, prefix: str = "") -> dict[str, RemoteFile]:
+        """Return all files whose names start with a prefix, also those in folders.
+
+        An object store is asked once for every 1000 files.
+
+        Raises:
+            UserError: the files cannot be listed, or a name cannot be that of a file on this machine.
+        """
+        system, root = self._open()
+        system.invalidate_cache()
+        with self._errors(prefix):
+            try:
+                entries = _entries(system, root, prefix)
+            except FileNotFoundError:  # also some file servers, for a folder that does not exist
+                if _has_prefixes(system):
+                    raise self._failure("", "there is no such bucket") from None
+                entries = {}
+        files = {}
+        for path, entry in entries.items():
+            name = _relative(path, root)
+            is_file = entry.get("type", "file") == "file" and not path.endswith(
+                "/"
+            )  # not a marker of a folder
+            if is_file and name.startswith(prefix):
+                self._check_name(name)
+                files[name] = _remote_file(entry)
+        return files
+
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """Return the content of a file, in one request.
+
+        Args:
+            name: the file.
+            size: number of bytes to read from its start; None for all.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            UserError: it cannot be read.
+        """
+        system, root = self._open()
+        options = _WITHOUT_SIZE.get(_protocol(self.url), {}) if size is None else {"start": 0, "end": size}
+        with self._errors(name):
+            content: bytes = system.cat_file(f"{root}/{name}", **options)
+        return content
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy a file to this machine, where it appears whole.
+
+        Args:
+            name: the file.
+            path: the copy; its folder is created.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            OSError: the copy cannot be written.
+            UserError: the file cannot be read.
+        """
+        system, root = self._open()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as copy:
+            copy.touch()
+            with self._errors(name):
+                system.get_file(f"{root}/{name}", str(copy))
+
+    def create(self, name: str, payload: bytes) -> bool:
+        """Write a file that does not exist yet; return False if it exists.
+
+        S3, Google Cloud and Azure check and write in one step. Other servers are asked first, so that two
+        writers at the same time may both receive True.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        for attempt in range(_CONFLICTS):
+            try:
+                with self._errors(name):
+                    self._write(name, payload, mode="create")
+            except FileExistsError:
+                return False
+            except _ConflictError as conflict:
+                if attempt == _CONFLICTS - 1:
+                    raise self._failure(name, str(conflict)) from conflict
+                time.sleep(_PAUSE * 2**attempt)
+            else:
+                return True
+        return False
+
+    def replace(self, name: str, payload: bytes) -> None:
+        """Write a file, whether it exists or not.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with self._errors(name):
+            self._write(name, payload, mode="overwrite")
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it exists.
+
+        Raises:
+            UserError: it cannot be removed.
+        """
+        system, root = self._open()
+        with suppress(FileNotFoundError), self._errors(name):
+            system.rm_file(f"{root}/{name}")
+
+    def remove_all(self, names: Collection[str]) -> None:
+        """Remove files as far as possible, on S3 with one request for 1000 files.
+
+        S3 does not report files that could not be removed.
+
+        Raises:
+            UserError: the server refuses the request.
+        """
+        system, root = self._open()
+        if not hasattr(system, "_bulk_delete"):
+            for name in names:
+                self.remove(name)
+        elif names:
+            with self._errors(""):
+                system.rm([f"{root}/{name}" for name in names])
+
+    def _write(self, name: str, payload: bytes, mode: str) -> None:
+        system, root = self._open()
+        path = f"{root}/{name}"
+        try:
+            system.pipe_file(path, payload, mode=mode)
+        except FileNotFoundError as error:
+            if _has_prefixes(system):
+                raise self._failure("", "there is no such bucket") from error
+            system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            system.pipe_file(path, payload, mode=mode)
+
+    def _open(self) -> tuple[Any, str]:
+        """Return the file system of fsspec and the path of the URL in it."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            import fsspec
+
+            protocol = _protocol(self.url)
+            try:
+                system, root = fsspec.url_to_fs(self.url)
+            except Exception as error:  # of any file system, for a wrong URL or missing credentials
+                package, extra = _EXTRAS.get(protocol, ("", ""))
+                if isinstance(error, ImportError) and package:
+                    problem = f"{self._option}: {self.shown} {needs(package, extra=extra)}"
+                else:
+                    problem = (
+                        f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a "
+                        "URL such as s3://bucket/folder, gs://bucket/folder or az://container/folder."
+                    )
+                raise self._error(problem) from error
+            self._opened = os.getpid(), system, root.rstrip("/")
+        return self._opened[1:]
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        """Raise errors of a file system as errors of a user, except for missing and existing files."""
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError, UserError):
+            raise
+        except Exception as error:
+            code = _code_of_s3(error)
+            if code == "PreconditionFailed":
+                raise FileExistsError(name) from error
+            if code == "ConditionalRequestConflict":
+                raise _ConflictError(str(error)) from error
+            raise self._failure(name, str(error) or type(error).__name__) from error
+
+    def _failure(self, name: str, problem: str) -> UserError:
+        place = f"{self.shown}/{name}" if name else self.shown
+        return self._error(
+            f"{self._option}: {place} cannot be used: {problem}. Allowed: a place that exists and that this "
+            "machine's credentials may read and write."
+        )
+
+    def _check_name(self, name: str) -> None:
+        parts = name.split("/")
+        if {"", ".", ".."} & set(parts) or "\0" in name or "\\" in name:
+            raise self._error(
+                f"{self._option}: {self.shown} has a file with the name {name!r}. Allowed: names that are "
+                "paths below a folder, without empty parts, '.', '..' and '\\'. Rename it."
+            )
+
+
+class _ConflictError(Exception):
+    """Another writer of the same file was in progress; S3 asks to try again."""
+
+
+def is_url(text: str | Path) -> bool:
+    """Return True for a URL such as `s3://bucket/folder`, False for a path.
+
+    >>> is_url("s3://bucket/folder"), is_url("folder"), is_url("C:/folder")
+    (True, False, False)
+    """
+    return _SCHEME.match(str(text)) is not None
+
+
+def _protocol(url: str) -> str:
+    return url.split("://", 1)[0].lower()
+
+
+def _without_password(url: str) -> str:
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":…@", 1) if password else url
+
+
+def _has_prefixes(system: Any) -> bool:
+    """Return True for an object store, which has no folders and lists by prefix."""
+    return "prefix" in inspect.signature(system.find).parameters
+
+
+def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of all files whose names start with a prefix, and of some others."""
+    if _has_prefixes(system):  # from the bucket on: below a folder that is empty, s3fs sends three requests
+        bucket, _, folder = root.partition("/")
+        below = f"{folder}/{prefix}" if folder else prefix
+        entries: dict[str, dict[str, Any]] = system.find(bucket, prefix=below, detail=True)
+    else:
+        folder = prefix.rpartition("/")[0]
+        entries = system.find(f"{root}/{folder}" if folder else root, detail=True)
+    return entries
+
+
+def _relative(path: str, root: str) -> str:
+    """Return a path below a root relative to it."""
+    return path.removeprefix(f"{root}/")
+
+
+def _remote_file(entry: dict[str, Any]) -> RemoteFile:
+    times = (entry.get(key) for key in ("LastModified", "last_modified", "updated", "mtime", "created"))
+    modified = next((time for time in map(_seconds, times) if time is not None), None)
+    size = int(entry.get("size") or 0)
+    marks = (entry.get(key) for key in ("ETag", "etag", "generation", "md5Hash"))
+    version = next((str(mark) for mark in marks if mark), f"{modified}-{size}")
+    return RemoteFile(size, version, modified)
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a time of any file system in seconds since 1970."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _code_of_s3(error: BaseException) -> str | None:
+    """Return the error code of S3 behind an error of s3fs, if any."""
+    response = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
