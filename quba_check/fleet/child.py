@@ -15,7 +15,7 @@ GRACE_SECONDS = 20.0
 
 
 def end_with_parent(descriptor: int) -> None:
-    """Interrupt this process once the other end of a pipe is closed, then kill its group.
+    """Interrupt this process once a pipe is closed, then kill its group.
 
     Args:
         descriptor: the end that is read. The fleet holds the other end and writes nothing.
