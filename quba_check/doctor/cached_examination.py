@@ -79,6 +79,7 @@ def _cached_findings(
     store = evaluation.store
     cache = FindingsCache(store.root, ContentDigests(digests_file(store.root)))
     key = _cache_key(subject, evaluation, checks)
+    store.local_file(f"doctor/{key}.json")
     while True:
         with store.try_lock(f"doctor/{key}") as is_locked:
             entry = cache.load(key)
@@ -87,7 +88,9 @@ def _cached_findings(
             if is_locked:
                 findings = examine(subject, checks)
                 files, decoded, forwards = subject.sampled_files, subject.decoded, subject.forwards
-                return cache.save(key, findings, files, decoded=decoded, forwards=forwards), True
+                entry = cache.save(key, findings, files, decoded=decoded, forwards=forwards)
+                store.upload(f"doctor/{key}.json")
+                return entry, True
         time.sleep(WAIT_SECONDS)
 
 

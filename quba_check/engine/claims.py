@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
@@ -24,7 +23,7 @@ class ShardJob:
 
 
 class Claims:
-    """Locks on the shards of this process's orders; a context that frees those left.
+    """Locks on the shards of this process's orders.
 
     Args:
         store: the store of shards and locks.
@@ -41,17 +40,11 @@ class Claims:
         self._cache_keys = cache_keys
         self._classifier = classifier
         self._locks: dict[tuple[tuple[View, ...], int], contextlib.ExitStack] = {}
-        self._shared = False
 
     @property
-    def has_shared_passes(self) -> bool:
-        """True if an order in flight predicts several views together."""
-        return any(len(views) > 1 for views, _ in self._locks)
-
-    @property
-    def views(self) -> list[tuple[View, ...]]:
-        """The views of each order in flight."""
-        return [views for views, _ in self._locks]
+    def in_flight(self) -> Collection[tuple[tuple[View, ...], int]]:
+        """The views and the number of each shard in flight."""
+        return self._locks.keys()
 
     def orders(self, jobs: Iterable[ShardJob]) -> Iterator[Order]:
         """Yield an order for each job with missing shards that no other process works on."""
@@ -63,7 +56,7 @@ class Claims:
                 if not lock.enter_context(self._store.try_lock(self._name(job))):
                     self.busy.append(job)
                     continue
-                missing = {view: key for view, key in keys.items() if not self._store.has(key)}
+                missing = {view: key for view, key in keys.items() if not self._store.has_now(key)}
                 if not missing:
                     continue
                 order = self._order(job, missing)
@@ -74,12 +67,8 @@ class Claims:
         """Free the lock of an order."""
         self._locks.pop((tuple(order.keys), order.shard)).close()
 
-    def __enter__(self) -> Claims:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Free all locks."""
         for lock in self._locks.values():
             lock.close()
         self._locks.clear()

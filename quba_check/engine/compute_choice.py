@@ -66,7 +66,7 @@ def choose_compute(
     if request.precision != "auto":
         classifier.use(_compiled(classifier.compute, request))
         return
-    path = _path(classifier, store.root)
+    path = store.root / _name(classifier)
     planned = planned_passes(suite, views)
     while (settings := _read(path, planned)) is None:
         if not image_count(planned, 1):
@@ -76,10 +76,17 @@ def choose_compute(
             if is_held and (settings := _read(path, planned)) is None:
                 settings = _probed(classifier, suite, views, preparation, planned, batch_size)
                 _save(path, settings if batch_size is None else replace(settings, batch_size=None), planned)
+                store.upload(_name(classifier))
             if settings is not None:
                 break
         time.sleep(_WAIT_SECONDS)
     classifier.use(_compiled(settings, request))
+
+
+def fetch_choice(classifier: Classifier, store: Store) -> None:
+    """Copy the choice that other machines made to this one, if the store is elsewhere."""
+    if classifier.requested is not None:
+        store.local_file(_name(classifier))
 
 
 def adopt_choice(classifier: Classifier, store: Path) -> ComputeSettings:
@@ -90,7 +97,7 @@ def adopt_choice(classifier: Classifier, store: Path) -> ComputeSettings:
     request = classifier.requested
     if request is None:
         return classifier.compute
-    settings = _read(_path(classifier, store)) if request.precision == "auto" else classifier.compute
+    settings = _read(store / _name(classifier)) if request.precision == "auto" else classifier.compute
     if settings is None:
         return _compiled(ComputeSettings(requested="auto", reason=TOO_SHORT), request)
     classifier.use(_compiled(settings, request))
@@ -146,8 +153,8 @@ def _compiled(settings: ComputeSettings, request: ComputeRequest) -> ComputeSett
     return replace(settings, compiled=True) if request.compile == "on" else settings
 
 
-def _path(classifier: Classifier, root: Path) -> Path:
-    """Return the file of a choice.
+def _name(classifier: Classifier) -> str:
+    """Return the name of the file of a choice in a store.
 
     The number of threads, which differs between parallel and single runs, does not enter its name: both must
     make the same choice to share their predictions.
@@ -161,7 +168,7 @@ def _path(classifier: Classifier, root: Path) -> Path:
         "torch": torch.__version__,
         "compile": "off" if request.compile == "on" else request.compile,
     }
-    return root / FOLDER / f"{content_hash(key)}.json"
+    return f"{FOLDER}/{content_hash(key)}.json"
 
 
 def _read(path: Path, planned: PlannedPasses | None = None) -> ComputeSettings | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,11 +17,12 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice
+from quba_check.engine.compute_choice import adopt_choice, fetch_choice
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.shard_stream import ShardStream
 from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
@@ -89,8 +91,12 @@ class Engine:
             self._batch_settings,
             self._reporter,
         )
+        fetch_choice(classifier, store)
         self._executor = executor or self.worker
         self._carries_gradient = True
+        self._ahead: ShardStream | None = None
+        self._plan: tuple[frozenset[View], bool] | None = None
+        self._keeps_ahead = True
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
@@ -150,10 +156,11 @@ class Engine:
                 with contextlib.suppress(DamagedShardError):
                     kind = self.tables.shard(first, 0).about.get("outputs")
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
-            elif left := self._run([job]):
-                if left == [job]:
+            elif not (outcome := self._run([job]))[0]:
+                if outcome[1] is None:
+                    job = ShardJob(job.views[:1], job.shard)
+                else:
                     time.sleep(WAIT_SECONDS)
-                (job,) = left
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
@@ -196,22 +203,64 @@ class Engine:
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
 
-    def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
-        """Predict every missing shard of the requested views.
+    def stop(self) -> None:
+        """Drop the shards that are predicted ahead of requests."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
-        Views are completed one after another, so that the files of each are read when needed. Generated
-        corruptions are completed together, shard by shard, so that their clean images are read once.
+    def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
+        """Predict every missing shard of the requested views."""
+        if self._executor is not self.worker and self._keeps_ahead:
+            self._take_from_ahead(requested, planned, shards)
+        jobs: Iterable[ShardJob] | None = None
+        while True:
+            if jobs is None:
+                jobs = self._ordered_jobs(requested, planned, shards)
+            stored, jobs = self._run(jobs)
+            if jobs == []:
+                return
+            if not stored and jobs and not self._run_planned([*requested, *planned], shards):
+                time.sleep(WAIT_SECONDS)
+
+    def _take_from_ahead(
+        self, requested: Sequence[View], planned: Sequence[View], shards: range | None
+    ) -> None:
+        """Store shards of a whole plan until the requested ones are complete.
+
+        Shards of later requests are in flight meanwhile, so that no worker waits at the end of a request.
         """
-        generated = [view for view in requested if self.suite.is_generated(view)]
-        groups = [[view] for view in requested if view not in generated] + ([generated] if generated else [])
+        plan = (frozenset({*requested, *planned}), shards is None)
+        if self._ahead is None or self._plan != plan:
+            self.stop()
+            following = None if shards is None else range(shards.start, sys.maxsize)
+            jobs = self._ordered_jobs([*requested, *planned], [], following)
+            self._plan, self._ahead = plan, self._stream(jobs)
+        try:
+            while not all(
+                self._ahead.is_over(view, self.cache_keys.shards(view, shards)) for view in requested
+            ):
+                if not self._ahead.advance():
+                    self.stop()
+                    return
+        except QubaError:  # the request that needs a faulty shard reports it
+            self._keeps_ahead = False
+            self.stop()
+
+    def _ordered_jobs(
+        self, requested: Sequence[View], planned: Sequence[View], shards: range | None
+    ) -> Iterator[ShardJob]:
+        """Yield the jobs of requested views.
+
+        One view comes after another, so that the files of each are listed when needed. Generated corruptions
+        come together, shard by shard, so that their clean images are read once; so do all views of a run that
+        may stop early.
+        """
+        together = requested if shards is not None else list(filter(self.suite.is_generated, requested))
+        groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
             jobs = self._jobs(group, {*requested, *planned}, shards)
-            pending = sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
-            while pending:
-                left = self._run(pending)
-                if len(left) == len(pending) and not self._run_planned([*requested, *planned], shards):
-                    time.sleep(WAIT_SECONDS)
-                pending = left
+            yield from sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
@@ -220,7 +269,7 @@ class Engine:
             with contextlib.suppress(QubaError):
                 for job in self._jobs([view], planned, shards):
                     keys = (self.cache_keys.shard_key(part, job.shard) for part in job.views)
-                    if not all(map(self.store.has, keys)) and not self._run([job]):
+                    if not all(map(self.store.has, keys)) and self._run([job])[0]:
                         return True
         return False
 
@@ -257,25 +306,30 @@ class Engine:
             for view in stored
         )
 
-    def _run(self, jobs: Sequence[ShardJob]) -> list[ShardJob]:
+    def _stream(self, jobs: Iterable[ShardJob]) -> ShardStream:
+        claims = Claims(self.store, self.cache_keys, self.classifier)
+        return ShardStream(self._executor, claims, jobs, self._write)
+
+    def _run(self, jobs: Iterable[ShardJob]) -> tuple[int, list[ShardJob] | None]:
         """Predict the missing views of jobs.
 
         Returns:
-            The jobs that are left, because other processes work on them.
+            The number of stored shards, and the jobs that other processes work on; None if the jobs must be
+            made again, since the model passes no gradient.
         """
-        with Claims(self.store, self.cache_keys, self.classifier) as claims:
+        stored = 0
+        with self._stream(jobs) as stream:
             try:
-                for predicted in self._executor.run(claims.orders(jobs)):
-                    self._write(predicted)
-                    claims.release(predicted.order)
+                while stream.advance():
+                    stored += 1
             except UnmeasurableError:
-                if not claims.has_shared_passes:
+                if not stream.has_shared_passes:
                     raise
                 self._carries_gradient = False  # the clean set is then predicted on its own
-                for views in claims.views:
+                for views in stream.views:
                     self._reporter.restart(views)
-                return [ShardJob(job.views[:1], job.shard) for job in jobs]
-            return claims.busy
+                return stored, None
+            return stored, stream.busy
 
     def _write(self, predicted: Predicted) -> None:
         """Store a predicted shard and report it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,7 +76,7 @@ class Executor(Protocol):
             classifier: takes the settings; see `Classifier.use`.
         """
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted, in any order.
 
         Args:

@@ -5,7 +5,7 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
@@ -71,7 +71,7 @@ class Worker:
         if classifier is not self.classifier:
             classifier.use(self.classifier.compute)
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted.
 
         They are pulled as far as images are read ahead.

@@ -93,6 +93,8 @@ class EarlyJudge:
             return None if rule is None else self._first_decision(demand, statistic, rule, alpha)
         except QubaError:
             return None
+        finally:
+            self._evaluation.engine.stop()
 
     def _stopping_rule(
         self, demand: Demand, statistic: SequentialStatistic, alpha: float

@@ -282,7 +282,7 @@ class GateSession:
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self.store, self._executor_settings)
+        return open_pool(choice, self.store, self._executor_settings, lambda words: self.announce(words))
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
@@ -290,6 +290,8 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
+        for evaluation in self._evaluations.values():
+            evaluation.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()

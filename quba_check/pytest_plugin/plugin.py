@@ -221,6 +221,7 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
         config.pluginmanager.register(plugin)
     if gate.files:
         config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
+    _show_in_store(config, gate, progress)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
 
@@ -229,6 +230,18 @@ def _close(gate: GateSession) -> None:
     """End the session of a worker. Predictions that cannot be stored are made again by a later run."""
     with suppress(QubaError):
         gate.close()
+
+
+def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressLine) -> None:
+    """Keep the file in the store that `quba-check status` reads, while models are judged."""
+    if config.option.collectonly or gate.options.plan:
+        return
+    from quba_check.pytest_plugin.heartbeat import Heartbeat
+
+    names = [spec.name for spec in gate.models.values()]
+    heartbeat = Heartbeat(names, lambda: gate.opened_store, progress.states)
+    config.pluginmanager.register(heartbeat)
+    config.add_cleanup(heartbeat.close)  # for a run that ends before its session does
 
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:

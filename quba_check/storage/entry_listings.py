@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from time import monotonic
 
 from quba_check.storage.remote_files import RemoteFiles
 
@@ -27,7 +27,6 @@ class EntryListings:
     def __init__(self, files: RemoteFiles) -> None:
         self._files = files
         self._listings: dict[str, _Listing] = {}
-        self._expired = 0.0
 
     def names(self, entry: str) -> set[str]:
         """Return the names of the files of a cache entry; they are listed if they were not before.
@@ -45,19 +44,13 @@ class EntryListings:
         Raises:
             StoreError: they cannot be listed.
         """
-        now, prefix = time.monotonic(), f"predictions/{entry}/"
+        now, prefix = monotonic(), f"predictions/{entry}/"
         names = {name.removeprefix(prefix) for name in self._files.listing(prefix)}
         self._listings[entry] = _Listing(names, now)
 
-    def is_old(self, entry: str) -> bool:
-        """Return True if the listing of an entry was made before the last call of `expire`."""
-        return entry not in self._listings or self._listings[entry].listed < self._expired
-
-    def expire(self, seconds: float = 0.0) -> None:
-        """Make present listings old, at most once in some seconds."""
-        now = time.monotonic()
-        if now - self._expired >= seconds:
-            self._expired = now
+    def is_old(self, entry: str, time: float) -> bool:
+        """Return True if a cache entry was not listed since a time of the monotonic clock."""
+        return entry not in self._listings or self._listings[entry].listed < time
 
     def forget(self) -> None:
         """List everything again when it is needed."""

@@ -1,4 +1,4 @@
-"""Leases: locks between machines, as files that their owners keep young.
+"""Leases: locks between machines, as files that belong to a living owner.
 
 A lease saves work and protects nothing: two machines may hold the same one for a short time. The files that
 they write are created only if absent, and the same name means the same content.
@@ -12,74 +12,51 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from quba_check.errors import UserError
 from quba_check.storage.remote_files import RemoteFiles
 
 DEAD_SECONDS = 60.0
-"""A lease whose file does not change for this time is free. Its owner was killed or lost its network."""
-BEATS = 4
-"""Times that an owner writes its leases in `DEAD_SECONDS`."""
+"""An owner whose file does not change for this time was killed, or lost its network."""
+BEAT_SECONDS = 15.0
 LONGEST_AGE = 3600.0
-"""Age at which a file is old by its own clock, without watching it. Clocks differ by less."""
-LINGER_SECONDS = 2.0
+"""Age in seconds at which an owner's file is old without being watched. Clocks differ by less."""
+LINGER_SECONDS = 30.0
 """Time that an unused lease is kept, since work on the next shard often follows."""
 ASK_SECONDS = 2.0
 """Least time between two requests for a lease of another owner."""
 _TICK = 0.5
 
 
-class Beat(NamedTuple):
-    """Content of the file of a lease.
-
-    Attributes:
-        owner: random text of the owner.
-        machine: see `this_machine`.
-        pid: its process.
-        time: seconds since 1970 by its clock.
-    """
-
-    owner: str
-    machine: str
-    pid: int
-    time: float
-
-
 @dataclass(slots=True)
 class _Held:
-    """A lease of this owner."""
+    """A lease of this owner, with its number of uses, and times of the monotonic clock."""
 
     users: int
-    written: float
+    acquired: float
     unused: float = 0.0
-
-    def is_unused(self, now: float) -> bool:
-        """Return True if nothing used the lease for a while."""
-        return not self.users and now - self.unused > LINGER_SECONDS
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A lease of another owner."""
+    """The file of another owner, since when it has this content."""
 
     content: bytes
     since: float
-    asked: float = field(default=0.0)
 
 
 class Leases:
     """The leases of one owner, an object of one process.
 
-    A thread keeps them young while there are any.
+    While it has any, a thread writes the file of the owner every few seconds.
 
     Args:
         files: the place of the files, shared by all owners.
-        folder: the folder of the files in it.
+        folder: their folder in it.
         before_release: called before a lease ends, for example to complete writes.
     """
 
@@ -89,19 +66,20 @@ class Leases:
         self._folder = folder
         self._before_release = before_release
         self._held: dict[str, _Held] = {}
+        self._refused: dict[str, float] = {}
         self._watched: dict[str, _Watched] = {}
+        self._has_dead = False
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._is_closed = threading.Event()
 
-    def has(self, name: str) -> bool:
-        """Return True if this owner has the lease, perhaps unused."""
-        return name in self._held
-
-    def take(self, name: str) -> bool:
-        """Use a lease; return False if another owner has it.
+    def take(self, name: str) -> float | None:
+        """Use a lease.
 
         Another owner's lease is asked for again after `ASK_SECONDS`.
+
+        Returns:
+            The time by the monotonic clock when this owner acquired it; None if another owner has it.
 
         Raises:
             UserError: the file cannot be written.
@@ -109,96 +87,128 @@ class Leases:
         with self._lock:
             held = self._held.get(name)
             if held is None:
+                if time.monotonic() - self._refused.get(name, 0.0) < ASK_SECONDS:
+                    return None
                 if not self._acquire(name):
-                    return False
+                    self._refused[name] = time.monotonic()
+                    return None
                 held = self._held[name] = _Held(0, time.monotonic())
-                self._start()
             held.users += 1
-            return True
+            return held.acquired
 
     def give(self, name: str) -> None:
-        """End one use of a lease. It is kept for a short time, for the next use."""
+        """End one use of a lease. It is kept for a while, for the next use."""
         with self._lock:
-            held = self._held[name]
-            held.users -= 1
-            held.unused = time.monotonic()
+            if (held := self._held.get(name)) is not None:
+                held.users -= 1
+                held.unused = time.monotonic()
+
+    def release(self, names: Iterable[str]) -> None:
+        """Release leases that nothing uses; others stay."""
+        with self._lock:
+            unused = [name for name in names if name in self._held and not self._held[name].users]
+            if unused:
+                self._before_release()
+            for name in unused:
+                with suppress(UserError):  # other owners take it once this one has ended
+                    self._files.remove(self._path(name))
+                del self._held[name]
 
     def close(self) -> None:
-        """Release all leases."""
+        """Release all leases, used or not, and remove the file of the owner."""
         self._is_closed.set()
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            self._release([*self._held])
+            for held in self._held.values():
+                held.users = 0
+            self.release([*self._held])
+            if self._thread is not None:
+                with suppress(UserError):
+                    self._files.remove(self._path(_owner_name(self.owner)))
+                    self._sweep()
+            self._thread = None
+
+    def _sweep(self) -> None:
+        """Remove the files of owners that ended without removing them."""
+        files = self._files.listing(f"{self._folder}/")
+        newest = max((file.modified or 0.0 for file in files.values()), default=0.0)
+        old = {name for name, file in files.items() if newest - (file.modified or newest) > LONGEST_AGE}
+        for path in files if self._has_dead else old:
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                owner = json.loads(self._files.read(path))["owner"]
+                if self._path(_owner_name(owner)) not in files.keys() - old:
+                    self._files.remove(path)
 
     def _acquire(self, name: str) -> bool:
         """Write the file of a lease, if it is free."""
-        now = time.monotonic()
-        watched = self._watched.get(name)
-        if watched is not None and now - watched.asked < ASK_SECONDS:
-            return False
+        self._start()
         path = self._path(name)
         if self._files.create(path, self._content()):
-            self._watched.pop(name, None)
             return True
         try:
             content = self._files.read(path)
         except FileNotFoundError:
             return self._files.create(path, self._content())
-        if watched is None or watched.content != content:
-            watched = self._watched[name] = _Watched(content, now)
-        watched.asked = now
-        if not self._is_free(content) and now - watched.since < DEAD_SECONDS:
+        if not self._is_free(content):
             return False
         self._files.replace(path, self._content())
-        del self._watched[name]
         return True
 
-    def _is_free(self, content: bytes) -> bool:
-        """Return True if the owner of a lease is known to have ended."""
-        beat = _beat(content)
-        if beat is None:
-            return False
-        if beat.machine == this_machine():
-            return beat.owner == self.owner or not _is_running(beat.pid)
-        return time.time() - beat.time > LONGEST_AGE
+    def _is_free(self, lease: bytes) -> bool:
+        """Return True if the owner of a lease has ended."""
+        try:
+            values = json.loads(lease)
+            owner, machine, pid = str(values["owner"]), str(values["machine"]), int(values["pid"])
+        except (ValueError, KeyError, TypeError):
+            return True
+        if owner == self.owner:
+            return True
+        is_dead = not _is_running(pid) if machine == this_machine() else self._is_silent(owner)
+        if is_dead:
+            self._has_dead = True
+            self._files.remove(self._path(_owner_name(owner)))
+        return is_dead
+
+    def _is_silent(self, owner: str) -> bool:
+        """Return True if the file of another owner is gone, or was not written for long."""
+        try:
+            beat = self._files.read(self._path(_owner_name(owner)))
+        except FileNotFoundError:
+            return True
+        now, watched = time.monotonic(), self._watched.get(owner)
+        if watched is None or watched.content != beat:
+            watched = self._watched[owner] = _Watched(beat, now)
+        return now - watched.since > DEAD_SECONDS or time.time() - _time_of(beat) > LONGEST_AGE
 
     def _content(self) -> bytes:
-        return json.dumps(Beat(self.owner, this_machine(), os.getpid(), time.time())._asdict()).encode()
+        values = {"owner": self.owner, "machine": this_machine(), "pid": os.getpid(), "time": time.time()}
+        return json.dumps(values).encode()
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}.json"
 
     def _start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        """Write the file of the owner, and keep it young from a thread."""
+        if self._thread is None:
             self._is_closed.clear()
+            self._files.replace(self._path(_owner_name(self.owner)), self._content())
             self._thread = threading.Thread(target=self._keep, name="quba-leases", daemon=True)
             self._thread.start()
 
     def _keep(self) -> None:
-        """Write used leases again, and release unused ones, until none is left."""
+        """Write the file of the owner again and again, and release leases that were unused for long."""
+        written = time.monotonic()
         while not self._is_closed.wait(_TICK):
             now = time.monotonic()
+            if now - written > BEAT_SECONDS:
+                with suppress(UserError):  # the next one may reach the server again
+                    self._files.replace(self._path(_owner_name(self.owner)), self._content())
+                    written = now
             with self._lock:
-                unused = [name for name, held in self._held.items() if held.is_unused(now)]
-            for name, held in list(self._held.items()):
-                if name not in unused and now - held.written > DEAD_SECONDS / BEATS:
-                    with suppress(UserError):  # the next beat may reach the server again
-                        self._files.replace(self._path(name), self._content())
-                        held.written = now
-            with self._lock:
-                self._release([name for name in unused if not self._held[name].users])
-                if not self._held:
-                    self._thread = None
-                    return
-
-    def _release(self, names: list[str]) -> None:
-        if names:
-            self._before_release()
-        for name in names:
-            with suppress(UserError):  # others take it over once it is old
-                self._files.remove(self._path(name))
-            del self._held[name]
+                self.release(
+                    [name for name, held in self._held.items() if now - held.unused > LINGER_SECONDS]
+                )
 
 
 def this_machine() -> str:
@@ -208,6 +218,10 @@ def this_machine() -> str:
         names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
         names.append(str(Path("/proc/self/ns/pid").readlink()))
     return " ".join(names)
+
+
+def _owner_name(owner: str) -> str:
+    return f"owner-{owner}"
 
 
 def _is_running(pid: int) -> bool:
@@ -223,9 +237,9 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _beat(content: bytes) -> Beat | None:
+def _time_of(beat: bytes) -> float:
+    """Return the time in the file of an owner; now, if it has none."""
     try:
-        values: dict[str, Any] = json.loads(content)
-        return Beat(str(values["owner"]), str(values["machine"]), int(values["pid"]), float(values["time"]))
+        return float(json.loads(beat)["time"])
     except (ValueError, KeyError, TypeError):
-        return None
+        return time.time()

@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -180,6 +180,22 @@ class RemoteFiles:
         system, root = self._open()
         with suppress(FileNotFoundError), self._errors(name):
             system.rm_file(f"{root}/{name}")
+
+    def remove_all(self, names: Collection[str]) -> None:
+        """Remove files as far as possible, on S3 with one request for 1000 files.
+
+        S3 does not report files that could not be removed.
+
+        Raises:
+            UserError: the server refuses the request.
+        """
+        system, root = self._open()
+        if not hasattr(system, "_bulk_delete"):
+            for name in names:
+                self.remove(name)
+        elif names:
+            with self._errors(""):
+                system.rm([f"{root}/{name}" for name in names])
 
     def _write(self, name: str, payload: bytes, mode: str) -> None:
         system, root = self._open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,10 +14,10 @@ from quba_check.storage.entry_listings import EntryListings
 from quba_check.storage.leases import ASK_SECONDS, Leases
 from quba_check.storage.local_copies import LocalCopies
 from quba_check.storage.packs import PackListing, is_pack, pack_name
-from quba_check.storage.remote_files import RemoteFile, RemoteFiles
+from quba_check.storage.remote_files import RemoteFiles
 from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
+from quba_check.storage.shared_files import SharedFiles
 from quba_check.storage.store import Store, shard_file_name
-from quba_check.storage.store_files import StoredFile
 from quba_check.storage.store_format import FORMAT_CONTENT, FORMAT_NAME, check_format
 from quba_check.storage.uploads import Uploads
 from quba_check.storage.user_files import remove
@@ -25,11 +26,9 @@ COPIES_BYTES = 20 * 10**9
 """Bytes of predictions that stay on a machine: those of about 200 ImageNet models."""
 SHARDS_OF_LEASE = 64
 """Shards that one lease covers. A lease for each would double the requests of a run."""
-SHARED = ("predictions", "runs", "active", "leases")
-"""Folders of the URL; all others belong to one machine."""
 
 
-class SharedStore(Store):
+class SharedStore(SharedFiles, Store):
     """A store at a URL, shared by any number of machines.
 
     Shards, packs, records and running evaluations are at the URL, under the names that they have in a
@@ -47,15 +46,14 @@ class SharedStore(Store):
     """
 
     def __init__(self, url: str, root: Path, copies_bytes: int = COPIES_BYTES) -> None:
-        super().__init__(root)
-        self.remote = RemoteFiles(url, "--quba-store")
+        super().__init__(root, RemoteFiles(url, "--quba-store"))
         self._check_format()
         self._listings = EntryListings(self.remote)
         self._uploads = Uploads(self.remote)
         self._leases = Leases(self.remote, "leases", self._uploads.wait)
         self._copies = LocalCopies(root / "predictions", copies_bytes)
+        self._acquired = self._refused = 0.0
         self._packs_by_name: dict[Path, PackListing] = {}
-        self._published: dict[str, tuple[RemoteFile, bytes]] = {}
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
 
@@ -69,13 +67,22 @@ class SharedStore(Store):
         check_format(content, self.remote.shown)
 
     def has(self, key: ShardKey) -> bool:
-        """Return True if the shard is stored; it may still be damaged."""
-        if self._holds(key):
-            return True
-        if not self._listings.is_old(key.cache_entry):
-            return False
-        self._list_again(key.cache_entry)
-        return self._holds(key)
+        """Return True if the shard is known to be stored; it may still be damaged.
+
+        While another process has a lease that this one needs, the files are listed again every few seconds.
+        """
+        return self._holds(key) or (
+            self._listings.is_old(key.cache_entry, self._refused) and self._holds_now(key)
+        )
+
+    def has_now(self, key: ShardKey) -> bool:
+        """Return True if the shard is stored by now; for the process that has its lock.
+
+        The files are listed again if they were listed before this process had the last lease.
+        """
+        return self._holds(key) or (
+            self._listings.is_old(key.cache_entry, self._acquired) and self._holds_now(key)
+        )
 
     def has_entry(self, cache_entry: str) -> bool:
         """Return True if there is a shard with this cache entry, of any images."""
@@ -132,13 +139,16 @@ class SharedStore(Store):
             StoreError: a shard cannot be written at the URL.
         """
         self._uploads.flush()
+        entry = keys[0].cache_entry
+        self._leases.release({f"{entry}-{key.shard // SHARDS_OF_LEASE}" for key in keys})
         if len(keys) < 2 or self._is_packed_remotely(keys) or self.missing(keys):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
             self._fetch_shards(keys)
-            entry, before = keys[0].cache_entry, self._local_packs(keys[0].cache_entry)
+            before = self._local_packs(entry)
             super().pack(keys)
-            self._publish(entry, keys, before, {path.name for path in self._packs_of(keys)})
+            packs = {path.name for path in self._packs_of(keys)}
+            self.remote.remove_all(self._publish(entry, keys, before, packs))
 
     def remove(self, *keys: ShardKey) -> None:
         """Remove shards if they exist; the other shards of their packs stay.
@@ -153,7 +163,8 @@ class SharedStore(Store):
             self._fetch(entry, packs)
             before = self._local_packs(entry)
             super().remove(*removed)
-            self._publish(entry, removed, before, self._local_packs(entry) - before)
+            packs = self._local_packs(entry) - before
+            self._uploads.for_each(self.remote.remove, self._publish(entry, removed, before, packs))
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -170,13 +181,13 @@ class SharedStore(Store):
                 yield is_held
             return
         lease = f"{entry}-{int(shard) // SHARDS_OF_LEASE}"
-        is_new = not self._leases.has(lease)
-        if not self._leases.take(lease):
-            self._listings.expire(ASK_SECONDS)
+        acquired = self._leases.take(lease)
+        if acquired is None:
+            if time.monotonic() - self._refused > ASK_SECONDS:
+                self._refused = time.monotonic()
             yield False
             return
-        if is_new:  # other processes may have written shards before
-            self._listings.expire()
+        self._acquired = acquired
         try:
             yield True
         finally:
@@ -191,69 +202,14 @@ class SharedStore(Store):
         self._leases.close()
         self._uploads.flush()
 
-    def files(self) -> Iterator[StoredFile]:
-        """Yield every file of the store: those at the URL, then those of this machine alone."""
-        for name, file in self.remote.listing().items():
-            yield StoredFile(name, file.size, file.modified or 0.0)
-        yield from (file for file in super().files() if not _is_shared(file.name))
-
-    def publish(self, name: str, payload: bytes) -> None:
-        """Write a small file at the URL, over an earlier one of the same name."""
-        self._place(name)
-        self.remote.replace(name, payload)
-        self._forget(name)
-
-    def published(self, folder: str) -> dict[str, bytes]:
-        """Return the contents of a folder's files by name. Only those that changed are read again."""
-        contents: dict[str, bytes] = {}
-        for name, file in self.remote.listing(f"{folder}/").items():
-            if self._published.get(name, (None, b""))[0] != file:
-                with suppress(FileNotFoundError):  # another process removed it
-                    self._published[name] = (file, self.remote.read(name))
-            if name in self._published and "/" not in name.removeprefix(f"{folder}/"):
-                contents[name] = self._published[name][1]
-        return contents
-
-    def withdraw(self, name: str) -> None:
-        """Remove a file if it exists, here and at the URL."""
-        super().withdraw(name)
-        if _is_shared(name):
-            self.remote.remove(name)
-            self._forget(name)
-
-    def start_of(self, name: str, size: int) -> bytes:
-        """Return the first `size` bytes of a file, fewer if it is shorter."""
-        if not _is_shared(name):
-            return super().start_of(name, size)
-        try:
-            return self.remote.read(name, size)
-        except FileNotFoundError:
-            raise StoreError(f"--quba-store: {self.remote.shown}/{name} does not exist.") from None
-
-    def local_file(self, name: str) -> Path:
-        """Return the path of a file on this machine, after fetching it; it may be missing."""
-        path = super().local_file(name)
-        if _is_shared(name):
-            with suppress(FileNotFoundError):
-                self.remote.download(name, path)
-        return path
-
-    def upload(self, name: str) -> None:
-        """Copy a file of this machine to the URL, over an earlier one of the same name."""
-        with suppress(FileNotFoundError):
-            self.remote.replace(name, self._place(name).read_bytes())
-
-    def fetch(self, prefix: str) -> None:
-        """Copy the files whose names start with a prefix to this machine, unless they are there."""
-        for name in self.remote.listing(prefix):
-            if not (path := self._place(name)).exists():
-                with suppress(FileNotFoundError):  # another process removed it
-                    self.remote.download(name, path)
-
-    def _forget(self, name: str) -> None:
+    def changed(self, name: str) -> None:
         """List cache entries again after a file was written or removed by its name."""
         if name.startswith("predictions/"):
             self._listings.forget()
+
+    def _holds_now(self, key: ShardKey) -> bool:
+        self._list_again(key.cache_entry)
+        return self._holds(key)
 
     def _list_again(self, entry: str) -> None:
         self._uploads.flush()
@@ -320,25 +276,25 @@ class SharedStore(Store):
     def _local_packs(self, entry: str) -> set[str]:
         return {name for name in self._names(entry) if is_pack(name)}
 
-    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> None:
-        """Do at the URL as was done here: write packs, then remove replaced packs and shards.
+    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> list[str]:
+        """Write packs at the URL that were written here.
 
         Args:
             entry: the cache entry.
             keys: the shards that were packed or removed.
             before: names of the packs that were here before.
             packs: names of the packs to write.
+
+        Returns:
+            The names of files at the URL that are to be removed, as they were here.
         """
         listed = self._listings.names(entry)
         self._uploads.for_each(partial(self._upload_pack, entry), packs - listed)
         listed |= packs
         old = (before - self._local_packs(entry)) | {shard_file_name(key) for key in keys}
-        self._uploads.for_each(lambda name: self.remote.remove(f"predictions/{entry}/{name}"), old & listed)
+        old &= listed
         listed -= old
+        return [f"predictions/{entry}/{name}" for name in old]
 
     def _upload_pack(self, entry: str, name: str) -> None:
         self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
-
-
-def _is_shared(name: str) -> bool:
-    return name == FORMAT_NAME or name.partition("/")[0] in SHARED

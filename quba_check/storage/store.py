@@ -102,6 +102,10 @@ class Store(StoreFiles):
         # The last look finds a shard that another process took out of a pack meanwhile.
         return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
 
+    def has_now(self, key: ShardKey) -> bool:
+        """Return True if the shard is stored by now; for the process that has its lock."""
+        return self.has(key)
+
     def has_entry(self, cache_entry: str) -> bool:
         """Return True if there is a shard with this cache entry, of any images."""
         try:

@@ -38,6 +38,11 @@ class StoreFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def shown(self) -> str:
+        """Its folder, for messages."""
+        return str(self.root)
+
     def files(self) -> Iterator[StoredFile]:
         """Yield every file of the store, hidden ones included, in no order.
 

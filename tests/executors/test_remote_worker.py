@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def worker(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RemoteWo
 
 def orders(driver: Evaluation, *jobs: ShardJob) -> list[Order]:
     engine = driver.engine
-    with Claims(engine.store, engine.cache_keys, driver.classifier) as claims:
+    with closing(Claims(engine.store, engine.cache_keys, driver.classifier)) as claims:
         return [pickle.loads(pickle.dumps(order)) for order in claims.orders(jobs)]
 
 

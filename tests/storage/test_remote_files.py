@@ -48,6 +48,9 @@ def test_files_are_written_listed_read_and_removed(url: str, tmp_path: Path) -> 
     files.remove("a/b.txt")
     files.remove("a/b.txt")
     assert list(files.listing()) == ["ab/c"]
+    files.remove_all([])
+    files.remove_all(["ab/c", "ab/d"])
+    assert files.listing() == {}
 
 
 def test_a_file_is_created_once(url: str) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError
-from quba_check.storage import leases
 from quba_check.storage.shard import DamagedShardError, ShardKey
 from quba_check.storage.shared_store import SharedStore
 from quba_check.storage.store import Store
@@ -174,12 +173,13 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server) -> None:
             assert not first.has(key)
             with first.try_lock(f"{ENTRY}/{key.shard}") as is_held:
                 assert is_held
-                assert not first.has(key)
+                assert not first.has_now(key)
                 first.write(key, columns_of(key), ABOUT)
         first.pack(KEYS)
         first.close()
-    # A lease and a pack more than the shards; listed for the plan and with the lease.
-    assert requests == {"LIST": 2, "PUT": 1 + 5 + 1, "DELETE": 5 + 1}
+    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease, and
+    # leases at the end.
+    assert requests == {"LIST": 3, "PUT": 2 + 5 + 1, "POST": 1, "DELETE": 2}
 
 
 def test_a_shard_of_another_writer_is_seen_with_the_lease(machine: Machine) -> None:
@@ -189,7 +189,7 @@ def test_a_shard_of_another_writer_is_seen_with_the_lease(machine: Machine) -> N
     assert not second.has(KEYS[0])  # nothing is listed twice without a reason
     with second.try_lock(f"{ENTRY}/0") as is_held:
         assert is_held
-        assert second.has(KEYS[0])
+        assert second.has_now(KEYS[0])
 
 
 def test_a_lease_is_held_by_one_process(machine: Machine, s3: S3Server, url: str) -> None:
@@ -451,7 +451,7 @@ with store.try_lock("{ENTRY}/0") as is_held:
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
-    assert len(s3.names(f"{url}/leases")) == 1
+    assert len(s3.names(f"{url}/leases")) == 2
     with machine("first").try_lock(f"{ENTRY}/0") as is_held:
         assert is_held
-    assert leases.ASK_SECONDS < leases.DEAD_SECONDS
+        assert len(s3.names(f"{url}/leases")) == 2

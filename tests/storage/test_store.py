@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.errors import OptionError, StoreError
+from quba_check.errors import StoreError
 from quba_check.storage.shard import DamagedShardError, ShardKey
-from quba_check.storage.store import Store, content_hash, default_root
+from quba_check.storage.store import Store, content_hash
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {
@@ -165,24 +165,6 @@ def test_a_lock_is_held_by_one_and_never_waited_for(store: Store) -> None:
         thread.join()
     other()
     assert seen == [False, True]
-
-
-def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
-    with pytest.raises(OptionError) as caught:
-        default_root()
-    assert str(caught.value) == (
-        "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
-        "Allowed: a path without ~, or with the name of a user of this machine."
-    )
-
-
-def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("QUBA_STORE", str(tmp_path))
-    assert default_root() == tmp_path
-    monkeypatch.delenv("QUBA_STORE")
-    assert default_root().name == "quba-check"
-    assert os.environ.get("QUBA_STORE") is None
 
 
 values = st.recursive(

@@ -1,0 +1,124 @@
+"""Shards of later requests are in flight while earlier ones are answered, if another executor predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quba_check import Evaluation
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.engine.engine import Engine
+from quba_check.engine.order import Order, Predicted
+from quba_check.engine.worker import Worker
+from quba_check.errors import ModelError
+from quba_check.models.classifier import Classifier
+from quba_check.storage.shard import ShardKey
+
+ROOM = 3
+SKETCH, EDGE = View("sketch"), View("edge")
+
+
+class Elsewhere:
+    """An executor with room for three orders, which predicts them by the worker of another engine."""
+
+    name = "elsewhere, 1 worker"
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.taken: list[str] = []
+        self.dropped: list[str] = []
+        self.failing = ""
+
+    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
+        self.worker.choose_compute(views, classifier)
+
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
+        orders, waiting = iter(orders), []
+        try:
+            while True:
+                for order in islice(orders, ROOM - len(waiting)):
+                    self.taken.append(str(order))
+                    waiting.append(order)
+                if not waiting:
+                    return
+                if str(waiting[0]) == self.failing:
+                    raise ModelError(f"{waiting[0]}: cut")
+                self.worker.verify(waiting[0])
+                (predicted,) = self.worker.run([waiting[0]])
+                waiting.pop(0)
+                yield predicted
+        finally:
+            self.dropped += map(str, waiting)
+
+    def changed(self) -> list[ShardKey]:
+        return self.worker.changed()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Elsewhere:
+    return Elsewhere(Evaluation("demo", store=tmp_path / "worker").engine.worker)
+
+
+@pytest.fixture
+def engine(tmp_path: Path, elsewhere: Elsewhere) -> Engine:
+    driver = Evaluation("demo", store=tmp_path / "driver")
+    return Engine(
+        driver.classifier,
+        driver.suite,
+        driver.store,
+        driver.engine._digests,
+        driver.protocol,
+        executor=elsewhere,
+    )
+
+
+def test_tables_equal_those_of_this_process(engine: Engine, tmp_path: Path) -> None:
+    views = [CLEAN, FGSM, PGD, SKETCH]
+    serial = Evaluation("demo", store=tmp_path / "serial").engine.predictions(views)
+    predictions = engine.predictions(views)
+    for view, table in serial.items():
+        np.testing.assert_array_equal(table.predicted, predictions[view].predicted)
+        np.testing.assert_array_equal(table.confidence, predictions[view].confidence)
+
+
+def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: Elsewhere) -> None:
+    plan = [SKETCH, EDGE, PGD]
+    engine.predictions([SKETCH], plan)
+    assert "edge, shard 0" in elsewhere.taken
+    engine.predictions([EDGE], plan)
+    engine.predictions([PGD], plan)
+    assert len(elsewhere.taken) == len(set(elsewhere.taken))
+    assert elsewhere.dropped == []
+
+
+def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: Elsewhere) -> None:
+    engine.predictions([SKETCH], [EDGE, PGD])
+    engine.stop()
+    assert elsewhere.dropped
+    engine.predictions([EDGE, PGD])  # would wait for ever for a lock that is held
+    assert set(elsewhere.dropped) <= set(elsewhere.taken)
+
+
+def test_single_shards_come_in_their_order(engine: Engine, elsewhere: Elsewhere) -> None:
+    views = [SKETCH, CLEAN]
+    engine.determine_outputs(views)
+    del elsewhere.taken[:]
+    tables = engine.predictions(views, shards=range(1))
+    assert {view: len(table.index) for view, table in tables.items()} == {SKETCH: 150, CLEAN: 256}
+    engine.predictions(views, shards=range(1, 2))
+    engine.stop()
+    numbers = [int(text.rsplit(" ", 1)[1]) for text in elsewhere.taken]
+    assert numbers == sorted(numbers)
+
+
+def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere: Elsewhere) -> None:
+    elsewhere.failing = "edge, shard 0"
+    plan = [SKETCH, EDGE, PGD]
+    assert len(engine.predictions([SKETCH], plan)[SKETCH].index) == 150
+    with pytest.raises(ModelError, match=r"^edge, shard 0: cut$"):
+        engine.predictions([EDGE], plan)
+    assert len(engine.predictions([PGD], plan)[PGD].index) == 400

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from quba_check.errors import OptionError
+from quba_check.storage.places import default_place, folder_of, local_folder
+
+
+def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
+    with pytest.raises(OptionError) as caught:
+        default_place()
+    assert str(caught.value) == (
+        "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
+        "Allowed: a path without ~, or with the name of a user of this machine."
+    )
+
+
+def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QUBA_STORE", str(tmp_path))
+    assert default_place() == tmp_path
+    monkeypatch.setenv("QUBA_STORE", "s3://bucket/store")
+    assert default_place() == "s3://bucket/store"
+    monkeypatch.delenv("QUBA_STORE")
+    assert Path(default_place()).name == "quba-check"
+    assert os.environ.get("QUBA_STORE") is None
+
+
+def test_a_folder_is_its_own(tmp_path: Path) -> None:
+    assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
+    assert folder_of(f"file://{tmp_path}") == local_folder(f"file://{tmp_path}") == tmp_path
+
+
+def test_each_url_has_a_folder_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first, second = local_folder("s3://bucket/a"), local_folder("s3://bucket/b")
+    assert first != second
+    assert first == local_folder("s3://bucket/a/")
+    assert first.parent == tmp_path / "quba-check" / "stores"
+    assert folder_of("s3://bucket/a") is None
