@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import posixpath
+import shutil
 import threading
 import time
 import weakref
@@ -32,6 +33,7 @@ DOWNLOADS = 16
 LONGEST_WAIT = 3600.0
 """Seconds to wait for other runs until there is room. They move on to other sets."""
 WAIT_SECONDS = 0.5
+_ADVICE = "Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
 PINNED_REQUESTS = 2
 """Latest requests whose files stay: threads may still read the images of the previous view."""
 
@@ -156,7 +158,8 @@ class Mirror:
         with self._lock:
             if (self.root / name).exists():
                 return
-            for one in [one for one in self._known.values() if name in one.names]:
+            one = next((one for one in self._known.values() if name in one.names), None)
+            if one is not None:
                 self._unpin([one.folder])
                 MirroredSet(one.folder).set_complete(False)  # somebody may have removed the file by hand
                 self.fetch(one)
@@ -180,7 +183,7 @@ class Mirror:
             return
         takes = "takes" if len(sets) == 1 else "take"
         raise SuiteError(
-            f"{self.shown}: {_titles(sets)} {takes} {size / GIGABYTE:.3g} GB, more than this machine may "
+            f"{self.shown}: {_titles(sets)} {takes} {size / GIGABYTE:.4g} GB, more than this machine may "
             f"keep ({self.settings.gigabytes:g} GB). Allowed: --quba-mirror-gb "
             f"{math.ceil(size / GIGABYTE * 10) / 10:g} or more, or fewer images."
         )
@@ -197,7 +200,7 @@ class Mirror:
                 size = sum(self.listing.size(one.names) for one in requested.values())
                 raise StoreError(
                     f"{self._folder}: there is no room for {_titles(requested.values())} of {self.shown} "
-                    f"({size / GIGABYTE:.3g} GB) next to the data that other runs read. Allowed: "
+                    f"({size / GIGABYTE:.4g} GB) next to the data that other runs read. Allowed: "
                     f"--quba-mirror-gb above {self.settings.gigabytes:g}, or wait until they end."
                 )
             if is_first:
@@ -240,6 +243,12 @@ class Mirror:
         """
         missing = [name for name in files.names if not (self.root / name).exists()]
         total = self.listing.size(missing)
+        free = shutil.disk_usage(self._folder).free
+        if total > free:
+            raise StoreError(
+                f"{self._folder}: {files.title} of {self.shown} takes {total / GIGABYTE:.4g} GB, and "
+                f"{free / GIGABYTE:.4g} GB are free on this disk. {_ADVICE}"
+            )
         if total >= ANNOUNCED_BYTES:
             amount = "1 file" if len(missing) == 1 else f"{len(missing):,} files"
             size = f"{total / GIGABYTE:.1f} GB" if total >= GIGABYTE else f"{total / MEGABYTE:.0f} MB"
@@ -299,9 +308,7 @@ class Mirror:
             yield
         except OSError as error:
             raise StoreError(
-                f"{self._folder}: copies of {self.shown} cannot be written ({reason(error)}). Allowed: "
-                "a store with room for them. Name another with --quba-store DIR, or write fewer with "
-                "--quba-mirror-gb N."
+                f"{self._folder}: copies of {self.shown} cannot be written ({reason(error)}). {_ADVICE}"
             ) from None
 
 

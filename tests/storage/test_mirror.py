@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.s3 import S3Server
@@ -262,9 +263,20 @@ def test_a_folder_that_cannot_be_written(remote: Remote) -> None:
         remote.mirror()
     assert str(error.value).startswith(f"{remote.folder}: copies of {remote.url} cannot be written (")
     assert str(error.value).endswith(
-        "). Allowed: a store with room for them. Name another with --quba-store DIR, or write fewer with "
-        "--quba-mirror-gb N."
+        "). Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
     )
+
+
+def test_a_disk_without_room(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = remote.mirror()
+    monkeypatch.setattr(storage.mirror.shutil, "disk_usage", lambda path: SimpleNamespace(free=1999))
+    with pytest.raises(StoreError) as error:
+        fetched(mirror, "a")
+    assert str(error.value) == (
+        f"{remote.folder}: the set 'a' of {remote.url} takes 2e-06 GB, and 1.999e-06 GB are free on this "
+        "disk. Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
+    )
+    assert copies(mirror) == []
 
 
 def test_long_copies_are_announced(tmp_path: Path) -> None:

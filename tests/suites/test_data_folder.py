@@ -222,7 +222,7 @@ def test_a_set_above_the_limit(remote: Open, local: Path) -> None:
     with pytest.raises(SuiteError) as error:
         suite.examples(View("braces"))
     assert str(error.value) == (
-        f"file://{local}: the set 'braces' takes 2.05e-05 GB, more than this machine may keep (1e-06 GB). "
+        f"file://{local}: the set 'braces' takes 2.048e-05 GB, more than this machine may keep (1e-06 GB). "
         "Allowed: --quba-mirror-gb 0.1 or more, or fewer images."
     )
     with pytest.raises(
