@@ -123,6 +123,12 @@ class Mirror:
         listed = tuple(sorted({name for name in names if name in self.listing.files}))
         return FileSet(title, listed, self.root.parent / "sets" / content_hash(listed)[:16])
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads from requests, which may remove the files of earlier ones."""
+        with self._lock:
+            yield
+
     def fetch(self, *sets: FileSet) -> None:
         """Copy the files of sets that are not on this machine.
 
