@@ -33,7 +33,10 @@ DOWNLOADS = 16
 LONGEST_WAIT = 3600.0
 """Seconds to wait for other runs until there is room. They move on to other sets."""
 WAIT_SECONDS = 0.5
-_ADVICE = "Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
+_ADVICE = (
+    "Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, or "
+    "free some space."
+)
 PINNED_REQUESTS = 2
 """Latest requests whose files stay: threads may still read the images of the previous view."""
 

@@ -56,7 +56,7 @@ class DataFolder(Protocol):
         ...
 
     def restored(self, name: str) -> AbstractContextManager[bool]:
-        """Copy a removed file again and keep it within the block; False if nothing removes files."""
+        """Copy a removed file again for the block; False if nothing removes files."""
         ...
 
     def shown(self, text: str) -> str:
@@ -133,7 +133,7 @@ class RemoteFolder:
 
     @contextmanager
     def restored(self, name: str) -> Iterator[bool]:
-        """Copy a file again if it was removed to make room, and keep it within the block.
+        """Copy a file again if it was removed, and keep it within the block.
 
         Raises:
             UserError: see `hold`.

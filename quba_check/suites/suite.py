@@ -185,9 +185,9 @@ class Suite:
         return self._listing(self.listing_view(view))
 
     def hold(self, view: View) -> AbstractContextManager[None]:
-        """Keep the files of a view on this machine within a block, to read them by their paths.
+        """Keep the files of a view on this machine within a block.
 
-        Remote files may have been removed since `examples`, to make room for other views.
+        Use it to read files by their paths. Remote files may have been removed since `examples`, to make room for other views.
 
         Raises:
             SuiteError: they are larger than the limit, or cannot be read.

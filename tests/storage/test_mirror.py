@@ -263,7 +263,8 @@ def test_a_folder_that_cannot_be_written(remote: Remote) -> None:
         remote.mirror()
     assert str(error.value).startswith(f"{remote.folder}: copies of {remote.url} cannot be written (")
     assert str(error.value).endswith(
-        "). Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
+        "). Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, "
+        "or free some space."
     )
 
 
@@ -274,7 +275,8 @@ def test_a_disk_without_room(remote: Remote, monkeypatch: pytest.MonkeyPatch) ->
         fetched(mirror, "a")
     assert str(error.value) == (
         f"{remote.folder}: the set 'a' of {remote.url} takes 2e-06 GB, and 1.999e-06 GB are free on this "
-        "disk. Allowed: a store on a larger disk. Name another with --quba-store DIR, or free some space."
+        "disk. Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for "
+        "workers, or free some space."
     )
     assert copies(mirror) == []
 
