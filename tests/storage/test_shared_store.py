@@ -177,7 +177,7 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server) -> None:
                 first.write(key, columns_of(key), ABOUT)
         first.pack(KEYS)
         first.close()
-    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease, and
+    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease,
     # leases at the end.
     assert requests == {"LIST": 3, "PUT": 2 + 5 + 1, "POST": 1, "DELETE": 2}
 
