@@ -14,7 +14,19 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import attacks, engine, layout, machine, protocol, reader, released, start, storage
+from benchmarks import (
+    attacks,
+    engine,
+    executors,
+    layout,
+    machine,
+    protocol,
+    reader,
+    released,
+    stages,
+    start,
+    storage,
+)
 from benchmarks.measuring import THREADS
 from benchmarks.row import Row, as_markdown, as_text
 from benchmarks.work import Work
@@ -29,6 +41,8 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "layout": layout.rows,
     "pgd": attacks.rows,
     "protocol": protocol.rows,
+    "stages": stages.rows,
+    "executors": executors.rows,
 }
 """Families of rows by name, in the order of measuring."""
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"

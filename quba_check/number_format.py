@@ -121,6 +121,20 @@ def format_bytes(size: float) -> str:
     return f"{value:.1f} {_UNITS[power]}" if value < 9.95 else f"{value:,.0f} {_UNITS[power]}"
 
 
+def format_age(seconds: float) -> str:
+    """Return a time span in its largest unit, rounded down.
+
+    It has at least two of that unit.
+
+    >>> [format_age(seconds) for seconds in (3.8, 119, 120, 7_300, 200_000)]
+    ['3 s', '119 s', '2 min', '2 h', '2 days']
+    """
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:,.0f} {unit}"
+    return f"{max(0.0, seconds) // 1:.0f} s"
+
+
 def ceil_to_two_digits(count: int) -> int:
     """Round a count up to two significant digits.
 

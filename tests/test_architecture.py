@@ -46,8 +46,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {*PREDICTING, "dimensions", "grading"},
     "doctor": {*PREDICTING, "dimensions", "evaluation"},
     "testing": {"errors", "core", "stats", "suites", "evaluation"},
+    "fleet": {*VALUES, "demands", "models", "reports"},
     "gate": {*PREDICTING, *JUDGING, "doctor", "evaluation"},
-    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "tuning"},
+    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "fleet", "tuning"},
     "pytest_plugin": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING},
     "__main__": {"cli"},
 }

@@ -15,9 +15,11 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # last, so that the installed quba_check is tested
 
 from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import executors  # noqa: E402
 from benchmarks.attacks import Passes  # noqa: E402
 from benchmarks.measuring import Ratio  # noqa: E402
 from benchmarks.row import Row, as_markdown, as_text  # noqa: E402
+from benchmarks.work import Work  # noqa: E402
 
 
 def test_a_ratio_is_the_median_over_pairs() -> None:
@@ -68,6 +70,26 @@ def test_passes_count_images_forward_and_backward() -> None:
     inputs = torch.ones(4, 3, requires_grad=True)
     torch.autograd.grad(module(inputs).sum(), inputs)
     assert passes.images == 5 + 2 * 4
+
+
+def test_an_executor_without_its_package_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "SHARDS", 1)
+    monkeypatch.setattr(executors, "EXECUTORS", {"slurm:local": "no_such_package"})
+    reason = "no_such_package is not installed: pip install 'quba-check[slurm]'"
+    assert executors.rows(Work(tmp_path)) == [
+        Row("executor slurm:local: start-up", "not measured", reason, "≤ 10 s"),
+        Row("executor slurm:local: time for a shard of 256 images", "not measured", reason, "≤ 15 ms"),
+    ]
+
+
+def test_a_run_of_the_executors_row_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "SHARDS", 2)
+    work = Work(tmp_path)
+    times = executors.run(work, executors.write_suite(work.new_folder()), None)
+    assert min(times.first, times.shard, times.driver) > 0
+    assert len(list(tmp_path.rglob("predictions/*/*"))) == 3
 
 
 @pytest.mark.parametrize(

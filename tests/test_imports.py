@@ -22,7 +22,7 @@ LARGE = (
         "safetensors",
         "scipy",
     ),
-    *("timm", "torch", "torchvision"),
+    *("submitit", "timm", "torch", "torchvision"),
 )
 LAZY = (
     "huggingface_hub",

@@ -20,6 +20,7 @@ from quba_check.cli.doctor import doctor
 from quba_check.cli.explain import explain
 from quba_check.cli.export import export
 from quba_check.cli.failures import failures
+from quba_check.cli.fleet import fleet
 from quba_check.cli.init import init
 from quba_check.cli.lint import lint
 from quba_check.cli.model_card import model_card
@@ -32,6 +33,8 @@ from quba_check.cli.report import report
 from quba_check.cli.reproduce import reproduce
 from quba_check.cli.schema import schema
 from quba_check.cli.show import show
+from quba_check.cli.status import status
+from quba_check.cli.store import store
 from quba_check.cli.study import study
 from quba_check.cli.suite import suite
 from quba_check.cli.summary import summary
@@ -43,6 +46,7 @@ from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 COMMANDS = (
     init,
     doctor,
+    fleet,
     verdict,
     report,
     summary,
@@ -51,6 +55,8 @@ COMMANDS = (
     failures,
     population,
     suite,
+    store,
+    status,
     what_if,
     tune,
     power,

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from quba_check.page.pictures import ImageSource
 
 
-def picture_sources(runs: Sequence[StoredRun], data: Path | None, store: Path) -> list[ImageSource]:
+def picture_sources(runs: Sequence[StoredRun], data: str | Path | None, store: Path) -> list[ImageSource]:
     """Return access to the images of each run.
 
     Args:
         runs: the runs.
-        data: the data folder; None for the folder of each run.
+        data: the data folder or its URL; None for the folder of each run.
         store: folder of the demo's images, which are drawn if missing.
 
     Raises:
@@ -27,7 +27,7 @@ def picture_sources(runs: Sequence[StoredRun], data: Path | None, store: Path) -
     return [_source(run, data, store) for run in runs]
 
 
-def _source(run: StoredRun, data: Path | None, store: Path) -> ImageSource:
+def _source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource:
     from quba_check.demo import DEMO_MODELS
     from quba_check.page.pictures import NoSource
     from quba_check.suites.sampling import SubsetSampler
@@ -35,7 +35,7 @@ def _source(run: StoredRun, data: Path | None, store: Path) -> ImageSource:
 
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
-    own = None if record.model.spec in DEMO_MODELS else Path(record.suite.root)
+    own = None if record.model.spec in DEMO_MODELS else record.suite.root
     try:
         return SetImages.of_run(own if data is None else data, sampler, store)
     except UserError as why:

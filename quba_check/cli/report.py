@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OutputFile, WholeNumber, check_not_read, store_option
+from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, check_not_read, store_option
 from quba_check.cli.picture_sources import picture_sources
 from quba_check.cli.study_options import named_population
 from quba_check.errors import OptionError
@@ -37,7 +37,7 @@ from quba_check.gate.options import MOST_PICTURES
     help="show up to N images behind each failed demand (default: none)",
 )
 @click.option(
-    "--data", type=INPUT, metavar="DIR", help="data folder with these images (else that of the run)"
+    "--data", type=PLACE, metavar="DIR", help="data folder or URL with these images (else that of the run)"
 )
 @store_option
 def report(
@@ -46,7 +46,7 @@ def report(
     baseline: Path | None,
     population: str | None,
     n: int | None,
-    data: Path | None,
+    data: str | Path | None,
     store: str | Path | None,
 ) -> None:
     """Write one page on stored runs, with a column for each.

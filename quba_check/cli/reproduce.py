@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.parser import INPUT, PLACE, WholeNumber, check_choice
+from quba_check.cli.parser import PLACE, WholeNumber, check_choice
 from quba_check.cli.study_options import published_model
 from quba_check.errors import ModelError, OptionError, one_line
 
@@ -54,7 +54,7 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
     help="print the published models with a known name in timm",
 )
 @click.option(
-    "--data", "--quba-data", "data", type=INPUT, metavar="DIR", help="data folder (else $QUBA_DATA)"
+    "--data", "--quba-data", "data", type=PLACE, metavar="DIR", help="data folder or URL (else $QUBA_DATA)"
 )
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="read at most N images of each set")
 @click.option("--model", "spec", metavar="SPEC", help="model in place of timm's, such as a checkpoint file")
@@ -86,7 +86,7 @@ def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
 def _outcomes(
     model: PublishedModel,
     spec: str | None,
-    data: Path | None,
+    data: str | Path | None,
     limit: int | None,
     device: str,
     store: str | Path | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, Group, WholeNumber
+from quba_check.cli.parser import INPUT, PLACE, Group, WholeNumber
 from quba_check.errors import FewObjectsError, OptionError
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ def suite() -> None:
 @suite.command(
     "describe", short_help="print the sets of a data folder", epilog="Example: quba-check suite describe data"
 )
-@click.argument("folder", type=INPUT, metavar="DIR")
-def describe(folder: Path) -> None:
-    """Print the sets of a data folder with images, classes, and path or source."""
+@click.argument("folder", type=PLACE, metavar="DIR")
+def describe(folder: str | Path) -> None:
+    """Print the sets of a data folder with images, classes, and path or source.
+
+    DIR may be a URL. To count images, all sets are then copied to this machine, one after another.
+    """
     from rich.console import Console
 
     from quba_check.cli.suite_table import sets_text

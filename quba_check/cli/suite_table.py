@@ -62,8 +62,8 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
 
 def _heading(suite: Suite, width: int) -> list[str]:
     head = f"{suite.name}: {suite.facts.class_count:,} classes, in"
-    line = f"{head} {suite.root}"
-    return [line] if cell_len(line) <= width else [head, f"  {_shorten(str(suite.root), width - 2)}"]
+    line = f"{head} {suite.location}"
+    return [line] if cell_len(line) <= width else [head, f"  {shorten(suite.location, width - 2)}"]
 
 
 def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:
@@ -75,7 +75,7 @@ def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:
         if _widest(longest) <= _SHORTEST_NAME:
             break
         target = max(_widest(longest) - excess, _SHORTEST_NAME)
-        longest[:] = [_shorten(cell, target) for cell in longest]
+        longest[:] = [shorten(cell, target) for cell in longest]
     padded = []
     for column in columns:
         size = _widest(column)
@@ -101,13 +101,13 @@ def _wrap(place: str, width: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [_shorten(line, width) for line in lines]
+    return [shorten(line, width) for line in lines]
 
 
-def _shorten(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """Return a text, without its middle if it is longer than `width`.
 
-    >>> _shorten("/data/of/the/year/2024/val", 16)
+    >>> shorten("/data/of/the/year/2024/val", 16)
     '/data/...024/val'
     """
     if cell_len(text) <= width:
@@ -173,7 +173,7 @@ def _where(suite: Suite, name: str) -> str:
     """Return the path of a set and the reason if it is missing or incomplete."""
     whole = View(name)
     if reason := suite.missing(whole):
-        return reason.replace(f"{suite.root}/", "")
+        return reason.replace(f"{suite.location}/", "")
     if suite.is_generated(whole):
         return "made from clean"
     path = suite.place(whole)

@@ -20,7 +20,6 @@ from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.store import content_hash
-from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.suite import Suite
 
 
@@ -50,7 +49,7 @@ def cached_examination(
     examination = Examination(
         model=classifier.spec,
         suite=suite.name,
-        root=str(suite.root),
+        root=suite.location,
         device=str(classifier.device),
         precision=classifier.precision,
         form="short" if short else "full",
@@ -113,7 +112,6 @@ def _n_clean(suite: Suite) -> int | None:
 def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Check, ...]) -> str:
     """Hash of all that determines the findings except the contents of the sampled files."""
     suite = subject.suite
-    manifest = suite.root / MANIFEST_NAME
     return content_hash(
         {
             "doctor": doctors_version(),
@@ -124,8 +122,8 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "device": evaluation.classifier.device.type,
             "seed": subject.seed,
             "order": subject.order,
-            "root": str(suite.root),
-            "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+            "root": suite.location,
+            "manifest": hashlib.sha256(suite.manifest_content).hexdigest(),
             "views": [str(view) for view in suite.views()],
             "images": _n_clean(suite),
             "limit": suite.sampler.max_images,

@@ -225,6 +225,7 @@ class CacheKeys:
         missing = [number for number in numbers if number not in contents]
         if missing:
             shards = [self.examples(images, number) for number in missing]
+            self._suite.fetch(images)
             root = str(self._suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
             digests = iter(self._digests.digests(paths))

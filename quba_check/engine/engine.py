@@ -213,6 +213,8 @@ class Engine:
         """Predict every missing shard of the requested views."""
         if self._executor is not self.worker and self._keeps_ahead:
             self._take_from_ahead(requested, planned, shards)
+            if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
+                return
         jobs: Iterable[ShardJob] | None = None
         while True:
             if jobs is None:
@@ -268,10 +270,13 @@ class Engine:
             # The dimension that requests a faulty view reports the error.
             with contextlib.suppress(QubaError):
                 for job in self._jobs([view], planned, shards):
-                    keys = (self.cache_keys.shard_key(part, job.shard) for part in job.views)
-                    if not all(map(self.store.has, keys)) and self._run([job])[0]:
+                    if self._is_missing(job) and self._run([job])[0]:
                         return True
         return False
+
+    def _is_missing(self, job: ShardJob) -> bool:
+        """Return True if the store lacks a view of a job."""
+        return not all(self.store.has(self.cache_keys.shard_key(view, job.shard)) for view in job.views)
 
     def _jobs(
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
@@ -317,6 +322,7 @@ class Engine:
             The number of stored shards, and the jobs that other processes work on; None if the jobs must be
             made again, since the model passes no gradient.
         """
+        self.stop()  # an executor has one iterator at a time
         stored = 0
         with self._stream(jobs) as stream:
             try:

@@ -29,13 +29,17 @@ Owner = TypeVar("Owner")
 Content = TypeVar("Content")
 
 
-def default_threads(device: torch.device) -> int:
+def default_threads(device: torch.device, cores: int | None = None) -> int:
     """Return the number of reading threads.
 
     A model on the CPU needs cores itself: half of them read, at most four. An accelerator is fed by all
     cores, at most sixteen.
+
+    Args:
+        device: where the model runs.
+        cores: cores of this process; None for all of the machine.
     """
-    cores = os.cpu_count() or 1
+    cores = cores or os.cpu_count() or 1
     if device.type == "cpu":
         return max(1, min(MOST_THREADS, cores // 2))
     return min(MOST_FEEDING_THREADS, cores)

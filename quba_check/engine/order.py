@@ -79,6 +79,8 @@ class Executor(Protocol):
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted, in any order.
 
+        There is one such iterator at a time; it is closed before the next.
+
         Args:
             orders: pulled one by one, as there is room. Orders that others work on are not among them.
 

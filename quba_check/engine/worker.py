@@ -96,7 +96,7 @@ class Worker:
             if self._cache_keys.cache_entry(view) != key.cache_entry:
                 raise ModelError(f"{order}: the settings of the predictions differ.")
             if self._cache_keys.shard_key(view, order.shard).content != key.content:
-                raise ModelError(f"{order}: the images in {self._suite.root} differ.")
+                raise ModelError(f"{order}: the images in {self._suite.location} differ.")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""

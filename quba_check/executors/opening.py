@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,7 +56,10 @@ def parse_executor(text: str) -> ExecutorChoice:
 
 
 def open_pool(
-    choice: ExecutorChoice, folder: Path, settings: ExecutorSettings | None = None
+    choice: ExecutorChoice,
+    folder: Path,
+    settings: ExecutorSettings | None = None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> WorkerPool | None:
     """Return the pool of workers of an executor, None for this process.
 
@@ -65,6 +69,7 @@ def open_pool(
         choice: the executor.
         folder: the store's folder on this machine.
         settings: resources and environment of the workers.
+        announce: called with news of the workers.
 
     Raises:
         OptionError: the package of the executor is not installed.
@@ -80,4 +85,4 @@ def open_pool(
         return RayPool(choice, settings.ray)
     from quba_check.executors.slurm import SlurmPool
 
-    return SlurmPool(choice, settings.slurm, folder / "slurm")
+    return SlurmPool(choice, settings.slurm, folder / "slurm", announce)

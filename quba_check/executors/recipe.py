@@ -19,6 +19,7 @@ from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.mirror import MirrorSettings
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -38,6 +39,7 @@ class Recipe:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         identity: settings that identify the model where the run was started, see `model_identity`.
+        mirror: settings for copies of a remote data folder; None if it is not remote.
     """
 
     spec: str
@@ -48,6 +50,7 @@ class Recipe:
     seed: int
     batch_settings: BatchSettings
     identity: Mapping[str, Any]
+    mirror: MirrorSettings | None = None
 
     @classmethod
     def of(
@@ -71,7 +74,15 @@ class Recipe:
         request = replace(classifier.request, progress=None, cache=None, worker=None)
         identity = model_identity(classifier)
         return cls(
-            classifier.spec, request, suite.source, suite.sampler, protocol, seed, batch_settings, identity
+            classifier.spec,
+            request,
+            suite.source,
+            suite.sampler,
+            protocol,
+            seed,
+            batch_settings,
+            identity,
+            suite.folder.mirror,
         )
 
     @property
@@ -91,7 +102,7 @@ class Recipe:
             QubaError: the model or the suite cannot be used.
         """
         store = Store(folder)
-        suite = find_suite(self.source, folder, self.sampler)
+        suite = find_suite(self.source, folder, self.sampler, self.mirror)
         classifier = load_classifier(self.spec, replace(self.request, cache=folder))
         self._check(model_identity(classifier))
         return Engine(

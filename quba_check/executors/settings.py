@@ -21,6 +21,9 @@ class RaySettings(Strict):
     gpus_per_worker: float | None = Field(
         default=None, ge=0, description="GPUs that Ray reserves for a worker; a fraction shares one."
     )
+    wait_minutes: float = Field(
+        default=5.0, gt=0, description="Minutes without any worker after which a run fails."
+    )
     runtime_env: dict[str, Any] = Field(
         default_factory=dict, description="Ray's runtime_env, for custom packages and files."
     )
@@ -38,6 +41,9 @@ class SlurmSettings(Strict):
     gpus_per_worker: int = Field(default=0, ge=0, description="GPUs of a job.")
     memory_gb: float | None = Field(default=None, gt=0, description="Memory of a job.")
     setup: tuple[str, ...] = Field(default=(), description="Shell lines that a job runs first.")
+    folder: str | None = Field(
+        default=None, description="Folder of orders and logs that all nodes see; by default in the store."
+    )
     sbatch: dict[str, Any] = Field(default_factory=dict, description="Further options of sbatch, by name.")
 
 

@@ -93,7 +93,18 @@ OPTIONS = (
         parse_texts,
         repeatable=True,
     ),
-    Option("--quba-data", "DIR", "data folder (else $QUBA_DATA)", parse_path),
+    Option(
+        "--quba-data",
+        "DIR",
+        "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)",
+        parse_place,
+    ),
+    Option(
+        "--quba-mirror-gb",
+        "N",
+        "gigabytes of a remote data folder to keep on this machine (default: 100)",
+        parse_gigabytes,
+    ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
@@ -238,14 +249,16 @@ class Options:
     """The checked options of a run. Paths are absolute.
 
     Attributes:
+        data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
     """
 
     models: tuple[str, ...]
     thresholds: tuple[str, ...] = ()
-    data: Path | None = None
+    data: str | Path | None = None
     data_is_default: bool = False
+    mirror_gb: float = 100.0
     arch: str | None = None
     preprocessing: Path | None = None
     protocol: ProtocolName | None = None

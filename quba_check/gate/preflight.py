@@ -60,7 +60,7 @@ def _examination(
         return Examination(
             model=gate.models[model].text,
             suite=suite.name,
-            root=str(suite.root),
+            root=suite.location,
             form="short" if short else "full",
             checks=(finding.check,),
             findings=(finding,),

@@ -36,7 +36,7 @@ def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping
     suite = evaluation.suite
     return SuiteRow(
         name=suite.name,
-        root=str(suite.root),
+        root=suite.location,
         fingerprint=content_hash(dict(contents)),
         sample="one" if suite.facts.samples_corruptions else "all",
         contents=dict(contents),

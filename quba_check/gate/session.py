@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -17,9 +18,9 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
-from quba_check.demo import DEMO_MODELS
 from quba_check.errors import InvariantError, OptionError, ThresholdError
 from quba_check.executors.settings import read_settings
+from quba_check.gate.demo_models import is_demo_run
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, shown_path
@@ -47,6 +48,8 @@ class GateSession:
         options: the options of the run.
         root: folder to which shown paths are relative.
         worker: number of this process among several, None if it is the only one.
+        started: start of the run in seconds since 1970, None for now. An older listing of a remote data
+            folder is not used.
 
     Attributes:
         models: specs by the name of the model.
@@ -66,7 +69,9 @@ class GateSession:
         UserError: options that exclude each other.
     """
 
-    def __init__(self, options: Options, root: Path, *, worker: int | None = None) -> None:
+    def __init__(
+        self, options: Options, root: Path, *, worker: int | None = None, started: float | None = None
+    ) -> None:
         self.options = options
         self.root = root
         self.models = models_by_name(options.models)
@@ -78,6 +83,7 @@ class GateSession:
         self.finished: Finished | None = None
         self.announce: Callable[[str], None] = lambda _: None
         self.show_step: Callable[[str], None] = lambda _: None
+        self.started = time.time() if started is None else started
         self._worker = worker
         self._thresholds: dict[Path, Thresholds] = {}
         self._classifiers: dict[str, Classifier] = {}
@@ -85,7 +91,7 @@ class GateSession:
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
         self.baseline_digest = ""
-        self.is_demo = _is_demo(options, root)
+        self.is_demo = is_demo_run(options, root)
         if options.arch is not None:
             check_takes_architecture(options.arch, list(self.models.values()))
         # Read here, so that an invalid file ends the run before torch is loaded.
@@ -154,6 +160,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
+        from quba_check.storage.mirror import MirrorSettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -164,7 +171,13 @@ class GateSession:
                 self.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        return find_suite("demo" if self.is_demo else options.data, self.store, sampler)
+        mirror = MirrorSettings(
+            options.mirror_gb,
+            self.started,
+            announce=lambda text: self.announce(text),
+            show_step=lambda text: self.show_step(text),
+        )
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
@@ -269,7 +282,7 @@ class GateSession:
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self.store, self._executor_settings)
+        return open_pool(choice, self.store, self._executor_settings, lambda words: self.announce(words))
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
@@ -323,24 +336,3 @@ class GateSession:
         record = read_record(path, f"--quba-baseline: {shown}")
         self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
         return stored_run(path, shown, record, self.store_place)
-
-
-def _is_demo(options: Options, root: Path) -> bool:
-    """Return True if all models are demo models.
-
-    Raises:
-        OptionError: demo models together with another model or a data folder.
-    """
-    demos = [spec for spec in options.models if spec in DEMO_MODELS]
-    others = [spec for spec in options.models if spec not in DEMO_MODELS]
-    if demos and others:
-        raise OptionError(
-            f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
-            f"with '{others[0]}'. Use two runs."
-        )
-    if demos and options.data is not None and not options.data_is_default:
-        raise OptionError(
-            f"--quba-data: got '{shown_path(options.data, root)}', but '{demos[0]}' brings its own images. "
-            "Allowed: a data folder for any other model. Leave the option out, or name another model."
-        )
-    return bool(demos)

@@ -20,7 +20,7 @@ from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
-from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
@@ -86,6 +86,14 @@ class Controller:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the selected demands of a run with one process."""
         self._selected |= {item.nodeid for item in session.items if isinstance(item, DemandItem)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Send the start of the run to a worker.
+
+        Both then use the same listing of a remote data folder.
+        """
+        node.workerinput[STARTED] = self._gate.started
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:

@@ -14,6 +14,8 @@ from quba_check.storage.user_files import file_kind, user_path, user_place
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
+STARTED = "quba_started"
+"""Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
 PATHS = ("DIR", "FILE.json", "FILE.yaml", "FILE.html", "FILE.md")
 """Metavars of options whose value is a path."""
 

@@ -27,7 +27,7 @@ import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import add_options, device_of, options_of
+from quba_check.pytest_plugin.options import STARTED, add_options, device_of, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
@@ -193,7 +193,10 @@ def _new_gate(config: pytest.Config) -> GateSession:
             "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
         )
     return GateSession(
-        options, config.rootpath, worker=None if worker is None else int(worker.removeprefix("gw"))
+        options,
+        config.rootpath,
+        worker=None if worker is None else int(worker.removeprefix("gw")),
+        started=_worker_input(config).get(STARTED),
     )
 
 
@@ -218,14 +221,30 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
         config.pluginmanager.register(plugin)
     if gate.files:
         config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
+    _show_in_store(config, gate, progress)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
 
 
 def _close(gate: GateSession) -> None:
-    """End the session of a worker. Predictions that cannot be stored are made again by a later run."""
+    """End the session of a worker.
+
+    Predictions that cannot be stored are made again by a later run.
+    """
     with suppress(QubaError):
         gate.close()
+
+
+def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressLine) -> None:
+    """Keep the file in the store that `quba-check status` reads, while models are judged."""
+    if config.option.collectonly or gate.options.plan:
+        return
+    from quba_check.pytest_plugin.heartbeat import Heartbeat
+
+    names = [spec.name for spec in gate.models.values()]
+    heartbeat = Heartbeat(names, lambda: gate.opened_store, progress.states)
+    config.pluginmanager.register(heartbeat)
+    config.add_cleanup(heartbeat.close)  # for a run that ends before its session does
 
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:

@@ -253,10 +253,7 @@ def run_time_left(states: list[ProcessState]) -> Estimate | None:
     """Estimate the time left in a run, None without a plan or timings."""
     if not any(state.is_planner for state in states):
         return None
-    left: dict[str, WorkLeft] = {}
-    for state in states:
-        for entry, work in state.left.items():  # the process that knows of the most finished work is right
-            left[entry] = min(work, left.get(entry, work), key=lambda each: (each.passes, each.images))
+    left = _work_left(states)
     workers = [state for state in states if state.timings and not state.is_planner]
     measured = [state.timings for state in workers or states]
     before = [state.earlier for state in states]
@@ -282,6 +279,22 @@ def run_time_left(states: list[ProcessState]) -> Estimate | None:
         return None
     seconds = sum(estimate.seconds for estimate in known) / max(1, processes)
     return Estimate(seconds, bounds.pop() if bounds else "about")
+
+
+def passes_left(states: list[ProcessState]) -> float | None:
+    """Return the passes left in a run, counted in images; None without a plan."""
+    if not any(state.is_planner for state in states):
+        return None
+    return sum(work.passes for work in _work_left(states).values())
+
+
+def _work_left(states: list[ProcessState]) -> dict[str, WorkLeft]:
+    """Return the work left by cache entry."""
+    left: dict[str, WorkLeft] = {}
+    for state in states:
+        for entry, work in state.left.items():  # the process that knows of the most finished work is right
+            left[entry] = min(work, left.get(entry, work), key=lambda each: (each.passes, each.images))
+    return left
 
 
 def run_speeds(states: list[ProcessState]) -> dict[str, Speed]:

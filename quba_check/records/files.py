@@ -140,6 +140,17 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from why
 
 
+def is_newer(path: Path) -> bool:
+    """Return True for a record with a schema that only later versions read.
+
+    Raises:
+        UserError: the file cannot be read, or is not JSON.
+    """
+    content = read_json(path, str(path), UserError)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    return isinstance(schema, int) and schema > SCHEMA
+
+
 def read_record(path: Path, shown: str | None = None) -> Record:
     """Read a record of this or an earlier version.
 

@@ -234,7 +234,7 @@ class RemoteFiles:
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """Raise errors of a file system as errors of a user, except for missing and existing files."""
+        """Raise errors of a file system as `UserError`, except for missing and existing files."""
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
@@ -291,7 +291,7 @@ def _has_prefixes(system: Any) -> bool:
 
 
 def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of all files whose names start with a prefix, and of some others."""
+    """Return the entries of all files with a prefix, and perhaps of others."""
     if _has_prefixes(system):  # from the bucket on: below a folder that is empty, s3fs sends three requests
         bucket, _, folder = root.partition("/")
         below = f"{folder}/{prefix}" if folder else prefix

@@ -1,4 +1,4 @@
-"""A store at a URL, with a folder on this machine for copies and whatever belongs to one machine."""
+"""A store at a URL, with a folder on each machine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SharedStore(SharedFiles, Store):
         )
 
     def has_now(self, key: ShardKey) -> bool:
-        """Return True if the shard is stored by now; for the process that has its lock.
+        """Return True if the shard is stored by now; requires its lock.
 
         The files are listed again if they were listed before this process had the last lease.
         """
@@ -133,7 +133,7 @@ class SharedStore(SharedFiles, Store):
         self._uploads.add(f"predictions/{key.cache_entry}/{name}", content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
-        """Move the shards of a view into one file, here and at the URL, if all of them are stored.
+        """Move the shards of a complete view into one file, here and at the URL.
 
         Raises:
             StoreError: a shard cannot be written at the URL.
@@ -216,12 +216,12 @@ class SharedStore(SharedFiles, Store):
         self._listings.list_again(entry)
 
     def _holds(self, key: ShardKey) -> bool:
-        """Return True if the listing has the shard, in a file of its own or in a pack."""
+        """Return True if the listing has the shard, alone or in a pack."""
         is_alone = shard_file_name(key) in self._listings.names(key.cache_entry)
         return is_alone or bool(self._remote_packs(key.cache_entry, [key]))
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:
-        """Note the pack of exactly these shards by its name, so that it is not fetched to know them."""
+        """Note the pack of exactly these shards by its name, without fetching it."""
         ids = sorted(key.id for key in keys)
         name = pack_name(ids)
         if name in self._listings.names(keys[0].cache_entry):

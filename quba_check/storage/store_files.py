@@ -38,6 +38,11 @@ class StoreFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def shown(self) -> str:
+        """Its folder, for messages."""
+        return str(self.root)
+
     def files(self) -> Iterator[StoredFile]:
         """Yield every file of the store, hidden ones included, in no order.
 
@@ -124,7 +129,7 @@ class StoreFiles:
         """
 
     def fetch(self, prefix: str) -> None:
-        """Copy the files whose names start with a prefix to this machine, if the store is elsewhere.
+        """Copy missing files whose names start with a prefix from a store elsewhere.
 
         Raises:
             StoreError: one cannot be read.

@@ -9,13 +9,20 @@ from pathlib import Path
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.machine_folder import is_on_network, machine_folder
+from quba_check.storage.mirror import Mirror, MirrorSettings
+from quba_check.storage.places import default_place, local_folder
+from quba_check.storage.remote_files import is_url
 from quba_check.storage.user_files import file_kind, reason, user_path
-from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.data_folder import RemoteFolder
+from quba_check.suites.manifest.reading import class_files, read_manifest
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
 
 DEMO_SUITE = "demo"
 MANIFEST_NAME = "quba-data.yaml"
+MIRROR = "mirror"
+"""Folder in a store for copies of remote data."""
 _IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
 _IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
 _EXPECTED = (
@@ -24,13 +31,20 @@ _EXPECTED = (
 )
 
 
-def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = WHOLE) -> Suite:
+def find_suite(
+    where: str | Path | None,
+    store: Path,
+    sampler: SubsetSampler = WHOLE,
+    mirror: MirrorSettings | None = None,
+) -> Suite:
     """Open the suite of a data folder, `"demo"` or `$QUBA_DATA`.
 
     Args:
-        where: a folder or `"demo"`; None for `$QUBA_DATA`.
-        store: folder for the demo's images, which are drawn on first use.
+        where: a folder, its URL, or `"demo"`; None for `$QUBA_DATA`.
+        store: folder on this machine for the demo's images, which are drawn on first use, and for copies of
+            remote data.
         sampler: selects the images of each set.
+        mirror: settings of the copies of remote data; None for the defaults.
 
     Raises:
         SuiteError: there is no folder, or it holds no suite.
@@ -49,22 +63,28 @@ def find_suite(where: str | Path | None, store: Path, sampler: SubsetSampler = W
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
+    if is_url(folder):
+        return open_remote_suite(str(folder), _copies_folder(store), sampler, mirror or MirrorSettings())
     return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
-def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
+def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
     """Open the suite in a data folder.
 
     The folder has a `quba-data.yaml` or the published ImageNet layout.
 
     Args:
-        root: the data folder.
+        root: the data folder, or its URL. Remote files are copied to the default store when they are used.
         sampler: selects the images of each set.
 
     Raises:
         SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
-    root = data_folder(root)
+    if is_url(root):
+        return open_remote_suite(
+            str(root), _copies_folder(local_folder(default_place())), sampler, MirrorSettings()
+        )
+    root = data_folder(Path(root))
     manifest = root / MANIFEST_NAME
     if file_kind(manifest, str(manifest), SuiteError) is not None:
         suite = Suite(root, read_manifest(manifest, str(manifest)), sampler)
@@ -83,6 +103,52 @@ def open_suite(root: Path, sampler: SubsetSampler = WHOLE) -> Suite:
             f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED} "
             f"For folders of images, quba-check init {root} writes a {MANIFEST_NAME}."
         )
+    return suite
+
+
+def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: MirrorSettings) -> Suite:
+    """Open the suite in a remote data folder; only its manifest is copied now.
+
+    Args:
+        url: the data folder, such as `s3://bucket/folder`.
+        copies: folder of this machine for copies of the files.
+        sampler: selects the images of each set.
+        mirror: settings of the copies.
+
+    Raises:
+        SuiteError: the URL cannot be listed, it holds no suite, or its manifest has an error.
+        StoreError: the copies cannot be written.
+    """
+    suite = _remote_suite(RemoteFolder(Mirror(url, copies, mirror)), sampler)
+    suite.source = url  # the location shows no password
+    return suite
+
+
+def _copies_folder(store: Path) -> Path:
+    """Return the folder for copies of remote data, always on this machine."""
+    return machine_folder(MIRROR) if is_on_network(store) else store / MIRROR
+
+
+def _remote_suite(folder: RemoteFolder, sampler: SubsetSampler) -> Suite:
+    files, manifest = folder.listing.files, folder.root / MANIFEST_NAME
+    shown = f"{folder.location}/{MANIFEST_NAME}"
+    if not files:
+        raise SuiteError(f"{folder.location}: there are no files. {_EXPECTED} Name another folder.")
+    if MANIFEST_NAME in files:
+        folder.fetch_files("the manifest", [MANIFEST_NAME])
+        folder.fetch_files("the lists of classes", class_files(manifest, shown))
+        try:
+            suite = Suite(folder, read_manifest(manifest, shown), sampler)
+        except SuiteError as error:
+            raise SuiteError(folder.shown(str(error))) from None
+        _check_holds_a_set(suite, shown)
+        return suite
+    assumed = f"The published layout is assumed, without a {MANIFEST_NAME}."
+    published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
+    suite = Suite(folder, published, sampler)
+    if not suite.views():
+        got = listed(dict.fromkeys(name.partition("/")[0] for name in files), 5)
+        raise SuiteError(f"{folder.location}: the data folder holds no suite, got {got}. {_EXPECTED}")
     return suite
 
 

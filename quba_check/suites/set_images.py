@@ -27,11 +27,11 @@ class SetImages:
         self._sets: dict[str, dict[str, Example]] = {}
 
     @classmethod
-    def of_run(cls, folder: Path | None, sampler: SubsetSampler, store: Path) -> SetImages:
+    def of_run(cls, folder: str | Path | None, sampler: SubsetSampler, store: Path) -> SetImages:
         """Open the suite of a stored run.
 
         Args:
-            folder: the data folder; None for the demo's images, which are drawn if missing.
+            folder: the data folder or its URL; None for the demo's images, which are drawn if missing.
             sampler: selects the images as in the run.
             store: folder of the demo's images.
 
@@ -64,7 +64,7 @@ class SetImages:
         """
         example = self._examples(set_name).get(name)
         if example is None:
-            raise SuiteError(f"{self._suite.root}: the set '{set_name}' has no image {name}.")
+            raise SuiteError(f"{self._suite.location}: the set '{set_name}' has no image {name}.")
         return self._suite.open_image(example)
 
     def _examples(self, set_name: str) -> dict[str, Example]:

@@ -15,7 +15,8 @@ from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.decoding import Content, decode_image
+from quba_check.suites.data_folder import DataFolder, LocalFolder, Place
+from quba_check.suites.decoding import Content, decode_image, open_example
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
@@ -40,14 +41,16 @@ class Suite:
     """Labelled image sets, addressed by views. Open one with `open_suite`.
 
     Args:
-        root: the data folder; paths of the manifest are relative to it.
+        folder: the data folder, also one behind a URL; paths of the manifest are relative to it.
         manifest: the declared sets.
         sampler: selects the images of each set.
 
     Attributes:
         name: the suite's name.
-        root: absolute path of the data folder.
-        source: name by which `find_suite` opens it on any machine: `demo`, or the data folder.
+        root: absolute path of the data folder on this machine.
+        location: path or URL of the data folder, for messages and records.
+        source: name by which `find_suite` opens it on any machine: `demo`, or the location.
+        folder: the data folder, on this machine or behind a URL.
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
@@ -57,10 +60,12 @@ class Suite:
         notes: notes for records of runs on the suite.
     """
 
-    def __init__(self, root: Path, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
+    def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
+        self.folder = LocalFolder(folder) if isinstance(folder, Path) else folder
         self.name = manifest.name
-        self.root = root.absolute()
-        self.source = str(self.root)
+        self.root = self.folder.root
+        self.location = self.folder.location
+        self.source = self.location
         self.sampler = sampler
         self.notes: list[str] = []
         self.image_size = manifest.image_size
@@ -145,10 +150,10 @@ class Suite:
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        is_there = READERS[str(self._entry(view.set).reader)].is_there
-        for place in (self.place(view), *self._files(view).values()):
-            if not is_there(place):
-                return f"the set '{view.images}' is missing: looked for {place}"
+        place = self._place(view)
+        for path in (place.path, *place.files.values()):
+            if not self.folder.has(path, place.reader):
+                return self.folder.shown(f"the set '{view.images}' is missing: looked for {path}")
         return None
 
     @property
@@ -178,6 +183,19 @@ class Suite:
         """
         return self._listing(self.listing_view(view))
 
+    def fetch(self, view: View) -> None:
+        """Copy the files of a view to this machine, if they are remote.
+
+        Call it before files are read by their paths: they may have been removed since `examples`, to make
+        room for other views.
+
+        Raises:
+            SuiteError: they are larger than the limit, or cannot be read.
+            StoreError: they cannot be written.
+        """
+        source = self.listing_view(view)
+        self.folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
+
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
 
@@ -203,15 +221,17 @@ class Suite:
         Raises:
             OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
-        member = None if example.reader is None else READERS[example.reader].member
-        if member is None or example.member is None:
-            return Image.open(self.path(example))
-        return member(self.path(example), example.member)
+        try:
+            return open_example(self.path(example), example)
+        except (OSError, SuiteError):
+            if not self.folder.restore(example.name):
+                raise
+        return open_example(self.path(example), example)
 
     def shown(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
-        path = self.path(example)
-        return str(path) if example.member is None else f"{path}[{example.member}]"
+        path = self.folder.shown(str(self.path(example)))
+        return path if example.member is None else f"{path}[{example.member}]"
 
     def image(self, example: Example) -> Image.Image:
         """Decode an example's image to RGB.
@@ -278,10 +298,13 @@ class Suite:
             raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
         return self._manifest.sets[set_name]
 
-    def _files(self, source: View) -> dict[str, Path]:
-        """Return further files of the reader of a view, by argument name."""
-        files = self._entry(source.set).source_of(source).files
-        return {name: self.root / path for name, path in files.items()}
+    def _place(self, view: View) -> Place:
+        """Return where the files of a stored view lie."""
+        entry = self._entry(view.set)
+        source = entry.source_of(view)
+        files = {name: self.root / path for name, path in source.files.items()}
+        title = f"the set '{view.images}'"
+        return Place(title, str(entry.reader), self.root / source.path, files, source.options)
 
     def _source(self, view: View) -> View:
         """Return the view that the images are read from."""
@@ -289,20 +312,22 @@ class Suite:
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
+            self.fetch(SAMPLED)  # together: their images are read in one pass
             sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self._entry(source.set)
         if reason := self.missing(source):
-            raise SuiteError(f"{self.root}: {reason}.")
-        reader = str(declared.reader)
+            raise SuiteError(f"{self.location}: {reason}.")
         space = declared.space
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
-        options = {**declared.source_of(source).options, **self._files(source)}
+        place = self._place(source)
         try:
-            images = READERS[reader].images(self.place(source), classes, **options)
+            self.folder.fetch([place])
+            images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
         except SuiteError as error:
-            raise SuiteError(f"{error} {self._manifest.assumed}".rstrip()) from None
+            shown = self.folder.shown(str(error))
+            raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(positions) else None
         self._counted[source] = SetCount(len(positions), declared.expected, found)
@@ -314,7 +339,7 @@ class Suite:
                 image.label,
                 image.texture,
                 image.member,
-                None if image.member is None else reader,
+                None if image.member is None else place.reader,
             )
             for index, image in ((position, images[position]) for position in positions)
         )

@@ -10,6 +10,7 @@ network, with the same fingerprint, can be watched, killed and repeated:
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -30,20 +31,26 @@ def note(kind: str, images: int) -> None:
 def trap(images: int) -> None:
     """Stop once: the first process that has seen so many images raises the flag, then dies or waits.
 
-    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, or `wait AFTER FLAG` for any process.
+    The flag is a file with the number of its parent process.
+
+    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit, or
+    `wait AFTER FLAG` for any process.
     """
     SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
     if what == "no" or SEEN["images"] < int(after):
         return
-    if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
+    if {"exit": "PYTEST_XDIST_WORKER", "kill": "SUBMITIT_EXECUTOR"}.get(what, "PATH") not in os.environ:
         return
     try:
-        Path(flag).touch(exist_ok=False)
+        with Path(flag).open("x") as file:
+            file.write(f"{os.getppid()}\n")
     except FileExistsError:
         return
     if what == "exit":
         os._exit(1)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     parent = os.getppid()
     while os.getppid() == parent:  # until a signal comes, or the test that would send it is gone
         time.sleep(0.05)

@@ -18,6 +18,9 @@ from support.tiny import CLASSES, write_suite
 
 from quba_check.cli.main import quba_check
 from quba_check.records.files import read_record
+from quba_check.storage.exchange import export_model
+from quba_check.storage.inventory import read_inventory
+from quba_check.storage.store import Store
 
 PROMPT = "Example: "
 THRESHOLDS = """\
@@ -55,7 +58,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
     write_fleet(folder / "runs", folder / "demo.json")
+    write_store(folder, demo_store(tmp_path_factory))
     return folder
+
+
+def write_store(folder: Path, origin: Path) -> None:
+    """A store with predictions of the demo, and the file that they are exported to."""
+    for name in ("predictions", "runs"):
+        shutil.copytree(origin / name, folder / "store" / name)
+    store = Store(folder / "store")
+    files = [each.file for each in read_inventory(store).of_models if each.model == "demo"]
+    export_model(store, "demo", files, folder / "demo.zip")
 
 
 def write_fleet(folder: Path, origin: Path) -> None:
@@ -90,7 +103,7 @@ def test_the_example(name: str, command: click.Command, project: Path, tmp_path:
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", python + example.removeprefix(PROMPT)],
         cwd=folder,
-        env=os.environ | {"QUBA_STORE": str(tmp_path / "store")},
+        env=os.environ | {"QUBA_STORE": str(folder / "store")},
         capture_output=True,
         text=True,
         check=False,

@@ -88,6 +88,13 @@ def test_files_and_output(here: Path, capsys) -> None:
     ]
 
 
+def test_a_url(here: Path, capsys) -> None:
+    assert main(["init", "s3://bucket/data"]) == 4
+    assert capsys.readouterr().err == (
+        "ERROR: quba-check init: DIR: got the URL 's3://bucket/data'. Allowed: a path on this machine.\n"
+    )
+
+
 def test_nothing_is_overwritten_without_force(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee")
     (here / "thresholds").mkdir()

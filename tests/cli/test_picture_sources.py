@@ -28,6 +28,17 @@ def test_the_folder_of_the_run(tmp_path: Path, own_store: Path) -> None:
         assert image.size[0] > 0
 
 
+def test_the_url_of_the_run(tmp_path: Path, own_store: Path) -> None:
+    write_suite(tmp_path / "data")
+    url = f"file://{tmp_path}/data"
+    run = run_on(tmp_path)
+    suite = run.record.suite.model_copy(update={"root": url})
+    (source,) = picture_sources(
+        [StoredRun("a.json", run.record.model_copy(update={"suite": suite}), run.images)], None, own_store
+    )
+    assert {label for _, label, _ in source.labelled_names("clean")} == set(CLASSES)
+
+
 def test_another_folder_for_all(tmp_path: Path, own_store: Path) -> None:
     root = write_suite(tmp_path / "data")
     sources = picture_sources([run_on(tmp_path / "gone"), run_on(tmp_path / "gone")], root, own_store)

@@ -72,6 +72,19 @@ def test_rows(tmp_path):
     ]
 
 
+def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys):
+    write(
+        tmp_path / "data", **{"val/apple": 3, "val/pear": 2, "val/fig": 2, "night/pip": 2, "night/no_pip": 1}
+    )
+    (tmp_path / "data" / "quba-data.yaml").write_text(MANIFEST)
+    assert main(["suite", "describe", str(tmp_path / "data")]) == 0
+    here = capsys.readouterr().out
+    assert main(["suite", "describe", f"file://{tmp_path}/data"]) == 0
+    there = capsys.readouterr().out
+    assert there.replace(f"file://{tmp_path}", str(tmp_path)) == here
+    assert f"file://{tmp_path}/data" in there
+
+
 def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):
     write(tmp_path, **{"val/apple": 3, "val/pear": 1})
     (tmp_path / "quba-data.yaml").write_text(

@@ -122,3 +122,26 @@ def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere:
     with pytest.raises(ModelError, match=r"^edge, shard 0: cut$"):
         engine.predictions([EDGE], plan)
     assert len(engine.predictions([PGD], plan)[PGD].index) == 400
+
+
+def test_one_iterator_is_open_at_a_time(
+    engine: Engine, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    run = elsewhere.run
+
+    def counted(orders: Iterable[Order]) -> Generator[Predicted, None, None]:
+        opened.append(True)
+        assert len(opened) == 1
+        try:
+            yield from run(orders)
+        finally:
+            opened.pop()
+
+    monkeypatch.setattr(elsewhere, "run", counted)
+    plan = [SKETCH, EDGE, PGD]
+    engine.predictions([SKETCH], plan)
+    engine.store.remove(engine.cache_keys.shard_key(SKETCH, 0))
+    engine.predictions([SKETCH], plan)  # predicts what was removed
+    engine.predictions([EDGE], plan)
+    engine.predictions([PGD], plan)

@@ -17,7 +17,9 @@ from quba_check.engine.order import Order
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.storage.mirror import MirrorSettings
 from quba_check.storage.store import Store
+from quba_check.suites.opening import find_suite
 
 PGD = View("clean", attack="pgd")
 
@@ -75,6 +77,24 @@ def test_a_worker_lists_no_files(
     worker = RemoteWorker(recipe, tmp_path)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.predict(order).files) == {PGD}
+
+
+def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path) -> None:
+    url, limit = f"file://{driver.suite.root}", MirrorSettings(0.5, listed_since=7.0)
+    suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(limit, announce=print))
+    remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
+    recipe = Recipe.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
+    sent: Recipe = pickle.loads(pickle.dumps(recipe))
+    assert (sent.source, sent.mirror, sent.key) == (url, limit, recipe.key)
+    (order,) = orders(remote, ShardJob((PGD,), 1))
+    worker = RemoteWorker(sent, tmp_path / "there")
+    assert set(worker.predict(order).files) == {PGD}
+    copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
+    assert len(list(copies)) == 400
+    (order,) = orders(driver, ShardJob((PGD,), 1))
+    other = replace(order, keys={PGD: replace(order.keys[PGD], content="0" * 32)})
+    with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
+        worker.predict(other)
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:

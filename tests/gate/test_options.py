@@ -64,6 +64,11 @@ def test_given_values() -> None:
     )
 
 
+def test_a_data_folder_behind_a_url() -> None:
+    options = Options.parse({"quba_data": "s3://bucket/data", "quba_mirror_gb": "12.5"}, BASE)
+    assert (options.data, options.mirror_gb) == ("s3://bucket/data", 12.5)
+
+
 def test_a_default_data_folder() -> None:
     given = {"quba_data": "images"}
     assert not Options.parse(given, BASE).data_is_default
@@ -103,6 +108,11 @@ def test_auto_is_a_batch_size() -> None:
             "quba_cache_gb",
             "-1",
             "--quba-cache-gb: got '-1'. Allowed: gigabytes from 0 (keep none) to 1,000,000.",
+        ),
+        (
+            "quba_mirror_gb",
+            "all",
+            "--quba-mirror-gb: got 'all'. Allowed: gigabytes from 0 (keep none) to 1,000,000.",
         ),
         (
             "quba_cache_gb",

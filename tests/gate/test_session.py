@@ -34,6 +34,14 @@ def test_demo_models_take_no_other_model_and_no_data_folder(tmp_path: Path) -> N
     assert GateSession(Options(models=("demo",), data=tmp_path, data_is_default=True), tmp_path).is_demo
 
 
+def test_demo_models_take_no_url(tmp_path: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        GateSession(Options(models=("demo",), data="s3://bucket/data"), tmp_path)
+    assert str(caught.value).startswith(
+        "--quba-data: got 's3://bucket/data', but 'demo' brings its own images. Allowed: a data folder for"
+    )
+
+
 def test_default_files(tmp_path: Path) -> None:
     plain, demo = GateSession(Options((NET,)), tmp_path), GateSession(Options(("demo",)), tmp_path)
     profiles = shipped_profiles()

@@ -43,6 +43,14 @@ def test_command_line_then_environment_then_ini_file(
     assert (options.data, options.data_is_default) == (data, is_default)
 
 
+def test_urls_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "s3://bucket/data"
+    assert options_of(config(ini={"quba_data": url})).data == url
+    assert options_of(config({"quba_data": url})).data == url
+    monkeypatch.setenv("QUBA_DATA", url)
+    assert options_of(config()).data == url
+
+
 def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).trust_pickle
 

@@ -18,6 +18,7 @@ PAGES: Mapping[str, str] = {
     "--model": "[models](models.md)",
     "--quba-thresholds": "[thresholds](thresholds.md)",
     "--quba-data": "[data](data.md)",
+    "--quba-mirror-gb": "[copies](data.md#how-much-space-do-the-copies-take)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
     "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
     "--quba-protocol": "[protocols](protocols.md)",
@@ -56,6 +57,12 @@ PAGES: Mapping[str, str] = {
     "population": "[populations](score.md#which-populations-are-there)",
     "suite describe": "[data](data.md)",
     "suite make-object-focus": "[object_focus](data.md#i-have-no-images-for-object_focus)",
+    "store list": "[the models of the store](saving-work.md#what-is-in-the-store)",
+    "store verify": "[checksums](saving-work.md#is-the-store-intact)",
+    "store prune": "[space](saving-work.md#how-do-i-free-space)",
+    "store export": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
+    "store import": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
+    "status": "[running evaluations](saving-work.md#which-evaluations-are-running)",
     "what-if": "[other threshold files](tuning.md#would-a-run-pass-other-threshold-files)",
     "tune": "[thresholds from runs](tuning.md#which-thresholds-does-a-run-support)",
     "power": "[power](tuning.md#which-models-would-a-threshold-file-block)",
@@ -76,7 +83,7 @@ def options_page() -> str:
         "Batch size and workers have no influence on results.",
         "## Which commands does quba-check have?",
         "`quba-check COMMAND --help` prints the same. Commands that read records take `--store=DIR`, the "
-        "store to search for per-image results.",
+        "store to search for per-image results, and `store` and `status` take it for the store itself.",
         table(
             ("command", "purpose", "page"),
             [

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from posixpath import normpath
 
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
@@ -27,7 +28,7 @@ from quba_check.suites.manifest.definitions import (
     define_spaces,
     error_at,
 )
-from quba_check.suites.manifest.schema import ManifestEntry, SetEntries
+from quba_check.suites.manifest.schema import CLASS_FILE_SUFFIX, ManifestEntry, SetEntries
 from quba_check.suites.manifest.set_schema import AnySet, CorruptionsEntry
 from quba_check.suites.restriction import restriction
 
@@ -109,6 +110,21 @@ def read_manifest(path: Path, shown: str) -> Manifest:
         head=head,
         content=document.content,
     )
+
+
+def class_files(path: Path, shown: str) -> list[str]:
+    """Return the names of the text files with the classes of a manifest.
+
+    Args:
+        path: the manifest.
+        shown: its name in messages.
+
+    Raises:
+        SuiteError: the file is not a YAML mapping.
+    """
+    content = read_yaml(path, shown, SuiteError).data
+    names = (content.get(key) for key in ("classes", "restrict"))
+    return [normpath(name) for name in names if isinstance(name, str) and name.endswith(CLASS_FILE_SUFFIX)]
 
 
 def _declared_sets(sets: SetEntries) -> dict[str, AnySet]:

@@ -103,13 +103,13 @@ def make_object_focus(
     suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get
     its own background; objects are always those that GrabCut finds.
     """
-    settings = {"data": str(suite.root), "objects": objects.shown, "seed": seed, "per class": per_class}
+    settings = {"data": suite.location, "objects": objects.shown, "seed": seed, "per class": per_class}
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
             raise SuiteError(
-                f"{suite.root}: the class '{name}' cannot name a folder. Allowed: names without / and \\, "
-                "and no dot in front."
+                f"{suite.location}: the class '{name}' cannot name a folder. Allowed: names without / and "
+                "\\, and no dot in front."
             )
     objects.prepare(suite, examples)
     with (
@@ -191,7 +191,7 @@ class _Search:
         """
         if len(self.cutouts) < 2:
             raise SuiteError(
-                f"{self.suite.root}: mixing needs two classes with two usable objects each, got "
+                f"{self.suite.location}: mixing needs two classes with two usable objects each, got "
                 f"{listed(self.cutouts) or 'none'}. Left out of {images:,} clean images: "
                 f"{self.reasons() or 'nothing'}."
             )
@@ -199,9 +199,10 @@ class _Search:
         searched = usable + sum(map(len, self.left_out.values()))
         if usable < LEAST_SHARE * searched and not allow_few:
             raise FewObjectsError(
-                f"{self.suite.root}: usable objects in {usable:,} of {searched:,} images, fewer than half; "
-                f"nothing was written. Left out: {self.reasons()}. Check that masks or boxes belong to these "
-                f"images and surround whole objects, or make the sets of the {usable:,} alone: --allow-few"
+                f"{self.suite.location}: usable objects in {usable:,} of {searched:,} images, fewer than "
+                f"half; nothing was written. Left out: {self.reasons()}. Check that masks or boxes belong to "
+                f"these images and surround whole objects, or make the sets of the {usable:,} alone: "
+                "--allow-few"
             )
 
     def reasons(self) -> str:

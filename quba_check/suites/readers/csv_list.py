@@ -37,3 +37,13 @@ def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
+
+
+def csv_paths(path: Path) -> list[Path]:
+    """Return the paths of the images that a CSV file names; they may be missing.
+
+    Raises:
+        SuiteError: the file cannot be read, or lacks a column.
+    """
+    with closing(csv_rows(path, _COLUMNS)) as rows:
+        return [path.parent / row.cells["path"] for row in rows]

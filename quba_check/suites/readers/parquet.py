@@ -51,6 +51,27 @@ def parquet_images(
     return images
 
 
+def parquet_paths(path: Path, *, image: str | None = None, label: str = LABEL) -> list[Path]:  # noqa: ARG001
+    """Return the paths of the images that Parquet files name.
+
+    Args:
+        path: see `parquet_images`.
+        image: column of images; by default `path`, if there is such a column.
+        label: column of labels, which is not read.
+
+    Raises:
+        SuiteError: a file is missing or cannot be read.
+    """
+    if image not in (None, PATH):
+        return []
+    paths = []
+    for one in files_at(path, ".parquet"):
+        file = _open_file(one)
+        if PATH in file.schema_arrow.names:
+            paths += [one.parent / str(name) for name in _read_column(one, file, PATH)]
+    return paths
+
+
 def parquet_member(path: Path, member: str) -> Image.Image:
     """Open the image `COLUMN/ROW` of a file; its row group is cached."""
     column, _, row = member.rpartition("/")

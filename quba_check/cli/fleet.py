@@ -1,0 +1,210 @@
+"""`quba-check fleet`: many models judged, each by its own pytest process."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quba_check.cli.parser import INPUT, WholeNumber
+from quba_check.errors import OptionError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from quba_check.fleet.command import FleetOptions
+    from quba_check.fleet.judging import Fleet
+    from quba_check.fleet.result import ModelResult
+
+COMMAND = "quba-check fleet"
+MOST_AT_ONCE = 256
+INTERRUPTED = 2
+"""Exit code after Ctrl-C, as pytest's."""
+END_OF_OPTIONS = "--"
+URL_MARK = "://"
+FURTHER = "further"
+"""Key of pytest's options in the context of the command."""
+
+
+class FleetCommand(click.Command):
+    """A command line with further options of pytest after `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words after `--` in the context, and parse those before."""
+        own, further = list(args), []
+        if END_OF_OPTIONS in own:
+            place = own.index(END_OF_OPTIONS)
+            own, further = own[:place], own[place + 1 :]
+        ctx.meta[FURTHER] = tuple(further)
+        try:
+            return super().parse_args(ctx, own)
+        except click.NoSuchOption as error:
+            raise OptionError(
+                f"{COMMAND}: unknown option, got '{error.option_name}'."
+                f"{did_you_mean(error.option_name, error.possibilities or ())} Options of pytest stand after "
+                f"--: {COMMAND} MODELS.txt -- --quba-limit=500."
+            ) from None
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the pieces of the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- PYTEST OPTIONS]"]
+
+
+@click.command(
+    "fleet",
+    cls=FleetCommand,
+    short_help="judge the models of a list, several at once",
+    epilog="Example: quba-check fleet models.txt --at-once 2",
+)
+@click.argument("path", type=INPUT, metavar="MODELS.txt")
+@click.option(
+    "--thresholds",
+    multiple=True,
+    metavar="FILE",
+    help="threshold file or shipped profile (else pytest's default; repeatable)",
+)
+@click.option("--data", metavar="DIR", help="data folder (else $QUBA_DATA)")
+@click.option("--store", metavar="DIR", help="store of predictions (else $QUBA_STORE)")
+@click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, slurm")
+@click.option(
+    "--at-once",
+    type=WholeNumber(1, MOST_AT_ONCE),
+    metavar="N",
+    help="models judged at once (default: one per GPU, else 1)",
+)
+@click.option(
+    "--out", type=INPUT, default=Path("fleet"), metavar="FOLDER", help="folder to write (default: fleet)"
+)
+@click.option("--html", is_flag=True, help="also write a page on each model")
+@click.option("--markdown", is_flag=True, help="also write a summary of each model")
+@click.option("--json", "as_json", is_flag=True, help="print the results as JSON")
+@click.pass_context
+def fleet(
+    context: click.Context, path: Path, out: Path, at_once: int | None, as_json: bool, **given: Any
+) -> int:
+    """Judge the models of a list, each by its own pytest process.
+
+    MODELS.txt: a model spec in each line, and its own options such as arch=resnet50; # begins a comment.
+    Options after -- go to pytest. A model that fails does not stop the others. The same command continues a
+    fleet that was stopped: judged models are not started again, unless their files or options changed.
+
+    Exit code 0: every model is released. 1: a model is not. 2: interrupted. 4: a mistake in the command line
+    or the list. 5: a model could not be judged. 6: a demand is not shown to be met.
+    """
+    from quba_check.fleet.judging import Fleet, locked
+    from quba_check.fleet.model_list import read_models
+    from quba_check.fleet.report import exit_code, fleet_json, fleet_table
+    from quba_check.reports.tables import fit_encoding
+
+    options = _options(given, context.meta[FURTHER])
+    models = read_models(path)
+    with _termination_as_interrupt(), locked(out):
+        places = _places(at_once, options)
+        results, is_complete = _judge(Fleet(models, options, out, places), len(models), len(places))
+    order = {model.name: number for number, model in enumerate(models)}
+    results.sort(key=lambda result: order[result.name])
+    code = exit_code(results) if is_complete else INTERRUPTED
+    width = shutil.get_terminal_size().columns
+    text = fleet_json(results, code) if as_json else fleet_table(results, width) if results else ""
+    sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+    if not is_complete:
+        sys.stderr.write(
+            f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
+        )
+    return code
+
+
+def _judge(fleet: Fleet, total: int, at_once: int) -> tuple[list[ModelResult], bool]:
+    """Judge the models and show the progress.
+
+    Returns:
+        The results, and False if the user stopped the fleet.
+    """
+    from quba_check.fleet.display import LiveTable, PlainLines
+
+    display = LiveTable(sys.stderr, total, at_once) if sys.stderr.isatty() else PlainLines(sys.stderr, total)
+    try:
+        with display, closing(fleet.run(display.started, display.watch)) as results:
+            for result in fleet.known_results():
+                display.finished(result)
+            for result in results:
+                display.finished(result)
+    except KeyboardInterrupt:
+        return display.results, False
+    return display.results, True
+
+
+def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
+    """Check the options that are the same for all models.
+
+    Raises:
+        OptionError: one of them is not allowed.
+    """
+    from quba_check.demands.profiles import find_thresholds
+    from quba_check.executors.opening import parse_executor
+    from quba_check.fleet.command import FleetOptions, check_further
+    from quba_check.suites.opening import data_folder
+
+    for text in given["thresholds"]:
+        with _naming("--thresholds"):
+            find_thresholds(text, Path.cwd())
+    for name in ("data", "store"):
+        if given[name] == "":
+            raise OptionError(f"{COMMAND}: --{name}: got ''. Allowed: a folder.")
+    if given["data"] is not None and URL_MARK not in given["data"]:
+        with _naming("--data"):
+            data_folder(Path(given["data"]))
+    if given["executor"] is not None:
+        with _naming("--executor"):
+            parse_executor(given["executor"])
+    check_further(further, COMMAND)
+    return FleetOptions(**given, further=further)
+
+
+@contextmanager
+def _naming(option: str) -> Iterator[None]:
+    """Put this command and its option before messages on the options of pytest."""
+    try:
+        yield
+    except UserError as error:
+        words = re.sub(r"^--quba-[a-z]+: ", "", str(error))
+        raise OptionError(f"{COMMAND}: {option}: {words}") from None
+
+
+def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
+    """Return variables of the environment for each process that runs at once."""
+    from quba_check.executors.opening import parse_executor
+    from quba_check.fleet.places import shares, visible_gpus
+
+    if parse_executor(options.executor or "inline").kind != "inline":
+        return [{}] * (at_once or 1)  # the executor's workers predict, and it assigns their GPUs
+    has_device = any(word.startswith("--quba-device") for word in options.further)
+    gpus = [] if has_device or at_once == 1 else visible_gpus()
+    return shares(at_once, gpus, os.cpu_count() or 1)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """End a fleet on SIGTERM as on Ctrl-C.
+
+    Batch systems and spot machines send it before they end a process.
+    """
+
+    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001  signal's own signature
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)

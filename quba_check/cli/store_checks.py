@@ -1,0 +1,102 @@
+"""Checks of `quba-check store verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from quba_check.errors import UserError
+from quba_check.number_format import format_bytes
+from quba_check.storage.inventory import kind_of, total_size
+from quba_check.storage.store_files import StoredFile, StoreFiles
+from quba_check.storage.verification import Damage, prediction_damages
+
+READERS = 4
+"""Files checked at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of a check.
+
+    Attributes:
+        predictions: the checked files with predictions.
+        records: the checked records and per-image files.
+        damages: damaged files and shards.
+    """
+
+    predictions: Sequence[StoredFile]
+    records: Sequence[StoredFile]
+    damages: Sequence[Damage]
+
+    def summary(self) -> str:
+        """Return the numbers of checked and damaged files in one line."""
+        files = [*self.predictions, *self.records]
+        damaged = len({damage.name for damage in self.damages})
+        return (
+            f"{len(self.predictions):,} files with predictions and {len(self.records):,} of records checked "
+            f"({format_bytes(total_size(files))}): {f'{damaged:,}' if damaged else 'none'} damaged\n"
+        )
+
+
+def checked_files(store: StoreFiles) -> Checked:
+    """Check all predictions and records of a store, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    files = sorted(store.files(), key=lambda file: file.name)
+    predictions = [file for file in files if kind_of(file.name) == "predictions"]
+    records = [file for file in files if kind_of(file.name) == "records"]
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("checking", total=total_size([*predictions, *records]))
+        done = partial(bars.advance, bar)
+        damages = [
+            *_damages(store, predictions, _prediction_damages, done),
+            *_damages(store, records, _record_damages, done),
+        ]
+    return Checked(predictions, records, damages)
+
+
+def _damages(
+    store: StoreFiles,
+    files: Iterable[StoredFile],
+    check: Callable[[StoreFiles, StoredFile], list[Damage]],
+    done: Callable[[int], None],
+) -> list[Damage]:
+    """Return the damages of files; `done` is called with the size of each."""
+
+    def checked(file: StoredFile) -> list[Damage]:
+        damages = check(store, file)
+        done(file.size)
+        return damages
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return [damage for damages in pool.map(checked, files) for damage in damages]
+
+
+def _prediction_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
+    return prediction_damages(store.local_file(file.name), file.name)
+
+
+def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
+    """Check that a record, or a per-image file with its record, can be read."""
+    from quba_check.comparison.stored_run import stored_run
+    from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, is_newer, read_record
+
+    path = store.local_file(file.name)
+    if path.suffix != SUFFIX or not path.exists():
+        return []
+    try:
+        if is_newer(path):
+            return []
+        record = read_record(path)
+    except UserError as error:
+        return [Damage(file.name, str(error))]
+    try:
+        stored_run(path, str(path), record, store.root)
+    except UserError as error:
+        return [Damage(f"{file.name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}", str(error))]
+    return []

@@ -1,0 +1,192 @@
+"""Texts of `quba-check store`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from quba_check.cli.suite_table import shorten
+from quba_check.errors import listed, one_line
+from quba_check.number_format import format_age, format_bytes
+from quba_check.reports.tables import table_text, wrap_text
+from quba_check.storage.active_runs import ActiveRun
+from quba_check.storage.exchange import Archive
+from quba_check.storage.inventory import Inventory, ModelRow, model_rows, total_size
+from quba_check.storage.pruning import Conditions, Removal
+
+LEAST_WIDTH = 72
+UNKNOWN = "(damaged)"
+"""Model of files whose header cannot be read."""
+_GAP = 2
+_SHORTEST_NAME = 12
+_HEADINGS = ("model", "views", "images", "size", "records", "last change")
+_REMOVALS = ("kind", "model", "files", "size", "last change")
+_KINDS = {"images": "prepared images", "leftovers": "leftovers"}
+
+
+def inventory_table(place: str, inventory: Inventory, now: float) -> str:
+    """Return the models of a store as a table, with its size below."""
+    rows = [_cells(row, now) for row in model_rows(inventory)]
+    table = fitted_table(_HEADINGS, rows, right=_HEADINGS[1:]) if rows else ""
+    sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
+    lines = [f"{place}: {format_bytes(inventory.size)} ({sizes})"]
+    damaged = sum(each.model is None for each in inventory.predictions)
+    if damaged:
+        files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
+        lines.append(f"{files} damaged; see quba-check store verify")
+    return table + _wrapped(lines)
+
+
+def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
+    """Return the models of a store as JSON."""
+    content = {
+        "store": place,
+        "bytes": {"total": inventory.size}
+        | {name.replace(" ", "_"): size for name, size in _sizes(inventory).items()},
+        "models": [
+            {
+                "model": row.model,
+                "views": list(row.views),
+                "cache_entries": row.entries,
+                "images": row.images,
+                "bytes": row.size,
+                "records": row.records,
+                "last_change": iso_time(row.modified),
+            }
+            for row in model_rows(inventory)
+        ],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def prune_text(
+    place: str,
+    inventory: Inventory,
+    selected: Sequence[Removal],
+    conditions: Conditions,
+    running: Sequence[ActiveRun],
+    now: float,
+    *,
+    is_dry: bool,
+) -> str:
+    """Return the selected files by kind and model, and the store's size afterwards."""
+    rows = list(_removal_rows(selected, now))
+    table = fitted_table(_REMOVALS, rows, right=_REMOVALS[2:]) if rows else ""
+    size = sum(each.size for each in selected)
+    left = inventory.size - size
+    lines = []
+    if not selected:
+        lines.append(f"{place}: nothing to remove")
+    elif is_dry:
+        lines.append(
+            f"{place}: {format_bytes(size)} of {format_bytes(inventory.size)} can be removed. "
+            "Nothing was removed; --yes removes it."
+        )
+    else:
+        lines.append(f"{place}: removed {format_bytes(size)}; {format_bytes(left)} left")
+    if conditions.larger_than is not None and left > conditions.larger_than:
+        lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
+    busy = dict.fromkeys(model for run in running for model in run.models)
+    if busy and not conditions.is_empty:
+        lines.append(f"running, and kept: {listed(busy)}")
+    return table + _wrapped(lines)
+
+
+def archive_text(archive: Archive) -> str:
+    """Return model, numbers and size of an exported file."""
+    records = sum(name.endswith(".json") for name in archive.digests)
+    entries = len({name.split("/")[1] for name in archive.digests if name.startswith("predictions/")})
+    counts = [f"{entries:,} views" if entries != 1 else "1 view"]
+    counts.append(f"{records:,} records" if records != 1 else "1 record")
+    return f"{archive.model}, {', '.join(counts)}, {format_bytes(archive.size)}"
+
+
+def default_name(model: str) -> str:
+    """Return the name of a model's exported file.
+
+    >>> default_name("timm:resnet50.a1_in1k"), default_name("..")
+    ('timm-resnet50.a1_in1k.zip', 'model.zip')
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")
+    return f"{name or 'model'}.zip"
+
+
+def fitted_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], names: str = "model"
+) -> str:
+    """Return a table whose names are cut where it would be wider than the terminal.
+
+    Args:
+        headings: of the columns.
+        rows: the cells.
+        right: headings of the columns that are aligned to the right.
+        names: heading of the column that is cut.
+    """
+    column = headings.index(names)
+    widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+    room = terminal_width() - sum(widths) + widths[column] - _GAP * (len(headings) - 1)
+    cut = max(room, _SHORTEST_NAME)
+    fitted = [[*row[:column], shorten(row[column], cut), *row[column + 1 :]] for row in rows]
+    return table_text(headings, fitted, right=right)
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, at least 72."""
+    return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
+
+
+def iso_time(seconds: float) -> str:
+    """Return a Unix time in UTC.
+
+    >>> iso_time(0)
+    '1970-01-01T00:00:00+00:00'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _cells(row: ModelRow, now: float) -> tuple[str, ...]:
+    """Return the cells of a model."""
+    return (
+        one_line(row.model) if row.model is not None else UNKNOWN,
+        f"{len(row.views):,}",
+        f"{row.images:,}",
+        format_bytes(row.size),
+        f"{row.records:,}",
+        _ago(row.modified, now),
+    )
+
+
+def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each kind and model, in the order of the removals."""
+    groups: dict[tuple[str, str], list[Removal]] = {}
+    for each in selected:
+        groups.setdefault((each.kind, each.model), []).append(each)
+    for (kind, model), several in groups.items():
+        yield (
+            _KINDS.get(kind, kind),
+            one_line(model),
+            f"{sum(len(each.files) for each in several):,}",
+            format_bytes(sum(each.size for each in several)),
+            _ago(max(each.modified for each in several), now),
+        )
+
+
+def _sizes(inventory: Inventory) -> dict[str, int]:
+    """Return the bytes of a store by kind."""
+    return {
+        "predictions": total_size(each.file for each in inventory.predictions),
+        "records": total_size(each.file for each in inventory.records),
+        "prepared images": total_size(inventory.images),
+        "other": total_size(inventory.others),
+    }
+
+
+def _ago(modified: float, now: float) -> str:
+    return f"{format_age(now - modified)} ago"
+
+
+def _wrapped(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in wrap_text("\n".join(lines), terminal_width()))

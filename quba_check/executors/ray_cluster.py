@@ -1,0 +1,147 @@
+"""Connection to a cluster of Ray, and the resources of workers in it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from quba_check.errors import OptionError, needs, one_line
+from quba_check.executors.settings import RaySettings
+
+CONNECT_SECONDS = 5
+"""Longest wait for the first answer of a cluster's port. Ray itself waits for minutes and logs meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResources:
+    """Resources of a worker, and the number of workers.
+
+    Attributes:
+        cpus: cores that Ray reserves.
+        gpus: GPUs that Ray reserves.
+        cores: cores that a worker may use for reading images.
+        count: number of workers.
+    """
+
+    cpus: float
+    gpus: float
+    cores: int
+    count: int
+
+    def __str__(self) -> str:
+        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        return f"{self.cpus:g} CPU{gpus}"
+
+
+class Connection(NamedTuple):
+    """A connection to a cluster.
+
+    Attributes:
+        ray: the module ray.
+        is_ours: False if this process was connected already; the connection then belongs to its other user.
+    """
+
+    ray: Any
+    is_ours: bool
+
+
+def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
+    """Connect to a cluster, or start one on this machine.
+
+    Args:
+        address: `local` for a new one, `auto` for that of this machine, `HOST:PORT` or `ray://HOST:PORT` for
+            another; empty for `$RAY_ADDRESS`, else a new one.
+        runtime_env: packages and files for the workers.
+
+    Raises:
+        OptionError: Ray is not installed, or the cluster cannot be used.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}") from None
+    if ray.is_initialized():
+        return Connection(ray, is_ours=False)
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    where = f"--quba-executor=ray:{address}"
+    _check_port(address, where)
+    try:
+        with _own_sigterm_handler():
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=False,
+                runtime_env=dict(runtime_env) or None,
+            )
+    except Exception as error:  # noqa: BLE001  errors of many kinds; the words of Ray state the reason
+        raise OptionError(f"{where}: cannot be used: {one_line(str(error))}") from None
+    # Ray would print the messages of all machines about lost workers, which this executor replaces.
+    ray._private.worker._worker_logs_enabled = False
+    return Connection(ray, is_ours=True)
+
+
+def resources(
+    nodes: Sequence[Mapping[str, Any]], settings: RaySettings, workers: int | None, *, use_gpus: bool
+) -> WorkerResources:
+    """Return the resources of each worker: one worker per GPU of the cluster, else one per core.
+
+    Args:
+        nodes: the machines, as `ray.nodes()` lists them.
+        settings: resources as set by the user.
+        workers: number of workers as set by the user.
+        use_gpus: the model runs on a GPU if there is one.
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    with_gpus = [node for node in alive if node.get("GPU")]
+    gpus = settings.gpus_per_worker
+    if gpus is None:
+        gpus = 1.0 if with_gpus and use_gpus else 0.0
+    cpus = settings.cpus_per_worker or 1.0
+    if gpus:
+        shares = [node.get("CPU", 1) * min(1, gpus / node["GPU"]) for node in with_gpus]
+        cores = settings.cpus_per_worker or min(shares, default=1)
+        count = sum(int(node["GPU"] / gpus) for node in with_gpus)
+    else:
+        cores = cpus
+        count = sum(int(node.get("CPU", 0) / cpus) for node in alive)
+    return WorkerResources(cpus, gpus, max(1, int(cores)), workers or max(1, count))
+
+
+def _check_port(address: str, where: str) -> None:
+    """Check that somebody listens at an address with a host.
+
+    Raises:
+        OptionError: nobody does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise OptionError(
+            f"{where}: no cluster answers there ({error}). Allowed: the address that 'ray start --head' "
+            "prints, 'auto' for the cluster of this machine, or 'local' to start one."
+        ) from None
+
+
+@contextlib.contextmanager
+def _own_sigterm_handler() -> Iterator[None]:
+    """Keep the handler of SIGTERM; with that of Ray, a run would fail one item and continue."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,169 @@
+"""The process of Ray that predicts shards, an actor. Each holds one model at a time."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quba_check.errors import ModelError, QubaError
+from quba_check.executors.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from quba_check.core.view import View
+    from quba_check.engine.order import Order, Predicted
+    from quba_check.executors.recipe import Recipe
+    from quba_check.executors.remote_worker import RemoteWorker
+    from quba_check.models.compute import ComputeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The process of the run, as far as workers reproduce it.
+
+    Attributes:
+        version: version of quba-check.
+        folder: working folder, from which relative paths are read; empty to leave a worker's own.
+        import_paths: folders of the user's modules.
+    """
+
+    version: str
+    folder: str
+    import_paths: tuple[str, ...]
+
+    @classmethod
+    def of_this_process(cls, *, has_working_dir: bool) -> Surroundings:
+        """Return the surroundings of this process.
+
+        Args:
+            has_working_dir: the `runtime_env` of the user sets the working folder.
+        """
+        paths = [str(Path(path or ".").resolve()) for path in sys.path if "site-packages" not in path]
+        folder = "" if has_working_dir else str(Path.cwd())
+        return cls(installed_version(), folder, tuple(dict.fromkeys(paths)))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The place of a worker.
+
+    Attributes:
+        node: Ray's identifier of the machine.
+        host: name of the machine.
+        pid: process number of the worker.
+    """
+
+    node: str
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.host}, process {self.pid}"
+
+
+class RayWorker:
+    """An actor of Ray, which predicts the orders of one recipe after another.
+
+    Errors for the user are returned, not raised, since Ray wraps raised ones with a traceback of the worker.
+
+    Args:
+        surroundings: the process of the run.
+    """
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._worker: RemoteWorker | None = None
+        if surroundings.folder and Path(surroundings.folder).is_dir():
+            os.chdir(surroundings.folder)
+        sys.path += [
+            path for path in surroundings.import_paths if path not in sys.path and Path(path).is_dir()
+        ]
+
+    def machine(self) -> Machine | QubaError:
+        """Return the place of this worker, or an error if its version of quba-check is another one."""
+        import ray
+
+        host, ours = socket.gethostname(), installed_version()
+        if ours != self._surroundings.version:
+            there = self._surroundings.version
+            return ModelError(
+                f"worker on {host}: quba-check is {ours}, but {there} where the run was started. Install "
+                f"quba-check {there} there."
+            )
+        return Machine(ray.get_runtime_context().get_node_id(), host, os.getpid())
+
+    def load(self, recipe: Recipe, cores: int) -> bool | QubaError:
+        """Load a model in place of the present one.
+
+        Args:
+            recipe: the model and its images.
+            cores: number of cores for this worker.
+
+        Returns:
+            True if the present model had changed; an error if the model cannot be loaded or is another one.
+        """
+        import torch
+
+        from quba_check.engine.loader import default_threads
+        from quba_check.executors.remote_worker import RemoteWorker
+
+        changed = self._worker is not None and self._worker.is_changed()
+        self._release()
+        if recipe.batch_settings.threads is None:
+            is_cpu = recipe.request.device == "cpu" or not torch.accelerator.is_available()
+            threads = default_threads(torch.device("cpu" if is_cpu else "cuda"), cores)
+            recipe = replace(recipe, batch_settings=replace(recipe.batch_settings, threads=threads))
+        try:
+            self._worker = RemoteWorker(recipe, scratch_folder())
+        except QubaError as error:
+            return error
+        return changed
+
+    def choose_compute(self, views: Sequence[View]) -> ComputeSettings | QubaError:
+        """Return the settings of passes chosen on this device."""
+        try:
+            return self._loaded.choose_compute(views)
+        except QubaError as error:
+            return error
+
+    def predict(self, order: Order) -> Predicted | QubaError:
+        """Predict an order of the recipe; the answer leaves its examples out."""
+        try:
+            predicted = self._loaded.predict(order)
+        except QubaError as error:
+            return error
+        return replace(predicted, order=replace(order, examples=(), fast_images=()))
+
+    def is_changed(self) -> bool:
+        """Return True if the model changed since the last call."""
+        return self._loaded.is_changed()
+
+    @property
+    def _loaded(self) -> RemoteWorker:
+        """The worker of the loaded model."""
+        if self._worker is None:
+            raise RuntimeError("no model was loaded")
+        return self._worker
+
+    def _release(self) -> None:
+        """Release the present model and its memory."""
+        import torch
+
+        if self._worker is None:
+            return
+        self._worker.close()
+        self._worker = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def installed_version() -> str:
+    """Return the version of quba-check in this process."""
+    return importlib.metadata.version("quba-check")

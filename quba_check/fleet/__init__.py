@@ -1,0 +1,1 @@
+"""Many models, each judged by its own pytest process."""

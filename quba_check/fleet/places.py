@@ -1,0 +1,44 @@
+"""Shares of a machine's GPUs and cores for processes that run at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+GPUS, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
+"""Variables of CUDA, and of the threads of torch."""
+
+
+def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:
+    """Return variables of the environment for each process that runs at once.
+
+    A single process gets the whole machine. Of several, each gets a GPU and its share of the cores; more
+    processes than GPUs share these. A number of threads set by the user stays.
+
+    Args:
+        at_once: number of processes; None for one per GPU.
+        gpus: the GPUs, as CUDA_VISIBLE_DEVICES names them; empty to assign none.
+        cores: number of cores.
+
+    >>> shares(2, ["0", "1"], 8)[1]["CUDA_VISIBLE_DEVICES"]
+    '1'
+    """
+    number = at_once or max(1, len(gpus))
+    if number == 1:
+        return [{}]
+    threads = {} if THREADS in os.environ else {THREADS: str(max(1, cores // number))}
+    return [threads | ({GPUS: gpus[place % len(gpus)]} if gpus else {}) for place in range(number)]
+
+
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the GPUs of CUDA that this process may use.
+
+    Args:
+        environment: the variables of the process.
+    """
+    named = environment.get(GPUS)
+    if named is not None:
+        return [gpu.strip() for gpu in named.split(",") if gpu.strip()]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]

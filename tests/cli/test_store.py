@@ -1,0 +1,255 @@
+"""`quba-check store`: its output, its exit codes, and mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from support.runs_compared import stored
+from support.stored import age, flip_last_bit, predict, prediction_files
+
+from quba_check.cli.main import main
+from quba_check.storage.active_runs import active_runs, new_run
+from quba_check.storage.inventory import read_inventory
+from quba_check.storage.store import Store
+
+DAY = 86400
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The default store: r50 of two days ago, vit of today."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("QUBA_STORE", "store")
+    store = Store(Path("store"))
+    predict(store, "r50", "clean", "clean+pgd")
+    predict(store, "vit", "clean")
+    record = stored("a.json", [0, 1, 2]).record
+    store.publish("runs/a.json", record.to_json().encode())
+    now = time.time()
+    age(
+        *(path for view in ("clean", "clean+pgd") for path in prediction_files(store, "r50", view)),
+        at=now - 2 * DAY - 60,
+    )
+    age(*prediction_files(store, "vit", "clean"), at=now - 7300)
+    age(store.root / "runs" / "a.json", at=now - 2 * DAY - 60)
+    return store
+
+
+def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    """Exit code, output without sizes in bytes, and errors."""
+    code = main(words.split())
+    out, err = capsys.readouterr()
+    return code, re.sub(r"[\d.,]+ (bytes|kB|MB)", "SIZE", out), err
+
+
+def test_the_models_of_a_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "store list")
+    assert (code, err) == (0, "")
+    lines = [re.sub(" +", " ", line) for line in out.splitlines()]
+    assert lines == [
+        "model views images size records last change",
+        "vit 1 6 SIZE 0 2 h ago",
+        "r50 2 12 SIZE 1 2 days ago",
+        "store: SIZE (predictions SIZE, records SIZE, prepared images SIZE,",
+        " other SIZE)",
+    ]
+
+
+def test_long_names_are_cut_at_the_width_of_the_terminal(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(store, "timm-" + "x" * 90 + "-last", "clean")
+    main(["store", "list"])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "...xxx" in out
+    assert "-last" in out
+
+
+def test_a_damaged_file_is_listed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    prediction_files(store, "vit", "clean")[0].write_bytes(b"")
+    _, out, _ = run(capsys, "store list")
+    assert "(damaged)" in out
+    assert out.splitlines()[-1] == "1 file is damaged; see quba-check store verify"
+
+
+def test_the_list_as_json(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "list", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["store"] == "store"
+    assert content["bytes"].keys() == {"total", "predictions", "records", "prepared_images", "other"}
+    vit, r50 = content["models"]
+    assert (r50["model"], r50["views"], r50["images"], r50["records"]) == (
+        "r50",
+        ["clean", "clean+pgd"],
+        12,
+        1,
+    )
+    assert (vit["cache_entries"], vit["bytes"]) == (
+        1,
+        prediction_files(store, "vit", "clean")[0].stat().st_size,
+    )
+    assert vit["last_change"].endswith("+00:00")
+
+
+def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Store(tmp_path / "s")
+    assert main(["store", "list", "--store", str(tmp_path / "s")]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 's'}: 0 bytes (")
+
+
+def test_an_intact_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "store verify") == (
+        0,
+        "3 files with predictions and 1 of records checked (SIZE): none damaged\n",
+        "",
+    )
+
+
+def test_damaged_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = prediction_files(store, "vit", "clean")
+    flip_last_bit(path)
+    damaged = f"damaged: {path}: shard 1: its checksum does not fit its columns\n"
+    summary = "3 files with predictions and 1 of records checked (SIZE): 1 damaged\n"
+    assert run(capsys, "store verify") == (
+        1,
+        f"{damaged}{summary}--remove removes damaged predictions. The next run predicts them again.\n",
+        "",
+    )
+    assert run(capsys, "store verify --remove") == (
+        0,
+        f"{damaged}{summary}Damaged predictions were removed. The next run predicts them again.\n",
+        "",
+    )
+    assert run(capsys, "store verify")[0] == 0
+    assert len(read_inventory(store).predictions) == 3  # the other shard of the pack is left
+
+
+def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.publish("runs/b.json", b"{")
+    store.publish("runs/a.npz", b"no answers")
+    store.publish("runs/newer.json", b'{"schema": 2}')
+    code, out, _ = run(capsys, "store verify --remove")
+    assert code == 1
+    assert re.sub(r"\(.*?\)", "(...)", out).splitlines()[1:] == [
+        "damaged: store/runs/b.json: it is not JSON.",
+        "3 files with predictions and 4 of records checked (...): 2 damaged",
+        "Damaged records are not removed. Delete them, and judge the model again.",
+    ]
+    assert out.startswith("damaged: store/runs/a.npz: ")
+    assert (store.root / "runs" / "b.json").exists()
+
+
+def test_a_dry_run_removes_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(file.name for file in store.files())
+    code, out, err = run(capsys, "store prune --older-than 1d")
+    assert (code, err) == (0, "")
+    lines = [re.sub(" +", " ", line) for line in out.splitlines()]
+    assert lines == [
+        "kind model files size last change",
+        "predictions r50 2 SIZE 2 days ago",
+        "store: SIZE of SIZE can be removed. Nothing was removed; --yes removes it.",
+    ]
+    assert sorted(file.name for file in store.files()) == before
+
+
+def test_old_predictions_are_removed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "store prune --older-than 1d --records --yes")
+    assert (code, out.splitlines()[-1]) == (0, "store: removed SIZE; SIZE left")
+    assert read_inventory(store).models == ["vit"]
+    assert run(capsys, "store prune --older-than 1d --yes")[1] == "store: nothing to remove\n"
+
+
+def test_a_size_that_cannot_be_reached(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "store prune --larger-than 0 --yes")
+    assert out.splitlines()[-2:] == [
+        "store: removed SIZE; SIZE left",
+        "SIZE left are more than --larger-than: the other conditions keep them",
+    ]
+    assert read_inventory(store).predictions == ()
+
+
+def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run_of_r50 = new_run(["r50"])
+    store.publish(run_of_r50.name, run_of_r50.encode())
+    _, out, _ = run(capsys, "store prune --older-than 1d --yes")
+    assert out == "store: nothing to remove\nrunning, and kept: r50\n"
+    assert active_runs(store) == [run_of_r50]
+    store.withdraw(run_of_r50.name)
+    assert (
+        run(capsys, "store prune --model r50 --yes")[1].splitlines()[-1] == "store: removed SIZE; SIZE left"
+    )
+
+
+def test_a_model_moves_to_another_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "store export r50") == (0, "r50.zip: r50, 2 views, 1 record, SIZE\n", "")
+    assert run(capsys, "store import r50.zip --store other") == (
+        0,
+        "other: r50, 2 views, 1 record, SIZE; 3 files added, 0 present before\n",
+        "",
+    )
+    assert read_inventory(Store(Path("other"))).models == ["r50"]
+    assert run(capsys, "store verify --store other")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "list --store nowhere",
+            "quba-check store list: --store: nowhere is not a store: it has no folder 'predictions'. "
+            "Allowed: the folder that a run got by --quba-store or $QUBA_STORE.",
+        ),
+        (
+            "prune --model r5",
+            "quba-check store prune: --model: got 'r5'. Allowed: r50, vit. Did you mean 'r50'?",
+        ),
+        ("export resnet", "quba-check store export: MODEL: got 'resnet'. Allowed: r50, vit."),
+        ("import nothing.zip", "nothing.zip: there is no such file."),
+        ("export", "quba-check store export: MODEL: is missing. See 'quba-check store export --help'."),
+        (
+            "export vit -o .",
+            "quba-check store export: -o/--output: got '.', a folder. Allowed: a file name.",
+        ),
+        (
+            "prune --larger-than many",
+            "quba-check store prune: --larger-than: got 'many'. Allowed: a number from 0 to 1e+06.",
+        ),
+        (
+            "prunes",
+            "quba-check store: unknown command, got 'prunes'. Allowed: list, verify, prune, export, import. "
+            "Did you mean 'prune'?",
+        ),
+    ],
+)
+def test_mistakes(store: Store, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
+    assert run(capsys, f"store {words}") == (4, "", f"ERROR: {message}\n")
+    assert not Path("nowhere").exists()
+
+
+@pytest.mark.parametrize("age_text", ["30", "d", "-3d", "3.5d", "30m", "", "٣d", "1234567d"])
+def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], age_text: str) -> None:
+    assert main(["store", "prune", "--older-than", age_text]) == 4
+    assert capsys.readouterr().err == (
+        f"ERROR: quba-check store prune: --older-than: got '{age_text}'. Allowed: a whole number with h, d "
+        "or w (hours, days, weeks), such as 30d.\n"
+    )
+
+
+@pytest.mark.parametrize(("age_text", "n_views"), [("49h", 0), ("47h", 2), ("2d", 2), ("1w", 0), ("1h", 3)])
+def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
+    assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
+    assert len(read_inventory(store).predictions) == 3 - n_views
+
+
+def test_a_store_without_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Store(tmp_path)
+    assert main(["store", "export", "r50", "--store", str(tmp_path)]) == 4
+    assert capsys.readouterr().err == (
+        "ERROR: quba-check store export: MODEL: got 'r50'. The store has no models.\n"
+    )

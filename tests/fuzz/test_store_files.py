@@ -1,0 +1,118 @@
+"""Whatever files of a store or an exported file hold: one line or a damaged file, no traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.hostile import FUZZ, json_files
+from support.stored import predict, prediction_files
+
+from quba_check.cli.main import main
+from quba_check.cli.status import status_json, status_text
+from quba_check.errors import StoreError
+from quba_check.storage.active_runs import ActiveRun, active_runs
+from quba_check.storage.exchange import CONTENTS, export_model, import_file
+from quba_check.storage.inventory import read_inventory
+from quba_check.storage.store import Store
+
+Changes = list[tuple[int, int]]
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4)
+"""Places of bytes, modulo the size of the file, with other values."""
+NOW = 1.8e9
+RUN = json.loads(
+    ActiveRun("run", ("r50",), "host", 1, NOW - 60, NOW, "clean", 9, 0.5, "about 1 min", 60.0).encode()
+)
+CUTS = st.integers(0, 10**6)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("fuzz") / "store")
+    predict(store, "r50", "clean")
+    return store
+
+
+@pytest.fixture(scope="module")
+def exported(store: Store) -> bytes:
+    path = store.root.parent / "r50.zip"
+    export_model(store, "r50", [each.file for each in read_inventory(store).of_models], path)
+    return path.read_bytes()
+
+
+def changed(content: bytes, changes: Changes) -> bytes:
+    altered = bytearray(content)
+    for place, value in changes:
+        altered[place % len(altered)] = value
+    return bytes(altered)
+
+
+def imported_names(store: Store, content: bytes) -> set[str]:
+    """Names of the files that reach an empty store; each is the one that was exported."""
+    path = store.root.parent / "altered.zip"
+    path.write_bytes(content)
+    other = store.root.parent / "other"
+    shutil.rmtree(other, ignore_errors=True)
+    try:
+        import_file(Store(other), path)
+    except StoreError:
+        assert list(Store(other).files()) == []
+    names = {file.name for file in Store(other).files()}
+    for name in names:
+        assert (other / name).read_bytes() == (store.root / name).read_bytes()
+    return names
+
+
+@given(changes=CHANGES)
+@FUZZ
+def test_exported_files_with_other_bytes(store: Store, exported: bytes, changes: Changes) -> None:
+    imported_names(store, changed(exported, changes))
+
+
+@given(place=CUTS)
+@FUZZ
+def test_exported_files_that_were_cut(store: Store, exported: bytes, place: int) -> None:
+    assert not imported_names(store, exported[: place % len(exported)])
+
+
+@given(changes=CHANGES)
+@FUZZ
+def test_contents_with_other_bytes(store: Store, exported: bytes, changes: Changes) -> None:
+    start = exported.index(b'{\n "format"')
+    end = exported.index(b"}\n }\n}") + 6
+    altered = changed(exported[start:end], changes)
+    # The CRC-32 would have to change too.
+    names = imported_names(store, exported[:start] + altered + exported[end:])
+    assert not names or altered == exported[start:end]
+    assert CONTENTS not in names
+
+
+@given(changes=CHANGES, place=CUTS, is_cut=st.booleans())
+@FUZZ
+def test_predictions_with_other_bytes(store: Store, changes: Changes, place: int, is_cut: bool) -> None:
+    (source,) = prediction_files(store, "r50", "clean")
+    damaged = store.root.parent / "damaged"
+    shutil.rmtree(damaged, ignore_errors=True)
+    path = damaged / source.relative_to(store.root)
+    Store(damaged)
+    path.parent.mkdir(parents=True)
+    content = changed(source.read_bytes(), changes)
+    path.write_bytes(content[: place % len(content)] if is_cut else content)
+    for words in (["list"], ["list", "--json"], ["prune", "--larger-than=0"]):
+        assert main(["store", *words, f"--store={damaged}"]) == 0
+    assert main(["store", "verify", f"--store={damaged}"]) in (0, 1)
+    assert main(["store", "verify", "--remove", f"--store={damaged}"]) == 0
+    assert main(["store", "verify", f"--store={damaged}"]) == 0
+
+
+@given(content=json_files(RUN))
+@FUZZ
+def test_files_of_running_evaluations(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    store = Store(tmp_path_factory.getbasetemp() / "active-store")
+    store.publish("active/run.json", content)
+    runs = active_runs(store)
+    assert all(line.isprintable() for line in status_text("store", runs, NOW).splitlines())
+    json.loads(status_json("store", runs, NOW))

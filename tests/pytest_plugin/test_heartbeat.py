@@ -1,0 +1,114 @@
+"""Signs of life of a run: written, renewed, removed, and never an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quba_check.engine.timing import Timing
+from quba_check.errors import StoreError
+from quba_check.pytest_plugin.heartbeat import Heartbeat
+from quba_check.pytest_plugin.progress import ProcessState, WorkLeft
+from quba_check.storage.active_runs import ActiveRun, active_runs
+from quba_check.storage.store import Store
+
+KEY = "model on cpu"
+GENEROUS = 60.0
+"""Seconds that a thread may take on a busy machine."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def wait_for(is_true: Callable[[], object]) -> None:
+    end = time.monotonic() + GENEROUS
+    while not is_true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+def planner(passes: float) -> ProcessState:
+    """The state of a process with 400 passes behind it, at 100 a second."""
+    left = {"clean": WorkLeft(KEY, "read", passes, passes)}
+    timings = {KEY: {"read": Timing(400, 400, 0.0, 4.0)}}
+    return ProcessState("clean", 400, 4.0, time.time(), left=left, timings=timings, is_planner=True)
+
+
+def only_run(store: Store) -> ActiveRun:
+    (run,) = active_runs(store)
+    return run
+
+
+def test_a_run_is_shown_until_it_ends(store: Store) -> None:
+    heartbeat = Heartbeat(["r50"], lambda: store, list)
+    heartbeat.pytest_sessionstart()
+    wait_for(lambda: active_runs(store))
+    run = only_run(store)
+    assert (run.models, run.work, run.images, run.done, run.left) == (("r50",), "", 0, None, "")
+    heartbeat.pytest_sessionfinish()
+    assert active_runs(store) == []
+    heartbeat.close()
+
+
+def test_progress_is_shown(store: Store) -> None:
+    states = [planner(12_000)]
+    heartbeat = Heartbeat(["r50"], lambda: store, lambda: states, seconds=0.01)
+    heartbeat.pytest_sessionstart()
+    wait_for(lambda: active_runs(store))
+    first = only_run(store)
+    assert (first.work, first.images, first.done) == ("measuring clean", 400, 0.0)
+    assert (first.left, first.left_seconds) == ("about 2 min", 120.0)
+    states[:] = [planner(3_000)]
+    wait_for(lambda: only_run(store).done == 0.75)
+    assert only_run(store).started == first.started
+    wait_for(lambda: only_run(store).at > first.at)
+    heartbeat.close()
+
+
+def test_a_run_that_never_started_a_session(store: Store) -> None:
+    Heartbeat(["r50"], lambda: store, list).close()
+    assert not (store.root / "active").exists()
+
+
+def test_a_store_that_cannot_be_opened() -> None:
+    opened = []
+
+    def refuse() -> Store:
+        opened.append(True)
+        raise StoreError("no store")
+
+    heartbeat = Heartbeat(["r50"], refuse, list)
+    heartbeat.pytest_sessionstart()
+    wait_for(lambda: opened)
+    heartbeat.close()
+
+
+def test_errors_stop_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store fails at first, then the states do; the file comes with the next sign of life."""
+    errors: list[Exception] = [RuntimeError("a bug"), StoreError("full"), OSError("gone")]
+
+    def states() -> list[ProcessState]:
+        if errors:
+            raise errors.pop()
+        return []
+
+    heartbeat = Heartbeat(["r50"], lambda: store, states, seconds=0.01)
+    heartbeat.pytest_sessionstart()
+    wait_for(lambda: active_runs(store))
+    assert errors == []
+    heartbeat.close()
+    assert active_runs(store) == []
+
+
+def test_a_file_that_someone_removed_comes_back(store: Store) -> None:
+    heartbeat = Heartbeat(["r50"], lambda: store, list, seconds=0.01)
+    heartbeat.pytest_sessionstart()
+    wait_for(lambda: active_runs(store))
+    store.withdraw(only_run(store).name)
+    wait_for(lambda: active_runs(store))
+    heartbeat.close()

@@ -1,0 +1,117 @@
+"""Files of running evaluations: alive, dead, forgotten, damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quba_check.storage.active_runs import (
+    FORGOTTEN_SECONDS,
+    SILENT_SECONDS,
+    active_runs,
+    new_run,
+    remove_forgotten,
+)
+from quba_check.storage.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def ended_process() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_run_comes_back_as_it_was(store: Store) -> None:
+    first = replace(
+        new_run(["r50", "r50", "vit"]), started=5.0, done=0.25, left="about 2 min", left_seconds=120
+    )
+    second = replace(new_run([]), started=4.0)
+    assert first.models == ("r50", "vit")
+    assert (first.host, first.pid) == (socket.gethostname(), os.getpid())
+    for run in (first, second):
+        store.publish(run.name, run.encode())
+    assert active_runs(store) == [second, first]
+
+
+def test_runs_of_one_process_have_files_of_their_own() -> None:
+    assert new_run([]).name != new_run([]).name
+
+
+def test_silence() -> None:
+    run = new_run(["r50"])
+    assert not run.is_dead(run.at + SILENT_SECONDS)
+    assert run.is_dead(run.at + SILENT_SECONDS + 1)
+    assert not run.is_forgotten(run.at + FORGOTTEN_SECONDS)
+    assert run.is_forgotten(run.at + FORGOTTEN_SECONDS + 1)
+    assert run.silence(run.at - 3) == 0  # the clock of another machine is ahead
+
+
+def test_a_process_of_this_machine_that_ended_is_dead_at_once() -> None:
+    run = replace(new_run(["r50"]), pid=ended_process())
+    assert run.is_dead(run.at)
+    assert run.is_forgotten(run.at)
+    elsewhere = replace(run, host="elsewhere")
+    assert not elsewhere.is_dead(run.at)
+
+
+@pytest.mark.parametrize("pid", [0, 10**11])
+def test_impossible_process_ids(pid: int) -> None:
+    run = replace(new_run(["r50"]), pid=pid)
+    assert not run.is_dead(run.at)
+
+
+def test_forgotten_runs_are_removed(store: Store) -> None:
+    now = time.time()
+    alive = new_run(["alive"])
+    silent = replace(new_run(["silent"]), host="elsewhere", at=now - 2 * SILENT_SECONDS)
+    gone = replace(new_run(["gone"]), host="elsewhere", at=now - 2 * FORGOTTEN_SECONDS)
+    for run in (alive, silent, gone):
+        store.publish(run.name, run.encode())
+    remove_forgotten(store, active_runs(store), now)
+    assert {run.models for run in active_runs(store)} == {("alive",), ("silent",)}
+
+
+def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
+    run = replace(new_run(["r50"]), at=0.0)
+    (store.root / "active").write_text("")
+    remove_forgotten(store, [run], time.time())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"models": "r50"},
+        {"models": [3]},
+        {"pid": "7"},
+        {"pid": 7.5},
+        {"left_seconds": ""},
+        {"host": None},
+        {"at": None},
+        {"at": float("nan")},
+        {"started": -1},
+        {"left_seconds": 1e300},
+        {"done": "half"},
+        {"run": "../../runs/record"},
+    ],
+)
+def test_other_contents_are_left_out(store: Store, change: dict[str, object]) -> None:
+    run = new_run(["r50"])
+    store.publish("active/other.json", json.dumps(json.loads(run.encode()) | change).encode())
+    for name, content in (("a", b""), ("b", b"[]"), ("c", b"\xff"), ("d", b"{}"), ("e", b"[" * 100_000)):
+        store.publish(f"active/{name}.json", content)
+    assert active_runs(store) == []

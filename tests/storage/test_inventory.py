@@ -1,0 +1,123 @@
+"""Contents of a store: models, views, images, sizes and ages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.stored import OLD, age, keys_of, predict, prediction_files
+
+from quba_check.storage.inventory import (
+    FIRST_READ,
+    ModelRow,
+    is_prediction,
+    kind_of,
+    model_rows,
+    read_inventory,
+)
+from quba_check.storage.shard import ShardKey
+from quba_check.storage.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def write_record(store: Store, name: str, model: str) -> None:
+    store.publish(f"runs/{name}.json", json.dumps({"model": {"name": model}}).encode())
+    store.publish(f"runs/{name}.npz", b"answers")
+
+
+def test_an_empty_store(store: Store) -> None:
+    inventory = read_inventory(store)
+    assert (inventory.size, inventory.models, model_rows(inventory)) == (0, [], [])
+
+
+def test_models_with_the_last_changed_one_first(store: Store) -> None:
+    predict(store, "old", "clean", "clean+pgd")
+    predict(store, "new", "clean", packed=False)
+    write_record(store, "20260101T000000-0123abcd-standard-7", "old")
+    for path in store.root.rglob("*.safetensors"):
+        age(path, at=OLD if path not in prediction_files(store, "new", "clean") else OLD + 60)
+    for path in (store.root / "runs").iterdir():
+        age(path, at=OLD + 30)
+    rows = model_rows(read_inventory(store))
+    sizes = {
+        model: sum(path.stat().st_size for view in views for path in prediction_files(store, model, view))
+        for model, views in (("old", ("clean", "clean+pgd")), ("new", ("clean",)))
+    }
+    records = sum(path.stat().st_size for path in (store.root / "runs").iterdir())
+    assert rows == [
+        ModelRow("new", ("clean",), 1, 6, sizes["new"], 0, OLD + 60),
+        ModelRow("old", ("clean", "clean+pgd"), 2, 12, sizes["old"] + records, 1, OLD + 30),
+    ]
+
+
+def test_a_header_longer_than_the_first_read(store: Store) -> None:
+    keys = [ShardKey("c" * 32, number, f"{number:032x}", range(number, number + 1)) for number in range(600)]
+    for key in keys:
+        columns = {"index": np.array([key.shard]), "top1": np.array([1])}
+        store.write(key, columns, {"model": "m", "view": "clean", "outputs": "logits"})
+    store.pack(keys)
+    (file,) = read_inventory(store).predictions
+    assert file.file.size > FIRST_READ
+    assert (file.model, file.view, file.images, file.entry) == ("m", "clean", 600, "c" * 32)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"{}", b"\x02" + b"\0" * 7 + b"[]"]
+)
+def test_a_damaged_header(store: Store, content: bytes) -> None:
+    predict(store, "r50", "clean")
+    (path,) = prediction_files(store, "r50", "clean")
+    path.write_bytes(content)
+    (file,) = read_inventory(store).predictions
+    assert (file.model, file.view, file.images) == (None, None, 0)
+
+
+def test_a_file_that_was_cut(store: Store) -> None:
+    predict(store, "r50", "clean")
+    (path,) = prediction_files(store, "r50", "clean")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [file.model for file in read_inventory(store).predictions] == [None]
+
+
+def test_a_file_that_is_removed_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict(store, "r50", "clean")
+    files = list(store.files())
+    monkeypatch.setattr(store, "files", lambda: iter(files))
+    store.remove(*keys_of("r50", "clean"))
+    assert read_inventory(store).predictions == ()
+
+
+def test_a_record_that_is_not_one(store: Store) -> None:
+    store.publish("runs/a.json", b"[]")
+    store.publish("runs/b.json", b'{"model": {"name": 3}}')
+    store.publish("runs/c.npz", b"without a record")
+    assert [record.model for record in read_inventory(store).records] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (f"predictions/{'a' * 32}/00000-{'b' * 16}.safetensors", "predictions"),
+        (f"predictions/{'a' * 32}/00000-00195-{'b' * 16}.safetensors", "predictions"),
+        (f"predictions/{'a' * 32}/.0123.tmp", "other"),
+        (f"predictions/{'A' * 32}/00000-{'b' * 16}.safetensors", "other"),
+        ("predictions/readme.txt", "other"),
+        ("runs/a.json", "records"),
+        ("runs/a.npz", "records"),
+        ("runs/more/a.json", "other"),
+        ("images/a.images", "images"),
+        ("images/.a.tmp", "other"),
+        ("locks/0001.lock", "locks"),
+        ("active/a.json", "active"),
+        ("digests.sqlite", "other"),
+    ],
+)
+def test_kinds(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+    assert is_prediction(name) == (kind == "predictions")

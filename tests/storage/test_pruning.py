@@ -1,0 +1,159 @@
+"""Choice of the files to remove, and their removal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from support.stored import OLD, age, predict, prediction_files
+
+from quba_check.storage.active_runs import ActiveRun
+from quba_check.storage.inventory import read_inventory
+from quba_check.storage.pruning import (
+    ABANDONED_SECONDS,
+    FREE_LOCK_SECONDS,
+    Conditions,
+    Removal,
+    removals,
+    remove_files,
+    remove_free_locks,
+)
+from quba_check.storage.store import Store
+
+NOW = OLD + 1000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with two views of an old model, one of a new one, records and prepared images."""
+    store = Store(tmp_path / "store")
+    predict(store, "old", "clean", "clean+pgd")
+    predict(store, "new", "clean")
+    age(*prediction_files(store, "old", "clean"), at=OLD)
+    age(*prediction_files(store, "old", "clean+pgd"), at=OLD + 1)
+    age(*prediction_files(store, "new", "clean"), at=OLD + 2)
+    for number, model in enumerate(("old", "new")):
+        store.publish(f"runs/{model}.json", f'{{"model": {{"name": "{model}"}}}}'.encode())
+        age(store.root / "runs" / f"{model}.json", at=OLD + number)
+    for number in range(2):
+        store.publish(f"images/{number}.images", bytes(1000))
+        age(store.root / "images" / f"{number}.images", at=OLD + 500 + number)
+    return store
+
+
+def selected(
+    store: Store, conditions: Conditions, running: Sequence[ActiveRun] = ()
+) -> list[tuple[str, str, int]]:
+    """Kind, model and age in seconds of the files to remove, in order."""
+    chosen = removals(read_inventory(store), conditions, running, NOW)
+    return [(each.kind, each.model, int(each.modified - OLD)) for each in chosen]
+
+
+def run_of(model: str, started: float = NOW) -> ActiveRun:
+    return ActiveRun("run", (model,), "host", 1, started, NOW)
+
+
+def test_nothing_without_conditions(store: Store) -> None:
+    assert selected(store, Conditions()) == []
+
+
+def test_a_model(store: Store) -> None:
+    views = [("predictions", "old", 0), ("predictions", "old", 1)]
+    assert selected(store, Conditions(["old"])) == views
+    assert selected(store, Conditions(["old"], records=True)) == [
+        ("predictions", "old", 0),
+        ("records", "old", 0),
+        ("predictions", "old", 1),
+    ]
+
+
+def test_an_age(store: Store) -> None:
+    assert selected(store, Conditions(before=OLD + 1)) == [
+        ("predictions", "old", 0),
+        ("predictions", "old", 1),
+    ]
+    assert selected(store, Conditions(["new"], before=OLD + 1)) == []
+    assert selected(store, Conditions(before=OLD + 500, images=True))[0] == ("images", "", 500)
+
+
+def test_prepared_images_alone(store: Store) -> None:
+    assert selected(store, Conditions(images=True)) == [("images", "", 500), ("images", "", 501)]
+
+
+def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store) -> None:
+    size = read_inventory(store).size
+    assert selected(store, Conditions(larger_than=size)) == []
+    images = [("images", "", 500), ("images", "", 501)]
+    assert selected(store, Conditions(larger_than=size - 1)) == images[:1]
+    assert selected(store, Conditions(larger_than=size - 2000)) == images
+    assert selected(store, Conditions(larger_than=size - 2001)) == [*images, ("predictions", "old", 0)]
+    assert len(selected(store, Conditions(larger_than=0))) == 5  # records stay
+
+
+def test_a_size_with_a_model_takes_no_images(store: Store) -> None:
+    size = read_inventory(store).size
+    assert selected(store, Conditions(["new"], larger_than=size - 1)) == [("predictions", "new", 2)]
+
+
+def test_a_running_evaluation_keeps_its_model_and_images(store: Store) -> None:
+    everything = Conditions(before=NOW, images=True, records=True)
+    running = [run_of("old", started=OLD + 501)]
+    assert selected(store, everything, running) == [
+        ("images", "", 500),
+        ("records", "new", 1),
+        ("predictions", "new", 2),
+    ]
+
+
+def test_damaged_files_are_of_no_model(store: Store) -> None:
+    for path in prediction_files(store, "old", "clean"):
+        path.write_bytes(b"")
+        age(path)
+    assert selected(store, Conditions(["old"])) == [("predictions", "old", 1)]
+    assert selected(store, Conditions(before=OLD)) == [("predictions", "", 0)]
+
+
+def test_leftovers_of_killed_runs(store: Store) -> None:
+    for name in ("predictions/.pack-1.tmp", "images/.1.tmp", "progress/7-8/main.json"):
+        store.publish(name, b"left")
+        age(store.root / name, at=NOW - ABANDONED_SECONDS - 1)
+    for name in ("predictions/.2.tmp", "progress/9-10/main.json"):
+        store.publish(name, b"in work")
+        age(store.root / name, at=NOW - ABANDONED_SECONDS)
+    chosen = removals(read_inventory(store), Conditions(), [], NOW)
+    assert {each.kind for each in chosen} == {"leftovers"}
+    remove_files(store, [file for each in chosen for file in each.files])
+    assert {path.name for path in store.root.rglob("*") if path.is_file()} >= {".2.tmp", "main.json"}
+    assert not list(store.root.glob("progress/7-8/*"))
+    assert not list(store.root.rglob(".*1.tmp"))
+
+
+def test_removed_predictions_are_gone(store: Store) -> None:
+    chosen = removals(read_inventory(store), Conditions(["old"]), [], NOW)
+    assert sum(each.size for each in chosen) > 0
+    for each in chosen:
+        remove_files(store, each.files)
+    assert read_inventory(store).models == ["new", "old"]  # a record of the old one is left
+    assert {each.model for each in read_inventory(store).predictions} == {"new"}
+
+
+def test_old_locks_that_nobody_holds(store: Store) -> None:
+    now = time.time()
+    for path in (store.root / "locks").iterdir():
+        path.unlink()
+    for number in range(3):
+        with store.try_lock(f"view/{number}"):
+            pass
+    old, held, young = sorted((store.root / "locks").iterdir())
+    age(old, held, at=now - FREE_LOCK_SECONDS - 1)
+    with FileLock(held):
+        assert remove_free_locks(store, read_inventory(store), now) == 1
+    assert sorted((store.root / "locks").iterdir()) == [held, young]
+
+
+def test_a_removal_knows_its_size_and_age(store: Store) -> None:
+    files = tuple(read_inventory(store).images)
+    assert (Removal("images", "", files).size, Removal("images", "", files).modified) == (2000, OLD + 501)
