@@ -28,7 +28,7 @@ _DIGESTS = "digests.sqlite"
 
 
 def machine_folder(name: str) -> Path:
-    """Return a folder in the user's cache, or a temporary one if that is on a network.
+    """Return a folder in the user's cache, temporary if the cache is on a network.
 
     Args:
         name: path of the folder below that of quba-check.
