@@ -57,6 +57,11 @@ class SharedStore(SharedFiles, Store):
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
 
+    @property
+    def shown(self) -> str:
+        """Its URL, for messages."""
+        return self.remote.shown
+
     def _check_format(self) -> None:
         try:
             content = self.remote.read(FORMAT_NAME)
