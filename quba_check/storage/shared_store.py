@@ -53,6 +53,7 @@ class SharedStore(SharedFiles, Store):
         self._leases = Leases(self.remote, "leases", self._uploads.wait)
         self._copies = LocalCopies(root / "predictions", copies_bytes)
         self._acquired = self._refused = 0.0
+        self._written: set[str] = set()
         self._packs_by_name: dict[Path, PackListing] = {}
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
@@ -135,6 +136,7 @@ class SharedStore(SharedFiles, Store):
         self._copies.grew(len(content))
         name = shard_file_name(key)
         self._listings.names(key.cache_entry).add(name)
+        self._written.add(key.cache_entry)
         self._uploads.add(f"predictions/{key.cache_entry}/{name}", content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
@@ -144,9 +146,13 @@ class SharedStore(SharedFiles, Store):
             StoreError: a shard cannot be written at the URL.
         """
         self._uploads.flush()
+        self._leases.release({_lease_of(key.cache_entry, key.shard) for key in keys})
+        if len(keys) < 2 or self._is_packed_remotely(keys):
+            return
         entry = keys[0].cache_entry
-        self._leases.release({f"{entry}-{key.shard // SHARDS_OF_LEASE}" for key in keys})
-        if len(keys) < 2 or self._is_packed_remotely(keys) or self.missing(keys):
+        if entry not in self._written:  # the process that wrote the shards may have packed them meanwhile
+            self._listings.list_again(entry)
+        if self.missing(keys) or self._is_packed_remotely(keys):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
             self._fetch_shards(keys)
@@ -185,7 +191,7 @@ class SharedStore(SharedFiles, Store):
             with super().try_lock(name) as is_held:
                 yield is_held
             return
-        lease = f"{entry}-{int(shard) // SHARDS_OF_LEASE}"
+        lease = _lease_of(entry, int(shard))
         acquired = self._leases.take(lease)
         if acquired is None:
             if time.monotonic() - self._refused > ASK_SECONDS:
@@ -303,3 +309,8 @@ class SharedStore(SharedFiles, Store):
 
     def _upload_pack(self, entry: str, name: str) -> None:
         self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
+
+
+def _lease_of(entry: str, shard: int) -> str:
+    """Return the name of the lease of a shard."""
+    return f"{entry}-{shard // SHARDS_OF_LEASE}"
