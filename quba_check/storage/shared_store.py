@@ -54,6 +54,7 @@ class SharedStore(SharedFiles, Store):
         self._copies = LocalCopies(root / "predictions", copies_bytes)
         self._acquired = self._refused = 0.0
         self._written: set[str] = set()
+        self._locked: set[str] = set()
         self._packs_by_name: dict[Path, PackListing] = {}
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
@@ -179,7 +180,7 @@ class SharedStore(SharedFiles, Store):
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lease of a shard, without waiting; yield False if another process has it.
+        """Lock a shard, without waiting; yield False if it is locked, or its lease is another process's.
 
         Shards whose numbers are near share a lease. Other names are locks of this machine.
 
@@ -192,16 +193,18 @@ class SharedStore(SharedFiles, Store):
                 yield is_held
             return
         lease = _lease_of(entry, int(shard))
-        acquired = self._leases.take(lease)
+        acquired = None if name in self._locked else self._leases.take(lease)
         if acquired is None:
             if time.monotonic() - self._refused > ASK_SECONDS:
                 self._refused = time.monotonic()
             yield False
             return
         self._acquired = acquired
+        self._locked.add(name)
         try:
             yield True
         finally:
+            self._locked.discard(name)
             self._leases.give(lease)
 
     def close(self) -> None:

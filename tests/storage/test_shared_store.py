@@ -237,6 +237,10 @@ def test_a_lease_is_held_by_one_process(machine: Machine, s3: S3Server, url: str
     first, second = machine("first"), machine("second")
     with first.try_lock(f"{ENTRY}/0") as is_held:
         assert is_held
+        with first.try_lock(f"{ENTRY}/0") as again:
+            assert not again
+        with first.try_lock(f"{ENTRY}/1") as other:
+            assert other
         with second.try_lock(f"{ENTRY}/1") as other:
             assert not other
         with second.try_lock(f"{ENTRY}/64") as other:  # of another group of shards
