@@ -227,7 +227,10 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
 
 
 def _close(gate: GateSession) -> None:
-    """End the session of a worker. Predictions that cannot be stored are made again by a later run."""
+    """End the session of a worker.
+
+    Predictions that cannot be stored are made again by a later run.
+    """
     with suppress(QubaError):
         gate.close()
 

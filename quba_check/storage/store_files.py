@@ -134,7 +134,7 @@ class StoreFiles:
         """
 
     def fetch(self, prefix: str) -> None:
-        """Copy the files whose names start with a prefix to this machine, if the store is elsewhere.
+        """Copy missing files whose names start with a prefix from a store elsewhere.
 
         Raises:
             StoreError: one cannot be read.
