@@ -17,7 +17,7 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice, fetch_choice
+from quba_check.engine.compute_choice import adopt_choice, choose_elsewhere, fetch_choice
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
@@ -91,8 +91,9 @@ class Engine:
             self._batch_settings,
             self._reporter,
         )
-        fetch_choice(classifier, store)
+        fetch_choice(classifier, store, executor)
         self._executor = executor or self.worker
+        self._elsewhere = executor
         self._carries_gradient = True
         self._ahead: ShardStream | None = None
         self._plan: tuple[frozenset[View], bool] | None = None
@@ -142,8 +143,11 @@ class Engine:
             always: predict the shard even if the kind is known.
         """
         self._reporter.planned = stored = self._stored(views)
-        if views:
-            self._executor.choose_compute(stored, self.classifier)
+        size = self._batch_settings.batch_size
+        if views and self._elsewhere is None:
+            self.worker.choose_compute(stored, self.classifier)
+        elif views:
+            choose_elsewhere(self.classifier, self.suite, self.store, stored, self._elsewhere, size)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -178,7 +182,7 @@ class Engine:
     @property
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
-        settings = adopt_choice(self.classifier, self.store.root)
+        settings = adopt_choice(self.classifier, self.store.root, self._elsewhere)
         return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
@@ -303,7 +307,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
-        adopt_choice(self.classifier, self.store.root)
+        adopt_choice(self.classifier, self.store.root, self._elsewhere)
         stored = self._stored(views)
         shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(
