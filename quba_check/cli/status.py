@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("status", short_help="show running evaluations", epilog="Example: quba-check status --json")
 @click.option("--json", "as_json", is_flag=True, help="print the evaluations as JSON")
 @folder_option
-def status(as_json: bool, store: Path | None) -> None:
+def status(as_json: bool, store: str | Path | None) -> None:
     """Show the running evaluations of the store, from any terminal or machine.
 
     Evaluations without a sign of life for a minute, or whose process ended, are shown as dead. Their

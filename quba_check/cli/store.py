@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, Group, NumberWithin
+from quba_check.cli.parser import INPUT, OUTPUT, PLACE, Group, NumberWithin
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.storage.user_files import file_kind
 
@@ -27,7 +27,10 @@ _LONGEST_AGE = 6
 """Digits of the largest age."""
 
 folder_option = click.option(
-    "--store", type=INPUT, metavar="DIR", help="the store (else $QUBA_STORE, else the user's cache)"
+    "--store",
+    type=PLACE,
+    metavar="DIR",
+    help="the store: folder or URL (else $QUBA_STORE, else the user's cache)",
 )
 
 
@@ -61,7 +64,7 @@ def store() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="print the list as JSON")
 @folder_option
-def list_models(as_json: bool, store: Path | None) -> None:
+def list_models(as_json: bool, store: str | Path | None) -> None:
     """List the models of the store with views, images, size and age.
 
     The last changed one comes first.
@@ -81,7 +84,7 @@ def list_models(as_json: bool, store: Path | None) -> None:
 )
 @click.option("--remove", is_flag=True, help="remove damaged predictions; the next run makes them again")
 @folder_option
-def verify(remove: bool, store: Path | None) -> int:
+def verify(remove: bool, store: str | Path | None) -> int:
     """Check every checksum of stored predictions, and that every record can be read.
 
     Prepared images are checked whenever they are read. Exit code 1: damaged files are left.
@@ -135,7 +138,7 @@ def prune(
     images: bool,
     records: bool,
     yes: bool,
-    store: Path | None,
+    store: str | Path | None,
 ) -> None:
     """Remove stored predictions that meet all given conditions, oldest first.
 
@@ -172,8 +175,7 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
     selected = removals(inventory, conditions, running, now)
     if not is_dry:
         remove_forgotten(opened, runs, now)
-        for each in selected:
-            remove_files(opened, each.files)
+        remove_files(opened, [file for each in selected for file in each.files])
         if not running:
             remove_free_locks(opened, inventory, now)
     _print(prune_text(opened.shown, inventory, selected, conditions, running, now, is_dry=is_dry))
@@ -187,12 +189,12 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
 @click.argument("model", metavar="MODEL")
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE.zip", help="file to write (default: MODEL.zip)")
 @folder_option
-def export_file(model: str, output: Path | None, store: Path | None) -> None:
+def export_file(model: str, output: Path | None, store: str | Path | None) -> None:
     """Write predictions and records of one model to one file, for another store.
 
     MODEL: a name of 'quba-check store list'. Every checksum is checked first.
     """
-    from quba_check.cli.store_formats import archive_text, default_name
+    from quba_check.cli.store_formats import archive_text, default_name, wrapped
     from quba_check.storage.exchange import export_model
     from quba_check.storage.inventory import read_inventory
 
@@ -202,7 +204,7 @@ def export_file(model: str, output: Path | None, store: Path | None) -> None:
     files = [each.file for each in inventory.of_models if each.model == model]
     path = Path(default_name(model)) if output is None else output
     archive = export_model(opened, model, files, path)
-    _print(f"{path}: {archive_text(archive)}\n")
+    _print(wrapped([f"{path}: {archive_text(archive)}"]))
 
 
 @store.command(
@@ -212,36 +214,37 @@ def export_file(model: str, output: Path | None, store: Path | None) -> None:
 )
 @click.argument("file", type=INPUT, metavar="FILE.zip")
 @folder_option
-def import_predictions(file: Path, store: Path | None) -> None:
+def import_predictions(file: Path, store: str | Path | None) -> None:
     """Add predictions and records of an exported file to the store.
 
     FILE.zip: written by 'quba-check store export'. All of it is checked first. Files that the store has stay.
     """
-    from quba_check.cli.store_formats import archive_text
+    from quba_check.cli.store_formats import archive_text, wrapped
     from quba_check.storage.exchange import import_file
-    from quba_check.storage.store import Store, default_root
+    from quba_check.storage.opening import open_store
+    from quba_check.storage.places import default_place
 
-    opened = Store(store or default_root())
+    opened = open_store(store or default_place())
     imported = import_file(opened, file)
-    _print(
-        f"{opened.shown}: {archive_text(imported.archive)}; {len(imported.added):,} files added, "
-        f"{imported.present:,} present before\n"
-    )
+    counts = f"{len(imported.added):,} files added, {imported.present:,} present before"
+    _print(wrapped([f"{opened.shown}: {archive_text(imported.archive)}; {counts}"]))
 
 
-def opened_store(folder: Path | None, command: str) -> Store:
+def opened_store(place: str | Path | None, command: str) -> Store:
     """Open a store that exists.
 
     Args:
-        folder: the store as given; None for the default one.
+        place: folder or URL of the store as given; None for the default one.
         command: the command in messages.
 
     Raises:
         OptionError: the named folder is not a store.
         StoreError: it cannot be written.
     """
-    from quba_check.storage.store import Store, default_root
+    from quba_check.storage.opening import open_store
+    from quba_check.storage.places import default_place, folder_of
 
+    folder = None if place is None else folder_of(place)
     if folder is not None:
         where = f"{command}: --store: {folder}"
         if file_kind(folder / "predictions", where, OptionError) != "folder":
@@ -249,7 +252,7 @@ def opened_store(folder: Path | None, command: str) -> Store:
                 f"{where} is not a store: it has no folder 'predictions'. Allowed: the folder that a run got "
                 "by --quba-store or $QUBA_STORE."
             )
-    return Store(folder or default_root())
+    return open_store(place or default_place())
 
 
 def _check_model(name: str, inventory: Inventory, where: str) -> None:

@@ -37,7 +37,7 @@ def inventory_table(place: str, inventory: Inventory, now: float) -> str:
     if damaged:
         files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
         lines.append(f"{files} damaged; see quba-check store verify")
-    return table + _wrapped(lines)
+    return table + wrapped(lines)
 
 
 def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
@@ -92,7 +92,7 @@ def prune_text(
     busy = dict.fromkeys(model for run in running for model in run.models)
     if busy and not conditions.is_empty:
         lines.append(f"running, and kept: {listed(busy)}")
-    return table + _wrapped(lines)
+    return table + wrapped(lines)
 
 
 def archive_text(archive: Archive) -> str:
@@ -136,6 +136,11 @@ def fitted_table(
 def terminal_width() -> int:
     """Return the columns of the terminal, at least 72."""
     return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
+
+
+def wrapped(lines: Sequence[str]) -> str:
+    """Return lines as text, wrapped at the terminal's width."""
+    return "".join(f"{line}\n" for line in wrap_text("\n".join(lines), terminal_width()))
 
 
 def iso_time(seconds: float) -> str:
@@ -186,7 +191,3 @@ def _sizes(inventory: Inventory) -> dict[str, int]:
 
 def _ago(modified: float, now: float) -> str:
     return f"{format_age(now - modified)} ago"
-
-
-def _wrapped(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in wrap_text("\n".join(lines), terminal_width()))

@@ -227,7 +227,10 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
 
 
 def _close(gate: GateSession) -> None:
-    """End the session of a worker. Predictions that cannot be stored are made again by a later run."""
+    """End the session of a worker.
+
+    Predictions that cannot be stored are made again by a later run.
+    """
     with suppress(QubaError):
         gate.close()
 
@@ -237,9 +240,11 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
     if config.option.collectonly or gate.options.plan:
         return
     from quba_check.pytest_plugin.heartbeat import Heartbeat
+    from quba_check.storage.opening import open_store
 
     names = [spec.name for spec in gate.models.values()]
-    heartbeat = Heartbeat(names, lambda: gate.opened_store, progress.states)
+    # A store of its own: two threads that open the session's at once would make two of it.
+    heartbeat = Heartbeat(names, lambda: open_store(gate.store_place), progress.states)
     config.pluginmanager.register(heartbeat)
     config.add_cleanup(heartbeat.close)  # for a run that ends before its session does
 

@@ -15,7 +15,7 @@ class _Listing:
 
 
 class EntryListings:
-    """The names of the files of each cache entry, as far as this process needed them.
+    """The names of the files of the cache entries that this process needed.
 
     A name that is listed stays valid, since files are only replaced by packs of the same shards. A missing
     name may have been written since: see `is_old`.
@@ -29,7 +29,7 @@ class EntryListings:
         self._listings: dict[str, _Listing] = {}
 
     def names(self, entry: str) -> set[str]:
-        """Return the names of the files of a cache entry; they are listed if they were not before.
+        """Return the names of the files of a cache entry, listed once.
 
         Raises:
             StoreError: they cannot be listed.
@@ -49,7 +49,7 @@ class EntryListings:
         self._listings[entry] = _Listing(names, now)
 
     def is_old(self, entry: str, time: float) -> bool:
-        """Return True if a cache entry was not listed since a time of the monotonic clock."""
+        """Return True if a cache entry was not listed since a monotonic time."""
         return entry not in self._listings or self._listings[entry].listed < time
 
     def forget(self) -> None:

@@ -34,7 +34,7 @@ _TICK = 0.5
 
 @dataclass(slots=True)
 class _Held:
-    """A lease of this owner, with its number of uses, and times of the monotonic clock."""
+    """A lease of this owner: number of uses, and monotonic times."""
 
     users: int
     acquired: float
@@ -97,7 +97,7 @@ class Leases:
             return held.acquired
 
     def give(self, name: str) -> None:
-        """End one use of a lease. It is kept for a while, for the next use."""
+        """End one use of a lease, which is kept for the next use."""
         with self._lock:
             if (held := self._held.get(name)) is not None:
                 held.users -= 1
@@ -171,7 +171,7 @@ class Leases:
         return is_dead
 
     def _is_silent(self, owner: str) -> bool:
-        """Return True if the file of another owner is gone, or was not written for long."""
+        """Return True if another owner's file is gone, or was not written for long."""
         try:
             beat = self._files.read(self._path(_owner_name(owner)))
         except FileNotFoundError:
@@ -197,7 +197,7 @@ class Leases:
             self._thread.start()
 
     def _keep(self) -> None:
-        """Write the file of the owner again and again, and release leases that were unused for long."""
+        """Write the owner's file regularly, and release leases that were unused for long."""
         written = time.monotonic()
         while not self._is_closed.wait(_TICK):
             now = time.monotonic()

@@ -28,7 +28,7 @@ _DIGESTS = "digests.sqlite"
 
 
 def machine_folder(name: str) -> Path:
-    """Return a folder in the user's cache, or in a temporary folder if the cache is on a network.
+    """Return a folder in the user's cache, temporary if the cache is on a network.
 
     Args:
         name: path of the folder below that of quba-check.
@@ -92,7 +92,7 @@ def is_on_network(path: Path) -> bool:
 
 
 def _file_system(path: Path, lines: Iterable[str]) -> str:
-    """Return the type of the file system that holds a path, empty if it is not known.
+    """Return the type of a path's file system, empty if it is not known.
 
     Args:
         path: an absolute path without links.

@@ -23,7 +23,7 @@ def open_store(place: str | Path) -> Store:
 
 
 def stored_files(place: str | Path, prefix: str) -> list[Path]:
-    """Return the files of a store whose names start with a prefix, in order of their names.
+    """Return the files of a store whose names start with a prefix, sorted by name.
 
     Those of a store at a URL are copied to this machine. A folder need not exist.
 

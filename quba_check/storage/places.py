@@ -34,7 +34,7 @@ def folder_of(place: str | Path) -> Path | None:
 
 
 def local_folder(place: str | Path) -> Path:
-    """Return the folder on this machine for a store: its own, or that for copies of a URL.
+    """Return a store's own folder, or this machine's folder for a store at a URL.
 
     It may be missing.
 

@@ -26,6 +26,7 @@ _EXTRAS = {
 _WITHOUT_SIZE = {"s3": {"max_concurrency": 1}, "s3a": {"max_concurrency": 1}}
 """Arguments of a read in one request. Otherwise s3fs asks for the size of the object first."""
 
+_EXAMPLES = "such as s3://bucket/folder, gs://bucket/folder or az://container/folder"
 _CONFLICTS = 5
 _PAUSE = 0.2
 
@@ -70,6 +71,8 @@ class RemoteFiles:
         self._option = option
         self._error = error
         self._opened: tuple[int, Any, str] | None = None
+        if not self.url.partition("://")[2]:
+            raise error(f"{option}: {url} names no bucket. Allowed: a URL {_EXAMPLES}.")
         self._open()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -219,19 +222,19 @@ class RemoteFiles:
             except Exception as error:  # of any file system, for a wrong URL or missing credentials
                 package, extra = _EXTRAS.get(protocol, ("", ""))
                 if isinstance(error, ImportError) and package:
-                    problem = f"{self._option}: {self.shown} {needs(package, extra=extra)}"
-                else:
-                    problem = (
-                        f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a "
-                        "URL such as s3://bucket/folder, gs://bucket/folder or az://container/folder."
-                    )
-                raise self._error(problem) from error
+                    raise self._error(
+                        f"{self._option}: {self.shown} {needs(package, extra=extra)}"
+                    ) from error
+                raise self._error(
+                    f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a URL "
+                    f"{_EXAMPLES}."
+                ) from error
             self._opened = os.getpid(), system, root.rstrip("/")
         return self._opened[1:]
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """Raise errors of a file system as errors of a user, except for missing and existing files."""
+        """Raise errors of a file system as `UserError`, except for missing and existing files."""
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
@@ -288,7 +291,7 @@ def _has_prefixes(system: Any) -> bool:
 
 
 def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of all files whose names start with a prefix, and of some others."""
+    """Return the entries of all files with a prefix, and perhaps of others."""
     if _has_prefixes(system):  # from the bucket on: below a folder that is empty, s3fs sends three requests
         bucket, _, folder = root.partition("/")
         below = f"{folder}/{prefix}" if folder else prefix

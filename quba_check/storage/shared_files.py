@@ -16,7 +16,7 @@ SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
 
 
 class SharedFiles(StoreFiles):
-    """The files of a store at a URL, and those of its folder on this machine.
+    """The files of a store at a URL and of its folder here.
 
     Args:
         root: the folder on this machine.
@@ -32,7 +32,7 @@ class SharedFiles(StoreFiles):
         """Note that a file was written or removed by its name."""
 
     def files(self) -> Iterator[StoredFile]:
-        """Yield every file of the store: those at the URL, then those of this machine alone."""
+        """Yield every file at the URL, then those of this machine alone."""
         for name, file in self.remote.listing().items():
             yield StoredFile(name, file.size, file.modified or 0.0)
         yield from (file for file in super().files() if not _is_shared(file.name))
@@ -44,7 +44,7 @@ class SharedFiles(StoreFiles):
         self.changed(name)
 
     def published(self, folder: str) -> dict[str, bytes]:
-        """Return the contents of a folder's files by name. Only those that changed are read again."""
+        """Return the contents of a folder's files by name; unchanged ones are read once."""
         contents: dict[str, bytes] = {}
         for name, file in self.remote.listing(f"{folder}/").items():
             if self._published.get(name, (None, b""))[0] != file:
@@ -71,7 +71,7 @@ class SharedFiles(StoreFiles):
             raise StoreError(f"--quba-store: {self.remote.shown}/{name} does not exist.") from None
 
     def local_file(self, name: str) -> Path:
-        """Return the path of a file on this machine, after fetching it; it may be missing."""
+        """Return the path of a copy of a file; it may be missing."""
         path = super().local_file(name)
         if _is_shared(name):
             with suppress(FileNotFoundError):
@@ -79,12 +79,12 @@ class SharedFiles(StoreFiles):
         return path
 
     def upload(self, name: str) -> None:
-        """Copy a file of this machine to the URL, over an earlier one of the same name."""
+        """Copy a file of this machine to the URL, over an earlier one."""
         with suppress(FileNotFoundError):
             self.remote.replace(name, self._place(name).read_bytes())
 
     def fetch(self, prefix: str) -> None:
-        """Copy the files whose names start with a prefix to this machine, unless they are there."""
+        """Copy missing files whose names start with a prefix to this machine."""
         for name in self.remote.listing(prefix):
             if not (path := self._place(name)).exists():
                 with suppress(FileNotFoundError):  # another process removed it

@@ -1,4 +1,4 @@
-"""A store at a URL, with a folder on this machine for copies and whatever belongs to one machine."""
+"""A store at a URL, with a folder on each machine."""
 
 from __future__ import annotations
 
@@ -53,9 +53,16 @@ class SharedStore(SharedFiles, Store):
         self._leases = Leases(self.remote, "leases", self._uploads.wait)
         self._copies = LocalCopies(root / "predictions", copies_bytes)
         self._acquired = self._refused = 0.0
+        self._written: set[str] = set()
+        self._locked: set[str] = set()
         self._packs_by_name: dict[Path, PackListing] = {}
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
+
+    @property
+    def shown(self) -> str:
+        """Its URL, for messages."""
+        return self.remote.shown
 
     def _check_format(self) -> None:
         try:
@@ -76,7 +83,7 @@ class SharedStore(SharedFiles, Store):
         )
 
     def has_now(self, key: ShardKey) -> bool:
-        """Return True if the shard is stored by now; for the process that has its lock.
+        """Return True if the shard is stored by now; requires its lock.
 
         The files are listed again if they were listed before this process had the last lease.
         """
@@ -130,18 +137,23 @@ class SharedStore(SharedFiles, Store):
         self._copies.grew(len(content))
         name = shard_file_name(key)
         self._listings.names(key.cache_entry).add(name)
+        self._written.add(key.cache_entry)
         self._uploads.add(f"predictions/{key.cache_entry}/{name}", content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
-        """Move the shards of a view into one file, here and at the URL, if all of them are stored.
+        """Move the shards of a complete view into one file, here and at the URL.
 
         Raises:
             StoreError: a shard cannot be written at the URL.
         """
         self._uploads.flush()
+        self._leases.release({_lease_of(key.cache_entry, key.shard) for key in keys})
+        if len(keys) < 2 or self._is_packed_remotely(keys):
+            return
         entry = keys[0].cache_entry
-        self._leases.release({f"{entry}-{key.shard // SHARDS_OF_LEASE}" for key in keys})
-        if len(keys) < 2 or self._is_packed_remotely(keys) or self.missing(keys):
+        if entry not in self._written:  # the process that wrote the shards may have packed them meanwhile
+            self._listings.list_again(entry)
+        if self.missing(keys) or self._is_packed_remotely(keys):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
             self._fetch_shards(keys)
@@ -168,7 +180,7 @@ class SharedStore(SharedFiles, Store):
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lease of a shard, without waiting; yield False if another process has it.
+        """Lock a shard, without waiting; yield False if it is locked, or its lease is another process's.
 
         Shards whose numbers are near share a lease. Other names are locks of this machine.
 
@@ -180,17 +192,19 @@ class SharedStore(SharedFiles, Store):
             with super().try_lock(name) as is_held:
                 yield is_held
             return
-        lease = f"{entry}-{int(shard) // SHARDS_OF_LEASE}"
-        acquired = self._leases.take(lease)
+        lease = _lease_of(entry, int(shard))
+        acquired = None if name in self._locked else self._leases.take(lease)
         if acquired is None:
             if time.monotonic() - self._refused > ASK_SECONDS:
                 self._refused = time.monotonic()
             yield False
             return
         self._acquired = acquired
+        self._locked.add(name)
         try:
             yield True
         finally:
+            self._locked.discard(name)
             self._leases.give(lease)
 
     def close(self) -> None:
@@ -216,12 +230,12 @@ class SharedStore(SharedFiles, Store):
         self._listings.list_again(entry)
 
     def _holds(self, key: ShardKey) -> bool:
-        """Return True if the listing has the shard, in a file of its own or in a pack."""
+        """Return True if the listing has the shard, alone or in a pack."""
         is_alone = shard_file_name(key) in self._listings.names(key.cache_entry)
         return is_alone or bool(self._remote_packs(key.cache_entry, [key]))
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:
-        """Note the pack of exactly these shards by its name, so that it is not fetched to know them."""
+        """Note the pack of exactly these shards by its name, without fetching it."""
         ids = sorted(key.id for key in keys)
         name = pack_name(ids)
         if name in self._listings.names(keys[0].cache_entry):
@@ -298,3 +312,8 @@ class SharedStore(SharedFiles, Store):
 
     def _upload_pack(self, entry: str, name: str) -> None:
         self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
+
+
+def _lease_of(entry: str, shard: int) -> str:
+    """Return the name of the lease of a shard."""
+    return f"{entry}-{shard // SHARDS_OF_LEASE}"

@@ -103,7 +103,7 @@ class Store(StoreFiles):
         return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
 
     def has_now(self, key: ShardKey) -> bool:
-        """Return True if the shard is stored by now; for the process that has its lock."""
+        """Return True if the shard is stored by now; requires its lock."""
         return self.has(key)
 
     def has_entry(self, cache_entry: str) -> bool:

@@ -1,4 +1,4 @@
-"""The format of a store, in a file of its own, so that other versions refuse what they cannot read."""
+"""The format of a store, so that other versions refuse it with a reason."""
 
 from __future__ import annotations
 

@@ -100,7 +100,9 @@ def test_the_list_as_json(store: Store, capsys: pytest.CaptureFixture[str]) -> N
 def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(tmp_path / "s")
     assert main(["store", "list", "--store", str(tmp_path / "s")]) == 0
-    assert capsys.readouterr().out.startswith(f"{tmp_path / 's'}: 0 bytes (")
+    out = capsys.readouterr().out
+    assert out.startswith(f"{tmp_path / 's'}: ")
+    assert "predictions 0 bytes, records 0 bytes" in " ".join(out.split())
 
 
 def test_an_intact_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

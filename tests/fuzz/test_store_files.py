@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.hostile import FUZZ, json_files
-from support.stored import predict, prediction_files
+from support.stored import names_in, predict, prediction_files
 
 from quba_check.cli.main import main
 from quba_check.cli.status import status_json, status_text
@@ -59,8 +59,8 @@ def imported_names(store: Store, content: bytes) -> set[str]:
     try:
         import_file(Store(other), path)
     except StoreError:
-        assert list(Store(other).files()) == []
-    names = {file.name for file in Store(other).files()}
+        assert not names_in(Store(other))
+    names = names_in(Store(other))
     for name in names:
         assert (other / name).read_bytes() == (store.root / name).read_bytes()
     return names

@@ -69,6 +69,10 @@ def test_a_data_folder_behind_a_url() -> None:
     assert (options.data, options.mirror_gb) == ("s3://bucket/data", 12.5)
 
 
+def test_a_store_behind_a_url() -> None:
+    assert Options.parse({"quba_store": "s3://bucket/store"}, BASE).store == "s3://bucket/store"
+
+
 def test_a_default_data_folder() -> None:
     given = {"quba_data": "images"}
     assert not Options.parse(given, BASE).data_is_default

@@ -15,7 +15,7 @@ from quba_check.pytest_plugin.summary_files import remove_earlier, write_summari
 
 
 def gate(store: Path, markdown: Path | None = None, baseline: StoredRun | None = None) -> Any:
-    return SimpleNamespace(options=SimpleNamespace(markdown=markdown), baseline=baseline, store=store)
+    return SimpleNamespace(options=SimpleNamespace(markdown=markdown), baseline=baseline, store_place=store)
 
 
 def test_nothing_is_written_unasked(tmp_path: Path) -> None:

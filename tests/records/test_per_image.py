@@ -21,6 +21,7 @@ from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import UserError
 from quba_check.records.per_image import CleanAnswers, PerImage, decode, encode
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
+from quba_check.storage.opening import open_store
 
 ONE_MB = 1_000_000
 RECORD = 100_000
@@ -324,8 +325,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_the_places_of_per_image_files(tmp_path: Path) -> None:
+def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Next to the record first, then next to its copy in the store, never of another run."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path, store = tmp_path / "a.json", tmp_path / "store"
     (store / "runs").mkdir(parents=True)
     kept = store / "runs" / f"{record().stem}-1.npz"
@@ -339,6 +341,10 @@ def test_the_places_of_per_image_files(tmp_path: Path) -> None:
     assert found() is None
     kept.write_bytes(PerImage({"stored": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["stored"]
+    shared = open_store("memory://per-image")
+    shared.publish(f"runs/{record().stem}-1.json", b"{}")
+    shared.publish(f"runs/{record().stem}-1.npz", kept.read_bytes())
+    assert stored_run(path, "a.json", record(), "memory://per-image").images is not None
     path.with_suffix(".npz").write_bytes(PerImage({"next to it": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["next to it"]
 

@@ -33,7 +33,7 @@ def write_record(store: Store, name: str, model: str) -> None:
 
 def test_an_empty_store(store: Store) -> None:
     inventory = read_inventory(store)
-    assert (inventory.size, inventory.models, model_rows(inventory)) == (0, [], [])
+    assert (inventory.predictions, inventory.models, model_rows(inventory)) == ((), [], [])
 
 
 def test_models_with_the_last_changed_one_first(store: Store) -> None:

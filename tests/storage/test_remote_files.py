@@ -167,6 +167,13 @@ def test_an_unknown_protocol_is_refused() -> None:
     )
 
 
+def test_a_url_without_a_bucket_is_refused() -> None:
+    assert message(lambda: RemoteFiles("s3://", OPTION)) == (
+        "--quba-store: s3:// names no bucket. Allowed: a URL such as s3://bucket/folder, gs://bucket/folder "
+        "or az://container/folder."
+    )
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def url_to_fs(url: str) -> None:
         raise ImportError("Install gcsfs to access Google Storage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,36 @@ def test_a_pack_that_was_not_completed_is_completed(machine: Machine, s3: S3Serv
     check(second)
 
 
+def test_machines_at_once_complete_a_view(machine: Machine, s3: S3Server, url: str) -> None:
+    many = [key_of(number) for number in range(150)]  # of three leases
+    written: list[ShardKey] = []
+
+    def work(name: str) -> None:
+        store = machine(name)
+        left = many
+        while left:
+            busy = []
+            for key in left:
+                if store.has(key):
+                    continue
+                with store.try_lock(f"{ENTRY}/{key.shard}") as is_held:
+                    if not is_held:
+                        busy.append(key)
+                    elif not store.has_now(key):
+                        store.write(key, columns_of(key), ABOUT)
+                        written.append(key)
+            left = busy
+        store.pack(many)
+        check(store, many)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, ["first", "second", "third"]))
+    assert {key.shard for key in written} == set(range(150))
+    assert len(written) < 2 * 150  # a lease may have two owners for a moment
+    assert len(predictions(s3, url)) == 1
+    check(machine("fourth"), many)
+
+
 def test_requests_of_a_reader(machine: Machine, s3: S3Server) -> None:
     first = machine("first")
     fill(first)
@@ -165,6 +196,16 @@ def test_requests_of_a_reader(machine: Machine, s3: S3Server) -> None:
     assert requests == {"LIST": 1}
 
 
+def test_a_reader_does_not_pack_again(machine: Machine, s3: S3Server) -> None:
+    first, second = machine("first"), machine("second")
+    fill(first)
+    assert second.missing(KEYS) == []
+    first.pack(KEYS)
+    with s3.counted() as requests:
+        second.pack(KEYS)
+    assert requests == {"LIST": 1}
+
+
 def test_requests_of_a_writer(machine: Machine, s3: S3Server) -> None:
     first = machine("first")
     with s3.counted() as requests:
@@ -177,7 +218,7 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server) -> None:
                 first.write(key, columns_of(key), ABOUT)
         first.pack(KEYS)
         first.close()
-    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease, and
+    # A lease, its owner and a pack more than the shards. Shards are listed for the plan and with the lease,
     # leases at the end.
     assert requests == {"LIST": 3, "PUT": 2 + 5 + 1, "POST": 1, "DELETE": 2}
 
@@ -196,6 +237,10 @@ def test_a_lease_is_held_by_one_process(machine: Machine, s3: S3Server, url: str
     first, second = machine("first"), machine("second")
     with first.try_lock(f"{ENTRY}/0") as is_held:
         assert is_held
+        with first.try_lock(f"{ENTRY}/0") as again:
+            assert not again
+        with first.try_lock(f"{ENTRY}/1") as other:
+            assert other
         with second.try_lock(f"{ENTRY}/1") as other:
             assert not other
         with second.try_lock(f"{ENTRY}/64") as other:  # of another group of shards

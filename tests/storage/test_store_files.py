@@ -9,7 +9,7 @@ import pytest
 
 from quba_check.errors import StoreError
 from quba_check.storage.store import Store
-from quba_check.storage.store_files import StoredFile
+from quba_check.storage.store_files import StoredFile, StoreFiles
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def test_every_file_is_listed_with_size_and_time(store: Store) -> None:
     os.utime(store.root / "runs" / "record.json", (1e9, 1e9))
     (store.root / "link").symlink_to(store.root / "runs")
     files = {file.name: file for file in store.files()}
-    assert files.keys() == {"predictions/entry/1.safetensors", "runs/record.json"}
+    assert files.keys() >= {"predictions/entry/1.safetensors", "runs/record.json"}
+    assert not [name for name in files if name.startswith("link")]
     assert files["runs/record.json"] == StoredFile("runs/record.json", 0, 1e9)
     assert files["predictions/entry/1.safetensors"].size == 4
 
@@ -76,3 +77,11 @@ def test_a_file_that_cannot_be_written_or_removed(store: Store) -> None:
     with pytest.raises(StoreError) as caught:
         store.withdraw("active/a.json")
     assert str(caught.value) == f"--quba-store: {path} cannot be removed (Not a directory)."
+
+
+def test_copies_of_remote_data_are_no_files_of_the_store(tmp_path: Path) -> None:
+    store = StoreFiles(tmp_path)
+    for name in ("mirror/u/v/files/.x.tmp", "images/mirror/x", "runs/a.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sorted(file.name for file in store.files()) == ["images/mirror/x", "runs/a.json"]

@@ -1,0 +1,115 @@
+"""Evaluations on a store at a URL, each as on a machine of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import fsspec
+import numpy as np
+import pytest
+from support.tiny import write_models, write_suite
+
+from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.doctor.cached_examination import cached_examination
+from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.evaluation import Evaluation
+from quba_check.models.compute import ComputeSettings
+from quba_check.storage.opening import open_store
+from quba_check.storage.shared_store import SharedStore
+
+URL = "memory://engine-store"
+VIEWS = [CLEAN, FGSM, View("sketch"), View("corruptions", "fog", 3)]
+NAME = "tiny_models_for_shared_stores"
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    write_models(tmp_path, NAME)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield import_module(NAME)
+    del sys.modules[NAME]
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def evaluate(
+    tmp_path: Path, models: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Evaluation]:
+    """Evaluations on a machine with a name, and with shards of four images."""
+    monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", 4)
+    suite = write_suite(tmp_path / "data")
+
+    def made(machine: str, **options) -> Evaluation:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
+        options = {"store": URL, "batch_settings": BatchSettings(threads=0)} | options
+        evaluation = Evaluation(f"{NAME}:net", suite, **options)
+        models.COUNTS.update(forward=0, backward=0)
+        return evaluation
+
+    return made
+
+
+def test_another_machine_predicts_nothing(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
+    first = evaluate("first")
+    before = first.engine.predictions(VIEWS)
+    first.store.close()
+    second = evaluate("second")
+    assert second.store.root != first.store.root
+    second.plan(["accuracy", "adversarial_robustness"])
+    after = second.engine.predictions(VIEWS)
+    assert models.COUNTS == {"forward": 0, "backward": 0}
+    for view in VIEWS:
+        np.testing.assert_array_equal(before[view].confidence, after[view].confidence)
+    stored = first.store.files()
+    assert sum(file.name.startswith("predictions/") for file in stored) == len(VIEWS)
+
+
+def test_a_damaged_object_is_predicted_again(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
+    first = evaluate("first")
+    before = first.engine.predictions([CLEAN])[CLEAN]
+    store = first.store
+    assert isinstance(store, SharedStore)
+    (name,) = store.remote.listing("predictions/")
+    content = bytearray(store.remote.read(name))
+    content[-1] ^= 1
+    store.remote.replace(name, bytes(content))
+    second = evaluate("second")
+    after = second.engine.predictions([CLEAN])[CLEAN]
+    assert 0 < models.COUNTS["forward"] <= 4
+    np.testing.assert_array_equal(before.confidence, after.confidence)
+    (note,) = second.engine.pop_repairs()
+    assert note.startswith("damaged shard predicted again: ")
+    models.COUNTS.update(forward=0)
+    evaluate("third").engine.predictions([CLEAN])
+    assert models.COUNTS["forward"] == 0
+
+
+def test_findings_of_the_doctor_are_shared(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
+    expected = cached_examination(evaluate("first"), {"accuracy": []}, short=True)
+    assert models.COUNTS["forward"] > 0
+    examination = cached_examination(evaluate("second"), {"accuracy": []}, short=True)
+    assert models.COUNTS["forward"] == 0
+    assert examination.findings == expected.findings
+
+
+def test_compute_settings_are_shared(
+    evaluate: Callable[..., Evaluation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = ComputeSettings(channels_last=True, requested="auto", reason="a test", images=33, gain=1.5)
+    monkeypatch.setattr("quba_check.engine.compute_choice.image_count", lambda *_: 1)
+    monkeypatch.setattr("quba_check.engine.compute_choice._probed", lambda *_: chosen)
+    first = evaluate("first")
+    first.engine.predictions([CLEAN])
+    second = evaluate("second")
+    assert second.engine.compute.channels_last
+    assert second.engine.work([CLEAN])[0].missing == 0
+
+
+def test_an_open_store_is_used(evaluate: Callable[..., Evaluation], tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    assert evaluate("first", store=store).store is store
+    assert evaluate("first", store=str(tmp_path / "other")).store.root == tmp_path / "other"
