@@ -58,7 +58,7 @@ class RayWorkers:
         self._alive_at = 0.0
 
     def prepare(self, recipe: Recipe, key: str) -> None:
-        """Start the workers if they do not run, and name the model that they load next.
+        """Start the workers if necessary, and name the model that they load next.
 
         Raises:
             OptionError: the cluster cannot be used.
@@ -159,7 +159,12 @@ class RayWorkers:
         environment = self._settings.runtime_env
         self._ray, self._is_ours = connect(self._choice.address, environment)
         wanted = resources(self._ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
-        options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "max_restarts": 0, "max_task_retries": 0}
+        options: dict[str, Any] = {
+            "num_cpus": wanted.cpus,
+            "num_gpus": wanted.gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
         options |= {"max_concurrency": CALLS_AT_ONCE, "scheduling_strategy": "SPREAD"}
         if environment and not self._is_ours:
             options["runtime_env"] = environment
