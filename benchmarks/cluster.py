@@ -182,7 +182,7 @@ def _download(stages: Sequence[Stage], costs: Costs, cluster: Cluster, *, is_fir
     Sets that fit into the mirrors are downloaded once by each machine. Otherwise each model downloads them
     again, because the least recently used set is removed just before it is needed.
     """
-    if cluster.place != "url":
+    if cluster.place != "url" or math.isinf(cluster.network):
         return 0.0
     size = data_bytes(stages, costs)
     if size <= cluster.mirror:

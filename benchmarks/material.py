@@ -27,6 +27,7 @@ PHOTO_SIZE = (500, 375)
 INPUT_SIDE = 224
 CLEAN_IMAGES = 256
 CORRUPTED_IMAGES = 50
+RENDITIONS, MIXED_IMAGES = 64, 27
 CLEAN_CLASSES = 64
 QUALITY = 95
 CORRUPTED_QUALITY = 85
@@ -47,7 +48,8 @@ _SETS = {
 }
 _CUES = "modelvshuman/cue-conflict"
 _SHIFTS = "\n".join(
-    f"    {name}: {{{how}, prepared: true, space: imagenet_to_16}}" for name, how in _SETS.items()
+    f"    {name}: {{{how}, prepared: true, space: imagenet_to_16, expected: {len(CATEGORIES)}}}"
+    for name, how in _SETS.items()
 )
 MANIFEST = f"""\
 schema: 1
@@ -55,14 +57,31 @@ name: benchmark
 classes: imagenet
 image_size: 224
 sets:
-  clean: {{reader: folder, path: imagenet/val, partial: true}}
-  corruptions: {{reader: folder, path: imagenet-c, prepared: true, partial: true}}
+  clean: {{reader: folder, path: imagenet/val, partial: true, expected: {CLEAN_IMAGES}}}
+  corruptions:
+    {{reader: folder, path: imagenet-c, prepared: true, partial: true, expected: {CORRUPTED_IMAGES}}}
   shifts:
-    imagenet_r: {{reader: folder, path: imagenet-r, space: imagenet_r, partial: true}}
+    imagenet_r:
+      {{reader: folder, path: imagenet-r, space: imagenet_r, partial: true, expected: {RENDITIONS}}}
 {_SHIFTS}
-  mixed_same: {{reader: folder, path: bg_challenge/mixed_same/val, prepared: true, space: imagenet_to_in9}}
-  mixed_rand: {{reader: folder, path: bg_challenge/mixed_rand/val, prepared: true, space: imagenet_to_in9}}
-  cue_conflict: {{reader: cue-conflict, path: {_CUES}, prepared: true, space: imagenet_to_16}}
+  mixed_same:
+    reader: folder
+    path: bg_challenge/mixed_same/val
+    prepared: true
+    space: imagenet_to_in9
+    expected: {MIXED_IMAGES}
+  mixed_rand:
+    reader: folder
+    path: bg_challenge/mixed_rand/val
+    prepared: true
+    space: imagenet_to_in9
+    expected: {MIXED_IMAGES}
+  cue_conflict:
+    reader: cue-conflict
+    path: {_CUES}
+    prepared: true
+    space: imagenet_to_16
+    expected: {2 * len(CATEGORIES)}
 """
 THRESHOLDS = """\
 schema: 1
@@ -138,10 +157,10 @@ def write_data(root: Path) -> Path:
     for number in range(CLEAN_IMAGES):
         wnid = synsets()[number % CLEAN_CLASSES]
         _save(photo(number), root / "imagenet" / "val" / wnid / f"{number:05d}.JPEG", QUALITY)
-    for number in range(64):
+    for number in range(RENDITIONS):
         wnid = rendition_synsets()[number % 32]
         _save(photo(1000 + number), root / "imagenet-r" / wnid / f"art_{number}.jpg", QUALITY)
-    for number in range(27):
+    for number in range(MIXED_IMAGES):
         for name in ("mixed_same", "mixed_rand"):
             place = root / "bg_challenge" / name / "val" / NINE[number % 9] / f"fg_{number}.jpg"
             _save(prepared(2000 + number), place, QUALITY)

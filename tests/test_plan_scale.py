@@ -20,6 +20,7 @@ if str(ROOT) not in sys.path:
 from benchmarks import plan_scale  # noqa: E402
 from benchmarks.cluster import Cluster, Phase, data_bytes, shared_rates, simulate  # noqa: E402
 from benchmarks.costs import COSTS, Costs, option_of  # noqa: E402
+from benchmarks.plan_check import cpu_time  # noqa: E402
 from benchmarks.workload import PUBLISHED_MANIFEST, Stage, read_stages  # noqa: E402
 from quba_check.errors import SuiteError  # noqa: E402
 from quba_check.executors.settings import read_settings  # noqa: E402
@@ -105,6 +106,13 @@ def test_a_run_checks_all_files_before_it_predicts() -> None:
     stages = [STAGE, Stage("clean+pgd", 1, 1024, "kept", forward=0, attack=21)]
     outcome = simulate([1e-9], stages, replace(FREE, digest_us=1000), ONE)
     assert outcome.wall == pytest.approx(10 + 1.024, abs=1e-3)
+
+
+def test_the_cpu_time_of_a_plan_adds_up_all_steps() -> None:
+    costs = replace(FREE, file_ms=2, kept_ms=1, shard_ms=50, digest_us=500, attack_ratio=2, start_s=0)
+    stages = [STAGE, Stage("clean+pgd", 1, 1024, "kept", forward=0, attack=10)]
+    reading, storing, checking = 1.024 * (2 + 1), 8 * 0.05, 1.024 * 0.5
+    assert cpu_time(stages, costs) == pytest.approx(1.024 * (1 + 2 * 10) + reading + storing + checking)
 
 
 def test_several_gpus_share_a_model() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.parser import INPUT, WholeNumber
+from quba_check.cli.parser import INPUT, PLACE, WholeNumber
 from quba_check.errors import OptionError, UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ MOST_AT_ONCE = 256
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 END_OF_OPTIONS = "--"
-URL_MARK = "://"
 FURTHER = "further"
 """Key of pytest's options in the context of the command."""
 
@@ -70,8 +69,10 @@ class FleetCommand(click.Command):
     metavar="FILE",
     help="threshold file or shipped profile (else pytest's default; repeatable)",
 )
-@click.option("--data", metavar="DIR", help="data folder (else $QUBA_DATA)")
-@click.option("--store", metavar="DIR", help="store of predictions (else $QUBA_STORE)")
+@click.option("--data", type=PLACE, metavar="DIR", help="data folder or its URL (else $QUBA_DATA)")
+@click.option(
+    "--store", type=PLACE, metavar="DIR", help="store of predictions: folder or URL (else $QUBA_STORE)"
+)
 @click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, slurm")
 @click.option(
     "--at-once",
@@ -87,7 +88,7 @@ class FleetCommand(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="print the results as JSON")
 @click.pass_context
 def fleet(
-    context: click.Context, path: Path, out: Path, at_once: int | None, as_json: bool, **given: Any
+    context: click.Context, /, path: Path, out: Path, at_once: int | None, as_json: bool, **given: Any
 ) -> int:
     """Judge the models of a list, each by its own pytest process.
 
@@ -155,12 +156,9 @@ def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
     for text in given["thresholds"]:
         with _naming("--thresholds"):
             find_thresholds(text, Path.cwd())
-    for name in ("data", "store"):
-        if given[name] == "":
-            raise OptionError(f"{COMMAND}: --{name}: got ''. Allowed: a folder.")
-    if given["data"] is not None and URL_MARK not in given["data"]:
+    if isinstance(given["data"], Path):  # not a URL
         with _naming("--data"):
-            data_folder(Path(given["data"]))
+            data_folder(given["data"])
     if given["executor"] is not None:
         with _naming("--executor"):
             parse_executor(given["executor"])

@@ -225,10 +225,10 @@ class CacheKeys:
         missing = [number for number in numbers if number not in contents]
         if missing:
             shards = [self.examples(images, number) for number in missing]
-            self._suite.fetch(images)
             root = str(self._suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
-            digests = iter(self._digests.digests(paths))
+            with self._suite.hold(images):
+                digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
                 files = [(example, next(digests)) for example in shard]
                 contents[number] = (

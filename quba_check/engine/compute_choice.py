@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.engine.order import Executor
 from quba_check.engine.plan import BACKWARD, FORWARD
 from quba_check.engine.preparer import Prepare
 from quba_check.errors import QubaError, StoreError
@@ -83,21 +84,68 @@ def choose_compute(
     classifier.use(_compiled(settings, request))
 
 
-def fetch_choice(classifier: Classifier, store: Store) -> None:
+def choose_elsewhere(
+    classifier: Classifier,
+    suite: Suite,
+    store: Store,
+    views: Sequence[View],
+    executor: Executor,
+    batch_size: int | None = None,
+) -> None:
+    """Have an executor choose the compute settings of a classifier, unless an earlier run did.
+
+    The choice goes into the store, so that a run whose predictions are there starts no worker.
+
+    Args:
+        classifier: the model; nothing happens if its settings are final.
+        suite: the images.
+        store: the store of the choice.
+        views: all views that the run needs.
+        executor: predicts on other devices.
+        batch_size: images of a pass, if the user stated them.
+    """
+    request = classifier.requested
+    if request is None:
+        return
+    if request.precision != "auto":
+        classifier.use(_compiled(classifier.compute, request))
+        return
+    name, planned = _name(classifier, executor), planned_passes(suite, views)
+    settings = _read(store.root / name, planned)
+    if settings is None and not image_count(planned, 1):
+        settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
+    if settings is not None:
+        classifier.use(_compiled(settings, request))
+        return
+    executor.choose_compute(views, classifier)
+    settings = classifier.compute
+    if request.compile == "on":  # not a part of the choice
+        settings = replace(settings, compiled=False)
+    _save(store.root / name, settings if batch_size is None else replace(settings, batch_size=None), planned)
+    store.upload(name)
+
+
+def fetch_choice(classifier: Classifier, store: Store, executor: Executor | None = None) -> None:
     """Copy the choice that other machines made to this one, if the store is elsewhere."""
     if classifier.requested is not None:
-        store.local_file(_name(classifier))
+        store.local_file(_name(classifier, executor))
 
 
-def adopt_choice(classifier: Classifier, store: Path) -> ComputeSettings:
+def adopt_choice(classifier: Classifier, store: Path, executor: Executor | None = None) -> ComputeSettings:
     """Return the settings behind a classifier's predictions, also if other processes chose them.
 
     An earlier choice is put to use. Without one the settings are those of a short run, and remain open.
+
+    Args:
+        classifier: the model.
+        store: the folder of the choice.
+        executor: predicts on other devices; None for that of the classifier.
     """
     request = classifier.requested
     if request is None:
         return classifier.compute
-    settings = _read(store / _name(classifier)) if request.precision == "auto" else classifier.compute
+    path = store / _name(classifier, executor)
+    settings = _read(path) if request.precision == "auto" else classifier.compute
     if settings is None:
         return _compiled(ComputeSettings(requested="auto", reason=TOO_SHORT), request)
     classifier.use(_compiled(settings, request))
@@ -153,18 +201,21 @@ def _compiled(settings: ComputeSettings, request: ComputeRequest) -> ComputeSett
     return replace(settings, compiled=True) if request.compile == "on" else settings
 
 
-def _name(classifier: Classifier) -> str:
+def _name(classifier: Classifier, executor: Executor | None = None) -> str:
     """Return the name of the file of a choice in a store.
+
+    The devices of an executor are not known before it starts, so that its kind stands for them.
 
     The number of threads, which differs between parallel and single runs, does not enter its name: both must
     make the same choice to share their predictions.
     """
     request = classifier.requested or ComputeRequest()
+    kind = None if executor is None else executor.name.partition(",")[0]
     key = {
         "format": FORMAT,
         "model": classifier.fingerprint,
         "input_size": classifier.preprocessing.input_size,
-        "device": device_name(classifier.device),
+        "device": device_name(classifier.device) if kind is None else kind,
         "torch": torch.__version__,
         "compile": "off" if request.compile == "on" else request.compile,
     }

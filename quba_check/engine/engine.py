@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,10 +13,11 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
+from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice, fetch_choice
+from quba_check.engine.compute_choice import adopt_choice, choose_elsewhere, fetch_choice
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
@@ -91,12 +91,12 @@ class Engine:
             self._batch_settings,
             self._reporter,
         )
-        fetch_choice(classifier, store)
-        self._executor = executor or self.worker
+        fetch_choice(classifier, store, executor)
+        self._elsewhere = executor
         self._carries_gradient = True
-        self._ahead: ShardStream | None = None
-        self._plan: tuple[frozenset[View], bool] | None = None
-        self._keeps_ahead = True
+        self._ahead = Ahead(
+            lambda views, shards: self._stream(self._ordered_jobs(views, [], shards)), self.cache_keys.shards
+        )
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
@@ -143,7 +143,7 @@ class Engine:
         """
         self._reporter.planned = stored = self._stored(views)
         if views:
-            self._executor.choose_compute(stored, self.classifier)
+            self._choose_compute(stored)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -178,7 +178,7 @@ class Engine:
     @property
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
-        settings = adopt_choice(self.classifier, self.store.root)
+        settings = adopt_choice(self.classifier, self.store.root, self._elsewhere)
         return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
@@ -200,19 +200,29 @@ class Engine:
             self.store.remove(*keys)
             raise InvariantError(STATE_CHANGED)
 
+    @property
+    def _executor(self) -> Executor:
+        return self._elsewhere or self.worker
+
+    def _choose_compute(self, views: Sequence[View]) -> None:
+        """Choose the settings of passes on the device that makes them."""
+        if self._elsewhere is None:
+            self.worker.choose_compute(views, self.classifier)
+        else:
+            size = self._batch_settings.batch_size
+            choose_elsewhere(self.classifier, self.suite, self.store, views, self._elsewhere, size)
+
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
 
     def stop(self) -> None:
         """Drop the shards that are predicted ahead of requests."""
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
+        self._ahead.stop()
 
     def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
         """Predict every missing shard of the requested views."""
-        if self._executor is not self.worker and self._keeps_ahead:
-            self._take_from_ahead(requested, planned, shards)
+        if self._elsewhere is not None:
+            self._ahead.take(requested, planned, shards)
             if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
                 return
         jobs: Iterable[ShardJob] | None = None
@@ -224,30 +234,6 @@ class Engine:
                 return
             if not stored and jobs and not self._run_planned([*requested, *planned], shards):
                 time.sleep(WAIT_SECONDS)
-
-    def _take_from_ahead(
-        self, requested: Sequence[View], planned: Sequence[View], shards: range | None
-    ) -> None:
-        """Store shards of a whole plan until the requested ones are complete.
-
-        Shards of later requests are in flight meanwhile, so that no worker waits at the end of a request.
-        """
-        plan = (frozenset({*requested, *planned}), shards is None)
-        if self._ahead is None or self._plan != plan:
-            self.stop()
-            following = None if shards is None else range(shards.start, sys.maxsize)
-            jobs = self._ordered_jobs([*requested, *planned], [], following)
-            self._plan, self._ahead = plan, self._stream(jobs)
-        try:
-            while not all(
-                self._ahead.is_over(view, self.cache_keys.shards(view, shards)) for view in requested
-            ):
-                if not self._ahead.advance():
-                    self.stop()
-                    return
-        except QubaError:  # the request that needs a faulty shard reports it
-            self._keeps_ahead = False
-            self.stop()
 
     def _ordered_jobs(
         self, requested: Sequence[View], planned: Sequence[View], shards: range | None
@@ -303,7 +289,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
-        adopt_choice(self.classifier, self.store.root)
+        adopt_choice(self.classifier, self.store.root, self._elsewhere)
         stored = self._stored(views)
         shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(

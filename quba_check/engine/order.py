@@ -60,13 +60,11 @@ class Predicted:
 
 
 class Executor(Protocol):
-    """Predicts orders, in this process or elsewhere.
+    """Predicts orders, in this process or elsewhere."""
 
-    Attributes:
-        name: words for reports, such as `ray, 8 workers`; empty for this process.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """Words for reports, such as `ray, 8 workers`; empty for this process."""
 
     def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
         """Choose the settings of the passes of a run, once, before its first order.

@@ -14,20 +14,20 @@ from quba_check.executors.heartbeat import Pulse
 from quba_check.executors.queue_folder import Answer, QueueFolder, Task
 
 PER_WORKER = 2
-"""Tasks in the hands of a worker: one in work, and one that is read ahead."""
+"""Most tasks of a worker: one is predicted while the next is read ahead."""
 STRIKES = 3
 """Workers that may be lost with a task, or without any, before the run ends."""
 SILENCE = 60.0
-"""Seconds without a sign of life after which the tasks of a worker are given to others."""
+"""Seconds without a heartbeat after which the tasks of a worker are given to others."""
 WATCH_SECONDS = 0.25
 NEWS_SECONDS = 300.0
-"""Seconds without any worker after which the user is told."""
+"""Seconds without any worker that are reported."""
 SHORTEST_WAIT, LONGEST_WAIT = 0.002, 0.05
-"""Seconds between two looks for answers."""
+"""Seconds between two listings of the answers."""
 
 
 class Jobs(Protocol):
-    """What runs the workers."""
+    """The jobs whose processes are the workers."""
 
     def ended(self) -> set[int]:
         """Return the numbers of the jobs that ended, and are not queued again."""
@@ -119,11 +119,17 @@ class Dispatcher:
         return not self._waiting and any(map(_has_room, self._workers.values()))
 
     def submit(self, task: Task) -> int:
-        """Give a task to the worker with the fewest, or keep it until there is room; return its number."""
+        """Give a task to a worker and return its number.
+
+        It waits if no worker has room.
+        """
         return self._add(_Sent(task))
 
     def submit_to(self, worker: str, task: Task) -> int:
-        """Give a task to one worker. If that worker is lost, the value of the answer is None."""
+        """Give a task to one worker and return its number.
+
+        If that worker is lost, the value of the answer is None.
+        """
         number = self._add(_Sent(task, worker=worker, is_bound=True))
         self._waiting.remove(number)
         self._give(number, self._workers[worker])
@@ -190,7 +196,7 @@ class Dispatcher:
             raise self._failure
 
     def _settle(self, number: int, completed: Completed) -> None:
-        """Note the answer to a task that is waiting or in the hands of a worker."""
+        """Note the answer to a task that waits or that a worker has."""
         worker = self._workers.get(self._sent.pop(number).worker)
         self._completed[number] = completed
         if number in self._waiting:
@@ -265,7 +271,10 @@ class Dispatcher:
             self._lose(worker, words)
         if self._idle_losses >= STRIKES:
             self._failure = self._error(
-                f"{STRIKES} workers ended one after another before they predicted anything", words
+                f"{STRIKES} workers ended one after another before they predicted anything",
+                words,
+                "Check that the nodes see this folder; the key folder in --quba-executor-settings names "
+                "another.",
             )
             return
         self._restart(job)
@@ -286,18 +295,22 @@ class Dispatcher:
             if sent.is_bound:
                 self._settle(number, Completed(number, worker.name, Answer()))
             elif sent.strikes >= STRIKES:
-                error = self._error(f"{STRIKES} workers ended while they worked on {sent.task}", words)
+                error = self._error(
+                    f"{STRIKES} workers ended while they worked on {sent.task}",
+                    words,
+                    "If memory ran out, set memory_gb in --quba-executor-settings.",
+                )
                 self._settle(number, Completed(number, worker.name, Answer(error=error)))
             else:
                 self._folder.withdraw(worker.name, number)
                 self._release(worker, number)
                 self._waiting.appendleft(number)
 
-    def _error(self, problem: str, words: str) -> OptionError:
+    def _error(self, problem: str, words: str, hint: str) -> OptionError:
         self.has_failed = True
         return OptionError(
-            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. If "
-            "memory ran out, set memory_gb in --quba-executor-settings."
+            f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. "
+            f"{hint}"
         )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import shutil
 import socket
 import tempfile
 import time
@@ -19,6 +20,9 @@ from quba_check.core.view import View
 from quba_check.engine.order import Order
 from quba_check.executors.recipe import Recipe
 from quba_check.storage.atomic import write_atomically
+
+KEPT_SECONDS = 7 * 24 * 3600.0
+"""Age of a driver's last heartbeat, in seconds, from which its folder is removed with its logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ Task = PredictOrder | ChooseCompute | CheckModel
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a task: a value, or the error that is raised in its place."""
+    """The answer to a task: a value or an error."""
 
     value: Any = None
     error: BaseException | None = None
@@ -81,6 +85,8 @@ class QueueFolder:
     def create(cls, parent: Path) -> QueueFolder:
         """Create the folder of a run; only this user can read or write it.
 
+        Folders of drivers that were killed are removed after a while.
+
         Raises:
             OSError: it cannot be created.
         """
@@ -88,6 +94,11 @@ class QueueFolder:
         folder = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=parent)))
         for path in (folder.workers, folder.jobs, folder.root / "recipes", folder.root / "answers"):
             path.mkdir()
+        now = folder.root.stat().st_mtime  # by the clock of the file server
+        for path in parent.iterdir():
+            with contextlib.suppress(OSError):
+                if now - (path / "driver").stat().st_mtime > KEPT_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
         return folder
 
     @property
@@ -145,6 +156,11 @@ class QueueFolder:
         about: dict[str, Any] = json.loads((self.workers / worker / "about.json").read_text(encoding="utf-8"))
         return about
 
+    def processes(self) -> list[int]:
+        """Return the processes of all workers that started on this machine."""
+        workers = map(self.about, self.worker_names())
+        return [int(about["pid"]) for about in workers if about["host"] == socket.gethostname()]
+
     def leave(self, worker: str) -> None:
         """Note that a worker is about to end, and takes no further task."""
         with contextlib.suppress(OSError):
@@ -174,7 +190,7 @@ class QueueFolder:
         self._task(worker, number).unlink(missing_ok=True)
 
     def receive(self, worker: str) -> Mapping[int, Task]:
-        """Return the new tasks of a worker by number, in the order in which they were sent."""
+        """Return the new tasks of a worker by number, the oldest first."""
         tasks: dict[int, Task] = {}
         for name in sorted(_names(self.workers / worker / "tasks")):
             path = self.workers / worker / "tasks" / name
@@ -195,7 +211,7 @@ class QueueFolder:
             write_atomically(self.root / "answers" / f"{number:08d}.{worker}", content)
 
     def answers(self) -> list[tuple[int, str, Answer]]:
-        """Return the new answers, each with the number of its task and the name of its worker."""
+        """Return the new answers: number of the task, name of the worker, answer."""
         answers = []
         for name in sorted(_names(self.root / "answers")):
             path = self.root / "answers" / name

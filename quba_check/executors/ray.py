@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain
 
 from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, QubaError
 from quba_check.executors.opening import ExecutorChoice
-from quba_check.executors.ray_slot import Attempt
+from quba_check.executors.ray_slot import Attempt, OrderStream
 from quba_check.executors.ray_workers import RayWorkers
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.settings import RaySettings
@@ -71,44 +72,59 @@ class RayExecutor:
             self._workers.prepare(self._recipe, self._key)
             classifier.use(self._workers.choose_compute(views))
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as workers predict them; each worker has two.
+
+        Another call, perhaps for another model, may run while this one is suspended.
 
         Raises:
             OptionError: the cluster cannot be used, or no worker runs.
             ModelError: the model is another one there, or an order ends one worker after another.
             QubaError: an order cannot be predicted.
         """
-        source = iter(orders)
-        self._workers.prepare(self._recipe, self._key)
+        source, stream, workers = iter(orders), OrderStream(), self._workers
+        first = next(source, None)
+        if first is None:  # no cluster is started for a run whose predictions are in the store
+            return
+        source = chain([first], source)
         try:
-            while self._give(source) or any(slot.attempts for slot in self._workers.slots):
-                yield from self._workers.predicted()
+            while True:
+                workers.prepare(self._recipe, self._key)
+                has_more = self._give(stream, source)
+                if not has_more and not any(slot.has_orders_of(stream) for slot in workers.slots):
+                    return
+                workers.receive()
+                while stream.results:
+                    result = stream.results.popleft()
+                    if isinstance(result, QubaError):
+                        raise result
+                    yield result
         finally:
-            self._workers.drop()
+            for slot in workers.slots:
+                slot.drop(stream)
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call whose workers have a changed model now."""
         return self._workers.changed(self._key)
 
-    def _give(self, source: Iterator[Order]) -> bool:
+    def _give(self, stream: OrderStream, source: Iterator[Order]) -> bool:
         """Give orders to workers with room; return False if there are none left."""
-        while self._workers.repeated:
-            if not self._repeat(self._workers.repeated[0]):
+        while stream.repeated:
+            if not self._repeat(stream.repeated[0]):
                 return True
-            self._workers.repeated.popleft()
+            stream.repeated.popleft()
         while slots := [slot for slot in self._workers.loaded() if slot.has_room]:
             order = next(source, None)
             if order is None:
                 return False
-            min(slots, key=lambda slot: len(slot.attempts)).give(Attempt(order))
+            min(slots, key=lambda slot: len(slot.attempts)).give(Attempt(order, stream))
         return True
 
     def _repeat(self, attempt: Attempt) -> bool:
         """Give an order of a worker that died to another, if possible on another machine.
 
-        Nothing else is given until it has a worker, and one that had orders when it died has nothing else to
-        do. So an order that ends workers is told from one that was only there.
+        Its stream gives no other order before that. An order that was there when a process died is predicted
+        alone, to distinguish one that ends processes from its neighbour.
         """
         loaded = self._workers.loaded()
         elsewhere = [slot for slot in loaded if slot.machine and slot.machine.node not in attempt.nodes]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from quba_check.errors import OptionError, needs, one_line
+from quba_check.errors import OptionError, did_you_mean, needs, one_line
 from quba_check.executors.settings import RaySettings
 
 CONNECT_SECONDS = 5
@@ -61,12 +61,20 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
         runtime_env: packages and files for the workers.
 
     Raises:
-        OptionError: Ray is not installed, or the cluster cannot be used.
+        OptionError: Ray is not installed, `runtime_env` has an unknown key, or the cluster cannot be used.
     """
     try:
         import ray
+        from ray.runtime_env import RuntimeEnv
     except ImportError:
         raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}") from None
+    fields = [name for name in sorted(RuntimeEnv.known_fields) if not name.startswith("_")]
+    for name in runtime_env:
+        if name not in fields:  # Ray would ignore it
+            raise OptionError(
+                f"--quba-executor-settings: ray.runtime_env: unknown key '{name}'. Allowed: "
+                f"{', '.join(fields)}.{did_you_mean(name, fields)}"
+            )
     if ray.is_initialized():
         return Connection(ray, is_ours=False)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -91,7 +99,9 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
 def resources(
     nodes: Sequence[Mapping[str, Any]], settings: RaySettings, workers: int | None, *, use_gpus: bool
 ) -> WorkerResources:
-    """Return the resources of each worker: one worker per GPU of the cluster, else one per core.
+    """Return the resources of each worker.
+
+    There is one worker per GPU of the cluster, else one per core.
 
     Args:
         nodes: the machines, as `ray.nodes()` lists them.
@@ -136,7 +146,10 @@ def _check_port(address: str, where: str) -> None:
 
 @contextlib.contextmanager
 def _own_sigterm_handler() -> Iterator[None]:
-    """Keep the handler of SIGTERM; with that of Ray, a run would fail one item and continue."""
+    """Keep the handler of SIGTERM.
+
+    With that of Ray, a run would fail one item and continue.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,12 +1,14 @@
-"""A place for a worker of Ray, with the orders that the worker has."""
+"""A worker of Ray, with the orders that it has."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from quba_check.engine.order import Order
+from quba_check.engine.order import Order, Predicted
+from quba_check.errors import QubaError
 from quba_check.executors.ray_worker import Machine
 from quba_check.storage.shard import ShardKey
 
@@ -15,17 +17,32 @@ DEPTH = 2
 
 
 @dataclass(eq=False)
+class OrderStream:
+    """The orders of one call of `RayExecutor.run`. Several calls may be under way.
+
+    Attributes:
+        repeated: orders of workers that died.
+        results: what workers answered.
+    """
+
+    repeated: deque[Attempt] = field(default_factory=deque)
+    results: deque[Predicted | QubaError] = field(default_factory=deque)
+
+
+@dataclass(eq=False)
 class Attempt:
-    """An order, with the workers that it was given to in vain.
+    """An order, with the workers that died while they had it.
 
     Attributes:
         order: the order.
+        stream: takes its result.
         strikes: workers that died while they had it.
         losses: workers that were lost together with their machines.
         nodes: machines of the workers that died.
     """
 
     order: Order
+    stream: OrderStream
     strikes: int = 0
     losses: int = 0
     nodes: set[str] = field(default_factory=set)
@@ -81,11 +98,17 @@ class Slot:
         """Return True if the model of a recipe is loaded."""
         return self.machine is not None and self.loading is None and self.key == key
 
+    def has_orders_of(self, stream: OrderStream) -> bool:
+        """Return True if the worker has orders of a stream."""
+        return any(attempt.stream is stream for attempt in self.attempts.values())
+
     def give(self, attempt: Attempt) -> None:
         """Send an order to the worker."""
         self.attempts[self.actor.predict.remote(attempt.order)] = attempt
 
-    def drop(self) -> None:
-        """Wait for no order any more."""
-        self.dropped.update(self.attempts)
-        self.attempts.clear()
+    def drop(self, stream: OrderStream) -> None:
+        """Wait for no order of a stream any more."""
+        dropped = [answer for answer, attempt in self.attempts.items() if attempt.stream is stream]
+        for answer in dropped:
+            del self.attempts[answer]
+        self.dropped.update(dropped)

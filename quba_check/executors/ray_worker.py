@@ -1,4 +1,4 @@
-"""The process of Ray that predicts shards, an actor. Each holds one model at a time."""
+"""The actor of Ray that predicts shards with one model at a time."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ class RayWorker:
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._worker: RemoteWorker | None = None
+        self._is_changed = False
         if surroundings.folder and Path(surroundings.folder).is_dir():
             os.chdir(surroundings.folder)
         sys.path += [
@@ -86,7 +87,7 @@ class RayWorker:
         ]
 
     def machine(self) -> Machine | QubaError:
-        """Return the place of this worker, or an error if its version of quba-check is another one."""
+        """Return the place of this worker, an error for another version of quba-check."""
         import ray
 
         host, ours = socket.gethostname(), installed_version()
@@ -113,7 +114,7 @@ class RayWorker:
         from quba_check.engine.loader import default_threads
         from quba_check.executors.remote_worker import RemoteWorker
 
-        changed = self._worker is not None and self._worker.is_changed()
+        changed = self._worker is not None and self.is_changed()
         self._release()
         if recipe.batch_settings.threads is None:
             is_cpu = recipe.request.device == "cpu" or not torch.accelerator.is_available()
@@ -141,8 +142,9 @@ class RayWorker:
         return replace(predicted, order=replace(order, examples=(), fast_images=()))
 
     def is_changed(self) -> bool:
-        """Return True if the model changed since the last call."""
-        return self._loaded.is_changed()
+        """Return True if the model changed since it was loaded."""
+        self._is_changed = self._loaded.is_changed() or self._is_changed
+        return self._is_changed
 
     @property
     def _loaded(self) -> RemoteWorker:
@@ -158,7 +160,7 @@ class RayWorker:
         if self._worker is None:
             return
         self._worker.close()
-        self._worker = None
+        self._worker, self._is_changed = None, False
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

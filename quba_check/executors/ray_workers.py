@@ -1,11 +1,11 @@
-"""The workers of a run on a cluster of Ray: started, loaded with models, and replaced when they die."""
+"""Workers on a cluster of Ray: started, loaded with models, replaced when they die."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
@@ -14,7 +14,7 @@ from quba_check.engine.order import Predicted
 from quba_check.errors import ModelError, OptionError, QubaError, one_line
 from quba_check.executors.opening import ExecutorChoice
 from quba_check.executors.ray_cluster import WorkerResources, connect, resources
-from quba_check.executors.ray_slot import Attempt, Slot
+from quba_check.executors.ray_slot import Slot
 from quba_check.executors.ray_worker import RayWorker, Surroundings
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.settings import RaySettings
@@ -40,12 +40,10 @@ class RayWorkers:
 
     Attributes:
         slots: the workers.
-        repeated: orders of workers that died.
     """
 
     def __init__(self, choice: ExecutorChoice, settings: RaySettings) -> None:
         self.slots: list[Slot] = []
-        self.repeated: deque[Attempt] = deque()
         self._choice = choice
         self._settings = settings
         self._ray: Any = None
@@ -60,7 +58,7 @@ class RayWorkers:
         self._alive_at = 0.0
 
     def prepare(self, recipe: Recipe, key: str) -> None:
-        """Start the workers if they do not run, and let them load a model.
+        """Start the workers if necessary, and name the model that they load next.
 
         Raises:
             OptionError: the cluster cannot be used.
@@ -74,39 +72,35 @@ class RayWorkers:
                 self._start(use_gpus=recipe.request.device != "cpu")
             except QubaError as error:
                 self._fail(error)
+        if not self.slots:
+            self.slots = [self._started() for _ in range(self._resources.count)]
         if key not in self._sent:
             self._sent[key] = self._ray.put(recipe)
-        for slot in self.slots:
-            self._load(slot)
 
     def loaded(self) -> list[Slot]:
         """Return the workers with the model."""
         return [slot for slot in self.slots if slot.is_loaded(self._key)]
 
-    def predicted(self) -> Iterator[Predicted]:
-        """Wait for answers of workers; yield the orders that they predicted.
+    def receive(self) -> None:
+        """Wait for answers of workers, and pass the results of orders to their streams.
 
         Raises:
-            QubaError: a worker reports an error, no worker runs, or an order ends worker after worker.
+            QubaError: no worker runs, or none can load the model.
         """
+        for slot in self.slots:
+            self._load(slot)
         answers = [answer for slot in self.slots for answer in slot.answers]
         self._ray.wait(answers, timeout=TICK_SECONDS)
         ready = set(self._ray.wait(answers, num_returns=len(answers), timeout=0)[0])
         for slot in list(self.slots):
             try:
                 self._advance(slot, ready)
-                yield from self._collect(slot, ready)
+                self._collect(slot, ready)
             except self._ray.exceptions.RayTaskError:
                 raise  # a bug, with the traceback of the worker
             except self._ray.exceptions.RayError as error:
                 self._replace(slot, error)
         self._check_alive()
-
-    def drop(self) -> None:
-        """Drop all orders."""
-        self.repeated.clear()
-        for slot in self.slots:
-            slot.drop()
 
     def choose_compute(self, views: Sequence[View]) -> ComputeSettings:
         """Return the settings of passes that a worker chose.
@@ -117,8 +111,7 @@ class RayWorkers:
         reason = ""
         for _ in range(TRIES):
             while not self.loaded():
-                for _ in self.predicted():
-                    pass
+                self.receive()
             slot = self.loaded()[0]
             try:
                 settings = self._ray.get(slot.actor.choose_compute.remote(views))
@@ -127,7 +120,9 @@ class RayWorkers:
             except self._ray.exceptions.RayError as error:
                 reason = self._replace(slot, error)
             else:
-                return cast("ComputeSettings", _checked(settings))
+                if isinstance(settings, QubaError):
+                    raise settings
+                return cast("ComputeSettings", settings)
         raise ModelError(f"{self._spec}: {TRIES} workers died while they chose the precision: {reason}")
 
     def changed(self, key: str) -> list[ShardKey]:
@@ -164,7 +159,12 @@ class RayWorkers:
         environment = self._settings.runtime_env
         self._ray, self._is_ours = connect(self._choice.address, environment)
         wanted = resources(self._ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
-        options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "max_restarts": 0, "max_task_retries": 0}
+        options: dict[str, Any] = {
+            "num_cpus": wanted.cpus,
+            "num_gpus": wanted.gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
         options |= {"max_concurrency": CALLS_AT_ONCE, "scheduling_strategy": "SPREAD"}
         if environment and not self._is_ours:
             options["runtime_env"] = environment
@@ -172,7 +172,6 @@ class RayWorkers:
         self._resources = wanted
         self._surroundings = Surroundings.of_this_process(has_working_dir="working_dir" in environment)
         self._alive_at = time.monotonic()
-        self.slots = [self._started() for _ in range(wanted.count)]
 
     def _started(self, failed_starts: int = 0) -> Slot:
         """Start a worker."""
@@ -180,8 +179,9 @@ class RayWorkers:
         return Slot(actor, actor.machine.remote(), failed_starts)
 
     def _load(self, slot: Slot) -> None:
-        """Let a worker that runs load the model, unless it has it or loads another now."""
-        if slot.machine is None or slot.loading is not None or slot.key == self._key:
+        """Have a worker load the model, unless it has it, or is at something else."""
+        is_busy = slot.machine is None or slot.loading is not None or slot.attempts or slot.dropped
+        if is_busy or slot.key == self._key:
             return
         slot.replaced = slot.key, slot.unverified
         slot.key, slot.unverified = self._key, []
@@ -199,7 +199,6 @@ class RayWorkers:
             if isinstance(machine, QubaError):
                 self._fail(machine)
             slot.machine = machine
-            self._load(slot)
         elif slot.loading in ready:
             changed = self._ray.get(slot.loading)
             slot.loading = None
@@ -211,15 +210,16 @@ class RayWorkers:
                 key, shards = slot.replaced
                 self._changed[key] += shards
             slot.failed_starts = 0
-            self._load(slot)  # a run may have begun with another model meanwhile
 
-    def _collect(self, slot: Slot, ready: Collection[Any]) -> Iterator[Predicted]:
-        """Yield the predicted orders of a worker."""
+    def _collect(self, slot: Slot, ready: Collection[Any]) -> None:
+        """Pass the results of a worker to their streams."""
         for answer in [answer for answer in slot.attempts if answer in ready]:
-            predicted: Predicted = _checked(self._ray.get(answer))
-            order = slot.attempts.pop(answer).order
-            slot.unverified += order.keys.values()
-            yield replace(predicted, order=order)
+            result: Predicted | QubaError = self._ray.get(answer)
+            attempt = slot.attempts.pop(answer)
+            if not isinstance(result, QubaError):
+                slot.unverified += attempt.order.keys.values()
+                result = replace(result, order=attempt.order)
+            attempt.stream.results.append(result)
         for answer in [answer for answer in slot.dropped if answer in ready]:
             self._ray.get(answer)  # raises if the worker died
             slot.dropped.remove(answer)
@@ -232,7 +232,7 @@ class RayWorkers:
 
         Raises:
             OptionError: workers cannot start.
-            ModelError: an order, or the model, ends one worker after another.
+            ModelError: the model ends one worker after another.
         """
         reason, is_lost = last_words(error), self._is_lost(slot, error)
         self._check_environment(error, reason)
@@ -245,22 +245,23 @@ class RayWorkers:
             self.slots.append(self._started(failed_starts))
         elif not self.slots:
             self._fail(ModelError(f"{self._spec}: {TRIES} workers died while they loaded it: {reason}"))
-        attempts = list(slot.attempts.values())
-        for attempt in attempts:
+        for attempt in slot.attempts.values():
             attempt.strikes += not is_lost
             attempt.losses += is_lost
             attempt.nodes.update([slot.machine.node] if slot.machine else [])
-            if attempt.strikes >= TRIES or attempt.losses >= MOST_LOSSES:
-                count = max(attempt.strikes, attempt.losses)
-                raise ModelError(
-                    f"{attempt.order}: {count} workers died while they predicted it, the last on "
-                    f"{slot.machine}: {reason} If memory is the reason, set a smaller --quba-batch-size."
-                )
-        self.repeated.extend(attempts)
+            if attempt.strikes < TRIES and attempt.losses < MOST_LOSSES:
+                attempt.stream.repeated.append(attempt)
+                continue
+            count = max(attempt.strikes, attempt.losses)
+            error = ModelError(
+                f"{attempt.order}: {count} workers died while they predicted it, the last on "
+                f"{slot.machine}: {reason} If memory is the reason, set a smaller --quba-batch-size."
+            )
+            attempt.stream.results.append(error)
         return reason
 
     def _is_lost(self, slot: Slot, error: Exception) -> bool:
-        """Return True if a worker was lost with its machine or its connection, so not by its own doing."""
+        """Return True if a worker was lost together with its machine or its connection."""
         if not isinstance(error, self._ray.exceptions.ActorDiedError) or error.preempted:
             return not isinstance(error, self._ray.exceptions.OutOfMemoryError)
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
@@ -312,19 +313,8 @@ class RayWorkers:
         raise error
 
 
-def _checked(value: Any) -> Any:
-    """Return a worker's answer.
-
-    Raises:
-        QubaError: it is an error.
-    """
-    if isinstance(value, QubaError):
-        raise value
-    return value
-
-
 def last_words(error: Exception) -> str:
-    r"""Return the reason of Ray's error about a worker on one line, without advice about Ray.
+    r"""Return the reason of Ray's error about a worker, on one line.
 
     >>> last_words(Exception("The actor died.\n\tpid: 7\nIts process died. Some common causes: (1)"))
     'Its process died.'

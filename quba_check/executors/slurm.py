@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,7 +36,9 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class SlurmPool:
-    """Jobs of SLURM, or processes of this machine in their place. They start with the first task.
+    """Jobs of SLURM, or processes of this machine in their place.
+
+    They start with the first task.
 
     Args:
         choice: number of workers, and address `local` for processes of this machine.
@@ -76,7 +80,10 @@ class SlurmPool:
         return SlurmExecutor(self, recipe)
 
     def dispatcher(self, recipe: Recipe) -> Dispatcher:
-        """Return the dispatcher of the jobs, which are started now if they were not, with a recipe for them.
+        """Return the dispatcher of the jobs, which are started if they do not run.
+
+        Args:
+            recipe: a model for the jobs.
 
         Raises:
             OptionError: SLURM refuses the jobs.
@@ -132,7 +139,10 @@ class _Run:
         """End the jobs and remove the folder, unless their logs are of interest."""
         atexit.unregister(self.close)
         self.folder.stop()
-        self._jobs.close()
+        if not self._jobs.close():
+            for process in self.folder.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         self._heartbeat.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -140,13 +150,18 @@ class _Run:
             shutil.rmtree(self.folder.root, ignore_errors=True)
 
     def _worker(self, job: int) -> SlurmWorker:
-        return SlurmWorker(self.folder.root, job, self._threads, tuple(filter(None, sys.path)))
+        import_path = tuple(filter(None, sys.path))
+        return SlurmWorker(self.folder.root, job, self._threads, import_path, version("quba-check"))
 
     def _restart(self, job: int) -> None:
         self._jobs.start([self._worker(job)])
 
     def _catch_signals(self) -> dict[signal.Signals, Any]:
-        """Cancel the jobs before a signal ends this process; return the handlers that did so far."""
+        """Cancel the jobs before a signal ends this process.
+
+        Returns:
+            The handlers that are replaced.
+        """
         if threading.current_thread() is not threading.main_thread():
             return {}
         unhandled = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
@@ -187,8 +202,8 @@ class SlurmExecutor:
             dispatcher.drop([number])
         classifier.use(_value(completed))
 
-    def run(self, orders: Iterable[Order]) -> Iterator[Predicted]:
-        """Yield orders as they are predicted; one is pulled when a worker has room for it.
+    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
+        """Yield orders as they are predicted; they are pulled as workers have room.
 
         Raises:
             QubaError: an order cannot be predicted, or no worker can be started.
@@ -214,8 +229,7 @@ class SlurmExecutor:
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call of workers whose model changed.
 
-        Shards of a worker that ended meanwhile are not among them: each was checked by itself, as in a run
-        that is killed.
+        Shards of a worker that ended meanwhile are not among them, as after a run that was killed.
         """
         unchecked, self._unchecked = self._unchecked, {}
         if not unchecked:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from submitit import Executor, Job
 
 SIGNAL_SECONDS = 90
-"""Seconds before the end of a job's time at which it is told, to be queued again."""
+"""Seconds before the end of a job's time at which SLURM sends the signal to be queued again."""
 MOST_TIMEOUTS = 1000
 """Times that a job is queued again because its time was over; the driver ends it long before."""
 QUEUE_SECONDS = 30.0
@@ -49,7 +52,7 @@ class SlurmJobs:
         self._asked = 0.0
 
     def start(self, workers: Sequence[SlurmWorker]) -> None:
-        """Send jobs, as one array where possible. A job replaces an earlier one of its number.
+        """Submit jobs, to SLURM as one array; each replaces that of its number.
 
         Raises:
             OptionError: SLURM refuses them.
@@ -57,11 +60,12 @@ class SlurmJobs:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         try:
-            jobs = self._sent(workers)
+            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints the error of sbatch
+                jobs = self._sent(workers)
         except (FailedJobError, FailedSubmissionError) as error:
-            reason = last_line(str(error))
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise OptionError(
-                f"--quba-executor: sbatch refused the jobs: {reason.rstrip('.')}. Change the settings of "
+                f"--quba-executor: sbatch refused the jobs: {reason}. Change the settings of "
                 "--quba-executor-settings, section slurm."
             ) from None
         for worker, job in zip(workers, jobs, strict=True):
@@ -79,36 +83,35 @@ class SlurmJobs:
         return {number for number, job in self._jobs.items() if job.job_id not in self._running}
 
     def last_words(self, number: int) -> str:
-        """Return the last line of a job's log, in quotes; words in its place if there is none."""
+        """Return the last line of a job's log in quotes, or `nothing`."""
         text = ""
         with contextlib.suppress(OSError, UnicodeError):
             text = self._jobs[number].stderr() or ""
         line = last_line(text)
         return f"'{line}'" if line else "nothing"
 
-    def close(self) -> None:
-        """Cancel all jobs that still run or wait."""
+    def close(self) -> bool:
+        """Cancel all jobs that still run or wait.
+
+        Returns:
+            False if processes of this machine do not end by themselves.
+        """
         if not self._is_local:
             arrays = {job.job_id.partition("_")[0] for job in self._jobs.values()}
             if arrays:
                 subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)  # noqa: S603, S607
-            return
+            return True
         end = time.monotonic() + CLOSING_SECONDS
-        while any(not job.done() for job in self._jobs.values()) and time.monotonic() < end:
+        while not (are_done := all(job.done() for job in self._jobs.values())) and time.monotonic() < end:
             time.sleep(0.02)
-        for job in self._jobs.values():
-            if not job.done():
-                job.cancel()
+        return are_done
 
     def _sent(self, workers: Sequence[SlurmWorker]) -> Sequence[Job[None]]:
         if not self._is_local:
             executor = self._executor(len(workers))
             return executor.submit_array(workers)
-        jobs = []
-        for worker in workers:
-            executor = self._local_executor(worker.job)
-            jobs.append(executor.submit(worker))
-        return jobs
+        with _children_ignore_interrupts():
+            return [self._local_executor(worker.job).submit(worker) for worker in workers]
 
     def _executor(self, parallel: int) -> Executor:
         """Return submitit's executor, which writes the script of the jobs."""
@@ -168,15 +171,39 @@ def check_installed(*, is_local: bool) -> None:
         )
 
 
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Let processes that are started in the block ignore Ctrl-C.
+
+    A terminal sends it to all processes of a run; the driver then ends the others.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def last_line(text: str) -> str:
-    """Return the last line that says something; srun's remark on an exit code comes after the reason."""
+    """Return the last line that is not empty.
+
+    Lines of srun, which report the exit code after the reason, are skipped if there are others.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reasons = [line for line in lines if not line.startswith("srun: ")]
     return (reasons or lines or [""])[-1]
 
 
 def _queued(jobs: Sequence[str], before: set[str]) -> set[str]:
-    """Return the jobs that run or wait in the queue; those of before if SLURM does not answer."""
+    """Return the jobs that run or wait in the queue.
+
+    Args:
+        jobs: the jobs to ask for.
+        before: the result if SLURM does not answer.
+    """
     command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(jobs)}"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if result.returncode == 0:

@@ -1,19 +1,21 @@
-"""The process of a job: takes the tasks of a driver from a folder, and answers them there."""
+"""The process of a job: takes tasks from a folder and writes the answers there."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from quba_check.errors import QubaError
+from quba_check.errors import ModelError, QubaError
 from quba_check.executors.heartbeat import Heartbeat, Pulse
 from quba_check.executors.queue_folder import Answer, CheckModel, ChooseCompute, QueueFolder, Task
 from quba_check.executors.remote_worker import RemoteWorker
@@ -23,10 +25,9 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 DRIVER_SILENCE = 300.0
-"""Seconds without a sign of life of the driver after which a worker ends. A driver that was killed leaves its
-workers behind."""
+"""Seconds without a heartbeat of the driver after which a worker ends, since the driver was killed."""
 SHORTEST_WAIT, LONGEST_WAIT, LONGEST_IDLE = 0.002, 0.05, 0.5
-"""Seconds between two looks for tasks, with and without a task in work."""
+"""Seconds between two listings of the tasks, with and without a task in work."""
 
 
 @dataclass
@@ -38,16 +39,27 @@ class SlurmWorker:
         job: number of the job.
         threads: most threads of torch.
         import_path: the driver's `sys.path`.
+        version: the driver's version of this package.
     """
 
     folder: Path
     job: int
     threads: int
     import_path: tuple[str, ...]
+    version: str
     _service: Service | None = field(init=False, repr=False, compare=False, default=None)
 
     def __call__(self) -> None:
-        """Serve until the driver ends; then end the process at once."""
+        """Serve until the driver ends; then end the process at once.
+
+        Raises:
+            ModelError: this is another version of the package, which may not understand the tasks.
+        """
+        if (here := version("quba-check")) != self.version:
+            raise ModelError(
+                f"worker on {socket.gethostname()}: quba-check is {here}, but {self.version} where the run "
+                f"was started. Install quba-check {self.version} there."
+            )
         sys.path.extend(path for path in self.import_path if path not in sys.path)
         code: Any = 0
         try:
@@ -63,7 +75,10 @@ class SlurmWorker:
         os._exit(code & 0xFF if isinstance(code, int) else 1)
 
     def checkpoint(self) -> DelayedSubmission:
-        """Return what submitit starts again when SLURM takes the machine back or the job's time is over."""
+        """Return the job that submitit queues again.
+
+        It is called when SLURM takes the machine back or the job's time is over.
+        """
         from submitit.helpers import DelayedSubmission
 
         self._leave()

@@ -10,19 +10,19 @@ import sys
 import threading
 import time
 
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 20.0
 """Time from the end of the fleet's process until this one is killed."""
 
 
 def end_with_parent(descriptor: int) -> None:
-    """End this process and its group once the other end of a pipe is closed.
+    """Interrupt this process once a pipe is closed, then kill its group.
 
     Args:
         descriptor: the end that is read. The fleet holds the other end and writes nothing.
     """
     while os.read(descriptor, 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C: after Ray's handler of SIGTERM pytest would continue
     time.sleep(GRACE_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 

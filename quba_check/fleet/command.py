@@ -30,7 +30,7 @@ class FleetOptions:
 
     Attributes:
         thresholds: threshold files or shipped profiles; none for the default of pytest.
-        data: data folder; None for that of the environment or the ini file.
+        data: data folder or its URL; None for that of the environment or the ini file.
         store: store of predictions, likewise.
         executor: value of `--quba-executor`; None for its default.
         html: write a page for each model.
@@ -39,8 +39,8 @@ class FleetOptions:
     """
 
     thresholds: tuple[str, ...] = ()
-    data: str | None = None
-    store: str | None = None
+    data: str | Path | None = None
+    store: str | Path | None = None
     executor: str | None = None
     html: bool = False
     markdown: bool = False

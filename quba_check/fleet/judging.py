@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class Fleet:
         self,
         started: Callable[[Running], None] = lambda _: None,
         watch: Callable[[Sequence[Running]], None] = lambda _: None,
-    ) -> Iterator[ModelResult]:
+    ) -> Generator[ModelResult, None, None]:
         """Judge the waiting models, and yield each result once its process ended.
 
         Closing the generator ends the running processes. Their models can be judged by a later fleet.
@@ -109,8 +109,14 @@ class Fleet:
         try:
             while self.waiting or self.running:
                 while self.waiting and len(self.running) < len(self._places):
-                    self.running.append(self._start(*self.waiting.pop(0)))
-                    started(self.running[-1])
+                    model, spec = self.waiting.pop(0)
+                    try:
+                        self.running.append(self._start(model, spec))
+                    except OSError as error:
+                        problem = f"its process cannot be started ({reason(error)})"
+                        yield ModelResult(model.name, model.text, self._folder / model.name, problem=problem)
+                    else:
+                        started(self.running[-1])
                 watch(self.running)
                 ended = [one for one in self.running if one.process.exit_code is not None]
                 for one in ended:

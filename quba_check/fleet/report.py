@@ -59,7 +59,7 @@ def problem_text(result: ModelResult) -> str:
 
 def result_line(result: ModelResult) -> str:
     """Return a result as one line, such as `demo: released, grade A, 12 s`."""
-    facts = [result.outcome]
+    facts: list[str] = [result.outcome]
     if result.grades:
         facts.append(f"grade {', '.join(result.grades)}")
     if result.is_reused:

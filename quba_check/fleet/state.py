@@ -207,7 +207,7 @@ def _is_unchanged_input(row: InputRow) -> bool:
 
 
 def _input_path(name: str) -> Path | None:
-    """Return a file by its name in a record; None if there is no such file.
+    """Return a file by its name in a record; None if missing.
 
     The name is relative to pytest's root folder, which is the current folder or one above.
     """

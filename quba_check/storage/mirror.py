@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import posixpath
+import shutil
 import threading
+import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +30,13 @@ ANNOUNCED_BYTES = MEGABYTE
 """Copying less takes no noticeable time."""
 DOWNLOADS = 16
 """Files that are copied at the same time. A request takes longer than a small file."""
+LONGEST_WAIT = 3600.0
+"""Seconds to wait for other runs until there is room. They move on to other sets."""
+WAIT_SECONDS = 0.5
+_ADVICE = (
+    "Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, or "
+    "free some space."
+)
 PINNED_REQUESTS = 2
 """Latest requests whose files stay: threads may still read the images of the previous view."""
 
@@ -117,6 +126,12 @@ class Mirror:
         listed = tuple(sorted({name for name in names if name in self.listing.files}))
         return FileSet(title, listed, self.root.parent / "sets" / content_hash(listed)[:16])
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads from requests, which may remove the files of earlier ones."""
+        with self._lock:
+            yield
+
     def fetch(self, *sets: FileSet) -> None:
         """Copy the files of sets that are not on this machine.
 
@@ -128,11 +143,10 @@ class Mirror:
         """
         requested = {one.folder: one for one in sets if one.names}
         with self._lock, self._writing():
-            missing = [one for one in requested.values() if one.folder not in self._pins]
-            if missing:
+            if not requested.keys() <= self._pins.keys():
                 self._check_size([*requested.values()])
+                missing = self._pin_missing(requested)
                 try:
-                    self._reserve(missing, requested)
                     for one in missing:
                         self._complete(one)
                 except BaseException:  # also Ctrl-C: what is pinned counts as complete
@@ -153,7 +167,8 @@ class Mirror:
         with self._lock:
             if (self.root / name).exists():
                 return
-            for one in [one for one in self._known.values() if name in one.names]:
+            one = next((one for one in self._known.values() if name in one.names), None)
+            if one is not None:
                 self._unpin([one.folder])
                 MirroredSet(one.folder).set_complete(False)  # somebody may have removed the file by hand
                 self.fetch(one)
@@ -175,30 +190,46 @@ class Mirror:
         size = sum(self.listing.size(one.names) for one in sets)
         if size <= self._limit_bytes:
             return
-        titles = sets[0].title if len(sets) == 1 else f"{sets[0].title} and {len(sets) - 1} others together"
         takes = "takes" if len(sets) == 1 else "take"
         raise SuiteError(
-            f"{self.shown}: {titles} {takes} {size / GIGABYTE:.3g} GB, more than this machine may keep "
-            f"({self.settings.gigabytes:g} GB). Allowed: --quba-mirror-gb "
+            f"{self.shown}: {_titles(sets)} {takes} {size / GIGABYTE:.4g} GB, more than this machine may "
+            f"keep ({self.settings.gigabytes:g} GB). Allowed: --quba-mirror-gb "
             f"{math.ceil(size / GIGABYTE * 10) / 10:g} or more, or fewer images."
         )
 
-    def _reserve(self, sets: Iterable[FileSet], requested: Collection[Path]) -> None:
-        """Take room for sets, and keep other processes from removing them."""
+    def _pin_missing(self, requested: Mapping[Path, FileSet]) -> list[FileSet]:
+        """Keep other processes from removing sets, once there is room for all.
+
+        Returns:
+            The sets that were not kept before; their files may be missing.
+        """
+        deadline, is_first = time.monotonic() + LONGEST_WAIT, True
+        while (missing := self._try_to_pin(requested)) is None:
+            if time.monotonic() >= deadline:
+                size = sum(self.listing.size(one.names) for one in requested.values())
+                raise StoreError(
+                    f"{self._folder}: there is no room for {_titles(requested.values())} of {self.shown} "
+                    f"({size / GIGABYTE:.4g} GB) next to the data that other runs read. Allowed: "
+                    f"--quba-mirror-gb above {self.settings.gigabytes:g}, or wait until they end."
+                )
+            if is_first:
+                self.settings.announce(f"waiting until other runs leave room in {self._folder}")
+            is_first = False
+            time.sleep(WAIT_SECONDS)
+        return missing
+
+    def _try_to_pin(self, requested: Mapping[Path, FileSet]) -> list[FileSet] | None:
+        missing = [one for one in requested.values() if one.folder not in self._pins]
         with FileLock(self._folder / "room.lock"):
-            for one in sets:
-                notes = MirroredSet(one.folder)
-                self._pins[one.folder] = notes.pin()
-                if notes.is_reserved:
-                    continue
-                size = self.listing.size(one.names)
-                if not make_room(self._folder, size, self._limit_bytes, self._pins, requested):
-                    raise StoreError(
-                        f"{self._folder}: there is no room for {one.title} of {self.shown} "
-                        f"({size / GIGABYTE:.3g} GB) next to the data that other runs read. Allowed: "
-                        f"--quba-mirror-gb above {self.settings.gigabytes:g}, or wait until they end."
-                    )
-                notes.reserve(one.names, size)
+            self._pins |= {one.folder: MirroredSet(one.folder).pin() for one in missing}
+            new = [one for one in missing if not MirroredSet(one.folder).is_reserved]
+            needed = sum(self.listing.size(one.names) for one in new)
+            if new and not make_room(self._folder, needed, self._limit_bytes, self._pins, requested):
+                self._unpin([*self._pins])  # two processes that keep their sets could wait for each other
+                return None
+            for one in new:
+                MirroredSet(one.folder).reserve(one.names, self.listing.size(one.names))
+        return missing
 
     @property
     def _limit_bytes(self) -> int:
@@ -221,6 +252,12 @@ class Mirror:
         """
         missing = [name for name in files.names if not (self.root / name).exists()]
         total = self.listing.size(missing)
+        free = shutil.disk_usage(self._folder).free
+        if total > free:
+            raise StoreError(
+                f"{self._folder}: {files.title} of {self.shown} takes {total / GIGABYTE:.4g} GB, and "
+                f"{free / GIGABYTE:.4g} GB are free on this disk. {_ADVICE}"
+            )
         if total >= ANNOUNCED_BYTES:
             amount = "1 file" if len(missing) == 1 else f"{len(missing):,} files"
             size = f"{total / GIGABYTE:.1f} GB" if total >= GIGABYTE else f"{total / MEGABYTE:.0f} MB"
@@ -280,10 +317,13 @@ class Mirror:
             yield
         except OSError as error:
             raise StoreError(
-                f"{self._folder}: copies of {self.shown} cannot be written ({reason(error)}). Allowed: "
-                "a store with room for them. Name another with --quba-store DIR, or write fewer with "
-                "--quba-mirror-gb N."
+                f"{self._folder}: copies of {self.shown} cannot be written ({reason(error)}). {_ADVICE}"
             ) from None
+
+
+def _titles(sets: Collection[FileSet]) -> str:
+    first = next(iter(sets)).title
+    return first if len(sets) == 1 else f"{first} and {len(sets) - 1} others together"
 
 
 def _release(pins: dict[Path, Pin]) -> None:

@@ -28,7 +28,7 @@ class Pin:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock = FileLock(path, thread_local=False)
         self._lock.acquire()
 
@@ -36,7 +36,7 @@ class Pin:
         """End the use."""
         self._lock.release()
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            self.path.unlink()
 
 
 class MirroredSet:
@@ -128,9 +128,15 @@ class MirroredSet:
         readers.mkdir(parents=True, exist_ok=True)
         return Pin(readers / f"{uuid.uuid4().hex}.lock")
 
-    def is_pinned(self) -> bool:
-        """Return True if a process uses the files; locks of ended processes are removed."""
+    def is_pinned(self, own: Pin | None = None) -> bool:
+        """Return True if a process uses the files; locks of ended processes are removed.
+
+        Args:
+            own: a pin that does not count.
+        """
         for path in (self.folder / _READERS).glob("*.lock"):
+            if own is not None and path == own.path:
+                continue
             try:
                 with FileLock(path, timeout=0):
                     pass
@@ -161,37 +167,38 @@ def make_room(
     pins: MutableMapping[Path, Pin],
     requested: Collection[Path],
 ) -> bool:
-    """Remove the sets that were unused longest until another one fits.
+    """Remove the sets that were unused longest until others fit.
 
     Call it under a lock that all processes share.
 
     Args:
         mirror: folder of all copies.
-        needed: size of the other set in bytes.
+        needed: size of the others in bytes.
         limit_bytes: largest total size.
         pins: pins of this process by set; those of removed sets are released.
         requested: sets of the current request, which stay.
 
     Returns:
-        False if other processes use too many of the sets.
+        False if other processes use too many of the sets; then none is removed.
 
     Raises:
         OSError: a file cannot be removed.
     """
     sets = [MirroredSet(path.parent) for path in mirror.glob(f"*/*/sets/*/{_SIZE}")]
     excess = sum(one.size for one in sets) + needed - limit_bytes
+    removable: list[MirroredSet] = []
     for one in sorted(sets, key=lambda one: one.used_ns):
-        if excess <= 0:
-            break
-        if one.folder in requested:
-            continue
+        if excess > 0 and one.folder not in requested and not one.is_pinned(pins.get(one.folder)):
+            excess -= one.size
+            removable.append(one)
+    if excess > 0:
+        return False
+    for one in removable:
         if own := pins.pop(one.folder, None):
             own.release()
-        if not one.is_pinned():
-            excess -= one.size
-            one.remove()
-            _remove_empty_version(one.folder.parents[1], requested)
-    return excess <= 0
+        one.remove()
+        _remove_empty_version(one.folder.parents[1], requested)
+    return True
 
 
 def _remove_empty_version(version: Path, requested: Collection[Path]) -> None:

@@ -180,7 +180,7 @@ class SharedStore(SharedFiles, Store):
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Lock a shard, without waiting; yield False if it is locked, or its lease is another process's.
+        """Lock a shard without waiting; yield False if another process has the lock.
 
         Shards whose numbers are near share a lease. Other names are locks of this machine.
 

@@ -12,6 +12,9 @@ from quba_check.errors import StoreError
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import reason
 
+MIRROR = "mirror"
+"""Folder in a store for copies of remote data."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
@@ -46,18 +49,20 @@ class StoreFiles:
     def files(self) -> Iterator[StoredFile]:
         """Yield every file of the store, hidden ones included, in no order.
 
-        Links are neither followed nor listed. Files that are removed meanwhile are left out.
+        Links are neither followed nor listed. Files that are removed meanwhile are left out, and copies of
+        remote data too, which have a limit of their own.
         """
-        folders = [self.root]
+        folders, mirror = [self.root], self.root / MIRROR
         while folders:
             with suppress(OSError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
+                    path = Path(entry.path)
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
+                        folders += [] if path == mirror else [path]
                     elif entry.is_file(follow_symlinks=False):
                         with suppress(FileNotFoundError):
                             status = entry.stat(follow_symlinks=False)
-                            name = Path(entry.path).relative_to(self.root).as_posix()
+                            name = path.relative_to(self.root).as_posix()
                             yield StoredFile(name, status.st_size, status.st_mtime)
 
     def publish(self, name: str, payload: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -50,12 +51,12 @@ class DataFolder(Protocol):
         """Return True if there is something to read at a path."""
         ...
 
-    def fetch(self, places: Sequence[Place]) -> None:
-        """Copy the missing files of places to this machine."""
+    def hold(self, places: Sequence[Place]) -> AbstractContextManager[None]:
+        """Keep the files of places on this machine within the block; copy missing ones first."""
         ...
 
-    def restore(self, name: str) -> bool:
-        """Copy a removed file again; return False if nothing removes files."""
+    def restored(self, name: str) -> AbstractContextManager[bool]:
+        """Copy a removed file again for the block; False if nothing removes files."""
         ...
 
     def shown(self, text: str) -> str:
@@ -75,12 +76,13 @@ class LocalFolder:
         """Return True if there is something to read at a path."""
         return READERS[reader].is_there(path)
 
-    def fetch(self, places: Sequence[Place]) -> None:
+    def hold(self, places: Sequence[Place]) -> AbstractContextManager[None]:  # noqa: ARG002  of the protocol
         """Do nothing: the files are on this machine."""
+        return nullcontext()
 
-    def restore(self, name: str) -> bool:  # noqa: ARG002  of the protocol
+    def restored(self, name: str) -> AbstractContextManager[bool]:  # noqa: ARG002  of the protocol
         """Return False: nothing removes files here."""
-        return False
+        return nullcontext(False)
 
     def shown(self, text: str) -> str:
         """Return the text."""
@@ -109,31 +111,36 @@ class RemoteFolder:
         """Return True if the URL has files at a path; nothing is copied."""
         return next(self._names_at(path), None) is not None
 
-    def fetch(self, places: Sequence[Place]) -> None:
-        """Copy the missing files of places to this machine.
+    @contextmanager
+    def hold(self, places: Sequence[Place]) -> Iterator[None]:
+        """Keep the files of places on this machine within the block; copy missing ones first.
 
         Raises:
             SuiteError: they are larger than the limit, or cannot be read.
             StoreError: they cannot be written.
         """
-        self._mirror.fetch(*(self._file_set(place) for place in places))
+        with self._mirror.exclusive():
+            self._mirror.fetch(*(self._file_set(place) for place in places))
+            yield
 
     def fetch_files(self, title: str, names: Sequence[str]) -> None:
         """Copy single files to this machine; names without a file are skipped.
 
         Raises:
-            UserError: see `fetch`.
+            UserError: see `hold`.
         """
         self._mirror.fetch(self._mirror.file_set(title, names))
 
-    def restore(self, name: str) -> bool:
-        """Copy a file again if it was removed to make room, and return True.
+    @contextmanager
+    def restored(self, name: str) -> Iterator[bool]:
+        """Copy a file again if it was removed, and keep it within the block.
 
         Raises:
-            UserError: see `fetch`.
+            UserError: see `hold`.
         """
-        self._mirror.restore(name)
-        return True
+        with self._mirror.exclusive():
+            self._mirror.restore(name)
+            yield True
 
     def shown(self, text: str) -> str:
         """Return a text with the URL in place of the path on this machine."""

@@ -13,6 +13,7 @@ from quba_check.storage.machine_folder import is_on_network, machine_folder
 from quba_check.storage.mirror import Mirror, MirrorSettings
 from quba_check.storage.places import default_place, local_folder
 from quba_check.storage.remote_files import is_url
+from quba_check.storage.store_files import MIRROR
 from quba_check.storage.user_files import file_kind, reason, user_path
 from quba_check.suites.data_folder import RemoteFolder
 from quba_check.suites.manifest.reading import class_files, read_manifest
@@ -21,8 +22,6 @@ from quba_check.suites.suite import Suite
 
 DEMO_SUITE = "demo"
 MANIFEST_NAME = "quba-data.yaml"
-MIRROR = "mirror"
-"""Folder in a store for copies of remote data."""
 _IMAGENET_MANIFEST = Path(__file__).with_name("imagenet.yaml")
 _IMAGENET_SHOWN = "quba_check/suites/imagenet.yaml"
 _EXPECTED = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -183,10 +184,10 @@ class Suite:
         """
         return self._listing(self.listing_view(view))
 
-    def fetch(self, view: View) -> None:
-        """Copy the files of a view to this machine, if they are remote.
+    def hold(self, view: View) -> AbstractContextManager[None]:
+        """Keep the files of a view on this machine within a block.
 
-        Call it before files are read by their paths: they may have been removed since `examples`, to make
+        Use it to read files by their paths. Remote files may have been removed since `examples`, to make
         room for other views.
 
         Raises:
@@ -194,7 +195,9 @@ class Suite:
             StoreError: they cannot be written.
         """
         source = self.listing_view(view)
-        self.folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
+        return self.folder.hold(
+            [self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))]
+        )
 
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
@@ -224,9 +227,10 @@ class Suite:
         try:
             return open_example(self.path(example), example)
         except (OSError, SuiteError):
-            if not self.folder.restore(example.name):
-                raise
-        return open_example(self.path(example), example)
+            with self.folder.restored(example.name) as is_restored:
+                if not is_restored:
+                    raise
+                return open_example(self.path(example), example)
 
     def shown(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
@@ -312,8 +316,8 @@ class Suite:
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
-            self.fetch(SAMPLED)  # together: their images are read in one pass
-            sampled = sampled_examples(self.examples, self.place, self.sampler)
+            with self.hold(SAMPLED):  # together: their images are read in one pass
+                sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self._entry(source.set)
@@ -323,8 +327,8 @@ class Suite:
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         place = self._place(source)
         try:
-            self.folder.fetch([place])
-            images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
+            with self.folder.hold([place]):
+                images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
         except SuiteError as error:
             shown = self.folder.shown(str(error))
             raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None

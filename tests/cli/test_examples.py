@@ -50,6 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(THRESHOLDS, encoding="utf-8")
     (folder / "README.md").write_text("# A model\n", encoding="utf-8")
+    (folder / "models.txt").write_text("demo\n", encoding="utf-8")
     shutil.copytree(write_suite(folder / "data") / "val", folder / "photos/val")
     mask = np.zeros((8, 8), np.uint8)
     mask[2:5, 3:6] = 255

@@ -237,8 +237,12 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
             ["models.txt", "--data", "/nowhere"],
             f"{WHERE}--data: /nowhere: there is no such data folder. Allowed: an existing folder.",
         ),
-        (["models.txt", "--data", ""], f"{WHERE}--data: got ''. Allowed: a folder."),
-        (["models.txt", "--store", ""], f"{WHERE}--store: got ''. Allowed: a folder."),
+        (["models.txt", "--data", ""], f"{WHERE}--data: got ''. Allowed: a path."),
+        (["models.txt", "--store", ""], f"{WHERE}--store: got ''. Allowed: a path."),
+        (
+            ["models.txt", "--out", "s3://b/out"],
+            f"{WHERE}--out: got the URL 's3://b/out'. Allowed: a path on this machine.",
+        ),
         (
             ["models.txt", "--executor", "rya"],
             f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS, slurm, slurm:local. "

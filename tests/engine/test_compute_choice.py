@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,10 +19,12 @@ from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.doctor.cached_examination import cached_examination
-from quba_check.engine.compute_choice import planned_passes, probe_examples
+from quba_check.engine.compute_choice import choose_elsewhere, planned_passes, probe_examples
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
+from quba_check.executors.recipe import Recipe
+from quba_check.executors.remote_worker import RemoteWorker
 from quba_check.models import compute_probe
 from quba_check.models.compute import TOO_SHORT, ComputeSettings
 from quba_check.models.compute_probe import Probe
@@ -100,6 +103,61 @@ def test_a_short_run_passes_its_images_once_and_takes_the_plain_path(evaluate, m
     accuracy(stated)
     assert models.COUNTS == {"forward": 0, "backward": 0}  # auto had the cache keys of fp32
     assert stated.engine.compute == ComputeSettings()
+
+
+class Elsewhere:
+    """A pool of one worker, in this process; it chooses `FAST`."""
+
+    name = "elsewhere, 1 worker"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.choices, self.orders = folder, 0, 0
+
+    def executor(self, recipe: Recipe) -> Elsewhere:
+        self.recipe = recipe
+        return self
+
+    def choose_compute(self, views, classifier) -> None:
+        self.choices += 1
+        classifier.use(replace(FAST, compiled=classifier.requested.compile == "on"))
+
+    def run(self, orders):
+        worker = None
+        for order in orders:
+            self.orders += 1
+            worker = worker or RemoteWorker(self.recipe, self.folder)
+            yield worker.predict(order)
+
+    def changed(self) -> list[object]:
+        return []
+
+
+def chosen(evaluation: Evaluation, executor: Elsewhere) -> ComputeSettings:
+    choose_elsewhere(evaluation.classifier, evaluation.suite, evaluation.store, [CLEAN], executor)
+    return evaluation.classifier.compute
+
+
+def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, models, fast, tmp_path) -> None:
+    first, second = Elsewhere(tmp_path / "first"), Elsewhere(tmp_path / "second")
+    assert chosen(evaluate(compile="on"), first) == replace(FAST, compiled=True)
+    value = accuracy(evaluate(workers=first, compile="off"))
+    assert (first.choices, first.orders) == (1, 1)
+    assert chosen(evaluate(compile="on"), second) == replace(FAST, compiled=True)
+    again = evaluate(workers=second, compile="off")
+    assert accuracy(again) == value
+    assert (second.choices, second.orders) == (0, 0)  # all is in the store
+    assert again.engine.compute == FAST
+    assert fast == []
+    accuracy(evaluate())
+    assert fast == [32]  # on this device another may be better
+
+
+def test_a_stated_precision_and_a_short_run_ask_no_executor(evaluate, models, tmp_path) -> None:
+    pool = Elsewhere(tmp_path / "worker")
+    accuracy(evaluate(workers=pool))
+    accuracy(evaluate(workers=pool, precision="fp32", compile="off"))
+    assert (pool.choices, pool.orders) == (0, 1)
+    assert chosen(evaluate(precision="bf16", compile="on"), pool).precision == "bf16"
 
 
 def test_the_choice_is_made_once_and_read_by_later_runs(evaluate, models, fast, tmp_path) -> None:

@@ -130,9 +130,10 @@ def test_three_workers_that_end_without_a_task_are_an_error(stage: Stage) -> Non
     stage.die(1)
     with pytest.raises(OptionError) as error:
         stage.die(0)
-    assert str(error.value).startswith(
-        "--quba-executor: 3 workers ended one after another before they predicted anything. "
-        "The last one wrote: 'killed 0'. Its log is in "
+    assert str(error.value) == (
+        "--quba-executor: 3 workers ended one after another before they predicted anything. The last one "
+        f"wrote: 'killed 0'. Its log is in {stage.folder.jobs}. Check that the nodes see this folder; the "
+        "key folder in --quba-executor-settings names another."
     )
     assert stage.restarted == [0, 1]
     with pytest.raises(OptionError, match="before they predicted anything"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,16 @@ def folder(tmp_path: Path) -> QueueFolder:
 
 def test_only_this_user_may_read_it(folder: QueueFolder) -> None:
     assert folder.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_folders_of_drivers_that_were_killed_are_removed_after_a_week(tmp_path: Path) -> None:
+    old, new = QueueFolder.create(tmp_path), QueueFolder.create(tmp_path)
+    for folder, days in ((old, 7.1), (new, 6.9)):
+        folder.driver.touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(folder.driver, (then, then))
+    latest = QueueFolder.create(tmp_path)
+    assert set(tmp_path.iterdir()) == {new.root, latest.root}
 
 
 def test_a_worker_receives_its_tasks_once_and_in_order(folder: QueueFolder) -> None:
@@ -64,6 +76,7 @@ def test_workers_are_listed_in_the_order_of_their_start(folder: QueueFolder) -> 
     names = [folder.add_worker(job) for job in (5, 2, 5)]
     assert folder.worker_names() == names
     assert [folder.about(name)["job"] for name in names] == [5, 2, 5]
+    assert folder.processes() == [os.getpid()] * 3
     assert not folder.has_left(names[0])
     folder.leave(names[0])
     assert folder.has_left(names[0])

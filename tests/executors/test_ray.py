@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> 
     engine = evaluation.engine
     engine.determine_outputs(VIEWS)  # predicts the first shard
     jobs = [ShardJob((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]
-    with Claims(engine.store, engine.cache_keys, evaluation.classifier) as claims:
+    with closing(Claims(engine.store, engine.cache_keys, evaluation.classifier)) as claims:
         run = engine._executor.run(claims.orders(jobs))
         predicted = [str(next(run).order)]
         busy = next(slot for slot in pool._workers.slots if slot.attempts)

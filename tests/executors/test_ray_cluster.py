@@ -59,6 +59,16 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_an_unknown_key_of_the_environment() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(OptionError) as error:
+        connect("", {"env_varz": {"A": "b"}})
+    assert str(error.value).startswith(
+        "--quba-executor-settings: ray.runtime_env: unknown key 'env_varz'. Allowed: "
+    )
+    assert str(error.value).endswith("Did you mean 'env_vars'?")
+
+
 def test_nobody_listens() -> None:
     pytest.importorskip("ray")
     with socket.create_server(("127.0.0.1", 0)) as server:

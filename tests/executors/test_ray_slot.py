@@ -9,8 +9,10 @@ import pytest
 
 pytest.importorskip("ray")
 
-from quba_check.executors.ray_slot import Attempt, Slot
+from quba_check.executors.ray_slot import Attempt, OrderStream, Slot
 from quba_check.executors.ray_worker import Machine
+
+STREAM = OrderStream()
 
 
 def slot() -> Slot:
@@ -19,7 +21,7 @@ def slot() -> Slot:
 
 
 def attempt(order: Any, strikes: int = 0) -> Attempt:
-    return Attempt(order, strikes)
+    return Attempt(order, STREAM, strikes)
 
 
 def test_two_orders() -> None:
@@ -40,9 +42,13 @@ def test_a_suspected_order_is_alone() -> None:
 def test_a_worker_with_dropped_orders_has_no_room() -> None:
     worker = slot()
     worker.give(attempt(1))
-    worker.drop()
+    worker.give(Attempt(2, OrderStream()))  # type: ignore[arg-type]
+    assert worker.has_orders_of(STREAM)
+    worker.drop(STREAM)
+    assert not worker.has_orders_of(STREAM)
     assert not worker.has_room
-    assert list(worker.answers) == ["answer 1"]
+    assert set(worker.answers) == {"answer 1", "answer 2"}
+    assert list(worker.attempts) == ["answer 2"]
 
 
 def test_a_worker_is_loaded_with_one_model() -> None:

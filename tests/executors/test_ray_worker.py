@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,7 +50,7 @@ def recipe(driver: Evaluation) -> Recipe:
 @pytest.fixture
 def order(driver: Evaluation) -> Iterator[Order]:
     engine = driver.engine
-    with Claims(engine.store, engine.cache_keys, driver.classifier) as claims:
+    with closing(Claims(engine.store, engine.cache_keys, driver.classifier)) as claims:
         yield next(claims.orders([ShardJob((engine.cache_keys.stored_view(CLEAN),), 0)]))
 
 

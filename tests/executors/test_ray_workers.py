@@ -194,10 +194,14 @@ def test_an_error_of_a_worker_is_raised_and_the_other_orders_are_dropped(start: 
 
 
 def test_a_worker_that_dies_with_dropped_orders_is_replaced(start: Any) -> None:
-    pool, fake = start(lambda actor, name, arguments: None)
+    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
+        return WAITING if name == "predict" and arguments[0].shard == 7 else None
+
+    pool, fake = start(behave)
     executor = pool.executor(recipe())
     run = executor.run(map(order, range(8)))
-    next(run)
+    for _ in range(7):
+        next(run)
     run.close()
     dropped = [answer for slot in executor._workers.slots for answer in slot.dropped]
     dropped[0].value = died()
@@ -316,6 +320,51 @@ def test_shards_of_a_model_that_was_replaced_meanwhile(start: Any) -> None:
     shards(second.run(map(order, range(6))))
     assert second.changed() == []
     assert 0 < len(first.changed()) < 6
+
+
+def test_a_run_without_orders_starts_nothing(start: Any) -> None:
+    pool, fake = start(lambda *_: None)
+    assert shards(pool.executor(recipe()).run(iter(()))) == []
+    assert fake.actors == []
+
+
+def test_two_runs_at_once(start: Any) -> None:
+    pool, _ = start(lambda *_: None)
+    executor = pool.executor(recipe())
+    first, second = executor.run(map(order, range(6))), executor.run(map(order, range(10, 13)))
+    seen = [next(first).order.shard]
+    assert shards(second) == [10, 11, 12]
+    assert sorted([*seen, *shards(first)]) == list(range(6))
+
+
+def test_two_runs_of_different_models_at_once(start: Any) -> None:
+    models: dict[int, str] = {}
+
+    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
+        if name == "load":
+            models[actor.number] = arguments[0].key
+        return Predicted(arguments[0], {}, models[actor.number]) if name == "predict" else None  # type: ignore[arg-type]
+
+    pool, _ = start(behave)
+    first = pool.executor(recipe()).run(map(order, range(8)))
+    results = [next(first)]
+    others = list(pool.executor(recipe("other")).run(map(order, range(8))))
+    results += first
+    assert [answer.outputs for answer in results] == ["one"] * 8
+    assert [answer.outputs for answer in others] == ["other"] * 8
+
+
+def test_an_error_belongs_to_the_run_of_its_order(start: Any) -> None:
+    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
+        return SuiteError("a.jpg: cut") if name == "predict" and arguments[0].shard == 2 else None
+
+    pool, _ = start(behave)
+    executor = pool.executor(recipe())
+    first = executor.run(map(order, range(6)))
+    next(first)
+    assert shards(executor.run(map(order, range(10, 13)))) == [10, 11, 12]
+    with pytest.raises(SuiteError):
+        shards(first)
 
 
 def test_a_gpu_by_number_is_refused(start: Any) -> None:

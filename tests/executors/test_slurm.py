@@ -19,6 +19,7 @@ from quba_check.core.view import CLEAN, View
 from quba_check.engine.claims import Claims, ShardJob
 from quba_check.engine.order import Order
 from quba_check.errors import ModelError, OptionError, StoreError
+from quba_check.executors import slurm_jobs
 from quba_check.executors.opening import ExecutorChoice
 from quba_check.executors.queue_folder import QueueFolder
 from quba_check.executors.settings import SlurmSettings
@@ -150,6 +151,18 @@ def test_the_error_of_a_worker_is_raised_here(driver: Evaluation, executor: Slur
     other = replace(order, keys={FOG: replace(key, content="0" * 32)})
     with pytest.raises(ModelError, match=r"^worker on .*shard 0: the images in .* differ\.$"):
         list(executor.run([other]))
+
+
+def test_workers_that_do_not_end_are_killed(
+    driver: Evaluation, executor: SlurmExecutor, pool: SlurmPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(list(executor.run(orders(driver, FOG)))) == 2
+    stopped, *_ = processes = list(pids(pool).values())
+    os.kill(stopped, signal.SIGSTOP)
+    monkeypatch.setattr(slurm_jobs, "CLOSING_SECONDS", 0.0)
+    pool.close()
+    for process in processes:
+        until(lambda process=process: not is_alive(process))
 
 
 def test_nothing_starts_for_a_run_without_orders(tmp_path: Path, driver: Evaluation) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def calls(folder: Path) -> list[str]:
 
 
 def worker(job: int) -> SlurmWorker:
-    return SlurmWorker(Path("/none"), job, 1, ())
+    return SlurmWorker(Path("/none"), job, 1, (), "0")
 
 
 def script(folder: Path) -> str:
@@ -131,8 +133,12 @@ def test_one_job_ends_and_is_replaced(
     assert calls(commands)[-1] == "scancel 71 85"
 
 
-def test_what_sbatch_says_is_shown(commands: Path, tmp_path: Path) -> None:
-    command(commands, "sbatch", "echo 'sbatch: error: invalid partition specified: gpus' >&2; exit 1")
+def test_what_sbatch_says_is_shown(commands: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command(
+        commands,
+        "sbatch",
+        "echo 'sbatch: error: invalid partition specified: gpus' >&2; echo 'see --help' >&2; exit 1",
+    )
     jobs = SlurmJobs(SlurmSettings(partition="gpus"), tmp_path / "jobs", is_local=False)
     with pytest.raises(OptionError) as error:
         jobs.start([worker(0), worker(1)])
@@ -140,6 +146,7 @@ def test_what_sbatch_says_is_shown(commands: Path, tmp_path: Path) -> None:
         "--quba-executor: sbatch refused the jobs: sbatch: error: invalid partition specified: gpus. "
         "Change the settings of --quba-executor-settings, section slurm."
     )
+    assert capfd.readouterr() == ("", "")
     jobs.close()
     assert not any(call.startswith("scancel") for call in calls(commands))
 
@@ -163,6 +170,14 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "--quba-executor: slurm needs submitit, which is not installed. Install it: pip install "
         '"quba-check[slurm]".'
     )
+
+
+def test_a_terminal_interrupts_no_local_worker() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with slurm_jobs._children_ignore_interrupts():
+        code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+        assert subprocess.check_output([sys.executable, "-c", code]) == b"True\n"
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from quba_check.executors.queue_folder import (
 from quba_check.executors.slurm_worker import Service, SlurmWorker
 from quba_check.models.compute import PLAIN
 
+VERSION = version("quba-check")
 ORDER = Order((CLEAN,), 0, {}, (), (), PLAIN, None)
 
 
@@ -135,7 +138,7 @@ def test_it_ends_when_the_driver_is_silent(folder: QueueFolder, monkeypatch: pyt
 
 
 def test_a_job_is_queued_again_with_the_same_worker(folder: QueueFolder) -> None:
-    worker = SlurmWorker(folder.root, 3, 1, ("/own",))
+    worker = SlurmWorker(folder.root, 3, 1, ("/own",), VERSION)
     worker._service = Service(folder, 3)
     again = pickle.loads(pickle.dumps(worker.checkpoint()))
     assert again.function == worker
@@ -168,7 +171,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[SlurmWorker], int
 
 def test_a_job_ends_with_its_driver(folder: QueueFolder, run: Callable[[SlurmWorker], int]) -> None:
     folder.stop()
-    assert run(SlurmWorker(folder.root, 0, 1, ())) == 0
+    assert run(SlurmWorker(folder.root, 0, 1, (), VERSION)) == 0
 
 
 def test_the_exit_code_of_a_job_that_is_queued_again(
@@ -178,14 +181,14 @@ def test_the_exit_code_of_a_job_that_is_queued_again(
         raise SystemExit(144)
 
     monkeypatch.setattr(Service, "run", requeue)
-    assert run(SlurmWorker(folder.root, 0, 1, ())) == 144
+    assert run(SlurmWorker(folder.root, 0, 1, (), VERSION)) == 144
 
 
 def test_sigterm_lets_a_job_go_on_without_tasks(
     folder: QueueFolder, run: Callable[[SlurmWorker], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Service, "run", lambda service: os.kill(os.getpid(), signal.SIGTERM))
-    assert run(SlurmWorker(folder.root, 0, 1, ())) == 0
+    assert run(SlurmWorker(folder.root, 0, 1, (), VERSION)) == 0
     (name,) = folder.worker_names()
     assert folder.has_left(name)
 
@@ -193,7 +196,17 @@ def test_sigterm_lets_a_job_go_on_without_tasks(
 def test_imports_of_the_driver_are_found(
     folder: QueueFolder, run: Callable[[SlurmWorker], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "path", ["/here", "/both"])
+    monkeypatch.setattr(sys, "path", [*sys.path, "/both"])
+    before = sys.path.copy()
     folder.stop()
-    run(SlurmWorker(folder.root, 0, 1, ("/both", "/own")))
-    assert sys.path == ["/here", "/both", "/own"]
+    run(SlurmWorker(folder.root, 0, 1, ("/both", "/own"), VERSION))
+    assert sys.path == [*before, "/own"]
+
+
+def test_another_version_is_refused_by_name(folder: QueueFolder) -> None:
+    with pytest.raises(ModelError) as error:
+        SlurmWorker(folder.root, 0, 1, (), "0.0.1")()
+    assert str(error.value) == (
+        f"worker on {socket.gethostname()}: quba-check is {VERSION}, but 0.0.1 where the run was started. "
+        "Install quba-check 0.0.1 there."
+    )

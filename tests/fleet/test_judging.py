@@ -119,6 +119,14 @@ def test_a_model_that_cannot_be_judged_stops_no_other(folder: Path) -> None:
     assert results["absent"].exit_code is None
 
 
+def test_a_process_that_cannot_be_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(folder / "a.pt")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    [result] = judge("a.pt").values()
+    assert (result.outcome, result.exit_code) == ("not judged", None)
+    assert result.problem == "its process cannot be started (No such file or directory)"
+
+
 def test_a_run_that_fails_with_all_demands_met(folder: Path) -> None:
     write_model(folder / "a.pt", code=1)
     write_model(folder / "b.pt", code=1, log="ERROR: page.html: cannot be written (No space left on device).")

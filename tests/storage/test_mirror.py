@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.s3 import S3Server
 
+from quba_check import storage
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.mirror import Mirror, MirrorSettings
 from quba_check.storage.remote_files import RemoteFiles
@@ -104,7 +106,10 @@ def test_sets_that_were_unused_longest_are_removed_whole(remote: Remote) -> None
     assert copies(mirror) == ["b/1", "b/2", "c/1", "c/2"]
 
 
-def test_sets_of_the_latest_two_requests_of_another_run_stay(remote: Remote) -> None:
+def test_sets_of_the_latest_two_requests_of_another_run_stay(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.mirror, "LONGEST_WAIT", 0.0)
     other = remote.mirror(5)
     for folder in ("c", "a", "b"):
         fetched(other, folder)
@@ -117,13 +122,43 @@ def test_sets_of_the_latest_two_requests_of_another_run_stay(remote: Remote) -> 
     )
     assert copies(mirror) == ["a/1", "a/2", "b/1", "b/2"]
     fetched(other, "c")
-    fetched(other, "c")
-    del other
-    fetched(mirror, "a")
-    assert "a/1" in copies(mirror)
+    assert copies(mirror) == ["b/1", "b/2", "c/1", "c/2"]
 
 
-def test_a_part_of_the_latest_request_keeps_all_of_it(remote: Remote) -> None:
+def test_a_run_waits_until_another_leaves_room(remote: Remote) -> None:
+    others = [remote.mirror(4)]
+    fetched(others[0], "b")
+    fetched(others[0], "a")
+
+    def make_room(text: str) -> None:
+        texts.append(text)
+        if text.startswith("waiting"):
+            others.clear()  # as at the end of a run
+
+    texts: list[str] = []
+    mirror = remote.mirror(4, announce=make_room)
+    fetched(mirror, "c")
+    assert texts[1:] == [f"waiting until other runs leave room in {remote.folder}"]
+    assert copies(mirror) == ["a/1", "a/2", "c/1", "c/2"]
+
+
+def test_runs_without_room_for_all_do_not_wait_for_each_other(remote: Remote) -> None:
+    code = (
+        "import sys; from pathlib import Path; from quba_check.storage.mirror import *\n"
+        "mirror = Mirror(sys.argv[1], Path(sys.argv[2]), MirrorSettings(4e-6))\n"
+        "for name in 3 * sys.argv[3]:\n"
+        "    mirror.fetch(mirror.file_set(name, mirror.listing.below(name)))\n"
+        "    assert len(list((mirror.root / name).iterdir())) == 2 or mirror.restore(f'{name}/1') is None\n"
+    )
+    arguments = [sys.executable, "-c", code, remote.url, str(remote.folder)]
+    processes = [subprocess.Popen([*arguments, order]) for order in ("abc", "bca", "cab")]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+
+
+def test_a_part_of_the_latest_request_keeps_all_of_it(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.mirror, "LONGEST_WAIT", 0.0)
     mirror = remote.mirror(6)
     parts = [mirror.file_set(folder, mirror.listing.below(folder)) for folder in "abc"]
     mirror.fetch(*parts)
@@ -228,9 +263,22 @@ def test_a_folder_that_cannot_be_written(remote: Remote) -> None:
         remote.mirror()
     assert str(error.value).startswith(f"{remote.folder}: copies of {remote.url} cannot be written (")
     assert str(error.value).endswith(
-        "). Allowed: a store with room for them. Name another with --quba-store DIR, or write fewer with "
-        "--quba-mirror-gb N."
+        "). Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, "
+        "or free some space."
     )
+
+
+def test_a_disk_without_room(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = remote.mirror()
+    monkeypatch.setattr(storage.mirror.shutil, "disk_usage", lambda path: SimpleNamespace(free=1999))
+    with pytest.raises(StoreError) as error:
+        fetched(mirror, "a")
+    assert str(error.value) == (
+        f"{remote.folder}: the set 'a' of {remote.url} takes 2e-06 GB, and 1.999e-06 GB are free on this "
+        "disk. Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for "
+        "workers, or free some space."
+    )
+    assert copies(mirror) == []
 
 
 def test_long_copies_are_announced(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from quba_check.errors import StoreError
 from quba_check.storage.store import Store
-from quba_check.storage.store_files import StoredFile
+from quba_check.storage.store_files import StoredFile, StoreFiles
 
 
 @pytest.fixture
@@ -77,3 +77,11 @@ def test_a_file_that_cannot_be_written_or_removed(store: Store) -> None:
     with pytest.raises(StoreError) as caught:
         store.withdraw("active/a.json")
     assert str(caught.value) == f"--quba-store: {path} cannot be removed (Not a directory)."
+
+
+def test_copies_of_remote_data_are_no_files_of_the_store(tmp_path: Path) -> None:
+    store = StoreFiles(tmp_path)
+    for name in ("mirror/u/v/files/.x.tmp", "images/mirror/x", "runs/a.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sorted(file.name for file in store.files()) == ["images/mirror/x", "runs/a.json"]

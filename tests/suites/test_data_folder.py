@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -143,8 +145,8 @@ def test_a_set_takes_the_files_that_it_needs(local: Path, remote: Open) -> None:
         SAMPLED: {f"c/{name}.npy" for name in CORRUPTIONS if name != "fog"},
     }
     for view, names in expected.items():
-        suite.fetch(view)
-        assert copied() == names, view
+        with suite.hold(view):
+            assert copied() == names, view
         suite.examples(view)
         assert copied() == names, view
         before |= copied()
@@ -177,6 +179,29 @@ def test_small_copies_make_room_for_each_other(local: Path, remote: Open) -> Non
             files = [path for path in suite.root.rglob("*") if path.is_file()]
             largest = max(largest, sum(path.stat().st_size for path in files))
     assert 20_000 < largest <= 21_000
+
+
+def test_threads_do_not_take_files_from_each_other(local: Path, remote: Open) -> None:
+    suite = remote(0.021)  # for one of the two sets
+    shards, tables = (suite.examples(view) for view in (View("braces"), View("stored")))
+    is_done = threading.Event()
+
+    def read_images() -> int:
+        count = 0
+        while not is_done.is_set() or not count:
+            count += sum(suite.image(example).width for example in shards)
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        reading = [pool.submit(read_images) for _ in range(3)]
+        try:
+            for _ in range(100):
+                with suite.hold(View("stored")):
+                    assert all(suite.path(example).is_file() for example in tables)
+                    assert not any(suite.path(example).is_file() for example in shards)
+        finally:
+            is_done.set()
+        assert min(one.result() for one in reading) > 0
 
 
 def test_an_image_whose_set_was_removed_is_copied_again(local: Path, remote: Open) -> None:
@@ -222,7 +247,7 @@ def test_a_set_above_the_limit(remote: Open, local: Path) -> None:
     with pytest.raises(SuiteError) as error:
         suite.examples(View("braces"))
     assert str(error.value) == (
-        f"file://{local}: the set 'braces' takes 2.05e-05 GB, more than this machine may keep (1e-06 GB). "
+        f"file://{local}: the set 'braces' takes 2.048e-05 GB, more than this machine may keep (1e-06 GB). "
         "Allowed: --quba-mirror-gb 0.1 or more, or fewer images."
     )
     with pytest.raises(

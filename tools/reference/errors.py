@@ -51,6 +51,7 @@ AREAS: Mapping[str, tuple[str, str]] = {
         "Commands",
         "Correct the command line: [commands](../options.md#which-commands-does-quba-check-have).",
     ),
+    "fleet": ("Fleets", "Correct the list of models or the option: [fleets](../fleets.md)."),
     "strict_yaml": (
         "YAML files",
         "Correct the threshold file, manifest or preprocessing file at the line that the message names.",

@@ -37,6 +37,7 @@ PAGES: Mapping[str, str] = {
     "--quba-trust-pickle": "[security](security.md)",
     "init": "[data](data.md)",
     "doctor": "[doctor](doctor.md)",
+    "fleet": "[fleets](fleets.md)",
     "verdict": "[exit codes](reading-the-result.md#what-does-the-exit-code-mean)",
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",

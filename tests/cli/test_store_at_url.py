@@ -1,0 +1,98 @@
+"""`quba-check store` and `status` on a store at a URL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.s3 import S3Server
+from support.stored import keys_of, predict
+
+from quba_check.cli.main import main
+from quba_check.storage.active_runs import active_runs, new_run
+from quba_check.storage.inventory import read_inventory
+from quba_check.storage.opening import open_store
+
+
+@pytest.fixture
+def url(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The default store, with predictions of two models by another machine."""
+    monkeypatch.setenv("COLUMNS", "80")
+    url = f"{s3.new_bucket()}/store"
+    monkeypatch.setenv("QUBA_STORE", url)
+    on_machine(monkeypatch, tmp_path / "first")
+    store = open_store(url)
+    predict(store, "r50", "clean", "clean+pgd")
+    predict(store, "vit", "clean")
+    store.close()
+    on_machine(monkeypatch, tmp_path / "second")
+    return url
+
+
+def on_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Continue as a machine with its own folder for copies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+
+
+def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(words) == 0
+    return capsys.readouterr().out
+
+
+def test_the_list_reads_the_start_of_each_file(
+    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with s3.counted() as requests:
+        content = json.loads(output(capsys, "store", "list", "--json"))
+    assert content["store"] == url
+    assert {row["model"]: row["views"] for row in content["models"]} == {
+        "r50": ["clean", "clean+pgd"],
+        "vit": ["clean"],
+    }
+    assert requests["GET"] == 3 + 1  # and the format of the store
+    assert requests["LIST"] == 1
+
+
+def test_damage_at_the_url_is_removed_there(
+    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ": none damaged" in output(capsys, "store", "verify")
+    (name,) = s3.names(f"{url}/predictions/{keys_of('vit', 'clean')[0].cache_entry}")
+    bucket = url.split("/")[2]
+    key = f"store/predictions/{keys_of('vit', 'clean')[0].cache_entry}/{name}"
+    s3.client().put_object(Bucket=bucket, Key=key, Body=b"cut")
+    assert main(["store", "verify"]) == 1
+    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 2  # of both calls
+    assert ": none damaged" in output(capsys, "store", "verify")
+    assert read_inventory(open_store(url)).models == ["r50"]
+
+
+def test_a_model_moves_between_urls(
+    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, other = tmp_path / "r50.zip", f"{s3.new_bucket()}/other"
+    output(capsys, "store", "export", "r50", "-o", str(file))
+    assert f"{other}: r50, 2 views, 0 records" in output(
+        capsys, "store", "import", str(file), "--store", other
+    )
+    store = open_store(other)
+    for view in ("clean", "clean+pgd"):
+        for key in keys_of("r50", view):
+            assert store.read(key).columns["index"].tolist() == list(key.indices)
+
+
+def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
+    output(capsys, "store", "prune", "--model", "r50", "--yes")
+    entries = {name.split("/")[0] for name in s3.names(f"{url}/predictions/")}
+    assert entries == {keys_of("vit", "clean")[0].cache_entry}
+
+
+def test_evaluations_of_other_machines(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = new_run(["r50"])
+    open_store(url).publish(run.name, run.encode())
+    assert output(capsys, "status").startswith(f"r50 on {run.host}, pid {run.pid}: running\n")
+    assert "running, and kept: r50" in output(capsys, "store", "prune", "--model", "r50", "--yes")
+    assert active_runs(open_store(url)) == [run]
+    open_store(url).withdraw(run.name)
+    assert output(capsys, "status") == f"{url}: no evaluation is running\n"
