@@ -125,13 +125,13 @@ def choose_elsewhere(
     store.upload(name)
 
 
-def fetch_choice(classifier: Classifier, store: Store, executor: Executor | None = None) -> None:
+def fetch_choice(classifier: Classifier, store: Store, executor: Executor) -> None:
     """Copy the choice that other machines made to this one, if the store is elsewhere."""
     if classifier.requested is not None:
         store.local_file(_name(classifier, executor))
 
 
-def adopt_choice(classifier: Classifier, store: Path, executor: Executor | None = None) -> ComputeSettings:
+def adopt_choice(classifier: Classifier, store: Path, executor: Executor) -> ComputeSettings:
     """Return the settings behind a classifier's predictions, also if other processes chose them.
 
     An earlier choice is put to use. Without one the settings are those of a short run, and remain open.
@@ -139,7 +139,7 @@ def adopt_choice(classifier: Classifier, store: Path, executor: Executor | None 
     Args:
         classifier: the model.
         store: the folder of the choice.
-        executor: predicts on other devices; None for that of the classifier.
+        executor: makes the passes.
     """
     request = classifier.requested
     if request is None:
@@ -210,12 +210,12 @@ def _name(classifier: Classifier, executor: Executor | None = None) -> str:
     make the same choice to share their predictions.
     """
     request = classifier.requested or ComputeRequest()
-    kind = None if executor is None else executor.name.partition(",")[0]
+    kind = "" if executor is None else executor.name.partition(",")[0]
     key = {
         "format": FORMAT,
         "model": classifier.fingerprint,
         "input_size": classifier.preprocessing.input_size,
-        "device": device_name(classifier.device) if kind is None else kind,
+        "device": kind or device_name(classifier.device),
         "torch": torch.__version__,
         "compile": "off" if request.compile == "on" else request.compile,
     }

@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import choose_compute
+from quba_check.engine.compute_choice import choose_compute, choose_elsewhere
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.order import Order, Predicted
+from quba_check.engine.order import Executor, Order, Predicted
 from quba_check.engine.progress import Reporter
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
 from quba_check.engine.shard_task import ShardTask
@@ -70,6 +70,13 @@ class Worker:
         choose_compute(self.classifier, self._suite, self._store, views, prepare, self._batch_size)
         if classifier is not self.classifier:
             classifier.use(self.classifier.compute)
+
+    def choose_compute_by(self, executor: Executor, views: Sequence[View], classifier: Classifier) -> None:
+        """Choose the settings of the passes of an executor, which may be this worker."""
+        if executor is self:
+            self.choose_compute(views, classifier)
+        else:
+            choose_elsewhere(classifier, self._suite, self._store, views, executor, self._batch_size)
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted.
