@@ -192,7 +192,7 @@ OPTIONS = (
     Option(
         "--quba-executor-workers",
         "N",
-        "most workers of an executor (default: for ray one per GPU of the cluster, else per core; for slurm 4)",
+        "most workers of an executor (default: ray one per GPU, else per core; slurm 4)",
         whole_number(1),
     ),
     Option(
