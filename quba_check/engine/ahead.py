@@ -11,7 +11,7 @@ from quba_check.errors import QubaError
 
 
 class Ahead:
-    """Shards of a whole plan in flight, so that no worker waits at the end of a request.
+    """Shards of a whole plan in flight, while its requests are answered one by one.
 
     Args:
         open_stream: returns a stream of the shards of views; of those in a range, if it is not None.

@@ -17,7 +17,7 @@ from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice, choose_elsewhere, fetch_choice
+from quba_check.engine.compute_choice import adopt_choice, fetch_choice
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
@@ -91,8 +91,8 @@ class Engine:
             self._batch_settings,
             self._reporter,
         )
-        fetch_choice(classifier, store, executor)
-        self._elsewhere = executor
+        self._executor = executor or self.worker
+        fetch_choice(classifier, store, self._executor)
         self._carries_gradient = True
         self._ahead = Ahead(
             lambda views, shards: self._stream(self._ordered_jobs(views, [], shards)), self.cache_keys.shards
@@ -143,7 +143,7 @@ class Engine:
         """
         self._reporter.planned = stored = self._stored(views)
         if views:
-            self._choose_compute(stored)
+            self.worker.choose_compute_by(self._executor, stored, self.classifier)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -178,7 +178,7 @@ class Engine:
     @property
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
-        settings = adopt_choice(self.classifier, self.store.root, self._elsewhere)
+        settings = adopt_choice(self.classifier, self.store.root, self._executor)
         return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
 
     def pop_repairs(self) -> list[str]:
@@ -200,18 +200,6 @@ class Engine:
             self.store.remove(*keys)
             raise InvariantError(STATE_CHANGED)
 
-    @property
-    def _executor(self) -> Executor:
-        return self._elsewhere or self.worker
-
-    def _choose_compute(self, views: Sequence[View]) -> None:
-        """Choose the settings of passes on the device that makes them."""
-        if self._elsewhere is None:
-            self.worker.choose_compute(views, self.classifier)
-        else:
-            size = self._batch_settings.batch_size
-            choose_elsewhere(self.classifier, self.suite, self.store, views, self._elsewhere, size)
-
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
 
@@ -221,7 +209,7 @@ class Engine:
 
     def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
         """Predict every missing shard of the requested views."""
-        if self._elsewhere is not None:
+        if self._executor is not self.worker:
             self._ahead.take(requested, planned, shards)
             if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
                 return
@@ -289,7 +277,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
-        adopt_choice(self.classifier, self.store.root, self._elsewhere)
+        adopt_choice(self.classifier, self.store.root, self._executor)
         stored = self._stored(views)
         shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(

@@ -164,8 +164,9 @@ class RayWorkers:
             "num_gpus": wanted.gpus,
             "max_restarts": 0,
             "max_task_retries": 0,
+            "max_concurrency": CALLS_AT_ONCE,
+            "scheduling_strategy": "SPREAD",
         }
-        options |= {"max_concurrency": CALLS_AT_ONCE, "scheduling_strategy": "SPREAD"}
         if environment and not self._is_ours:
             options["runtime_env"] = environment
         self._kind = self._ray.remote(**options)(RayWorker)
