@@ -140,7 +140,7 @@ def probe_here(
     planned: PlannedPasses,
     batch_size: int | None,
 ) -> ComputeSettings:
-    """Return the settings chosen by a probe on images spread over the clean set, for `choose_compute`."""
+    """Return the settings chosen by a probe on images spread over the clean set."""
     unattacked = [view for view in views if view.attack is None]
     view = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
     request = classifier.requested or ComputeRequest()
