@@ -1,6 +1,6 @@
-"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: every row of docs/performance.md.
+"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of two pages.
 
-Without names all rows are measured, in about fifteen minutes on two idle cores.
+Without names the rows of docs/performance.md are measured, in under ten minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "layout": layout.rows,
     "pgd": attacks.rows,
     "protocol": protocol.rows,
+}
+"""Rows of docs/performance.md by name, in the order of measuring."""
+SCALE_ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "stages": stages.rows,
     "plan": plan_check.rows,
     "executors": executors.rows,
 }
-"""Families of rows by name, in the order of measuring."""
+"""Rows of docs/scale.md by name."""
+ALL_ROWS = ROWS | SCALE_ROWS
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
 
 
@@ -60,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Work(Path(folder), options.released)
         for name in options.rows:
-            for row in ROWS[name](work):
+            for row in ALL_ROWS[name](work):
                 print(as_text(row), flush=True)
                 results.append(row)
     minutes = f"measured in {(time.monotonic() - begin) / 60:.1f} minutes"
@@ -76,7 +80,8 @@ def main() -> None:
 def parsed_options() -> argparse.Namespace:
     """Return the options; end with a message if one cannot be used."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(ROWS)}; default: all")
+    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, of docs/scale.md"
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=names)
     parser.add_argument(
         "--released", type=Path, metavar="PATH", help="a checkout of github.com/visinf/beyond-accuracy"
     )
@@ -85,8 +90,8 @@ def parsed_options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.names, options.rows = options.rows, options.rows or list(ROWS)
-    if unknown := [name for name in options.rows if name not in ROWS]:
-        parser.error(f"unknown row '{unknown[0]}'. Allowed: {', '.join(ROWS)}.")
+    if unknown := [name for name in options.rows if name not in ALL_ROWS]:
+        parser.error(f"unknown row '{unknown[0]}'. Allowed: {', '.join(ALL_ROWS)}.")
     if options.released is not None:
         options.released = options.released.absolute()
         if not (options.released / "eval.py").is_file():

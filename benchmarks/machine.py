@@ -36,8 +36,9 @@ def description() -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in libraries)
     decoder = features.version_feature("libjpeg_turbo")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    hardware = f"{cpu_name()}, {os.cpu_count()} cores, {memory:.0f} GB"
     return [
-        f"{cpu_name()}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.machine()}",
+        f"{hardware}, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f} at first",
         f"Python {platform.python_version()}, {versions}, libjpeg-turbo {decoder or 'absent'} in Pillow",
         f"torch: {THREADS} thread on both sides, {torch.backends.cpu.get_cpu_capability()}, no GPU",
     ]

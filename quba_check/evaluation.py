@@ -32,10 +32,8 @@ from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
-from quba_check.storage.opening import open_store
-from quba_check.storage.places import default_place
+from quba_check.storage.opening import named_store
 from quba_check.storage.store import Store
-from quba_check.storage.user_files import user_place
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
@@ -60,8 +58,7 @@ class Evaluation:
         exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
-        store: folder or URL for predictions, or an open store; None means `$QUBA_STORE`, else the user's
-            cache.
+        store: folder, URL or open store of predictions; None: `$QUBA_STORE`, else the user's cache.
         trust_pickle: allow a checkpoint to run code when it is read.
         batch_settings: batch size and threads, without influence on results.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
@@ -108,15 +105,12 @@ class Evaluation:
         registry.load_entry_points()
         self.protocol = Protocol.named(protocol)
         self.seed = seed
-        self.store = store if isinstance(store, Store) else _opened(store)
+        self.store = store if isinstance(store, Store) else named_store(store)
         spec = model.spec if isinstance(model, Classifier) else model
         if suite is None and spec in DEMO_MODELS:
             suite = DEMO_SUITE
-        self.suite = (
-            suite
-            if isinstance(suite, Suite)
-            else find_suite(suite, self.store.root, SubsetSampler(limit, seed))
-        )
+        sampler = SubsetSampler(limit, seed)
+        self.suite = suite if isinstance(suite, Suite) else find_suite(suite, self.store.root, sampler)
         if isinstance(model, Classifier):
             self.classifier = model
         else:
@@ -347,10 +341,6 @@ class Evaluation:
         predictions = self.engine.predictions(views, self._planned) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
-
-
-def _opened(store: str | Path | None) -> Store:
-    return open_store(default_place() if store is None else user_place(store, "store"))
 
 
 def _check_whole_number(name: str, number: object, *, least: int) -> None:

@@ -95,7 +95,7 @@ def test_a_run_of_the_executors_row_is_timed(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], f"unknown row 'nothing'. Allowed: {', '.join(command.ROWS)}."),
+        (["nothing"], f"unknown row 'nothing'. Allowed: {', '.join(command.ALL_ROWS)}."),
         (["--released", "."], "holds no eval.py. Allowed: a checkout of the released code."),
         (["--markdown", "README.md"], f"--markdown: README.md has no line '{command.BEGIN}'."),
     ],

@@ -45,7 +45,8 @@ def choose_compute(
     suite: Suite,
     store: Store,
     views: Sequence[View],
-    preparation: Callable[[View], Prepare],
+    executor: Executor,
+    probe: Callable[[PlannedPasses], ComputeSettings],
     batch_size: int | None = None,
 ) -> None:
     """Choose the compute settings of a classifier, once, before its first shard.
@@ -58,50 +59,8 @@ def choose_compute(
         suite: the images.
         store: the store of the choice.
         views: all views that the run needs.
-        preparation: returns the function that prepares the images of a view.
-        batch_size: images of a pass, if the user stated them.
-    """
-    request = classifier.requested
-    if request is None:
-        return
-    if request.precision != "auto":
-        classifier.use(_compiled(classifier.compute, request))
-        return
-    path = store.root / _name(classifier)
-    planned = planned_passes(suite, views)
-    while (settings := _read(path, planned)) is None:
-        if not image_count(planned, 1):
-            settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
-            break
-        with store.try_lock(f"{FOLDER}/{path.stem}") as is_held:
-            if is_held and (settings := _read(path, planned)) is None:
-                settings = _probed(classifier, suite, views, preparation, planned, batch_size)
-                _save(path, settings if batch_size is None else replace(settings, batch_size=None), planned)
-                store.upload(_name(classifier))
-            if settings is not None:
-                break
-        time.sleep(_WAIT_SECONDS)
-    classifier.use(_compiled(settings, request))
-
-
-def choose_elsewhere(
-    classifier: Classifier,
-    suite: Suite,
-    store: Store,
-    views: Sequence[View],
-    executor: Executor,
-    batch_size: int | None = None,
-) -> None:
-    """Have an executor choose the compute settings of a classifier, unless an earlier run did.
-
-    The choice goes into the store, so that a run whose predictions are there starts no worker.
-
-    Args:
-        classifier: the model; nothing happens if its settings are final.
-        suite: the images.
-        store: the store of the choice.
-        views: all views that the run needs.
-        executor: predicts on other devices.
+        executor: predicts the shards.
+        probe: returns the settings for the passes of the run, by a comparison on its devices.
         batch_size: images of a pass, if the user stated them.
     """
     request = classifier.requested
@@ -111,18 +70,28 @@ def choose_elsewhere(
         classifier.use(_compiled(classifier.compute, request))
         return
     name, planned = _name(classifier, executor), planned_passes(suite, views)
-    settings = _read(store.root / name, planned)
-    if settings is None and not image_count(planned, 1):
-        settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
-    if settings is not None:
-        classifier.use(_compiled(settings, request))
-        return
+    path = store.root / name
+    while (settings := _read(path, planned)) is None:
+        if not image_count(planned, 1):
+            settings = ComputeSettings(requested="auto", reason=TOO_SHORT)
+            break
+        with store.try_lock(f"{FOLDER}/{path.stem}") as is_held:
+            if is_held and (settings := _read(path, planned)) is None:
+                settings = probe(planned)
+                _save(path, settings if batch_size is None else replace(settings, batch_size=None), planned)
+                store.upload(name)
+            if settings is not None:
+                break
+        time.sleep(_WAIT_SECONDS)
+    classifier.use(_compiled(settings, request))
+
+
+def probe_elsewhere(classifier: Classifier, views: Sequence[View], executor: Executor) -> ComputeSettings:
+    """Return the settings that an executor chooses on its devices, for `choose_compute`."""
+    request = classifier.requested
     executor.choose_compute(views, classifier)
-    settings = classifier.compute
-    if request.compile == "on":  # not a part of the choice
-        settings = replace(settings, compiled=False)
-    _save(store.root / name, settings if batch_size is None else replace(settings, batch_size=None), planned)
-    store.upload(name)
+    is_stated = request is not None and request.compile == "on"
+    return replace(classifier.compute, compiled=False) if is_stated else classifier.compute
 
 
 def fetch_choice(classifier: Classifier, store: Store, executor: Executor) -> None:
@@ -163,7 +132,7 @@ def planned_passes(suite: Suite, views: Collection[View]) -> PlannedPasses:
     return PlannedPasses(plain, exact)
 
 
-def _probed(
+def probe_here(
     classifier: Classifier,
     suite: Suite,
     views: Sequence[View],

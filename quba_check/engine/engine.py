@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
+from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import default_batch
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
@@ -94,9 +94,9 @@ class Engine:
         self._executor = executor or self.worker
         fetch_choice(classifier, store, self._executor)
         self._carries_gradient = True
-        self._ahead: ShardStream | None = None
-        self._plan: tuple[frozenset[View], bool] | None = None
-        self._keeps_ahead = True
+        self._ahead = Ahead(
+            lambda views, shards: self._stream(self._ordered_jobs(views, [], shards)), self.cache_keys.shards
+        )
 
     def predictions(
         self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
@@ -205,14 +205,12 @@ class Engine:
 
     def stop(self) -> None:
         """Drop the shards that are predicted ahead of requests."""
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
+        self._ahead.stop()
 
     def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
         """Predict every missing shard of the requested views."""
-        if self._executor is not self.worker and self._keeps_ahead:
-            self._take_from_ahead(requested, planned, shards)
+        if self._executor is not self.worker:
+            self._ahead.take(requested, planned, shards)
             if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
                 return
         jobs: Iterable[ShardJob] | None = None
@@ -224,30 +222,6 @@ class Engine:
                 return
             if not stored and jobs and not self._run_planned([*requested, *planned], shards):
                 time.sleep(WAIT_SECONDS)
-
-    def _take_from_ahead(
-        self, requested: Sequence[View], planned: Sequence[View], shards: range | None
-    ) -> None:
-        """Store shards of a whole plan until the requested ones are complete.
-
-        Shards of later requests are in flight meanwhile, so that no worker waits at the end of a request.
-        """
-        plan = (frozenset({*requested, *planned}), shards is None)
-        if self._ahead is None or self._plan != plan:
-            self.stop()
-            following = None if shards is None else range(shards.start, sys.maxsize)
-            jobs = self._ordered_jobs([*requested, *planned], [], following)
-            self._plan, self._ahead = plan, self._stream(jobs)
-        try:
-            while not all(
-                self._ahead.is_over(view, self.cache_keys.shards(view, shards)) for view in requested
-            ):
-                if not self._ahead.advance():
-                    self.stop()
-                    return
-        except QubaError:  # the request that needs a faulty shard reports it
-            self._keeps_ahead = False
-            self.stop()
 
     def _ordered_jobs(
         self, requested: Sequence[View], planned: Sequence[View], shards: range | None

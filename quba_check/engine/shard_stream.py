@@ -1,4 +1,4 @@
-"""Shards in flight: jobs become orders of an executor, and their results go into the store."""
+"""Shards in flight: jobs become orders of an executor, and results are stored."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ShardStream:
         return True
 
     def is_over(self, view: View, shards: Collection[int]) -> bool:
-        """Return True if all these shards of a view were taken, and none is in flight."""
+        """Return True if shards of a view were taken, and none is in flight."""
         return all((view, number) in self._taken for number in shards) and not any(
             view in views and number in shards for views, number in self._claims.in_flight
         )

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import choose_compute, choose_elsewhere
+from quba_check.engine.compute_choice import choose_compute, probe_elsewhere, probe_here
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.order import Executor, Order, Predicted
 from quba_check.engine.progress import Reporter
@@ -19,6 +19,7 @@ from quba_check.engine.shard_task import ShardTask
 from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings, PlannedPasses
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, shard_file
 from quba_check.storage.store import Store
@@ -66,17 +67,20 @@ class Worker:
 
     def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
         """Choose the settings of the passes; see `engine.compute_choice`."""
-        prepare = self._predictor.preparation
-        choose_compute(self.classifier, self._suite, self._store, views, prepare, self._batch_size)
+        self.choose_compute_by(self, views, self.classifier)
         if classifier is not self.classifier:
             classifier.use(self.classifier.compute)
 
     def choose_compute_by(self, executor: Executor, views: Sequence[View], classifier: Classifier) -> None:
         """Choose the settings of the passes of an executor, which may be this worker."""
-        if executor is self:
-            self.choose_compute(views, classifier)
-        else:
-            choose_elsewhere(classifier, self._suite, self._store, views, executor, self._batch_size)
+
+        def probe(planned: PlannedPasses) -> ComputeSettings:
+            if executor is not self:
+                return probe_elsewhere(classifier, views, executor)
+            prepare = self._predictor.preparation
+            return probe_here(classifier, self._suite, views, prepare, planned, self._batch_size)
+
+        choose_compute(classifier, self._suite, self._store, views, executor, probe, self._batch_size)
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted.

@@ -58,7 +58,7 @@ class RayWorkers:
         self._alive_at = 0.0
 
     def prepare(self, recipe: Recipe, key: str) -> None:
-        """Start the workers if they do not run, and name the model that they load next.
+        """Start the workers if necessary, and name the model that they load next.
 
         Raises:
             OptionError: the cluster cannot be used.

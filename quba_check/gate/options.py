@@ -192,7 +192,7 @@ OPTIONS = (
     Option(
         "--quba-executor-workers",
         "N",
-        "most workers of an executor (default: one per GPU of the cluster, else one per core)",
+        "most workers of an executor (default: ray one per GPU, else per core; slurm 4)",
         whole_number(1),
     ),
     Option(
@@ -242,6 +242,13 @@ OPTIONS = (
         has_ini=False,
     ),
 )
+
+NEEDED = {
+    "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
+    "executor_workers": ("executor", "which starts them", "--quba-executor=ray or --quba-executor=slurm"),
+    "executor_settings": ("executor", "which reads it", "--quba-executor=ray or --quba-executor=slurm"),
+}
+"""By the field of an option: the option that it needs, that option's role, and how to add it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +307,10 @@ class Options:
             option.field: option.parse(Given(option.flag, given.get(option.key), base)) for option in OPTIONS
         }
         values = {field: value for field, value in checked.items() if value is not None}
-        if "pictures" in values and "html" not in values and "quba_pictures" not in defaults:
-            raise OptionError(
-                f"--quba-pictures: got {values['pictures']} without --quba-html, the page that shows them. "
-                "Add --quba-html FILE.html."
-            )
+        for field, (other, role, words) in NEEDED.items():
+            if field in values and values.get(other, INLINE) == INLINE and f"quba_{field}" not in defaults:
+                flag = f"--quba-{field.replace('_', '-')}"
+                raise OptionError(
+                    f"{flag}: got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}."
+                )
         return cls(**values, data_is_default="quba_data" in defaults)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quba_check.storage.places import folder_of, local_folder
+from quba_check.storage.places import default_place, folder_of, local_folder
 from quba_check.storage.shared_store import SharedStore
 from quba_check.storage.store import Store
+from quba_check.storage.user_files import user_place
 
 
 def open_store(place: str | Path) -> Store:
@@ -20,6 +21,19 @@ def open_store(place: str | Path) -> Store:
     """
     folder = folder_of(place)
     return SharedStore(str(place), local_folder(place)) if folder is None else Store(folder)
+
+
+def named_store(place: str | Path | None) -> Store:
+    """Open the store that a caller in Python names.
+
+    Args:
+        place: a folder or a URL; None for `$QUBA_STORE`, else the user's cache.
+
+    Raises:
+        StoreError: see `open_store`.
+        UserError: the path cannot be one.
+    """
+    return open_store(default_place() if place is None else user_place(place, "store"))
 
 
 def stored_files(place: str | Path, prefix: str) -> list[Path]:

@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,9 +23,6 @@ _EXTRAS = {
     "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
     "az": ("adlfs", "az"), "abfs": ("adlfs", "az"), "abfss": ("adlfs", "az"), "adl": ("adlfs", "az"),
 }  # fmt: skip
-_WITHOUT_SIZE = {"s3": {"max_concurrency": 1}, "s3a": {"max_concurrency": 1}}
-"""Arguments of a read in one request. Otherwise s3fs asks for the size of the object first."""
-
 _EXAMPLES = "such as s3://bucket/folder, gs://bucket/folder or az://container/folder"
 _CONFLICTS = 5
 _PAUSE = 0.2
@@ -118,7 +115,7 @@ class RemoteFiles:
             UserError: it cannot be read.
         """
         system, root = self._open()
-        options = _WITHOUT_SIZE.get(_protocol(self.url), {}) if size is None else {"start": 0, "end": size}
+        options = _read_whole(system) if size is None else {"start": 0, "end": size}
         with self._errors(name):
             content: bytes = system.cat_file(f"{root}/{name}", **options)
         return content
@@ -285,9 +282,22 @@ def _without_password(url: str) -> str:
     return url.replace(f":{password}@", ":…@", 1) if password else url
 
 
+def _read_whole(system: Any) -> dict[str, Any]:
+    """Return the arguments of a read in one request.
+
+    Some versions of s3fs ask for the size of the object first, to read it in parts at once.
+    """
+    has_parts = hasattr(system, "_bulk_delete") and _has_parameter(system.cat_file, "max_concurrency")
+    return {"max_concurrency": 1} if has_parts else {}
+
+
+def _has_parameter(function: Callable[..., Any], name: str) -> bool:
+    return name in inspect.signature(function).parameters
+
+
 def _has_prefixes(system: Any) -> bool:
     """Return True for an object store, which has no folders and lists by prefix."""
-    return "prefix" in inspect.signature(system.find).parameters
+    return _has_parameter(system.find, "prefix")
 
 
 def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:

@@ -187,7 +187,8 @@ class Suite:
     def hold(self, view: View) -> AbstractContextManager[None]:
         """Keep the files of a view on this machine within a block.
 
-        Use it to read files by their paths. Remote files may have been removed since `examples`, to make room for other views.
+        Use it to read files by their paths. Remote files may have been removed since `examples`, to make room
+        for other views.
 
         Raises:
             SuiteError: they are larger than the limit, or cannot be read.

@@ -19,7 +19,7 @@ from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.doctor.cached_examination import cached_examination
-from quba_check.engine.compute_choice import choose_elsewhere, planned_passes, probe_examples
+from quba_check.engine.compute_choice import planned_passes, probe_examples
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
@@ -133,7 +133,7 @@ class Elsewhere:
 
 
 def chosen(evaluation: Evaluation, executor: Elsewhere) -> ComputeSettings:
-    choose_elsewhere(evaluation.classifier, evaluation.suite, evaluation.store, [CLEAN], executor)
+    evaluation.engine.worker.choose_compute_by(executor, [CLEAN], evaluation.classifier)
     return evaluation.classifier.compute
 
 

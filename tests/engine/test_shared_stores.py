@@ -101,7 +101,7 @@ def test_compute_settings_are_shared(
 ) -> None:
     chosen = ComputeSettings(channels_last=True, requested="auto", reason="a test", images=33, gain=1.5)
     monkeypatch.setattr("quba_check.engine.compute_choice.image_count", lambda *_: 1)
-    monkeypatch.setattr("quba_check.engine.compute_choice._probed", lambda *_: chosen)
+    monkeypatch.setattr("quba_check.engine.worker.probe_here", lambda *_: chosen)
     first = evaluate("first")
     first.engine.predictions([CLEAN])
     second = evaluate("second")

@@ -185,6 +185,18 @@ def test_auto_is_a_batch_size() -> None:
             "--quba-pictures: got 5 without --quba-html, the page that shows them. "
             "Add --quba-html FILE.html.",
         ),
+        (
+            "quba_executor_workers",
+            "2",
+            "--quba-executor-workers: got 2 without --quba-executor, which starts them. "
+            "Add --quba-executor=ray or --quba-executor=slurm.",
+        ),
+        (
+            "quba_executor_settings",
+            "ray.yaml",
+            "--quba-executor-settings: got ray.yaml without --quba-executor, which reads it. "
+            "Add --quba-executor=ray or --quba-executor=slurm.",
+        ),
     ],
 )
 def test_values_that_are_not_allowed(key: str, value: str, text: str) -> None:
