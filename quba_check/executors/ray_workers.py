@@ -324,6 +324,6 @@ def last_words(error: Exception) -> str:
     """
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     reason = (lines[1] if len(lines) > 1 else lines[0]).partition(" Some common causes")[0]
-    if getattr(error, "actor_init_failed", False):
-        reason = lines[-1]  # of a traceback
+    if getattr(error, "actor_init_failed", False) or "Traceback (most recent call last)" in str(error):
+        reason = lines[-1]
     return one_line(reason.strip()).rstrip(".") + "."

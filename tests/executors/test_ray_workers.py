@@ -253,7 +253,9 @@ def test_a_line_when_no_worker_runs(start: Any) -> None:
 
 
 def test_a_line_when_workers_cannot_start(start: Any) -> None:
-    error = died("Traceback\n  File x\nModuleNotFoundError: No module named 'quba_check'")
+    error = died(
+        "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'quba_check'"
+    )
     error._actor_init_failed = True
     pool, _ = start(lambda actor, name, arguments: error if name == "machine" else None)
     with pytest.raises(OptionError) as raised:
@@ -269,14 +271,16 @@ def test_a_line_when_workers_cannot_start(start: Any) -> None:
 def test_a_line_when_the_environment_cannot_be_made(start: Any) -> None:
     import ray.exceptions
 
-    error = ray.exceptions.RuntimeEnvSetupError("pip failed")
+    error = ray.exceptions.RuntimeEnvSetupError(
+        "Failed.\nTraceback (most recent call last):\n  File x\nNo such package"
+    )
     pool, fake = start(
         lambda actor, name, arguments: error if name == "machine" else None, runtime_env={"pip": ["nothing"]}
     )
     with pytest.raises(OptionError) as raised:
         shards(pool.executor(recipe()).run(map(order, range(3))))
     assert str(raised.value) == (
-        "--quba-executor-settings: ray.runtime_env cannot be set up on a machine: pip failed."
+        "--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package."
     )
     assert "runtime_env" not in fake.options  # given to the connection, which is ours
 
