@@ -33,8 +33,8 @@ def trap(images: int) -> None:
 
     The flag is a file with the number of its parent process.
 
-    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit, or
-    `wait AFTER FLAG` for any process.
+    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit,
+    `hang AFTER FLAG` for those of Ray, or `wait AFTER FLAG` for any process.
     """
     SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
@@ -52,7 +52,8 @@ def trap(images: int) -> None:
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     parent = os.getppid()
-    while os.getppid() == parent:  # until a signal comes, or the test that would send it is gone
+    # Until a signal comes, or the test that would send it is gone. Ray ends workers without a parent.
+    while what == "hang" or os.getppid() == parent:
         time.sleep(0.05)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from acceptance.runs import HERE, Finished, Project, ended, python_path, wait_for
+from acceptance.runs import Finished, Project, ended, wait_for
 from ray.cluster_utils import Cluster
 from support.tiny import write_suite
 
@@ -49,10 +49,9 @@ def run(project: Project) -> Iterator[Finished]:
     """A run on two machines. The first worker that is half-way hangs, and its machine is removed."""
     flag, notes = project.root / "half-way", project.root / "passes"
     settings = {
-        "PYTHONPATH": python_path(HERE),
         "OMP_NUM_THREADS": "1",
         "NETS_NOTES": str(notes),
-        "NETS_TRAP": f"wait {PER_CLASS} {flag}",
+        "NETS_TRAP": f"hang {PER_CLASS} {flag}",
     }
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:

@@ -44,7 +44,9 @@ class Surroundings:
         Args:
             has_working_dir: the `runtime_env` of the user sets the working folder.
         """
-        paths = [str(Path(path or ".").resolve()) for path in sys.path if "site-packages" not in path]
+        installed = (sys.prefix, sys.base_prefix)
+        own = [path for path in sys.path if not path.startswith(installed) and "site-packages" not in path]
+        paths = [str(Path(path or ".").resolve()) for path in own]
         folder = "" if has_working_dir else str(Path.cwd())
         return cls(installed_version(), folder, tuple(dict.fromkeys(paths)))
 

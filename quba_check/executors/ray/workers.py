@@ -240,6 +240,8 @@ class RayWorkers:
         with contextlib.suppress(self._ray.exceptions.RayError):
             self._ray.kill(slot.actor)  # it may run on, if only the connection broke
         self.slots.remove(slot)
+        if slot.machine is not None:
+            self._alive_at = time.monotonic()
         had_loaded = slot.machine is not None and slot.loading is None
         failed_starts = slot.failed_starts + (not is_lost and not had_loaded)
         if failed_starts < TRIES:

@@ -111,7 +111,7 @@ def test_folder_and_modules_of_the_run(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_surroundings_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", ["", "/code", *(path for path in sys.path if "site-packages" in path)])
+    monkeypatch.setattr(sys, "path", ["", "/code", *(path for path in sys.path if sys.prefix in path)])
     surroundings = Surroundings.of_this_process(has_working_dir=False)
     assert surroundings == Surroundings(installed_version(), str(tmp_path), (str(tmp_path), "/code"))
     assert Surroundings.of_this_process(has_working_dir=True).folder == ""

@@ -391,3 +391,20 @@ def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: py
             shards(pool.executor(recipe()).run(map(order, range(3))))
     assert len(calls) == 1
     pool.close()
+
+
+def test_workers_that_died_while_nobody_looked_are_waited_for(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(ray_workers, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
+        return died() if name == "predict" and now and actor.number < 2 else None
+
+    pool, fake = start(behave)
+    executor = pool.executor(recipe())
+    assert shards(executor.run(map(order, range(4)))) == list(range(4))
+    now = 3600.0
+    assert shards(executor.run(map(order, range(4)))) == list(range(4))
+    assert len(fake.actors) == 4
