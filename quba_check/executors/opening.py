@@ -80,9 +80,9 @@ def open_pool(
 
     settings = settings or ExecutorSettings.model_validate({})
     if choice.kind == "ray":
-        from quba_check.executors.ray import RayPool
+        from quba_check.executors.ray.pool import RayPool
 
         return RayPool(choice, settings.ray)
-    from quba_check.executors.slurm import SlurmPool
+    from quba_check.executors.slurm.pool import SlurmPool
 
     return SlurmPool(choice, settings.slurm, folder / "slurm", announce)

@@ -160,7 +160,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
-        from quba_check.storage.mirror import MirrorSettings
+        from quba_check.storage.remote.mirror import MirrorSettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quba_check.storage.places import default_place, folder_of, local_folder
-from quba_check.storage.shared_store import SharedStore
+from quba_check.storage.remote.shared_store import SharedStore
 from quba_check.storage.store import Store
 from quba_check.storage.user_files import user_place
 

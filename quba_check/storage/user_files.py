@@ -51,7 +51,7 @@ def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | 
     Raises:
         OptionError: see `user_path`.
     """
-    from quba_check.storage.remote_files import is_url  # most runs name no place
+    from quba_check.storage.remote.files import is_url  # most runs name no place
 
     return str(text) if is_url(text) else user_path(text, where, base)
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from quba_check.storage.mirror import FileSet, Mirror, MirrorSettings
+from quba_check.storage.remote.mirror import FileSet, Mirror, MirrorSettings
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.paths import expand_braces
 

@@ -10,9 +10,9 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.storage.machine_folder import is_on_network, machine_folder
-from quba_check.storage.mirror import Mirror, MirrorSettings
 from quba_check.storage.places import default_place, local_folder
-from quba_check.storage.remote_files import is_url
+from quba_check.storage.remote.files import is_url
+from quba_check.storage.remote.mirror import Mirror, MirrorSettings
 from quba_check.storage.store_files import MIRROR
 from quba_check.storage.user_files import file_kind, reason, user_path
 from quba_check.suites.data_folder import RemoteFolder

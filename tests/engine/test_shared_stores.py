@@ -19,7 +19,7 @@ from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.opening import open_store
-from quba_check.storage.shared_store import SharedStore
+from quba_check.storage.remote.shared_store import SharedStore
 
 URL = "memory://engine-store"
 VIEWS = [CLEAN, FGSM, View("sketch"), View("corruptions", "fog", 3)]

@@ -17,7 +17,7 @@ from quba_check.engine.order import Order
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.remote_worker import RemoteWorker
-from quba_check.storage.mirror import MirrorSettings
+from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.storage.store import Store
 from quba_check.suites.opening import find_suite
 

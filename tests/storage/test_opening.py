@@ -7,7 +7,7 @@ import pytest
 
 from quba_check.errors import StoreError
 from quba_check.storage.opening import open_store, stored_files
-from quba_check.storage.shared_store import SharedStore
+from quba_check.storage.remote.shared_store import SharedStore
 from quba_check.storage.store import Store
 
 

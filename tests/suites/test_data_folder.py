@@ -20,7 +20,7 @@ from PIL import Image
 
 from quba_check.core.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.errors import SuiteError
-from quba_check.storage.mirror import MirrorSettings
+from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import WHOLE

@@ -7,7 +7,7 @@ from typing import Any
 
 import ray.exceptions
 
-from quba_check.executors.ray_worker import Machine
+from quba_check.executors.ray.worker import Machine
 
 Answer = Any
 Behaviour = Callable[["Actor", str, tuple[Any, ...]], Answer]

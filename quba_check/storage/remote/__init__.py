@@ -1,0 +1,1 @@
+"""Files at URLs: listings, copies on this machine, leases, and the shared store."""

@@ -1,0 +1,95 @@
+"""Files by name of a store at a URL: listing, small shared files, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from quba_check.errors import StoreError
+from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.store_files import StoredFile, StoreFiles
+from quba_check.storage.store_format import FORMAT_NAME
+
+SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
+"""Folders at the URL; all others belong to one machine."""
+
+
+class SharedFiles(StoreFiles):
+    """The files of a store at a URL and of its folder here.
+
+    Args:
+        root: the folder on this machine.
+        remote: the files at the URL.
+    """
+
+    def __init__(self, root: Path, remote: RemoteFiles) -> None:
+        super().__init__(root)
+        self.remote = remote
+        self._published: dict[str, tuple[RemoteFile, bytes]] = {}
+
+    def changed(self, name: str) -> None:
+        """Note that a file was written or removed by its name."""
+
+    def files(self) -> Iterator[StoredFile]:
+        """Yield every file at the URL, then those of this machine alone."""
+        for name, file in self.remote.listing().items():
+            yield StoredFile(name, file.size, file.modified or 0.0)
+        yield from (file for file in super().files() if not _is_shared(file.name))
+
+    def publish(self, name: str, payload: bytes) -> None:
+        """Write a small file at the URL, over an earlier one of the same name."""
+        self._place(name)
+        self.remote.replace(name, payload)
+        self.changed(name)
+
+    def published(self, folder: str) -> dict[str, bytes]:
+        """Return the contents of a folder's files by name; unchanged ones are read once."""
+        contents: dict[str, bytes] = {}
+        for name, file in self.remote.listing(f"{folder}/").items():
+            if self._published.get(name, (None, b""))[0] != file:
+                with suppress(FileNotFoundError):  # another process removed it
+                    self._published[name] = (file, self.remote.read(name))
+            if name in self._published and "/" not in name.removeprefix(f"{folder}/"):
+                contents[name] = self._published[name][1]
+        return contents
+
+    def withdraw(self, name: str) -> None:
+        """Remove a file if it exists, here and at the URL."""
+        super().withdraw(name)
+        if _is_shared(name):
+            self.remote.remove(name)
+            self.changed(name)
+
+    def start_of(self, name: str, size: int) -> bytes:
+        """Return the first `size` bytes of a file, fewer if it is shorter."""
+        if not _is_shared(name):
+            return super().start_of(name, size)
+        try:
+            return self.remote.read(name, size)
+        except FileNotFoundError:
+            raise StoreError(f"--quba-store: {self.remote.shown}/{name} does not exist.") from None
+
+    def local_file(self, name: str) -> Path:
+        """Return the path of a copy of a file; it may be missing."""
+        path = super().local_file(name)
+        if _is_shared(name):
+            with suppress(FileNotFoundError):
+                self.remote.download(name, path)
+        return path
+
+    def upload(self, name: str) -> None:
+        """Copy a file of this machine to the URL, over an earlier one."""
+        with suppress(FileNotFoundError):
+            self.remote.replace(name, self._place(name).read_bytes())
+
+    def fetch(self, prefix: str) -> None:
+        """Copy missing files whose names start with a prefix to this machine."""
+        for name in self.remote.listing(prefix):
+            if not (path := self._place(name)).exists():
+                with suppress(FileNotFoundError):  # another process removed it
+                    self.remote.download(name, path)
+
+
+def _is_shared(name: str) -> bool:
+    return name == FORMAT_NAME or name.partition("/")[0] in SHARED

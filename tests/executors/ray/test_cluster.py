@@ -1,0 +1,97 @@
+"""The connection to a cluster of Ray, and the resources of workers."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from quba_check.errors import OptionError
+from quba_check.executors.ray.cluster import WorkerResources, connect, resources
+from quba_check.executors.settings import RaySettings
+
+
+def node(alive: bool = True, **resources: float) -> dict[str, Any]:
+    return {"NodeID": "a", "Alive": alive, "Resources": resources}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings", "workers", "expected"),
+    [
+        ([node(CPU=4), node(CPU=2), node(alive=False, CPU=8)], {}, None, WorkerResources(1, 0, 1, 6)),
+        ([node(CPU=4), node(CPU=3)], {"cpus_per_worker": 2}, None, WorkerResources(2, 0, 2, 3)),
+        ([node(CPU=4)], {}, 3, WorkerResources(1, 0, 1, 3)),
+        ([node(CPU=16, GPU=2), node(CPU=64)], {}, None, WorkerResources(1, 1, 8, 2)),
+        ([node(CPU=16, GPU=2), node(CPU=8, GPU=4)], {}, None, WorkerResources(1, 1, 2, 6)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0.5}, None, WorkerResources(1, 0.5, 4, 4)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 2}, None, WorkerResources(1, 2, 16, 1)),
+        ([node(CPU=16, GPU=2)], {"cpus_per_worker": 6}, None, WorkerResources(6, 1, 6, 2)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0}, None, WorkerResources(1, 0, 1, 16)),
+        ([node()], {}, None, WorkerResources(1, 0, 1, 1)),
+        ([node(CPU=4)], {"gpus_per_worker": 1}, None, WorkerResources(1, 1, 1, 1)),
+    ],
+)
+def test_one_worker_for_each_gpu_else_for_each_core(
+    nodes: list[dict[str, Any]], settings: dict[str, float], workers: int | None, expected: WorkerResources
+) -> None:
+    assert resources(nodes, RaySettings(**settings), workers, use_gpus=True) == expected
+
+
+def test_a_model_on_the_cpu_takes_no_gpu() -> None:
+    assert resources([node(CPU=4, GPU=1)], RaySettings(), None, use_gpus=False) == WorkerResources(1, 0, 1, 4)
+
+
+def test_resources_in_words() -> None:
+    assert str(WorkerResources(1, 0, 1, 6)) == "1 CPU"
+    assert str(WorkerResources(2, 0.5, 1, 6)) == "2 CPU and 0.5 GPU"
+
+
+def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(OptionError) as error:
+        connect("", {})
+    assert str(error.value) == (
+        "--quba-executor: 'ray' needs ray, which is not installed. "
+        'Install it: pip install "quba-check[ray]".'
+    )
+
+
+def test_an_unknown_key_of_the_environment() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(OptionError) as error:
+        connect("", {"env_varz": {"A": "b"}})
+    assert str(error.value).startswith(
+        "--quba-executor-settings: ray.runtime_env: unknown key 'env_varz'. Allowed: "
+    )
+    assert str(error.value).endswith("Did you mean 'env_vars'?")
+
+
+def test_nobody_listens() -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(OptionError) as error:
+        connect(address, {})
+    assert str(error.value) == (
+        f"--quba-executor=ray:{address}: no cluster answers there ([Errno 111] Connection refused). Allowed: "
+        "the address that 'ray start --head' prints, 'auto' for the cluster of this machine, or 'local' to "
+        "start one."
+    )
+
+
+def test_an_address_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(OptionError, match=r"^--quba-executor=ray:127\.0\.0\.1:1: no cluster answers there"):
+        connect("", {})
+
+
+def test_an_address_that_is_none() -> None:
+    pytest.importorskip("ray")
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(OptionError, match=r"^--quba-executor=ray:nowhere: cannot be used: "):
+        connect("nowhere", {})
+    assert signal.getsignal(signal.SIGTERM) == handler
