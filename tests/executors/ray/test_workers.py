@@ -254,7 +254,7 @@ def test_a_line_when_no_worker_runs(start: Any) -> None:
 
 def test_a_line_when_workers_cannot_start(start: Any) -> None:
     error = died(
-        "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'quba_check'"
+        "ray::RayWorker.__init__()\n           ^^^^^^\nModuleNotFoundError: No module named 'quba_check'"
     )
     error._actor_init_failed = True
     pool, _ = start(lambda actor, name, arguments: error if name == "machine" else None)
