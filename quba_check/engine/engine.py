@@ -298,7 +298,7 @@ class Engine:
         """
         self.stop()  # an executor has one iterator at a time
         stored = 0
-        with self._stream(jobs) as stream:
+        with contextlib.closing(self._stream(jobs)) as stream:
             try:
                 while stream.advance():
                     stored += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from types import TracebackType
 
 from quba_check.core.view import View
 from quba_check.engine.claims import Claims, ShardJob
@@ -11,7 +10,7 @@ from quba_check.engine.order import Executor, Predicted
 
 
 class ShardStream:
-    """Jobs on their way through an executor; a context that drops those left.
+    """Jobs on their way through an executor; `close` drops those left.
 
     Args:
         executor: predicts the shards.
@@ -70,14 +69,6 @@ class ShardStream:
         """Drop the shards in flight and free their locks."""
         self._results.close()
         self._claims.close()
-
-    def __enter__(self) -> ShardStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _noted(self, jobs: Iterable[ShardJob]) -> Iterator[ShardJob]:
         for job in jobs:
