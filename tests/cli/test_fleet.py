@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -167,6 +167,15 @@ def test_shares_of_the_machine(
     assert environments(run, *words) == shares
 
 
+@pytest.fixture
+def _interrupts() -> Iterator[None]:
+    """Take SIGINT, which a shell ignores for tests in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_fleet_that_is_stopped(run: Run, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     from quba_check.fleet import display
