@@ -62,7 +62,7 @@ def test_the_textured_demo_fails_for_what_it_learned(tmp_path: Path, store: Path
     verdicts = record(tmp_path / "record.json")["verdicts"]
     failed = {verdict["dimension"] for verdict in verdicts if verdict["outcome"] != "pass"}
     assert failed == {"object_focus", "ood_robustness", "shape_bias"}
-    places = re.findall(r"demanded by (.*):(\d+)\n", result.stdout)
+    places = re.findall(r"demanded by\s+(.*):(\d+)\n", result.stdout)
     assert [int(line) for _, line in places] == [
         verdict["line"] for verdict in verdicts if verdict["dimension"] in failed
     ]

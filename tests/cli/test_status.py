@@ -31,7 +31,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(tmp_path)
     assert main(["status", "--store", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == f"{tmp_path}: no evaluation is running\n"
+    assert capsys.readouterr().out.split() == f"{tmp_path}: no evaluation is running".split()
 
 
 def test_running_evaluations() -> None:

@@ -81,8 +81,8 @@ def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys):
     here = capsys.readouterr().out
     assert main(["suite", "describe", f"file://{tmp_path}/data"]) == 0
     there = capsys.readouterr().out
-    assert there.replace(f"file://{tmp_path}", str(tmp_path)) == here
-    assert f"file://{tmp_path}/data" in there
+    assert "file:///" in there
+    assert there.split("set  ", 1)[1] == here.split("set  ", 1)[1]
 
 
 def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):

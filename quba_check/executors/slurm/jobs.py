@@ -48,6 +48,7 @@ class SlurmJobs:
         self._folder = folder
         self._is_local = is_local
         self._jobs: dict[int, Job[None]] = {}
+        self._replaced: list[Job[None]] = []
         self._running: set[str] = set()
         self._asked = 0.0
 
@@ -69,6 +70,8 @@ class SlurmJobs:
                 "--quba-executor-settings, section slurm."
             ) from None
         for worker, job in zip(workers, jobs, strict=True):
+            if worker.job in self._jobs:
+                self._replaced.append(self._jobs[worker.job])
             self._jobs[worker.job] = job
         self._running |= {job.job_id for job in jobs}
         self._asked = time.monotonic()
@@ -90,8 +93,11 @@ class SlurmJobs:
         line = last_line(text)
         return f"'{line}'" if line else "nothing"
 
-    def close(self) -> bool:
+    def close(self, seconds: float | None = None) -> bool:
         """Cancel all jobs that still run or wait.
+
+        Args:
+            seconds: time for processes of this machine to end; by default `CLOSING_SECONDS`.
 
         Returns:
             False if processes of this machine do not end by themselves.
@@ -101,10 +107,11 @@ class SlurmJobs:
             if arrays:
                 subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)  # noqa: S603, S607
             return True
-        end = time.monotonic() + CLOSING_SECONDS
-        while not (are_done := all(job.done() for job in self._jobs.values())) and time.monotonic() < end:
+        end = time.monotonic() + (CLOSING_SECONDS if seconds is None else seconds)
+        jobs = [*self._jobs.values(), *self._replaced]
+        while (running := [job for job in jobs if not job.done()]) and time.monotonic() < end:
             time.sleep(0.02)
-        return are_done
+        return not running
 
     def _sent(self, workers: Sequence[SlurmWorker]) -> Sequence[Job[None]]:
         if not self._is_local:

@@ -31,6 +31,8 @@ from quba_check.storage.shard import ShardKey
 
 DEFAULT_WORKERS = 4
 """Jobs of SLURM, unless `--quba-executor-workers` states another number."""
+_KILLED_SECONDS = 30.0
+"""Longest time that a process takes to end after its worker was killed."""
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the driver; its jobs are cancelled before."""
 
@@ -143,6 +145,7 @@ class _Run:
             for process in self.folder.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
+            self._jobs.close(_KILLED_SECONDS)
         self._heartbeat.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
