@@ -120,7 +120,9 @@ class NumberWithin(click.ParamType[float]):
         except ValueError:
             number = float("nan")
         if not self.low <= number <= self.high:
-            _refuse(f"got '{value}'. Allowed: a number from {self.low:g} to {self.high:g}.", param, ctx)
+            _refuse(
+                f"got '{value}'. Allowed: a number from {self.low:,.10g} to {self.high:,.10g}.", param, ctx
+            )
         return number
 
 

@@ -220,7 +220,7 @@ def test_a_model_moves_to_another_store(store: Store, capsys: pytest.CaptureFixt
         ),
         (
             "prune --larger-than many",
-            "quba-check store prune: --larger-than: got 'many'. Allowed: a number from 0 to 1e+06.",
+            "quba-check store prune: --larger-than: got 'many'. Allowed: a number from 0 to 1,000,000.",
         ),
         (
             "prunes",
