@@ -94,6 +94,17 @@ class DemandItem(pytest.Item):
         if result.verdict.blocks:
             pytest.fail(result.verdict.message, pytrace=False)
 
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
+        """Return the failure, with one line for pytest's short summary.
+
+        Where the variable CI is set, pytest would repeat the whole explanation there.
+        """
+        failure = super().repr_failure(excinfo, *args)
+        crash = getattr(failure, "reprcrash", None)
+        if crash is not None:
+            crash.message = crash.message.partition("\n")[0]
+        return failure
+
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the demand's place and text; pytest would change dots in a name to `::`."""
         demand = self.planned.demand

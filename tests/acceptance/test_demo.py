@@ -56,7 +56,13 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
     assert before["grades"][0]["population"] == "demo"
 
 
-def test_the_textured_demo_fails_for_what_it_learned(tmp_path: Path, store: Path) -> None:
+@pytest.mark.parametrize("variables", [{}, {"CI": "true"}], ids=["terminal", "ci"])
+def test_the_textured_demo_fails_for_what_it_learned(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     result = run(tmp_path, store, "--model=demo-textured", "--quba-report=record.json")
     assert result.returncode == 1
     verdicts = record(tmp_path / "record.json")["verdicts"]

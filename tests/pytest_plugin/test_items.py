@@ -81,6 +81,15 @@ def test_a_blocking_demand_fails_with_its_explanation(items: Any) -> None:
     assert DemandResult.model_validate_json(item.result).verdict.outcome == "fail"
 
 
+def test_a_failure_is_one_line_in_the_short_summary(items: Any) -> None:
+    item, _ = items(OneValue(0.4))
+    with pytest.raises(pytest.fail.Exception) as caught:
+        item.runtest()
+    failure = item.repr_failure(caught)
+    assert failure.reprcrash.message == "Failed: corruption_robustness 0.400 is below 0.500 (short by 0.100)"
+    assert len(str(failure).splitlines()) > 1
+
+
 def test_a_demand_that_only_warns_does_not_fail(items: Any) -> None:
     item, _ = items(OneValue(0.4, tier="warn"))
     item.runtest()
