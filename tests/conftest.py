@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.s3 import S3Server
+
+if TYPE_CHECKING:
+    from quba_check.suites.suite import Suite
 
 try:
     from hypothesis import HealthCheck, settings
@@ -22,6 +26,9 @@ else:
 
 # As the plugin does: idle threads of torch must not take the cores from other processes and threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Workers of pytest-xdist share the cores, so that each of them and its children have one thread.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Processes that tests start share the bytecode of this package. Else each of them compiles it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -46,6 +53,14 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.delenv("QUBA_DATA", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return store
+
+
+@pytest.fixture(scope="session")
+def demo_suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    """The demo's images, drawn once."""
+    from quba_check.suites.opening import find_suite
+
+    return find_suite("demo", tmp_path_factory.getbasetemp() / "quba-store")
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.demo_runs import demo_store
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
 from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.suites.opening import find_suite
+from quba_check.suites.sampling import SubsetSampler
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo-store")
+    return demo_store(tmp_path_factory)
 
 
 def run(folder: Path, store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,13 +89,13 @@ def test_demo_models_bring_their_suite_to_python_too(
 
 
 @pytest.mark.parametrize("model", DEMO_MODELS)
-def test_batch_size_changes_no_answer(model: str, store: Path, tmp_path: Path) -> None:
+def test_batch_size_changes_no_answer(model: str, own_store: Path, tmp_path: Path) -> None:
     views = [CLEAN, FGSM, PGD, View("sketch"), View("corruptions", "fog", 3), View("cue_conflict")]
+    suite = find_suite("demo", own_store, SubsetSampler(120, seed=0))
     tables = []
     for size in (1, 7, 64):
-        own = tmp_path / str(size)
-        own.mkdir()
-        evaluation = Evaluation(model, "demo", store=own, batch_settings=BatchSettings(size, threads=1))
+        settings = BatchSettings(size, threads=1)
+        evaluation = Evaluation(model, suite, store=tmp_path / str(size), batch_settings=settings)
         tables.append(evaluation.engine.predictions(views))
     for view in views:
         for other in tables[1:]:

@@ -21,7 +21,7 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
-from quba_check.suites.opening import find_suite, open_suite
+from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 REORDERED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
@@ -46,32 +46,28 @@ def findings_of(classifier: Classifier, suite: Suite, **options: object) -> tupl
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    return find_suite("demo", tmp_path_factory.getbasetemp() / "quba-store")
-
-
-@pytest.fixture(scope="module")
-def healthy(demo: Suite) -> Classifier:
+def healthy(demo_suite: Suite) -> Classifier:
     return load_classifier(
-        "demo", LoadRequest(classes=demo.classes, image_size=demo.image_size, device="cpu")
+        "demo", LoadRequest(classes=demo_suite.classes, image_size=demo_suite.image_size, device="cpu")
     )
 
 
 @pytest.fixture(scope="module")
-def textured(demo: Suite) -> Classifier:
+def textured(demo_suite: Suite) -> Classifier:
     return load_classifier(
-        "demo-textured", LoadRequest(classes=demo.classes, image_size=demo.image_size, device="cpu")
+        "demo-textured",
+        LoadRequest(classes=demo_suite.classes, image_size=demo_suite.image_size, device="cpu"),
     )
 
 
 @pytest.fixture
-def copied(demo: Suite, tmp_path: Path) -> Callable[..., Suite]:
+def copied(demo_suite: Suite, tmp_path: Path) -> Callable[..., Suite]:
     def copy(folders: Sequence[str], classes: Sequence[str], sets: str = "") -> Suite:
         """A clean set of twelve images a class, with other names of classes and folders."""
         for name, folder in zip(CLASSES, folders, strict=True):
             (tmp_path / "val" / folder).mkdir(parents=True)
             for number in range(12):
-                image = demo.root / "clean" / name / f"{number:03}.png"
+                image = demo_suite.root / "clean" / name / f"{number:03}.png"
                 shutil.copyfile(image, tmp_path / "val" / folder / image.name)
         (tmp_path / "quba-data.yaml").write_text(
             f"schema: 1\nname: copy\nclasses: [{', '.join(map(repr, classes))}]\nimage_size: 48\n"
@@ -86,14 +82,14 @@ def copied(demo: Suite, tmp_path: Path) -> Callable[..., Suite]:
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("name", ["healthy", "textured"])
 def test_the_shipped_models_are_healthy(
-    name: str, short: bool, demo: Suite, request: pytest.FixtureRequest
+    name: str, short: bool, demo_suite: Suite, request: pytest.FixtureRequest
 ) -> None:
-    assert findings_of(request.getfixturevalue(name), demo, short=short) == ()
+    assert findings_of(request.getfixturevalue(name), demo_suite, short=short) == ()
 
 
 @pytest.mark.parametrize("changes", [{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}])
-def test_an_equally_good_normalisation_is_healthy(healthy, demo, changes) -> None:
-    assert findings_of(prepared(healthy, **changes), demo) == ()
+def test_an_equally_good_normalisation_is_healthy(healthy, demo_suite, changes) -> None:
+    assert findings_of(prepared(healthy, **changes), demo_suite) == ()
 
 
 def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence[str]) -> Finding:
@@ -108,22 +104,22 @@ def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence
     )
 
 
-def test_reversed_outputs(healthy, demo) -> None:
+def test_reversed_outputs(healthy, demo_suite) -> None:
     expected = order_finding("the suite's order reversed", (400, "0.005", "0.975"), CLASSES[::-1])
-    assert findings_of(around(healthy, after=lambda z: z.flip(1)), demo) == (expected,)
+    assert findings_of(around(healthy, after=lambda z: z.flip(1)), demo_suite) == (expected,)
 
 
-def test_two_classes_swapped(healthy, demo) -> None:
+def test_two_classes_swapped(healthy, demo_suite) -> None:
     swap = torch.tensor([1, 0, *range(2, 10)])
-    (finding,) = findings_of(around(healthy, after=lambda z: z[:, swap]), demo)
+    (finding,) = findings_of(around(healthy, after=lambda z: z[:, swap]), demo_suite)
     listed = [CLASSES[k] for k in swap]
     assert finding == order_finding("an order without a rule", (80, "0.762", "0.963"), listed)
 
 
 @pytest.mark.parametrize("short", [False, True])
-def test_an_order_without_a_rule(healthy, demo, short) -> None:
+def test_an_order_without_a_rule(healthy, demo_suite, short) -> None:
     shuffled_classes = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
-    (finding,) = findings_of(around(healthy, after=lambda z: z[:, shuffled_classes]), demo, short=short)
+    (finding,) = findings_of(around(healthy, after=lambda z: z[:, shuffled_classes]), demo_suite, short=short)
     assert "in an order without a rule." in finding.problem
     assert f"classes: [{', '.join(CLASSES[k] for k in shuffled_classes)}]" in finding.fix
 
@@ -160,33 +156,33 @@ def test_folders_with_numbers_in_front(healthy, copied) -> None:
     assert f"classes: [{', '.join(CLASSES)}]" in finding.fix
 
 
-def test_the_order_of_the_models_own_label_names(healthy, demo) -> None:
+def test_the_order_of_the_models_own_label_names(healthy, demo_suite) -> None:
     planted = around(healthy, after=lambda z: z[:, REORDERED])
     planted.module.pretrained_cfg = {"label_names": [CLASSES[k] for k in REORDERED]}
-    (finding,) = findings_of(planted, demo)
+    (finding,) = findings_of(planted, demo_suite)
     assert finding.problem.endswith("in the order of the model's own label_names.")
 
 
-def test_a_supplied_order(healthy, demo) -> None:
+def test_a_supplied_order(healthy, demo_suite) -> None:
     planted = around(healthy, after=lambda z: z[:, REORDERED])
-    (finding,) = findings_of(planted, demo, order=[CLASSES[k] for k in REORDERED], short=True)
+    (finding,) = findings_of(planted, demo_suite, order=[CLASSES[k] for k in REORDERED], short=True)
     assert finding.problem.endswith("in the supplied order.")
 
 
-def test_a_supplied_order_of_other_classes_is_refused(healthy, demo) -> None:
+def test_a_supplied_order_of_other_classes_is_refused(healthy, demo_suite) -> None:
     fix = "write each class of the suite on a line of its own: arrow, crescent, cross, disc, heart and 5 more"
-    (finding,) = findings_of(healthy, demo, order=["aroww", *CLASSES[1:]])
+    (finding,) = findings_of(healthy, demo_suite, order=["aroww", *CLASSES[1:]])
     assert finding.text() == (
         f"--order: 'aroww' is not a class of the suite. Did you mean 'arrow'?\n  fix: {fix}"
     )
-    (finding,) = findings_of(healthy, demo, order=[*CLASSES, "arrow"])
+    (finding,) = findings_of(healthy, demo_suite, order=[*CLASSES, "arrow"])
     assert finding.text() == (
         f"--order: got 11 names, 10 of them different; the suite has 10 classes.\n  fix: {fix}"
     )
 
 
-def test_bgr_channels(textured, demo) -> None:
-    (finding,) = findings_of(around(textured, before=lambda x: x.flip(1)), demo)
+def test_bgr_channels(textured, demo_suite) -> None:
+    (finding,) = findings_of(around(textured, before=lambda x: x.flip(1)), demo_suite)
     assert finding == Finding(
         check="preparation",
         problem="demo-textured: images go in with channels in the order RGB; the model was trained with BGR.",
@@ -196,35 +192,35 @@ def test_bgr_channels(textured, demo) -> None:
     assert finding.evidence.startswith("on 256 clean images accuracy 0.652 as is, 0.973 with the fix; ")
 
 
-def test_a_missing_normalisation_without_batchnorm(textured, demo) -> None:
+def test_a_missing_normalisation_without_batchnorm(textured, demo_suite) -> None:
     folded = without_batchnorm(textured)
     planted = prepared(folded, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    (finding,) = findings_of(planted, demo)
+    (finding,) = findings_of(planted, demo_suite)
     assert finding.problem == (
         "demo-textured: the normalisation is missing; "
         "the model was trained with mean 0.481 0.458 0.408 and std 0.269 0.261 0.276."
     )
     assert "BatchNorm" not in finding.evidence
     assert finding.fix == (f"{FILE}mean: [0.481455, 0.457827, 0.408211]\nstd: [0.26863, 0.261303, 0.275777]")
-    (finding,) = findings_of(planted, demo, short=True)
+    (finding,) = findings_of(planted, demo_suite, short=True)
     assert finding.problem.startswith(
         "demo-textured: the normalisation is missing; the model was trained with mean 0.48"
     )
-    assert findings_of(folded, demo) == findings_of(folded, demo, short=True) == ()
+    assert findings_of(folded, demo_suite) == findings_of(folded, demo_suite, short=True) == ()
 
 
-def test_an_input_size_too_large(healthy, demo) -> None:
-    (finding,) = findings_of(prepared(healthy, input_size=(3, 128, 128)), demo)
+def test_an_input_size_too_large(healthy, demo_suite) -> None:
+    (finding,) = findings_of(prepared(healthy, input_size=(3, 128, 128)), demo_suite)
     assert finding.problem == ("demo: the resize or crop does not fit the model; 64 × 64 pixels does.")
     assert finding.evidence.startswith("on 256 clean images accuracy 0.359 as is, 0.906 with the fix; ")
     assert finding.fix == f"{FILE}input_size: [3, 64, 64]"
 
 
-def test_a_crop_that_cuts_the_object(healthy, demo) -> None:
-    (finding,) = findings_of(prepared(healthy, crop_pct=0.6), demo)
+def test_a_crop_that_cuts_the_object(healthy, demo_suite) -> None:
+    (finding,) = findings_of(prepared(healthy, crop_pct=0.6), demo_suite)
     assert finding.problem.endswith("the resize or crop does not fit the model; crop_pct 1 does.")
     assert finding.fix == f"{FILE}crop_pct: 1"
-    assert findings_of(prepared(healthy, crop_pct=0.95), demo) == ()
+    assert findings_of(prepared(healthy, crop_pct=0.95), demo_suite) == ()
 
 
 def shuffle(root: Path, folder: str) -> None:
@@ -236,8 +232,8 @@ def shuffle(root: Path, folder: str) -> None:
 
 
 @pytest.mark.parametrize("short", [False, True])
-def test_a_set_with_shuffled_labels(healthy, demo, tmp_path, short) -> None:
-    shutil.copytree(demo.root, tmp_path / "data")
+def test_a_set_with_shuffled_labels(healthy, demo_suite, tmp_path, short) -> None:
+    shutil.copytree(demo_suite.root, tmp_path / "data")
     shuffle(tmp_path / "data", "sketch")
     (finding,) = findings_of(healthy, open_suite(tmp_path / "data"), short=short)
     assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."
@@ -245,8 +241,8 @@ def test_a_set_with_shuffled_labels(healthy, demo, tmp_path, short) -> None:
     assert f" of {images} images right, {guess} by guessing, with mean confidence 0." in finding.evidence
 
 
-def test_a_clean_set_with_shuffled_labels(healthy, demo, tmp_path) -> None:
-    shutil.copytree(demo.root, tmp_path / "data")
+def test_a_clean_set_with_shuffled_labels(healthy, demo_suite, tmp_path) -> None:
+    shutil.copytree(demo_suite.root, tmp_path / "data")
     shuffle(tmp_path / "data", "clean")
     (finding,) = findings_of(healthy, open_suite(tmp_path / "data"))
     assert finding.problem == "demo: the labels of the set 'clean' look shuffled."

@@ -17,6 +17,7 @@ from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.storage.shard import ShardKey
+from quba_check.suites.suite import Suite
 
 ROOM = 3
 SKETCH, EDGE = View("sketch"), View("edge")
@@ -59,13 +60,13 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Elsewhere:
-    return Elsewhere(Evaluation("demo", store=tmp_path / "worker").engine.worker)
+def elsewhere(demo_suite: Suite, tmp_path: Path) -> Elsewhere:
+    return Elsewhere(Evaluation("demo", demo_suite, store=tmp_path / "worker").engine.worker)
 
 
 @pytest.fixture
-def engine(tmp_path: Path, elsewhere: Elsewhere) -> Engine:
-    driver = Evaluation("demo", store=tmp_path / "driver")
+def engine(demo_suite: Suite, tmp_path: Path, elsewhere: Elsewhere) -> Engine:
+    driver = Evaluation("demo", demo_suite, store=tmp_path / "driver")
     return Engine(
         driver.classifier,
         driver.suite,
@@ -76,9 +77,9 @@ def engine(tmp_path: Path, elsewhere: Elsewhere) -> Engine:
     )
 
 
-def test_tables_equal_those_of_this_process(engine: Engine, tmp_path: Path) -> None:
+def test_tables_equal_those_of_this_process(engine: Engine, demo_suite: Suite, tmp_path: Path) -> None:
     views = [CLEAN, FGSM, PGD, SKETCH]
-    serial = Evaluation("demo", store=tmp_path / "serial").engine.predictions(views)
+    serial = Evaluation("demo", demo_suite, store=tmp_path / "serial").engine.predictions(views)
     predictions = engine.predictions(views)
     for view, table in serial.items():
         np.testing.assert_array_equal(table.predicted, predictions[view].predicted)
