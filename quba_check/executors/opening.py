@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from quba_check.errors import OptionError, did_you_mean
+from quba_check.storage.places import folder_of, local_folder
 
 if TYPE_CHECKING:
     from quba_check.executors.pool import WorkerPool
@@ -57,7 +58,7 @@ def parse_executor(text: str) -> ExecutorChoice:
 
 def open_pool(
     choice: ExecutorChoice,
-    folder: Path,
+    store: str | Path,
     settings: ExecutorSettings | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> WorkerPool | None:
@@ -67,12 +68,12 @@ def open_pool(
 
     Args:
         choice: the executor.
-        folder: the store's folder on this machine.
+        store: folder or URL of the store.
         settings: resources and environment of the workers.
         announce: called with news of the workers.
 
     Raises:
-        OptionError: the package of the executor is not installed.
+        OptionError: the package of the executor is not installed, or its workers have no common folder.
     """
     if choice.kind == "inline":
         return None
@@ -85,4 +86,9 @@ def open_pool(
         return RayPool(choice, settings.ray)
     from quba_check.executors.slurm.pool import SlurmPool
 
-    return SlurmPool(choice, settings.slurm, folder / "slurm", announce)
+    if folder_of(store) is None and not choice.address and settings.slurm.folder is None:
+        raise OptionError(
+            "--quba-executor: got 'slurm', and the store is a URL. Orders reach the jobs through a folder "
+            "that all nodes share. Name one by the key folder in section slurm of --quba-executor-settings."
+        )
+    return SlurmPool(choice, settings.slurm, local_folder(store) / "slurm", announce)

@@ -232,9 +232,14 @@ class GateSession:
                 self.evaluation(model, protocol).check()
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
-        """Return the evaluation of a model under a protocol; both share the model."""
+        """Return the evaluation of a model under a protocol; both share the model.
+
+        The store and the executor are opened before the model is loaded, which can take minutes.
+        """
+        store = self.opened_store
         if "torch" not in sys.modules:
             self.announce("loading torch")
+        workers = self.worker_pool
         from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation
         from quba_check.models.loading import load_classifier
@@ -267,11 +272,11 @@ class GateSession:
                 self.suite,
                 protocol=protocol,
                 seed=options.seed,
-                store=self.opened_store,
+                store=store,
                 batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 progress=self._labelled_progress(key),
                 finished=self._labelled_finished(key),
-                workers=self.worker_pool,
+                workers=workers,
             )
             self._evaluations[key].plan(self._dimensions(*key))
         return self._evaluations[key]
@@ -282,7 +287,9 @@ class GateSession:
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self.store, self._executor_settings, lambda words: self.announce(words))
+        return open_pool(
+            choice, self.store_place, self._executor_settings, lambda words: self.announce(words)
+        )
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gate.conftest import NewGate
@@ -10,7 +12,8 @@ from gate.conftest import NewGate
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, UserError
+from quba_check.executors.opening import ExecutorChoice
 from quba_check.gate.options import Options
 from quba_check.gate.session import GateSession
 
@@ -80,6 +83,25 @@ def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
     ]
     gate.select([])
     assert gate.selected(NET, "standard") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"store": "s4://x/y"}, "--quba-store: s4://x/y cannot be opened"),
+        (
+            {"executor": ExecutorChoice("slurm")},
+            "--quba-executor: got 'slurm', but this machine has no command",
+        ),
+    ],
+)
+def test_store_and_executor_are_opened_before_a_model_is_loaded(
+    new_gate: NewGate, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    gate = new_gate("dimensions:\n  accuracy: {min: 0.5}", "nowhere:net", **options)
+    with pytest.raises(UserError, match=f"^{re.escape(error)}"):
+        gate.evaluation("nowhere:net", "standard")
 
 
 def test_an_evaluation_plans_the_views_of_all_selected_demands(new_gate: NewGate) -> None:

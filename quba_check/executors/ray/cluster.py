@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from quba_check.errors import OptionError, did_you_mean, needs, one_line
@@ -52,6 +53,16 @@ class Connection(NamedTuple):
     is_ours: bool
 
 
+def check_installed() -> None:
+    """Check that Ray is there, without importing it.
+
+    Raises:
+        OptionError: it is not installed.
+    """
+    if find_spec("ray") is None:
+        raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}")
+
+
 def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
     """Connect to a cluster, or start one on this machine.
 
@@ -61,13 +72,11 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
         runtime_env: packages and files for the workers.
 
     Raises:
-        OptionError: Ray is not installed, `runtime_env` has an unknown key, or the cluster cannot be used.
+        OptionError: `runtime_env` has an unknown key, or the cluster cannot be used.
     """
-    try:
-        import ray
-        from ray.runtime_env import RuntimeEnv
-    except ImportError:
-        raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}") from None
+    import ray
+    from ray.runtime_env import RuntimeEnv
+
     fields = [name for name in sorted(RuntimeEnv.known_fields) if not name.startswith("_")]
     for name in runtime_env:
         if name not in fields:  # Ray would ignore it

@@ -9,6 +9,7 @@ from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import OptionError, QubaError
 from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.ray.cluster import check_installed
 from quba_check.executors.ray.slot import Attempt, OrderStream
 from quba_check.executors.ray.workers import RayWorkers
 from quba_check.executors.recipe import Recipe
@@ -23,9 +24,13 @@ class RayPool:
     Args:
         choice: address of the cluster and number of workers.
         settings: resources and environment of workers.
+
+    Raises:
+        OptionError: Ray is not installed.
     """
 
     def __init__(self, choice: ExecutorChoice, settings: RaySettings) -> None:
+        check_installed()
         self._workers = RayWorkers(choice, settings)
 
     def executor(self, recipe: Recipe) -> RayExecutor:

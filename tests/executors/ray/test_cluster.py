@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
-import sys
 from typing import Any
 
 import pytest
 
 from quba_check.errors import OptionError
+from quba_check.executors.opening import ExecutorChoice, open_pool
+from quba_check.executors.ray import cluster
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.settings import RaySettings
 
@@ -50,9 +51,9 @@ def test_resources_in_words() -> None:
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(OptionError) as error:
-        connect("", {})
+        open_pool(ExecutorChoice("ray"), "unused")
     assert str(error.value) == (
         "--quba-executor: 'ray' needs ray, which is not installed. "
         'Install it: pip install "quba-check[ray]".'

@@ -13,7 +13,7 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.executors.opening import ExecutorChoice, open_pool
-from quba_check.executors.settings import SlurmSettings
+from quba_check.executors.settings import ExecutorSettings, SlurmSettings
 from quba_check.executors.slurm import jobs as slurm_jobs
 from quba_check.executors.slurm.jobs import SlurmJobs, last_line
 from quba_check.executors.slurm.worker import SlurmWorker
@@ -160,6 +160,21 @@ def test_a_machine_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "node of the cluster, or use slurm:local for workers on this machine."
     )
     assert open_pool(ExecutorChoice("slurm", "local"), tmp_path) is not None
+
+
+def test_a_store_at_a_url_needs_a_shared_folder(
+    tmp_path: Path, commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(OptionError) as error:
+        open_pool(ExecutorChoice("slurm"), "s3://bucket/store")
+    assert str(error.value) == (
+        "--quba-executor: got 'slurm', and the store is a URL. Orders reach the jobs through a folder "
+        "that all nodes share. Name one by the key folder in section slurm of --quba-executor-settings."
+    )
+    shared = ExecutorSettings.model_validate({"slurm": {"folder": str(tmp_path)}})
+    assert open_pool(ExecutorChoice("slurm"), "s3://bucket/store", shared) is not None
+    assert open_pool(ExecutorChoice("slurm", "local"), "s3://bucket/store") is not None
 
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
