@@ -17,7 +17,8 @@ from benchmarks.row import Row
 from benchmarks.work import Work
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
-from quba_check.executors.opening import open_pool, parse_executor
+from quba_check.executors.choice import parse_executor
+from quba_check.executors.opening import open_pool
 from quba_check.executors.pool import WorkerPool
 from quba_check.storage.store import SHARD_SIZE
 

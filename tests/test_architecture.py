@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,11 @@ def test_the_order_is_downwards() -> None:
     rows = list(MAY_IMPORT)
     for place, (name, allowed) in enumerate(MAY_IMPORT.items()):
         assert allowed <= set(rows[:place]), name
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    paths = {f"quba_check.{name}": path for name, path in modules() if not name.endswith("__init__")}
+    TopologicalSorter({name: paths.keys() & {*imported(path)} for name, path in paths.items()}).prepare()
 
 
 def test_the_picture_has_the_arrows_of_the_imports() -> None:

@@ -149,7 +149,7 @@ def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
         OptionError: one of them is not allowed.
     """
     from quba_check.demands.profiles import find_thresholds
-    from quba_check.executors.opening import parse_executor
+    from quba_check.executors.choice import parse_executor
     from quba_check.fleet.command import FleetOptions, check_further
     from quba_check.suites.opening import data_folder
 
@@ -178,7 +178,7 @@ def _naming(option: str) -> Iterator[None]:
 
 def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
     """Return variables of the environment for each process that runs at once."""
-    from quba_check.executors.opening import parse_executor
+    from quba_check.executors.choice import parse_executor
     from quba_check.fleet.places import shares, visible_gpus
 
     if parse_executor(options.executor or "inline").kind != "inline":

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.executors.opening import ExecutorChoice, parse_executor
+from quba_check.executors.choice import ExecutorChoice, parse_executor
 from quba_check.models.request import check_compile, check_device, check_precision
 from quba_check.storage.user_files import user_path, user_place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import OptionError
-from quba_check.executors.opening import FORMS, INLINE, ExecutorChoice
+from quba_check.executors.choice import FORMS, INLINE, ExecutorChoice
 from quba_check.gate.option_values import (
     Given,
     Parse,

@@ -13,7 +13,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.gate.options import Options
 from quba_check.gate.session import GateSession
 

@@ -8,7 +8,7 @@ from itertools import chain
 from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import OptionError, QubaError
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import check_installed
 from quba_check.executors.ray.slot import Attempt, OrderStream
 from quba_check.executors.ray.workers import RayWorkers

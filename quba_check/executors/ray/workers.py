@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 from quba_check.core.view import View
 from quba_check.engine.order import Predicted
 from quba_check.errors import ModelError, OptionError, QubaError, one_line
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.ray.slot import Slot
 from quba_check.executors.ray.worker import RayWorker, Surroundings

@@ -18,7 +18,7 @@ from typing import Any
 from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import OptionError, StoreError
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.settings import SlurmSettings
 from quba_check.executors.slurm.dispatcher import Completed, Dispatcher

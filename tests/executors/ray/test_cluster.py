@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from quba_check.errors import OptionError
-from quba_check.executors.opening import ExecutorChoice, open_pool
+from quba_check.executors.choice import ExecutorChoice
+from quba_check.executors.opening import open_pool
 from quba_check.executors.ray import cluster
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.settings import RaySettings

@@ -19,7 +19,8 @@ import ray
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.executors.opening import ExecutorChoice, open_pool
+from quba_check.executors.choice import ExecutorChoice
+from quba_check.executors.opening import open_pool
 from quba_check.executors.ray.pool import RayPool
 
 VIEWS = (CLEAN, *(View(name) for name in ("sketch", "edge", "silhouette", "negative")))

@@ -16,7 +16,7 @@ from support.fake_ray import WAITING, Actor, Behaviour, FakeRay, died, unavailab
 from quba_check.core.view import CLEAN
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import workers as ray_workers
 from quba_check.executors.ray.cluster import Connection
 from quba_check.executors.ray.pool import RayPool

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import OptionError
-from quba_check.executors.opening import ExecutorChoice, open_pool
+from quba_check.executors.choice import ExecutorChoice
+from quba_check.executors.opening import open_pool
 from quba_check.executors.settings import ExecutorSettings, SlurmSettings
 from quba_check.executors.slurm import jobs as slurm_jobs
 from quba_check.executors.slurm.jobs import SlurmJobs, last_line

@@ -19,7 +19,7 @@ from quba_check.core.view import CLEAN, View
 from quba_check.engine.claims import Claims, ShardJob
 from quba_check.engine.order import Order
 from quba_check.errors import ModelError, OptionError, StoreError
-from quba_check.executors.opening import ExecutorChoice
+from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.settings import SlurmSettings
 from quba_check.executors.slurm import jobs as slurm_jobs
 from quba_check.executors.slurm.pool import SlurmExecutor, SlurmPool

@@ -1,0 +1,38 @@
+"""The choice of an executor, and mistakes in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from quba_check.errors import OptionError
+from quba_check.executors.choice import INLINE, ExecutorChoice, parse_executor
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("inline", INLINE),
+        ("ray", ExecutorChoice("ray")),
+        ("ray:ray://head:10001", ExecutorChoice("ray", "ray://head:10001")),
+        ("slurm", ExecutorChoice("slurm")),
+        ("slurm:local", ExecutorChoice("slurm", "local")),
+    ],
+)
+def test_forms(text: str, choice: ExecutorChoice) -> None:
+    assert parse_executor(text) == choice
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("rai", " Did you mean 'ray'?"),
+        ("slurm:remote", " Did you mean 'slurm:local'?"),
+        ("ray:", " Did you mean 'ray'?"),
+        ("inline:2", " Did you mean 'inline'?"),
+    ],
+)
+def test_other_names_are_refused(text: str, near: str) -> None:
+    with pytest.raises(OptionError) as error:
+        parse_executor(text)
+    allowed = "inline, ray, ray:ADDRESS, slurm, slurm:local"
+    assert str(error.value) == f"--quba-executor: got '{text}'. Allowed: {allowed}.{near}"
