@@ -1,4 +1,4 @@
-"""Pools of workers by the executor that a user names. Imports neither torch nor the executors themselves."""
+"""Pools of workers by executor. Imports neither torch nor the executors themselves."""
 
 from __future__ import annotations
 

@@ -239,14 +239,14 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
     """Keep the file in the store that `quba-check status` reads, while models are judged."""
     if config.option.collectonly or gate.options.plan:
         return
-    from quba_check.pytest_plugin.heartbeat import Heartbeat
+    from quba_check.pytest_plugin.active_run_file import ActiveRunFile
     from quba_check.storage.opening import open_store
 
     names = [spec.name for spec in gate.models.values()]
     # A store of its own: two threads that open the session's at once would make two of it.
-    heartbeat = Heartbeat(names, lambda: open_store(gate.store_place), progress.states)
-    config.pluginmanager.register(heartbeat)
-    config.add_cleanup(heartbeat.close)  # for a run that ends before its session does
+    run_file = ActiveRunFile(names, lambda: open_store(gate.store_place), progress.states)
+    config.pluginmanager.register(run_file)
+    config.add_cleanup(run_file.close)  # for a run that ends before its session does
 
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:

@@ -1,4 +1,4 @@
-"""Pools of workers by the executor that a user names."""
+"""Pools of workers by executor."""
 
 from __future__ import annotations
 

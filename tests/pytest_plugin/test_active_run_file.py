@@ -10,7 +10,7 @@ import pytest
 
 from quba_check.engine.timing import Timing
 from quba_check.errors import StoreError
-from quba_check.pytest_plugin.heartbeat import Heartbeat
+from quba_check.pytest_plugin.active_run_file import ActiveRunFile
 from quba_check.pytest_plugin.progress import ProcessState, WorkLeft
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.store import Store
@@ -45,20 +45,20 @@ def only_run(store: Store) -> ActiveRun:
 
 
 def test_a_run_is_shown_until_it_ends(store: Store) -> None:
-    heartbeat = Heartbeat(["r50"], lambda: store, list)
-    heartbeat.pytest_sessionstart()
+    run_file = ActiveRunFile(["r50"], lambda: store, list)
+    run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store))
     run = only_run(store)
     assert (run.models, run.work, run.images, run.done, run.left) == (("r50",), "", 0, None, "")
-    heartbeat.pytest_sessionfinish()
+    run_file.pytest_sessionfinish()
     assert active_runs(store) == []
-    heartbeat.close()
+    run_file.close()
 
 
 def test_progress_is_shown(store: Store) -> None:
     states = [planner(12_000)]
-    heartbeat = Heartbeat(["r50"], lambda: store, lambda: states, seconds=0.01)
-    heartbeat.pytest_sessionstart()
+    run_file = ActiveRunFile(["r50"], lambda: store, lambda: states, seconds=0.01)
+    run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store))
     first = only_run(store)
     assert (first.work, first.images, first.done) == ("measuring clean", 400, 0.0)
@@ -67,11 +67,11 @@ def test_progress_is_shown(store: Store) -> None:
     wait_for(lambda: only_run(store).done == 0.75)
     assert only_run(store).started == first.started
     wait_for(lambda: only_run(store).at > first.at)
-    heartbeat.close()
+    run_file.close()
 
 
 def test_a_run_that_never_started_a_session(store: Store) -> None:
-    Heartbeat(["r50"], lambda: store, list).close()
+    ActiveRunFile(["r50"], lambda: store, list).close()
     assert not (store.root / "active").exists()
 
 
@@ -82,10 +82,10 @@ def test_a_store_that_cannot_be_opened() -> None:
         opened.append(True)
         raise StoreError("no store")
 
-    heartbeat = Heartbeat(["r50"], refuse, list)
-    heartbeat.pytest_sessionstart()
+    run_file = ActiveRunFile(["r50"], refuse, list)
+    run_file.pytest_sessionstart()
     wait_for(lambda: opened)
-    heartbeat.close()
+    run_file.close()
 
 
 def test_errors_stop_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,18 +97,18 @@ def test_errors_stop_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
             raise errors.pop()
         return []
 
-    heartbeat = Heartbeat(["r50"], lambda: store, states, seconds=0.01)
-    heartbeat.pytest_sessionstart()
+    run_file = ActiveRunFile(["r50"], lambda: store, states, seconds=0.01)
+    run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store))
     assert errors == []
-    heartbeat.close()
+    run_file.close()
     assert active_runs(store) == []
 
 
 def test_a_file_that_someone_removed_comes_back(store: Store) -> None:
-    heartbeat = Heartbeat(["r50"], lambda: store, list, seconds=0.01)
-    heartbeat.pytest_sessionstart()
+    run_file = ActiveRunFile(["r50"], lambda: store, list, seconds=0.01)
+    run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store))
     store.withdraw(only_run(store).name)
     wait_for(lambda: active_runs(store))
-    heartbeat.close()
+    run_file.close()

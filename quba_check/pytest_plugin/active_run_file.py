@@ -25,7 +25,7 @@ _CLOSE_SECONDS = 5.0
 """Longest wait for a store that does not answer when the run ends."""
 
 
-class Heartbeat:
+class ActiveRunFile:
     """Hooks of the controller that keep the file of this run in the store.
 
     A thread writes it every few seconds. It ignores all errors: a sign of life must not fail a run.
@@ -50,7 +50,7 @@ class Heartbeat:
         self._seconds = seconds
         self._most_left = 0.0
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="quba-heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="quba-active-run", daemon=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
