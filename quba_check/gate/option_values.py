@@ -112,9 +112,7 @@ def parse_gigabytes(given: Given) -> float | None:
     except ValueError:
         size = math.nan
     if not 0 <= size <= MOST_GIGABYTES:
-        raise OptionError(
-            f"{given.flag}: got '{text}'. Allowed: gigabytes from 0 (keep none) to {MOST_GIGABYTES:,}."
-        )
+        raise OptionError(f"{given.flag}: got '{text}'. Allowed: gigabytes from 0 to {MOST_GIGABYTES:,}.")
     return size
 
 

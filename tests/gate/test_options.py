@@ -111,17 +111,17 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_cache_gb",
             "-1",
-            "--quba-cache-gb: got '-1'. Allowed: gigabytes from 0 (keep none) to 1,000,000.",
+            "--quba-cache-gb: got '-1'. Allowed: gigabytes from 0 to 1,000,000.",
         ),
         (
             "quba_mirror_gb",
             "all",
-            "--quba-mirror-gb: got 'all'. Allowed: gigabytes from 0 (keep none) to 1,000,000.",
+            "--quba-mirror-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000.",
         ),
         (
             "quba_cache_gb",
             "nan",
-            "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 (keep none) to 1,000,000.",
+            "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000.",
         ),
         (
             "quba_precision",
