@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from quba_check.core.label_space import LabelSpace
@@ -277,8 +279,14 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
         "outputs": classifier.stated_outputs,
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": dict(library_versions()),
     }
+
+
+@cache
+def library_versions() -> Mapping[str, str]:
+    """Return the libraries that run a model, with their versions."""
+    return MappingProxyType({name: version(name) for name in LIBRARIES})
 
 
 def _content(example: Example, digest: str) -> list[Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from quba_check.core.view import CORRUPTIONS, View
-from quba_check.engine.cache_keys import LIBRARIES
+from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
 from quba_check.storage.image_cache import ImageCache, Pixels
@@ -129,7 +128,7 @@ class Preparer:
         is_padded = self._preprocessing.crop_mode == "border"
         for name in ("std", "source") if is_padded else ("mean", "std", "source"):
             del preprocessing[name]
-        libraries = {name: version(name) for name in LIBRARIES}
+        libraries = dict(library_versions())
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:

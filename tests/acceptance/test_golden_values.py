@@ -59,7 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _as_before(monkeypatch: pytest.MonkeyPatch):
     """Import the network, compute in one thread, and name the libraries of the golden file."""
     known = {name: FACTS["libraries"][name] for name in LIBRARIES}
-    monkeypatch.setattr(cache_keys, "version", known.__getitem__)
+    monkeypatch.setattr(cache_keys, "library_versions", lambda: known)
     monkeypatch.syspath_prepend(OLD)
     threads = torch.get_num_threads()
     torch.set_num_threads(FACTS["threads"])

@@ -22,7 +22,7 @@ LIBRARIES = {"torch": "2.13.0+cpu", "timm": "1.0.31", "torchvision": "0.28.0+cpu
 def test_predictions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(OLD / "store", tmp_path / "store")
     monkeypatch.syspath_prepend(OLD)
-    monkeypatch.setattr(addresses, "version", LIBRARIES.__getitem__)
+    monkeypatch.setattr(addresses, "library_versions", lambda: LIBRARIES)
     predicted: set[str] = set()
     evaluation = Evaluation(
         "colours:network",
