@@ -47,7 +47,7 @@ class Claims:
         return self._locks.keys()
 
     def orders(self, jobs: Iterable[ShardJob]) -> Iterator[Order]:
-        """Yield an order for each job with missing shards that no other process works on."""
+        """Yield an order for each job with missing shards that nobody works on."""
         for job in jobs:
             keys = {view: self._cache_keys.shard_key(view, job.shard) for view in job.views}
             if all(map(self._store.has, keys.values())):
@@ -57,10 +57,11 @@ class Claims:
                     self.busy.append(job)
                     continue
                 missing = {view: key for view, key in keys.items() if not self._store.has_now(key)}
-                if not missing:
+                claim = tuple(missing), job.shard
+                if not missing or claim in self._locks:
                     continue
                 order = self._order(job, missing)
-                self._locks[tuple(missing), job.shard] = lock.pop_all()
+                self._locks[claim] = lock.pop_all()
             yield order
 
     def release(self, order: Order) -> None:

@@ -202,7 +202,8 @@ class Store(StoreFiles):
         """Hold the lock of that name, without waiting; yield False if another process holds it.
 
         The operating system frees the lock of a process that died. Names share a fixed number of lock files,
-        so another name's lock may appear as held: callers may wait and try again, no more.
+        so another name's lock may appear as held: callers may wait and try again, no more. A thread gets a
+        lock again that it holds, so that it never waits for itself.
 
         Raises:
             StoreError: the lock file cannot be opened.
@@ -218,7 +219,7 @@ class Store(StoreFiles):
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
         """Hold a lock file; a timeout of -1 waits for it."""
         path = self.root / "locks" / f"{name}.lock"
-        lock = FileLock(path)
+        lock = FileLock(path, is_singleton=True)  # counts how often this thread has it
         try:
             lock.acquire(timeout=timeout)
         except Timeout:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from quba_check import Evaluation
+from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.engine import Engine
 from quba_check.engine.order import Order, Predicted
@@ -102,6 +103,23 @@ def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: El
     assert elsewhere.dropped
     engine.predictions([EDGE, PGD])  # would wait for ever for a lock that is held
     assert set(elsewhere.dropped) <= set(elsewhere.taken)
+
+
+def test_two_engines_of_one_process_do_not_wait_for_each_other(engine: Engine, elsewhere: Elsewhere) -> None:
+    """The same shards under two protocols: one engine has them in flight when the other one needs them."""
+    other = Engine(
+        engine.classifier,
+        engine.suite,
+        engine.store,
+        engine._digests,
+        Protocol.named("released"),
+        executor=Elsewhere(elsewhere.worker),
+    )
+    engine.predictions([SKETCH], [EDGE, PGD])
+    in_flight = set(elsewhere.taken) - {"sketch, shard 0"}
+    assert "edge, shard 0" in in_flight
+    assert len(other.predictions([EDGE])[EDGE].index) == 150
+    assert len(engine.predictions([EDGE, PGD])[PGD].index) == 400
 
 
 def test_single_shards_come_in_their_order(engine: Engine, elsewhere: Elsewhere) -> None:

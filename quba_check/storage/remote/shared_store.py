@@ -54,7 +54,6 @@ class SharedStore(SharedFiles, Store):
         self._copies = LocalCopies(root / "predictions", copies_bytes)
         self._acquired = self._refused = 0.0
         self._written: set[str] = set()
-        self._locked: set[str] = set()
         self._packs_by_name: dict[Path, PackListing] = {}
         # Made after the first request, it runs before the connection is closed when the interpreter ends.
         self._end = weakref.finalize(self, self._leases.close)
@@ -193,18 +192,16 @@ class SharedStore(SharedFiles, Store):
                 yield is_held
             return
         lease = _lease_of(entry, int(shard))
-        acquired = None if name in self._locked else self._leases.take(lease)
+        acquired = self._leases.take(lease)
         if acquired is None:
             if time.monotonic() - self._refused > ASK_SECONDS:
                 self._refused = time.monotonic()
             yield False
             return
         self._acquired = acquired
-        self._locked.add(name)
         try:
             yield True
         finally:
-            self._locked.discard(name)
             self._leases.give(lease)
 
     def close(self) -> None:
