@@ -15,7 +15,7 @@ from quba_check.fleet.command import FleetOptions, arguments, environment_settin
 from quba_check.fleet.model_list import ListedModel
 from quba_check.fleet.process import ModelProcess
 from quba_check.fleet.result import ModelResult, read_records, result_of
-from quba_check.fleet.state import ModelState, file_stamps, remove_state, reusable_result, write_state
+from quba_check.fleet.state import ModelState, file_stamps, remove_results, reusable_result, write_state
 from quba_check.models.specs import ModelSpec
 from quba_check.storage.user_files import reason
 
@@ -132,7 +132,7 @@ class Fleet:
 
     def _start(self, model: ListedModel, spec: ModelSpec) -> Running:
         folder = self._folder / model.name
-        remove_state(folder)
+        remove_results(folder)
         used = {one.place for one in self.running}
         place = next(number for number in range(len(self._places)) if number not in used)
         words = arguments(model, self._options, folder)

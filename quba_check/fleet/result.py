@@ -61,7 +61,7 @@ class ModelResult:
     @property
     def records(self) -> list[Path]:
         """The records of the model; several if its threshold files have several protocols."""
-        return record_files(self.folder)
+        return [] if self.exit_code is None else record_files(self.folder)
 
 
 def record_files(folder: Path) -> list[Path]:
