@@ -147,7 +147,7 @@ def _missing_verdict(exit_code: int, verdict: OverallVerdict) -> str:
         return f"the run is {verdict}"
     if exit_code == EXIT_CODES["not judged"]:
         return "no demand was judged"
-    record = " and wrote no record" if exit_code in VERDICT_CODES else ""
+    record = " and wrote no record" if exit_code in VERDICT_CODES and verdict == "not judged" else ""
     return f"pytest ended with exit code {exit_code}{record}"
 
 

@@ -13,6 +13,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.fleet.command import FleetOptions
 from quba_check.fleet.judging import Fleet, Running, locked
 from quba_check.fleet.model_list import read_models
+from quba_check.fleet.report import exit_code
 from quba_check.fleet.result import ModelResult
 
 OUT = Path("out")
@@ -134,6 +135,14 @@ def test_a_run_that_fails_with_all_demands_met(folder: Path) -> None:
     assert [(one.outcome, one.verdict) for one in results.values()] == [("not released", "fail")] * 2
     assert results["a"].problem == "its demands are met, but pytest ended with exit code 1"
     assert results["b"].problem == "page.html: cannot be written (No space left on device)."
+
+
+def test_a_run_that_fails_with_an_uncertain_demand(folder: Path) -> None:
+    write_model(folder / "a.pt", "uncertain", code=1)
+    result = judge("a.pt")["a"]
+    assert (result.outcome, result.verdict) == ("not released", "uncertain")
+    assert result.problem == "pytest ended with exit code 1"
+    assert exit_code([result]) == 1
 
 
 def test_a_selection_of_demands_releases_nothing(folder: Path) -> None:
