@@ -21,6 +21,7 @@ REFUSED = {
     "--quba-report": "the record is written into --out",
     "--quba-html": "--html writes a page for each model",
     "--quba-markdown": "--markdown writes a summary for each model",
+    "--quba-executor": "--executor names the executor of all models",
     "--quba-plan": "a fleet judges; 'pytest --model=SPEC --quba-plan' plans the run of one model",
 }
 """Options of pytest that a fleet sets itself, and the reason."""

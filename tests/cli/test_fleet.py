@@ -151,9 +151,20 @@ def environments(run: Run, *words: str) -> set[tuple[str | None, str | None]]:
         ((), {("4", "2"), ("5", "2")}),
         (("--at-once", "1"), {("4,5", None)}),
         (("--", "--quba-device=cuda:1"), {("4,5", None)}),
-        (("--executor", "ray", "--at-once", "2"), {("4,5", None)}),
+        (("--executor", "ray"), {("4,5", None)}),
+        (("--executor", "ray", "--at-once", "2", "--", "--quba-executor-workers", "2"), {("4,5", None)}),
+        (("--executor", "ray", "--at-once", "2", "--", "--quba-executor-workers=2"), {("4,5", None)}),
+        (("--executor", "inline", "--at-once", "2"), {("4", "2"), ("5", "2")}),
     ],
-    ids=["one for each GPU", "one at once", "a device", "an executor"],
+    ids=[
+        "one for each GPU",
+        "one at once",
+        "a device",
+        "an executor",
+        "two with an executor",
+        "two with an executor, written with =",
+        "inline",
+    ],
 )
 def test_shares_of_the_machine(
     run: Run, words: tuple[str, ...], shares: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
@@ -262,6 +273,12 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
             ["models.txt", "--at-once", "999"],
             f"{WHERE}--at-once: got '999'. Allowed: a whole number from 1 to 256.",
         ),
+        (
+            ["models.txt", "--executor", "ray:auto", "--at-once", "2"],
+            f"{WHERE}--at-once: got '2' with --executor ray:auto, but without --quba-executor-workers one "
+            "model may take all machines. Allowed: 1. Or add -- --quba-executor-workers=N, so that there is "
+            "room for 2 times N workers.",
+        ),
         (["models.txt", "--out", ""], f"{WHERE}--out: got ''. Allowed: a path."),
         (
             ["models.txt", "--out", "t.yaml"],
@@ -275,6 +292,11 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         (
             ["models.txt", "--", "--quba-report", "r.json"],
             f"{WHERE}got '--quba-report' after --, but the record is written into --out. "
+            "Leave the option out.",
+        ),
+        (
+            ["models.txt", "--", "--quba-executor=ray"],
+            f"{WHERE}got '--quba-executor' after --, but --executor names the executor of all models. "
             "Leave the option out.",
         ),
         (
