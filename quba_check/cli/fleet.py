@@ -181,10 +181,12 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
     """Return variables of the environment for each process that runs at once.
 
     Raises:
-        OptionError: several models would compete for the workers of an executor.
+        OptionError: several models would compete for the workers of an executor, or for GPUs with them.
     """
     from quba_check.executors.choice import parse_executor
+    from quba_check.fleet.command import user_words
     from quba_check.fleet.places import shares, visible_gpus
+    from quba_check.fleet.pytest_files import executor_setting
 
     if parse_executor(options.executor or "inline").kind != "inline":
         number = at_once or 1
@@ -197,7 +199,14 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
         return [{}] * number  # the executor's workers predict, and it assigns their GPUs
     has_device = _has(options, "--quba-device")
     gpus = [] if has_device or at_once == 1 else visible_gpus()
-    return shares(at_once, gpus, os.cpu_count() or 1)
+    places = shares(at_once, gpus, os.cpu_count() or 1)
+    where = executor_setting(user_words(options)) if len(places) > 1 and options.executor is None else None
+    if where is not None:
+        raise OptionError(
+            f"{COMMAND}: --executor: is missing, but {where} sets an executor, and {len(places)} models are "
+            "judged at once. Allowed: --executor NAME, or --at-once 1."
+        )
+    return places
 
 
 def _has(options: FleetOptions, name: str) -> bool:

@@ -106,5 +106,10 @@ def environment_settings(options: FleetOptions) -> tuple[str, ...]:
     """Return the variables and the stamped ini files of pytest that determine the verdict."""
     names = (WORDS_VARIABLE,) if options.data is not None else (DATA_VARIABLE, WORDS_VARIABLE)
     variables = {name: os.environ[name] for name in names if os.environ.get(name)}
-    words = (*variables.get(WORDS_VARIABLE, "").split(), *options.further)
-    return (*(f"{name}={value}" for name, value in variables.items()), *map(stamped, ini_files(words)))
+    files = ini_files(user_words(options))
+    return (*(f"{name}={value}" for name, value in variables.items()), *map(stamped, files))
+
+
+def user_words(options: FleetOptions) -> tuple[str, ...]:
+    """Return the words of the environment and of the user for pytest's command line."""
+    return (*os.environ.get(WORDS_VARIABLE, "").split(), *options.further)

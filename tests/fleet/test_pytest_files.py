@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.fleet.pytest_files import ini_files, stamped
+from quba_check.fleet.pytest_files import executor_setting, ini_files, stamped
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,13 @@ HERE = {"setup.cfg", "project/pytest.toml"}
 
 
 @pytest.mark.parametrize(
+    "word", ["--quba-executor=ray", "-oquba_executor=ray", "--override-ini=addopts=--quba-executor=ray"]
+)
+def test_a_word_that_sets_an_executor(word: str) -> None:
+    assert executor_setting(["-q", word]) == f"'{word}'"
+
+
+@pytest.mark.parametrize(
     ("words", "further"),
     [
         ((), set()),
@@ -54,3 +61,26 @@ def test_a_stamp_has_path_and_digest(project: Path) -> None:
     (project / "own.ini").write_bytes(b"text")
     assert stamped(project / "own.ini") == f"{project}/own.ini {digest}"
     assert stamped(project / "absent.ini") == f"{project}/absent.ini unreadable"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "quba_executor=ray",
+        " quba_executor : ray",
+        '"quba_executor" = "ray"',
+        "addopts = -q --quba-executor=ray",
+        'addopts = ["--quba-executor", "ray"]',
+    ],
+)
+def test_an_ini_file_that_sets_an_executor(project: Path, line: str) -> None:
+    (project / "pyproject.toml").write_text(f"[x]\n{line}\n", encoding="utf-8")
+    assert executor_setting([]) == f"{project}/pyproject.toml"
+
+
+def test_no_executor_is_set(project: Path) -> None:
+    (project / "setup.cfg").write_bytes(b"\xff\nquba_executor = ray")
+    (project / "tox.ini").write_text(
+        "# quba_executor = ray\nquba_executor_workers = 4\nx = quba_executor\n", encoding="utf-8"
+    )
+    assert executor_setting(["--quba-executor-workers=2", "quba_executor"]) is None
