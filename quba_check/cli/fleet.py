@@ -27,6 +27,7 @@ COMMAND = "quba-check fleet"
 MOST_AT_ONCE = 256
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
+WORKERS = "--quba-executor-workers"
 END_OF_OPTIONS = "--"
 FURTHER = "further"
 """Key of pytest's options in the context of the command."""
@@ -106,8 +107,8 @@ def fleet(
 
     options = _options(given, context.meta[FURTHER])
     models = read_models(path)
+    places = _places(at_once, options)
     with _termination_as_interrupt(), locked(out):
-        places = _places(at_once, options)
         results, is_complete = _judge(Fleet(models, options, out, places), len(models), len(places))
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
@@ -177,15 +178,40 @@ def _naming(option: str) -> Iterator[None]:
 
 
 def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
-    """Return variables of the environment for each process that runs at once."""
+    """Return variables of the environment for each process that runs at once.
+
+    Raises:
+        OptionError: several models would compete for the workers of an executor, or for GPUs with them.
+    """
     from quba_check.executors.choice import parse_executor
+    from quba_check.fleet.command import user_words
     from quba_check.fleet.places import shares, visible_gpus
+    from quba_check.fleet.pytest_files import executor_setting
 
     if parse_executor(options.executor or "inline").kind != "inline":
-        return [{}] * (at_once or 1)  # the executor's workers predict, and it assigns their GPUs
-    has_device = any(word.startswith("--quba-device") for word in options.further)
+        number = at_once or 1
+        if number > 1 and not _has(options, WORKERS):
+            raise OptionError(
+                f"{COMMAND}: --at-once: got '{number}' with --executor {options.executor}, but without "
+                f"{WORKERS} one model may take all machines. Allowed: 1. Or add -- {WORKERS}=N, so that "
+                f"there is room for {number} times N workers."
+            )
+        return [{}] * number  # the executor's workers predict, and it assigns their GPUs
+    has_device = _has(options, "--quba-device")
     gpus = [] if has_device or at_once == 1 else visible_gpus()
-    return shares(at_once, gpus, os.cpu_count() or 1)
+    places = shares(at_once, gpus, os.cpu_count() or 1)
+    where = executor_setting(user_words(options)) if len(places) > 1 and options.executor is None else None
+    if where is not None:
+        raise OptionError(
+            f"{COMMAND}: --executor: is missing, but {where} sets an executor, and {len(places)} models are "
+            "judged at once. Allowed: --executor NAME, or --at-once 1."
+        )
+    return places
+
+
+def _has(options: FleetOptions, name: str) -> bool:
+    """Return True if an option is among the words after `--`."""
+    return any(word.partition("=")[0] == name for word in options.further)
 
 
 @contextmanager

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from quba_check.errors import OptionError
 from quba_check.fleet.model_list import MODEL_OPTIONS, ListedModel
+from quba_check.fleet.pytest_files import ini_files, stamped
 from quba_check.records.files import SUFFIX
 
 RECORD, LOG, PAGE, SUMMARY = "record", "log.txt", "page.html", "summary.md"
 """Files in the folder of a model; the first without its suffix."""
-DATA_VARIABLE = "QUBA_DATA"
+DATA_VARIABLE, WORDS_VARIABLE = "QUBA_DATA", "PYTEST_ADDOPTS"
+"""Variables of the environment: the data folder, and words of pytest's command line."""
 REFUSED = {
     "--model": "the models stand in the list",
     "--quba-report": "the record is written into --out",
     "--quba-html": "--html writes a page for each model",
     "--quba-markdown": "--markdown writes a summary for each model",
+    "--quba-executor": "--executor names the executor of all models",
     "--quba-plan": "a fleet judges; 'pytest --model=SPEC --quba-plan' plans the run of one model",
 }
 """Options of pytest that a fleet sets itself, and the reason."""
@@ -100,6 +103,13 @@ def arguments(model: ListedModel, options: FleetOptions, folder: Path) -> list[s
 
 
 def environment_settings(options: FleetOptions) -> tuple[str, ...]:
-    """Return the variables of the environment that determine the verdict, as NAME=VALUE."""
-    data = os.environ.get(DATA_VARIABLE)
-    return () if options.data is not None or not data else (f"{DATA_VARIABLE}={data}",)
+    """Return the variables and the stamped ini files of pytest that determine the verdict."""
+    names = (WORDS_VARIABLE,) if options.data is not None else (DATA_VARIABLE, WORDS_VARIABLE)
+    variables = {name: os.environ[name] for name in names if os.environ.get(name)}
+    files = ini_files(user_words(options))
+    return (*(f"{name}={value}" for name, value in variables.items()), *map(stamped, files))
+
+
+def user_words(options: FleetOptions) -> tuple[str, ...]:
+    """Return the words of the environment and of the user for pytest's command line."""
+    return (*os.environ.get(WORDS_VARIABLE, "").split(), *options.further)

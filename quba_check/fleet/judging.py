@@ -15,7 +15,7 @@ from quba_check.fleet.command import FleetOptions, arguments, environment_settin
 from quba_check.fleet.model_list import ListedModel
 from quba_check.fleet.process import ModelProcess
 from quba_check.fleet.result import ModelResult, read_records, result_of
-from quba_check.fleet.state import ModelState, file_stamps, remove_state, reusable_result, write_state
+from quba_check.fleet.state import ModelState, file_stamps, remove_results, reusable_result, write_state
 from quba_check.models.specs import ModelSpec
 from quba_check.storage.user_files import reason
 
@@ -35,6 +35,7 @@ class Running:
         folder: the folder of its files.
         process: its process.
         place: number of its place among those that run at once, from 0.
+        settings: what determined its verdict at the start, apart from its files.
     """
 
     model: ListedModel
@@ -42,6 +43,7 @@ class Running:
     folder: Path
     process: ModelProcess
     place: int
+    settings: tuple[str, ...]
 
 
 class Fleet:
@@ -132,11 +134,13 @@ class Fleet:
 
     def _start(self, model: ListedModel, spec: ModelSpec) -> Running:
         folder = self._folder / model.name
-        remove_state(folder)
+        remove_results(folder)
         used = {one.place for one in self.running}
         place = next(number for number in range(len(self._places)) if number not in used)
+        at_start = self._settings(model)
         words = arguments(model, self._options, folder)
-        return Running(model, spec, folder, ModelProcess(words, folder, self._places[place]), place)
+        process = ModelProcess(words, folder, self._places[place])
+        return Running(model, spec, folder, process, place, at_start)
 
     def _result(self, one: Running) -> ModelResult:
         """Return the result of a process that ended; write its state if judged."""
@@ -147,7 +151,7 @@ class Fleet:
         if result.has_verdict:
             state = ModelState(
                 model=one.model.text,
-                settings=self._settings(one.model),
+                settings=one.settings,
                 started=one.process.started,
                 seconds=seconds,
                 exit_code=code,

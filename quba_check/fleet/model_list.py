@@ -7,6 +7,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -27,7 +28,8 @@ MODEL_OPTIONS: Mapping[str, str] = {"arch": "--quba-arch", "preprocessing": "--q
 """Options of a single model, and the option of pytest that each becomes."""
 LARGEST = 2**20
 """Largest size of a list in bytes, which has room for more than 10,000 models."""
-_COMMENT = re.compile(r"(?:^|\s)#.*")
+_COMMENT = re.compile(r"(?:^|\s)#")
+"""Start of a comment, unless it is in quotation marks."""
 _AWKWARD = re.compile(r"[^A-Za-z0-9._]+")
 LONGEST_NAME = 100
 """Largest length of a name, which is also that of a folder."""
@@ -64,7 +66,8 @@ class ListedModel:
 def read_models(path: Path) -> tuple[ListedModel, ...]:
     """Read a list of models.
 
-    Each line has a spec, which may be followed by options such as `arch=resnet50`. `#` begins a comment.
+    Each line has a spec, which may be followed by options such as `arch=resnet50`. `#` begins a comment,
+    except within a word or quotation marks.
     Relative paths are relative to the current folder, as those of `--model`.
 
     Args:
@@ -132,13 +135,14 @@ def _content(path: Path) -> str:
 
 
 def _words(line: str, where: str) -> list[str]:
-    try:
-        return shlex.split(_COMMENT.sub("", line))
-    except ValueError:
-        raise OptionError(
-            f"{where}: a quotation mark is not closed, got '{line.strip()}'. "
-            "Allowed: a model spec, in quotation marks if it has blanks."
-        ) from None
+    """Return the words of a line without its comment."""
+    for end in (*(comment.start() for comment in _COMMENT.finditer(line)), len(line)):
+        with suppress(ValueError):  # a quotation mark before this place is open
+            return shlex.split(line[:end])
+    raise OptionError(
+        f"{where}: a quotation mark is not closed, got '{line.strip()}'. "
+        "Allowed: a model spec, in quotation marks if it has blanks."
+    )
 
 
 def _options(words: Sequence[str], where: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ GPUS, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
 def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:
     """Return variables of the environment for each process that runs at once.
 
-    A single process gets the whole machine. Of several, each gets a GPU and its share of the cores; more
-    processes than GPUs share these. A number of threads set by the user stays.
+    A single process gets the whole machine. Of several, each gets a GPU, and torch in it a share of the
+    cores; more processes than GPUs share these. A number of threads set by the user stays. The threads that
+    read images are not limited.
 
     Args:
         at_once: number of processes; None for one per GPU.

@@ -84,12 +84,16 @@ def exit_code(results: Sequence[ModelResult]) -> int:
 
     Returns:
         0 if every model is released, 5 if one could not be judged; else 1 if one is not released, or 6 if all
-        of these are uncertain.
+        of these are uncertain and nothing else failed.
     """
     outcomes = {result.outcome for result in results}
     if "not judged" in outcomes:
         return NOT_JUDGED
-    codes = {EXIT_CODES[result.verdict] for result in results if result.outcome == "not released"}
+    codes = {
+        1 if result.exit_code == 1 else EXIT_CODES[result.verdict]
+        for result in results
+        if result.outcome == "not released"
+    }
     return 1 if 1 in codes else max(codes, default=0)
 
 

@@ -61,7 +61,7 @@ class ModelResult:
     @property
     def records(self) -> list[Path]:
         """The records of the model; several if its threshold files have several protocols."""
-        return record_files(self.folder)
+        return [] if self.exit_code is None else record_files(self.folder)
 
 
 def record_files(folder: Path) -> list[Path]:
@@ -147,7 +147,7 @@ def _missing_verdict(exit_code: int, verdict: OverallVerdict) -> str:
         return f"the run is {verdict}"
     if exit_code == EXIT_CODES["not judged"]:
         return "no demand was judged"
-    record = " and wrote no record" if exit_code in VERDICT_CODES else ""
+    record = " and wrote no record" if exit_code in VERDICT_CODES and verdict == "not judged" else ""
     return f"pytest ended with exit code {exit_code}{record}"
 
 

@@ -14,9 +14,10 @@ from pydantic import Field, ValidationError
 
 from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import ThresholdError, UserError
-from quba_check.fleet.result import ModelResult, read_records, result_of
+from quba_check.fleet.command import PAGE, RECORD, SUMMARY
+from quba_check.fleet.result import ModelResult, read_records, record_files, result_of
 from quba_check.models.specs import ModelSpec
-from quba_check.records.files import write_text
+from quba_check.records.files import IMAGES_SUFFIX, write_text
 from quba_check.records.measurement import JsonRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.record import Record
@@ -76,20 +77,23 @@ def write_state(state: ModelState, folder: Path) -> None:
     write_text(f"{state.model_dump_json(indent=2)}\n", folder / STATE)
 
 
-def remove_state(folder: Path) -> None:
-    """Remove the state of an earlier run, so that a killed one leaves none.
+def remove_results(folder: Path) -> None:
+    """Remove state, records, page and summary of an earlier run.
+
+    A run that is killed or refused then has no results, and none of other thresholds are added to its own.
 
     Raises:
-        UserError: it cannot be removed.
+        UserError: one of them cannot be removed.
     """
-    path = folder / STATE
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path}: belongs to an earlier run and cannot be removed ({error.strerror}). "
-            "Allowed: a folder that you may write to. Name another --out."
-        ) from None
+    records = [*record_files(folder), *folder.glob(f"{RECORD}*{IMAGES_SUFFIX}")]
+    for path in (folder / STATE, *records, folder / PAGE, folder / SUMMARY):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path}: belongs to an earlier run and cannot be removed ({error.strerror}). "
+                "Allowed: a folder that you may write to. Name another --out."
+            ) from None
 
 
 def read_state(folder: Path) -> ModelState | None:

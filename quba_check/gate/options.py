@@ -149,7 +149,8 @@ OPTIONS = (
     Option(
         "--quba-workers",
         "N",
-        "threads per process that read images (default: half the cores, at most 4)",
+        "threads per process that read images (default: one per core, at most 16; on the CPU half as many, "
+        "at most 4)",
         whole_number(0, MOST_WORKERS),
     ),
     Option(

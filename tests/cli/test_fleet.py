@@ -151,9 +151,20 @@ def environments(run: Run, *words: str) -> set[tuple[str | None, str | None]]:
         ((), {("4", "2"), ("5", "2")}),
         (("--at-once", "1"), {("4,5", None)}),
         (("--", "--quba-device=cuda:1"), {("4,5", None)}),
-        (("--executor", "ray", "--at-once", "2"), {("4,5", None)}),
+        (("--executor", "ray"), {("4,5", None)}),
+        (("--executor", "ray", "--at-once", "2", "--", "--quba-executor-workers", "2"), {("4,5", None)}),
+        (("--executor", "ray", "--at-once", "2", "--", "--quba-executor-workers=2"), {("4,5", None)}),
+        (("--executor", "inline", "--at-once", "2"), {("4", "2"), ("5", "2")}),
     ],
-    ids=["one for each GPU", "one at once", "a device", "an executor"],
+    ids=[
+        "one for each GPU",
+        "one at once",
+        "a device",
+        "an executor",
+        "two with an executor",
+        "two with an executor, written with =",
+        "inline",
+    ],
 )
 def test_shares_of_the_machine(
     run: Run, words: tuple[str, ...], shares: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
@@ -165,6 +176,31 @@ def test_shares_of_the_machine(
         Path("good.pt"), waits_for=Path("bad.pt.starts") if shares == {("4", "2"), ("5", "2")} else None
     )
     assert environments(run, *words) == shares
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "words", "where"),
+    [
+        ("[pytest]\nquba_executor = ray\n", "", (), "{folder}/pytest.ini"),
+        ("", "-q --quba-executor=ray", (), "'--quba-executor=ray'"),
+        ("", "--quba-executor ray", (), "'--quba-executor'"),
+        ("", "", ("--", "-o", "quba_executor=ray"), "'quba_executor=ray'"),
+    ],
+    ids=["ini file", "variable", "variable without =", "override of the ini file"],
+)
+def test_an_executor_that_the_fleet_does_not_set(
+    run: Run, text: str, variable: str, words: tuple[str, ...], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("pytest.ini").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTEST_ADDOPTS", variable)
+    assert run("models.txt", "--at-once", "2", *words) == (
+        4,
+        "",
+        f"{WHERE}--executor: is missing, but {where.format(folder=Path.cwd())} sets an executor, and 2 "
+        "models are judged at once. Allowed: --executor NAME, or --at-once 1.\n",
+    )
+    assert run("models.txt", "--at-once", "1", *words)[0] == 1
+    assert run("models.txt", "--at-once", "2", "--executor", "inline", *words)[0] == 1
 
 
 @pytest.fixture
@@ -262,6 +298,12 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
             ["models.txt", "--at-once", "999"],
             f"{WHERE}--at-once: got '999'. Allowed: a whole number from 1 to 256.",
         ),
+        (
+            ["models.txt", "--executor", "ray:auto", "--at-once", "2"],
+            f"{WHERE}--at-once: got '2' with --executor ray:auto, but without --quba-executor-workers one "
+            "model may take all machines. Allowed: 1. Or add -- --quba-executor-workers=N, so that there is "
+            "room for 2 times N workers.",
+        ),
         (["models.txt", "--out", ""], f"{WHERE}--out: got ''. Allowed: a path."),
         (
             ["models.txt", "--out", "t.yaml"],
@@ -275,6 +317,11 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         (
             ["models.txt", "--", "--quba-report", "r.json"],
             f"{WHERE}got '--quba-report' after --, but the record is written into --out. "
+            "Leave the option out.",
+        ),
+        (
+            ["models.txt", "--", "--quba-executor=ray"],
+            f"{WHERE}got '--quba-executor' after --, but --executor names the executor of all models. "
             "Leave the option out.",
         ),
         (

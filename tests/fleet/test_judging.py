@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from support.fleet_models import content, starts, write_model
 
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, UserError
 from quba_check.fleet.command import FleetOptions
 from quba_check.fleet.judging import Fleet, Running, locked
 from quba_check.fleet.model_list import read_models
+from quba_check.fleet.report import exit_code
 from quba_check.fleet.result import ModelResult
 
 OUT = Path("out")
@@ -136,6 +137,14 @@ def test_a_run_that_fails_with_all_demands_met(folder: Path) -> None:
     assert results["b"].problem == "page.html: cannot be written (No space left on device)."
 
 
+def test_a_run_that_fails_with_an_uncertain_demand(folder: Path) -> None:
+    write_model(folder / "a.pt", "uncertain", code=1)
+    result = judge("a.pt")["a"]
+    assert (result.outcome, result.verdict) == ("not released", "uncertain")
+    assert result.problem == "pytest ended with exit code 1"
+    assert exit_code([result]) == 1
+
+
 def test_a_selection_of_demands_releases_nothing(folder: Path) -> None:
     write_model(folder / "a.pt", records=[content("pass", unselected=2)], code=0)
     [result] = judge("a.pt").values()
@@ -233,6 +242,46 @@ def test_what_could_not_be_judged_is_judged_again(folder: Path) -> None:
     assert len(starts(model)) == 2
     write_model(model)
     assert judge("a.pt")["a"].outcome == "released"
+
+
+def test_records_of_an_earlier_fleet_do_not_count(folder: Path) -> None:
+    write_model(folder / "a.pt", records=[content("pass"), content("fail")], code=1)
+    assert judge("a.pt", html=True, markdown=True)["a"].verdict == "fail"
+    (OUT / "a" / "record-1.npz").touch()
+    (OUT / "a" / "notes.txt").touch()
+    write_model(folder / "a.pt")
+    result = judge("a.pt")["a"]
+    assert (result.outcome, result.verdict) == ("released", "pass")
+    names = {file.name for file in (OUT / "a").iterdir()}
+    assert names == {"record.json", "log.txt", "result.json", "notes.txt"}
+
+
+def test_a_run_without_a_record_has_none_of_an_earlier_one(folder: Path) -> None:
+    write_model(folder / "a.pt")
+    assert judge("a.pt")["a"].verdict == "pass"
+    write_model(folder / "a.pt", None, code=4)
+    result = judge("a.pt")["a"]
+    assert (result.outcome, result.verdict, result.grades, result.records) == ("not judged",) * 2 + ((), [])
+
+
+def test_a_model_that_is_missing_has_no_records(folder: Path) -> None:
+    write_model(folder / "a.pt")
+    judge("a.pt")
+    (folder / "a.pt").rename(folder / "b.pt")
+    assert judge("a.pt")["a"].records == []
+    (folder / "b.pt").rename(folder / "a.pt")
+    assert judge("a.pt")["a"].is_reused
+
+
+def test_a_record_that_cannot_be_removed(folder: Path) -> None:
+    write_model(folder / "a.pt")
+    (OUT / "a" / "record.json").mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        judge("a.pt")
+    assert str(caught.value) == (
+        "out/a/record.json: belongs to an earlier run and cannot be removed (Is a directory). "
+        "Allowed: a folder that you may write to. Name another --out."
+    )
 
 
 def test_only_one_fleet_in_a_folder(folder: Path) -> None:

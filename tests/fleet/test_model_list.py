@@ -43,6 +43,20 @@ def test_lines_of_a_list() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('"my models/v #2.onnx"', "my models/v #2.onnx"),
+        ("'#1 best.pt' # the 'best' one", "#1 best.pt"),
+        (r"a\ #1.pt  # isn't quoted", "a #1.pt"),
+        ("a.pt # one # two", "a.pt"),
+        ("v#2' #3'.pt", "v#2 #3.pt"),
+    ],
+)
+def test_a_comment_begins_outside_quotation_marks(line: str, text: str) -> None:
+    assert [model.text for model in read_models(write(line))] == [text]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (
@@ -62,6 +76,11 @@ def test_lines_of_a_list() -> None:
         (
             "'my model.pt\n",
             "models.txt:1: a quotation mark is not closed, got ''my model.pt'. "
+            "Allowed: a model spec, in quotation marks if it has blanks.",
+        ),
+        (
+            "'my models/v #2.pt # best\n",
+            "models.txt:1: a quotation mark is not closed, got ''my models/v #2.pt # best'. "
             "Allowed: a model spec, in quotation marks if it has blanks.",
         ),
         ("a.pt arch=\n", "models.txt:1: arch: got ''. Allowed: arch=VALUE."),

@@ -85,6 +85,33 @@ def test_the_data_of_the_environment(folder: Path, monkeypatch: pytest.MonkeyPat
     assert not judge(options=FleetOptions())
 
 
+def test_options_of_the_environment(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--quba-seed=1")
+    assert not judge()
+    assert judge()
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    assert not judge()
+
+
+@pytest.mark.parametrize("path", ["pytest.ini", "../pyproject.toml"])
+def test_a_changed_ini_file(judged: Path, path: str) -> None:
+    Path(path).write_text("quba_thresholds = a.yaml", encoding="utf-8")
+    assert not judge()
+    assert judge()
+    Path(path).write_text("quba_thresholds = b.yaml", encoding="utf-8")
+    assert not judge()
+
+
+def test_an_ini_file_that_changes_during_the_run(judged: Path) -> None:
+    """The state is that of the start."""
+    write_model(judged / "a.pt", log="another")
+    models = Fleet(read_models(Path("models.txt")), OPTIONS, OUT)
+    assert list(models.known_results()) == []
+    results = models.run(started=lambda _: (judged / "pytest.ini").touch())
+    assert [result.outcome for result in results] == ["released"]
+    assert not judge()
+
+
 def touch(folder: Path) -> None:
     os.utime(folder / "a.pt")
 
