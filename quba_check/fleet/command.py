@@ -10,6 +10,7 @@ from pathlib import Path
 from quba_check.errors import OptionError
 from quba_check.fleet.model_list import MODEL_OPTIONS, ListedModel
 from quba_check.fleet.pytest_files import ini_files, stamped
+from quba_check.records.environment import installed_versions
 from quba_check.records.files import SUFFIX
 
 RECORD, LOG, PAGE, SUMMARY = "record", "log.txt", "page.html", "summary.md"
@@ -103,11 +104,16 @@ def arguments(model: ListedModel, options: FleetOptions, folder: Path) -> list[s
 
 
 def environment_settings(options: FleetOptions) -> tuple[str, ...]:
-    """Return the variables and the stamped ini files of pytest that determine the verdict."""
+    """Return the variables, ini files of pytest and versions that determine the verdict."""
     names = (WORDS_VARIABLE,) if options.data is not None else (DATA_VARIABLE, WORDS_VARIABLE)
     variables = {name: os.environ[name] for name in names if os.environ.get(name)}
     files = ini_files(user_words(options))
-    return (*(f"{name}={value}" for name, value in variables.items()), *map(stamped, files))
+    versions = installed_versions()
+    return (
+        *(f"{name}={value}" for name, value in variables.items()),
+        *map(stamped, files),
+        *(f"{name} {version}" for name, version in versions.items()),
+    )
 
 
 def user_words(options: FleetOptions) -> tuple[str, ...]:

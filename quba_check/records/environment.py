@@ -25,7 +25,7 @@ _PACKAGES = (
 def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
     """Return the environment of this process, now and in the current folder."""
     return EnvironmentRow(
-        versions={"python": platform.python_version(), **_versions()},
+        versions=installed_versions(),
         device=device,
         precision=compute.precision,
         compute=compute,
@@ -35,8 +35,9 @@ def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
     )
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages on which values depend."""
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)

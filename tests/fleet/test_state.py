@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.fleet_models import content, starts, write_model
 
-from quba_check.fleet import state
+from quba_check.fleet import command, state
 from quba_check.fleet.command import FleetOptions
 from quba_check.fleet.judging import Fleet
 from quba_check.fleet.model_list import read_models
@@ -156,6 +156,12 @@ def later_state(folder: Path) -> None:
     path = folder / "out/a/result.json"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"schema_version": 1', '"schema_version": 2'), encoding="utf-8")
+
+
+def test_another_version_of_a_package(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "installed_versions", lambda: {"torch": "3.0"})
+    assert not judge()
+    assert judge()
 
 
 @pytest.mark.parametrize(
