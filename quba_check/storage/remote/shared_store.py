@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.packs import PackListing, is_pack, pack_name
+from quba_check.storage.packs import PackListing, is_pack, pack_listing, pack_name
 from quba_check.storage.remote.entry_listings import EntryListings
 from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.leases import ASK_SECONDS, Leases
@@ -157,10 +157,9 @@ class SharedStore(SharedFiles, Store):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
             self._fetch_shards(keys)
-            before = self._local_packs(entry)
+            before = self._packs(entry, self._names(entry))
             super().pack(keys)
-            packs = {path.name for path in self._packs_of(keys)}
-            self.remote.remove_all(self._publish(entry, keys, before, packs))
+            self.remote.remove_all(self._publish_pack(keys, before))
 
     def remove(self, *keys: ShardKey) -> None:
         """Remove shards if they exist; the other shards of their packs stay.
@@ -171,12 +170,11 @@ class SharedStore(SharedFiles, Store):
         for entry in dict.fromkeys(key.cache_entry for key in keys):
             removed = [key for key in keys if key.cache_entry == entry]
             self._list_again(entry)
-            packs = {pack.path.name for key in removed for pack in self._remote_packs(entry, [key])}
-            self._fetch(entry, packs)
-            before = self._local_packs(entry)
+            names = {pack.path.name for key in removed for pack in self._remote_packs(entry, [key])}
+            self._fetch(entry, names)
+            before = [pack_listing(self._folder(entry) / name) for name in names]
             super().remove(*removed)
-            packs = self._local_packs(entry) - before
-            self._uploads.for_each(self.remote.remove, self._publish(entry, removed, before, packs))
+            self._uploads.for_each(self.remote.remove, self._publish_removal(removed, before))
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -287,26 +285,51 @@ class SharedStore(SharedFiles, Store):
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
-    def _local_packs(self, entry: str) -> set[str]:
-        return {name for name in self._names(entry) if is_pack(name)}
-
-    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> list[str]:
-        """Write packs at the URL that were written here.
+    def _publish_pack(self, keys: Sequence[ShardKey], before: Sequence[PackListing]) -> list[str]:
+        """Write the pack of these shards at the URL, if there is one here.
 
         Args:
-            entry: the cache entry.
-            keys: the shards that were packed or removed.
-            before: names of the packs that were here before.
-            packs: names of the packs to write.
+            keys: the shards.
+            before: the packs that were here before.
 
         Returns:
-            The names of files at the URL that are to be removed, as they were here.
+            The names of files at the URL whose shards are in the pack.
         """
+        entry, ids = keys[0].cache_entry, {key.id for key in keys}
+        for pack in self._packs(entry, self._names(entry)):
+            if pack.shards and ids <= pack.shards:
+                merged = {old.path.name for old in before if old.shards and old.shards <= pack.shards}
+                return self._publish(entry, {pack.path.name}, merged | set(map(shard_file_name, keys)))
+        return []
+
+    def _publish_removal(self, keys: Sequence[ShardKey], before: Sequence[PackListing]) -> list[str]:
+        """Write the packs at the URL that are left here after a removal.
+
+        A pack stays there if the pack of its other shards is missing here.
+
+        Args:
+            keys: the removed shards.
+            before: the packs that held some of them.
+
+        Returns:
+            The names of files at the URL that are to be removed.
+        """
+        entry, ids = keys[0].cache_entry, {key.id for key in keys}
+        packs, old = set[str](), set(map(shard_file_name, keys))
+        for pack in before:
+            left = sorted((pack.shards or frozenset()) - ids)
+            replacement = {pack_name(left)} if left else set()
+            if replacement <= self._names(entry):
+                packs |= replacement
+                old.add(pack.path.name)
+        return self._publish(entry, packs, old)
+
+    def _publish(self, entry: str, packs: set[str], old: set[str]) -> list[str]:
+        """Write packs of this machine at the URL; return the listed files that they replace."""
         listed = self._listings.names(entry)
         self._uploads.for_each(partial(self._upload_pack, entry), packs - listed)
         listed |= packs
-        old = (before - self._local_packs(entry)) | {shard_file_name(key) for key in keys}
-        old &= listed
+        old = (old - packs) & listed
         listed -= old
         return [f"predictions/{entry}/{name}" for name in old]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,83 @@ def test_a_failed_pack_changes_nothing(machine: Machine, monkeypatch: pytest.Mon
     check(machine("second"))
     first.pack(KEYS)
     check(machine("third"))
+
+
+@contextmanager
+def damaged_copy(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    store.path(KEYS[0]).write_bytes(b"x" * 100)
+    yield
+
+
+@contextmanager
+def lock_of_another_process(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Store(store.root)._pack_lock(ENTRY, timeout=0) as is_held:
+        assert is_held
+        yield
+
+
+@contextmanager
+def full_disk(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with patch.context() as patched:
+        patched.setattr("quba_check.storage.store.write_pack", refuse)
+        yield
+
+
+@contextmanager
+def other_types(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    store.remove(KEYS[0])
+    columns = columns_of(KEYS[0])
+    store.write(KEYS[0], columns | {"probabilities": columns["probabilities"].astype(np.float64)}, ABOUT)
+    yield
+
+
+@pytest.mark.parametrize("obstacle", [damaged_copy, lock_of_another_process, full_disk, other_types])
+def test_shards_that_cannot_be_packed_stay(
+    machine: Machine,
+    s3: S3Server,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    obstacle: Callable[[SharedStore, pytest.MonkeyPatch], AbstractContextManager[None]],
+) -> None:
+    first = machine("first")
+    fill(first)
+    with obstacle(first, monkeypatch):
+        first.pack(KEYS)
+    assert len(predictions(s3, url)) == 5
+    assert first.missing(KEYS) == machine("second").missing(KEYS) == []
+
+
+def test_a_copy_that_is_evicted_meanwhile_stays_at_the_url(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process of this machine bounds the copies while this one packs or removes shards."""
+    others = [key_of(number, "b") for number in range(5)]
+    first = machine("first")
+    fill(first, others)
+    first.pack(others)
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    fill(first)
+
+    def evicting(method: str) -> Callable[..., None]:
+        original = getattr(Store, method)
+
+        def call(*arguments: Any) -> None:
+            original(*arguments)
+            copy.unlink(missing_ok=True)
+
+        return call
+
+    for method in ("pack", "remove"):
+        monkeypatch.setattr(Store, method, evicting(method))
+    first.pack(KEYS)
+    check(machine("second"), others)
+    first.read(others[0])
+    assert copy.exists()
+    first.remove(KEYS[0])
+    check(machine("third"), [*others, *KEYS[1:]])
 
 
 def test_copies_are_bounded(url: str, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
