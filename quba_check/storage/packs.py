@@ -183,6 +183,18 @@ def pack_listing(path: Path) -> PackListing:
         return PackListing(path, None)
 
 
+def check_pack(path: Path) -> None:
+    """Check the checksums of all shards of a pack.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+        DamagedShardError: a checksum does not fit, or the pack cannot be read.
+    """
+    with open_pack(path) as pack:
+        for shard in pack.shards:
+            pack.read([shard])
+
+
 def can_be_packed(shards: Iterable[Shard]) -> bool:
     """Return True if all shards have the same columns, types and shapes of rows."""
     return len({

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from quba_check.errors import StoreError
 from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.server_files import UNFINISHED
 from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
 
-SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
+SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor", UNFINISHED)
 """Folders at the URL; all others belong to one machine."""
 
 

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.packs import PackListing, is_pack, pack_listing, pack_name
+from quba_check.storage.packs import PackListing, check_pack, is_pack, pack_listing, pack_name
 from quba_check.storage.remote.entry_listings import EntryListings
 from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.leases import ASK_SECONDS, Leases
 from quba_check.storage.remote.local_copies import LocalCopies
+from quba_check.storage.remote.pack_changes import PackChange, packing_change, removal_change
 from quba_check.storage.remote.shared_files import SharedFiles
 from quba_check.storage.remote.uploads import Uploads
 from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
@@ -159,7 +160,10 @@ class SharedStore(SharedFiles, Store):
             self._fetch_shards(keys)
             before = self._packs(entry, self._names(entry))
             super().pack(keys)
-            self.remote.remove_all(self._publish_pack(keys, before))
+            change = packing_change(keys, before, self._packs(entry, self._names(entry)))
+            for name in change.packs:
+                self._check_copy(self._folder(entry) / name)
+            self.remote.remove_all(self._publish(entry, change))
 
     def remove(self, *keys: ShardKey) -> None:
         """Remove shards if they exist; the other shards of their packs stay.
@@ -174,7 +178,8 @@ class SharedStore(SharedFiles, Store):
             self._fetch(entry, names)
             before = [pack_listing(self._folder(entry) / name) for name in names]
             super().remove(*removed)
-            self._uploads.for_each(self.remote.remove, self._publish_removal(removed, before))
+            change = removal_change(removed, before, self._names(entry))
+            self._uploads.for_each(self.remote.remove, self._publish(entry, change))
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -285,56 +290,26 @@ class SharedStore(SharedFiles, Store):
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
-    def _publish_pack(self, keys: Sequence[ShardKey], before: Sequence[PackListing]) -> list[str]:
-        """Write the pack of these shards at the URL, if there is one here.
-
-        Args:
-            keys: the shards.
-            before: the packs that were here before.
-
-        Returns:
-            The names of files at the URL whose shards are in the pack.
-        """
-        entry, ids = keys[0].cache_entry, {key.id for key in keys}
-        for pack in self._packs(entry, self._names(entry)):
-            if pack.shards and ids <= pack.shards:
-                merged = {old.path.name for old in before if old.shards and old.shards <= pack.shards}
-                return self._publish(entry, {pack.path.name}, merged | set(map(shard_file_name, keys)))
-        return []
-
-    def _publish_removal(self, keys: Sequence[ShardKey], before: Sequence[PackListing]) -> list[str]:
-        """Write the packs at the URL that are left here after a removal.
-
-        A pack stays there if the pack of its other shards is missing here.
-
-        Args:
-            keys: the removed shards.
-            before: the packs that held some of them.
-
-        Returns:
-            The names of files at the URL that are to be removed.
-        """
-        entry, ids = keys[0].cache_entry, {key.id for key in keys}
-        packs, old = set[str](), set(map(shard_file_name, keys))
-        for pack in before:
-            left = sorted((pack.shards or frozenset()) - ids)
-            replacement = {pack_name(left)} if left else set()
-            if replacement <= self._names(entry):
-                packs |= replacement
-                old.add(pack.path.name)
-        return self._publish(entry, packs, old)
-
-    def _publish(self, entry: str, packs: set[str], old: set[str]) -> list[str]:
-        """Write packs of this machine at the URL; return the listed files that they replace."""
+    def _publish(self, entry: str, change: PackChange) -> list[str]:
+        """Write packs at the URL; return the files there that are to be removed."""
+        self._uploads.for_each(partial(self._upload_pack, entry), change.packs)
         listed = self._listings.names(entry)
-        self._uploads.for_each(partial(self._upload_pack, entry), packs - listed)
-        listed |= packs
-        old = (old - packs) & listed
+        listed |= change.packs
+        old = listed & change.old
         listed -= old
         return [f"predictions/{entry}/{name}" for name in old]
 
+    def _check_copy(self, path: Path) -> None:
+        """Check a pack; a damaged one is removed, and fetched again later."""
+        try:
+            check_pack(path)
+        except DamagedShardError:
+            remove(path)
+            raise
+
     def _upload_pack(self, entry: str, name: str) -> None:
-        self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
+        """Write a pack at the URL, also over one that is not complete."""
+        self.remote.replace(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
 
 
 def _lease_of(entry: str, shard: int) -> str:

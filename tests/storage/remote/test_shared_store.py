@@ -133,17 +133,41 @@ def test_an_incomplete_view_is_not_packed(machine: Machine, s3: S3Server, url: s
     assert len(predictions(s3, url)) == 3
 
 
-def test_a_pack_that_was_not_completed_is_completed(machine: Machine, s3: S3Server, url: str) -> None:
+@pytest.mark.parametrize("size", [None, 300, -1], ids=["whole", "without header", "cut off"])
+def test_a_pack_that_was_not_completed_is_completed(
+    machine: Machine, s3: S3Server, url: str, size: int | None
+) -> None:
     fill(machine("first"))
     first = machine("first")
     kept = {name: first.remote.read(f"predictions/{ENTRY}/{name}") for name in predictions(s3, url)}
     first.pack(KEYS)
+    (pack,) = (f"predictions/{ENTRY}/{name}" for name in predictions(s3, url))
+    first.remote.replace(pack, first.remote.read(pack)[:size])
     for name, content in kept.items():  # as if the process had been killed before it removed them
         first.remote.replace(f"predictions/{ENTRY}/{name}", content)
     second = machine("second")
+    assert second.missing(KEYS) == []
     second.pack(KEYS)
     assert len(predictions(s3, url)) == 1
     check(second)
+    check(machine("third"))
+
+
+def test_a_damaged_copy_of_a_pack_is_not_written_at_the_url(machine: Machine, s3: S3Server, url: str) -> None:
+    first = machine("first")
+    fill(first, KEYS[:3])
+    first.pack(KEYS[:3])
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    fill(first, KEYS[3:])
+    first.pack(KEYS)
+    assert len(predictions(s3, url)) == 3
+    check(machine("second"))
+    first.pack(KEYS)  # of a copy that was fetched again
+    assert len(predictions(s3, url)) == 1
+    check(machine("third"))
 
 
 def test_machines_at_once_complete_a_view(machine: Machine, s3: S3Server, url: str) -> None:
@@ -353,7 +377,7 @@ def test_a_failed_pack_changes_nothing(machine: Machine, monkeypatch: pytest.Mon
         raise StoreError("--quba-store: the bucket is closed.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(first.remote, "create", refuse)
+        patch.setattr(first.remote, "replace", refuse)
         first.pack(KEYS)
     check(first)
     check(machine("second"))
