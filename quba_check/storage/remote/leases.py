@@ -164,7 +164,7 @@ class Leases:
             return True
         if owner == self.owner:
             return True
-        is_dead = not _is_running(pid) if machine == this_machine() else self._is_silent(owner)
+        is_dead = (machine == this_machine() and not _is_running(pid)) or self._is_silent(owner)
         if is_dead:
             self._has_dead = True
             self._files.remove(self._path(_owner_name(owner)))
