@@ -153,7 +153,7 @@ class SharedStore(SharedFiles, Store):
             return
         entry = keys[0].cache_entry
         if entry not in self._written:  # the process that wrote the shards may have packed them meanwhile
-            self._listings.list_again(entry)
+            self._list_again(entry)
         if self.missing(keys) or self._is_packed_remotely(keys):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
@@ -175,8 +175,7 @@ class SharedStore(SharedFiles, Store):
             removed = [key for key in keys if key.cache_entry == entry]
             self._list_again(entry)
             names = {pack.path.name for key in removed for pack in self._remote_packs(entry, [key])}
-            self._fetch(entry, names)
-            before = [pack_listing(self._folder(entry) / name) for name in names]
+            before = [self._fetched_pack(entry, name) for name in names]
             super().remove(*removed)
             change = removal_change(removed, before, self._names(entry))
             self._uploads.for_each(self.remote.remove, self._publish(entry, change))
@@ -223,6 +222,7 @@ class SharedStore(SharedFiles, Store):
         """List cache entries again after a file was written or removed by its name."""
         if name.startswith("predictions/"):
             self._listings.forget()
+            self._packs_by_name.clear()
 
     def _holds_now(self, key: ShardKey) -> bool:
         self._list_again(key.cache_entry)
@@ -231,6 +231,8 @@ class SharedStore(SharedFiles, Store):
     def _list_again(self, entry: str) -> None:
         self._uploads.flush()
         self._listings.list_again(entry)
+        # A pack that was damaged or gone may have been written again.
+        self._packs_by_name = {path: pack for path, pack in self._packs_by_name.items() if pack.shards}
 
     def _holds(self, key: ShardKey) -> bool:
         """Return True if the listing has the shard, alone or in a pack."""
@@ -252,10 +254,20 @@ class SharedStore(SharedFiles, Store):
             path = self._folder(entry) / name
             if all(PackListing(path, None).may_hold(key.id) for key in keys):
                 if path not in self._packs_by_name:
-                    self._fetch(entry, [name])
-                    self._packs_by_name[path] = self._pack_index.listing(path)
+                    self._packs_by_name[path] = self._fetched_pack(entry, name)
                 packs.append(self._packs_by_name[path])
         return [pack for pack in packs if all(pack.may_hold(key.id) for key in keys)]
+
+    def _fetched_pack(self, entry: str, name: str) -> PackListing:
+        """Fetch a pack; a damaged copy is fetched once more."""
+        path = self._folder(entry) / name
+        self._fetch(entry, [name])
+        listing = pack_listing(path)
+        if listing.shards is None:
+            remove(path)
+            self._fetch(entry, [name])
+            listing = pack_listing(path)
+        return listing
 
     def _is_packed_remotely(self, keys: Sequence[ShardKey]) -> bool:
         self._recognize(keys)

@@ -329,6 +329,68 @@ def test_a_damaged_object_is_removed(machine: Machine, s3: S3Server, url: str) -
     check(second)
 
 
+def cut_off(content: bytes) -> bytes:
+    """Return a pack whose header cannot be read."""
+    return content[:200]
+
+
+def test_a_damaged_copy_of_a_pack_holds_no_other_shards(machine: Machine) -> None:
+    """Images of one shard changed, and the copy of the pack with the former ones is damaged."""
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    changed = key_of(1, "b")
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    assert not machine("first").has(changed)
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    later = machine("first")
+    later.remove(changed)
+    check(later)
+    check(machine("second"))
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    last = machine("first")
+    assert last.missing(KEYS) == []
+    last.remove(KEYS[0])
+    check(machine("third"), KEYS[1:])
+
+
+def test_a_pack_that_is_damaged_at_the_url_is_removed_and_written_again(
+    machine: Machine, s3: S3Server, url: str
+) -> None:
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    (name,) = predictions(s3, url)
+    whole = first.remote.read(f"predictions/{ENTRY}/{name}")
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    changed = key_of(1, "b")
+    second = machine("second")
+    with s3.counted() as requests:
+        assert second.missing([changed, key_of(2, "b")]) == []  # the pack may hold them
+    assert requests == {"LIST": 1, "GET": 2}
+    with pytest.raises(DamagedShardError):
+        second.read(changed)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", whole)  # another machine completed it
+    with pytest.raises(DamagedShardError):
+        second.read(changed)
+    assert not second.has(changed)
+    check(second)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    third = machine("third")
+    assert third.has(changed)
+    third.publish(f"predictions/{ENTRY}/{name}", whole)
+    assert not third.has(changed)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    third = machine("fourth")
+    third.remove(changed)
+    assert not third.has(changed)
+    assert predictions(s3, url) == []
+    fill(third)
+    third.pack(KEYS)
+    check(machine("fifth"))
+
+
 def test_a_shard_is_removed_from_a_pack(machine: Machine, s3: S3Server, url: str) -> None:
     first = machine("first")
     fill(first)
