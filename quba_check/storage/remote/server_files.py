@@ -16,7 +16,7 @@ UNFINISHED = "unfinished"
 def write_whole(system: Any, root: str, name: str, payload: bytes, *, is_new: bool) -> None:
     """Write a file under a hidden name, then rename it.
 
-    Readers see the old content or the new.
+    Readers see the old content or the new. Where the server cannot rename a file, it is written in place.
 
     Args:
         system: a file system of fsspec.
@@ -38,15 +38,13 @@ def write_whole(system: Any, root: str, name: str, payload: bytes, *, is_new: bo
     except FileNotFoundError:
         system.makedirs(folder, exist_ok=True)
         system.pipe_file(hidden, payload)
-    _rename(system, hidden, path)
-
-
-def _rename(system: Any, hidden: str, path: str) -> None:
-    with suppress(Exception):
-        system.mv(hidden, path)
-    if system.exists(hidden):  # the folder is missing, or the server does not rename over a file
-        with suppress(Exception):  # another thread creates it
+    for _ in range(2):
+        with suppress(Exception):
+            system.mv(hidden, path)
+        if not system.exists(hidden):
+            return
+        with suppress(Exception):  # another thread may create it
             system.makedirs(path.rpartition("/")[0], exist_ok=True)
-        if system.exists(path):
-            system.rm_file(path)
-        system.mv(hidden, path)
+    # The server does not rename over a file, or not at all.
+    system.pipe_file(path, payload)
+    system.rm_file(hidden)

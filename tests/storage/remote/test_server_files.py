@@ -62,23 +62,34 @@ def test_prune_removes_what_broke_off(
     assert unfinished(files) == []
 
 
+def rename(old: str, new: str) -> None:
+    Path(old).rename(new)
+
+
 def refuse(old: str, new: str) -> None:
     if Path(new).exists():
         raise OSError("the file exists")
-    Path(old).rename(new)
+    rename(old, new)
 
 
 def ignore(old: str, new: str) -> None:
     if not Path(new).exists():
-        Path(old).rename(new)
+        rename(old, new)
 
 
-@pytest.mark.parametrize("rename", [refuse, ignore])
-def test_a_server_that_does_not_rename_over_a_file(
-    files: RemoteFiles, monkeypatch: pytest.MonkeyPatch, rename: Callable[[str, str], None]
+def never(old: str, new: str) -> None:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("mv", [rename, refuse, ignore, never])
+def test_a_server_may_not_rename_over_a_file(
+    files: RemoteFiles, monkeypatch: pytest.MonkeyPatch, mv: Callable[[str, str], None]
 ) -> None:
-    monkeypatch.setattr(LocalFileSystem, "mv", lambda _, old, new: rename(old, new))
-    files.replace("runs/a", b"old")
-    files.replace("runs/a", b"new")
-    assert files.read("runs/a") == b"new"
+    monkeypatch.setattr(LocalFileSystem, "mv", lambda _, old, new: mv(old, new))
+    for content in (b"old", b"new"):
+        files.replace("runs/a", content)
+        assert files.read("runs/a") == content
+    assert files.create("runs/b", b"b")
+    assert not files.create("runs/b", b"c")
+    assert files.read("runs/b") == b"b"
     assert unfinished(files) == []
