@@ -77,9 +77,9 @@ def choose_compute(
             break
         with store.try_lock(f"{FOLDER}/{path.stem}") as is_held:
             if is_held and (settings := _read(path, planned)) is None:
-                settings = probe(planned)
-                _save(path, settings if batch_size is None else replace(settings, batch_size=None), planned)
-                store.upload(name)
+                chosen = probe(planned)
+                stored = chosen if batch_size is None else replace(chosen, batch_size=None)
+                settings = _share(store, name, stored, planned) or chosen
             if settings is not None:
                 break
         time.sleep(_WAIT_SECONDS)
@@ -211,18 +211,36 @@ def _read(path: Path, planned: PlannedPasses | None = None) -> ComputeSettings |
     return None if settings.reason == TOO_SHORT and is_much_longer else settings
 
 
-def _save(path: Path, settings: ComputeSettings, planned: PlannedPasses) -> None:
-    """Store a choice that rests on measured times, if the folder can be written.
+def _share(
+    store: Store, name: str, settings: ComputeSettings, planned: PlannedPasses
+) -> ComputeSettings | None:
+    """Store a choice that rests on measured times, unless another machine stored one meanwhile.
 
     Other processes would measure other times, and might choose otherwise.
+
+    Returns:
+        The choice of another machine; None if there is none that this run can use.
     """
     if not settings.images and settings.reason != TOO_SHORT:
-        return
+        return None
     content = {
         "settings": settings.as_dict(),
         "threads": torch.get_num_threads(),
         "planned": planned.total,
     }
+    path, own = store.root / name, json.dumps(content, indent=1).encode()
+    stored = store.publish_once(name, own)
+    _write(path, stored)
+    if stored == own:
+        return None
+    if (other := _read(path, planned)) is None:
+        _write(path, own)
+        store.upload(name)
+    return other
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a choice on this machine, if the folder can be written."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(content, indent=1).encode())
+        write_atomically(path, content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
 from quba_check.errors import StoreError
+from quba_check.storage.processes import has_ended, this_machine
 from quba_check.storage.store_files import StoreFiles
 
 FOLDER = "active"
@@ -25,7 +25,7 @@ FORGOTTEN_SECONDS = 3600.0
 """Silence after which a run of another machine is removed from the list."""
 LARGEST = 10**11
 """Largest number in a file. As a Unix time it is in the year 5138."""
-_TEXTS = ("run", "host", "work", "left")
+_TEXTS = ("run", "host", "work", "left", "machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ActiveRun:
     Attributes:
         run: name of its file, without folder and suffix.
         models: names of the models.
-        host: name of the machine.
+        host: name of the machine, for messages; containers may share it.
         pid: process id on that machine.
         started: Unix time of its start.
         at: Unix time of the last sign of life.
@@ -44,6 +44,7 @@ class ActiveRun:
         done: finished share of the planned passes in [0, 1]; None before the plan.
         left: time left in words, such as `about 12 min`; empty if unknown.
         left_seconds: the same in seconds; None if unknown.
+        machine: name of the machine or container since its start, by `this_machine`; empty if unknown.
     """
 
     run: str
@@ -57,6 +58,7 @@ class ActiveRun:
     done: float | None = None
     left: str = ""
     left_seconds: float | None = None
+    machine: str = ""
 
     @property
     def name(self) -> str:
@@ -81,15 +83,22 @@ class ActiveRun:
 
     def has_ended(self) -> bool:
         """Return True if this machine knows that the process ended."""
-        return self.host == socket.gethostname() and not _is_process(self.pid)
+        return has_ended(self.machine, self.pid)
 
 
 def new_run(models: Iterable[str]) -> ActiveRun:
     """Return the run of this process, without progress."""
     now = time.time()
-    host = socket.gethostname()
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:8]}"
-    return ActiveRun(run, tuple(dict.fromkeys(models)), host, os.getpid(), now, now)
+    return ActiveRun(
+        run,
+        models=tuple(dict.fromkeys(models)),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=now,
+        at=now,
+        machine=this_machine(),
+    )
 
 
 def active_runs(store: StoreFiles) -> list[ActiveRun]:
@@ -138,16 +147,3 @@ def _decode(content: bytes) -> ActiveRun:
     if not is_fit:
         raise TypeError("values of other types")
     return ActiveRun(**{**asdict(run), "models": tuple(values["models"])})
-
-
-def _is_process(pid: int) -> bool:
-    """Return False if no process of this machine has that id."""
-    if sys.platform == "win32" or pid < 1:  # signal 0 would end the process there
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # a process of another user
-        return True
-    return True

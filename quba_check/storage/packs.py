@@ -164,15 +164,35 @@ class PackIndex:
 
     def listing(self, path: Path) -> PackListing:
         """Return the names of a pack's shards, none if the file is gone."""
-        if path not in self._listings:
-            try:
-                with open_pack(path) as pack:
-                    self._listings[path] = PackListing(path, frozenset(pack.shards))
-            except FileNotFoundError:
-                return PackListing(path, frozenset())
-            except DamagedShardError:
-                return PackListing(path, None)
-        return self._listings[path]
+        if path in self._listings:
+            return self._listings[path]
+        listing = pack_listing(path)
+        if listing.shards:
+            self._listings[path] = listing
+        return listing
+
+
+def pack_listing(path: Path) -> PackListing:
+    """Return the names of a pack's shards, none if the file is gone."""
+    try:
+        with open_pack(path) as pack:
+            return PackListing(path, frozenset(pack.shards))
+    except FileNotFoundError:
+        return PackListing(path, frozenset())
+    except DamagedShardError:
+        return PackListing(path, None)
+
+
+def check_pack(path: Path) -> None:
+    """Check the checksums of all shards of a pack.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+        DamagedShardError: a checksum does not fit, or the pack cannot be read.
+    """
+    with open_pack(path) as pack:
+        for shard in pack.shards:
+            pack.read([shard])
 
 
 def can_be_packed(shards: Iterable[Shard]) -> bool:

@@ -64,8 +64,15 @@ def test_a_process_of_this_machine_that_ended_is_dead_at_once() -> None:
     run = replace(new_run(["r50"]), pid=ended_process())
     assert run.is_dead(run.at)
     assert run.is_forgotten(run.at)
-    elsewhere = replace(run, host="elsewhere")
+    elsewhere = replace(run, machine="elsewhere")
     assert not elsewhere.is_dead(run.at)
+
+
+def test_a_run_of_a_container_with_the_same_hostname_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace(new_run(["r50"]), pid=ended_process())
+    monkeypatch.setattr("pathlib.Path.readlink", lambda _: "pid:[42]")  # as seen from another container
+    assert run.host == socket.gethostname()
+    assert not run.is_dead(run.at)
 
 
 @pytest.mark.parametrize("pid", [0, 10**11])
@@ -77,8 +84,8 @@ def test_impossible_process_ids(pid: int) -> None:
 def test_forgotten_runs_are_removed(store: Store) -> None:
     now = time.time()
     alive = new_run(["alive"])
-    silent = replace(new_run(["silent"]), host="elsewhere", at=now - 2 * SILENT_SECONDS)
-    gone = replace(new_run(["gone"]), host="elsewhere", at=now - 2 * FORGOTTEN_SECONDS)
+    silent = replace(new_run(["silent"]), machine="elsewhere", at=now - 2 * SILENT_SECONDS)
+    gone = replace(new_run(["gone"]), machine="elsewhere", at=now - 2 * FORGOTTEN_SECONDS)
     for run in (alive, silent, gone):
         store.publish(run.name, run.encode())
     remove_forgotten(store, active_runs(store), now)
@@ -101,6 +108,7 @@ def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
         {"pid": 7.5},
         {"left_seconds": ""},
         {"host": None},
+        {"machine": None},
         {"at": None},
         {"at": float("nan")},
         {"started": -1},

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from quba_check.errors import StoreError, UserError, needs
 from quba_check.storage.atomic import replacing
+from quba_check.storage.remote.server_files import write_whole
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 _EXTRAS = {
@@ -46,8 +47,7 @@ class RemoteFile:
 class RemoteFiles:
     """The files below a URL, with names relative to it.
 
-    Object stores write a file in one step, so that readers see it whole. An instance can be pickled, and used
-    in threads and after a fork.
+    Readers see a file whole. An instance can be pickled, and used in threads and after a fork.
 
     Args:
         url: the URL: `s3://`, `gs://`, `az://`, or any that fsspec knows.
@@ -199,14 +199,13 @@ class RemoteFiles:
 
     def _write(self, name: str, payload: bytes, mode: str) -> None:
         system, root = self._open()
-        path = f"{root}/{name}"
+        if not _has_prefixes(system):
+            write_whole(system, root, name, payload, is_new=mode == "create")
+            return
         try:
-            system.pipe_file(path, payload, mode=mode)
+            system.pipe_file(f"{root}/{name}", payload, mode=mode)
         except FileNotFoundError as error:
-            if _has_prefixes(system):
-                raise self._failure("", "there is no such bucket") from error
-            system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            system.pipe_file(path, payload, mode=mode)
+            raise self._failure("", "there is no such bucket") from error
 
     def _open(self) -> tuple[Any, str]:
         """Return the file system of fsspec and the path of the URL in it."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from quba_check.errors import UserError
+from quba_check.storage.processes import has_ended, this_machine
 from quba_check.storage.remote.files import RemoteFiles
 
 DEAD_SECONDS = 60.0
@@ -164,7 +163,7 @@ class Leases:
             return True
         if owner == self.owner:
             return True
-        is_dead = not _is_running(pid) if machine == this_machine() else self._is_silent(owner)
+        is_dead = has_ended(machine, pid) or self._is_silent(owner)
         if is_dead:
             self._has_dead = True
             self._files.remove(self._path(_owner_name(owner)))
@@ -211,30 +210,8 @@ class Leases:
                 )
 
 
-def this_machine() -> str:
-    """Return a name of this machine, or container, since it was started."""
-    names = [socket.gethostname()]
-    with suppress(OSError):
-        names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-        names.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(names)
-
-
 def _owner_name(owner: str) -> str:
     return f"owner-{owner}"
-
-
-def _is_running(pid: int) -> bool:
-    """Return False if no process of this machine has a process id."""
-    if os.name == "nt":  # there, the call would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _time_of(beat: bytes) -> float:

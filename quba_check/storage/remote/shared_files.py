@@ -8,10 +8,11 @@ from pathlib import Path
 
 from quba_check.errors import StoreError
 from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.server_files import UNFINISHED
 from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
 
-SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
+SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor", UNFINISHED)
 """Folders at the URL; all others belong to one machine."""
 
 
@@ -82,6 +83,13 @@ class SharedFiles(StoreFiles):
         """Copy a file of this machine to the URL, over an earlier one."""
         with suppress(FileNotFoundError):
             self.remote.replace(name, self._place(name).read_bytes())
+
+    def publish_once(self, name: str, payload: bytes) -> bytes:
+        """Write a small file at the URL unless there is one; return the content there."""
+        if not self.remote.create(name, payload):
+            with suppress(FileNotFoundError):  # another process removed it
+                return self.remote.read(name)
+        return payload
 
     def fetch(self, prefix: str) -> None:
         """Copy missing files whose names start with a prefix to this machine."""

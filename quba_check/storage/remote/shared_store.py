@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.packs import PackListing, is_pack, pack_name
+from quba_check.storage.packs import PackListing, check_pack, is_pack, pack_listing, pack_name
 from quba_check.storage.remote.entry_listings import EntryListings
 from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.leases import ASK_SECONDS, Leases
 from quba_check.storage.remote.local_copies import LocalCopies
+from quba_check.storage.remote.pack_changes import PackChange, packing_change, removal_change
 from quba_check.storage.remote.shared_files import SharedFiles
 from quba_check.storage.remote.uploads import Uploads
 from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
@@ -151,15 +152,17 @@ class SharedStore(SharedFiles, Store):
             return
         entry = keys[0].cache_entry
         if entry not in self._written:  # the process that wrote the shards may have packed them meanwhile
-            self._listings.list_again(entry)
+            self._list_again(entry)
         if self.missing(keys) or self._is_packed_remotely(keys):
             return
         with suppress(StoreError, OSError):  # the shards stay where they are
             self._fetch_shards(keys)
-            before = self._local_packs(entry)
+            before = self._packs(entry, self._names(entry))
             super().pack(keys)
-            packs = {path.name for path in self._packs_of(keys)}
-            self.remote.remove_all(self._publish(entry, keys, before, packs))
+            change = packing_change(keys, before, self._packs(entry, self._names(entry)))
+            for name in change.packs:
+                self._check_copy(self._folder(entry) / name)
+            self.remote.remove_all(self._publish(entry, change))
 
     def remove(self, *keys: ShardKey) -> None:
         """Remove shards if they exist; the other shards of their packs stay.
@@ -170,12 +173,11 @@ class SharedStore(SharedFiles, Store):
         for entry in dict.fromkeys(key.cache_entry for key in keys):
             removed = [key for key in keys if key.cache_entry == entry]
             self._list_again(entry)
-            packs = {pack.path.name for key in removed for pack in self._remote_packs(entry, [key])}
-            self._fetch(entry, packs)
-            before = self._local_packs(entry)
+            names = {pack.path.name for key in removed for pack in self._remote_packs(entry, [key])}
+            before = [self._fetched_pack(entry, name) for name in names]
             super().remove(*removed)
-            packs = self._local_packs(entry) - before
-            self._uploads.for_each(self.remote.remove, self._publish(entry, removed, before, packs))
+            change = removal_change(removed, before, self._names(entry))
+            self._uploads.for_each(self.remote.remove, self._publish(entry, change))
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -217,6 +219,7 @@ class SharedStore(SharedFiles, Store):
         """List cache entries again after a file was written or removed by its name."""
         if name.startswith("predictions/"):
             self._listings.forget()
+            self._packs_by_name.clear()
 
     def _holds_now(self, key: ShardKey) -> bool:
         self._list_again(key.cache_entry)
@@ -225,6 +228,8 @@ class SharedStore(SharedFiles, Store):
     def _list_again(self, entry: str) -> None:
         self._uploads.flush()
         self._listings.list_again(entry)
+        # A pack that was damaged or gone may have been written again.
+        self._packs_by_name = {path: pack for path, pack in self._packs_by_name.items() if pack.shards}
 
     def _holds(self, key: ShardKey) -> bool:
         """Return True if the listing has the shard, alone or in a pack."""
@@ -246,10 +251,20 @@ class SharedStore(SharedFiles, Store):
             path = self._folder(entry) / name
             if all(PackListing(path, None).may_hold(key.id) for key in keys):
                 if path not in self._packs_by_name:
-                    self._fetch(entry, [name])
-                    self._packs_by_name[path] = self._pack_index.listing(path)
+                    self._packs_by_name[path] = self._fetched_pack(entry, name)
                 packs.append(self._packs_by_name[path])
         return [pack for pack in packs if all(pack.may_hold(key.id) for key in keys)]
+
+    def _fetched_pack(self, entry: str, name: str) -> PackListing:
+        """Fetch a pack; a damaged copy is fetched once more."""
+        path = self._folder(entry) / name
+        self._fetch(entry, [name])
+        listing = pack_listing(path)
+        if listing.shards is None:
+            remove(path)
+            self._fetch(entry, [name])
+            listing = pack_listing(path)
+        return listing
 
     def _is_packed_remotely(self, keys: Sequence[ShardKey]) -> bool:
         self._recognize(keys)
@@ -284,31 +299,26 @@ class SharedStore(SharedFiles, Store):
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
-    def _local_packs(self, entry: str) -> set[str]:
-        return {name for name in self._names(entry) if is_pack(name)}
-
-    def _publish(self, entry: str, keys: Sequence[ShardKey], before: set[str], packs: set[str]) -> list[str]:
-        """Write packs at the URL that were written here.
-
-        Args:
-            entry: the cache entry.
-            keys: the shards that were packed or removed.
-            before: names of the packs that were here before.
-            packs: names of the packs to write.
-
-        Returns:
-            The names of files at the URL that are to be removed, as they were here.
-        """
+    def _publish(self, entry: str, change: PackChange) -> list[str]:
+        """Write packs at the URL; return the files there that are to be removed."""
+        self._uploads.for_each(partial(self._upload_pack, entry), change.packs)
         listed = self._listings.names(entry)
-        self._uploads.for_each(partial(self._upload_pack, entry), packs - listed)
-        listed |= packs
-        old = (before - self._local_packs(entry)) | {shard_file_name(key) for key in keys}
-        old &= listed
+        listed |= change.packs
+        old = listed & change.old
         listed -= old
         return [f"predictions/{entry}/{name}" for name in old]
 
+    def _check_copy(self, path: Path) -> None:
+        """Check a pack; a damaged one is removed, and fetched again later."""
+        try:
+            check_pack(path)
+        except DamagedShardError:
+            remove(path)
+            raise
+
     def _upload_pack(self, entry: str, name: str) -> None:
-        self.remote.create(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
+        """Write a pack at the URL, also over one that is not complete."""
+        self.remote.replace(f"predictions/{entry}/{name}", (self._folder(entry) / name).read_bytes())
 
 
 def _lease_of(entry: str, shard: int) -> str:

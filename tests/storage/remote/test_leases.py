@@ -116,6 +116,19 @@ def test_a_lease_of_another_machine_is_watched(
     assert names(files) == []  # also the lease that nobody asked for
 
 
+def test_a_process_id_that_is_used_again_holds_no_lease(
+    owner: Owner, files: RemoteFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that restarts has the same name and often the same process ids."""
+    first, second = owner(), owner()
+    first.take("a")
+    first.take("b")
+    assert second.take("a") is None
+    monkeypatch.setattr(leases, "DEAD_SECONDS", 0.0)
+    assert second.take("a") is not None
+    assert second.take("b") is not None  # the file of its owner was removed
+
+
 def test_a_living_owner_writes_its_file_again(
     owner: Owner, files: RemoteFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

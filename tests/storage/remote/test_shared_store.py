@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,17 +133,41 @@ def test_an_incomplete_view_is_not_packed(machine: Machine, s3: S3Server, url: s
     assert len(predictions(s3, url)) == 3
 
 
-def test_a_pack_that_was_not_completed_is_completed(machine: Machine, s3: S3Server, url: str) -> None:
+@pytest.mark.parametrize("size", [None, 300, -1], ids=["whole", "without header", "cut off"])
+def test_a_pack_that_was_not_completed_is_completed(
+    machine: Machine, s3: S3Server, url: str, size: int | None
+) -> None:
     fill(machine("first"))
     first = machine("first")
     kept = {name: first.remote.read(f"predictions/{ENTRY}/{name}") for name in predictions(s3, url)}
     first.pack(KEYS)
+    (pack,) = (f"predictions/{ENTRY}/{name}" for name in predictions(s3, url))
+    first.remote.replace(pack, first.remote.read(pack)[:size])
     for name, content in kept.items():  # as if the process had been killed before it removed them
         first.remote.replace(f"predictions/{ENTRY}/{name}", content)
     second = machine("second")
+    assert second.missing(KEYS) == []
     second.pack(KEYS)
     assert len(predictions(s3, url)) == 1
     check(second)
+    check(machine("third"))
+
+
+def test_a_damaged_copy_of_a_pack_is_not_written_at_the_url(machine: Machine, s3: S3Server, url: str) -> None:
+    first = machine("first")
+    fill(first, KEYS[:3])
+    first.pack(KEYS[:3])
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    fill(first, KEYS[3:])
+    first.pack(KEYS)
+    assert len(predictions(s3, url)) == 3
+    check(machine("second"))
+    first.pack(KEYS)  # of a copy that was fetched again
+    assert len(predictions(s3, url)) == 1
+    check(machine("third"))
 
 
 def test_machines_at_once_complete_a_view(machine: Machine, s3: S3Server, url: str) -> None:
@@ -304,6 +329,68 @@ def test_a_damaged_object_is_removed(machine: Machine, s3: S3Server, url: str) -
     check(second)
 
 
+def cut_off(content: bytes) -> bytes:
+    """Return a pack whose header cannot be read."""
+    return content[:200]
+
+
+def test_a_damaged_copy_of_a_pack_holds_no_other_shards(machine: Machine) -> None:
+    """Images of one shard changed, and the copy of the pack with the former ones is damaged."""
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    changed = key_of(1, "b")
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    assert not machine("first").has(changed)
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    later = machine("first")
+    later.remove(changed)
+    check(later)
+    check(machine("second"))
+    copy.write_bytes(cut_off(copy.read_bytes()))
+    last = machine("first")
+    assert last.missing(KEYS) == []
+    last.remove(KEYS[0])
+    check(machine("third"), KEYS[1:])
+
+
+def test_a_pack_that_is_damaged_at_the_url_is_removed_and_written_again(
+    machine: Machine, s3: S3Server, url: str
+) -> None:
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    (name,) = predictions(s3, url)
+    whole = first.remote.read(f"predictions/{ENTRY}/{name}")
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    changed = key_of(1, "b")
+    second = machine("second")
+    with s3.counted() as requests:
+        assert second.missing([changed, key_of(2, "b")]) == []  # the pack may hold them
+    assert requests == {"LIST": 1, "GET": 2}
+    with pytest.raises(DamagedShardError):
+        second.read(changed)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", whole)  # another machine completed it
+    with pytest.raises(DamagedShardError):
+        second.read(changed)
+    assert not second.has(changed)
+    check(second)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    third = machine("third")
+    assert third.has(changed)
+    third.publish(f"predictions/{ENTRY}/{name}", whole)
+    assert not third.has(changed)
+    first.remote.replace(f"predictions/{ENTRY}/{name}", cut_off(whole))
+    third = machine("fourth")
+    third.remove(changed)
+    assert not third.has(changed)
+    assert predictions(s3, url) == []
+    fill(third)
+    third.pack(KEYS)
+    check(machine("fifth"))
+
+
 def test_a_shard_is_removed_from_a_pack(machine: Machine, s3: S3Server, url: str) -> None:
     first = machine("first")
     fill(first)
@@ -352,12 +439,89 @@ def test_a_failed_pack_changes_nothing(machine: Machine, monkeypatch: pytest.Mon
         raise StoreError("--quba-store: the bucket is closed.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(first.remote, "create", refuse)
+        patch.setattr(first.remote, "replace", refuse)
         first.pack(KEYS)
     check(first)
     check(machine("second"))
     first.pack(KEYS)
     check(machine("third"))
+
+
+@contextmanager
+def damaged_copy(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    store.path(KEYS[0]).write_bytes(b"x" * 100)
+    yield
+
+
+@contextmanager
+def lock_of_another_process(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Store(store.root)._pack_lock(ENTRY, timeout=0) as is_held:
+        assert is_held
+        yield
+
+
+@contextmanager
+def full_disk(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with patch.context() as patched:
+        patched.setattr("quba_check.storage.store.write_pack", refuse)
+        yield
+
+
+@contextmanager
+def other_types(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    store.remove(KEYS[0])
+    columns = columns_of(KEYS[0])
+    store.write(KEYS[0], columns | {"probabilities": columns["probabilities"].astype(np.float64)}, ABOUT)
+    yield
+
+
+@pytest.mark.parametrize("obstacle", [damaged_copy, lock_of_another_process, full_disk, other_types])
+def test_shards_that_cannot_be_packed_stay(
+    machine: Machine,
+    s3: S3Server,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    obstacle: Callable[[SharedStore, pytest.MonkeyPatch], AbstractContextManager[None]],
+) -> None:
+    first = machine("first")
+    fill(first)
+    with obstacle(first, monkeypatch):
+        first.pack(KEYS)
+    assert len(predictions(s3, url)) == 5
+    assert first.missing(KEYS) == machine("second").missing(KEYS) == []
+
+
+def test_a_copy_that_is_evicted_meanwhile_stays_at_the_url(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process of this machine bounds the copies while this one packs or removes shards."""
+    others = [key_of(number, "b") for number in range(5)]
+    first = machine("first")
+    fill(first, others)
+    first.pack(others)
+    (copy,) = first.path(KEYS[0]).parent.iterdir()
+    fill(first)
+
+    def evicting(method: str) -> Callable[..., None]:
+        original = getattr(Store, method)
+
+        def call(*arguments: Any) -> None:
+            original(*arguments)
+            copy.unlink(missing_ok=True)
+
+        return call
+
+    for method in ("pack", "remove"):
+        monkeypatch.setattr(Store, method, evicting(method))
+    first.pack(KEYS)
+    check(machine("second"), others)
+    first.read(others[0])
+    assert copy.exists()
+    first.remove(KEYS[0])
+    check(machine("third"), [*others, *KEYS[1:]])
 
 
 def test_copies_are_bounded(url: str, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,6 +596,13 @@ def test_records_are_copied_both_ways(machine: Machine) -> None:
     first.upload("runs/none.json")
     second.fetch("runs/demo")
     assert (second.root / "runs" / "demo.json").read_bytes() == b"{}"
+
+
+def test_the_first_of_two_small_files_stays(machine: Machine) -> None:
+    first, second = machine("first"), machine("second")
+    assert first.publish_once("compute/a.json", b"1") == b"1"
+    assert second.publish_once("compute/a.json", b"2") == b"1"
+    assert first.published("compute") == {"compute/a.json": b"1"}
 
 
 def test_a_store_of_a_later_version_is_refused(machine: Machine, url: str) -> None:
