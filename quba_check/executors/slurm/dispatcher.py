@@ -58,6 +58,7 @@ class _Worker:
     host: str
     pulse: Pulse
     tasks: set[int] = field(default_factory=set)
+    has_answered: bool = False
     is_alone: bool = False
     is_usable: bool = True
     is_gone: bool = False
@@ -187,6 +188,7 @@ class Dispatcher:
             self._idle_losses = 0
             if number in self._sent:  # else it was dropped, or another worker was faster
                 self._settle(number, Completed(number, worker, answer))
+            self._workers[worker].has_answered = True
             self._release(self._workers[worker], number)
         if (now := time.monotonic()) - self._watched > WATCH_SECONDS:
             self._watch()
@@ -265,7 +267,7 @@ class Dispatcher:
         """Start a job that ended again."""
         words = self._jobs.last_words(job)
         lost = [worker for worker in self._workers.values() if worker.job == job and not worker.is_gone]
-        if not any(worker.tasks for worker in lost):
+        if not any(worker.tasks or worker.has_answered for worker in lost):
             self._idle_losses += 1
         for worker in lost:
             self._lose(worker, words)

@@ -150,6 +150,24 @@ def test_an_answer_forgives_workers_that_ended(stage: Stage) -> None:
     assert stage.restarted == [1] * 6
 
 
+def test_jobs_that_end_together_after_an_answer_are_submitted_again(stage: Stage) -> None:
+    dispatcher = stage.dispatcher
+    workers = stage.start(0, 1, 2, 3, 4)
+    numbers = [dispatcher.submit(task) for task in TASKS[:6]]
+    for number, worker in zip(numbers, workers, strict=False):
+        stage.folder.answer(worker, number, Answer())
+    dispatcher._poll()
+    stage.folder.leave(workers[1])  # preempted, as the next one; the fourth and the fifth are idle
+    stage.folder.leave(workers[2])
+    dispatcher._poll()
+    stage.dead = {1, 2, 3, 4}
+    dispatcher._poll()
+    assert sorted(stage.restarted) == [1, 2, 3, 4]
+    assert stage.read(workers[0]) == [numbers[5]]
+    stage.folder.answer(workers[0], numbers[5], Answer("last"))
+    assert dispatcher.answer(numbers[5]).answer == Answer("last")
+
+
 def test_a_worker_that_leaves_costs_no_strike(stage: Stage) -> None:
     dispatcher = stage.dispatcher
     number = dispatcher.submit(TASKS[0])
