@@ -58,6 +58,7 @@ class _Worker:
     host: str
     pulse: Pulse
     tasks: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
     has_answered: bool = False
     is_alone: bool = False
     is_usable: bool = True
@@ -188,8 +189,10 @@ class Dispatcher:
             self._idle_losses = 0
             if number in self._sent:  # else it was dropped, or another worker was faster
                 self._settle(number, Completed(number, worker, answer))
-            self._workers[worker].has_answered = True
-            self._release(self._workers[worker], number)
+            sender = self._workers[worker]
+            sender.has_answered = True
+            sender.dropped.discard(number)
+            self._release(sender, number)
         if (now := time.monotonic()) - self._watched > WATCH_SECONDS:
             self._watch()
             self._watched = now
@@ -204,7 +207,8 @@ class Dispatcher:
         if number in self._waiting:
             self._waiting.remove(number)
         elif worker is not None:
-            self._folder.withdraw(worker.name, number)
+            if not self._folder.withdraw(worker.name, number):
+                worker.dropped.add(number)
             self._release(worker, number)
 
     def _give_waiting(self) -> None:
@@ -317,4 +321,9 @@ class Dispatcher:
 
 
 def _has_room(worker: _Worker) -> bool:
-    return worker.is_usable and not worker.is_alone and len(worker.tasks) < PER_WORKER
+    """Return True if a worker takes another task.
+
+    One that still works on dropped tasks takes none, since an error of those would hit it too.
+    """
+    is_free = not worker.is_alone and not worker.dropped
+    return worker.is_usable and is_free and len(worker.tasks) < PER_WORKER

@@ -185,9 +185,13 @@ class QueueFolder:
         """Give a task to a worker."""
         write_atomically(self._task(worker, number), pickle.dumps(task))
 
-    def withdraw(self, worker: str, number: int) -> None:
-        """Take back a task that the worker has not read."""
-        self._task(worker, number).unlink(missing_ok=True)
+    def withdraw(self, worker: str, number: int) -> bool:
+        """Take back a task; return False if the worker has begun it."""
+        try:
+            self._task(worker, number).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def receive(self, worker: str) -> Mapping[int, Task]:
         """Return the new tasks of a worker by number, the oldest first."""

@@ -241,6 +241,25 @@ def test_dropped_tasks_are_withdrawn(stage: Stage) -> None:
     assert dispatcher._completed == {}
 
 
+def test_a_worker_with_dropped_tasks_in_work_takes_no_other(stage: Stage) -> None:
+    dispatcher = stage.dispatcher
+    (worker,) = stage.start(0)
+    begun = [dispatcher.submit(TASKS[0]), dispatcher.submit(TASKS[1])]
+    assert stage.read(worker) == begun
+    dispatcher.drop(begun)
+    assert not dispatcher.has_room()
+    later = dispatcher.submit(TASKS[2])
+    stage.folder.answer(worker, begun[0], Answer(error=ValueError("of both")))
+    dispatcher._poll()
+    assert stage.read(worker) == []
+    stage.folder.answer(worker, begun[1], Answer(error=ValueError("of both")))
+    dispatcher._poll()
+    assert stage.read(worker) == [later]
+    stage.folder.answer(worker, later, Answer(3))
+    assert dispatcher.answer(later).answer == Answer(3)
+    assert dispatcher.has_room()
+
+
 def test_a_task_for_one_worker_is_void_without_it(stage: Stage) -> None:
     one, other = stage.start(0, 1)
     check = stage.dispatcher.submit_to(other, TASKS[0])

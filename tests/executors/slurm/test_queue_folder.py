@@ -46,9 +46,12 @@ def test_a_worker_receives_its_tasks_once_and_in_order(folder: QueueFolder) -> N
 def test_a_task_can_be_withdrawn(folder: QueueFolder) -> None:
     worker = folder.add_worker(0)
     folder.send(worker, 1, CheckModel("a"))
-    folder.withdraw(worker, 1)
-    folder.withdraw(worker, 1)
+    assert folder.withdraw(worker, 1)
+    assert not folder.withdraw(worker, 1)
     assert folder.receive(worker) == {}
+    folder.send(worker, 2, CheckModel("b"))
+    folder.receive(worker)
+    assert not folder.withdraw(worker, 2)
 
 
 def test_answers_are_taken_once(folder: QueueFolder) -> None:
