@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -211,8 +212,11 @@ class SlurmExecutor:
         Raises:
             QubaError: an order cannot be predicted, or no worker can be started.
         """
-        dispatcher = self._pool.dispatcher(self._recipe)
         source = iter(orders)
+        if (first := next(source, None)) is None:  # no job is submitted if all predictions are in the store
+            return
+        source = chain([first], source)
+        dispatcher = self._pool.dispatcher(self._recipe)
         given: dict[int, Order] = {}
         is_over = False
         try:
