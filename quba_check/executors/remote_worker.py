@@ -95,12 +95,12 @@ class RemoteWorker:
         item: tuple[Order, Answer] | None = first
         while item is not None:
             order, answer = item
+            answers[id(order)] = answer
             try:
                 self._take(order)
-            except QubaError as error:
-                answer.set_exception(error)
+            except Exception as error:  # noqa: BLE001  the caller in the other thread raises it
+                answers.pop(id(order)).set_exception(error)
             else:
-                answers[id(order)] = answer
                 yield order
             try:
                 item = self._waiting.get_nowait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from quba_check.engine.claims import Claims, ShardJob
 from quba_check.engine.order import Order
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.recipe import Recipe
-from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.remote_worker import Answer, RemoteWorker
 from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.storage.store import Store
 from quba_check.suites.opening import find_suite
@@ -106,6 +107,23 @@ def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWork
     other = replace(order, keys={PGD: replace(key, cache_entry="0" * 32)})
     with pytest.raises(ModelError, match=r"shard 1: the settings of the predictions differ\.$"):
         worker.predict(other)
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), SystemExit(2)])
+def test_an_error_of_any_kind_in_taking_an_order_is_its_answer(
+    driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    (order,) = orders(driver, ShardJob((PGD,), 1))
+
+    def fail(order: Order) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._engine.worker, "verify", fail)
+        answer: Answer = Future()
+        worker._waiting.put((order, answer))
+        assert answer.exception(timeout=60) is error
+    assert worker.predict(order).order is order
 
 
 @pytest.mark.parametrize(
