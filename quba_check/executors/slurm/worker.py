@@ -150,7 +150,7 @@ class Service:
             answer = Answer(self._value(task))
         except QubaError as error:
             answer = Answer(error=error)
-        except Exception as error:  # noqa: BLE001  the driver raises it
+        except BaseException as error:  # noqa: BLE001  the driver raises it
             error.add_note(traceback.format_exc())
             answer = Answer(error=error)
         self._folder.answer(self.name, number, answer)

@@ -126,10 +126,11 @@ def test_errors_are_answers(folder: QueueFolder, service: Service, monkeypatch: 
     error = answer(folder, service, 1, PredictOrder("broken", ORDER)).error
     assert isinstance(error, ModelError)
     assert str(error) == "broken cannot be loaded"
-    monkeypatch.setattr(Model, "failure", ZeroDivisionError("of a library"))
-    error = answer(folder, service, 2, PredictOrder("one", ORDER)).error
-    assert isinstance(error, ZeroDivisionError)
-    assert "in predict\n" in error.__notes__[0]  # the traceback of the worker
+    for number, failure in enumerate((ZeroDivisionError("of a library"), SystemExit(2)), 2):
+        monkeypatch.setattr(Model, "failure", failure)
+        error = answer(folder, service, number, PredictOrder("one", ORDER)).error
+        assert isinstance(error, type(failure))
+        assert "in predict\n" in error.__notes__[0]  # the traceback of the worker
 
 
 def test_it_ends_when_the_driver_is_silent(folder: QueueFolder, monkeypatch: pytest.MonkeyPatch) -> None:
