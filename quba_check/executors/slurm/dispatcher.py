@@ -6,15 +6,14 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from quba_check.errors import OptionError
 from quba_check.executors.slurm.heartbeat import Pulse
 from quba_check.executors.slurm.queue_folder import Answer, QueueFolder, Task
+from quba_check.executors.slurm.slot import Slot
 
-PER_WORKER = 2
-"""Most tasks of a worker: one is predicted while the next is read ahead."""
 STRIKES = 3
 """Workers that may be lost with a task, or without any, before the run ends."""
 SILENCE = 60.0
@@ -49,20 +48,6 @@ class Completed:
     number: int
     worker: str
     answer: Answer
-
-
-@dataclass
-class _Worker:
-    name: str
-    job: int
-    host: str
-    pulse: Pulse
-    tasks: set[int] = field(default_factory=set)
-    dropped: set[int] = field(default_factory=set)
-    has_answered: bool = False
-    is_alone: bool = False
-    is_usable: bool = True
-    is_gone: bool = False
 
 
 @dataclass
@@ -101,7 +86,7 @@ class Dispatcher:
         self._restart = restart
         self._announce = announce
         self._numbers = itertools.count(1)
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, Slot] = {}
         self._sent: dict[int, _Sent] = {}
         self._waiting: deque[int] = deque()
         self._completed: dict[int, Completed] = {}
@@ -118,7 +103,7 @@ class Dispatcher:
 
     def has_room(self) -> bool:
         """Return True if a new task would be given to a worker at once."""
-        return not self._waiting and any(map(_has_room, self._workers.values()))
+        return not self._waiting and any(worker.has_room for worker in self._workers.values())
 
     def submit(self, task: Task) -> int:
         """Give a task to a worker and return its number.
@@ -218,7 +203,7 @@ class Dispatcher:
             fitting = [
                 worker
                 for worker in self._workers.values()
-                if _has_room(worker) and not (is_struck and worker.tasks)
+                if worker.has_room and not (is_struck and worker.tasks)
             ]
             if not fitting:
                 continue
@@ -227,12 +212,12 @@ class Dispatcher:
             worker.is_alone = is_struck
             self._give(number, worker)
 
-    def _give(self, number: int, worker: _Worker) -> None:
+    def _give(self, number: int, worker: Slot) -> None:
         self._sent[number].worker = worker.name
         worker.tasks.add(number)
         self._folder.send(worker.name, number, self._sent[number].task)
 
-    def _release(self, worker: _Worker, number: int) -> None:
+    def _release(self, worker: Slot, number: int) -> None:
         worker.tasks.discard(number)
         worker.is_alone = worker.is_alone and bool(worker.tasks)
 
@@ -245,7 +230,7 @@ class Dispatcher:
                 for earlier in self._workers.values():  # the job was queued again
                     if earlier.job == job and not earlier.is_gone:
                         self._lose(earlier)
-                self._workers[name] = _Worker(name, job, host, Pulse(self._folder.heartbeat(name)))
+                self._workers[name] = Slot(name, job, host, Pulse(self._folder.heartbeat(name)))
         for worker in self._workers.values():
             if not worker.is_gone:
                 self._check(worker)
@@ -258,7 +243,7 @@ class Dispatcher:
             self._alive = now
             self._announce(f"slurm: no worker for {NEWS_SECONDS / 60:.0f} minutes; the jobs wait")
 
-    def _check(self, worker: _Worker) -> None:
+    def _check(self, worker: Slot) -> None:
         """Take back the tasks of a worker that left or is silent."""
         has_left = self._folder.has_left(worker.name)
         was_usable, worker.is_usable = worker.is_usable, not has_left and worker.pulse.silence < SILENCE
@@ -285,7 +270,7 @@ class Dispatcher:
             return
         self._restart(job)
 
-    def _lose(self, worker: _Worker, words: str = "nothing") -> None:
+    def _lose(self, worker: Slot, words: str = "nothing") -> None:
         """Take back the tasks of a worker that ended."""
         if worker.is_usable:
             self._announce(f"slurm: the worker on {worker.host} ended")
@@ -293,7 +278,7 @@ class Dispatcher:
         has_left = self._folder.has_left(worker.name)
         self._take_back(worker, strikes=0 if has_left else 1, words=words)
 
-    def _take_back(self, worker: _Worker, strikes: int, words: str = "nothing") -> None:
+    def _take_back(self, worker: Slot, strikes: int, words: str = "nothing") -> None:
         """Let the tasks of a worker wait for others."""
         for number in sorted(worker.tasks, reverse=True):
             sent = self._sent[number]
@@ -318,12 +303,3 @@ class Dispatcher:
             f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. "
             f"{hint}"
         )
-
-
-def _has_room(worker: _Worker) -> bool:
-    """Return True if a worker takes another task.
-
-    One that still works on dropped tasks takes none, since an error of those would hit it too.
-    """
-    is_free = not worker.is_alone and not worker.dropped
-    return worker.is_usable and is_free and len(worker.tasks) < PER_WORKER
