@@ -21,6 +21,8 @@ SILENCE = 60.0
 WATCH_SECONDS = 0.25
 NEWS_SECONDS = 300.0
 """Seconds without any worker that are reported."""
+RETRY_SECONDS = 30.0
+"""Seconds after which a refused job is submitted again."""
 SHORTEST_WAIT, LONGEST_WAIT = 0.002, 0.05
 """Seconds between two listings of the answers."""
 
@@ -93,6 +95,7 @@ class Dispatcher:
         self._watched = 0.0
         self._alive = time.monotonic()
         self._idle_losses = 0
+        self._refused: dict[int, float] = {}
         self._failure: OptionError | None = None
         self.has_failed = False
 
@@ -253,7 +256,32 @@ class Dispatcher:
             self._take_back(worker, strikes=0 if has_left else 1)
 
     def _replace(self, job: int) -> None:
-        """Start a job that ended again."""
+        """Start a job that ended again; one that is refused is tried later.
+
+        Raises:
+            OptionError: it is refused, and no worker lives.
+        """
+        refused_at = self._refused.get(job)
+        if refused_at is None:
+            self._note_end(job)
+        elif self.live_workers and time.monotonic() - refused_at < RETRY_SECONDS:
+            return
+        if self._failure is not None:
+            return
+        try:
+            self._restart(job)
+        except OptionError as error:
+            self._refused[job] = time.monotonic()
+            if not self.live_workers:
+                raise
+            if refused_at is None:
+                again = f"the next try is in {RETRY_SECONDS:.0f} seconds"
+                self._announce(f"slurm: a job that ended is not submitted again yet; {again}. {error}")
+        else:
+            self._refused.pop(job, None)
+
+    def _note_end(self, job: int) -> None:
+        """Take back the tasks of an ended job; count it if it predicted nothing."""
         words = self._jobs.last_words(job)
         lost = [worker for worker in self._workers.values() if worker.job == job and not worker.is_gone]
         if not any(worker.tasks or worker.has_answered for worker in lost):
@@ -267,8 +295,6 @@ class Dispatcher:
                 "Check that the nodes see this folder; the key folder in --quba-executor-settings names "
                 "another.",
             )
-            return
-        self._restart(job)
 
     def _lose(self, worker: Slot, words: str = "nothing") -> None:
         """Take back the tasks of a worker that ended."""
