@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -151,7 +150,7 @@ class _Run:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if not self.dispatcher.has_failed:
-            shutil.rmtree(self.folder.root, ignore_errors=True)
+            self.folder.remove()
 
     def _worker(self, job: int) -> SlurmWorker:
         import_path = tuple(filter(None, sys.path))
