@@ -42,7 +42,7 @@ def recipe(driver: Evaluation) -> Recipe:
 
 @pytest.fixture(scope="module")
 def worker(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RemoteWorker:
-    return RemoteWorker(recipe, tmp_path_factory.mktemp("worker"))
+    return RemoteWorker(recipe, tmp_path_factory.mktemp("worker"), 1)
 
 
 def orders(driver: Evaluation, *jobs: ShardJob) -> list[Order]:
@@ -75,7 +75,7 @@ def test_a_worker_lists_no_files(
     driver: Evaluation, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (order,) = orders(driver, ShardJob((PGD,), 0))
-    worker = RemoteWorker(recipe, tmp_path)
+    worker = RemoteWorker(recipe, tmp_path, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.predict(order).files) == {PGD}
 
@@ -88,7 +88,7 @@ def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path
     sent: Recipe = pickle.loads(pickle.dumps(recipe))
     assert (sent.source, sent.mirror, sent.key) == (url, limit, recipe.key)
     (order,) = orders(remote, ShardJob((PGD,), 1))
-    worker = RemoteWorker(sent, tmp_path / "there")
+    worker = RemoteWorker(sent, tmp_path / "there", 1)
     assert set(worker.predict(order).files) == {PGD}
     copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
     assert len(list(copies)) == 400
@@ -96,6 +96,13 @@ def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path
     other = replace(order, keys={PGD: replace(order.keys[PGD], content="0" * 32)})
     with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
         worker.predict(other)
+
+
+def test_a_worker_reads_with_threads_for_its_cores(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, request=replace(recipe.request, device="cpu"))
+    assert [recipe.engine(tmp_path, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
+    stated = replace(recipe, batch_settings=replace(recipe.batch_settings, threads=2))
+    assert stated.engine(tmp_path, 6)._batch_settings.threads == 2
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
@@ -146,7 +153,7 @@ def test_another_model_is_refused_by_name(
 ) -> None:
     other = replace(recipe, identity={**recipe.identity, **difference})
     with pytest.raises(ModelError) as error:
-        RemoteWorker(other, tmp_path)
+        RemoteWorker(other, tmp_path, 1)
     assert message in str(error.value)
 
 

@@ -126,7 +126,7 @@ class _Run:
         self._count = count
         self._heartbeat = Heartbeat(self.folder.driver)
         self._jobs = SlurmJobs(settings, self.folder.jobs, is_local=is_local)
-        self._threads = max(1, _cores() // count) if is_local else settings.cpus_per_worker
+        self._cores = max(1, _cores() // count) if is_local else settings.cpus_per_worker
         self.dispatcher = Dispatcher(self.folder, self._jobs, self._restart, announce)
         self._handlers = self._catch_signals()
         atexit.register(self.close)
@@ -154,7 +154,7 @@ class _Run:
 
     def _worker(self, job: int) -> SlurmWorker:
         import_path = tuple(filter(None, sys.path))
-        return SlurmWorker(self.folder.root, job, self._threads, import_path, version("quba-check"))
+        return SlurmWorker(self.folder.root, job, self._cores, import_path, version("quba-check"))
 
     def _restart(self, job: int) -> None:
         self._jobs.start([self._worker(job)])
