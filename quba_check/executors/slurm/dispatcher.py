@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from quba_check.errors import OptionError
 from quba_check.executors.slurm.heartbeat import Pulse
@@ -159,9 +159,7 @@ class Dispatcher:
         Raises:
             OptionError: no worker can be started.
         """
-        while (completed := self.wait([number], for_room=False)) is None:
-            pass
-        return completed
+        return cast("Completed", self.wait([number], for_room=False))
 
     def _add(self, sent: _Sent) -> int:
         number = next(self._numbers)
